@@ -1,0 +1,281 @@
+// GRU. Gates lie in the order z r h:
+//   z, r = s(x @ kernel_zr + h @ recurrent_zr + bias_zr)
+//   hh = a(x @ kernel_h + bias_h + r * (h @ recurrent_h + recurrent_bias_h))      reset_after
+//   hh = a(x @ kernel_h + bias_h + (r * h) @ recurrent_h)                         not reset_after
+//   h = z * h + (1 - z) * hh
+// The gate buffer has four blocks: z, r, hh, and hu = h @ recurrent_h + bias (reset_after) or rh = r * h (not).
+#pragma once
+
+#include "sequence-inl.h"
+
+namespace recurra::RECURRA_NAMESPACE {
+
+template <typename T, typename Activations>
+struct GruForward {
+  static constexpr int kGates = 3;
+  static constexpr int L = Vec<T>::lanes;
+  const SequenceForward<T>& s;
+  Activations f;
+  GateWeights<T> kernel, recurrent;  // recurrent: all three gates with reset_after, else z and r
+  GateWeights<T> candidate;          // recurrent_h, not reset_after
+  T* bias = nullptr;                 // (4H): sums of both biases of z and r, then hh's, then hu's
+
+  GruForward(const SequenceForward<T>& sequence, Activations activations)
+      : s(sequence),
+        f(activations),
+        kernel{s.kernel, s.D, s.H, 3, 0, 3, s.T_ <= 2},
+        recurrent{s.recurrent, s.H, s.H, s.reset_after ? 3 : 2, 0, 3, s.T_ <= 2},
+        candidate{s.recurrent, s.reset_after ? 0 : s.H, s.H, 1, 2, 3, s.T_ <= 2} {}
+
+  void take(Arena& arena) {
+    kernel.packed = arena.take<T>(kernel.size());
+    recurrent.packed = arena.take<T>(recurrent.size());
+    candidate.packed = arena.take<T>(candidate.size());
+    bias = arena.take<T>(4 * s.H);
+  }
+  void pack(const Member& member) const {
+    kernel.pack(member);
+    recurrent.pack(member);
+    if (!s.reset_after) candidate.pack(member);
+    if (member.index == 0) add_biases();
+  }
+  void add_biases() const {
+    const int64_t H = s.H;
+    const bool two = s.bias && s.reset_after;
+    copy_or_zero(bias, s.bias, 3 * H);
+    copy_or_zero(bias + 3 * H, two ? s.bias + 5 * H : nullptr, H);
+    for (int64_t i = 0; two && i < 2 * H; ++i) bias[i] = bias[i] + s.bias[3 * H + i];
+  }
+
+  void step(const Member& member, const Split& split, const ForwardBuffers<T>& buffers, int64_t step, Range rows,
+            Range blocks) const {
+    T* gates = buffers.gates + step * buffers.gates_step;
+    if (s.reset_after) {
+      for (int64_t u = blocks.begin; u < blocks.end; ++u) {
+        for_row_tiles(rows, kTileRows[3], [&](int64_t n, int64_t height) {
+          gate_products(buffers, gates, step, n, height, u);
+          finish(buffers, gates, step, {n, n + height}, u);
+        });
+      }
+      return;
+    }
+    for (int64_t u = blocks.begin; u < blocks.end; ++u) {
+      for_row_tiles(rows, kTileRows[3], [&](int64_t n, int64_t height) {
+        gate_products(buffers, gates, step, n, height, u);
+        reset(buffers, gates, step, {n, n + height}, u);
+      });
+    }
+    split.meet(member);  // the candidate's product needs r * h of all units
+    candidate.for_groups(blocks, [&](int64_t u, int64_t count) {
+      Tile<T> tile;
+      tile.stretches = 1;
+      tile.stretch[0] = candidate.stretch(u, nullptr, 4 * s.H);
+      for (int64_t c = 0; c < count; ++c) {
+        tile.columns[c] = 2 * s.H + (u + c) * L;
+        tile.lanes[c] = kernel.lanes(u + c);
+        tile.init[c] = nullptr;
+      }
+      for_row_tiles(rows, kTileRows[count], [&](int64_t n, int64_t height) {
+        tile.stretch[0].a = gates + n * 4 * s.H + 3 * s.H;
+        for (int64_t r = 0; r < height; ++r) tile.rows[r] = gates + (n + r) * 4 * s.H;
+        run_tile(tile, height, count);
+        for (int64_t c = 0; c < count; ++c) finish(buffers, gates, step, {n, n + height}, u + c);
+      });
+    });
+  }
+
+  // Blocks of z, r, hh get bias + x @ kernel; then z, r go on with h @ recurrent, and hu (reset_after) starts.
+  void gate_products(const ForwardBuffers<T>& buffers, T* gates, int64_t step, int64_t n, int64_t height,
+                     int64_t u) const {
+    Tile<T> tile;
+    tile.stretches = 1;
+    tile.stretch[0] = kernel.stretch(u, s.x + (n * s.T_ + time_of<T>(s, step)) * s.D, s.T_ * s.D);
+    for (int64_t r = 0; r < height; ++r) tile.rows[r] = gates + (n + r) * 4 * s.H;
+    for (int64_t g = 0; g < 3; ++g) {
+      tile.columns[g] = g * s.H + u * L;
+      tile.lanes[g] = kernel.lanes(u);
+      tile.init[g] = bias + tile.columns[g];
+      tile.init_row[g] = 0;
+    }
+    run_tile(tile, height, 3);
+    tile.stretch[0] = recurrent.stretch(u, buffers.h(step) + n * s.H, s.H);
+    tile.init[0] = tile.init[1] = nullptr;
+    tile.columns[2] = 3 * s.H + u * L;
+    tile.init[2] = bias + tile.columns[2];
+    run_tile(tile, height, s.reset_after ? 3 : 2);
+  }
+
+  // Not reset_after: activates z and r, makes r * h.
+  void reset(const ForwardBuffers<T>& buffers, T* gates, int64_t step, Range rows, int64_t u) const {
+    const int64_t H = s.H, lanes = kernel.lanes(u);
+    for (int64_t n = rows.begin; n < rows.end; ++n) {
+      T* z = gates + n * 4 * H + u * L;
+      const Vec<T> update = activate(f.recurrent_activation, load_lanes(z, lanes));
+      const Vec<T> reset = activate(f.recurrent_activation, load_lanes(z + H, lanes));
+      store_lanes(update, z, lanes);
+      store_lanes(reset, z + H, lanes);
+      store_lanes(reset * load_lanes(buffers.h(step) + n * H + u * L, lanes), z + 3 * H, lanes);
+    }
+  }
+
+  // The candidate, the new h and the output.
+  void finish(const ForwardBuffers<T>& buffers, T* gates, int64_t step, Range rows, int64_t u) const {
+    using V = Vec<T>;
+    const int64_t H = s.H, unit = u * L, lanes = kernel.lanes(u);
+    for (int64_t n = rows.begin; n < rows.end; ++n) {
+      T* z = gates + n * 4 * H + unit;
+      const bool masked = is_masked<T>(s, n, step);
+      V h = load_lanes(buffers.h(step) + n * H + unit, lanes);
+      if (!masked) {
+        V update = load_lanes(z, lanes), candidate = load_lanes(z + 2 * H, lanes);
+        if (s.reset_after) {
+          update = activate(f.recurrent_activation, update);
+          const V reset = activate(f.recurrent_activation, load_lanes(z + H, lanes));
+          candidate = fma(reset, load_lanes(z + 3 * H, lanes), candidate);
+          store_lanes(update, z, lanes);
+          store_lanes(reset, z + H, lanes);
+        }
+        candidate = activate(f.activation, candidate);
+        store_lanes(candidate, z + 2 * H, lanes);
+        h = fma(update, h, (V::set(T(1)) - update) * candidate);
+      }
+      store_lanes(h, buffers.h(step + 1) + n * H + unit, lanes);
+      put_output(s, n, step, unit, lanes, h, masked);
+    }
+  }
+};
+
+template <typename T>
+void gru_forward(const SequenceForward<T>& s) {
+  if (s.activation == Function::tanh && s.recurrent_activation == Function::sigmoid) {
+    GruForward<T, TanhSigmoid> cell(s, {});
+    run_forward(s, cell, 4);
+  } else {
+    GruForward<T, NamedActivations> cell(s, {s.activation, s.recurrent_activation});
+    run_forward(s, cell, 4);
+  }
+}
+
+// Turns the gate buffer into gradients: dz, dr, dhh before the activations, and dhu (reset_after; else rh stays).
+template <typename T, typename Activations>
+struct GruBackward {
+  static constexpr int kGates = 3;
+  static constexpr int L = Vec<T>::lanes;
+  const SequenceBackward<T>& s;
+  Activations f;
+  TransposedWeights<T> recurrent;  // of all gates with reset_after, else of z and r
+  TransposedWeights<T> candidate;  // not reset_after
+  T* repeated = nullptr;
+  T* drh = nullptr;  // (N, H) gradient of r * h, not reset_after
+
+  GruBackward(const SequenceBackward<T>& sequence, Activations activations)
+      : s(sequence),
+        f(activations),
+        recurrent{s.recurrent, s.H, 3 * s.H, 0, (s.reset_after ? 3 : 2) * s.H},
+        candidate{s.recurrent, s.H, 3 * s.H, 2 * s.H, s.reset_after ? 0 : s.H} {}
+
+  void take(Arena& arena) {
+    recurrent.packed = arena.take<T>(recurrent.size());
+    candidate.packed = arena.take<T>(candidate.size());
+    repeated = arena.take<T>(s.mask ? s.N * s.H : 0);
+    drh = arena.take<T>(s.reset_after ? 0 : s.N * s.H);
+  }
+  void start() const {
+    if (s.mask) copy_or_zero<T>(repeated, nullptr, s.N * s.H);
+  }
+  void pack(const Member& member) const {
+    recurrent.pack(member);
+    if (!s.reset_after) candidate.pack(member);
+  }
+
+  // Gates z and r have the same gradient on both sides of the sum; the candidate's sides differ.
+  int products(GradientProduct<T>* list) const {
+    const int64_t H = s.H, row = 3 * H;
+    const GradientPart<T> h{s.hs, s.N * H, H, H, s.drecurrent, row};
+    T* recurrent_bias = s.dbias && s.reset_after ? s.dbias + row : nullptr;
+    list[0] = gradient_product(s, 4, 0, 0, 2 * H);
+    list[0].add(h);
+    list[0].add(input_part(s, s.dkernel, row));
+    list[0].add(ones_part(s.dbias));
+    list[0].add(ones_part(recurrent_bias));
+    list[1] = gradient_product(s, 4, 2 * H, 2 * H, H);
+    if (!s.reset_after) list[1].add({s.gates + 3 * H, s.N * 4 * H, 4 * H, H, s.drecurrent, row});
+    list[1].add(input_part(s, s.dkernel, row));
+    list[1].add(ones_part(s.dbias));
+    if (!s.reset_after) return 2;
+    list[2] = gradient_product(s, 4, 3 * H, 2 * H, H);
+    list[2].add(h);
+    list[2].add(ones_part(recurrent_bias));
+    return 3;
+  }
+
+  void step(const Member& member, const Split& split, int64_t step, Range rows, Range blocks) const {
+    const int64_t H = s.H;
+    T* gates = s.gates + step * s.N * 4 * H;
+    const auto each = [&](auto f) {
+      for (int64_t n = rows.begin; n < rows.end; ++n) {
+        for (int64_t u = blocks.begin; u < blocks.end; ++u) {
+          f(gates + n * 4 * H + u * L, n, n * H + u * L, u * L, smaller(L, H - u * L));
+        }
+      }
+    };
+    each([&](T* z, int64_t n, int64_t at, int64_t unit, int64_t lanes) { pointwise(z, n, at, step, unit, lanes); });
+    split.meet(member);
+    if (s.reset_after) {
+      add_state_gradient(s.dh, H, rows, blocks, gates, 4 * H, recurrent, 0, 2 * H, 3 * H, H);
+      return;
+    }
+    each([&](T*, int64_t, int64_t at, int64_t, int64_t lanes) { store_lanes(Vec<T>::set(T(0)), drh + at, lanes); });
+    add_state_gradient(drh, H, rows, blocks, gates, 4 * H, candidate, 2 * H, H, 0, 0);
+    each([&](T* z, int64_t n, int64_t at, int64_t, int64_t lanes) { reset(z, n, at, step, lanes); });
+    split.meet(member);
+    add_state_gradient(s.dh, H, rows, blocks, gates, 4 * H, recurrent, 0, 2 * H, 0, 0);
+  }
+
+  // dh becomes dh * z, what goes to the state before past the candidate. Not reset_after: r's block stays until reset.
+  RECURRA_INLINE void pointwise(T* z, int64_t n, int64_t at, int64_t step, int64_t unit, int64_t lanes) const {
+    using V = Vec<T>;
+    const int64_t H = s.H;
+    const V zero = V::set(T(0)), one = V::set(T(1));
+    const bool masked = is_masked<T>(s, n, step);
+    const V doutput = output_gradient(s, repeated, n, step, unit, lanes, masked);
+    if (masked) {
+      for (int64_t g = 0; g < (s.reset_after ? 4 : 3); ++g) store_lanes(zero, z + g * H, lanes);
+      return;
+    }
+    const V update = load_lanes(z, lanes), candidate = load_lanes(z + 2 * H, lanes);
+    const V h = load_lanes(s.hs + step * s.N * H + at, lanes);
+    const V dh = load_lanes(s.dh + at, lanes) + doutput;
+    const V dcandidate = activation_gradient(f.activation, dh * (one - update), candidate);
+    store_lanes(activation_gradient(f.recurrent_activation, dh * (h - candidate), update), z, lanes);
+    store_lanes(dcandidate, z + 2 * H, lanes);
+    store_lanes(dh * update, s.dh + at, lanes);
+    if (s.reset_after) {
+      const V reset = load_lanes(z + H, lanes), hu = load_lanes(z + 3 * H, lanes);
+      store_lanes(activation_gradient(f.recurrent_activation, dcandidate * hu, reset), z + H, lanes);
+      store_lanes(dcandidate * reset, z + 3 * H, lanes);
+    }
+  }
+
+  // Not reset_after: from the gradient of r * h, those of r and h. A masked row has none.
+  RECURRA_INLINE void reset(T* z, int64_t n, int64_t at, int64_t step, int64_t lanes) const {
+    if (is_masked<T>(s, n, step)) return;
+    const Vec<T> reset = load_lanes(z + s.H, lanes), d = load_lanes(drh + at, lanes);
+    const Vec<T> h = load_lanes(s.hs + step * s.N * s.H + at, lanes);
+    store_lanes(fma(d, reset, load_lanes(s.dh + at, lanes)), s.dh + at, lanes);
+    store_lanes(activation_gradient(f.recurrent_activation, d * h, reset), z + s.H, lanes);
+  }
+};
+
+template <typename T>
+void gru_backward(const SequenceBackward<T>& s) {
+  if (s.activation == Function::tanh && s.recurrent_activation == Function::sigmoid) {
+    GruBackward<T, TanhSigmoid> cell(s, {});
+    run_backward(s, cell, 4);
+  } else {
+    GruBackward<T, NamedActivations> cell(s, {s.activation, s.recurrent_activation});
+    run_backward(s, cell, 4);
+  }
+}
+
+}  // namespace recurra::RECURRA_NAMESPACE

@@ -1,0 +1,130 @@
+// All that a target offers: a table of plain functions for float and one for double.
+//
+// Letters: N batch, T timesteps, D input features, H units. Arrays are C-contiguous; outputs come first.
+#pragma once
+
+#include <cstdint>
+
+namespace recurra {
+
+// Names of these in Python order: see ops/native.py. The first five are what the sequence kernels know.
+enum class Function : int {
+  linear,
+  tanh,
+  sigmoid,
+  hard_sigmoid,
+  relu,
+  elu,
+  selu,
+  softplus,
+  softsign,
+  silu,
+  exponential,
+  gelu,
+  log,
+  erf,
+  expm1_nonpositive,
+};
+constexpr int kSequenceFunctions = 5;
+constexpr int kDifferentiableFunctions = 12;
+constexpr int kFunctions = 15;
+
+// One recurrent layer over a whole sequence, forward.
+//
+// Gate blocks of `gates` hold the activated gates, and in GRU's fourth block what its backward pass needs besides:
+// LSTM i f g o; GRU z r hh and (reset_after) h @ U_h + b or (not) r * h; SimpleRNN has none, h is enough.
+template <typename T>
+struct SequenceForward {
+  int64_t N, T_, D, H;
+  Function activation, recurrent_activation;
+  bool reset_after, go_backwards, zero_output_for_mask, return_sequences;
+  T* y;                // (N, T, H) or (N, H)
+  T* h;                // (N, H) final state
+  T* c;                // (N, H) final cell state, LSTM only
+  T* gates;            // (T, N, 4H) kept for backward, or null
+  T* hs;               // (T + 1, N, H) states in the order computed, initial ones first; or null
+  T* cs;               // (T + 1, N, H) likewise, LSTM only; or null
+  const T* x;          // (N, T, D)
+  const T* kernel;     // (D, G*H)
+  const T* recurrent;  // (H, G*H)
+  const T* bias;       // (G*H), GRU with reset_after (2, 3H); or null
+  const T* h0;         // (N, H) or null
+  const T* c0;         // (N, H) or null
+  const bool* mask;    // (N, T) or null
+};
+
+// Its gradients. `gates` is overwritten. For SimpleRNN it is scratch (T, N, H).
+template <typename T>
+struct SequenceBackward {
+  int64_t N, T_, D, H;
+  Function activation, recurrent_activation;
+  bool reset_after, go_backwards, zero_output_for_mask, return_sequences;
+  T* dx;          // (N, T, D) or null
+  T* dh;          // (N, H) in: gradient of the final state; out: of the initial one
+  T* dc;          // (N, H) likewise, LSTM only
+  T* dkernel;     // added to; or null, as the next two
+  T* drecurrent;
+  T* dbias;
+  T* gates;
+  const T* dy;    // shape of y, or null
+  const T* hs;
+  const T* cs;
+  const T* x;
+  const T* kernel;
+  const T* recurrent;
+  const bool* mask;
+};
+
+// out (M, N) = a (M, K) @ b (K, N) + bias (N) or + out; a and b may be stored transposed.
+template <typename T>
+struct Matmul {
+  int64_t M, N, K;
+  bool transpose_a, transpose_b, accumulate;
+  T* out;
+  const T* a;
+  const T* b;
+  const T* bias;  // or null
+};
+
+template <typename T>
+struct Adam {
+  int64_t size;
+  T *w, *m, *v, *vhat;  // vhat or null
+  const T* g;
+  T alpha, rate_1, rate_2, epsilon;  // rate = 1 - beta, rounded once: 1 - float(0.999) is off by 1e-5
+};
+
+template <typename T>
+struct KernelsOf {
+  void (*simple_rnn_forward)(const SequenceForward<T>&);
+  void (*simple_rnn_backward)(const SequenceBackward<T>&);
+  void (*lstm_forward)(const SequenceForward<T>&);
+  void (*lstm_backward)(const SequenceBackward<T>&);
+  void (*gru_forward)(const SequenceForward<T>&);
+  void (*gru_backward)(const SequenceBackward<T>&);
+  void (*matmul)(const Matmul<T>&);
+  void (*map)(Function, T* y, const T* x, int64_t size);
+  void (*map_gradient)(Function, T* dx, const T* dy, const T* x, const T* y, int64_t size);
+  void (*softmax)(T* y, const T* x, int64_t rows, int64_t columns, bool logarithm);
+  void (*softmax_gradient)(T* dx, const T* dy, const T* y, int64_t rows, int64_t columns, bool logarithm);
+  void (*adam)(const Adam<T>&);
+  double (*sum_of_squares)(const T* x, int64_t size);
+};
+
+struct Kernels {
+  const char* name;
+  int float32_lanes;
+  bool hardware_fma;
+  KernelsOf<float> of_float;
+  KernelsOf<double> of_double;
+
+  template <typename T>
+  const KernelsOf<T>& of() const {
+    if constexpr (sizeof(T) == sizeof(float))
+      return of_float;
+    else
+      return of_double;
+  }
+};
+
+}  // namespace recurra

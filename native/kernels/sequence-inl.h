@@ -1,0 +1,335 @@
+// What the recurrent kernels share: who owns what, packed weights, masks, and the backward loop's products.
+#pragma once
+
+#include "gemm-inl.h"
+#include "kernels.h"
+#include "math-inl.h"
+
+namespace recurra::RECURRA_NAMESPACE {
+
+// Activations by name at run time; the pair that nearly everyone uses at compile time.
+struct NamedActivations {
+  Function activation, recurrent_activation;
+};
+struct TanhSigmoid {
+  static constexpr Function activation = Function::tanh, recurrent_activation = Function::sigmoid;
+};
+
+template <typename T>
+RECURRA_INLINE Vec<T> hard_sigmoid(Vec<T> x) {
+  using V = Vec<T>;
+  return min(V::set(T(1)), max(V::set(T(0)), fma(x, V::set(T(1) / T(6)), V::set(T(0.5)))));
+}
+
+template <typename T>
+RECURRA_INLINE Vec<T> activate(Function f, Vec<T> x) {
+  switch (f) {
+    case Function::tanh: return tanh(x);
+    case Function::sigmoid: return sigmoid(x);
+    case Function::hard_sigmoid: return hard_sigmoid(x);
+    case Function::relu: return max(Vec<T>::set(T(0)), x);
+    default: return x;
+  }
+}
+
+// dx of the same from dy and the output y.
+template <typename T>
+RECURRA_INLINE Vec<T> activation_gradient(Function f, Vec<T> dy, Vec<T> y) {
+  using V = Vec<T>;
+  const V zero = V::set(T(0)), one = V::set(T(1));
+  switch (f) {
+    case Function::tanh: return dy * fma(zero - y, y, one);
+    case Function::sigmoid: return dy * (y * (one - y));
+    case Function::hard_sigmoid:
+      return select(less(zero, y), select(less(y, one), dy * V::set(T(1) / T(6)), zero), zero);
+    case Function::relu: return select(less(zero, y), dy, zero);
+    default: return dy;
+  }
+}
+
+// How a team shares a sequence: rows of the batch, each member running all steps by itself; or blocks of units, all
+// members meeting after each step. The second where rows are too few to fill tiles, or where a member's share of the
+// weights fits its L2 cache and the whole does not.
+struct Split {
+  int count;
+  bool by_units;
+
+  Range rows(const Member& member, int64_t N) const {
+    return by_units ? Range{0, N} : part_of(N, member.index, member.count);
+  }
+  Range blocks(const Member& member, int64_t blocks) const {
+    return by_units ? part_of(blocks, member.index, member.count) : Range{0, blocks};
+  }
+  void meet(const Member& member) const {
+    if (by_units) member.wait();
+  }
+};
+
+RECURRA_INLINE Split split_sequence(int64_t N, int64_t steps, int64_t blocks, double weights, int64_t weight_bytes) {
+  constexpr int64_t kCache = 768 << 10;
+  constexpr double kFlopsPerMeeting = 1e5;  // a barrier costs as much as 2e4 to 5e4 of them
+  const double flops_per_step = 2.0 * static_cast<double>(N) * weights;
+  int count = team_size(flops_per_step * static_cast<double>(steps));
+  const bool enough_rows = N >= 4 * count;
+  const bool by_units = blocks >= 2 * count && (!enough_rows || weight_bytes > kCache);
+  if (by_units && flops_per_step < kFlopsPerMeeting * count) count = 1;
+  if (!by_units && count > N) count = static_cast<int>(larger(N, 1));
+  return {count, by_units && count > 1};
+}
+
+// Gate weights (K, gates * H) as column blocks: block u of gate g at ((g * blocks + u) * K) * L. Where the sequence is
+// too short to pay for packing, only the ragged last block is packed and the others are read in place.
+template <typename T>
+struct GateWeights {
+  static constexpr int L = Vec<T>::lanes;
+  const T* source;
+  int64_t K, H;
+  int gates, first_gate, row;  // of `row` gates in a row of the source, `gates` from first_gate on
+  bool direct;
+  T* packed = nullptr;
+
+  int64_t blocks() const { return ceil_div(H, L); }
+  int64_t size() const { return gates * (direct ? 1 : blocks()) * K * L; }
+  bool ragged(int64_t u) const { return (u + 1) * L > H; }
+  int64_t lanes(int64_t u) const { return smaller(L, H - u * L); }
+
+  void pack(const Member& member) const {
+    const int64_t stride = row * H;
+    if (direct) {
+      const int64_t u = blocks() - 1;
+      if (member.index != 0 || !ragged(u)) return;
+      for (int64_t g = 0; g < gates; ++g) {
+        pack_block(packed + g * K * L, source + (first_gate + g) * H + u * L, K, stride, lanes(u));
+      }
+      return;
+    }
+    const Range own = part_of(gates * blocks(), member.index, member.count);
+    for (int64_t i = own.begin; i < own.end; ++i) {
+      const int64_t g = i / blocks(), u = i % blocks();
+      pack_block(packed + i * K * L, source + (first_gate + g) * H + u * L, K, stride, lanes(u));
+    }
+  }
+
+  // The stretch of a tile whose vectors are all the gates of block u (or with one gate, u and the blocks after it).
+  Stretch<T> stretch(int64_t u, const T* a, int64_t a_row) const {
+    if (!direct) return {a, a_row, 1, packed + u * K * L, L, (gates == 1 ? 1 : blocks()) * K * L, K};
+    if (ragged(u)) return {a, a_row, 1, packed, L, K * L, K};
+    return {a, a_row, 1, source + first_gate * H + u * L, row * H, gates == 1 ? L : H, K};
+  }
+
+  // With one gate: f(first, count) for groups of blocks that can share a tile. A ragged block that is packed alone
+  // cannot share one with blocks that are read in place.
+  template <typename F>
+  void for_groups(Range own, F f) const {
+    const bool alone = direct && own.end > own.begin && ragged(own.end - 1);
+    for_column_groups({own.begin, own.end - alone}, kGemmColumns, f);
+    if (alone) f(own.end - 1, 1);
+  }
+};
+
+// Time and masks of a sequence, forward or backward: step counts in the order computed.
+template <typename T, typename S>
+RECURRA_INLINE int64_t time_of(const S& s, int64_t step) {
+  return s.go_backwards ? s.T_ - 1 - step : step;
+}
+
+template <typename T, typename S>
+RECURRA_INLINE bool is_masked(const S& s, int64_t n, int64_t step) {
+  return s.mask && !s.mask[n * s.T_ + time_of<T>(s, step)];
+}
+
+// Writes the output of one step for one vector of units: h, or at a masked step the output before it, or zero.
+template <typename T>
+RECURRA_INLINE void put_output(const SequenceForward<T>& s, int64_t n, int64_t step, int64_t unit, int64_t lanes,
+                               Vec<T> h, bool masked) {
+  using V = Vec<T>;
+  const V zero = V::set(T(0));
+  if (s.return_sequences) {
+    T* y = s.y + (n * s.T_ + step) * s.H + unit;
+    if (masked) h = s.zero_output_for_mask || step == 0 ? zero : load_lanes(y - s.H, lanes);
+    store_lanes(h, y, lanes);
+  } else if (!s.mask) {
+    if (step == s.T_ - 1) store_lanes(h, s.y + n * s.H + unit, lanes);
+  } else if (!masked || s.zero_output_for_mask) {
+    store_lanes(masked ? zero : h, s.y + n * s.H + unit, lanes);
+  }
+}
+
+// Buffers of a forward run: the caller's where backward will follow, else two steps' worth of scratch.
+template <typename T>
+struct ForwardBuffers {
+  T *gates, *hs;
+  int64_t gates_step, size;  // size = N * H
+  bool keep;
+
+  void take(Arena& arena, const SequenceForward<T>& s, int64_t slots) {
+    size = s.N * s.H;
+    keep = s.hs != nullptr;
+    gates_step = keep ? slots * size : 0;
+    gates = keep ? s.gates : arena.take<T>(slots * size);
+    hs = keep ? s.hs : arena.take<T>(2 * size);
+  }
+  T* h(int64_t step) const { return hs + (keep ? step : step & 1) * size; }
+};
+
+template <typename T>
+RECURRA_INLINE void copy_or_zero(T* to, const T* from, int64_t count) {
+  if (from) {
+    std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+  } else {
+    std::memset(to, 0, static_cast<size_t>(count) * sizeof(T));
+  }
+}
+
+// The loop of every cell. `Cell` packs its weights and computes step by step what a member owns:
+//   take(arena), pack(member), step(member, split, buffers, step, rows, blocks)
+template <typename T, typename Cell>
+void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots) {
+  const int64_t blocks = ceil_div(s.H, Vec<T>::lanes);
+  const int64_t weights = (s.D + s.H) * s.H * Cell::kGates;
+  const Split split = split_sequence(s.N, s.T_, blocks, static_cast<double>(weights), weights * sizeof(T));
+  ForwardBuffers<T> buffers;
+  Arena arena;
+  buffers.take(arena, s, slots);
+  cell.take(arena);
+  arena.allocate();
+  buffers.take(arena, s, slots);
+  cell.take(arena);
+
+  copy_or_zero(buffers.h(0), s.h0, buffers.size);
+  if (!s.return_sequences && (s.mask || s.T_ == 0)) copy_or_zero<T>(s.y, nullptr, buffers.size);
+  run_members(split.count, [&](const Member& member) {
+    cell.pack(member);
+    member.wait();
+    for (int64_t step = 0; step < s.T_; ++step) {
+      cell.step(member, split, buffers, step, split.rows(member, s.N), split.blocks(member, blocks));
+      split.meet(member);
+    }
+  });
+  copy_or_zero(s.h, buffers.h(s.T_), buffers.size);
+}
+
+// dh of one step from dy, the gradient carried from the step after, and from masked steps that repeat this output.
+// Returns the sum; at a masked step hands it on through `repeated`.
+template <typename T>
+RECURRA_INLINE Vec<T> output_gradient(const SequenceBackward<T>& s, T* repeated, int64_t n, int64_t step, int64_t unit,
+                                      int64_t lanes, bool masked) {
+  using V = Vec<T>;
+  V d = V::set(T(0));
+  if (s.dy && s.return_sequences) d = load_lanes(s.dy + (n * s.T_ + step) * s.H + unit, lanes);
+  if (s.dy && !s.return_sequences && step == s.T_ - 1) d = load_lanes(s.dy + n * s.H + unit, lanes);
+  if (!s.mask) return d;
+  T* kept = repeated + n * s.H + unit;
+  d = d + load_lanes(kept, lanes);
+  store_lanes(masked && !s.zero_output_for_mask ? d : V::set(T(0)), kept, lanes);
+  return d;
+}
+
+// Transposed weights, packed for dh += dz @ recurrent^T and dx = dz @ kernel^T: (gates * H, columns).
+template <typename T>
+struct TransposedWeights {
+  const T* source;
+  int64_t columns;  // of the product
+  int64_t row;      // length of a row of the source
+  int64_t first, K; // which columns of the source are summed over
+  T* packed = nullptr;
+
+  int64_t size() const { return ceil_div(columns, Vec<T>::lanes) * Vec<T>::lanes * K; }
+  void pack(const Member& member) const { pack_matrix(member, packed, source + first, K, columns, row, true); }
+};
+
+// dh (rows, own blocks of units) += dz @ recurrent^T, where dz is one or two stretches of columns of the gate buffer.
+template <typename T>
+void add_state_gradient(T* dh, int64_t H, Range rows, Range blocks, const T* dz, int64_t dz_row,
+                        const TransposedWeights<T>& weights, int64_t first_k, int64_t first_stop, int64_t second_k,
+                        int64_t second_stop) {
+  constexpr int L = Vec<T>::lanes;
+  const int64_t K = weights.K;
+  for_column_groups(blocks, kGemmColumns, [&](int64_t block, int64_t count) {
+    Tile<T> tile;
+    tile.stretches = second_stop > 0 ? 2 : 1;
+    const T* b = weights.packed + block * K * L;
+    tile.stretch[0] = {nullptr, dz_row, 1, b, L, K * L, first_stop};
+    tile.stretch[1] = {nullptr, dz_row, 1, b + first_stop * L, L, K * L, second_stop};
+    for (int64_t c = 0; c < count; ++c) {
+      tile.columns[c] = (block + c) * L;
+      tile.lanes[c] = smaller(L, H - tile.columns[c]);
+      tile.init[c] = nullptr;
+    }
+    for_row_tiles(rows, kTileRows[count], [&](int64_t row, int64_t height) {
+      tile.stretch[0].a = dz + row * dz_row + first_k;
+      tile.stretch[1].a = dz + row * dz_row + second_k;
+      for (int64_t r = 0; r < height; ++r) tile.rows[r] = dh + (row + r) * H;
+      run_tile(tile, height, count);
+    });
+  });
+}
+
+template <typename T>
+GradientPart<T> input_part(const SequenceBackward<T>& s, T* out, int64_t out_row) {
+  const int64_t row_stride = s.T_ * s.D;
+  return {s.x + time_of<T>(s, 0) * s.D, s.go_backwards ? -s.D : s.D, row_stride, s.D, out, out_row};
+}
+
+template <typename T>
+GradientPart<T> ones_part(T* out) {
+  return {nullptr, 0, 0, 1, out, 0};
+}
+
+template <typename T>
+GradientProduct<T> gradient_product(const SequenceBackward<T>& s, int64_t slots, int64_t dz_column, int64_t out_column,
+                                    int64_t columns) {
+  GradientProduct<T> product;
+  product.steps = s.T_;
+  product.N = s.N;
+  product.dz = s.gates;
+  product.dz_row = slots * s.H;
+  product.dz_column = dz_column;
+  product.out_column = out_column;
+  product.columns = columns;
+  return product;
+}
+
+// The loop of every cell, then the products over all steps. `Cell` offers
+//   take(arena), pack(member), step(member, split, step, rows, blocks) and products(list) -> count
+template <typename T, typename Cell>
+void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
+  const int64_t blocks = ceil_div(s.H, Vec<T>::lanes);
+  const int64_t weights = s.H * s.H * Cell::kGates;
+  const Split split = split_sequence(s.N, s.T_, blocks, static_cast<double>(weights), weights * sizeof(T));
+  GradientProduct<T> products[3];
+  const int product_count = s.T_ * s.N > 0 ? cell.products(products) : 0;
+  int64_t product_scratch = 0;
+  for (int i = 0; i < product_count; ++i) product_scratch = larger(product_scratch, products[i].scratch_size());
+  TransposedWeights<T> kernel{s.kernel, s.D, Cell::kGates * s.H, 0, s.dx ? Cell::kGates * s.H : 0};
+
+  Arena arena;
+  T* memory = nullptr;
+  const auto take = [&] {
+    cell.take(arena);
+    memory = arena.take<T>(product_scratch * split.count);
+    kernel.packed = arena.take<T>(kernel.size());
+  };
+  take();
+  arena.allocate();
+  take();
+  cell.start();
+  run_members(split.count, [&](const Member& member) {
+    cell.pack(member);
+    if (s.dx) kernel.pack(member);
+    member.wait();
+    for (int64_t step = s.T_ - 1; step >= 0; --step) {
+      cell.step(member, split, step, split.rows(member, s.N), split.blocks(member, blocks));
+    }
+    member.wait();
+    for (int i = 0; i < product_count; ++i) products[i].run(member, memory + member.index * product_scratch);
+    if (s.dx) {
+      packed_product<T>(part_of(s.T_ * s.N, member.index, member.count), kernel.K, s.gates, slots * s.H, kernel.packed,
+                        s.D, nullptr, false, [&](int64_t row) {
+                          return s.dx + (row % s.N * s.T_ + time_of<T>(s, row / s.N)) * s.D;
+                        });
+    }
+  });
+}
+
+}  // namespace recurra::RECURRA_NAMESPACE

@@ -1,0 +1,131 @@
+// SimpleRNN: h = activation(x @ kernel + h @ recurrent + bias).
+#pragma once
+
+#include "sequence-inl.h"
+
+namespace recurra::RECURRA_NAMESPACE {
+
+template <typename T>
+struct SimpleRnnForward {
+  static constexpr int kGates = 1;
+  static constexpr int L = Vec<T>::lanes;
+  const SequenceForward<T>& s;
+  GateWeights<T> kernel, recurrent;
+
+  explicit SimpleRnnForward(const SequenceForward<T>& sequence)
+      : s(sequence),
+        kernel{s.kernel, s.D, s.H, 1, 0, 1, s.T_ <= 2},
+        recurrent{s.recurrent, s.H, s.H, 1, 0, 1, s.T_ <= 2} {}
+
+  void take(Arena& arena) {
+    kernel.packed = arena.take<T>(kernel.size());
+    recurrent.packed = arena.take<T>(recurrent.size());
+  }
+  void pack(const Member& member) const {
+    kernel.pack(member);
+    recurrent.pack(member);
+  }
+
+  void step(const Member&, const Split&, const ForwardBuffers<T>& buffers, int64_t step, Range rows,
+            Range blocks) const {
+    recurrent.for_groups(blocks, [&](int64_t u, int64_t count) { tiles(buffers, step, rows, u, count); });
+  }
+
+  // z of `count` blocks from u on goes into the new h, then becomes h.
+  void tiles(const ForwardBuffers<T>& buffers, int64_t step, Range rows, int64_t u, int64_t count) const {
+    const T* x = s.x + time_of<T>(s, step) * s.D;
+    const T* h_prev = buffers.h(step);
+    T* h = buffers.h(step + 1);
+    Tile<T> tile;
+    tile.stretches = 2;
+    tile.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);
+    tile.stretch[1] = recurrent.stretch(u, nullptr, s.H);
+    for (int64_t c = 0; c < count; ++c) {
+      tile.columns[c] = (u + c) * L;
+      tile.lanes[c] = kernel.lanes(u + c);
+      tile.init[c] = s.bias ? s.bias + tile.columns[c] : kZeros<T>;
+      tile.init_row[c] = 0;
+    }
+    for_row_tiles(rows, kTileRows[count], [&](int64_t n, int64_t height) {
+      tile.stretch[0].a = x + n * s.T_ * s.D;
+      tile.stretch[1].a = h_prev + n * s.H;
+      for (int64_t r = 0; r < height; ++r) tile.rows[r] = h + (n + r) * s.H;
+      run_tile(tile, height, count);
+      for (int64_t r = n; r < n + height; ++r) {
+        const bool masked = is_masked<T>(s, r, step);
+        for (int64_t c = 0; c < count; ++c) {
+          const int64_t at = r * s.H + tile.columns[c], lanes = tile.lanes[c];
+          const Vec<T> value =
+              masked ? load_lanes(h_prev + at, lanes) : activate(s.activation, load_lanes(h + at, lanes));
+          store_lanes(value, h + at, lanes);
+          put_output(s, r, step, tile.columns[c], lanes, value, masked);
+        }
+      }
+    });
+  }
+};
+
+template <typename T>
+void simple_rnn_forward(const SequenceForward<T>& s) {
+  SimpleRnnForward<T> cell(s);
+  run_forward(s, cell, 0);
+}
+
+template <typename T>
+struct SimpleRnnBackward {
+  static constexpr int kGates = 1;
+  static constexpr int L = Vec<T>::lanes;
+  const SequenceBackward<T>& s;
+  TransposedWeights<T> recurrent;
+  T* repeated = nullptr;
+
+  explicit SimpleRnnBackward(const SequenceBackward<T>& sequence)
+      : s(sequence), recurrent{s.recurrent, s.H, s.H, 0, s.H} {}
+
+  void take(Arena& arena) {
+    recurrent.packed = arena.take<T>(recurrent.size());
+    repeated = arena.take<T>(s.mask ? s.N * s.H : 0);
+  }
+  void start() const {
+    if (s.mask) copy_or_zero<T>(repeated, nullptr, s.N * s.H);
+  }
+  void pack(const Member& member) const { recurrent.pack(member); }
+
+  int products(GradientProduct<T>* list) const {
+    list[0] = gradient_product(s, 1, 0, 0, s.H);
+    list[0].add({s.hs, s.N * s.H, s.H, s.H, s.drecurrent, s.H});
+    list[0].add(input_part(s, s.dkernel, s.H));
+    list[0].add(ones_part(s.dbias));
+    return 1;
+  }
+
+  void step(const Member& member, const Split& split, int64_t step, Range rows, Range blocks) const {
+    T* dz = s.gates + step * s.N * s.H;
+    const T* h = s.hs + (step + 1) * s.N * s.H;
+    const Vec<T> zero = Vec<T>::set(T(0));
+    for (int64_t n = rows.begin; n < rows.end; ++n) {
+      const bool masked = is_masked<T>(s, n, step);
+      for (int64_t u = blocks.begin; u < blocks.end; ++u) {
+        const int64_t unit = u * L, at = n * s.H + unit, lanes = smaller(L, s.H - unit);
+        const Vec<T> doutput = output_gradient(s, repeated, n, step, unit, lanes, masked);
+        if (masked) {
+          store_lanes(zero, dz + at, lanes);
+          continue;
+        }
+        const Vec<T> dh = load_lanes(s.dh + at, lanes) + doutput;
+        store_lanes(activation_gradient(s.activation, dh, load_lanes(h + at, lanes)), dz + at, lanes);
+        store_lanes(zero, s.dh + at, lanes);
+      }
+    }
+    split.meet(member);
+    add_state_gradient(s.dh, s.H, rows, blocks, dz, s.H, recurrent, 0, s.H, 0, 0);
+  }
+};
+
+template <typename T>
+void simple_rnn_backward(const SequenceBackward<T>& s) {
+  SimpleRnnBackward<T> cell(s);
+  run_backward(s, cell, 1);
+}
+
+}  // namespace recurra::RECURRA_NAMESPACE

@@ -1,0 +1,46 @@
+// run_team for lambdas, and the ranges that members own.
+#pragma once
+
+#include "../parallel.h"
+#include "simd.h"
+
+namespace recurra::RECURRA_NAMESPACE {
+
+template <typename F>
+void run_members(int count, F function) {
+  run_team(count, [](void* context, const Member& member) { (*static_cast<F*>(context))(member); }, &function);
+}
+
+struct Range {
+  int64_t begin, end;
+};
+
+// Part `index` of `count` nearly equal parts of 0..total.
+RECURRA_INLINE Range part_of(int64_t total, int index, int count) {
+  return {total * index / count, total * (index + 1) / count};
+}
+
+RECURRA_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+RECURRA_INLINE int64_t larger(int64_t a, int64_t b) { return a < b ? b : a; }
+RECURRA_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Hands out pieces of one scratch block; the sizes are added up by a first pass over the same calls.
+class Arena {
+ public:
+  template <typename T>
+  T* take(int64_t count) {
+    T* piece = reinterpret_cast<T*>(base_ + used_);
+    used_ += (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    return piece;
+  }
+  void allocate() {
+    base_ = static_cast<char*>(scratch(used_ + 64));
+    used_ = 0;
+  }
+
+ private:
+  char* base_ = nullptr;
+  size_t used_ = 0;
+};
+
+}  // namespace recurra::RECURRA_NAMESPACE

@@ -1,0 +1,271 @@
+#include "parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+namespace recurra {
+
+namespace {
+
+constexpr int kMaxThreads = 256;
+constexpr double kFlopsPerThread = 1e6;  // about 20 us: below, waking another thread costs more than it saves
+constexpr size_t kScratchKept = size_t(64) << 20;
+constexpr auto kSpin = std::chrono::microseconds(50);  // before a worker without work sleeps
+
+inline void pause_briefly() {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_pause();
+#elif defined(__aarch64__) && !defined(_MSC_VER)
+  asm volatile("yield");
+#endif
+}
+
+// Spins until `ready()`; gives the processor away now and then, because there may be more threads than processors.
+template <typename Ready>
+void spin_until(Ready ready) {
+  for (int i = 1; !ready(); ++i) {
+    pause_briefly();
+    if (i % 512 == 0) std::this_thread::yield();
+  }
+}
+
+}  // namespace
+
+class Barrier {
+ public:
+  explicit Barrier(int count) : count_(count) {}
+
+  void wait() {
+    const unsigned phase = phase_.load(std::memory_order_acquire);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == count_ - 1) {
+      arrived_.store(0, std::memory_order_relaxed);
+      phase_.store(phase + 1, std::memory_order_release);
+    } else {
+      spin_until([&] { return phase_.load(std::memory_order_acquire) != phase; });
+    }
+  }
+
+ private:
+  alignas(64) std::atomic<int> arrived_{0};
+  alignas(64) std::atomic<unsigned> phase_{0};
+  const int count_;
+};
+
+void Member::wait() const {
+  if (count > 1) barrier->wait();
+}
+
+namespace {
+
+// Workers wait for a new ticket, run their part and count down. One team at a time.
+class Pool {
+ public:
+  ~Pool() { stop(); }
+
+  void run(int count, TeamFunction function, void* context) {
+    std::unique_lock<std::mutex> lease(busy_, std::try_to_lock);
+    if (count > 1 && lease.owns_lock()) {
+      grow(count - 1);
+      count = std::min(count, static_cast<int>(workers_.size()) + 1);
+    } else {
+      count = 1;
+    }
+    Barrier barrier(count);
+    if (count > 1) publish(count, function, context, &barrier);
+    function(context, Member{0, count, &barrier});
+    if (count > 1) spin_until([&] { return pending_.load(std::memory_order_acquire) == 0; });
+  }
+
+ private:
+  void grow(int wanted) {
+    try {
+      while (static_cast<int>(workers_.size()) < wanted) {
+        const int index = static_cast<int>(workers_.size()) + 1;
+        workers_.emplace_back([this, index, seen = ticket_.load()] { work(index, seen); });
+      }
+    } catch (const std::system_error&) {
+      // The system allows no more threads: go on with those that there are.
+    }
+  }
+
+  void publish(int count, TeamFunction function, void* context, Barrier* barrier) {
+    function_ = function;
+    context_ = context;
+    count_ = count;
+    barrier_ = barrier;
+    pending_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+    ticket_.fetch_add(1, std::memory_order_seq_cst);
+    if (sleeping_.load(std::memory_order_seq_cst) > 0) {
+      const std::lock_guard<std::mutex> lock(sleep_);
+      wake_.notify_all();
+    }
+  }
+
+  void work(int index, uint64_t seen) {
+    for (;;) {
+      await(seen);
+      ++seen;
+      if (stopping_.load(std::memory_order_acquire)) return;
+      if (index < count_) {
+        const FlushDenormals flush;
+        function_(context_, Member{index, count_, barrier_});
+      }
+      pending_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  void await(uint64_t seen) {
+    const auto ready = [&] { return ticket_.load(std::memory_order_seq_cst) != seen; };
+    const auto end = std::chrono::steady_clock::now() + kSpin;
+    while (!ready()) {
+      for (int i = 0; i < 64 && !ready(); ++i) pause_briefly();
+      if (std::chrono::steady_clock::now() < end) continue;
+      std::unique_lock<std::mutex> lock(sleep_);
+      sleeping_.fetch_add(1, std::memory_order_seq_cst);
+      wake_.wait(lock, ready);
+      sleeping_.fetch_sub(1, std::memory_order_seq_cst);
+    }
+  }
+
+  void stop() {
+    stopping_.store(true, std::memory_order_release);
+    ticket_.fetch_add(1, std::memory_order_seq_cst);
+    {
+      const std::lock_guard<std::mutex> lock(sleep_);
+      wake_.notify_all();
+    }
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  std::mutex busy_, sleep_;
+  std::condition_variable wake_;
+  std::vector<std::thread> workers_;
+  alignas(64) std::atomic<uint64_t> ticket_{0};
+  alignas(64) std::atomic<int> pending_{0};
+  alignas(64) std::atomic<int> sleeping_{0};
+  std::atomic<bool> stopping_{false};
+  TeamFunction function_ = nullptr;
+  void* context_ = nullptr;
+  int count_ = 0;
+  Barrier* barrier_ = nullptr;
+};
+
+int initial_threads() {
+  if (const char* text = std::getenv("RECURRA_NUM_THREADS"); text && *text) {
+    char* end = nullptr;
+    const long count = std::strtol(text, &end, 10);
+    if (*end == '\0' && count >= 1 && count <= kMaxThreads) return static_cast<int>(count);
+    throw std::invalid_argument("RECURRA_NUM_THREADS expected a number from 1 to 256, got '" + std::string(text) + "'");
+  }
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMaxThreads);
+}
+
+std::atomic<int> num_threads{0};
+
+// Never destroyed by exit handlers: a daemon thread may still compute then, and the system ends the workers anyway.
+std::atomic<Pool*> the_pool{nullptr};
+std::mutex pool_mutex;
+
+Pool& pool() {
+  Pool* current = the_pool.load(std::memory_order_acquire);
+  if (current) return *current;
+  const std::lock_guard<std::mutex> lock(pool_mutex);
+  if (!the_pool.load()) the_pool.store(new Pool, std::memory_order_release);
+  return *the_pool.load();
+}
+
+#if !defined(_WIN32)
+// A child has none of the parent's workers, and the parent's locks in any state: it starts with a new pool.
+const bool fork_handler = [] {
+  pthread_atfork([] { pool_mutex.lock(); }, [] { pool_mutex.unlock(); },
+                 [] {
+                   the_pool.store(nullptr);
+                   pool_mutex.unlock();
+                 });
+  return true;
+}();
+#endif
+
+struct Scratch {
+  void* memory = nullptr;
+  size_t bytes = 0;
+
+  void release() {
+    if (memory) ::operator delete(memory, std::align_val_t(64));
+    memory = nullptr;
+    bytes = 0;
+  }
+  ~Scratch() { release(); }
+};
+
+}  // namespace
+
+void run_team(int count, TeamFunction function, void* context) {
+  if (count <= 1) {
+    function(context, Member{0, 1, nullptr});
+  } else {
+    pool().run(count, function, context);
+  }
+}
+
+int team_size(double flops) {
+  const int limit = get_num_threads();
+  return flops >= kFlopsPerThread * limit ? limit : std::max(1, static_cast<int>(flops / kFlopsPerThread));
+}
+
+void set_num_threads(int count) { num_threads.store(std::clamp(count, 1, kMaxThreads)); }
+
+int get_num_threads() {
+  int count = num_threads.load(std::memory_order_relaxed);
+  if (count == 0) {
+    count = initial_threads();
+    num_threads.store(count);
+  }
+  return count;
+}
+
+void* scratch(size_t bytes) {
+  thread_local Scratch own;
+  const bool too_small = own.bytes < bytes;
+  const bool too_large = own.bytes > kScratchKept && bytes < kScratchKept / 4;
+  if (too_small || too_large) {
+    own.release();
+    own.memory = ::operator new(bytes, std::align_val_t(64));
+    own.bytes = bytes;
+  }
+  return own.memory;
+}
+
+#if defined(__x86_64__) || defined(_M_X64)
+FlushDenormals::FlushDenormals() : saved_(_mm_getcsr()) {
+  _mm_setcsr(static_cast<unsigned>(saved_) | 0x8040u);  // FTZ, DAZ
+}
+FlushDenormals::~FlushDenormals() { _mm_setcsr(static_cast<unsigned>(saved_)); }
+#elif defined(__aarch64__) && !defined(_MSC_VER)
+FlushDenormals::FlushDenormals() {
+  asm volatile("mrs %0, fpcr" : "=r"(saved_));
+  asm volatile("msr fpcr, %0" : : "r"(saved_ | (uint64_t(1) << 24)));  // FZ
+}
+FlushDenormals::~FlushDenormals() { asm volatile("msr fpcr, %0" : : "r"(saved_)); }
+#else
+FlushDenormals::FlushDenormals() : saved_(0) {}
+FlushDenormals::~FlushDenormals() {}
+#endif
+
+}  // namespace recurra

@@ -1,0 +1,50 @@
+// The thread pool, scratch memory and the floating point mode of kernels.
+//
+// A kernel asks for a team; every member runs the same function with its number, and members meet at barriers. What a
+// member computes depends on shapes and on the team's size; the bits never do, because every element has one owner and
+// one order of operations.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace recurra {
+
+class Barrier;
+
+struct Member {
+  int index;
+  int count;
+  Barrier* barrier;
+
+  void wait() const;  // until all members are here
+};
+
+using TeamFunction = void (*)(void* context, const Member& member);
+
+// Runs `function` on up to `count` threads, the caller among them, and returns when all are done. Runs it on the caller
+// alone where another thread's team holds the pool.
+void run_team(int count, TeamFunction function, void* context);
+
+// How many threads work of about `flops` floating point operations is worth.
+int team_size(double flops);
+
+void set_num_threads(int count);
+int get_num_threads();
+
+// Memory of the calling thread, 64-byte aligned, valid until its next call; it grows and is kept for reuse.
+void* scratch(size_t bytes);
+
+// Denormals count as zero while an object of this class lives, on its thread.
+class FlushDenormals {
+ public:
+  FlushDenormals();
+  ~FlushDenormals();
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+
+ private:
+  uint64_t saved_;
+};
+
+}  // namespace recurra

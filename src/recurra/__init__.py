@@ -1,0 +1,75 @@
+"""recurra: recurrent networks for everyone who has ordered data and a CPU.
+
+The Keras API on an own native engine, and forecasting in one command. Importing it needs NumPy alone.
+"""
+
+from typing import Any
+
+from recurra import (
+    activations,
+    config,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    ops,
+    optimizers,
+    random,
+    regularizers,
+    saving,
+    utils,
+)
+from recurra._version import __version__
+from recurra.errors import DataError, FileFormatError, MissingExtraError, NotFittedError, RecurraError
+from recurra.layers.base import Layer
+from recurra.layers.input_layer import Input
+from recurra.models import Functional, Model, Sequential
+from recurra.ops import get_num_threads, native_info, set_num_threads
+from recurra.training import callbacks
+from recurra.variables import Variable
+
+__all__ = [
+    "DataError",
+    "FileFormatError",
+    "Forecaster",
+    "Functional",
+    "Input",
+    "Layer",
+    "MissingExtraError",
+    "Model",
+    "NotFittedError",
+    "RecurraError",
+    "Sequential",
+    "Variable",
+    "__version__",
+    "activations",
+    "callbacks",
+    "config",
+    "constraints",
+    "forecast",
+    "get_num_threads",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "native_info",
+    "ops",
+    "optimizers",
+    "random",
+    "regularizers",
+    "saving",
+    "set_num_threads",
+    "utils",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Forecasting needs more than NumPy: it is loaded when it is first asked for.
+    if name in ("Forecaster", "forecast"):
+        from recurra import forecasting
+
+        return getattr(forecasting, name)
+    raise AttributeError(f"module 'recurra' has no attribute {name!r}")

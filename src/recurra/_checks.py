@@ -1,0 +1,41 @@
+"""The one error sentence, and the checks that most constructors share."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable
+from typing import Any
+
+
+def expected(who: str, what: str, got: Any, hint: str | None = None) -> str:
+    """Returns "WHO expected WHAT, got GOT: HINT".
+
+    >>> expected("LSTM", "units to be a positive integer", -3)
+    'LSTM expected units to be a positive integer, got -3'
+    """
+    sentence = f"{who} expected {what}, got {got}"
+    return f"{sentence}: {hint}" if hint else sentence
+
+
+def positive_int(who: str, name: str, value: Any) -> int:
+    """Returns `value` as an int; TypeError for text and the like, ValueError unless it is a whole number above 0."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Number):
+        raise TypeError(expected(who, f"{name} to be a positive integer", repr(value)))
+    if not isinstance(value, numbers.Integral) or value <= 0:
+        raise ValueError(expected(who, f"{name} to be a positive integer", repr(value)))
+    return int(value)
+
+
+def one_of(who: str, name: str, value: Any, choices: Iterable[Any]) -> Any:
+    """Returns `value` if it is among `choices`, else raises ValueError."""
+    choices = tuple(choices)
+    if value not in choices:
+        raise ValueError(expected(who, f"{name} to be one of {', '.join(map(repr, choices))}", repr(value)))
+    return value
+
+
+def fraction(who: str, name: str, value: Any) -> float:
+    """Returns `value` as a float; ValueError unless it lies in [0, 1]."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value <= 1:
+        raise ValueError(expected(who, f"{name} to be a number between 0 and 1", repr(value)))
+    return float(value)

@@ -1,0 +1,17 @@
+"""What notebooks about recurrent networks use of TensorFlow, so that one changed import line runs them.
+
+>>> import recurra.compat.tensorflow as tf
+>>> tf.reshape(tf.range(6), (3, 2)).numpy().tolist()
+[[0, 1], [2, 3], [4, 5]]
+>>> from recurra.compat.tensorflow.keras.layers import LSTM
+
+Tensors are NumPy arrays with `.numpy()`; numbers in lists become float32 and int32, as in TensorFlow. There is no
+`GradientTape`, no graph and no device: layers know their own gradients, and everything runs at once, on the CPU.
+"""
+
+from recurra._version import __version__ as __version__
+from recurra.compat.tensorflow import keras as keras
+from recurra.compat.tensorflow import math as math
+from recurra.compat.tensorflow import nn as nn
+from recurra.compat.tensorflow import random as random
+from recurra.compat.tensorflow.tensors import *  # noqa: F403

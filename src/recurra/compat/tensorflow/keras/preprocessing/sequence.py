@@ -1,0 +1,5 @@
+"""`tf.keras.preprocessing.sequence`: padding."""
+
+from recurra.utils import pad_sequences
+
+__all__ = ["pad_sequences"]

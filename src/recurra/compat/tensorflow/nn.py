@@ -1,0 +1,23 @@
+"""`tf.nn`: activations as functions of arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra.compat.tensorflow.tensors import Tensor, as_array, convert_to_tensor, sigmoid, tanh
+
+__all__ = ["relu", "sigmoid", "softmax", "tanh"]
+
+
+def relu(features: Any) -> Tensor:
+    """Returns max(features, 0)."""
+    return as_array(np.maximum(convert_to_tensor(features), 0))
+
+
+def softmax(logits: Any, axis: int = -1) -> Tensor:
+    """Returns positive shares that sum to 1 along an axis."""
+    scores = convert_to_tensor(logits)
+    powers = np.exp(scores - scores.max(axis, keepdims=True))
+    return as_array(powers / powers.sum(axis, keepdims=True))

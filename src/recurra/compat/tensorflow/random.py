@@ -1,0 +1,31 @@
+"""`tf.random`: numbers from recurra's own stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra.layers.base import Array, as_array
+from recurra.random import draw_seed
+from recurra.random import set_random_seed as set_seed
+
+__all__ = ["normal", "set_seed", "uniform"]
+
+
+def normal(
+    shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = "float32", seed: int | None = None
+) -> Array:
+    """Returns numbers of the normal distribution."""
+    return as_array(_generator(seed).normal(mean, stddev, tuple(shape)).astype(dtype))
+
+
+def uniform(shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = "float32", seed: int | None = None) -> Array:
+    """Returns numbers from [minval, maxval), whole ones for an integer dtype; `maxval` is 1 for floats if None."""
+    if np.issubdtype(dtype, np.integer):
+        return as_array(_generator(seed).integers(minval, maxval, tuple(shape), dtype))
+    return as_array(_generator(seed).uniform(minval, 1.0 if maxval is None else maxval, tuple(shape)).astype(dtype))
+
+
+def _generator(seed: int | None) -> np.random.Generator:
+    return np.random.default_rng(draw_seed() if seed is None else seed)

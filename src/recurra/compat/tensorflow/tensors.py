@@ -1,0 +1,221 @@
+"""Tensors that are NumPy arrays, and TensorFlow's functions on them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from recurra import ops
+from recurra.layers.base import Array as Tensor
+from recurra.layers.base import as_array
+
+__all__ = [
+    *("Tensor", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "newaxis"),
+    *("abs", "add", "argmax", "argmin", "cast", "concat", "constant", "convert_to_tensor", "cos", "divide", "equal"),
+    *("executing_eagerly", "exp", "expand_dims", "eye", "fill", "function", "gather", "greater", "less", "linspace"),
+    *("matmul", "maximum", "minimum", "multiply", "one_hot", "ones", "ones_like", "pow", "range", "rank"),
+    *("reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum", "reshape", "reverse", "round", "shape"),
+    *("sigmoid", "sign", "sin", "size", "split", "sqrt", "square", "squeeze", "stack", "subtract", "tanh", "tile"),
+    *("transpose", "unstack", "where", "zeros", "zeros_like"),
+]
+
+bool = np.dtype("bool")  # the dtypes carry TensorFlow's names, also where Python has one of its own
+float16, float32, float64 = np.dtype("float16"), np.dtype("float32"), np.dtype("float64")
+int8, int16, int32, int64 = np.dtype("int8"), np.dtype("int16"), np.dtype("int32"), np.dtype("int64")
+uint8 = np.dtype("uint8")
+newaxis = None
+
+
+def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:
+    """Returns `value` as an array: an array keeps its dtype, Python's numbers become float32 and int32."""
+    array = np.asarray(value, dtype)
+    if dtype is None and not isinstance(value, (np.ndarray, np.generic)):
+        array = array.astype({float64: float32, int64: int32}.get(array.dtype, array.dtype))
+    return as_array(array)
+
+
+def constant(value: Any, dtype: Any = None, shape: Any = None) -> Tensor:
+    """Returns `value` as an array, of `shape` if given: one number fills it."""
+    array = convert_to_tensor(value, dtype)
+    if shape is None:
+        return array
+    return as_array(np.full(shape, array) if array.size == 1 else array.reshape(shape))
+
+
+def of_numpy(function: Callable[..., Any]) -> Callable[..., Tensor]:
+    """Returns a function of NumPy that takes lists and numbers as TensorFlow would and gives back a tensor."""
+
+    @functools.wraps(function, assigned=("__name__", "__doc__"), updated=())
+    def wrapped(*arguments: Any, name: str | None = None, **options: Any) -> Tensor:
+        numbers_only = not any(isinstance(argument, (np.ndarray, list, tuple)) for argument in arguments)
+        tensors = [
+            convert_to_tensor(argument) if numbers_only or isinstance(argument, (list, tuple)) else argument
+            for argument in arguments
+        ]
+        return as_array(function(*tensors, **options))
+
+    return wrapped
+
+
+def reduction(function: Callable[..., Any]) -> Callable[..., Tensor]:
+    """Returns a reduction of NumPy under TensorFlow's arguments; the result has the dtype of its input."""
+
+    def wrapped(input_tensor: Any, axis: Any = None, keepdims: Any = False, name: str | None = None) -> Tensor:
+        array = convert_to_tensor(input_tensor)
+        axes = tuple(axis) if isinstance(axis, (list, np.ndarray)) else axis
+        return as_array(np.asarray(function(array, axis=axes, keepdims=keepdims)).astype(array.dtype))
+
+    return wrapped
+
+
+def cast(x: Any, dtype: Any) -> Tensor:
+    """Returns `x` in another dtype."""
+    return as_array(convert_to_tensor(x).astype(dtype))
+
+
+def zeros(shape: Any, dtype: Any = float32) -> Tensor:
+    """Returns zeros."""
+    return as_array(np.zeros(shape, dtype))
+
+
+def ones(shape: Any, dtype: Any = float32) -> Tensor:
+    """Returns ones."""
+    return as_array(np.ones(shape, dtype))
+
+
+def fill(dims: Any, value: Any) -> Tensor:
+    """Returns an array of shape `dims` that holds `value` everywhere."""
+    return constant(value, shape=dims)
+
+
+def eye(num_rows: int, num_columns: int | None = None, dtype: Any = float32) -> Tensor:
+    """Returns the identity matrix."""
+    return as_array(np.eye(num_rows, num_columns, dtype=dtype))
+
+
+def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> Tensor:
+    """Returns start, start + delta, ... below `limit`; with one argument, 0, 1, ... below it."""
+    first, end = (0, start) if limit is None else (start, limit)
+    whole = all(isinstance(number, (int, np.integer)) for number in (first, end, delta))
+    return as_array(np.arange(first, end, delta, dtype or (int32 if whole else float32)))
+
+
+def linspace(start: float, stop: float, num: int) -> Tensor:
+    """Returns `num` evenly spaced numbers, both ends included."""
+    return as_array(np.linspace(start, stop, num, dtype=float32))
+
+
+def one_hot(
+    indices: Any, depth: int, on_value: Any = 1, off_value: Any = 0, axis: int = -1, dtype: Any = float32
+) -> Tensor:
+    """Returns (..., depth) with `on_value` at each index; an index outside [0, depth) gives `off_value` throughout."""
+    hot = np.asarray(indices)[..., None] == np.arange(depth)
+    return as_array(np.moveaxis(np.where(hot, on_value, off_value).astype(dtype), -1, axis))
+
+
+def reshape(tensor: Any, shape: Any) -> Tensor:
+    """Returns the same values in another shape; one dimension may be -1."""
+    return as_array(np.reshape(convert_to_tensor(tensor), tuple(shape)))
+
+
+def transpose(a: Any, perm: Any = None) -> Tensor:
+    """Returns `a` with its axes in the order `perm`, reversed if None."""
+    return as_array(np.transpose(convert_to_tensor(a), perm))
+
+
+def expand_dims(input: Any, axis: int) -> Tensor:
+    """Returns `input` with an axis of length 1 more."""
+    return as_array(np.expand_dims(convert_to_tensor(input), axis))
+
+
+def squeeze(input: Any, axis: Any = None) -> Tensor:
+    """Returns `input` without its axes of length 1, or without those named."""
+    return as_array(np.squeeze(convert_to_tensor(input), tuple(axis) if isinstance(axis, list) else axis))
+
+
+def concat(values: Iterable[Any], axis: int) -> Tensor:
+    """Returns `values` joined along an axis that they have."""
+    return as_array(np.concatenate([convert_to_tensor(value) for value in values], axis))
+
+
+def stack(values: Iterable[Any], axis: int = 0) -> Tensor:
+    """Returns `values` joined along a new axis."""
+    return as_array(np.stack([convert_to_tensor(value) for value in values], axis))
+
+
+def unstack(value: Any, num: int | None = None, axis: int = 0) -> list[Tensor]:
+    """Returns the parts of `value` along an axis, which they lose."""
+    return [as_array(part) for part in np.moveaxis(convert_to_tensor(value), axis, 0)]
+
+
+def split(value: Any, num_or_size_splits: Any, axis: int = 0) -> list[Tensor]:
+    """Returns `value` cut along an axis, into so many equal parts or into parts of the sizes given."""
+    equal = isinstance(num_or_size_splits, (int, np.integer))
+    cuts = num_or_size_splits if equal else np.cumsum(num_or_size_splits)[:-1]
+    return [as_array(part) for part in np.split(convert_to_tensor(value), cuts, axis)]
+
+
+def reverse(tensor: Any, axis: Any) -> Tensor:
+    """Returns `tensor` with the order along the axes turned round."""
+    return as_array(np.flip(convert_to_tensor(tensor), axis))
+
+
+def tile(input: Any, multiples: Any) -> Tensor:
+    """Returns `input` repeated so many times along each axis."""
+    return as_array(np.tile(convert_to_tensor(input), tuple(multiples)))
+
+
+def gather(params: Any, indices: Any, axis: int = 0) -> Tensor:
+    """Returns the entries of `params` at `indices` along an axis."""
+    return as_array(np.take(convert_to_tensor(params), np.asarray(indices), axis))
+
+
+def argmax(input: Any, axis: int = 0, output_type: Any = int64) -> Tensor:
+    """Returns where the largest value along an axis is."""
+    return as_array(np.argmax(convert_to_tensor(input), axis).astype(output_type))
+
+
+def argmin(input: Any, axis: int = 0, output_type: Any = int64) -> Tensor:
+    """Returns where the smallest value along an axis is."""
+    return as_array(np.argmin(convert_to_tensor(input), axis).astype(output_type))
+
+
+def shape(input: Any) -> Tensor:
+    """Returns the shape as an int32 array."""
+    return as_array(np.array(np.shape(input), int32))
+
+
+def size(input: Any) -> Tensor:
+    """Returns the number of values."""
+    return as_array(np.array(np.size(input), int32))
+
+
+def rank(input: Any) -> Tensor:
+    """Returns the number of axes."""
+    return as_array(np.array(np.ndim(input), int32))
+
+
+def function(func: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
+    """Decorator that changes nothing: there is no graph to compile."""
+    return (lambda decorated: decorated) if func is None else func
+
+
+def executing_eagerly() -> Any:
+    """Returns True."""
+    return True
+
+
+zeros_like, ones_like = of_numpy(np.zeros_like), of_numpy(np.ones_like)
+abs, square, sqrt, exp, sign = (of_numpy(f) for f in (np.abs, np.square, np.sqrt, np.exp, np.sign))
+sin, cos, tanh, round = (of_numpy(f) for f in (np.sin, np.cos, np.tanh, np.round))
+add, subtract, multiply, divide, pow = (
+    of_numpy(f) for f in (np.add, np.subtract, np.multiply, np.true_divide, np.power)
+)
+maximum, minimum, matmul = (of_numpy(f) for f in (np.maximum, np.minimum, np.matmul))
+equal, less, greater, where = (of_numpy(f) for f in (np.equal, np.less, np.greater, np.where))
+sigmoid = of_numpy(ops.sigmoid)
+reduce_mean, reduce_sum, reduce_prod = (reduction(f) for f in (np.mean, np.sum, np.prod))
+reduce_max, reduce_min = (reduction(f) for f in (np.max, np.min))

@@ -1,0 +1,35 @@
+"""Settings that hold for the whole process: the default float type and the small constant that keeps divisions safe."""
+
+from __future__ import annotations
+
+from recurra._checks import one_of
+
+_floatx = "float32"
+_epsilon = 1e-7
+
+
+def floatx() -> str:
+    """Returns the default dtype of weights and activations, "float32" unless changed."""
+    return _floatx
+
+
+def set_floatx(value: str) -> None:
+    """Sets the default dtype: "float32" or "float64"."""
+    global _floatx
+    _floatx = one_of("set_floatx", "value", value, ("float32", "float64"))
+
+
+def epsilon() -> float:
+    """Returns the small constant of losses and optimizers, 1e-7 unless changed."""
+    return _epsilon
+
+
+def set_epsilon(value: float) -> None:
+    """Sets the small constant of losses and metrics."""
+    global _epsilon
+    _epsilon = float(value)
+
+
+def backend() -> str:
+    """Returns "recurra"."""
+    return "recurra"

@@ -1,0 +1,92 @@
+"""Constraints: what weights are brought back to after each update (https://keras.io/api/layers/constraints)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import config as settings
+from recurra import saving
+
+
+class Constraint(saving.Configurable):
+    """Base class: called with an array it gives the nearest allowed one."""
+
+    def __call__(self, w: Any) -> np.ndarray:
+        raise NotImplementedError
+
+
+def _norms(w: np.ndarray, axis: Any) -> np.ndarray:
+    return np.sqrt(np.square(w).sum(axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=True))
+
+
+@saving.builtin("keras.constraints")
+class MaxNorm(Constraint):
+    """Norms along `axis` of at most `max_value`."""
+
+    def __init__(self, max_value: float = 2, axis: Any = 0):
+        self.max_value, self.axis = max_value, axis
+
+    def __call__(self, w: Any) -> np.ndarray:
+        w = np.asarray(w)
+        norms = _norms(w, self.axis)
+        return (w * (np.clip(norms, 0, self.max_value) / (settings.epsilon() + norms))).astype(w.dtype)
+
+
+@saving.builtin("keras.constraints")
+class NonNeg(Constraint):
+    """No negative weights."""
+
+    def __call__(self, w: Any) -> np.ndarray:
+        return np.maximum(w, 0)
+
+
+@saving.builtin("keras.constraints")
+class UnitNorm(Constraint):
+    """Norms along `axis` of one."""
+
+    def __init__(self, axis: Any = 0):
+        self.axis = axis
+
+    def __call__(self, w: Any) -> np.ndarray:
+        w = np.asarray(w)
+        return (w / (settings.epsilon() + _norms(w, self.axis))).astype(w.dtype)
+
+
+@saving.builtin("keras.constraints")
+class MinMaxNorm(Constraint):
+    """Norms along `axis` moved towards [min_value, max_value] at the given rate."""
+
+    def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Any = 0):
+        self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
+
+    def __call__(self, w: Any) -> np.ndarray:
+        w = np.asarray(w)
+        norms = _norms(w, self.axis)
+        wanted = self.rate * np.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
+        return (w * (wanted / (settings.epsilon() + norms))).astype(w.dtype)
+
+
+_CLASSES = {"max_norm": MaxNorm, "non_neg": NonNeg, "unit_norm": UnitNorm, "min_max_norm": MinMaxNorm}
+_BY_NAME = _CLASSES | {cls.__name__: cls for cls in _CLASSES.values()}
+max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm
+
+
+def get(identifier: Any) -> Any:
+    """Returns a constraint for a name, a class, a config or an object; None for None.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    return saving.resolve(identifier, _BY_NAME, "constraints.get", "a constraint")
+
+
+def serialize(constraint: Any) -> Any:
+    """Returns the constraint's serialized form."""
+    return saving.serialize_keras_object(constraint)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """Returns what `serialize` described."""
+    return saving.deserialize_keras_object(config, custom_objects=custom_objects)

@@ -1,0 +1,30 @@
+"""The exceptions of recurra.
+
+    RecurraError
+    ├── NotFittedError      (also ValueError)   predict or save before fit
+    ├── DataError           (also ValueError)   a data file or frame that cannot be used; names the series and the row
+    ├── FileFormatError     (also ValueError)   a model or weights file that cannot be read; nothing of it was used
+    └── MissingExtraError   (also ImportError)  an optional library is not installed; names the extra
+
+Everything else is Python's own: ValueError for values and shapes, TypeError for kinds.
+"""
+
+
+class RecurraError(Exception):
+    """Base class of the errors that are recurra's own."""
+
+
+class NotFittedError(RecurraError, ValueError):
+    """A method was called that needs a fitted object."""
+
+
+class DataError(RecurraError, ValueError):
+    """Data that cannot be used as given: the message names the series, the row and the way out."""
+
+
+class FileFormatError(RecurraError, ValueError):
+    """A model or weights file that was refused: the message says what is wrong with it."""
+
+
+class MissingExtraError(RecurraError, ImportError):
+    """An optional library is missing: the message names the extra to install."""

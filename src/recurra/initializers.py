@@ -1,0 +1,284 @@
+"""Initializers: first values of weights (https://keras.io/api/layers/initializers).
+
+fan_in = shape[-2] * field, fan_out = shape[-1] * field, field = product of the dimensions before
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from recurra import config as settings
+from recurra import saving
+from recurra._checks import expected, one_of
+from recurra._names import snake_case
+from recurra.random import draw_seed
+
+_TRUNCATED_STDDEV = 0.87962566103423978  # of a standard normal cut at 2
+
+
+class Initializer(saving.Configurable):
+    """Base class: an object that is called with a shape and a dtype and returns an array."""
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        raise NotImplementedError
+
+    def clone(self) -> Any:
+        """Returns an initializer of the same config."""
+        return type(self).from_config(self.get_config())
+
+
+def _dtype(dtype: Any) -> np.dtype:
+    return np.dtype(dtype or settings.floatx())
+
+
+@saving.builtin("keras.initializers")
+class Zeros(Initializer):
+    """All zeros."""
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        return np.zeros(shape, _dtype(dtype))
+
+
+@saving.builtin("keras.initializers")
+class Ones(Initializer):
+    """All ones."""
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        return np.ones(shape, _dtype(dtype))
+
+
+@saving.builtin("keras.initializers")
+class Constant(Initializer):
+    """One value everywhere."""
+
+    def __init__(self, value: Any = 0.0):
+        self.value = value
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        return np.full(shape, self.value, _dtype(dtype))
+
+
+@saving.builtin("keras.initializers")
+class Identity(Initializer):
+    """`gain` on the diagonal of a matrix, zeros elsewhere."""
+
+    def __init__(self, gain: float = 1.0):
+        self.gain = gain
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        if len(shape) != 2:
+            raise ValueError(expected("Identity", "a matrix shape", tuple(shape)))
+        return (self.gain * np.eye(*shape)).astype(_dtype(dtype))
+
+
+class RandomInitializer(Initializer):
+    """Base of the random ones: the seed is picked at construction, so that one object always gives the same values."""
+
+    def __init__(self, seed: Any = None):
+        self.seed = seed
+        self._drawn = draw_seed() if seed is None else seed
+
+    def _generator(self) -> np.random.Generator:
+        seed = self._drawn
+        return seed.generator() if hasattr(seed, "generator") else np.random.default_rng(seed)
+
+
+@saving.builtin("keras.initializers")
+class RandomNormal(RandomInitializer):
+    """Normal distribution."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+        super().__init__(seed)
+        self.mean, self.stddev = mean, stddev
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        return self._generator().normal(self.mean, self.stddev, shape).astype(_dtype(dtype))
+
+
+@saving.builtin("keras.initializers")
+class TruncatedNormal(RandomInitializer):
+    """Normal distribution, drawn again beyond two standard deviations."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+        super().__init__(seed)
+        self.mean, self.stddev = mean, stddev
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        return (self.mean + self.stddev * _truncated(self._generator(), shape)).astype(_dtype(dtype))
+
+
+@saving.builtin("keras.initializers")
+class RandomUniform(RandomInitializer):
+    """Uniform distribution."""
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
+        super().__init__(seed)
+        self.minval, self.maxval = minval, maxval
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        return self._generator().uniform(self.minval, self.maxval, shape).astype(_dtype(dtype))
+
+
+def _truncated(generator: np.random.Generator, shape: Any) -> np.ndarray:
+    values = generator.standard_normal(shape)
+    while True:
+        outside = np.abs(values) > 2
+        if not outside.any():
+            return values
+        values[outside] = generator.standard_normal(int(outside.sum()))
+
+
+def compute_fans(shape: Any) -> tuple[float, float]:
+    """Returns (fan_in, fan_out) of a weight's shape."""
+    if len(shape) < 2:
+        size = shape[0] if shape else 1
+        return size, size
+    field = math.prod(shape[:-2])
+    return shape[-2] * field, shape[-1] * field
+
+
+@saving.builtin("keras.initializers")
+class VarianceScaling(RandomInitializer):
+    """Variance `scale / fan`, normal, truncated normal or uniform."""
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: Any = None,
+    ):
+        super().__init__(seed)
+        if scale <= 0:
+            raise ValueError(expected(type(self).__name__, "a positive scale", scale))
+        self.scale = scale
+        self.mode = one_of("VarianceScaling", "mode", mode, ("fan_in", "fan_out", "fan_avg"))
+        distribution = "truncated_normal" if str(distribution).lower() == "normal" else distribution
+        self.distribution = one_of(
+            "VarianceScaling", "distribution", distribution, ("uniform", "truncated_normal", "untruncated_normal")
+        )
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        fan_in, fan_out = compute_fans(shape)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        variance = self.scale / max(1.0, fan)
+        generator = self._generator()
+        if self.distribution == "uniform":
+            limit = math.sqrt(3 * variance)
+            values = generator.uniform(-limit, limit, shape)
+        elif self.distribution == "truncated_normal":
+            values = math.sqrt(variance) / _TRUNCATED_STDDEV * _truncated(generator, shape)
+        else:
+            values = generator.normal(0, math.sqrt(variance), shape)
+        return values.astype(_dtype(dtype))
+
+
+@saving.builtin("keras.initializers")
+class GlorotUniform(VarianceScaling):
+    """Uniform within sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+
+    def __init__(self, seed: Any = None):
+        super().__init__(1.0, "fan_avg", "uniform", seed)
+
+
+@saving.builtin("keras.initializers")
+class GlorotNormal(VarianceScaling):
+    """Truncated normal of variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
+
+    def __init__(self, seed: Any = None):
+        super().__init__(1.0, "fan_avg", "truncated_normal", seed)
+
+
+@saving.builtin("keras.initializers")
+class HeUniform(VarianceScaling):
+    """Uniform within sqrt(6 / fan_in) (He et al., 2015)."""
+
+    def __init__(self, seed: Any = None):
+        super().__init__(2.0, "fan_in", "uniform", seed)
+
+
+@saving.builtin("keras.initializers")
+class HeNormal(VarianceScaling):
+    """Truncated normal of variance 2 / fan_in (He et al., 2015)."""
+
+    def __init__(self, seed: Any = None):
+        super().__init__(2.0, "fan_in", "truncated_normal", seed)
+
+
+@saving.builtin("keras.initializers")
+class LecunUniform(VarianceScaling):
+    """Uniform within sqrt(3 / fan_in)."""
+
+    def __init__(self, seed: Any = None):
+        super().__init__(1.0, "fan_in", "uniform", seed)
+
+
+@saving.builtin("keras.initializers")
+class LecunNormal(VarianceScaling):
+    """Truncated normal of variance 1 / fan_in."""
+
+    def __init__(self, seed: Any = None):
+        super().__init__(1.0, "fan_in", "truncated_normal", seed)
+
+
+@saving.builtin("keras.initializers")
+class Orthogonal(RandomInitializer):
+    """Rows or columns that are orthonormal, times `gain` (Saxe et al., 2013)."""
+
+    def __init__(self, gain: float = 1.0, seed: Any = None):
+        super().__init__(seed)
+        self.gain = gain
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        if len(shape) < 2:
+            raise ValueError(expected("Orthogonal", "a shape of at least two dimensions", tuple(shape)))
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        normal = self._generator().standard_normal((max(rows, columns), min(rows, columns)))
+        q, r = np.linalg.qr(normal)
+        q *= np.sign(np.diag(r))
+        return (self.gain * (q.T if rows < columns else q)).reshape(shape).astype(_dtype(dtype))
+
+
+_CLASSES = (
+    Zeros,
+    Ones,
+    Constant,
+    Identity,
+    RandomNormal,
+    TruncatedNormal,
+    RandomUniform,
+    VarianceScaling,
+    GlorotUniform,
+    GlorotNormal,
+    HeUniform,
+    HeNormal,
+    LecunUniform,
+    LecunNormal,
+    Orthogonal,
+)
+_BY_NAME = {name: cls for cls in _CLASSES for name in (cls.__name__, snake_case(cls.__name__))}
+_BY_NAME |= {"one": Ones, "zero": Zeros, "uniform": RandomUniform, "normal": RandomNormal}
+
+
+def get(identifier: Any) -> Any:
+    """Returns an initializer for a name, a class, a config, or a function of (shape, dtype) as it is.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    if isinstance(identifier, np.ndarray):
+        return Constant(identifier)
+    return saving.resolve(identifier, _BY_NAME, "initializers.get", "an initializer")
+
+
+def serialize(initializer: Any) -> Any:
+    """Returns the initializer's serialized form."""
+    return saving.serialize_keras_object(initializer)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """Returns what `serialize` described."""
+    return saving.deserialize_keras_object(config, custom_objects=custom_objects)

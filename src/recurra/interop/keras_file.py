@@ -1,0 +1,305 @@
+"""Keras's own files, both ways: `.keras` (a zip) and `.weights.h5` (HDF5).
+
+    m.keras             metadata.json, config.json, model.weights.h5, stored uncompressed
+    m.weights.h5        layers/<class>[_k]/.../vars/0, 1, ...   and optimizer/vars/0, 1, ...
+
+A loader takes classes from a closed table and arrays of the very shapes that the model has; it never runs code, follows
+a link or opens another file. All weights are read and checked before the first one is changed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+import os
+import warnings
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recurra import saving
+from recurra._checks import expected
+from recurra._files import write_atomically
+from recurra.errors import FileFormatError
+from recurra.layers.base import Layer, snake_case
+from recurra.variables import Variable
+
+KERAS_VERSION = "3.15.1"  # the version whose files these are
+MEMBERS = {"metadata.json": 2**20, "config.json": 2**26, "model.weights.h5": 2**40}  # names and largest sizes
+
+
+def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Writes a `.keras` file, atomically.
+
+    Args:
+        model: A built model; if it is compiled, the optimizer's state is saved too.
+        filepath: Ends in ".keras".
+        overwrite: Whether a file there is replaced.
+
+    Raises:
+        ValueError: If the ending is another, or the file exists and may not be replaced.
+    """
+    path = _writable(filepath, ".keras", overwrite)
+    config = saving.serialize_keras_object(model)
+    compile_config = model.get_compile_config()
+    config["compile_config"] = compile_config or {}
+    now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
+    members = {
+        "metadata.json": json.dumps({"keras_version": KERAS_VERSION, "date_saved": now}).encode(),
+        "config.json": json.dumps(config).encode(),
+        "model.weights.h5": _weights_bytes(model),
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    write_atomically(path, buffer.getvalue())
+
+
+def load_model(
+    filepath: str | os.PathLike[str], custom_objects: Any = None, compile: bool = True, safe_mode: bool = True
+) -> Any:
+    """Reads a `.keras` file; see `recurra.models.load_model`."""
+    if not safe_mode:
+        raise ValueError(expected("load_model", "safe_mode=True", safe_mode, "a file never runs code here"))
+    path = _readable(filepath, (".keras",))
+    members = _read_archive(path)
+    try:
+        config = json.loads(members["config.json"])
+        model = saving.deserialize_keras_object(
+            {key: value for key, value in config.items() if key != "compile_config"}, custom_objects=custom_objects
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise FileFormatError(expected("load_model", f"a sound config in {path.name}", _one_line(error))) from error
+    if not isinstance(model, Layer) or not hasattr(model, "compile_from_config"):
+        raise FileFormatError(expected("load_model", f"a model in {path.name}", type(model).__name__))
+    if compile and config.get("compile_config"):
+        with saving.CustomObjectScope(custom_objects):
+            model.compile_from_config(config["compile_config"])
+    _assign_weights(model, members["model.weights.h5"], path.name)
+    return model
+
+
+def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Writes a `.weights.h5` file, atomically; see `save_model`."""
+    write_atomically(_writable(filepath, ".weights.h5", overwrite), _weights_bytes(model))
+
+
+def load_weights(model: Any, filepath: str | os.PathLike[str], **options: Any) -> None:
+    """Reads the weights of a `.weights.h5` or `.keras` file into a built model, all or none.
+
+    Raises:
+        FileFormatError: If the file is not sound or does not fit the model.
+    """
+    for name, value in options.items():
+        if value:
+            raise ValueError(expected("load_weights", "no other arguments", f"{name}={value!r}"))
+    path = _readable(filepath, (".weights.h5", ".keras"))
+    data = _read_archive(path)["model.weights.h5"] if path.name.endswith(".keras") else path.read_bytes()
+    _assign_weights(model, data, path.name)
+
+
+# Paths and the archive ----------------------------------------------------------------------------------------------
+
+
+def _writable(filepath: str | os.PathLike[str], ending: str, overwrite: bool) -> Path:
+    path = Path(filepath)
+    if not path.name.endswith(ending):
+        raise ValueError(expected("saving", f"a filepath that ends in {ending!r}", repr(str(filepath))))
+    if path.exists() and not overwrite:
+        raise ValueError(expected("saving", "a new filepath", f"the existing {path}", "pass overwrite=True"))
+    return path
+
+
+def _readable(filepath: str | os.PathLike[str], endings: tuple[str, ...]) -> Path:
+    path = Path(filepath)
+    if not path.name.endswith(endings):
+        raise ValueError(expected("loading", f"a filepath that ends in {' or '.join(endings)}", repr(str(filepath))))
+    if not path.is_file():
+        raise FileFormatError(expected("loading", "an existing file", repr(str(filepath))))
+    return path
+
+
+def _read_archive(path: Path) -> dict[str, bytes]:
+    """Returns the members of a `.keras` file, after their names and sizes were checked."""
+    members: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            names = [entry.filename for entry in entries]
+            if sorted(name for name in names if name in MEMBERS) != sorted(MEMBERS):
+                raise FileFormatError(expected(path.name, f"the members {', '.join(MEMBERS)} once each", _short(names)))
+            for entry in entries:
+                if entry.filename not in MEMBERS:
+                    if not _harmless_asset(entry.filename):
+                        raise FileFormatError(
+                            expected(path.name, f"the members {', '.join(MEMBERS)}", repr(entry.filename[:80]))
+                        )
+                    continue
+                limit = min(MEMBERS[entry.filename], 100 * path.stat().st_size + 2**20)
+                if entry.file_size > limit:
+                    raise FileFormatError(
+                        expected(path.name, f"{entry.filename} of at most {limit} bytes", entry.file_size)
+                    )
+                with archive.open(entry) as member:
+                    members[entry.filename] = member.read(entry.file_size + 1)
+                if len(members[entry.filename]) != entry.file_size:
+                    raise FileFormatError(expected(path.name, f"{entry.filename} of its stated size", "another"))
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        raise FileFormatError(expected(path.name, "a sound .keras archive", _one_line(error))) from error
+    return members
+
+
+def _harmless_asset(name: str) -> bool:
+    """Keras may add an assets folder, which the layers here never use: it is left unread."""
+    return name.startswith("assets/") and ".." not in name.split("/")
+
+
+def _short(names: list[str]) -> str:
+    return ", ".join(repr(name[:40]) for name in names[:6]) or "none"
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+# Weights ------------------------------------------------------------------------------------------------------------
+
+
+def _groups(layer: Layer, path: str = "") -> Iterator[tuple[str, str, list[Variable]]]:
+    """Yields the group, the object's name and the variables of a layer and all below it, as Keras walks them."""
+    own = [*layer._trainable_variables, *layer._non_trainable_variables]
+    yield f"{path}vars", layer.name, own
+    if hasattr(layer, "compile_from_config"):
+        yield from _container(layer.layers, f"{path}layers/")  # type: ignore[attr-defined]
+        return
+    for name, held in layer._layers.items():
+        if isinstance(held, list):
+            yield from _container(held, f"{path}{name}/")
+        else:
+            yield from _groups(held, f"{path}{name}/")
+
+
+def _container(layers: list[Layer], path: str) -> Iterator[tuple[str, str, list[Variable]]]:
+    counts: Counter[str] = Counter()
+    for layer in layers:
+        name = snake_case(type(layer).__name__)
+        unique = f"{name}_{counts[name]}" if counts[name] else name
+        counts[name] += 1
+        yield from _groups(layer, f"{path}{unique}/")
+
+
+def _weights_bytes(model: Any) -> bytes:
+    import h5py
+
+    if not model.built:
+        raise ValueError(
+            expected("saving", "a built model", f"{model.name!r}", "call it on data or add an Input first")
+        )
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        optimizer = getattr(model, "optimizer", None)
+        if optimizer is not None and optimizer.built:
+            _write_group(file, "optimizer/vars", optimizer.name, optimizer.variables)
+        for group, name, variables in _groups(model):
+            _write_group(file, group, name, variables)
+    return buffer.getvalue()
+
+
+def _write_group(file: Any, path: str, name: str, variables: list[Variable]) -> None:
+    group = file.create_group(path)
+    group.attrs["name"] = name
+    for position, variable in enumerate(variables):
+        group.create_dataset(str(position), data=variable.value)
+
+
+def _assign_weights(model: Any, data: bytes, file_name: str) -> None:
+    """Reads the weights, and the optimizer's state if the model is compiled, then assigns them."""
+    import h5py
+
+    if not model.built:
+        raise ValueError(
+            expected("loading", "a built model", f"{model.name!r}", "call it on data or add an Input first")
+        )
+    try:
+        with h5py.File(io.BytesIO(data), "r") as file:
+            pairs = []
+            for path, _, variables in _groups(model):
+                arrays = _read_group(file, path, [variable.shape for variable in variables], file_name)
+                pairs += list(zip(variables, arrays, strict=True))
+            state = _read_optimizer(model, file, file_name)
+    except (OSError, KeyError, RuntimeError, TypeError) as error:
+        raise FileFormatError(expected(file_name, "sound HDF5 weights", _one_line(error))) from error
+    for variable, array in pairs:
+        if not np.isfinite(array).all():
+            warnings.warn(f"{file_name}: the weight {variable.path!r} has NaN or infinite values", stacklevel=4)
+        variable.assign(array)
+    for variable, array in state:
+        variable.assign(array)
+
+
+def _read_optimizer(model: Any, file: Any, file_name: str) -> list[tuple[Variable, np.ndarray]]:
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None or "optimizer" not in file:
+        return []
+    if not optimizer.built:
+        optimizer.build(model.trainable_weights)
+    found = len(_group(file, "optimizer/vars", file_name))
+    if found != len(optimizer.variables):
+        warnings.warn(
+            f"{file_name}: the optimizer has {len(optimizer.variables)} variables, the file {found}: "
+            "its state is not restored",
+            stacklevel=5,
+        )
+        return []
+    arrays = _read_group(file, "optimizer/vars", [variable.shape for variable in optimizer.variables], file_name)
+    return list(zip(optimizer.variables, arrays, strict=True))
+
+
+def _group(file: Any, path: str, file_name: str) -> Any:
+    """Returns a group that is reached by hard links alone."""
+    import h5py
+
+    group = file
+    for name in path.split("/"):
+        link = group.get(name, getlink=True)
+        if link is None:
+            raise FileFormatError(expected(file_name, f"the group {path!r}", "none: the file is of another model"))
+        if not isinstance(link, h5py.HardLink):
+            raise FileFormatError(expected(file_name, "no links", f"a link at {path!r}"))
+        group = group[name]
+        if not isinstance(group, h5py.Group):
+            raise FileFormatError(expected(file_name, f"the group {path!r}", "a dataset"))
+    return group
+
+
+def _read_group(file: Any, path: str, shapes: list[tuple[int, ...]], file_name: str) -> list[np.ndarray]:
+    """Returns the datasets 0, 1, ... of a group, each checked before it is read."""
+    import h5py
+
+    if not shapes:
+        return []
+    group = _group(file, path, file_name)
+    if len(group) != len(shapes):
+        raise FileFormatError(expected(file_name, f"{len(shapes)} weights in {path!r}", len(group)))
+    arrays = []
+    for position, shape in enumerate(shapes):
+        name = str(position)
+        where = f"{path}/{name}"
+        link = group.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink) or not isinstance(group[name], h5py.Dataset):
+            raise FileFormatError(expected(file_name, f"the weight {where!r}", "a link or nothing"))
+        dataset = group[name]
+        if dataset.shape != shape:
+            raise FileFormatError(expected(file_name, f"{where!r} of shape {shape}", dataset.shape))
+        if dataset.dtype.kind not in "fiu" or dataset.dtype.itemsize > 8:
+            raise FileFormatError(expected(file_name, f"numbers in {where!r}", dataset.dtype))
+        if dataset.external or dataset.is_virtual or dataset.chunks is not None:
+            raise FileFormatError(expected(file_name, f"plain contiguous data in {where!r}", "another storage"))
+        arrays.append(np.asarray(dataset[()]))
+    return arrays

@@ -1,0 +1,89 @@
+"""The layers: recurrent ones on the native engine, and those that sequence models need beside them."""
+
+from recurra.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Rescaling, Softmax
+from recurra.layers.attention import AdditiveAttention, Attention, MultiHeadAttention
+from recurra.layers.base import Layer
+from recurra.layers.bidirectional import Bidirectional
+from recurra.layers.convolution import Conv1D
+from recurra.layers.dense import Dense
+from recurra.layers.dropout import Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D
+from recurra.layers.embedding import Embedding
+from recurra.layers.gru import GRU, GRUCell
+from recurra.layers.input_layer import Input, InputLayer
+from recurra.layers.lstm import LSTM, LSTMCell
+from recurra.layers.masking import Masking
+from recurra.layers.merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
+from recurra.layers.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
+from recurra.layers.pooling import AveragePooling1D, GlobalAveragePooling1D, GlobalMaxPooling1D, MaxPooling1D
+from recurra.layers.recurrent import RNN, StackedRNNCells
+from recurra.layers.reshaping import Cropping1D, Flatten, Permute, RepeatVector, Reshape, UpSampling1D, ZeroPadding1D
+from recurra.layers.simple_rnn import SimpleRNN, SimpleRNNCell
+from recurra.layers.time_distributed import TimeDistributed
+from recurra.saving import deserialize_keras_object as deserialize
+from recurra.saving import serialize_keras_object as serialize
+
+__all__ = [
+    "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Activation",
+    "Add",
+    "AdditiveAttention",
+    "Attention",
+    "Average",
+    "AveragePooling1D",
+    "BatchNormalization",
+    "Bidirectional",
+    "Concatenate",
+    "Conv1D",
+    "Cropping1D",
+    "Dense",
+    "Dot",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "GRUCell",
+    "GaussianDropout",
+    "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalMaxPooling1D",
+    "GroupNormalization",
+    "Input",
+    "InputLayer",
+    "LSTMCell",
+    "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "Masking",
+    "MaxPooling1D",
+    "Maximum",
+    "Minimum",
+    "MultiHeadAttention",
+    "Multiply",
+    "PReLU",
+    "Permute",
+    "RMSNormalization",
+    "ReLU",
+    "RepeatVector",
+    "Rescaling",
+    "Reshape",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "Softmax",
+    "SpatialDropout1D",
+    "StackedRNNCells",
+    "Subtract",
+    "TimeDistributed",
+    "UnitNormalization",
+    "UpSampling1D",
+    "ZeroPadding1D",
+    "deserialize",
+    "serialize",
+]

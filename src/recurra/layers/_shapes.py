@@ -1,0 +1,71 @@
+"""Checks of shapes and axes that several layers share."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from recurra._checks import expected, positive_int
+from recurra.layers.base import Shape
+
+SEQUENCE = "(batch, timesteps, features)"
+
+
+def check_rank(who: str, shape: Shape, rank: int, axes: str = SEQUENCE) -> None:
+    """Raises ValueError unless `shape` has that many axes."""
+    if len(shape) != rank:
+        hint = "add a feature axis with x[..., None]" if axes == SEQUENCE and len(shape) == 2 else None
+        raise ValueError(expected(who, f"input of shape {axes}", tuple(shape), hint))
+
+
+def check_features(who: str, shape: Shape, features: int) -> None:
+    """Raises ValueError unless the last axis has the size that the layer was built for."""
+    if shape[-1] != features:
+        hint = "a layer keeps the number of features that it was built for"
+        raise ValueError(expected(who, f"input with {features} features", tuple(shape), hint))
+
+
+def known_features(who: str, shape: Shape) -> int:
+    """Returns the size of the last axis; ValueError if it is unknown."""
+    if shape[-1] is None:
+        raise ValueError(expected(who, "a known number of features", tuple(shape)))
+    return shape[-1]
+
+
+def position(who: str, axis: int, rank: int) -> int:
+    """Returns `axis` counted from the front; ValueError if there is no such axis."""
+    if not -rank <= axis < rank:
+        raise ValueError(expected(who, f"axis to be among the {rank} axes of the input", axis))
+    return axis % rank
+
+
+def positions(who: str, axis: Any, rank: int) -> tuple[int, ...]:
+    """Returns one axis or several, counted from the front, ascending."""
+    axes = axis if isinstance(axis, (list, tuple)) else [axis]
+    return tuple(sorted(position(who, item, rank) for item in axes))
+
+
+def size_of(shape: Shape) -> int | None:
+    """Returns the number of elements; None if a dimension is unknown."""
+    return None if None in shape else math.prod(shape)  # type: ignore[type-var]
+
+
+def pair(who: str, name: str, value: Any) -> tuple[int, int]:
+    """Returns one whole number twice, or two as they are; ValueError for anything else or below 0."""
+    given = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+    if len(given) != 2 or any(isinstance(item, bool) or not isinstance(item, int) or item < 0 for item in given):
+        raise ValueError(expected(who, f"{name} to be one or two whole numbers, not negative", repr(value)))
+    return given
+
+
+def one_number(who: str, name: str, value: Any) -> tuple[int]:
+    """Returns a positive whole number, given alone or as a list of one, as a tuple of one."""
+    alone = value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
+    return (positive_int(who, name, alone),)
+
+
+def channels_last(who: str, data_format: str | None) -> str:
+    """Returns "channels_last"; ValueError for any other order of axes."""
+    if data_format not in (None, "channels_last"):
+        raise ValueError(expected(who, "data_format='channels_last'", repr(data_format), "use Permute((2, 1)) around"))
+    return "channels_last"

@@ -1,0 +1,245 @@
+"""Layers that apply a function to each element, and Softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import activations, constraints, initializers, ops, regularizers, saving
+from recurra._checks import expected
+from recurra.layers._arrays import softmax, softmax_gradient, sum_to
+from recurra.layers._shapes import position, positions
+from recurra.layers.base import Layer
+
+
+def check_gradient(who: str, activation: Any) -> None:
+    """Raises ValueError if the activation is the caller's own and has no gradient."""
+    if not hasattr(activation, "gradient"):
+        name = getattr(activation, "__name__", repr(activation))
+        hint = "give the function an attribute gradient, called as gradient(dy, x, y)"
+        raise ValueError(expected(f"training {who}", "an activation with a gradient", repr(name), hint))
+
+
+@saving.builtin("keras.layers")
+class Activation(Layer):
+    """Applies an activation function (https://keras.io/api/layers/core_layers/activation).
+
+    Args:
+        activation: Name or function.
+
+    >>> recurra.layers.Activation("relu")(np.array([[-1.0, 2.0]])).numpy()
+    array([[0., 2.]], dtype=float32)
+    """
+
+    supports_masking = True
+
+    def __init__(self, activation: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+
+    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
+        y = np.asarray(self.activation(inputs), inputs.dtype)
+        return y, (inputs, y)
+
+    def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
+        check_gradient(f"layer {self.name!r}", self.activation)
+        return self.activation.gradient(np.ascontiguousarray(doutputs), np.ascontiguousarray(cache[0]), cache[1])
+
+
+@saving.builtin("keras.layers")
+class ReLU(Layer):
+    """y = x from `threshold` to `max_value`, max_value above, negative_slope * (x - threshold) below.
+
+    Args:
+        max_value: Largest output; None for no limit.
+        negative_slope: Slope below the threshold.
+        threshold: Where x begins to pass.
+
+    Raises:
+        ValueError: If one of them is negative.
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        for name, value in (("max_value", max_value), ("negative_slope", negative_slope), ("threshold", threshold)):
+            if (value is None and name != "max_value") or (value is not None and value < 0):
+                raise ValueError(expected("ReLU", f"{name} to be a number, not negative", repr(value)))
+        self.max_value = max_value
+        self.negative_slope = negative_slope
+        self.threshold = threshold
+
+    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        y = np.where(inputs > self.threshold, inputs, inputs.dtype.type(0))
+        if self.max_value is not None:
+            y = np.minimum(y, inputs.dtype.type(self.max_value))
+        if self.negative_slope:
+            y = y - self.negative_slope * np.maximum(self.threshold - inputs, 0)
+        return y, inputs
+
+    def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
+        passes = cache > self.threshold
+        if self.max_value is not None:
+            passes &= cache <= self.max_value
+        below = cache < self.threshold
+        return np.where(passes, doutputs, 0) + np.where(below, self.negative_slope * doutputs, 0)
+
+
+@saving.builtin("keras.layers")
+class LeakyReLU(Layer):
+    """y = x above 0, negative_slope * x below.
+
+    Args:
+        negative_slope: Slope below 0.
+
+    Raises:
+        ValueError: If it is negative or None.
+    """
+
+    supports_masking = True
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
+        negative_slope = kwargs.pop("alpha", negative_slope)
+        super().__init__(**kwargs)
+        if negative_slope is None or negative_slope < 0:
+            raise ValueError(expected("LeakyReLU", "negative_slope to be a number, not negative", negative_slope))
+        self.negative_slope = negative_slope
+
+    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.where(inputs > 0, inputs, self.negative_slope * inputs), inputs
+
+    def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
+        return np.where(cache > 0, doutputs, self.negative_slope * doutputs)
+
+
+@saving.builtin("keras.layers")
+class ELU(Layer):
+    """y = x above 0, alpha * (exp(x) - 1) below (Clevert et al., 2016).
+
+    Args:
+        alpha: Minus the limit for small x.
+    """
+
+    supports_masking = True
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.alpha = alpha
+
+    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
+        below = ops.activation_forward("elu", np.ascontiguousarray(inputs))
+        y = np.where(inputs > 0, inputs, self.alpha * below)
+        return y, (inputs, y)
+
+    def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
+        inputs, y = cache
+        return np.where(inputs > 0, doutputs, doutputs * (y + self.alpha))
+
+
+@saving.builtin("keras.layers")
+class PReLU(Layer):
+    """y = x above 0, alpha * x below, with a learned alpha for each input of a row (He et al., 2015).
+
+    Args:
+        alpha_initializer: First values of alpha.
+        alpha_regularizer: Penalty on alpha.
+        alpha_constraint: Applied to alpha after each update.
+        shared_axes: Axes along which one alpha serves all, such as [1] for time.
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        alpha_initializer: Any = "zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
+        self.shared_axes = None if shared_axes is None else [shared_axes] if isinstance(shared_axes, int) else list(shared_axes)
+
+    def build(self, input_shape: Any) -> None:
+        shared = {position("PReLU", axis, len(input_shape)) for axis in self.shared_axes or []}
+        shape = tuple(1 if axis in shared else input_shape[axis] for axis in range(1, len(input_shape)))
+        if None in shape:
+            raise ValueError(expected("PReLU", "known sizes along axes that are not shared", input_shape))
+        self.alpha = self.add_weight(
+            shape,
+            self.alpha_initializer,
+            name="alpha",
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+        )
+
+    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.where(inputs > 0, inputs, self.alpha.value * inputs), inputs
+
+    def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
+        above = cache > 0
+        if self.alpha.grad is not None:
+            self.alpha.grad[...] += sum_to(np.where(above, 0, doutputs * cache), self.alpha.shape)
+        return np.where(above, doutputs, self.alpha.value * doutputs)
+
+
+@saving.builtin("keras.layers")
+class Softmax(Layer):
+    """Positive numbers that sum to one along an axis.
+
+    Args:
+        axis: The axis, or several taken together.
+
+    Call:
+        inputs: (N, ...).
+        mask: Entries along the axis that count; the others get zero. A mask without that axis is handed on only.
+    """
+
+    supports_masking = True
+
+    def __init__(self, axis: Any = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def forward(self, inputs: np.ndarray, mask: Any = None) -> tuple[np.ndarray, Any]:
+        axes = positions("Softmax", self.axis, inputs.ndim)
+        if mask is not None and np.ndim(mask) > min(axes):
+            mask = np.reshape(mask, (*np.shape(mask), *([1] * (inputs.ndim - np.ndim(mask)))))
+            inputs = np.where(mask, inputs, np.finfo(inputs.dtype).min / 2)
+        y = softmax(inputs, axes)
+        return y, (y, axes)
+
+    def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
+        y, axes = cache
+        return softmax_gradient(doutputs, y, axes)
+
+
+@saving.builtin("keras.layers")
+class Rescaling(Layer):
+    """y = scale * x + offset.
+
+    Args:
+        scale: Factor, one or one for each feature.
+        offset: Added to the product.
+    """
+
+    supports_masking = True
+
+    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.offset = offset
+
+    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        scale = np.asarray(self.scale, self.dtype)
+        return inputs * scale + np.asarray(self.offset, self.dtype), scale
+
+    def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
+        return doutputs * cache

@@ -1,0 +1,538 @@
+"""The layer: explicit forward and backward, weights as views, and what both kinds of call share.
+
+A layer is `forward(x) -> y, cache` and `backward(dy, cache) -> dx`; the gradients of its weights are added to
+`variable.grad`. Calling a layer on an array computes at once; on a symbolic tensor it adds a node to the graph.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from recurra import _tree, config, constraints, initializers, regularizers, saving
+from recurra._checks import expected
+from recurra._names import snake_case
+from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
+from recurra.variables import Variable
+
+Shape = tuple[int | None, ...]
+
+_name_counts: Counter[str] = Counter()
+_name_scope: list[str] = []
+
+
+class Array(np.ndarray):
+    """An ndarray with `.numpy()`, so that notebooks written for TensorFlow run unchanged."""
+
+    _keras_mask: np.ndarray | None = None
+
+    def numpy(self) -> np.ndarray:
+        """Returns the plain ndarray."""
+        return self.view(np.ndarray)
+
+
+def as_array(value: Any, mask: np.ndarray | None = None) -> Array:
+    """Returns `value` as an `Array` that carries `mask`."""
+    array = np.asarray(value).view(Array)
+    array._keras_mask = mask
+    return array
+
+
+def plain_numbers_as_array(inputs: Any) -> Any:
+    """Returns nested lists of Python numbers as one array; everything else as it is."""
+    leaves = _tree.flatten(inputs) if isinstance(inputs, (list, tuple)) else []
+    return np.asarray(inputs) if leaves and isinstance(leaves[0], (int, float)) else inputs
+
+
+def auto_name(class_name: str) -> str:
+    """Returns the snake case of a class name, with _1, _2, ... from the second use on."""
+    snake = snake_case(class_name)
+    count = _name_counts[snake]
+    _name_counts[snake] += 1
+    return snake if count == 0 else f"{snake}_{count}"
+
+
+def clear_session() -> None:
+    """Starts automatic names anew."""
+    _name_counts.clear()
+
+
+def is_shape(value: Any) -> bool:
+    """Returns whether `value` is one shape, not a list of shapes."""
+    return isinstance(value, (tuple, list)) and all(d is None or isinstance(d, (int, np.integer)) for d in value)
+
+
+def standardize_shape(shape: Any) -> Any:
+    """Returns one shape, or a list or dict of shapes, with tuples for the shapes."""
+    if is_shape(shape):
+        return tuple(None if d is None else int(d) for d in shape)
+    if isinstance(shape, dict):
+        return {key: standardize_shape(item) for key, item in shape.items()}
+    return [standardize_shape(item) for item in shape]
+
+
+def standardize_dtype(dtype: Any, who: str) -> str:
+    """Returns the name of a float dtype; ValueError for any that is not float32 or float64."""
+    dtype = getattr(dtype, "name", dtype) or config.floatx()
+    name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
+    try:
+        name = np.dtype(name).name
+    except TypeError:
+        name = str(dtype)
+    if name not in ("float32", "float64"):
+        raise ValueError(expected(who, "dtype to be 'float32' or 'float64'", repr(name)))
+    return name
+
+
+def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
+    """Runs `build` within the layer's name scope, once, and marks the layer as built."""
+
+    @functools.wraps(build)
+    def wrapped(self: Layer, input_shape: Any = None, **kwargs: Any) -> None:
+        if self._building:
+            return build(self, input_shape, **kwargs)
+        shape = None if input_shape is None else standardize_shape(input_shape)
+        self._building = True
+        _name_scope.append(self.name)
+        try:
+            build(self, shape, **kwargs)
+        finally:
+            _name_scope.pop()
+            self._building = False
+        self._build_shape = shape
+        self.built = True
+        return None
+
+    return wrapped
+
+
+class Layer(saving.Configurable):
+    """Base class of all layers.
+
+    A subclass gives `build` (make weights with `add_weight`), `forward` and, to be trained, `backward`;
+    `compute_output_shape` too if the output's shape differs from the input's.
+
+    Args:
+        name: Name, unique within a model; made from the class name if None.
+        trainable: Whether training changes the weights.
+        dtype: "float32" or "float64"; the default is `config.floatx()`.
+        activity_regularizer: Penalty on the output.
+
+    Raises:
+        ValueError: For an unknown argument or dtype.
+
+    >>> class Double(Layer):
+    ...     def forward(self, inputs):
+    ...         return 2 * inputs, None
+    ...     def backward(self, doutputs, cache):
+    ...         return 2 * doutputs
+    >>> Double()(np.ones((1, 2))).numpy()
+    array([[2., 2.]], dtype=float32)
+    """
+
+    supports_masking = False
+    keeps_integers = False
+
+    _building = False
+    _forward_parameters: tuple[str, ...] = ()
+    _backward_takes_need_dx = False
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "build" in vars(cls):
+            cls.build = _wrap_build(cls.build)  # type: ignore[method-assign]
+        cls._forward_parameters = tuple(inspect.signature(cls.forward).parameters)[2:]
+        cls._backward_takes_need_dx = "need_dx" in inspect.signature(cls.backward).parameters
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        activity_regularizer: Any = None,
+        input_shape: Any = None,
+        input_dim: int | None = None,
+        **unknown: Any,
+    ):
+        who = type(self).__name__
+        if unknown:
+            raise ValueError(expected(who, "known arguments", ", ".join(map(repr, unknown))))
+        self._layers: dict[str, Any] = {}
+        self._trainable_variables: list[Variable] = []
+        self._non_trainable_variables: list[Variable] = []
+        self._inbound_nodes: list[Node] = []
+        self._activity_losses: list[float] = []
+        self._build_shape: Any = None
+        self._trainable = bool(trainable)
+        self.built = False
+        if name is not None and not isinstance(name, str):
+            raise ValueError(expected(who, "name to be a string", repr(name)))
+        if name and "/" in name:
+            raise ValueError(expected(who, "a name without '/'", repr(name)))
+        self.name = name or auto_name(who)
+        self.dtype = standardize_dtype(dtype, who)
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        if input_dim is not None and input_shape is None:
+            input_shape = (input_dim,)
+        self._input_shape_argument = None if input_shape is None else (None, *input_shape)
+
+    # What a subclass gives ------------------------------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights for inputs of this shape (batch first, None where unknown)."""
+
+    build = _wrap_build(build)
+
+    def forward(self, inputs: Any) -> tuple[Any, Any]:
+        """Returns the outputs and a cache, whatever `backward` needs.
+
+        A subclass may name more parameters: `mask`, `training`, and arguments of its own.
+        """
+        raise NotImplementedError(expected(type(self).__name__, "a method forward(inputs)", "none"))
+
+    def backward(self, doutputs: Any, cache: Any) -> Any:
+        """Returns the gradient of the inputs; adds those of the weights to `variable.grad` where that is not None.
+
+        A subclass may name `need_dx`: False where nobody reads the result.
+        """
+        raise NotImplementedError(
+            expected(type(self).__name__, "a method backward(doutputs, cache) to be trained", "none")
+        )
+
+    def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
+        """Returns the gradient of the inputs, and of those keyword arguments that are tensors, by name."""
+        if self._backward_takes_need_dx:
+            return self.backward(doutputs, cache, need_dx=need_dx), {}  # type: ignore[call-arg]
+        return self.backward(doutputs, cache), {}
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Returns the shape of the output, or a list of shapes."""
+        return input_shape
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Returns the mask of the output: by default the input's, if the layer supports masks."""
+        if self.supports_masking or previous_mask is None:
+            return previous_mask
+        if any(mask is not None for mask in _tree.flatten(previous_mask)):
+            warnings.warn(
+                f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. "
+                "However, this layer does not support masking and will therefore destroy the mask information. "
+                "Downstream layers will not see the mask.",
+                stacklevel=2,
+            )
+        return None
+
+    # Weights --------------------------------------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        shape: Any = (),
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Makes a weight and returns it.
+
+        Args:
+            shape: Its shape.
+            initializer: Name or object; "glorot_uniform" if None.
+            dtype: The layer's if None.
+            trainable: Whether training changes it.
+            regularizer: Penalty on it.
+            constraint: Applied after each update.
+            name: Its short name.
+        """
+        dtype = dtype or self.dtype
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        value = np.asarray(initializers.get(initializer or "glorot_uniform")(shape, dtype=dtype))
+        scope = _name_scope if self._building else [self.name]
+        variable = Variable(
+            value,
+            name=name or "variable",
+            path="/".join([*scope, name or "variable"]),
+            trainable=trainable and self._trainable,
+            regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
+        )
+        (self._trainable_variables if trainable else self._non_trainable_variables).append(variable)
+        return variable
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights: the layer's own, trainable first, then those of its sublayers in order."""
+        found = [*self._trainable_variables, *self._non_trainable_variables]
+        for layer in self._sublayers():
+            found.extend(layer.weights)
+        return list({id(variable): variable for variable in found}.values())
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes: none of a layer that is not `trainable`."""
+        if not self._trainable:
+            return []
+        found = [variable for variable in self._trainable_variables if variable.trainable]
+        for layer in self._sublayers():
+            found.extend(layer.trainable_weights)
+        return list({id(variable): variable for variable in found}.values())
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that training leaves alone."""
+        trained = {id(variable) for variable in self.trainable_weights}
+        return [variable for variable in self.weights if id(variable) not in trained]
+
+    variables = weights
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; setting it sets all sublayers."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for variable in self._trainable_variables:
+            variable.trainable = self._trainable
+        for layer in self._sublayers():
+            layer.trainable = self._trainable
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns copies of all weights, in the order of `weights`."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Copies arrays into the weights, all or none.
+
+        Raises:
+            ValueError: If their number or a shape is not that of `get_weights`.
+        """
+        variables = self.weights
+        if len(weights) != len(variables):
+            raise ValueError(
+                expected(f"{type(self).__name__} {self.name!r}", f"{len(variables)} weights", len(weights))
+            )
+        arrays = [np.asarray(array) for array in weights]
+        for variable, array in zip(variables, arrays, strict=True):
+            if variable.shape != array.shape:
+                raise ValueError(
+                    expected(f"weight {variable.path!r} of {self.name!r}", f"shape {variable.shape}", array.shape)
+                )
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """Returns the number of scalars in the weights.
+
+        Raises:
+            ValueError: If the layer is not built.
+        """
+        if not self.built:
+            raise ValueError(
+                expected(f"count_params of {self.name!r}", "a built layer", "none", "call it or build it first")
+            )
+        return sum(variable.value.size for variable in self.weights)
+
+    def _sublayers(self) -> list[Layer]:
+        return [layer for value in self._layers.values() for layer in (value if isinstance(value, list) else [value])]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        layers = self.__dict__.get("_layers")
+        if layers is not None and name != "_layers":
+            held = list(value) if isinstance(value, (list, tuple)) else value
+            if isinstance(held, Layer) or (isinstance(held, list) and held and all(isinstance(v, Layer) for v in held)):
+                layers[name] = held
+            else:
+                layers.pop(name, None)
+        object.__setattr__(self, name, value)
+
+    # Losses ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def losses(self) -> list[float]:
+        """Penalties: of the last eager call's output, then of the weights."""
+        found = list(self._activity_losses)
+        for layer in self._sublayers():
+            found.extend(layer._all_activity_losses())
+        return found + [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
+
+    def _all_activity_losses(self) -> list[float]:
+        found = list(self._activity_losses)
+        for layer in self._sublayers():
+            found.extend(layer._all_activity_losses())
+        return found
+
+    # Calls ----------------------------------------------------------------------------------------------------------
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Computes on arrays, or adds to the graph on symbolic tensors.
+
+        Args:
+            inputs: Arrays or symbolic tensors, or a list or dict of them.
+            *args, **kwargs: `mask`, `training`, and what `forward` takes beside them.
+        """
+        names = [name for name in self._forward_parameters if name != "keep_cache"]
+        if len(args) > len(names):
+            raise TypeError(
+                expected(type(self).__name__, f"at most {len(names) + 1} positional arguments", len(args) + 1)
+            )
+        kwargs.update(zip(names, args, strict=False))
+        unknown = [name for name in kwargs if name not in names and name not in ("mask", "training")]
+        if unknown:
+            raise TypeError(expected(type(self).__name__, "known call arguments", ", ".join(map(repr, unknown))))
+        if any_symbolic([inputs, list(kwargs.values())]):
+            return self._call_symbolic(inputs, kwargs)
+        return self._call_eager(inputs, kwargs)
+
+    def _call_eager(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
+        inputs = plain_numbers_as_array(inputs)
+        mask = kwargs.pop("mask", None)
+        if mask is None:
+            mask = _tree.map_structure(lambda x: getattr(x, "_keras_mask", None), inputs)
+        inputs = self.cast_inputs(inputs)
+        self._build_for(_tree.map_structure(np.shape, inputs))
+        training = bool(kwargs.pop("training", None))
+        outputs, _, mask = self.run(inputs, mask, training, kwargs, keep_cache=False)
+        self._activity_losses = (
+            [] if self.activity_regularizer is None else [self._activity_loss(y) for y in _tree.flatten(outputs)]
+        )
+        masks = _align(mask, outputs)
+        leaves = [as_array(y, m) for y, m in zip(_tree.flatten(outputs), masks, strict=True)]
+        return _tree.pack_as(outputs, leaves)
+
+    def _call_symbolic(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
+        shapes = _tree.map_structure(lambda tensor: tuple(tensor.shape), inputs)
+        self._build_for(shapes)
+        shape = standardize_shape(self.compute_output_shape(standardize_shape(shapes)))
+        first = _tree.flatten(inputs)[0].dtype
+        dtype = first if self.keeps_integers and not first.startswith("float") else self.dtype
+        outputs = self._symbolic_outputs(shape, dtype)
+        kwargs = {name: value for name, value in kwargs.items() if value is not None}
+        Node(self, inputs, kwargs, outputs)
+        return outputs
+
+    def _symbolic_outputs(self, shape: Any, dtype: str) -> Any:
+        if is_shape(shape):
+            return KerasTensor(shape, dtype, name=self.name)
+        if isinstance(shape, dict):
+            return {key: self._symbolic_outputs(item, dtype) for key, item in shape.items()}
+        return tuple(self._symbolic_outputs(item, dtype) for item in shape)
+
+    def _build_for(self, shapes: Any) -> None:
+        if not self.built:
+            self.build(shapes)
+
+    def run(
+        self, inputs: Any, mask: Any, training: bool, kwargs: dict[str, Any], keep_cache: bool = True
+    ) -> tuple[Any, Any, Any]:
+        """Runs `forward` with those of mask and training that it names.
+
+        Args:
+            inputs: Arrays, already of the layer's dtype.
+            mask: The inputs' masks.
+            training: Whether dropout drops and so on.
+            kwargs: What else `forward` takes.
+            keep_cache: Whether `backward` will follow.
+
+        Returns:
+            Outputs, cache, and the outputs' masks.
+        """
+        names = self._forward_parameters
+        if "mask" in names:
+            kwargs = {**kwargs, "mask": mask}
+        if "training" in names:
+            kwargs = {**kwargs, "training": training}
+        if "keep_cache" in names:
+            kwargs = {**kwargs, "keep_cache": keep_cache}
+        outputs, cache = self.forward(inputs, **kwargs)
+        has_mask = mask is not None and any(m is not None for m in _tree.flatten(mask))
+        makes_mask = type(self).compute_mask is not Layer.compute_mask
+        return outputs, cache, self.compute_mask(inputs, mask if has_mask else None) if has_mask or makes_mask else None
+
+    def cast_inputs(self, inputs: Any) -> Any:
+        """Returns the inputs as arrays of the layer's dtype; whole numbers stay where the layer keeps them.
+
+        Raises:
+            ValueError: For text and other things that are not numbers.
+        """
+        return _tree.map_structure(self._cast, inputs)
+
+    def _cast(self, value: Any) -> Any:
+        if value is None:
+            return None
+        array = np.asarray(value)
+        if array.dtype == self.dtype:
+            return array
+        if array.dtype.kind not in "fiub":
+            raise ValueError(expected(f"layer {self.name!r}", "numbers", f"an array of dtype {array.dtype}"))
+        return array if self.keeps_integers and array.dtype.kind != "f" else array.astype(self.dtype)
+
+    def _activity_loss(self, outputs: np.ndarray) -> float:
+        return self.activity_regularizer(outputs) / len(outputs)
+
+    # Configs --------------------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        base = {"name": self.name, "trainable": self.trainable, "dtype": dtype_policy(self.dtype)}
+        return base | {name: saving.serialize_keras_object(getattr(self, name)) for name in self._config_names()}
+
+    def _config_names(self) -> list[str]:
+        """Returns the names of the constructor's arguments beside those of every layer."""
+        names = [name for name in saving.parameters(type(self)) if name not in saving.parameters(Layer)]
+        declared = "activity_regularizer" in inspect.signature(type(self).__init__).parameters
+        return [*names, "activity_regularizer"] if declared or self.activity_regularizer else names
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """Returns the shape that the layer was built for, or None."""
+        return None if self._build_shape is None else {"input_shape": self._build_shape}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds the layer for the shape of `get_build_config`."""
+        if config.get("input_shape") is not None:
+            self.build(standardize_shape(config["input_shape"]))
+
+    @property
+    def path(self) -> str:
+        """The layer's name."""
+        return self.name
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input of the layer's first call."""
+        return self._first_node().inputs
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of the layer's first call."""
+        return self._first_node().outputs
+
+    def _first_node(self) -> Node:
+        if not self._inbound_nodes:
+            raise AttributeError(f"layer {self.name!r} has never been called on a symbolic tensor")
+        return self._inbound_nodes[0]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def dtype_policy(dtype: str) -> dict[str, Any]:
+    """Returns the serialized form of a dtype policy, as Keras writes it."""
+    return {"module": "keras", "class_name": "DTypePolicy", "config": {"name": dtype}, "registered_name": None}
+
+
+def _align(masks: Any, outputs: Any) -> list[Any]:
+    """Returns one mask, or None, for each output."""
+    count = len(_tree.flatten(outputs))
+    found = _tree.flatten(masks)
+    return found if len(found) == count else [*found[:count], *([None] * (count - len(found)))]

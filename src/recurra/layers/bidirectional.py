@@ -1,0 +1,217 @@
+"""Bidirectional: a recurrent layer read forwards and another read backwards, their outputs merged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import _tree, saving
+from recurra._checks import expected, one_of
+from recurra.layers.base import Layer, is_shape
+from recurra.layers.recurrent import RNN
+
+MERGE_MODES = ("concat", "sum", "mul", "ave", None)
+
+
+@saving.builtin("keras.layers")
+class Bidirectional(Layer):
+    """Runs a recurrent layer in both directions (Schuster and Paliwal, 1997; https://keras.io/api/layers/recurrent_layers/bidirectional).
+
+    Args:
+        layer: A recurrent layer; its config makes the forward layer, and the backward one unless given.
+        merge_mode: "concat" (forward first), "sum", "mul", "ave", or None for both outputs, one after the other.
+        weights: First weights, as of `get_weights`.
+        backward_layer: Another layer for the backward direction, with go_backwards=True.
+
+    Call:
+        inputs, mask, training: As in `RNN`.
+        initial_state: The forward states, then the backward ones.
+
+    Returns:
+        The merged outputs; with return_state a tuple of them, the forward states and the backward states.
+
+    Raises:
+        ValueError: If the two layers do not fit together.
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        layer: Any,
+        merge_mode: str | None = "concat",
+        weights: Any = None,
+        backward_layer: Any = None,
+        **kwargs: Any,
+    ):
+        if not isinstance(layer, Layer):
+            raise ValueError(expected("Bidirectional", "a recurrent layer", repr(layer)))
+        if backward_layer is not None and not isinstance(backward_layer, Layer):
+            raise ValueError(expected("Bidirectional", "backward_layer to be a recurrent layer", repr(backward_layer)))
+        kwargs.setdefault("dtype", layer.dtype)
+        super().__init__(**kwargs)
+        self.merge_mode = one_of("Bidirectional", "merge_mode", merge_mode, MERGE_MODES)
+        self.forward_layer = _rebuild(layer, f"forward_{_bare(layer.name)}")
+        if backward_layer is None:
+            self.backward_layer = _rebuild(layer, f"backward_{_bare(layer.name)}", go_backwards=True)
+        else:
+            self.backward_layer = backward_layer
+        _check_pair(self.forward_layer, self.backward_layer)
+        self.forward_layer.zero_output_for_mask = layer.return_sequences
+        self.backward_layer.zero_output_for_mask = layer.return_sequences
+        self.return_sequences = layer.return_sequences
+        self.return_state = layer.return_state
+        self.stateful = layer.stateful
+        self._initial_weights = weights
+
+    def build(self, input_shape: Any) -> None:
+        shape = input_shape if is_shape(input_shape) else input_shape[0]
+        for layer in (self.forward_layer, self.backward_layer):
+            if not layer.built:
+                layer.build(shape)
+        if self._initial_weights is not None:
+            self.set_weights(self._initial_weights)
+
+    def forward(
+        self,
+        inputs: np.ndarray,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool = False,
+        keep_cache: bool = True,
+    ) -> tuple[Any, Any]:
+        states: tuple[Any, Any] = (None, None)
+        if initial_state is not None:
+            flat = _tree.flatten(initial_state)
+            half = len(flat) // 2
+            states = (flat[:half], flat[half:])
+        options = {"mask": mask, "training": training, "keep_cache": keep_cache}
+        forward, forward_cache = self.forward_layer.forward(inputs, initial_state=states[0], **options)
+        backward, backward_cache = self.backward_layer.forward(inputs, initial_state=states[1], **options)
+        forward_y, *forward_states = _tree.flatten(forward)
+        backward_y, *backward_states = _tree.flatten(backward)
+        if self.return_sequences:
+            backward_y = np.flip(backward_y, axis=1)
+        merged = self._merge(forward_y, backward_y)
+        cache = (forward_y, backward_y, forward_cache, backward_cache) if keep_cache else None
+        if not self.return_state:
+            return merged, cache
+        outputs = list(merged) if self.merge_mode is None else [merged]
+        return (*outputs, *forward_states, *backward_states), cache
+
+    def _merge(self, forward: np.ndarray, backward: np.ndarray) -> Any:
+        if self.merge_mode == "concat":
+            return np.concatenate([forward, backward], axis=-1)
+        if self.merge_mode == "sum":
+            return forward + backward
+        if self.merge_mode == "mul":
+            return forward * backward
+        if self.merge_mode == "ave":
+            return (forward + backward) / 2
+        return forward, backward
+
+    def backward(self, doutputs: Any, cache: Any, need_dx: bool = True) -> Any:
+        return self.backward_all(doutputs, cache, need_dx)[0]
+
+    def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
+        """Returns the gradients of the inputs and of `initial_state`."""
+        forward_y, backward_y, forward_cache, backward_cache = cache
+        flat = _tree.flatten(doutputs)
+        merged = 2 if self.merge_mode is None else 1
+        half = (len(flat) - merged) // 2
+        dforward, dbackward = self._split_gradient(flat[:merged], forward_y, backward_y)
+        if dbackward is not None and self.return_sequences:
+            dbackward = np.ascontiguousarray(np.flip(dbackward, axis=1))
+        if self.return_state:
+            dforward = [dforward, *flat[merged : merged + half]]
+            dbackward = [dbackward, *flat[merged + half :]]
+        dx, from_forward = self.forward_layer.backward_all(dforward, forward_cache, need_dx)
+        dx_backward, from_backward = self.backward_layer.backward_all(dbackward, backward_cache, need_dx)
+        dstates = [*_tree.flatten(from_forward["initial_state"]), *_tree.flatten(from_backward["initial_state"])]
+        return dx + dx_backward if need_dx else None, {"initial_state": dstates}
+
+    def _split_gradient(self, merged: list[Any], forward: np.ndarray, backward: np.ndarray) -> tuple[Any, Any]:
+        if self.merge_mode is None:
+            return merged[0], merged[1]
+        dy = merged[0]
+        if dy is None:
+            return None, None
+        if self.merge_mode == "concat":
+            width = forward.shape[-1]
+            return np.ascontiguousarray(dy[..., :width]), np.ascontiguousarray(dy[..., width:])
+        if self.merge_mode == "sum":
+            return dy, dy
+        if self.merge_mode == "mul":
+            return dy * backward, dy * forward
+        return dy / 2, dy / 2
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        forward = self.forward_layer.compute_output_shape(input_shape)
+        shape, *states = [forward] if is_shape(forward) else forward
+        if self.merge_mode == "concat":
+            backward = self.backward_layer.compute_output_shape(input_shape)
+            last = (backward if is_shape(backward) else backward[0])[-1]
+            shape = (*shape[:-1], shape[-1] + last)
+        outputs = [shape, shape] if self.merge_mode is None else [shape]
+        if self.return_state:
+            return [*outputs, *states, *states]
+        return outputs if self.merge_mode is None else shape
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Returns the mask if sequences are returned, once for each output; states have none."""
+        mask = _tree.flatten(previous_mask)[0] if self.return_sequences else None
+        masks = [mask, mask] if self.merge_mode is None else [mask]
+        if self.return_state:
+            states = len(_tree.flatten(self.forward_layer.cell.state_size))
+            return [*masks, *([None] * 2 * states)]
+        return masks if self.merge_mode is None else mask
+
+    def reset_state(self) -> None:
+        """Sets the stored states of both directions to zero."""
+        self.forward_layer.reset_state()
+        self.backward_layer.reset_state()
+
+    reset_states = reset_state
+
+    @property
+    def states(self) -> Any:
+        """The stored states: forward, then backward; None where nothing is stored."""
+        if self.forward_layer.states is None:
+            return None
+        return [*self.forward_layer.states, *self.backward_layer.states]
+
+    def get_config(self) -> dict[str, Any]:
+        layers = {"layer": self.forward_layer, "backward_layer": self.backward_layer}
+        serialized = {name: saving.serialize_keras_object(layer) for name, layer in layers.items()}
+        return super().get_config() | serialized
+
+    def _config_names(self) -> list[str]:
+        return ["merge_mode"]
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix("forward_")
+
+
+def _rebuild(layer: Any, name: str, go_backwards: bool | None = None) -> Any:
+    config = layer.get_config() | {"name": name}
+    if go_backwards is not None:
+        config["go_backwards"] = go_backwards
+    return type(layer).from_config(config)
+
+
+def _check_pair(forward: Any, backward: Any) -> None:
+    for layer in (forward, backward):
+        if not isinstance(layer, RNN):
+            raise ValueError(expected("Bidirectional", "a recurrent layer", repr(layer)))
+    if forward.go_backwards == backward.go_backwards:
+        raise ValueError(
+            expected("Bidirectional", "forward and backward layers with different go_backwards", forward.go_backwards)
+        )
+    for name in ("stateful", "return_sequences", "return_state"):
+        given = getattr(forward, name), getattr(backward, name)
+        if given[0] != given[1]:
+            raise ValueError(
+                expected("Bidirectional", f"both layers to have the same {name}", f"{given[0]} and {given[1]}")
+            )

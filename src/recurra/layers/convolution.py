@@ -1,0 +1,180 @@
+"""Conv1D: a matrix product over each window of time steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import activations, constraints, initializers, ops, regularizers, saving
+from recurra._checks import expected, one_of, positive_int
+from recurra.layers._shapes import channels_last, check_features, check_rank, known_features, one_number
+from recurra.layers.activation import check_gradient
+from recurra.layers.base import Layer
+from recurra.layers.pooling import add_windows, same_padding, windows
+
+
+@saving.builtin("keras.layers")
+class Conv1D(Layer):
+    """y[t] = activation(sum over j of x[t * strides + j * dilation_rate] @ kernel[j] + bias)
+    (https://keras.io/api/layers/convolution_layers/convolution1d).
+
+    Args:
+        filters: Size of the last axis of the output.
+        kernel_size: Steps in a window.
+        strides: Steps from one window to the next.
+        padding: "valid", "same" (ceil(T / strides) windows) or "causal" (no window sees later steps).
+        data_format: "channels_last".
+        dilation_rate: Distance of the steps within a window.
+        groups: Parts of the features that are convolved apart.
+        activation: Name or function; None is linear.
+        use_bias: Whether there is a bias.
+        kernel_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, bias_regularizer: Penalties on the weights.
+        activity_regularizer: Penalty on the output.
+        kernel_constraint, bias_constraint: Applied to the weights after each update.
+
+    Call:
+        inputs: (N, T, D).
+
+    Returns:
+        (N, T', filters).
+
+    Raises:
+        ValueError: If the options do not fit together or there is no whole window.
+
+    >>> recurra.layers.Conv1D(4, 3, padding="causal")(np.ones((1, 6, 2), np.float32)).shape
+    (1, 6, 4)
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.filters = positive_int("Conv1D", "filters", filters)
+        self.kernel_size = one_number("Conv1D", "kernel_size", kernel_size)
+        self.strides = one_number("Conv1D", "strides", strides)
+        self.padding = one_of("Conv1D", "padding", str(padding).lower(), ("valid", "same", "causal"))
+        self.data_format = channels_last("Conv1D", data_format)
+        self.dilation_rate = one_number("Conv1D", "dilation_rate", dilation_rate)
+        self.groups = positive_int("Conv1D", "groups", groups)
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        if self.strides[0] > 1 and self.dilation_rate[0] > 1:
+            raise ValueError(expected("Conv1D", "strides or dilation_rate of 1", f"{strides} and {dilation_rate}"))
+        if self.filters % self.groups:
+            raise ValueError(expected("Conv1D", f"filters to be a multiple of groups={groups}", filters))
+
+    @property
+    def _span(self) -> int:
+        """Steps from the first to the last of a window."""
+        return self.dilation_rate[0] * (self.kernel_size[0] - 1) + 1
+
+    def build(self, input_shape: Any) -> None:
+        check_rank("Conv1D", input_shape, 3)
+        features = known_features("Conv1D", input_shape)
+        if features % self.groups:
+            raise ValueError(expected("Conv1D", f"features to be a multiple of groups={self.groups}", features))
+        self.compute_output_shape(input_shape)
+        self._features = features
+        self.kernel = self.add_weight(
+            (self.kernel_size[0], features // self.groups, self.filters),
+            self.kernel_initializer,
+            name="kernel",
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (self.filters,),
+                self.bias_initializer,
+                name="bias",
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
+        check_rank("Conv1D", inputs.shape, 3)
+        check_features("Conv1D", inputs.shape, self._features)
+        pads = self._pads(inputs.shape[1])
+        padded = np.pad(inputs, ((0, 0), pads, (0, 0)))
+        view = windows(padded, self.kernel_size[0], self.strides[0], self.dilation_rate[0])
+        z = np.empty((*view.shape[:2], self.filters), inputs.dtype)
+        columns = []
+        for read, write in self._groups():
+            columns.append(np.ascontiguousarray(view[..., read]).reshape(-1, self._rows))
+            kernel = np.ascontiguousarray(self.kernel.value[..., write]).reshape(self._rows, -1)
+            z[..., write] = ops.matmul(columns[-1], kernel).reshape(*view.shape[:2], -1)
+        if self.bias is not None:
+            z += self.bias.value
+        y = ops.activation_forward("linear", z) if self.activation is activations.get(None) else self.activation(z)
+        return y, (columns, z, y, inputs.shape, pads)
+
+    def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> np.ndarray | None:
+        columns, z, y, shape, pads = cache
+        check_gradient(f"layer {self.name!r}", self.activation)
+        dz = self.activation.gradient(np.ascontiguousarray(doutputs), z, y)
+        if self.bias is not None and self.bias.grad is not None:
+            self.bias.grad[...] += dz.sum(axis=(0, 1))
+        dx = np.zeros((shape[0], shape[1] + sum(pads), shape[2]), dz.dtype)
+        for (read, write), rows in zip(self._groups(), columns, strict=True):
+            drows = np.ascontiguousarray(dz[..., write]).reshape(len(rows), -1)
+            if self.kernel.grad is not None:
+                dkernel = ops.matmul(rows, drows, transpose_a=True)
+                self.kernel.grad[..., write] += dkernel.reshape(self.kernel_size[0], -1, drows.shape[1])
+            if need_dx:
+                kernel = np.ascontiguousarray(self.kernel.value[..., write]).reshape(self._rows, -1)
+                dwindows = ops.matmul(drows, kernel, transpose_b=True)
+                dwindows = dwindows.reshape(*dz.shape[:2], self.kernel_size[0], -1)
+                add_windows(dx[..., read], dwindows, self.strides[0], self.dilation_rate[0])
+        return np.ascontiguousarray(dx[:, pads[0] : pads[0] + shape[1]]) if need_dx else None
+
+    @property
+    def _rows(self) -> int:
+        """Rows of the kernel as a matrix: entries of a window, within a group."""
+        return self.kernel_size[0] * (self._features // self.groups)
+
+    def _groups(self) -> list[tuple[slice, slice]]:
+        """Returns for each group its features and its filters."""
+        features, filters = self._features // self.groups, self.filters // self.groups
+        return [
+            (slice(g * features, (g + 1) * features), slice(g * filters, (g + 1) * filters)) for g in range(self.groups)
+        ]
+
+    def _pads(self, timesteps: int) -> tuple[int, int]:
+        if self.padding == "same":
+            return same_padding(timesteps, self._span, self.strides[0])
+        return (self._span - 1, 0) if self.padding == "causal" else (0, 0)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        batch, timesteps, _ = input_shape
+        if timesteps is None:
+            return (batch, None, self.filters)
+        steps = (timesteps + sum(self._pads(timesteps)) - self._span) // self.strides[0] + 1
+        if steps < 1:
+            raise ValueError(expected("Conv1D", f"at least {self._span} time steps", timesteps))
+        return (batch, steps, self.filters)

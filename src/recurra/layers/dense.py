@@ -1,0 +1,100 @@
+"""Dense: a matrix product on the last axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import activations, constraints, initializers, ops, regularizers, saving
+from recurra._checks import expected, positive_int
+from recurra.layers._shapes import check_features, known_features
+from recurra.layers.base import Layer
+
+
+@saving.builtin("keras.layers")
+class Dense(Layer):
+    """y = activation(x @ kernel + bias) on the last axis (https://keras.io/api/layers/core_layers/dense).
+
+    Args:
+        units: Size of the last axis of the output.
+        activation: Name or function; None is linear.
+        use_bias: Whether there is a bias.
+        kernel_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, bias_regularizer: Penalties on the weights.
+        kernel_constraint, bias_constraint: Applied to the weights after each update.
+
+    Call:
+        inputs: (N, ..., D).
+
+    Returns:
+        (N, ..., units).
+
+    Raises:
+        ValueError: If units is not positive, or the number of features is another than before.
+
+    >>> recurra.layers.Dense(3)(np.ones((2, 5), np.float32)).shape
+    (2, 3)
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.units = positive_int("Dense", "units", units)
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+
+    def build(self, input_shape: Any) -> None:
+        if len(input_shape) < 2:
+            raise ValueError(expected("Dense", "input of shape (batch, ..., features)", input_shape))
+        self.kernel = self.add_weight(
+            (known_features("Dense", input_shape), self.units),
+            self.kernel_initializer,
+            name="kernel",
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (self.units,),
+                self.bias_initializer,
+                name="bias",
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
+        check_features("Dense", inputs.shape, self.kernel.shape[0])
+        rows = np.ascontiguousarray(inputs).reshape(-1, inputs.shape[-1])
+        bias = None if self.bias is None else self.bias.value
+        outputs, cache = ops.dense_forward(rows, self.kernel.value, bias, activations.name_of(self.activation))
+        return outputs.reshape(*inputs.shape[:-1], outputs.shape[-1]), cache
+
+    def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> np.ndarray | None:
+        drows = np.ascontiguousarray(doutputs).reshape(-1, doutputs.shape[-1])
+        dbias = None if self.bias is None else self.bias.grad
+        dx = ops.dense_backward(drows, cache, self.kernel.grad, dbias, need_dx=need_dx)
+        return dx.reshape(*doutputs.shape[:-1], dx.shape[-1]) if need_dx else None
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (*input_shape[:-1], self.units)

@@ -1,0 +1,46 @@
+"""Masking: marks the time steps that only pad."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import saving
+from recurra.layers.base import Layer
+
+
+@saving.builtin("keras.layers")
+class Masking(Layer):
+    """Masks the steps whose features all equal a value, and zeroes them (https://keras.io/api/layers/core_layers/masking).
+
+    Args:
+        mask_value: The value that padding has.
+
+    Call:
+        inputs: (N, T, D).
+
+    Returns:
+        (N, T, D), with the mask any(x != mask_value, axis=-1).
+
+    >>> layer = recurra.layers.Masking()
+    >>> layer.compute_mask(np.array([[[1.0], [0.0]]]))
+    array([[ True, False]])
+    """
+
+    supports_masking = True
+
+    def __init__(self, mask_value: float = 0.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.mask_value = mask_value
+
+    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        keep = self.compute_mask(inputs)[..., None]
+        return np.where(keep, inputs, inputs.dtype.type(0)), keep
+
+    def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
+        return np.where(cache, doutputs, doutputs.dtype.type(0))
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> np.ndarray:
+        """Returns which steps have a feature that is not `mask_value`."""
+        return np.any(np.asarray(inputs) != self.mask_value, axis=-1)

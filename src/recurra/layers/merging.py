@@ -1,0 +1,319 @@
+"""Layers that join several inputs into one."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from recurra import config, saving
+from recurra._checks import expected
+from recurra.layers._arrays import batched_matmul, sum_to
+from recurra.layers._shapes import position
+from recurra.layers.base import Layer, Shape, is_shape
+
+
+def _check_list(who: str, shapes: Any) -> None:
+    if is_shape(shapes) or not isinstance(shapes, (list, tuple)) or not shapes:
+        raise ValueError(expected(who, "a list of inputs", f"one of shape {shapes}"))
+
+
+def _expanded(shape: Shape, rank: int) -> Shape:
+    """Returns `shape` with axes of size 1 put in behind the batch, up to `rank`."""
+    return (*shape[:1], *([1] * (rank - len(shape))), *shape[1:])
+
+
+class _Merge(Layer):
+    """Elementwise layers: inputs of fewer axes are stretched behind the batch, sizes of 1 are broadcast."""
+
+    supports_masking = True
+
+    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
+        """Returns the inputs, all of one rank, as one array."""
+        raise NotImplementedError
+
+    def gradients(self, dy: np.ndarray, inputs: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
+        """Returns the gradient of each input, in the shape of `y`."""
+        raise NotImplementedError
+
+    def build(self, input_shape: Any) -> None:
+        _check_list(type(self).__name__, input_shape)
+        self.compute_output_shape(input_shape)
+
+    def forward(self, inputs: list[np.ndarray]) -> tuple[np.ndarray, Any]:
+        _check_list(type(self).__name__, [x.shape for x in inputs])
+        rank = max(x.ndim for x in inputs)
+        stretched = [x.reshape(_expanded(x.shape, rank)) for x in inputs]
+        y = self.merge(stretched)
+        return y, ([x.shape for x in inputs], stretched, y)
+
+    def backward(self, doutputs: np.ndarray, cache: Any) -> list[np.ndarray]:
+        shapes, stretched, y = cache
+        grads = self.gradients(doutputs, stretched, y)
+        return [
+            sum_to(grad, x.shape).reshape(shape) for grad, x, shape in zip(grads, stretched, shapes, strict=True)
+        ]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        _check_list(type(self).__name__, input_shape)
+        rank = max(len(shape) for shape in input_shape)
+        sizes = list(zip(*(_expanded(shape, rank) for shape in input_shape), strict=True))
+        return tuple(self._common_size(axis, input_shape) for axis in sizes)
+
+    def _common_size(self, sizes: tuple[int | None, ...], shapes: Any) -> int | None:
+        known = {size for size in sizes if size not in (None, 1)}
+        if len(known) > 1:
+            raise ValueError(expected(type(self).__name__, "inputs of one shape", f"{shapes}"))
+        return known.pop() if known else None if None in sizes else 1
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Returns which steps count in any of the inputs; None if one has no mask."""
+        if previous_mask is None or any(mask is None for mask in previous_mask):
+            return None
+        return reduce(np.logical_or, previous_mask)
+
+
+@saving.builtin("keras.layers")
+class Add(_Merge):
+    """The sum of the inputs.
+
+    >>> recurra.layers.Add()([np.ones((1, 2), np.float32), np.ones((1, 2), np.float32)]).numpy()
+    array([[2., 2.]], dtype=float32)
+    """
+
+    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
+        return reduce(np.add, inputs)
+
+    def gradients(self, dy: np.ndarray, inputs: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
+        return [dy] * len(inputs)
+
+
+@saving.builtin("keras.layers")
+class Subtract(_Merge):
+    """The first of two inputs minus the second."""
+
+    def build(self, input_shape: Any) -> None:
+        _check_list("Subtract", input_shape)
+        if len(input_shape) != 2:
+            raise ValueError(expected("Subtract", "two inputs", len(input_shape)))
+        super().build(input_shape)
+
+    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
+        return inputs[0] - inputs[1]
+
+    def gradients(self, dy: np.ndarray, inputs: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
+        return [dy, -dy]
+
+
+@saving.builtin("keras.layers")
+class Multiply(_Merge):
+    """The product of the inputs."""
+
+    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
+        return reduce(np.multiply, inputs)
+
+    def gradients(self, dy: np.ndarray, inputs: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
+        return [reduce(np.multiply, [*inputs[:i], *inputs[i + 1 :]], dy) for i in range(len(inputs))]
+
+
+@saving.builtin("keras.layers")
+class Average(_Merge):
+    """The mean of the inputs."""
+
+    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
+        return reduce(np.add, inputs) / len(inputs)
+
+    def gradients(self, dy: np.ndarray, inputs: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
+        return [dy / len(inputs)] * len(inputs)
+
+
+class _Extreme(_Merge):
+    """Maximum and minimum: the gradient goes to the first input that holds it."""
+
+    def gradients(self, dy: np.ndarray, inputs: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
+        left = np.ones(y.shape, bool)
+        grads = []
+        for x in inputs:
+            chosen = left & (x == y)
+            grads.append(np.where(chosen, dy, dy.dtype.type(0)))
+            left &= ~chosen
+        return grads
+
+
+@saving.builtin("keras.layers")
+class Maximum(_Extreme):
+    """The largest of the inputs, by element."""
+
+    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
+        return reduce(np.maximum, inputs)
+
+
+@saving.builtin("keras.layers")
+class Minimum(_Extreme):
+    """The smallest of the inputs, by element."""
+
+    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
+        return reduce(np.minimum, inputs)
+
+
+@saving.builtin("keras.layers")
+class Concatenate(Layer):
+    """The inputs end to end along an axis (https://keras.io/api/layers/merging_layers/concatenate).
+
+    Args:
+        axis: The axis.
+
+    Call:
+        inputs: A list of arrays that differ in size along `axis` only.
+
+    Raises:
+        ValueError: If they differ in anything else.
+
+    >>> recurra.layers.Concatenate()([np.ones((2, 3), np.float32), np.ones((2, 4), np.float32)]).shape
+    (2, 7)
+    """
+
+    supports_masking = True
+    keeps_integers = True
+
+    def __init__(self, axis: int = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def build(self, input_shape: Any) -> None:
+        self.compute_output_shape(input_shape)
+
+    def forward(self, inputs: list[np.ndarray]) -> tuple[np.ndarray, list[int]]:
+        self.compute_output_shape([x.shape for x in inputs])
+        if len({x.dtype for x in inputs}) > 1:
+            inputs = [x.astype(self.dtype) for x in inputs]
+        return np.concatenate(inputs, axis=self.axis), [x.shape[self.axis] for x in inputs]
+
+    def backward(self, doutputs: np.ndarray, cache: list[int]) -> list[np.ndarray]:
+        parts = np.split(doutputs, np.cumsum(cache)[:-1], axis=self.axis)
+        return [np.ascontiguousarray(part) for part in parts]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        _check_list("Concatenate", input_shape)
+        rank = len(input_shape[0])
+        axis = position("Concatenate", self.axis, rank)
+        rests = [(*shape[:axis], *shape[axis + 1 :]) for shape in input_shape]
+        if any(len(shape) != rank for shape in input_shape) or not all(_agree(rest, rests[0]) for rest in rests):
+            raise ValueError(expected("Concatenate", f"inputs that differ along axis {self.axis} only", input_shape))
+        sizes = [shape[axis] for shape in input_shape]
+        total = None if None in sizes else sum(sizes)
+        known = [next((size for size in axis_sizes if size is not None), None) for axis_sizes in zip(*rests, strict=True)]
+        return (*known[:axis], total, *known[axis:])
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Returns the masks joined along the axis, then any() over the last one; an absent mask counts as True."""
+        if previous_mask is None or all(mask is None for mask in previous_mask):
+            return None
+        masks = []
+        for x, mask in zip(inputs, previous_mask, strict=True):
+            mask = np.ones(x.shape, bool) if mask is None else np.asarray(mask)
+            masks.append(np.broadcast_to(mask[..., None], x.shape) if mask.ndim < x.ndim else mask)
+        return np.any(np.concatenate(masks, axis=self.axis), axis=-1)
+
+
+def _agree(a: Shape, b: Shape) -> bool:
+    return all(None in (m, n) or m == n for m, n in zip(a, b, strict=True))
+
+
+@saving.builtin("keras.layers")
+class Dot(Layer):
+    """The products of two inputs along an axis of each, row by row (https://keras.io/api/layers/merging_layers/dot).
+
+    Args:
+        axes: The axis to sum over, or one for each input.
+        normalize: Whether to scale both to length one along it first: the result is the cosine.
+
+    Call:
+        inputs: Two arrays, (N, ...) each.
+
+    Returns:
+        (N, the other axes of the first, the other axes of the second); (N, 1) if there are none.
+
+    Raises:
+        ValueError: If the sizes along the axes differ.
+
+    >>> recurra.layers.Dot(axes=1)([np.ones((2, 3), np.float32), np.ones((2, 3), np.float32)]).shape
+    (2, 1)
+    """
+
+    supports_masking = True
+
+    def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        pair = isinstance(axes, (list, tuple)) and len(axes) == 2 and all(isinstance(axis, int) for axis in axes)
+        if not pair and not isinstance(axes, int):
+            raise TypeError(expected("Dot", "axes to be one or two whole numbers", repr(axes)))
+        self.axes = axes
+        self.normalize = bool(normalize)
+
+    def build(self, input_shape: Any) -> None:
+        self.compute_output_shape(input_shape)
+
+    def forward(self, inputs: list[np.ndarray]) -> tuple[np.ndarray, Any]:
+        axes = self._axes([x.shape for x in inputs])
+        shape = self.compute_output_shape([x.shape for x in inputs])
+        pairs = [self._scaled(x, axis) for x, axis in zip(inputs, axes, strict=True)]
+        a, b = (_axis_last(y, axis) for (y, _), axis in zip(pairs, axes, strict=True))
+        y = batched_matmul(a, b, transpose_b=True).reshape(shape)
+        return y, (a, b, axes, inputs, pairs)
+
+    def _scaled(self, x: np.ndarray, axis: int) -> tuple[np.ndarray, Any]:
+        return normalized(x, (axis,), config.epsilon()) if self.normalize else (x, None)
+
+    def backward(self, doutputs: np.ndarray, cache: Any) -> list[np.ndarray]:
+        a, b, axes, inputs, pairs = cache
+        dy = doutputs.reshape(len(a), a.shape[1], b.shape[1])
+        flat = [batched_matmul(dy, b), batched_matmul(dy, a, transpose_a=True)]
+        grads = []
+        for dx, axis, x, (y, scale) in zip(flat, axes, inputs, pairs, strict=True):
+            dx = _axis_back(dx, x.shape, axis)
+            grads.append(normalized_gradient(dx, y, scale, (axis,)) if self.normalize else dx)
+        return grads
+
+    def _axes(self, shapes: Any) -> tuple[int, int]:
+        _check_list("Dot", shapes)
+        if len(shapes) != 2 or any(len(shape) < 2 for shape in shapes):
+            raise ValueError(expected("Dot", "two inputs of shape (batch, ...)", f"{shapes}"))
+        given = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        first, second = (position("Dot", axis, len(shape)) for axis, shape in zip(given, shapes, strict=True))
+        if not _agree((shapes[0][first],), (shapes[1][second],)):
+            raise ValueError(expected("Dot", f"equal sizes along axes {self.axes}", f"shapes {shapes}"))
+        return first, second
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        first, second = self._axes(input_shape)
+        a, b = input_shape
+        shape = (*a[:first], *a[first + 1 :], *b[1:second], *b[second + 1 :])
+        return shape if len(shape) > 1 else (*shape, 1)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """Returns None: no time axis is sure to be left."""
+        return None
+
+
+def _axis_last(x: np.ndarray, axis: int) -> np.ndarray:
+    return np.ascontiguousarray(np.moveaxis(x, axis, -1)).reshape(len(x), -1, x.shape[axis])
+
+
+def _axis_back(flat: np.ndarray, shape: tuple[int, ...], axis: int) -> np.ndarray:
+    rest = (*shape[:axis], *shape[axis + 1 :])
+    return np.ascontiguousarray(np.moveaxis(flat.reshape(*rest, shape[axis]), -1, axis))
+
+
+def normalized(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns x scaled to length one along `axes`, by at most 1 / epsilon, and the factors."""
+    with np.errstate(divide="ignore"):
+        scale = 1 / np.sqrt(np.square(x).sum(axis=axes, keepdims=True))
+    scale = np.minimum(scale, x.dtype.type(1 / epsilon))
+    return x * scale, scale
+
+
+def normalized_gradient(dy: np.ndarray, y: np.ndarray, scale: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """Returns dx of `normalized`."""
+    return scale * (dy - y * (dy * y).sum(axis=axes, keepdims=True))

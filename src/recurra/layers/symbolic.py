@@ -1,0 +1,81 @@
+"""The graph that symbolic calls build: tensors without values, and the calls that made them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from recurra import _tree
+from recurra._checks import expected
+
+if TYPE_CHECKING:
+    from recurra.layers.base import Layer
+
+
+class KerasTensor:
+    """What a layer gives for a symbolic input: a shape and a dtype, and the call that it comes from.
+
+    Attributes:
+        shape: Dimensions, None where unknown; the first is the batch.
+        dtype: Name of the dtype.
+        _keras_history: (layer, node index, tensor index).
+    """
+
+    def __init__(self, shape: tuple[int | None, ...], dtype: str = "float32", name: str | None = None):
+        self.shape = tuple(shape)
+        self.dtype = dtype
+        self.name = name or "keras_tensor"
+        self._keras_history: tuple[Layer, int, int] | None = None
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(
+            expected("NumPy", "an array", f"the symbolic tensor {self.name!r}", "build a Model and call it")
+        )
+
+    def __getitem__(self, index: Any) -> Any:
+        raise TypeError(
+            expected(
+                "the graph", "layers", f"an index into {self.name!r}", "use return_sequences, Reshape or Cropping1D"
+            )
+        )
+
+    def __iter__(self) -> Any:
+        raise TypeError(expected("a loop", "an array", f"the symbolic tensor {self.name!r}"))
+
+    def __repr__(self) -> str:
+        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+
+class Node:
+    """One call of a layer on symbolic tensors.
+
+    Attributes:
+        layer: The layer that was called.
+        inputs: Its first argument, a structure of KerasTensors.
+        kwargs: Its other arguments, some of them structures of KerasTensors.
+        outputs: What it gave.
+    """
+
+    def __init__(self, layer: Layer, inputs: Any, kwargs: dict[str, Any], outputs: Any):
+        self.layer = layer
+        self.inputs = inputs
+        self.kwargs = kwargs
+        self.outputs = outputs
+        self.index = len(layer._inbound_nodes)
+        self.tensor_kwargs = tuple(name for name, value in kwargs.items() if any_symbolic(value))
+        layer._inbound_nodes.append(self)
+        for position, tensor in enumerate(_tree.flatten(outputs)):
+            tensor._keras_history = (layer, self.index, position)
+
+    def parents(self) -> list[KerasTensor]:
+        """Returns the tensors that the call reads, its keyword arguments included."""
+        read = [self.inputs, *(self.kwargs[name] for name in self.tensor_kwargs)]
+        return [tensor for tensor in _tree.flatten(read) if isinstance(tensor, KerasTensor)]
+
+
+def any_symbolic(structure: Any) -> bool:
+    """Returns whether any leaf is a KerasTensor."""
+    return any(isinstance(leaf, KerasTensor) for leaf in _tree.flatten(structure))

@@ -1,0 +1,76 @@
+"""TimeDistributed: one layer at every time step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import saving
+from recurra._checks import expected
+from recurra.layers.base import Layer
+
+
+@saving.builtin("keras.layers")
+class TimeDistributed(Layer):
+    """Applies a layer to each time step, with the same weights (https://keras.io/api/layers/recurrent_layers/time_distributed).
+
+    All N * T steps go through the layer as one batch.
+
+    Args:
+        layer: The layer.
+
+    Call:
+        inputs: (N, T, ...).
+        mask: bool (N, T), handed on; or (N, T, S), of which the layer gets its part for each step.
+        training: Handed to the layer.
+
+    Returns:
+        (N, T, ...), what the layer gives for each step.
+
+    Raises:
+        ValueError: If `layer` is none, or the input has no time axis.
+
+    >>> recurra.layers.TimeDistributed(recurra.layers.Dense(3))(np.ones((2, 4, 5), np.float32)).shape
+    (2, 4, 3)
+    """
+
+    supports_masking = True
+
+    def __init__(self, layer: Layer, **kwargs: Any):
+        if not isinstance(layer, Layer):
+            raise ValueError(expected("TimeDistributed", "a layer", repr(layer)))
+        super().__init__(**kwargs)
+        self.layer = layer
+
+    def build(self, input_shape: Any) -> None:
+        if len(input_shape) < 3:
+            raise ValueError(
+                expected("TimeDistributed", "input of shape (batch, timesteps, ...), 3 axes at least", input_shape)
+            )
+        if not self.layer.built:
+            self.layer.build((input_shape[0], *input_shape[2:]))
+
+    def forward(self, inputs: np.ndarray, mask: Any = None, training: bool = False) -> tuple[np.ndarray, Any]:
+        batch, timesteps = inputs.shape[:2]
+        steps = np.ascontiguousarray(inputs).reshape(batch * timesteps, *inputs.shape[2:])
+        step_mask = None
+        if mask is not None and np.ndim(mask) > 2:
+            step_mask = np.asarray(mask).reshape(batch * timesteps, *np.shape(mask)[2:])
+        outputs, cache, _ = self.layer.run(self.layer.cast_inputs(steps), step_mask, training, {})
+        if not isinstance(outputs, np.ndarray):
+            raise ValueError(expected("TimeDistributed", "a layer with one output", repr(self.layer)))
+        return outputs.reshape(batch, timesteps, *outputs.shape[1:]), cache
+
+    def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> np.ndarray | None:
+        batch, timesteps = doutputs.shape[:2]
+        steps = np.ascontiguousarray(doutputs).reshape(batch * timesteps, *doutputs.shape[2:])
+        dx, _ = self.layer.backward_all(steps, cache, need_dx=need_dx)
+        return None if dx is None else dx.reshape(batch, timesteps, *dx.shape[1:])
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        step = self.layer.compute_output_shape((input_shape[0], *input_shape[2:]))
+        return (input_shape[0], input_shape[1], *step[1:])
+
+    def cast_inputs(self, inputs: Any) -> Any:
+        return self.layer.cast_inputs(inputs)

@@ -1,0 +1,142 @@
+"""Losses: functions that give values per sample, objects that weigh and reduce them, and their derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recurra import saving
+from recurra.losses.base import Loss, LossFunctionWrapper
+from recurra.losses.classes import (
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    Huber,
+    KLDivergence,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Pinball,
+    Poisson,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+)
+from recurra.losses.functions import (
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_hinge,
+    cosine_similarity,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    pinball,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
+
+_CLASSES = (
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    Huber,
+    KLDivergence,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Pinball,
+    Poisson,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+)
+_FUNCTIONS = {
+    function.__name__: function
+    for function in (
+        binary_crossentropy,
+        binary_focal_crossentropy,
+        categorical_crossentropy,
+        categorical_hinge,
+        cosine_similarity,
+        hinge,
+        huber,
+        kl_divergence,
+        log_cosh,
+        mean_absolute_error,
+        mean_absolute_percentage_error,
+        mean_squared_error,
+        mean_squared_logarithmic_error,
+        pinball,
+        poisson,
+        sparse_categorical_crossentropy,
+        squared_hinge,
+    )
+}
+ALIASES = {
+    "bce": "binary_crossentropy",
+    "kld": "kl_divergence",
+    "kullback_leibler_divergence": "kl_divergence",
+    "logcosh": "log_cosh",
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "mse": "mean_squared_error",
+    "msle": "mean_squared_logarithmic_error",
+}
+_BY_NAME: dict[str, Any] = _FUNCTIONS | {cls.__name__: cls for cls in _CLASSES}
+_BY_NAME |= {name: _FUNCTIONS[target] for alias, target in ALIASES.items() for name in (alias, alias.upper())}
+mse = MSE = mean_squared_error
+mae = MAE = mean_absolute_error
+mape = MAPE = mean_absolute_percentage_error
+msle = MSLE = mean_squared_logarithmic_error
+
+__all__ = [
+    "Loss",
+    "LossFunctionWrapper",
+    "deserialize",
+    "get",
+    "serialize",
+    *(cls.__name__ for cls in _CLASSES),
+    *_FUNCTIONS,
+]
+
+
+def get(identifier: Any) -> Any:
+    """Returns a loss object or function for a name, a class, a config, or itself; None for None.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    return saving.resolve(identifier, _BY_NAME, "losses.get", "a loss")
+
+
+def as_loss(identifier: Any) -> Loss | None:
+    """Returns a `Loss` object for what `get` takes: functions are wrapped."""
+    found = get(identifier)
+    return found if found is None or isinstance(found, Loss) else LossFunctionWrapper(found)
+
+
+def serialize(loss: Any) -> Any:
+    """Returns the loss's serialized form: a name for a built-in function."""
+    return saving.serialize_keras_object(loss)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """Returns what `serialize` described."""
+    if isinstance(config, str):
+        with saving.CustomObjectScope(custom_objects or {}):
+            return get(config)
+    return saving.deserialize_keras_object(config, custom_objects=custom_objects)

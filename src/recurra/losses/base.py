@@ -1,0 +1,175 @@
+"""The loss object: values per sample, weights and masks, and how they are reduced to one number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from recurra import saving
+from recurra._checks import expected, one_of
+from recurra._names import snake_case
+from recurra.layers.base import standardize_dtype
+from recurra.losses.functions import match_ranks
+
+REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
+
+
+class Loss(saving.Configurable):
+    """Base class of losses (https://keras.io/api/losses).
+
+    A subclass gives `call` and, to be trained with, `gradient`.
+
+    Args:
+        name: Name of the loss.
+        reduction: "sum_over_batch_size" or "mean": the sum over samples by their number; "mean_with_sample_weight":
+            by the sum of the weights; "sum"; "none" or None: the values themselves.
+        dtype: Of the computation; that of y_pred if None.
+
+    Raises:
+        ValueError: For another reduction.
+    """
+
+    def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
+        self.name = name or snake_case(type(self).__name__)
+        self.reduction = one_of(type(self).__name__, "reduction", reduction, REDUCTIONS)
+        self.dtype = None if dtype is None else standardize_dtype(dtype, type(self).__name__)
+
+    def call(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        """Returns the values per sample, of the shape of y_pred without its last axis."""
+        raise NotImplementedError(expected(type(self).__name__, "a method call(y_true, y_pred)", "none"))
+
+    def gradient(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        """Returns the derivative of the values with respect to y_pred, of the shape of y_pred."""
+        raise NotImplementedError(
+            expected(f"training with the loss {self.name!r}", "a method gradient(y_true, y_pred)", "none")
+        )
+
+    def own_mask(self, y_true: Any, y_pred: Any) -> np.ndarray | None:
+        """Returns where a value counts by the loss's own rule, or None if all do."""
+        return None
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Returns the loss: a float, or an array of the values for reduction "none".
+
+        Args:
+            y_true: Targets.
+            y_pred: Predictions; their mask counts as weights.
+            sample_weight: Weights of the values, broadcast to them.
+        """
+        mask = getattr(y_pred, "_keras_mask", None)
+        y_true, y_pred = self._cast(y_true, y_pred)
+        values, weights, scale = self._weigh(y_true, y_pred, sample_weight, mask)
+        return self._reduce(values, weights, scale)
+
+    def value_and_gradient(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+    ) -> tuple[Any, np.ndarray]:
+        """Returns the loss and its derivative with respect to y_pred.
+
+        Args:
+            y_true, y_pred, sample_weight: As in a call.
+            mask: Of the predictions, True where a value counts.
+        """
+        y_true, y_pred = self._cast(y_true, y_pred)
+        values, weights, scale = self._weigh(y_true, y_pred, sample_weight, mask)
+        gradient = self.gradient(y_true, y_pred)
+        if weights is not None or scale != 1:
+            factor = scale if weights is None else np.broadcast_to(weights * scale, values.shape)[..., None]
+            gradient = gradient.reshape(*values.shape, -1) * factor if self._drops_last_axis else gradient * factor
+        return self._reduce(values, weights, scale), gradient.reshape(y_pred.shape).astype(y_pred.dtype, copy=False)
+
+    _drops_last_axis = True  # call reduces the last axis of y_pred, as almost every loss does
+
+    def _cast(self, y_true: Any, y_pred: Any) -> tuple[Any, np.ndarray]:
+        y_pred = np.asarray(y_pred)
+        return y_true, y_pred if self.dtype is None else y_pred.astype(self.dtype, copy=False)
+
+    def _weigh(
+        self, y_true: Any, y_pred: np.ndarray, sample_weight: Any, mask: Any
+    ) -> tuple[np.ndarray, np.ndarray | None, float]:
+        """Returns the values, their weights, and what the weighted sum is multiplied by."""
+        values = np.asarray(self.call(y_true, y_pred))
+        own = self.own_mask(y_true, y_pred)
+        if own is not None:
+            mask = own if mask is None else np.asarray(mask, bool) & own
+        weights = None if sample_weight is None else np.asarray(sample_weight, values.dtype)
+        counted: float = values.size
+        if mask is not None:
+            mask = np.asarray(mask, bool)
+            marks = mask.astype(values.dtype)
+            if weights is not None:
+                marks, weights = match_ranks(marks, weights)
+                marks = marks * weights
+            weights = marks
+            counted = values.size * mask.sum() / mask.size
+        if weights is not None:
+            values, weights = match_ranks(values, weights)
+            try:
+                np.broadcast_to(weights, values.shape)
+            except ValueError:
+                hint = "give one for each value, or add a last axis of one"
+                raise ValueError(
+                    expected(f"loss {self.name!r}", f"weights that fit {values.shape}", weights.shape, hint)
+                ) from None
+        if self.reduction in ("sum_over_batch_size", "mean"):
+            return values, weights, 1 / counted if counted else 0.0
+        if self.reduction == "mean_with_sample_weight" and weights is not None:
+            total = float(np.broadcast_to(weights, values.shape).sum())
+            return values, weights, 1 / total if total else 0.0
+        if self.reduction == "mean_with_sample_weight":
+            return values, weights, 1 / values.size if values.size else 0.0
+        return values, weights, 1.0
+
+    def _reduce(self, values: np.ndarray, weights: np.ndarray | None, scale: float) -> Any:
+        weighted = values if weights is None else values * weights
+        return weighted if self.reduction in ("none", None) else float(weighted.sum() * scale)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {name: saving.serialize_keras_object(getattr(self, name)) for name in saving.parameters(type(self))}
+        config.pop("dtype", None)
+        return config
+
+
+class LossFunctionWrapper(Loss):
+    """A loss made of a function (y_true, y_pred) that gives values, with `function.gradient` to be trained with.
+
+    Args:
+        fn: The function.
+        reduction, name, dtype: As in `Loss`.
+        **fn_kwargs: Passed on to the function and to its gradient.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+        **fn_kwargs: Any,
+    ):
+        super().__init__(name or getattr(fn, "__name__", None), reduction, dtype)
+        self.fn = fn
+        self._fn_kwargs = fn_kwargs
+
+    def call(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        return self.fn(y_true, y_pred, **self._fn_kwargs)
+
+    def gradient(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        gradient = getattr(self.fn, "gradient", None)
+        if gradient is None:
+            raise NotImplementedError(
+                expected(
+                    f"training with the loss {self.name!r}",
+                    "its derivative",
+                    "a function without one",
+                    "set function.gradient = g with g(y_true, y_pred) -> d values / d y_pred, of the shape of y_pred",
+                )
+            )
+        return np.asarray(gradient(y_true, y_pred, **self._fn_kwargs))
+
+    def get_config(self) -> dict[str, Any]:
+        base = {"name": self.name, "reduction": self.reduction}
+        own = base if type(self) is not LossFunctionWrapper else base | {"fn": saving.serialize_keras_object(self.fn)}
+        return own | saving.serialize_keras_object(self._fn_kwargs)

@@ -1,0 +1,404 @@
+"""Losses as functions: values per sample, reduced over the last axis, each with its derivative beside it.
+
+`f(y_true, y_pred)` gives values of the shape of `y_pred` without its last axis; `f.gradient(y_true, y_pred)` gives the
+derivative of those values with respect to `y_pred`. Formulas and clipping are Keras 3's (https://keras.io/api/losses).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from recurra import config as settings
+from recurra import ops
+from recurra._checks import expected
+
+Values = np.ndarray
+
+
+def _pair(gradient: Callable[..., np.ndarray]) -> Callable[[Any], Any]:
+    """Decorator: puts a loss's derivative beside it."""
+
+    def decorate(function: Any) -> Any:
+        function.gradient = gradient
+        return function
+
+    return decorate
+
+
+def arrays(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Returns both as float arrays of one dtype, ranks made equal by a last axis of one."""
+    y_pred = np.asarray(y_pred)
+    if y_pred.dtype.kind != "f":
+        y_pred = y_pred.astype(settings.floatx())
+    y_true = np.asarray(y_true)
+    if y_true.dtype.kind not in "fiub":
+        raise ValueError(expected("a loss", "numbers in y_true", f"an array of dtype {y_true.dtype}"))
+    return match_ranks(y_true.astype(y_pred.dtype, copy=False), y_pred)
+
+
+def match_ranks(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns both arrays, a last axis of one added or removed where their ranks differ by one."""
+    if one.ndim == other.ndim + 1 and one.shape[-1] == 1:
+        return (one, other[..., None]) if other.ndim == 1 else (one[..., 0], other)
+    if other.ndim == one.ndim + 1 and other.shape[-1] == 1:
+        return (one[..., None], other) if one.ndim == 1 else (one, other[..., 0])
+    return one, other
+
+
+def _sign_labels(y_true: np.ndarray) -> np.ndarray:
+    """Returns labels 0 and 1 as -1 and 1, others as they are."""
+    binary = np.isin(y_true, (0, 1)).all()
+    return 2 * y_true - 1 if binary else y_true
+
+
+def _error_gradient(derivative: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Returns the gradient of a mean over the last axis of a function of (y_true, y_pred)."""
+
+    def gradient(y_true: Any, y_pred: Any, **options: Any) -> np.ndarray:
+        y_true, y_pred = arrays(y_true, y_pred)
+        full = derivative(y_true, y_pred, **options) / y_pred.shape[-1]
+        return np.broadcast_to(full, np.broadcast_shapes(full.shape, y_pred.shape))
+
+    return gradient
+
+
+@_pair(_error_gradient(lambda t, p: 2 * (p - t)))
+def mean_squared_error(y_true: Any, y_pred: Any) -> Values:
+    """`mean((y_true - y_pred)**2)`."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    return np.square(y_true - y_pred).mean(axis=-1)
+
+
+@_pair(_error_gradient(lambda t, p: np.sign(p - t)))
+def mean_absolute_error(y_true: Any, y_pred: Any) -> Values:
+    """`mean(|y_true - y_pred|)`."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    return np.abs(y_true - y_pred).mean(axis=-1)
+
+
+@_pair(_error_gradient(lambda t, p: 100 * np.sign(p - t) / np.maximum(np.abs(t), settings.epsilon())))
+def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Values:
+    """`100 * mean(|y_true - y_pred| / max(|y_true|, epsilon))`."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    return 100 * np.abs((y_true - y_pred) / np.maximum(np.abs(y_true), settings.epsilon())).mean(axis=-1)
+
+
+def _log1p_clipped(x: np.ndarray) -> np.ndarray:
+    return ops.log(np.maximum(x, settings.epsilon()) + 1)
+
+
+@_pair(
+    _error_gradient(
+        lambda t, p: np.where(p > settings.epsilon(), 2 * (_log1p_clipped(p) - _log1p_clipped(t)) / (p + 1), 0)
+    )
+)
+def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Values:
+    """`mean((log(y_true + 1) - log(y_pred + 1))**2)`, both cut below at epsilon."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    return np.square(_log1p_clipped(y_pred) - _log1p_clipped(y_true)).mean(axis=-1)
+
+
+@_pair(_error_gradient(lambda t, p, delta=1.0: np.clip(p - t, -delta, delta)))
+def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Values:
+    """`e**2 / 2` where |e| <= delta, else `delta * |e| - delta**2 / 2`; the mean of it (Huber, 1964)."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    error = np.abs(y_pred - y_true)
+    return np.where(error <= delta, 0.5 * np.square(error), delta * error - 0.5 * delta * delta).mean(axis=-1)
+
+
+@_pair(_error_gradient(lambda t, p: ops.tanh(p - t)))
+def log_cosh(y_true: Any, y_pred: Any) -> Values:
+    """`mean(log(cosh(y_pred - y_true)))`."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    error = y_pred - y_true
+    return (error + ops.activation_forward("softplus", -2 * error) - np.log(2).astype(error.dtype)).mean(axis=-1)
+
+
+def _unit(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    norms = np.sqrt(np.maximum(np.square(x).sum(axis=axis, keepdims=True), 1e-12))
+    return x / norms, norms
+
+
+def _cosine_gradient(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
+    y_true, y_pred = arrays(y_true, y_pred)
+    unit_true, _ = _unit(y_true, axis)
+    unit_pred, norms = _unit(y_pred, axis)
+    along = np.where(norms > 1e-6, (unit_true * unit_pred).sum(axis=axis, keepdims=True), 0)
+    return -(unit_true - unit_pred * along) / norms
+
+
+@_pair(_cosine_gradient)
+def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Values:
+    """Minus the cosine of the angle between the two, along `axis`."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    return -(_unit(y_true, axis)[0] * _unit(y_pred, axis)[0]).sum(axis=axis)
+
+
+def _kl_gradient(y_true: Any, y_pred: Any) -> np.ndarray:
+    y_true, y_pred = arrays(y_true, y_pred)
+    inside = (y_pred >= settings.epsilon()) & (y_pred <= 1)
+    return np.where(inside, -_clip(y_true, 1.0) / _clip(y_pred, 1.0), 0).astype(y_pred.dtype)
+
+
+def _clip(x: np.ndarray, high: float) -> np.ndarray:
+    return np.clip(x, np.asarray(settings.epsilon(), x.dtype), np.asarray(high, x.dtype))
+
+
+@_pair(_kl_gradient)
+def kl_divergence(y_true: Any, y_pred: Any) -> Values:
+    """`sum(y_true * log(y_true / y_pred))`, both cut to [epsilon, 1]."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    y_true, y_pred = _clip(y_true, 1.0), _clip(y_pred, 1.0)
+    return (y_true * ops.log(y_true / y_pred)).sum(axis=-1)
+
+
+@_pair(_error_gradient(lambda t, p: 1 - t / (p + settings.epsilon())))
+def poisson(y_true: Any, y_pred: Any) -> Values:
+    """`mean(y_pred - y_true * log(y_pred + epsilon))`."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    return (y_pred - y_true * ops.log(y_pred + settings.epsilon())).mean(axis=-1)
+
+
+def _hinge_gradient(t: np.ndarray, p: np.ndarray) -> np.ndarray:
+    t = _sign_labels(t)
+    return np.where(1 - t * p > 0, -t, 0).astype(p.dtype)
+
+
+@_pair(_error_gradient(_hinge_gradient))
+def hinge(y_true: Any, y_pred: Any) -> Values:
+    """`mean(max(1 - y_true * y_pred, 0))`; labels 0 and 1 become -1 and 1."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    return np.maximum(1 - _sign_labels(y_true) * y_pred, 0).mean(axis=-1)
+
+
+@_pair(_error_gradient(lambda t, p: -2 * _sign_labels(t) * np.maximum(1 - _sign_labels(t) * p, 0)))
+def squared_hinge(y_true: Any, y_pred: Any) -> Values:
+    """`mean(max(1 - y_true * y_pred, 0)**2)`; labels 0 and 1 become -1 and 1."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    return np.square(np.maximum(1 - _sign_labels(y_true) * y_pred, 0)).mean(axis=-1)
+
+
+def _categorical_hinge_gradient(y_true: Any, y_pred: Any) -> np.ndarray:
+    y_true, y_pred = arrays(y_true, y_pred)
+    others = (1 - y_true) * y_pred
+    largest = others == others.max(axis=-1, keepdims=True)
+    full = (1 - y_true) * largest / largest.sum(axis=-1, keepdims=True) - y_true
+    return np.where(categorical_hinge(y_true, y_pred)[..., None] > 0, full, 0).astype(y_pred.dtype)
+
+
+@_pair(_categorical_hinge_gradient)
+def categorical_hinge(y_true: Any, y_pred: Any) -> Values:
+    """`max(max((1 - y_true) * y_pred) - sum(y_true * y_pred) + 1, 0)`."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    right = (y_true * y_pred).sum(axis=-1)
+    wrong = ((1 - y_true) * y_pred).max(axis=-1)
+    return np.maximum(wrong - right + 1, 0)
+
+
+def _smoothed_binary(y_true: np.ndarray, label_smoothing: float) -> np.ndarray:
+    return y_true * (1 - label_smoothing) + 0.5 * label_smoothing if label_smoothing else y_true
+
+
+def _probability(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns p cut to [epsilon, 1 - epsilon] in its own dtype, and where it was inside."""
+    low = np.asarray(settings.epsilon(), p.dtype)
+    cut = np.clip(p, low, 1 - low)
+    return cut, p == cut
+
+
+def _binary_values(t: np.ndarray, p: np.ndarray, from_logits: bool) -> np.ndarray:
+    if from_logits:
+        return np.maximum(p, 0) - p * t + ops.activation_forward("softplus", -np.abs(p))
+    cut, _ = _probability(p)
+    return -(t * ops.log(cut) + (1 - t) * ops.log(1 - cut))
+
+
+def _binary_derivative(t: np.ndarray, p: np.ndarray, from_logits: bool) -> np.ndarray:
+    if from_logits:
+        return ops.sigmoid(p) - t
+    cut, inside = _probability(p)
+    return np.where(inside, (1 - t) / (1 - cut) - t / cut, 0).astype(p.dtype)
+
+
+@_pair(
+    _error_gradient(
+        lambda t, p, from_logits=False, label_smoothing=0.0: _binary_derivative(
+            _smoothed_binary(t, label_smoothing), p, from_logits
+        )
+    )
+)
+def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0) -> Values:
+    """`-mean(y_true * log(y_pred) + (1 - y_true) * log(1 - y_pred))`; y_pred is cut to [epsilon, 1 - epsilon]."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    return _binary_values(_smoothed_binary(y_true, label_smoothing), y_pred, from_logits).mean(axis=-1)
+
+
+def _focal_parts(
+    y_true: np.ndarray, y_pred: np.ndarray, from_logits: bool, label_smoothing: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    t = _smoothed_binary(y_true, label_smoothing)
+    p = ops.sigmoid(y_pred) if from_logits else y_pred
+    return t, p, t * p + (1 - t) * (1 - p)
+
+
+def _focal_gradient(
+    t: np.ndarray,
+    p: np.ndarray,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+) -> np.ndarray:
+    t, p, right = _focal_parts(t, p, from_logits, label_smoothing)
+    factor = np.power(1 - right, gamma)
+    dfactor = -gamma * np.power(np.maximum(1 - right, 0), gamma - 1) * (2 * t - 1)
+    dp = dfactor * _binary_values(t, p, False) + factor * _binary_derivative(t, p, False)
+    if apply_class_balancing:
+        dp = dp * (t * alpha + (1 - t) * (1 - alpha))
+    return dp * p * (1 - p) if from_logits else dp
+
+
+@_pair(_error_gradient(_focal_gradient))
+def binary_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+) -> Values:
+    """`(1 - p_t)**gamma` times the binary crossentropy (Lin et al., 2017)."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    t, p, right = _focal_parts(y_true, y_pred, from_logits, label_smoothing)
+    values = np.power(1 - right, gamma) * _binary_values(t, p, False)
+    if apply_class_balancing:
+        values = values * (t * alpha + (1 - t) * (1 - alpha))
+    return values.mean(axis=-1)
+
+
+def _check_same_shape(y_true: np.ndarray, y_pred: np.ndarray) -> None:
+    if y_true.ndim != y_pred.ndim or y_true.shape[-1] != y_pred.shape[-1]:
+        hint = "for labels that are whole numbers use sparse_categorical_crossentropy"
+        raise ValueError(expected("categorical_crossentropy", f"y_true of shape {y_pred.shape}", y_true.shape, hint))
+
+
+def _smoothed_classes(y_true: np.ndarray, label_smoothing: float) -> np.ndarray:
+    return y_true * (1 - label_smoothing) + label_smoothing / y_true.shape[-1] if label_smoothing else y_true
+
+
+def _categorical_gradient(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0
+) -> np.ndarray:
+    y_true, y_pred = arrays(y_true, y_pred)
+    y_true = _smoothed_classes(y_true, label_smoothing)
+    if from_logits:
+        return ops.activation_forward("softmax", y_pred) * y_true.sum(axis=-1, keepdims=True) - y_true
+    total = y_pred.sum(axis=-1, keepdims=True)
+    share = y_pred / total
+    cut, inside = _probability(share)
+    dshare = np.where(inside, -y_true / cut, 0).astype(y_pred.dtype)
+    return (dshare - (dshare * share).sum(axis=-1, keepdims=True)) / total
+
+
+@_pair(_categorical_gradient)
+def categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0
+) -> Values:
+    """`-sum(y_true * log(y_pred / sum(y_pred)))` over the classes, the shares cut to [epsilon, 1 - epsilon]."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    _check_same_shape(y_true, y_pred)
+    y_true = _smoothed_classes(y_true, label_smoothing)
+    if from_logits:
+        return -(y_true * ops.activation_forward("log_softmax", y_pred)).sum(axis=-1)
+    share, _ = _probability(y_pred / y_pred.sum(axis=-1, keepdims=True))
+    return -(y_true * ops.log(share)).sum(axis=-1)
+
+
+def _labels(y_true: Any, y_pred: Any, ignore_class: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the labels, the predictions, and where a label counts."""
+    y_pred = np.asarray(y_pred)
+    y_true = np.asarray(y_true)
+    if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
+        y_true = y_true[..., 0]
+    if y_true.shape != y_pred.shape[:-1]:
+        raise ValueError(
+            expected("sparse_categorical_crossentropy", f"y_true of shape {y_pred.shape[:-1]}", y_true.shape)
+        )
+    labels = y_true.astype(np.int64)
+    counts = np.ones(labels.shape, bool) if ignore_class is None else labels != ignore_class
+    labels = np.where(counts, labels, 0)
+    classes = y_pred.shape[-1]
+    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+        wrong = labels[(labels < 0) | (labels >= classes)][0]
+        raise ValueError(expected("sparse_categorical_crossentropy", f"labels from 0 to {classes - 1}", wrong))
+    return labels, y_pred, counts
+
+
+def _at_labels(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return np.take_along_axis(values, labels[..., None], axis=-1)[..., 0]
+
+
+def _sparse_gradient(
+    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None
+) -> np.ndarray:
+    labels, y_pred, counts = _labels(y_true, y_pred, ignore_class)
+    right = labels[..., None] == np.arange(y_pred.shape[-1])
+    if from_logits:
+        full = ops.activation_forward("softmax", y_pred) - right
+    else:
+        cut, inside = _probability(y_pred)
+        full = np.where(inside, 1 / cut.sum(axis=-1, keepdims=True) - right / cut, 0)
+    return np.where(counts[..., None], full, 0).astype(y_pred.dtype)
+
+
+@_pair(_sparse_gradient)
+def sparse_categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None
+) -> Values:
+    """The categorical crossentropy for labels that are whole numbers; zero where the label is `ignore_class`."""
+    labels, y_pred, counts = _labels(y_true, y_pred, ignore_class)
+    if from_logits:
+        values = -_at_labels(ops.activation_forward("log_softmax", y_pred), labels)
+    else:
+        cut, _ = _probability(y_pred)
+        values = ops.log(np.ascontiguousarray(cut.sum(axis=-1))) - ops.log(_at_labels(cut, labels))
+    return np.where(counts, values, 0).astype(y_pred.dtype)
+
+
+def _quantile_levels(y_pred: np.ndarray, quantiles: Any) -> np.ndarray:
+    levels = np.asarray(quantiles, y_pred.dtype)
+    if levels.ndim != 1 or y_pred.shape[-1] != len(levels):
+        raise ValueError(expected("pinball", f"{levels.size} values on the last axis of y_pred", y_pred.shape))
+    return levels
+
+
+def _expanded(y_true: Any, y_pred: np.ndarray) -> np.ndarray:
+    y_true = np.asarray(y_true, y_pred.dtype)
+    return y_true[..., None] if y_true.ndim == y_pred.ndim - 1 else y_true
+
+
+def _pinball_gradient(y_true: Any, y_pred: Any, quantiles: Any = (0.5,)) -> np.ndarray:
+    y_pred = np.asarray(y_pred)
+    levels = _quantile_levels(y_pred, quantiles)
+    above = _expanded(y_true, y_pred) > y_pred
+    return (np.where(above, -levels, 1 - levels) / len(levels)).astype(y_pred.dtype)
+
+
+@_pair(_pinball_gradient)
+def pinball(y_true: Any, y_pred: Any, quantiles: Any = (0.5,)) -> Values:
+    """Mean over the quantiles q of `max(q * e, (q - 1) * e)`, e = y_true - y_pred (Koenker and Bassett, 1978).
+
+    Args:
+        y_true: (...,) or (..., 1).
+        y_pred: (..., Q), one value for each quantile.
+        quantiles: Q numbers between 0 and 1.
+    """
+    y_pred = np.asarray(y_pred)
+    levels = _quantile_levels(y_pred, quantiles)
+    error = _expanded(y_true, y_pred) - y_pred
+    return np.maximum(levels * error, (levels - 1) * error).mean(axis=-1)

@@ -1,0 +1,500 @@
+"""Metrics of classes: accuracies, hinges, crossentropies, and those made of true and false positives and negatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import losses, ops, saving
+from recurra._checks import expected, one_of
+from recurra.losses.functions import match_ranks
+from recurra.metrics.base import MeanMetricWrapper, Metric
+
+EPSILON = 1e-7
+
+
+def accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
+    """1 where the two are equal."""
+    y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
+    return (y_true == y_pred).astype(float)
+
+
+def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> np.ndarray:
+    """Mean over the last axis of where `y_pred > threshold` is y_true."""
+    y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
+    return (y_true == (y_pred > threshold)).astype(float).mean(axis=-1)
+
+
+def categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
+    """1 where the largest of y_pred is that of y_true."""
+    return (np.argmax(y_true, axis=-1) == np.argmax(y_pred, axis=-1)).astype(float)
+
+
+def _whole_labels(y_true: Any, y_pred: Any) -> np.ndarray:
+    y_true = np.asarray(y_true)
+    return y_true[..., 0] if y_true.ndim == np.ndim(y_pred) and y_true.shape[-1] == 1 else y_true
+
+
+def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
+    """1 where the largest of y_pred is at the label y_true."""
+    return (_whole_labels(y_true, y_pred) == np.argmax(y_pred, axis=-1)).astype(float)
+
+
+def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> np.ndarray:
+    """1 where the label y_true is among the k largest of y_pred."""
+    y_pred = np.asarray(y_pred)
+    labels = _whole_labels(y_true, y_pred).astype(np.int64)
+    at_label = np.take_along_axis(y_pred, labels[..., None], axis=-1)
+    return ((y_pred > at_label).sum(axis=-1) < k).astype(float)
+
+
+def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> np.ndarray:
+    """1 where the class of y_true is among the k largest of y_pred."""
+    return sparse_top_k_categorical_accuracy(np.argmax(y_true, axis=-1), y_pred, k)
+
+
+@saving.builtin("keras.metrics")
+class Accuracy(MeanMetricWrapper):
+    """How often y_pred equals y_true."""
+
+    def __init__(self, name: str = "accuracy", dtype: Any = None):
+        super().__init__(accuracy, name, dtype)
+
+
+@saving.builtin("keras.metrics")
+class BinaryAccuracy(MeanMetricWrapper):
+    """How often `y_pred > threshold` is y_true."""
+
+    def __init__(self, name: str = "binary_accuracy", dtype: Any = None, threshold: float = 0.5):
+        if not 0 < threshold < 1:
+            raise ValueError(expected("BinaryAccuracy", "threshold between 0 and 1", threshold))
+        super().__init__(binary_accuracy, name, dtype, threshold=threshold)
+
+
+@saving.builtin("keras.metrics")
+class CategoricalAccuracy(MeanMetricWrapper):
+    """How often the largest of y_pred is that of y_true."""
+
+    def __init__(self, name: str = "categorical_accuracy", dtype: Any = None):
+        super().__init__(categorical_accuracy, name, dtype)
+
+
+@saving.builtin("keras.metrics")
+class SparseCategoricalAccuracy(MeanMetricWrapper):
+    """How often the largest of y_pred is at the label y_true."""
+
+    def __init__(self, name: str = "sparse_categorical_accuracy", dtype: Any = None):
+        super().__init__(sparse_categorical_accuracy, name, dtype)
+
+
+@saving.builtin("keras.metrics")
+class TopKCategoricalAccuracy(MeanMetricWrapper):
+    """How often the class of y_true is among the k largest of y_pred."""
+
+    def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy", dtype: Any = None):
+        super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
+
+
+@saving.builtin("keras.metrics")
+class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
+    """How often the label y_true is among the k largest of y_pred."""
+
+    def __init__(self, k: int = 5, name: str = "sparse_top_k_categorical_accuracy", dtype: Any = None):
+        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=k)
+
+
+@saving.builtin("keras.metrics")
+class Hinge(MeanMetricWrapper):
+    """See `losses.hinge`."""
+
+    def __init__(self, name: str = "hinge", dtype: Any = None):
+        super().__init__(losses.hinge, name, dtype)
+
+
+@saving.builtin("keras.metrics")
+class SquaredHinge(MeanMetricWrapper):
+    """See `losses.squared_hinge`."""
+
+    def __init__(self, name: str = "squared_hinge", dtype: Any = None):
+        super().__init__(losses.squared_hinge, name, dtype)
+
+
+@saving.builtin("keras.metrics")
+class CategoricalHinge(MeanMetricWrapper):
+    """See `losses.categorical_hinge`."""
+
+    def __init__(self, name: str = "categorical_hinge", dtype: Any = None):
+        super().__init__(losses.categorical_hinge, name, dtype)
+
+
+@saving.builtin("keras.metrics")
+class KLDivergence(MeanMetricWrapper):
+    """See `losses.kl_divergence`."""
+
+    def __init__(self, name: str = "kl_divergence", dtype: Any = None):
+        super().__init__(losses.kl_divergence, name, dtype)
+
+
+@saving.builtin("keras.metrics")
+class Poisson(MeanMetricWrapper):
+    """See `losses.poisson`."""
+
+    def __init__(self, name: str = "poisson", dtype: Any = None):
+        super().__init__(losses.poisson, name, dtype)
+
+
+@saving.builtin("keras.metrics")
+class BinaryCrossentropy(MeanMetricWrapper):
+    """See `losses.binary_crossentropy`."""
+
+    def __init__(
+        self,
+        name: str = "binary_crossentropy",
+        dtype: Any = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+    ):
+        super().__init__(
+            losses.binary_crossentropy, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing
+        )
+
+
+@saving.builtin("keras.metrics")
+class CategoricalCrossentropy(MeanMetricWrapper):
+    """See `losses.categorical_crossentropy`."""
+
+    def __init__(
+        self,
+        name: str = "categorical_crossentropy",
+        dtype: Any = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+    ):
+        super().__init__(
+            losses.categorical_crossentropy, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing
+        )
+
+
+@saving.builtin("keras.metrics")
+class SparseCategoricalCrossentropy(MeanMetricWrapper):
+    """See `losses.sparse_categorical_crossentropy`."""
+
+    def __init__(self, name: str = "sparse_categorical_crossentropy", dtype: Any = None, from_logits: bool = False):
+        super().__init__(losses.sparse_categorical_crossentropy, name, dtype, from_logits=from_logits)
+
+
+# Counts of the confusion matrix -------------------------------------------------------------------------------------
+
+
+def _confusion(
+    y_true: Any, y_pred: Any, thresholds: np.ndarray, sample_weight: Any, by_label: bool = False
+) -> np.ndarray:
+    """Returns (4, thresholds) or (4, thresholds, labels) sums of tp, fp, tn, fn."""
+    y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
+    if y_true.shape != y_pred.shape:
+        raise ValueError(expected("a metric of classes", f"y_true of shape {y_pred.shape}", y_true.shape))
+    weights = np.ones(y_pred.shape)
+    if sample_weight is not None:
+        given = np.asarray(sample_weight, np.float64)
+        given = given.reshape(*given.shape, *([1] * (y_pred.ndim - given.ndim)))
+        weights = np.broadcast_to(given, y_pred.shape).astype(np.float64)
+    labels = y_pred.shape[-1] if by_label else 1
+    positive = y_true.astype(bool).reshape(-1, labels)
+    weights = weights.reshape(-1, labels)
+    predictions = y_pred.reshape(-1, labels)
+    sums = []
+    for threshold in thresholds:
+        chosen = predictions > threshold
+        cases = (positive & chosen, ~positive & chosen, ~positive & ~chosen, positive & ~chosen)
+        sums.append([(case * weights).sum(axis=0) for case in cases])
+    counts = np.moveaxis(np.array(sums), 1, 0)
+    return counts if by_label else counts[..., 0]
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole != 0)
+
+
+def _keep_top_k(y_pred: np.ndarray, k: int) -> np.ndarray:
+    kth = np.sort(y_pred, axis=-1)[..., -k][..., None]
+    return np.where(y_pred >= kth, y_pred, -np.inf)
+
+
+class _Thresholded(Metric):
+    """Base of metrics that count true and false positives and negatives at one or more thresholds."""
+
+    def __init__(self, thresholds: Any, name: str | None, dtype: Any, top_k: int | None, class_id: int | None):
+        super().__init__(dtype, name)
+        self.thresholds = thresholds
+        self._top_k, self._class_id = top_k, class_id
+        default = 0.5 if top_k is None else -np.inf
+        self._levels = np.atleast_1d(np.asarray(default if thresholds is None else thresholds, np.float64))
+        if thresholds is not None and not ((self._levels >= 0) & (self._levels <= 1)).all():
+            raise ValueError(expected(type(self).__name__, "thresholds between 0 and 1", thresholds))
+        self._counts = self.add_variable((4, len(self._levels)), name="counts")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        if self._top_k is not None:
+            y_pred = _keep_top_k(y_pred, self._top_k)
+        if self._class_id is not None:
+            y_true, y_pred = y_true[..., self._class_id], y_pred[..., self._class_id]
+        self._counts.value += _confusion(y_true, y_pred, self._levels, sample_weight)
+
+    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def result(self) -> Any:
+        values = self._of_counts(*self._counts.value)
+        return float(values[0]) if len(self._levels) == 1 else values.copy()
+
+
+@saving.builtin("keras.metrics")
+class TruePositives(_Thresholded):
+    """Weighted number of true positives at each threshold."""
+
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
+        super().__init__(thresholds, name, dtype, None, None)
+
+    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
+        return tp
+
+
+@saving.builtin("keras.metrics")
+class FalsePositives(_Thresholded):
+    """Weighted number of false positives at each threshold."""
+
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
+        super().__init__(thresholds, name, dtype, None, None)
+
+    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
+        return fp
+
+
+@saving.builtin("keras.metrics")
+class TrueNegatives(_Thresholded):
+    """Weighted number of true negatives at each threshold."""
+
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
+        super().__init__(thresholds, name, dtype, None, None)
+
+    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
+        return tn
+
+
+@saving.builtin("keras.metrics")
+class FalseNegatives(_Thresholded):
+    """Weighted number of false negatives at each threshold."""
+
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
+        super().__init__(thresholds, name, dtype, None, None)
+
+    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
+        return fn
+
+
+@saving.builtin("keras.metrics")
+class Precision(_Thresholded):
+    """`tp / (tp + fp)`, 0 where nothing was predicted positive.
+
+    Args:
+        thresholds: One or more between 0 and 1; 0.5 if None.
+        top_k: Count only the k largest predictions of a row.
+        class_id: Only this class.
+        name, dtype: As in `Metric`.
+    """
+
+    def __init__(
+        self,
+        thresholds: Any = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(thresholds, name, dtype, top_k, class_id)
+        self.top_k, self.class_id = top_k, class_id
+
+    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
+        return _ratio(tp, tp + fp)
+
+
+@saving.builtin("keras.metrics")
+class Recall(_Thresholded):
+    """`tp / (tp + fn)`, 0 where nothing is positive; arguments as in `Precision`."""
+
+    def __init__(
+        self,
+        thresholds: Any = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(thresholds, name, dtype, top_k, class_id)
+        self.top_k, self.class_id = top_k, class_id
+
+    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
+        return _ratio(tp, tp + fn)
+
+
+@saving.builtin("keras.metrics")
+class AUC(Metric):
+    """Area under the ROC or precision-recall curve, by Riemann sums over thresholds (https://keras.io/api/metrics).
+
+    Args:
+        num_thresholds: Number of thresholds, evenly spaced in [0, 1].
+        curve: "ROC" or "PR".
+        summation_method: "interpolation" (trapezoids; Davis and Goadrich, 2006, for PR), "minoring" or "majoring".
+        name, dtype: As in `Metric`.
+        thresholds: Inner thresholds in place of the evenly spaced ones.
+        multi_label: Average the areas of the labels on the last axis.
+        num_labels: Ignored, known from the data.
+        label_weights: Weights of the labels in that average.
+        from_logits: Whether y_pred goes through a sigmoid first.
+    """
+
+    def __init__(
+        self,
+        num_thresholds: int = 200,
+        curve: str = "ROC",
+        summation_method: str = "interpolation",
+        name: str | None = None,
+        dtype: Any = None,
+        thresholds: Any = None,
+        multi_label: bool = False,
+        num_labels: int | None = None,
+        label_weights: Any = None,
+        from_logits: bool = False,
+    ):
+        super().__init__(dtype, name)
+        self.curve = one_of("AUC", "curve", curve, ("ROC", "PR"))
+        methods = ("interpolation", "minoring", "majoring")
+        self.summation_method = one_of("AUC", "summation_method", summation_method, methods)
+        if thresholds is None and num_thresholds <= 1:
+            raise ValueError(expected("AUC", "num_thresholds above 1", num_thresholds))
+        inner = (
+            sorted(thresholds) if thresholds is not None else np.arange(1, num_thresholds - 1) / (num_thresholds - 1)
+        )
+        self.thresholds = None if thresholds is None else list(thresholds)
+        self._levels = np.array([-EPSILON, *inner, 1 + EPSILON])
+        self.num_thresholds = len(self._levels)
+        self.multi_label = bool(multi_label)
+        self.num_labels = num_labels
+        self.label_weights = label_weights
+        self.from_logits = bool(from_logits)
+        self._counts: np.ndarray | None = None
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        y_pred = np.asarray(y_pred)
+        if self.from_logits:
+            y_pred = ops.sigmoid(y_pred)
+        counts = _confusion(y_true, y_pred, self._levels, sample_weight, by_label=self.multi_label)
+        self._counts = counts if self._counts is None else self._counts + counts
+
+    def result(self) -> float:
+        if self._counts is None:
+            return 0.0
+        tp, fp, tn, fn = self._counts
+        areas = self._areas(tp, fp, tn, fn)
+        if self.multi_label and self.label_weights is not None:
+            return float(np.average(areas, weights=np.asarray(self.label_weights, np.float64)))
+        return float(np.mean(areas))
+
+    def _areas(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
+        if self.curve == "PR" and self.summation_method == "interpolation":
+            return self._interpolated_pr(tp, fp, fn)
+        recall = _ratio(tp, tp + fn)
+        x, y = (_ratio(fp, fp + tn), recall) if self.curve == "ROC" else (recall, _ratio(tp, tp + fp))
+        heights = {
+            "interpolation": (y[:-1] + y[1:]) / 2,
+            "minoring": np.minimum(y[:-1], y[1:]),
+            "majoring": np.maximum(y[:-1], y[1:]),
+        }[self.summation_method]
+        return ((x[:-1] - x[1:]) * heights).sum(axis=0)
+
+    def _interpolated_pr(self, tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> np.ndarray:
+        chosen = tp + fp
+        dtp = tp[:-1] - tp[1:]
+        slope = _ratio(dtp, np.maximum(chosen[:-1] - chosen[1:], 0))
+        intercept = tp[1:] - slope * chosen[1:]
+        both = (chosen[:-1] > 0) & (chosen[1:] > 0)
+        growth = np.divide(chosen[:-1], chosen[1:], out=np.ones_like(dtp), where=both)
+        steps = _ratio(slope * (dtp + intercept * np.log(growth)), np.maximum(tp[1:] + fn[1:], 0))
+        return steps.sum(axis=0)
+
+    def reset_state(self) -> None:
+        self._counts = None
+
+
+@saving.builtin("keras.metrics")
+class FBetaScore(Metric):
+    """`(1 + beta**2) * precision * recall / (beta**2 * precision + recall)`, for each class.
+
+    Args:
+        average: "micro", "macro", "weighted", or None for one result each class.
+        beta: How much more recall counts than precision.
+        threshold: A class counts above it; None: the row's largest counts.
+        name, dtype: As in `Metric`.
+    """
+
+    def __init__(
+        self,
+        average: str | None = None,
+        beta: float = 1.0,
+        threshold: float | None = None,
+        name: str = "fbeta_score",
+        dtype: Any = None,
+    ):
+        super().__init__(dtype, name)
+        self.average = one_of(type(self).__name__, "average", average, (None, "micro", "macro", "weighted"))
+        if not isinstance(beta, float) or beta <= 0:
+            raise ValueError(expected(type(self).__name__, "beta to be a positive float", repr(beta)))
+        if threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1):
+            raise ValueError(expected(type(self).__name__, "threshold to be a float in (0, 1]", repr(threshold)))
+        self.beta, self.threshold = beta, threshold
+        self._counts: np.ndarray | None = None
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        y_true, y_pred = np.asarray(y_true, np.float64), np.asarray(y_pred, np.float64)
+        if self.threshold is None:
+            chosen = (y_pred >= y_pred.max(axis=-1, keepdims=True)) & (np.abs(y_pred) > 1e-9)
+        else:
+            chosen = y_pred > self.threshold
+        weights = 1.0 if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(len(y_true), 1)
+        axis = None if self.average == "micro" else 0
+        cases = (chosen * y_true, chosen * (1 - y_true), (1 - chosen) * y_true, y_true)
+        counts = np.array([(case * weights).sum(axis=axis) for case in cases])
+        self._counts = counts if self._counts is None else self._counts + counts
+
+    def result(self) -> Any:
+        if self._counts is None:
+            return 0.0
+        tp, fp, fn, support = self._counts
+        precision = tp / (tp + fp + EPSILON)
+        recall = tp / (tp + fn + EPSILON)
+        beta2 = self.beta**2
+        score = (1 + beta2) * precision * recall / (beta2 * precision + recall + EPSILON)
+        if self.average == "macro":
+            return float(score.mean())
+        if self.average == "weighted":
+            return float((score * support / (support.sum() + EPSILON)).sum())
+        return float(score) if self.average == "micro" else score
+
+    def reset_state(self) -> None:
+        self._counts = None
+
+
+@saving.builtin("keras.metrics")
+class F1Score(FBetaScore):
+    """The harmonic mean of precision and recall; arguments as in `FBetaScore`."""
+
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str = "f1_score",
+        dtype: Any = None,
+    ):
+        super().__init__(average, 1.0, threshold, name, dtype)

@@ -1,0 +1,48 @@
+"""Models: Sequential, Model, and reading them from files."""
+
+from recurra.models.functional import Functional
+from recurra.models.model import Model
+from recurra.models.sequential import Sequential
+
+__all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
+
+
+def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
+    """Reads a `.keras` file.
+
+    Args:
+        filepath: The file.
+        custom_objects: Classes and functions of your own that it may name.
+        compile: Whether to restore the optimizer, the loss and the metrics.
+        safe_mode: Must be True: a file never runs code.
+
+    Returns:
+        The model, with its weights.
+
+    Raises:
+        FileFormatError: If the file is not sound.
+    """
+    from recurra.interop import keras_file
+
+    return keras_file.load_model(filepath, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode)
+
+
+def save_model(model, filepath, overwrite=True, **kwargs):
+    """Saves a model; see `Model.save`."""
+    model.save(filepath, overwrite=overwrite, **kwargs)
+
+
+def model_from_json(json_string, custom_objects=None):
+    """Builds a model, with new weights, from `Model.to_json`."""
+    import json
+
+    from recurra import saving
+
+    return saving.deserialize_keras_object(json.loads(json_string), custom_objects=custom_objects)
+
+
+def clone_model(model, input_tensors=None, clone_function=None):
+    """Returns a model of the same layers with new weights."""
+    if input_tensors is not None or clone_function is not None:
+        raise ValueError("clone_model expected the model alone, got input_tensors or clone_function: edit its config")
+    return type(model).from_config(model.get_config())

@@ -1,0 +1,305 @@
+"""Functional models: graphs of layers with any number of inputs and outputs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from recurra import _tree, saving
+from recurra._checks import expected
+from recurra.layers.base import Layer, is_shape, plain_numbers_as_array
+from recurra.layers.symbolic import KerasTensor, Node
+from recurra.models.graph import Graph, GraphCache, node_of
+from recurra.models.model import Model
+
+
+class GraphModel(Model):
+    """A model that runs a `Graph`: what Functional and a built Sequential share."""
+
+    _graph: Graph | None = None
+    _input_structure: Any = None
+    _output_structure: Any = None
+
+    def _set_graph(self, inputs: Any, outputs: Any) -> None:
+        tensors = _tree.flatten(inputs)
+        for tensor in [*tensors, *_tree.flatten(outputs)]:
+            if not isinstance(tensor, KerasTensor):
+                raise ValueError(expected("Model", "symbolic tensors from Input and layers", repr(tensor)))
+        self._graph = Graph(tensors, _tree.flatten(outputs))
+        self._input_structure, self._output_structure = inputs, outputs
+
+    @property
+    def graph(self) -> Graph:
+        """The built graph.
+
+        Raises:
+            ValueError: If the model has not been built yet.
+        """
+        if self._graph is None:
+            raise ValueError(
+                expected(f"model {self.name!r}", "to be built", "no input shape yet", "add an Input or call it on data")
+            )
+        return self._graph
+
+    @property
+    def inputs(self) -> list[KerasTensor]:
+        """The symbolic inputs in order."""
+        return self.graph.inputs
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        """The symbolic outputs in order."""
+        return self.graph.outputs
+
+    @property
+    def input(self) -> Any:
+        return self._input_structure if self._graph else self.graph.inputs
+
+    @property
+    def output(self) -> Any:
+        return self._output_structure if self._graph else self.graph.outputs
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of the input, or a structure of shapes."""
+        return _tree.map_structure(lambda tensor: tensor.shape, self.input)
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output, or a structure of shapes."""
+        return _tree.map_structure(lambda tensor: tensor.shape, self.output)
+
+    @property
+    def input_names(self) -> list[str]:
+        return [node_of(tensor).layer.name for tensor in self.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs: those of a dict, else of the layers that give them."""
+        if isinstance(self._output_structure, dict):
+            return sorted(self._output_structure)
+        return [node_of(tensor).layer.name for tensor in self.outputs]
+
+    def standardize_inputs(self, inputs: Any) -> list[np.ndarray]:
+        """Returns one array for each input, in order, cast to the input's dtype.
+
+        An axis of size 1 at the end is added or removed where that gives the input's rank, as in Keras.
+
+        Args:
+            inputs: An array, a list of arrays, or a dict by input name.
+
+        Raises:
+            ValueError: If an array is missing or has another rank or number of features.
+        """
+        tensors = self.inputs
+        inputs = plain_numbers_as_array(inputs)
+        if isinstance(inputs, dict):
+            names = sorted(self._input_structure) if isinstance(self._input_structure, dict) else self.input_names
+            missing = [name for name in names if name not in inputs]
+            if missing:
+                raise ValueError(expected(f"model {self.name!r}", f"inputs {names}", f"{list(inputs)}"))
+            leaves = [inputs[name] for name in names]
+        elif len(tensors) == 1 and not _is_list_of_one_array(inputs):
+            leaves = [inputs]
+        else:
+            leaves = _tree.flatten(inputs)
+        if len(leaves) != len(tensors):
+            raise ValueError(expected(f"model {self.name!r}", f"{len(tensors)} inputs", len(leaves)))
+        return [self._fit_input(leaf, tensor) for leaf, tensor in zip(leaves, tensors, strict=True)]
+
+    def _fit_input(self, value: Any, tensor: KerasTensor) -> np.ndarray:
+        array = np.asarray(value)
+        name = node_of(tensor).layer.name
+        if array.dtype.kind not in "fiub":
+            raise ValueError(expected(f"input {name!r}", "numbers", f"an array of dtype {array.dtype}"))
+        rank = len(tensor.shape)
+        if array.ndim == rank - 1 and tensor.shape[-1] == 1:
+            array = array[..., None]
+        elif array.ndim == rank + 1 and array.shape[-1] == 1:
+            array = array[..., 0]
+        last = tensor.shape[-1] if rank > 1 else None
+        if array.ndim != rank or (last is not None and array.shape[-1] != last):
+            raise ValueError(expected(f"input {name!r} of model {self.name!r}", f"shape {tensor.shape}", array.shape))
+        return np.ascontiguousarray(array, tensor.dtype)
+
+    def cast_inputs(self, inputs: Any) -> Any:
+        self.build_for(inputs)
+        return self.standardize_inputs(inputs)
+
+    def run(
+        self, inputs: Any, mask: Any = None, training: bool = False, kwargs: Any = None, keep_cache: bool = True
+    ) -> tuple[Any, Any, Any]:
+        """Runs the graph on arrays as `standardize_inputs` gives them; see `Layer.run`."""
+        leaves = inputs if isinstance(inputs, list) else _tree.flatten(inputs)
+        masks = [None] * len(leaves) if mask is None else _tree.flatten(mask)
+        outputs, cache = self.graph.forward(leaves, masks, training, keep_cache)
+        return _tree.pack_as(self._output_structure, outputs), cache, _tree.pack_as(self._output_structure, cache.masks)
+
+    def forward(
+        self, inputs: Any, mask: Any = None, training: bool = False, keep_cache: bool = True
+    ) -> tuple[Any, GraphCache]:
+        outputs, cache, _ = self.run(inputs, mask, training, {}, keep_cache)
+        return outputs, cache
+
+    def backward(self, doutputs: Any, cache: Any, need_dx: bool = True) -> Any:
+        grads = self.graph.backward(_tree.flatten(doutputs), cache, need_dx)
+        return _tree.pack_as(self._input_structure, grads)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        shapes = [input_shape] if is_shape(input_shape) else _tree_of_shapes(input_shape)
+        known = {id(t): tuple(shape) for t, shape in zip(self.inputs, shapes, strict=True)}
+        for node in self.graph.nodes:
+            if all(id(tensor) in known for tensor in _tree.flatten(node.outputs)):
+                continue
+            given = _tree.map_structure(lambda tensor: known[id(tensor)], node.inputs)
+            result = node.layer.compute_output_shape(given)
+            found = [result] if is_shape(result) else _tree_of_shapes(result)
+            known.update((id(t), tuple(s)) for t, s in zip(_tree.flatten(node.outputs), found, strict=True))
+        return _tree.map_structure(lambda tensor: known[id(tensor)], self._output_structure)
+
+
+def _is_list_of_one_array(inputs: Any) -> bool:
+    return isinstance(inputs, (list, tuple)) and len(inputs) == 1 and isinstance(inputs[0], np.ndarray)
+
+
+def _tree_of_shapes(shapes: Any) -> list[Any]:
+    if is_shape(shapes):
+        return [shapes]
+    items = [shapes[key] for key in sorted(shapes)] if isinstance(shapes, dict) else shapes
+    return [shape for item in items for shape in _tree_of_shapes(item)]
+
+
+@saving.builtin("keras.src.models.functional")
+class Functional(GraphModel):
+    """What `Model(inputs, outputs)` makes; see `Model`."""
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        self._set_graph(inputs, outputs)
+        counts = Counter(layer.name for layer in self.graph.layers)
+        twice = [name for name, count in counts.items() if count > 1]
+        if twice:
+            raise ValueError(expected(f"model {self.name!r}", "layers with different names", f"{twice[0]!r} twice"))
+        self._graph_layers = self.graph.layers
+        self.built = True
+
+    @property
+    def layers(self) -> list[Layer]:
+        return list(self.graph.layers)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        return {"input_shape": None}
+
+    def get_config(self) -> dict[str, Any]:
+        in_graph = {id(node) for node in self.graph.nodes}
+        indices = {
+            id(node): position
+            for layer in self.layers
+            for position, node in enumerate(node for node in layer._inbound_nodes if id(node) in in_graph)
+        }
+        layers = []
+        for layer in self.layers:
+            entry = saving.serialize_keras_object(layer)
+            entry["name"] = layer.name
+            nodes = [node for node in layer._inbound_nodes if id(node) in in_graph and node.parents()]
+            entry["inbound_nodes"] = [_serialize_node(node, indices) for node in nodes]
+            layers.append(entry)
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "layers": layers,
+            "input_layers": _serialize_ends(self._input_structure, indices),
+            "output_layers": _serialize_ends(self._output_structure, indices),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Functional:
+        layers: dict[str, Layer] = {}
+        pending: list[tuple[Layer, dict[str, Any]]] = []
+        for entry in config["layers"]:
+            if entry.get("module", "").startswith("keras.src.ops"):
+                continue  # how Keras computes masks: here they follow from the layers
+            layer = saving.deserialize_keras_object(
+                {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")}
+            )
+            layers[layer.name] = layer
+            pending += [(layer, node) for node in entry["inbound_nodes"]]
+        made = {(name, 0): layer._inbound_nodes[0] for name, layer in layers.items() if layer._inbound_nodes}
+        counts: Counter[str] = Counter()
+        while pending:
+            waiting = []
+            for layer, node in pending:
+                try:
+                    args, kwargs = _read_node(node, made)
+                except KeyError:
+                    waiting.append((layer, node))
+                    continue
+                layer(*args, **kwargs)
+                made[layer.name, counts[layer.name]] = layer._inbound_nodes[-1]
+                counts[layer.name] += 1
+            if len(waiting) == len(pending):
+                raise ValueError(
+                    expected("Functional", "nodes whose inputs exist", f"{waiting[0][0].name!r} without its inputs")
+                )
+            pending = waiting
+        ends = [_read_ends(config[name], made) for name in ("input_layers", "output_layers")]
+        return cls(*ends, name=config.get("name"), trainable=config.get("trainable", True))
+
+
+def _serialize_node(node: Node, indices: dict[int, int]) -> dict[str, Any]:
+    def write(leaf: Any) -> Any:
+        if not isinstance(leaf, KerasTensor):
+            return leaf
+        source = node_of(leaf)
+        history = [source.layer.name, indices.get(id(source), 0), leaf._keras_history[2]]  # type: ignore[index]
+        config = {"shape": list(leaf.shape), "dtype": leaf.dtype, "keras_history": history}
+        return {"class_name": "__keras_tensor__", "config": config}
+
+    args = [_tree.map_structure(write, node.inputs)]
+    kwargs = {name: _tree.map_structure(write, value) for name, value in node.kwargs.items()}
+    return {"args": args, "kwargs": kwargs}
+
+
+def _serialize_ends(structure: Any, indices: dict[int, int]) -> Any:
+    def write(tensor: KerasTensor) -> list[Any]:
+        source = node_of(tensor)
+        return [source.layer.name, indices.get(id(source), 0), tensor._keras_history[2]]  # type: ignore[index]
+
+    leaves = [write(tensor) for tensor in _tree.flatten(structure)]
+    if isinstance(structure, KerasTensor):
+        return leaves[0]
+    if isinstance(structure, dict):
+        return dict(zip(sorted(structure), leaves, strict=True))
+    return leaves
+
+
+def _read_tensor(history: list[Any], made: dict[tuple[str, int], Node]) -> KerasTensor:
+    name, node, tensor = history
+    return _tree.flatten(made[name, node].outputs)[tensor]
+
+
+def _read_value(value: Any, made: dict[tuple[str, int], Node]) -> Any:
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            return _read_tensor(value["config"]["keras_history"], made)
+        if value.get("class_name") == "__tuple__":
+            return tuple(_read_value(item, made) for item in value["items"])
+        return {key: _read_value(item, made) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_read_value(item, made) for item in value]
+    return value
+
+
+def _read_node(node: dict[str, Any], made: dict[tuple[str, int], Node]) -> tuple[list[Any], dict[str, Any]]:
+    kwargs = {name: value for name, value in node["kwargs"].items() if name != "mask" and value is not None}
+    return _read_value(node["args"], made), _read_value(kwargs, made)
+
+
+def _read_ends(ends: Any, made: dict[tuple[str, int], Node]) -> Any:
+    if isinstance(ends, dict):
+        return {key: _read_tensor(history, made) for key, history in ends.items()}
+    if len(ends) == 3 and isinstance(ends[0], str):
+        return _read_tensor(ends, made)
+    return [_read_tensor(history, made) for history in ends]

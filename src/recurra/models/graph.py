@@ -1,0 +1,264 @@
+"""The graph of a model: which layer reads which tensors, run forward in topological order and backward in reverse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recurra import _tree
+from recurra._checks import expected
+from recurra.layers.base import Layer
+from recurra.layers.symbolic import KerasTensor, Node
+
+
+@dataclass
+class _Step:
+    """One node with its tensors as positions in the list of values."""
+
+    node: Node
+    layer: Layer
+    inputs: Any
+    kwargs: dict[str, Any]
+    tensor_kwargs: dict[str, Any]
+    outputs: list[int]
+    cast: bool
+    reads: list[int] = field(default_factory=list)
+
+
+@dataclass
+class GraphCache:
+    """What `Graph.backward` needs, and what training asks for.
+
+    Attributes:
+        values: The array of each tensor.
+        caches: The cache of each step.
+        activity_loss: Sum of the activity penalties.
+        masks: The masks of the graph's outputs, in order.
+    """
+
+    values: list[Any]
+    caches: list[Any]
+    activity_loss: float
+    masks: list[Any]
+
+
+class Graph:
+    """Nodes from given inputs to given outputs.
+
+    Args:
+        inputs: Symbolic inputs, in order.
+        outputs: Symbolic outputs, in order.
+
+    Raises:
+        ValueError: If an output depends on another input.
+    """
+
+    def __init__(self, inputs: list[KerasTensor], outputs: list[KerasTensor]):
+        self.inputs = inputs
+        self.outputs = outputs
+        self.nodes, self.layers = _order(inputs, outputs)
+        positions: dict[int, int] = {}
+        for tensor in inputs:
+            positions[id(tensor)] = len(positions)
+        sources = set(positions)
+        self._steps: list[_Step] = []
+        for node in self.nodes:
+            if all(id(tensor) in sources for tensor in _tree.flatten(node.outputs)):
+                continue
+            for tensor in _tree.flatten(node.outputs):
+                positions.setdefault(id(tensor), len(positions))
+            self._steps.append(_make_step(node, positions))
+        self._count = len(positions)
+        self._input_positions = [positions[id(tensor)] for tensor in inputs]
+        self._output_positions = [positions[id(tensor)] for tensor in outputs]
+        self._needs_gradient = self._find_needed()
+
+    def _find_needed(self) -> list[bool]:
+        """Returns for each tensor whether any weight lies before it."""
+        needed = [False] * self._count
+        for step in self._steps:
+            if step.layer.weights or any(needed[position] for position in step.reads):
+                for position in step.outputs:
+                    needed[position] = True
+        return needed
+
+    def forward(
+        self, inputs: list[np.ndarray], masks: list[Any], training: bool, keep_cache: bool
+    ) -> tuple[list[np.ndarray], GraphCache]:
+        """Runs all layers.
+
+        Args:
+            inputs: Arrays in the order of `self.inputs`.
+            masks: Their masks, or None for each.
+            training: Whether dropout drops and so on.
+            keep_cache: Whether `backward` will follow.
+
+        Returns:
+            The outputs in order, and the cache.
+        """
+        values: list[Any] = [None] * self._count
+        found_masks: list[Any] = [None] * self._count
+        for position, value, mask in zip(self._input_positions, inputs, masks, strict=True):
+            values[position], found_masks[position] = value, mask
+        caches = []
+        activity_loss = 0.0
+        for step in self._steps:
+            layer = step.layer
+            given, mask = _look_up(step.inputs, values), _look_up(step.inputs, found_masks)
+            if step.cast:
+                given = layer.cast_inputs(given)
+            kwargs = step.kwargs
+            if step.tensor_kwargs:
+                kwargs = kwargs | {name: _look_up(where, values) for name, where in step.tensor_kwargs.items()}
+            outputs, cache, mask = layer.run(given, mask, training, kwargs, keep_cache)
+            activity_loss += getattr(cache, "activity_loss", 0.0)
+            if len(step.outputs) == 1:
+                values[step.outputs[0]] = outputs if isinstance(outputs, np.ndarray) else _tree.flatten(outputs)[0]
+                found_masks[step.outputs[0]] = mask if isinstance(mask, np.ndarray) else _tree.flatten(mask)[0]
+            else:
+                leaves = _tree.flatten(outputs)
+                output_masks = _tree.flatten(mask) if mask is not None else [None] * len(leaves)
+                for position, leaf, leaf_mask in zip(step.outputs, leaves, output_masks, strict=True):
+                    values[position], found_masks[position] = leaf, leaf_mask
+            if layer.activity_regularizer is not None:
+                activity_loss += sum(layer._activity_loss(values[position]) for position in step.outputs)
+            caches.append(cache)
+        outputs = [values[position] for position in self._output_positions]
+        output_masks = [found_masks[position] for position in self._output_positions]
+        return outputs, GraphCache(values, caches, activity_loss, output_masks)
+
+    def backward(self, doutputs: list[Any], cache: GraphCache, need_dx: bool) -> list[Any]:
+        """Adds the gradients of all weights to `variable.grad`.
+
+        Args:
+            doutputs: Gradients of the outputs in order, None where there is none.
+            cache: From `forward`.
+            need_dx: Whether the gradients of the inputs are wanted.
+
+        Returns:
+            The gradients of the inputs in order (None for whole numbers, and without `need_dx`).
+        """
+        grads: list[Any] = [None] * self._count
+        for position, grad in zip(self._output_positions, doutputs, strict=True):
+            _add(grads, position, grad)
+        for step, step_cache in zip(reversed(self._steps), reversed(cache.caches), strict=True):
+            layer = step.layer
+            if layer.activity_regularizer is not None:
+                for position in step.outputs:
+                    value = cache.values[position]
+                    _add(grads, position, layer.activity_regularizer.gradient(value) / len(value))
+            given = [grads[position] for position in step.outputs]
+            if all(grad is None for grad in given):
+                continue
+            wanted = need_dx or any(self._needs_gradient[position] for position in step.reads)
+            if not wanted and not layer.weights:
+                continue
+            doutput = given[0] if len(given) == 1 else given
+            dx, dkwargs = layer.backward_all(doutput, step_cache, need_dx=wanted)
+            if wanted:
+                _scatter(grads, step.inputs, dx)
+                for name, where in step.tensor_kwargs.items():
+                    _scatter(grads, where, dkwargs[name])
+        return [grads[position] for position in self._input_positions]
+
+
+def _make_step(node: Node, positions: dict[int, int]) -> _Step:
+    def place(leaf: Any) -> Any:
+        return positions[id(leaf)] if isinstance(leaf, KerasTensor) else leaf
+
+    inputs = _tree.map_structure(place, node.inputs)
+    tensor_kwargs = {name: _tree.map_structure(place, node.kwargs[name]) for name in node.tensor_kwargs}
+    kwargs = {name: value for name, value in node.kwargs.items() if name not in tensor_kwargs}
+    kwargs = {name: value for name, value in kwargs.items() if name not in ("training", "mask")}
+    tensor_kwargs.pop("mask", None)
+    tensors = _tree.flatten(node.inputs)
+    step = _Step(
+        node=node,
+        layer=node.layer,
+        inputs=inputs,
+        kwargs=kwargs,
+        tensor_kwargs=tensor_kwargs,
+        outputs=[positions[id(tensor)] for tensor in _tree.flatten(node.outputs)],
+        cast=any(tensor.dtype != node.layer.dtype for tensor in tensors if isinstance(tensor, KerasTensor)),
+    )
+    step.reads = [p for p in _tree.flatten([inputs, list(tensor_kwargs.values())]) if p is not None]
+    return step
+
+
+def _look_up(where: Any, values: list[Any]) -> Any:
+    if isinstance(where, int):
+        return values[where]
+    return _tree.map_structure(lambda position: None if position is None else values[position], where)
+
+
+def _scatter(grads: list[Any], where: Any, given: Any) -> None:
+    positions = _tree.flatten(where)
+    leaves = [None] * len(positions) if given is None else _tree.flatten(given)
+    for position, grad in zip(positions, leaves, strict=True):
+        _add(grads, position, grad)
+
+
+def _add(grads: list[Any], position: int, grad: Any) -> None:
+    if grad is not None:
+        grads[position] = grad if grads[position] is None else grads[position] + grad
+
+
+def _order(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[Node], list[Layer]]:
+    """Returns the nodes, inputs first, and the layers in Keras's order: by depth, then as they were met."""
+    sources = {id(tensor) for tensor in inputs}
+    met: dict[int, int] = {}
+    finished: list[Node] = []
+    seen: set[int] = set()
+    stopped: set[int] = set()
+
+    def visit(tensor: KerasTensor) -> None:
+        node = node_of(tensor)
+        if id(node) in seen:
+            return
+        met.setdefault(id(node.layer), len(met))
+        seen.add(id(node))
+        if id(tensor) in sources:
+            stopped.add(id(node))
+        elif not node.parents():
+            raise ValueError(
+                expected(
+                    "Model", "outputs that depend on the given inputs only", f"an output that needs {tensor.name!r}"
+                )
+            )
+        else:
+            for parent in node.parents():
+                visit(parent)
+        finished.append(node)
+
+    for tensor in outputs:
+        visit(tensor)
+    depths: dict[int, int] = {}
+    layer_depths: dict[int, int] = {}
+    for node in reversed(finished):
+        depth = max(depths.get(id(node), 0), layer_depths.get(id(node.layer), 0))
+        depths[id(node)] = layer_depths[id(node.layer)] = depth
+        if id(node) not in stopped:
+            for parent in node.parents():
+                parent_node = node_of(parent)
+                depths[id(parent_node)] = max(depth + 1, depths.get(id(parent_node), 0))
+    for tensor in inputs:
+        node = node_of(tensor)
+        if id(node) not in seen:
+            seen.add(id(node))
+            met.setdefault(id(node.layer), len(met))
+            layer_depths[id(node.layer)] = depths[id(node)] = 0
+            finished.append(node)
+    nodes = sorted(finished, key=lambda node: -depths[id(node)])
+    layers = {id(node.layer): node.layer for node in finished}
+    ordered = sorted(layers.values(), key=lambda layer: (-layer_depths[id(layer)], met[id(layer)]))
+    return nodes, ordered
+
+
+def node_of(tensor: KerasTensor) -> Node:
+    """Returns the node that made the tensor."""
+    if tensor._keras_history is None:
+        raise ValueError(expected("Model", "tensors that come from Input or a layer", repr(tensor)))
+    layer, index, _ = tensor._keras_history
+    return layer._inbound_nodes[index]

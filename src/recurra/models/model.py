@@ -1,0 +1,136 @@
+"""Model: a layer made of layers that can be trained, saved and loaded."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from recurra import _tree, saving
+from recurra._checks import expected
+from recurra.layers.base import Layer
+from recurra.training.trainer import Trainer
+
+
+@saving.builtin("keras")
+class Model(Trainer, Layer):
+    """A group of layers with training and prediction (https://keras.io/api/models/model).
+
+    `Model(inputs, outputs)` makes a graph of symbolic tensors into a model. A subclass of one's own gives `forward`
+    and, to be trained, `backward`, as a layer does.
+
+    Args:
+        inputs: A symbolic tensor, or a list or dict of them.
+        outputs: The same, of the results.
+        name: Name of the model.
+
+    Raises:
+        ValueError: If an output does not come from the inputs, or a layer's name occurs twice.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Model:
+        if cls is Model and (args or "inputs" in kwargs):
+            from recurra.models.functional import Functional
+
+            return super().__new__(Functional)
+        return super().__new__(cls)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers of the model, in order."""
+        return self._sublayers()
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs."""
+        return ["input"]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs."""
+        return ["output"]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Returns a layer by its name or its position.
+
+        Raises:
+            ValueError: If there is no such layer.
+        """
+        if index is not None:
+            if index >= len(self.layers):
+                raise ValueError(expected("get_layer", f"an index below {len(self.layers)}", index))
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(expected("get_layer", f"one of {[layer.name for layer in self.layers]}", repr(name)))
+
+    def build_for(self, inputs: Any) -> None:
+        """Builds the model for the shapes of these arrays, if it is not built."""
+        self._build_for(_tree.map_structure(lambda x: (None, *np.shape(x)[1:]), inputs))
+
+    def standardize_inputs(self, inputs: Any) -> Any:
+        """Returns the inputs as arrays that `run` takes."""
+        return self.cast_inputs(inputs)
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: list[float] | None = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: list[str] | None = None,
+    ) -> None:
+        """Prints the layers, their output shapes and numbers of weights, as Keras does.
+
+        Args:
+            line_length: Width in characters.
+            positions: Ends of the columns, as fractions of the width.
+            print_fn: Called with the text instead of printing.
+            expand_nested: Show the layers of nested models.
+            show_trainable: Show a column that says which layers are trained.
+            layer_range: Names of the first and the last layer to show.
+        """
+        from recurra.models.summary import print_summary
+
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
+        """Saves the model as a `.keras` file, with the optimizer's state if it is compiled.
+
+        Args:
+            filepath: Ends in ".keras".
+            overwrite: Whether a file there is replaced.
+        """
+        from recurra.interop import keras_file
+
+        keras_file.save_model(self, filepath, overwrite=overwrite, **kwargs)
+
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Saves the weights as a `.weights.h5` file."""
+        from recurra.interop import keras_file
+
+        keras_file.save_weights(self, filepath, overwrite=overwrite)
+
+    def load_weights(self, filepath: str | os.PathLike[str], **kwargs: Any) -> None:
+        """Reads the weights of a `.weights.h5` or `.keras` file into the model, all or none."""
+        from recurra.interop import keras_file
+
+        keras_file.load_weights(self, filepath, **kwargs)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """Returns the architecture as JSON, without weights; `models.model_from_json` reads it."""
+        import json
+
+        return json.dumps(saving.serialize_keras_object(self), **kwargs)
+
+    def reset_states(self) -> None:
+        """Sets the stored states of all stateful layers to zero."""
+        for layer in self.layers:
+            reset = getattr(layer, "reset_states", None)
+            if reset is not None:
+                reset()
+
+    reset_state = reset_states

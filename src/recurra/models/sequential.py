@@ -1,0 +1,126 @@
+"""Sequential: a line of layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recurra import saving
+from recurra._checks import expected
+from recurra.layers.base import Layer, is_shape, standardize_shape
+from recurra.layers.input_layer import InputLayer
+from recurra.layers.symbolic import KerasTensor
+from recurra.models.functional import GraphModel
+
+
+@saving.builtin("keras")
+class Sequential(GraphModel):
+    """A line of layers, each with one input and one output (https://keras.io/api/models/sequential).
+
+    Args:
+        layers: The layers; the first may be an `Input`. Without one the model is built from the first data.
+        trainable: Whether training changes the weights.
+        name: Name of the model.
+
+    Raises:
+        ValueError: If something is no layer, or two layers have the same name.
+
+    >>> model = recurra.Sequential([recurra.Input((4, 1)), recurra.layers.LSTM(8), recurra.layers.Dense(1)])
+    >>> model.count_params()
+    329
+    """
+
+    def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any):
+        super().__init__(trainable=trainable, name=name, **kwargs)
+        self._line: list[Layer] = []
+        for layer in layers or []:
+            self._append(layer)
+        self._rebuild()
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Adds a layer at the end."""
+        self._append(layer)
+        if rebuild:
+            self._rebuild()
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Removes the last layer and returns it."""
+        line = list(self._line)
+        layer = line.pop()
+        self._line = line
+        self._forget_graph()
+        if rebuild:
+            self._rebuild()
+        return layer
+
+    def _append(self, layer: Any) -> None:
+        if isinstance(layer, KerasTensor) and layer._keras_history is not None:
+            layer = layer._keras_history[0]
+        if not isinstance(layer, Layer):
+            raise ValueError(expected("Sequential", "layers", f"{layer!r} of type {type(layer).__name__}"))
+        if isinstance(layer, InputLayer) and self._line:
+            raise ValueError(expected(f"model {self.name!r}", "Input as its first entry only", "one after a layer"))
+        shape = layer._input_shape_argument
+        if not self._line and shape is not None and not isinstance(layer, InputLayer):
+            self._line = [InputLayer(batch_shape=shape)]
+        if any(layer.name == other.name for other in self._line):
+            raise ValueError(expected(f"model {self.name!r}", "layers with different names", f"{layer.name!r} twice"))
+        self._line = [*self._line, layer]
+        self._forget_graph()
+
+    def _forget_graph(self) -> None:
+        self._graph = None
+        self.built = False
+
+    def _rebuild(self) -> None:
+        if len(self._line) > 1 and isinstance(self._line[0], InputLayer):
+            self.build(self._line[0].batch_shape)
+        elif len(self._line) == 1 and isinstance(self._line[0], GraphModel) and self._line[0].built:
+            self.build(self._line[0].input_shape)
+
+    @property
+    def layers(self) -> list[Layer]:
+        return [layer for layer in self._line if not isinstance(layer, InputLayer)]
+
+    def build(self, input_shape: Any = None) -> None:
+        if not self.layers:
+            raise ValueError(expected(f"model {self.name!r}", "at least one layer", "none"))
+        if not isinstance(self._line[0], InputLayer):
+            dtype = None
+            self._line = [InputLayer(batch_shape=_one_shape(self.name, input_shape), dtype=dtype), *self._line]
+        tensor = start = self._line[0].output
+        for layer in self._line[1:]:
+            tensor = layer(tensor)
+            if not isinstance(tensor, KerasTensor):
+                raise ValueError(
+                    expected(
+                        f"model {self.name!r}", "layers with one output", f"{layer.name!r} with several", "use Model"
+                    )
+                )
+        self._set_graph(start, tensor)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        return {"input_shape": self.input_shape} if self._graph else None
+
+    def get_config(self) -> dict[str, Any]:
+        config = Layer.get_config(self) | {"layers": [saving.serialize_keras_object(layer) for layer in self._line]}
+        if self._graph:
+            config["build_input_shape"] = list(self.input_shape)
+        return config
+
+    def _config_names(self) -> list[str]:
+        return []
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Sequential:
+        layers = [saving.deserialize_keras_object(layer) for layer in config["layers"]]
+        model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
+        shape = config.get("build_input_shape")
+        if not model.built and shape is not None and model.layers:
+            model.build(standardize_shape(shape))
+        return model
+
+
+def _one_shape(name: str, shape: Any) -> Any:
+    if not is_shape(shape):
+        raise ValueError(expected(f"model {name!r}", "one input", f"{shape}", "use Model for several"))
+    return shape

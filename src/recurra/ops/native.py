@@ -1,0 +1,467 @@
+"""The operations of `ops.reference` by the native kernels: contiguity, output arrays, calls.
+
+The fused sequence kernels know tanh, sigmoid, relu, hard_sigmoid and linear, without recurrent dropout. Whatever else is
+asked for runs the equations of `ops.reference` over the native matrix product and elementwise functions, so that its
+bits depend neither on NumPy's BLAS nor on its threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recurra import _native
+from recurra.ops import reference
+from recurra.ops.reference import Activation, Array, Primitives
+
+# In the order of the enum Function of native/kernels/kernels.h.
+_FUNCTIONS = {
+    name: number
+    for number, name in enumerate(
+        "linear tanh sigmoid hard_sigmoid relu elu selu softplus softsign silu exponential gelu log erf expm1".split()
+    )
+}
+_FUSED = ("linear", "tanh", "sigmoid", "hard_sigmoid", "relu")
+_ELEMENTWISE = frozenset(_FUNCTIONS) - {"log", "erf", "expm1"}
+_GRADIENT_FROM_OUTPUT = (*_FUSED, "exponential")
+
+
+def _map(name: str, x: Array, out: Array | None = None) -> Array:
+    x = np.ascontiguousarray(x)
+    if out is None:
+        out = np.empty(x.shape, x.dtype)
+    _native.map(_FUNCTIONS[name], out, x)
+    return out
+
+
+def exp(x: Array) -> Array:
+    """Returns e to the x, by element."""
+    return _map("exponential", x)
+
+
+def log(x: Array) -> Array:
+    """Returns the natural logarithm of x, by element; denormals count as zero."""
+    return _map("log", x)
+
+
+def tanh(x: Array) -> Array:
+    """Returns the hyperbolic tangent of x, by element."""
+    return _map("tanh", x)
+
+
+def sigmoid(x: Array) -> Array:
+    """Returns 1 / (1 + exp(-x)), by element."""
+    return _map("sigmoid", x)
+
+
+def matmul(
+    a: Array,
+    b: Array,
+    *,
+    bias: Array | None = None,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    out: Array | None = None,
+    accumulate: bool = False,
+) -> Array:
+    """As `reference.matmul`; every element is one chain of FMAs over ascending k."""
+    if transpose_a and transpose_b:
+        b, transpose_b = np.ascontiguousarray(b.T), False
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    if out is None:
+        out, accumulate = np.empty((a.shape[transpose_a], b.shape[not transpose_b]), a.dtype), False
+    if accumulate and bias is not None:
+        out += bias
+    _native.matmul(out, a, b, bias, transpose_a, transpose_b, accumulate)
+    return out
+
+
+def activation_forward(name: str, x: Array, out: Array | None = None) -> Array:
+    """As `reference.activation_forward`."""
+    if name in _ELEMENTWISE:
+        return _map(name, x, out)
+    if name in ("softmax", "log_softmax"):
+        x = np.ascontiguousarray(x)
+        out = np.empty(x.shape, x.dtype) if out is None else out
+        _native.softmax(_rows(out), _rows(x), name == "log_softmax")
+        return out
+    y = reference.composed_forward(PRIMITIVES, name, x)
+    if out is None:
+        return y
+    out[...] = y
+    return out
+
+
+def activation_backward(name: str, dy: Array, x: Array, y: Array) -> Array:
+    """As `reference.activation_backward`."""
+    if name in _ELEMENTWISE:
+        dx = np.empty(dy.shape, dy.dtype)
+        arrays = (np.ascontiguousarray(array) for array in (dy, x, y))
+        _native.map_gradient(_FUNCTIONS[name], dx, *arrays)
+        return dx
+    if name in ("softmax", "log_softmax"):
+        dx = np.empty(dy.shape, dy.dtype)
+        _native.softmax_gradient(_rows(dx), _rows(dy), _rows(y), name == "log_softmax")
+        return dx
+    return reference.composed_backward(PRIMITIVES, name, dy, x, y)
+
+
+def _rows(x: Array) -> Array:
+    return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+
+
+PRIMITIVES = Primitives(
+    matmul=matmul,
+    exp=exp,
+    log=log,
+    tanh=tanh,
+    sigmoid=sigmoid,
+    softplus=lambda x: _map("softplus", x),
+    expm1=lambda x: _map("expm1", x),
+    erf=lambda x: _map("erf", x),
+    activation_forward=activation_forward,
+    activation_backward=activation_backward,
+)
+
+
+@dataclass
+class _Sequence:
+    """Cache of a fused forward run. The backward kernel works in `gates` itself, so it runs once."""
+
+    arrays: tuple[Array, ...]  # hs, (cs,) x, kernel, recurrent_kernel, mask: as the backward kernels take them
+    gates: Array | None
+    options: tuple[Any, ...]
+    x_shape: tuple[int, int, int]
+
+    def take_gates(self) -> Array:
+        gates, self.gates = self.gates, None
+        if gates is None:
+            raise RuntimeError("a backward pass expected a cache of one forward pass, got one that was used before")
+        return gates
+
+
+def _is_fused(recurrent_masks: Any, input_masks: Any, *activations: Activation) -> bool:
+    plain = recurrent_masks is None and input_masks is None
+    return plain and all(isinstance(name, str) and name in _FUSED for name in activations)
+
+
+def _ready(array: Array | None, dtype: np.dtype) -> Array | None:
+    return None if array is None else np.ascontiguousarray(array, dtype)
+
+
+def _output(x: Array, units: int, return_sequences: bool) -> Array:
+    batch, timesteps, _ = x.shape
+    return np.empty((batch, timesteps, units) if return_sequences else (batch, units), x.dtype)
+
+
+def _gradient_of_state(dstate: Array | None, x_shape: tuple[int, int, int], kernel: Array) -> Array:
+    if dstate is None:
+        return np.zeros((x_shape[0], kernel.shape[0]), kernel.dtype)
+    return np.array(dstate, kernel.dtype, order="C")
+
+
+def simple_rnn_forward(
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None,
+    h0: Array | None,
+    mask: Array | None,
+    *,
+    activation: Activation = "tanh",
+    go_backwards: bool = False,
+    zero_output_for_mask: bool = False,
+    return_sequences: bool = True,
+    training: bool = False,
+    recurrent_masks: Sequence[Array] | None = None,
+    input_masks: Sequence[Array] | None = None,
+) -> tuple[Array, Array, Any]:
+    """As `reference.simple_rnn_forward`."""
+    if not _is_fused(recurrent_masks, input_masks, activation):
+        return reference.simple_rnn_forward(
+            x,
+            kernel,
+            recurrent_kernel,
+            bias,
+            h0,
+            mask,
+            activation=activation,
+            go_backwards=go_backwards,
+            zero_output_for_mask=zero_output_for_mask,
+            return_sequences=return_sequences,
+            training=training,
+            recurrent_masks=recurrent_masks,
+            input_masks=input_masks,
+            primitives=PRIMITIVES,
+        )
+    x, mask = np.ascontiguousarray(x), _ready(mask, np.dtype(bool))
+    (batch, timesteps, _), units, dtype = x.shape, recurrent_kernel.shape[0], x.dtype
+    y = _output(x, units, return_sequences)
+    h = np.empty((batch, units), dtype)
+    hs = np.empty((timesteps + 1, batch, units), dtype) if training else None
+    options = (_FUNCTIONS[activation], go_backwards, zero_output_for_mask, return_sequences)
+    _native.simple_rnn_forward(y, h, hs, x, kernel, recurrent_kernel, bias, _ready(h0, dtype), mask, *options)
+    if hs is None:
+        return y, h, None
+    dz = np.empty((timesteps, batch, units), dtype)
+    return y, h, _Sequence((hs, x, kernel, recurrent_kernel, mask), dz, options, x.shape)
+
+
+def simple_rnn_backward(
+    dy: Array | None,
+    dh: Array | None,
+    cache: Any,
+    dkernel: Array | None,
+    drecurrent_kernel: Array | None,
+    dbias: Array | None,
+    *,
+    need_dx: bool = True,
+) -> tuple[Array | None, Array]:
+    """As `reference.simple_rnn_backward`."""
+    if not isinstance(cache, _Sequence):
+        return reference.simple_rnn_backward(dy, dh, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
+    weights = cache.arrays[3]
+    dx = np.empty(cache.x_shape, weights.dtype) if need_dx else None
+    dh = _gradient_of_state(dh, cache.x_shape, weights)
+    gates, dy = cache.take_gates(), _ready(dy, weights.dtype)
+    _native.simple_rnn_backward(
+        dx, dh, dkernel, drecurrent_kernel, dbias, gates, dy, *cache.arrays, *cache.options
+    )
+    return dx, dh
+
+
+def lstm_forward(
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None,
+    h0: Array | None,
+    c0: Array | None,
+    mask: Array | None,
+    *,
+    activation: Activation = "tanh",
+    recurrent_activation: Activation = "sigmoid",
+    go_backwards: bool = False,
+    zero_output_for_mask: bool = False,
+    return_sequences: bool = True,
+    training: bool = False,
+    recurrent_masks: Sequence[Array] | None = None,
+    input_masks: Sequence[Array] | None = None,
+) -> tuple[Array, Array, Array, Any]:
+    """As `reference.lstm_forward`."""
+    if not _is_fused(recurrent_masks, input_masks, activation, recurrent_activation):
+        return reference.lstm_forward(
+            x,
+            kernel,
+            recurrent_kernel,
+            bias,
+            h0,
+            c0,
+            mask,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            go_backwards=go_backwards,
+            zero_output_for_mask=zero_output_for_mask,
+            return_sequences=return_sequences,
+            training=training,
+            recurrent_masks=recurrent_masks,
+            input_masks=input_masks,
+            primitives=PRIMITIVES,
+        )
+    x, mask = np.ascontiguousarray(x), _ready(mask, np.dtype(bool))
+    (batch, timesteps, _), units, dtype = x.shape, recurrent_kernel.shape[0], x.dtype
+    y = _output(x, units, return_sequences)
+    h, c = np.empty((batch, units), dtype), np.empty((batch, units), dtype)
+    gates = hs = cs = None
+    if training:
+        gates = np.empty((timesteps, batch, 4 * units), dtype)
+        hs, cs = np.empty((timesteps + 1, batch, units), dtype), np.empty((timesteps + 1, batch, units), dtype)
+    options = (
+        _FUNCTIONS[activation],
+        _FUNCTIONS[recurrent_activation],
+        go_backwards,
+        zero_output_for_mask,
+        return_sequences,
+    )
+    h0, c0 = _ready(h0, dtype), _ready(c0, dtype)
+    _native.lstm_forward(y, h, c, gates, hs, cs, x, kernel, recurrent_kernel, bias, h0, c0, mask, *options)
+    if not training:
+        return y, h, c, None
+    return y, h, c, _Sequence((hs, cs, x, kernel, recurrent_kernel, mask), gates, options, x.shape)
+
+
+def lstm_backward(
+    dy: Array | None,
+    dh: Array | None,
+    dc: Array | None,
+    cache: Any,
+    dkernel: Array | None,
+    drecurrent_kernel: Array | None,
+    dbias: Array | None,
+    *,
+    need_dx: bool = True,
+) -> tuple[Array | None, Array, Array]:
+    """As `reference.lstm_backward`."""
+    if not isinstance(cache, _Sequence):
+        return reference.lstm_backward(dy, dh, dc, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
+    weights = cache.arrays[4]
+    dx = np.empty(cache.x_shape, weights.dtype) if need_dx else None
+    dh = _gradient_of_state(dh, cache.x_shape, weights)
+    dc = _gradient_of_state(dc, cache.x_shape, weights)
+    gates, dy = cache.take_gates(), _ready(dy, weights.dtype)
+    _native.lstm_backward(
+        dx, dh, dc, dkernel, drecurrent_kernel, dbias, gates, dy, *cache.arrays, *cache.options
+    )
+    return dx, dh, dc
+
+
+def gru_forward(
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None,
+    h0: Array | None,
+    mask: Array | None,
+    *,
+    reset_after: bool = True,
+    activation: Activation = "tanh",
+    recurrent_activation: Activation = "sigmoid",
+    go_backwards: bool = False,
+    zero_output_for_mask: bool = False,
+    return_sequences: bool = True,
+    training: bool = False,
+    recurrent_masks: Sequence[Array] | None = None,
+    input_masks: Sequence[Array] | None = None,
+) -> tuple[Array, Array, Any]:
+    """As `reference.gru_forward`."""
+    if not _is_fused(recurrent_masks, input_masks, activation, recurrent_activation):
+        return reference.gru_forward(
+            x,
+            kernel,
+            recurrent_kernel,
+            bias,
+            h0,
+            mask,
+            reset_after=reset_after,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            go_backwards=go_backwards,
+            zero_output_for_mask=zero_output_for_mask,
+            return_sequences=return_sequences,
+            training=training,
+            recurrent_masks=recurrent_masks,
+            input_masks=input_masks,
+            primitives=PRIMITIVES,
+        )
+    x, mask = np.ascontiguousarray(x), _ready(mask, np.dtype(bool))
+    (batch, timesteps, _), units, dtype = x.shape, recurrent_kernel.shape[0], x.dtype
+    y = _output(x, units, return_sequences)
+    h = np.empty((batch, units), dtype)
+    gates = hs = None
+    if training:
+        gates = np.empty((timesteps, batch, 4 * units), dtype)
+        hs = np.empty((timesteps + 1, batch, units), dtype)
+    options = (
+        reset_after,
+        _FUNCTIONS[activation],
+        _FUNCTIONS[recurrent_activation],
+        go_backwards,
+        zero_output_for_mask,
+        return_sequences,
+    )
+    _native.gru_forward(y, h, gates, hs, x, kernel, recurrent_kernel, bias, _ready(h0, dtype), mask, *options)
+    if not training:
+        return y, h, None
+    return y, h, _Sequence((hs, x, kernel, recurrent_kernel, mask), gates, options, x.shape)
+
+
+def gru_backward(
+    dy: Array | None,
+    dh: Array | None,
+    cache: Any,
+    dkernel: Array | None,
+    drecurrent_kernel: Array | None,
+    dbias: Array | None,
+    *,
+    need_dx: bool = True,
+) -> tuple[Array | None, Array]:
+    """As `reference.gru_backward`."""
+    if not isinstance(cache, _Sequence):
+        return reference.gru_backward(dy, dh, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
+    weights = cache.arrays[3]
+    dx = np.empty(cache.x_shape, weights.dtype) if need_dx else None
+    dh = _gradient_of_state(dh, cache.x_shape, weights)
+    gates, dy = cache.take_gates(), _ready(dy, weights.dtype)
+    _native.gru_backward(dx, dh, dkernel, drecurrent_kernel, dbias, gates, dy, *cache.arrays, *cache.options)
+    return dx, dh
+
+
+def dense_forward(
+    x: Array, kernel: Array, bias: Array | None, activation: Activation = "linear"
+) -> tuple[Array, Any]:
+    """As `reference.dense_forward`."""
+    x = np.ascontiguousarray(x)
+    if not isinstance(activation, str) or activation not in _GRADIENT_FROM_OUTPUT:
+        return reference.dense_forward(x, kernel, bias, activation, primitives=PRIMITIVES)
+    y = matmul(x, kernel, bias=bias)
+    if activation != "linear":
+        _map(activation, y, y)
+    return y, (x, kernel, activation, y, y, PRIMITIVES)
+
+
+def dense_backward(
+    dy: Array, cache: Any, dkernel: Array | None, dbias: Array | None, *, need_dx: bool = True
+) -> Array | None:
+    """As `reference.dense_backward`."""
+    return reference.dense_backward(dy, cache, dkernel, dbias, need_dx=need_dx)
+
+
+def adam_update(
+    w: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    *,
+    alpha: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    vhat: Array | None = None,
+) -> None:
+    """As `reference.adam_update`."""
+    _native.adam_update(w, g, m, v, vhat, alpha, beta_1, beta_2, epsilon)
+
+
+def sum_of_squares(x: Array) -> float:
+    """As `reference.sum_of_squares`, in an order that depends on the size alone."""
+    return _native.sum_of_squares(np.ascontiguousarray(x))
+
+
+def gather_rows(x: Array, index: Array, out: Array) -> Array:
+    """As `reference.gather_rows`."""
+    _native.gather_rows(_bytes(out), _bytes(x), np.ascontiguousarray(index, np.int64))
+    return out
+
+
+def _bytes(x: Array) -> Array:
+    return x.reshape(len(x), -1).view(np.uint8) if x.size else np.empty((len(x), 0), np.uint8)
+
+
+def native_info() -> dict[str, Any]:
+    """Returns what computes: target, supported targets, threads, float32 lanes, whether FMA is hardware, compiler."""
+    return _native.info()
+
+
+def set_num_threads(n: int) -> None:
+    """Sets how many threads a kernel may use, from 1 to 256; results never depend on it."""
+    if not 1 <= n <= 256:
+        raise ValueError(f"set_num_threads expected a number from 1 to 256, got {n}")
+    _native.set_num_threads(n)
+
+
+def get_num_threads() -> int:
+    """Returns how many threads a kernel may use."""
+    return _native.get_num_threads()

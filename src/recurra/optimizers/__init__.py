@@ -1,0 +1,74 @@
+"""Optimizers: how gradients change weights. Formulas are Keras 3's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recurra import saving
+from recurra._checks import expected
+from recurra.optimizers import schedules
+from recurra.optimizers.adafactor import Adafactor
+from recurra.optimizers.adagrad import Adadelta, Adagrad, Ftrl, RMSprop
+from recurra.optimizers.adam import Adam, Adamax, AdamW, Lamb, Lion, Nadam
+from recurra.optimizers.base import Optimizer
+from recurra.optimizers.sgd import SGD
+
+_CLASSES = (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, Adamax, Nadam, Lion, Ftrl, Lamb, Adafactor)
+_BY_NAME = {cls.__name__.lower(): cls for cls in _CLASSES}
+
+
+def get(identifier: Any) -> Optimizer | None:
+    """Returns the optimizer for a name, a configuration, or itself; None for None.
+
+    >>> get("adam").name
+    'adam'
+
+    Raises:
+        ValueError: If there is no such optimizer.
+    """
+    if identifier is None or isinstance(identifier, Optimizer):
+        return identifier
+    found = None
+    if isinstance(identifier, dict):
+        found = deserialize(identifier)
+    elif isinstance(identifier, str):
+        cls = _BY_NAME.get(identifier.lower()) or saving.get_registered_object(identifier)
+        found = cls() if cls is not None else None
+    if isinstance(found, Optimizer):
+        return found
+    names = ", ".join(cls.__name__.lower() for cls in _CLASSES)
+    raise ValueError(expected("optimizers.get", f"an Optimizer or one of {names}", repr(identifier)))
+
+
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
+    """Returns the optimizer's class and configuration, ready for JSON."""
+    return saving.serialize_keras_object(optimizer)
+
+
+def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Optimizer:
+    """Builds the optimizer that `serialize` described; upper and lower case of the class do not matter."""
+    known = _BY_NAME.get(str(config.get("class_name")).lower())
+    if known is not None:
+        config = {**config, "class_name": known.__name__}
+    return saving.deserialize_keras_object(config, custom_objects)
+
+
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lamb",
+    "Lion",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+]

@@ -1,0 +1,483 @@
+"""What all optimizers share: clipping, weight decay, averages of weights, accumulated gradients, their variables."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from recurra import config as settings
+from recurra import ops, saving
+from recurra._checks import expected, fraction, positive_int
+from recurra._names import snake_case
+from recurra.optimizers.schedules import LearningRateSchedule
+from recurra.optimizers.slots import Slot
+from recurra.variables import Arena, Variable
+
+FLAT = -1  # in place of a variable's index: all variables at once, end to end
+
+
+class Optimizer:
+    """Base class: one step is unscale, clip, decay, update, average, constrain.
+
+    A subclass names its `slots` and gives one formula, `update`, on arrays. Where the variables lie end to end in one
+    arena the formula runs once over all of them, else variable by variable: element by element it is the same.
+
+    Args:
+        learning_rate: A number, a schedule, or a function without arguments.
+        weight_decay: If set, `w -= w * weight_decay * learning_rate` before each update.
+        clipnorm: Longest gradient of one variable (Euclidean norm).
+        clipvalue: Largest magnitude of one gradient entry.
+        global_clipnorm: Longest gradient of all variables together.
+        use_ema: Keep an exponential moving average of the weights.
+        ema_momentum: `average = ema_momentum * average + (1 - ema_momentum) * w`.
+        ema_overwrite_frequency: Every so many steps the weights become their average; None: at the end of `fit`.
+        loss_scale_factor: What the loss was multiplied by, and the gradients are divided by.
+        gradient_accumulation_steps: Update at every k-th call, with the mean of k gradients.
+        name: First part of the paths of its variables.
+
+    Raises:
+        ValueError: For options out of range, and for more than one way of clipping.
+    """
+
+    slots: tuple[tuple[str, ...], ...] = ()
+    elementwise = True
+    squares_slot: tuple[str, str] | None = None  # the slot that averages squared gradients, and its decay's name
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **refused: Any,
+    ):
+        who = type(self).__name__
+        self.name = name or snake_case(who)
+        if refused.pop("decay", None) is not None:
+            warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=3)
+        if refused:
+            raise ValueError(expected(who, "known arguments", ", ".join(map(repr, refused))))
+        clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        given = {key: value for key, value in clips.items() if value is not None}
+        if len(given) > 1:
+            got = ", ".join(f"{key}={value}" for key, value in given.items())
+            hint = "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set"
+            raise ValueError(expected(who, "one way of clipping", got, hint))
+        if use_ema:
+            fraction(who, "ema_momentum", ema_momentum)
+            if ema_overwrite_frequency:
+                positive_int(who, "ema_overwrite_frequency", ema_overwrite_frequency)
+        if gradient_accumulation_steps and not gradient_accumulation_steps >= 2:
+            what = "gradient_accumulation_steps to be at least 2"
+            raise ValueError(expected(who, what, gradient_accumulation_steps))
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.built = False
+        self.averages_swapped = False
+        self._trainable_variables: tuple[Variable, ...] = ()
+        self._index: dict[Variable, int] = {}
+        self._excluded: tuple[set[Variable], re.Pattern[str] | None] = (set(), None)
+        self._slots: dict[str, Slot] = {}
+        self._slot_variables: list[Variable] = []
+        self._iterations = self._new_variable(np.int64(0), "iteration")
+        self._learning_rate = self._checked_learning_rate(learning_rate)
+
+    # What a subclass gives -------------------------------------------------------------------------------------------
+
+    def slot_groups(self) -> Iterable[tuple[str, ...]]:
+        """Returns the names of the arrays kept per variable; those of a group are listed variable by variable."""
+        return self.slots
+
+    def slot_start(self, name: str) -> float:
+        """Returns the value that a slot starts with."""
+        return 0.0
+
+    def before_update(self, step: int) -> None:
+        """Called once before the updates of a step, for what is not kept per variable."""
+
+    def update(self, w: np.ndarray, g: np.ndarray, *slots: np.ndarray, learning_rate: float, step: int) -> None:
+        """Changes `w` and the slots in place: the optimizer's formula.
+
+        Args:
+            w: Weights: of one variable in its shape, or of one or all in one row if the optimizer is `elementwise`.
+            g: Their gradients.
+            *slots: The arrays of `slot_groups`, in its order.
+            learning_rate: The learning rate of this step.
+            step: 1, 2, 3, ...
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no method update(w, g, *slots, learning_rate, step)")
+
+    # Variables -------------------------------------------------------------------------------------------------------
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Makes the optimizer's variables for these weights, unless they are there."""
+        if self.built:
+            return
+        self._trainable_variables = tuple(variables)
+        self._index = {variable: i for i, variable in enumerate(variables)}
+        if self.use_ema:
+            self._add_slots(("average",))
+        if self.gradient_accumulation_steps:
+            self._add_slots(("gradient_accumulator",))
+        for group in self.slot_groups():
+            self._add_slots(group)
+        self.built = True
+
+    def _add_slots(self, names: tuple[str, ...]) -> None:
+        rows = [[self._new_slot_variable(variable, name) for name in names] for variable in self._trainable_variables]
+        for name, column in zip(names, zip(*rows, strict=True), strict=True):
+            self._slots[name] = Slot(column)
+        self._slot_variables.extend(slot_variable for row in rows for slot_variable in row)
+
+    def _new_slot_variable(self, variable: Variable, name: str) -> Variable:
+        start = np.full(variable.shape, self.slot_start(name), variable.dtype)
+        return self._new_variable(start, f"{variable.path.replace('/', '_')}_{name}")
+
+    def _new_variable(self, value: Any, name: str) -> Variable:
+        return Variable(value, name=name, path=f"{self.name}/{name}", trainable=False)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The optimizer's variables in the order of Keras's files: iteration, learning rate, then the slots."""
+        rate = [self._learning_rate] if isinstance(self._learning_rate, Variable) else []
+        return [self._iterations, *rate, *self._slot_variables]
+
+    @property
+    def iterations(self) -> Any:
+        """The number of steps done: of updates, if gradients are accumulated."""
+        if self.gradient_accumulation_steps:
+            return self._iterations.value // self.gradient_accumulation_steps
+        return self._iterations
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Copies arrays into `variables`.
+
+        Raises:
+            ValueError: If the optimizer is not built, or a number or shape is another.
+        """
+        who = f"{type(self).__name__}.set_weights"
+        if not self.built:
+            hint = "You are calling set_weights() before build(trainable_variables)"
+            raise ValueError(expected(who, "a built optimizer", "one that is not", hint))
+        if len(weights) != len(self.variables):
+            raise ValueError(expected(who, f"{len(self.variables)} arrays", len(weights)))
+        for variable, value in zip(self.variables, weights, strict=True):
+            variable.assign(value)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Puts the variables into `store` under "0", "1", ..."""
+        for i, variable in enumerate(self.variables):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Takes the variables from what `save_own_variables` filled; warns and leaves them if their number differs."""
+        if len(store.keys()) != len(self.variables):
+            warnings.warn(
+                f"Skipping variable loading for optimizer '{self.name}', because it has {len(self.variables)} "
+                f"variables whereas the saved optimizer has {len(store.keys())} variables.",
+                stacklevel=2,
+            )
+            return
+        for i, variable in enumerate(self.variables):
+            variable.assign(store[str(i)])
+
+    # The learning rate -----------------------------------------------------------------------------------------------
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate: a variable, or what the schedule or the function gives for now.
+
+        Setting it to a number changes the variable.
+        """
+        if isinstance(self._learning_rate, Variable):
+            return self._learning_rate
+        return self._current_learning_rate()
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if isinstance(self._learning_rate, LearningRateSchedule) and not callable(value):
+            got = type(self._learning_rate).__name__
+            hint = "This optimizer was created with a `LearningRateSchedule`; create it with a number to set it"
+            raise TypeError(expected(type(self).__name__, "a learning rate that can be set", got, hint))
+        new = self._checked_learning_rate(value)
+        if isinstance(self._learning_rate, Variable) and isinstance(new, Variable):
+            self._learning_rate.assign(new)
+        else:
+            self._learning_rate = new
+
+    def _checked_learning_rate(self, value: Any) -> Any:
+        if isinstance(value, (np.ndarray, Variable)) and value.ndim == 0:
+            value = float(value)
+        if callable(value):
+            return value
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+            what = "learning_rate to be a finite number, a LearningRateSchedule or a function without arguments"
+            raise ValueError(expected(type(self).__name__, what, repr(value)))
+        return self._new_variable(np.array(value, settings.floatx()), "learning_rate")
+
+    def _current_learning_rate(self) -> float:
+        rate = self._learning_rate
+        if isinstance(rate, LearningRateSchedule):
+            return float(np.float32(rate(int(self._iterations))))
+        return float(rate) if isinstance(rate, Variable) else float(rate())
+
+    # Steps -----------------------------------------------------------------------------------------------------------
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """Updates variables by gradients given as arrays.
+
+        Args:
+            grads: One array per variable, of its shape; None leaves the variable as it is, with a warning.
+            trainable_variables: The variables; those that the optimizer was built with if None.
+
+        Raises:
+            ValueError: If numbers or shapes do not fit, all gradients are None, or a variable is not one of those that
+                the optimizer was built with.
+        """
+        if len(grads) == 0:
+            return
+        who = type(self).__name__
+        if trainable_variables is None:
+            if not self.built:
+                raise ValueError(expected(f"{who}.apply", "variables or a built optimizer", "neither"))
+            trainable_variables = self._trainable_variables
+        if len(grads) != len(trainable_variables):
+            raise ValueError(expected(f"{who}.apply", f"{len(trainable_variables)} gradients", len(grads)))
+        self.build(trainable_variables)
+        pairs = [(g, variable) for g, variable in zip(grads, trainable_variables, strict=True) if g is not None]
+        if not pairs:
+            hint = "No gradients provided for any variable."
+            raise ValueError(expected(f"{who}.apply", "gradients", "None for each variable", hint))
+        if len(pairs) < len(grads):
+            missing = [variable.name for g, variable in zip(grads, trainable_variables, strict=True) if g is None]
+            warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=2)
+        variables = [variable for _, variable in pairs]
+        self._step(self._indices(variables), variables, [_as_gradient(g, variable) for g, variable in pairs])
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
+        """Updates variables by pairs of gradient and variable; returns the number of calls so far."""
+        pairs = list(grads_and_vars)
+        self.apply([g for g, _ in pairs], [variable for _, variable in pairs])
+        return self._iterations
+
+    def step(self, variables: Sequence[Variable]) -> None:
+        """Updates trainable variables by their own `grad`, in one pass if they are those of one arena.
+
+        Raises:
+            ValueError: If a variable is not one of those that the optimizer was built with.
+        """
+        self.build(variables)
+        self._add_sparse_squares(variables)
+        arena = self._whole_arena(variables)
+        if arena is not None:
+            self._apply([FLAT], [arena.weights], [arena.grads])
+            self._constrain(variables)
+        else:
+            self._step(self._indices(variables), variables, [variable.grad for variable in variables])
+
+    def _add_sparse_squares(self, variables: Sequence[Variable]) -> None:
+        """Makes the coming update average a sparse gradient's squares as Keras on TensorFlow does; see `Variable`.
+
+        The formulas average g * g with a decay; what the sum of squares is beyond that goes into the slot beforehand.
+        """
+        for variable in variables:
+            if variable.squares is None:
+                continue
+            if self.squares_slot is not None and variable.grad is not None:
+                name, decay = self.squares_slot
+                rate = getattr(self, decay)
+                average = self._slots[name].array(self._index[variable])
+                average += (variable.squares - variable.grad * variable.grad) * ((1 - rate) / rate)
+            variable.squares = None
+
+    def _step(self, indices: list[int], variables: Sequence[Variable], grads: list[Any]) -> None:
+        self._apply(indices, [variable.value for variable in variables], grads)
+        self._constrain(variables)
+
+    def _whole_arena(self, variables: Sequence[Variable]) -> Arena | None:
+        """Returns the arena that holds just the optimizer's variables, if a step may run over it in one pass."""
+        apart = self.clipnorm or (self.weight_decay is not None and self._excluded != (set(), None))
+        arena = variables[0].arena if variables else None
+        if apart or not self.elementwise or arena is None:
+            return None
+        fits = tuple(variables) == self._trainable_variables == arena.variables
+        return arena if fits and arena.is_current() else None
+
+    def _indices(self, variables: Sequence[Variable]) -> list[int]:
+        for variable in variables:
+            if variable not in self._index:
+                hint = "make a new optimizer for other variables"
+                who = type(self).__name__
+                raise ValueError(expected(who, "the variables it was built with", repr(variable.path), hint))
+        return [self._index[variable] for variable in variables]
+
+    def _apply(self, indices: list[int], weights: list[np.ndarray], grads: list[np.ndarray]) -> None:
+        if self.loss_scale_factor is not None:
+            grads = [g / self.loss_scale_factor for g in grads]
+        if self.gradient_accumulation_steps:
+            grads = self._accumulated(indices, grads)
+        if grads:
+            self._update_all(indices, weights, self._clip_gradients(grads))
+        if self.use_ema:
+            self._average_weights()
+        self._iterations.value[...] += 1
+
+    def _accumulated(self, indices: list[int], grads: list[np.ndarray]) -> list[np.ndarray]:
+        """Adds to the accumulators; at every k-th call returns the means and starts anew."""
+        slot, k = self._slots["gradient_accumulator"], self.gradient_accumulation_steps or 1
+        for index, g in zip(indices, grads, strict=True):
+            total = slot.array(index)
+            total += g
+        if (int(self._iterations) + 1) % k:
+            return []
+        means = [slot.array(index) / k for index in indices]
+        slot.fill(0)
+        return means
+
+    def _update_all(self, indices: list[int], weights: list[np.ndarray], grads: list[np.ndarray]) -> None:
+        learning_rate, step = self._current_learning_rate(), int(self.iterations) + 1
+        self.before_update(step)
+        slots = [self._slots[name] for group in self.slot_groups() for name in group]
+        for index, w, g in zip(indices, weights, grads, strict=True):
+            if self.weight_decay is not None and self._decays(index):
+                w -= w * self.weight_decay * learning_rate
+            arrays = [w, g, *(slot.array(index) for slot in slots)]
+            if self.elementwise:
+                arrays = [array.reshape(-1) for array in arrays]
+            self.update(*arrays, learning_rate=learning_rate, step=step)
+
+    def _clip_gradients(self, grads: list[np.ndarray]) -> list[np.ndarray]:
+        if self.clipnorm:
+            return [_clip_by_norm(g, self.clipnorm) for g in grads]
+        if self.global_clipnorm:
+            return _clip_by_global_norm(grads, self.global_clipnorm)
+        if self.clipvalue:
+            return [np.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
+        return grads
+
+    def exclude_from_weight_decay(
+        self, var_list: Sequence[Variable] | None = None, var_names: Sequence[str] | None = None
+    ) -> None:
+        """Leaves variables out of weight decay.
+
+        Args:
+            var_list: These variables.
+            var_names: Those whose name contains one of these texts, such as ["bias"].
+        """
+        pattern = re.compile("|".join(var_names)) if var_names else None
+        self._excluded = (set(var_list or ()), pattern)
+
+    def _decays(self, index: int) -> bool:
+        if index == FLAT:
+            return True
+        variable = self._trainable_variables[index]
+        variables, pattern = self._excluded
+        return variable not in variables and not (pattern and pattern.search(variable.name))
+
+    # Averages and constraints ----------------------------------------------------------------------------------------
+
+    def _average_weights(self) -> None:
+        momentum = self.ema_momentum if int(self.iterations) else 0.0
+        averages = self._slots["average"].variables
+        for variable, average in zip(self._trainable_variables, averages, strict=True):
+            average.value[...] = momentum * average.value + (1 - momentum) * variable.value
+        frequency = self.ema_overwrite_frequency
+        if frequency and (int(self.iterations) + 1) % frequency == 0:
+            self.finalize_variable_values(self._trainable_variables)
+
+    def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
+        """Sets the variables to their averages if `use_ema`; `fit` calls it at its end."""
+        if not self.use_ema:
+            return
+        averages = self._slots["average"].variables
+        for variable, index in zip(var_list, self._indices(var_list), strict=True):
+            source, target = (variable, averages[index]) if self.averages_swapped else (averages[index], variable)
+            target.assign(source)
+        self.averages_swapped = False
+
+    def swap_averages(self) -> None:
+        """Exchanges the values of the variables with their averages; the next call exchanges them back."""
+        for variable, average in zip(self._trainable_variables, self._slots["average"].variables, strict=True):
+            value = variable.numpy()
+            variable.assign(average)
+            average.assign(value)
+        self.averages_swapped = not self.averages_swapped
+
+    def _constrain(self, variables: Sequence[Variable]) -> None:
+        for variable in variables:
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable.value))
+
+    def scale_loss(self, loss: Any) -> Any:
+        """Returns the loss times `loss_scale_factor`."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    # Configs ---------------------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, ready for JSON."""
+        rate = self._learning_rate
+        shared = {
+            "name": self.name,
+            "learning_rate": float(rate) if isinstance(rate, Variable) else saving.serialize_keras_object(rate),
+        }
+        names = ["weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum"]
+        names += ["ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"]
+        own = [name for name in saving.parameters(type(self)) if name not in shared and name not in names]
+        return shared | {name: getattr(self, name) for name in (*names, *own)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """Builds the optimizer that `get_config` described."""
+        rate = saving.deserialize_keras_object(config.get("learning_rate"), custom_objects)
+        return cls(**({**config, "learning_rate": rate} if "learning_rate" in config else config))
+
+
+def power(base: float, exponent: float, dtype: np.dtype) -> Any:
+    """Returns base ** exponent in `dtype`. Keras passes a constant through float32 first, in float64 too."""
+    return dtype.type(cast(base, dtype).item() ** exponent)
+
+
+def cast(value: float, dtype: np.dtype) -> Any:
+    """Returns a constant as a scalar of `dtype` that went through float32, as Keras has it."""
+    return dtype.type(np.float32(value))
+
+
+def _as_gradient(g: Any, variable: Variable) -> np.ndarray:
+    g = np.ascontiguousarray(g, variable.dtype).reshape(np.shape(g))
+    if g.shape != variable.shape:
+        raise ValueError(expected(f"the gradient of {variable.path!r}", f"shape {variable.shape}", g.shape))
+    return g
+
+
+def _clip_by_norm(g: np.ndarray, limit: float) -> np.ndarray:
+    norm = math.sqrt(ops.sum_of_squares(g))
+    return g * limit / max(norm, limit)
+
+
+def _clip_by_global_norm(grads: list[np.ndarray], limit: float) -> list[np.ndarray]:
+    norm = math.sqrt(sum(ops.sum_of_squares(g) for g in grads))
+    if not math.isfinite(norm):
+        return [np.full_like(g, np.nan) for g in grads]
+    scale = limit / max(norm, limit)
+    return [g * scale for g in grads]

@@ -1,0 +1,250 @@
+"""Learning rates that change with the number of steps done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from recurra import saving
+from recurra._checks import expected
+
+
+class LearningRateSchedule(saving.Configurable):
+    """Base class: `__call__(step)` returns the learning rate after `step` steps."""
+
+    def __call__(self, step: Any) -> float:
+        raise NotImplementedError(f"{type(self).__name__} has no method __call__(step)")
+
+
+@saving.builtin("keras.optimizers.schedules")
+class ExponentialDecay(LearningRateSchedule):
+    """`initial_learning_rate * decay_rate ** (step / decay_steps)`.
+
+    Args:
+        initial_learning_rate: The rate at step 0.
+        decay_steps: Steps per factor `decay_rate`.
+        decay_rate: The factor.
+        staircase: Decay once every `decay_steps` steps instead of at each.
+        name: Name of the schedule.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "ExponentialDecay",
+    ):
+        self.initial_learning_rate = _number(initial_learning_rate)
+        self.decay_steps = _positive(name, "decay_steps", decay_steps)
+        self.decay_rate = decay_rate
+        self.staircase = staircase
+        self.name = name
+
+    def __call__(self, step: Any) -> float:
+        exponent = float(step) / self.decay_steps
+        return float(self.initial_learning_rate * self.decay_rate ** _stair(exponent, self.staircase))
+
+
+@saving.builtin("keras.optimizers.schedules")
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """`values[i]` while `step <= boundaries[i]`, then the last value.
+
+    Args:
+        boundaries: Steps, ascending.
+        values: Learning rates, one more than boundaries.
+        name: Name of the schedule.
+    """
+
+    def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant"):
+        if len(boundaries) != len(values) - 1:
+            got = f"{len(boundaries)} boundaries and {len(values)} values"
+            raise ValueError(expected("PiecewiseConstantDecay", "one boundary less than values", got))
+        self.boundaries = boundaries
+        self.values = values
+        self.name = name
+
+    def __call__(self, step: Any) -> float:
+        passed = sum(float(step) > boundary for boundary in self.boundaries)
+        return float(self.values[passed])
+
+
+@saving.builtin("keras.optimizers.schedules")
+class PolynomialDecay(LearningRateSchedule):
+    """From the initial to the end rate along `(1 - step / decay_steps) ** power`, then the end rate.
+
+    Args:
+        initial_learning_rate: The rate at step 0.
+        decay_steps: Steps of the decay.
+        end_learning_rate: The rate at its end.
+        power: 1 is a straight line.
+        cycle: After its end, begin a decay over the next multiple of `decay_steps`.
+        name: Name of the schedule.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        name: str = "PolynomialDecay",
+    ):
+        self.initial_learning_rate = _number(initial_learning_rate)
+        self.decay_steps = _positive(name, "decay_steps", decay_steps)
+        self.end_learning_rate = end_learning_rate
+        self.power = power
+        self.cycle = cycle
+        self.name = name
+
+    def __call__(self, step: Any) -> float:
+        done = float(step) / self.decay_steps
+        if self.cycle:
+            done /= max(math.ceil(done), 1)
+        span = self.initial_learning_rate - self.end_learning_rate
+        return float(span * (1 - min(done, 1.0)) ** self.power + self.end_learning_rate)
+
+
+@saving.builtin("keras.optimizers.schedules")
+class InverseTimeDecay(LearningRateSchedule):
+    """`initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
+
+    Args:
+        initial_learning_rate: The rate at step 0.
+        decay_steps: Steps that count as one.
+        decay_rate: How fast it falls.
+        staircase: Decay once every `decay_steps` steps instead of at each.
+        name: Name of the schedule.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "InverseTimeDecay",
+    ):
+        self.initial_learning_rate = _number(initial_learning_rate)
+        self.decay_steps = _positive(name, "decay_steps", decay_steps)
+        self.decay_rate = decay_rate
+        self.staircase = staircase
+        self.name = name
+
+    def __call__(self, step: Any) -> float:
+        time = _stair(float(step) / self.decay_steps, self.staircase)
+        return float(self.initial_learning_rate / (1 + self.decay_rate * time))
+
+
+@saving.builtin("keras.optimizers.schedules")
+class CosineDecay(LearningRateSchedule):
+    """Half a cosine wave down to `alpha` of the start, after a warm-up if one is given (Loshchilov and Hutter, 2016).
+
+    Args:
+        initial_learning_rate: The rate at step 0.
+        decay_steps: Steps of the decay.
+        alpha: The end rate, as a fraction of the rate that the decay starts from.
+        name: Name of the schedule.
+        warmup_target: Rate that a straight line first leads to; the decay starts from it.
+        warmup_steps: Steps of that line.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        name: str = "CosineDecay",
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ):
+        self.initial_learning_rate = _number(initial_learning_rate)
+        self.decay_steps = _positive(name, "decay_steps", decay_steps)
+        self.alpha = alpha
+        self.name = name
+        self.warmup_target = warmup_target
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step: Any) -> float:
+        step, start = float(step), self.initial_learning_rate
+        if self.warmup_target is not None:
+            if step < self.warmup_steps:
+                return float(start + (self.warmup_target - start) * step / self.warmup_steps)
+            step, start = step - self.warmup_steps, self.warmup_target
+        wave = (1 + math.cos(math.pi * min(step / self.decay_steps, 1.0))) / 2
+        return float(start * ((1 - self.alpha) * wave + self.alpha))
+
+
+@saving.builtin("keras.optimizers.schedules")
+class CosineDecayRestarts(LearningRateSchedule):
+    """Cosine decays one after the other, each `t_mul` times as long as the last (Loshchilov and Hutter, 2016).
+
+    Args:
+        initial_learning_rate: The rate at step 0.
+        first_decay_steps: Steps of the first decay.
+        t_mul: Factor from one decay's length to the next, at least 1.
+        m_mul: Factor from one decay's first rate to the next.
+        alpha: The lowest rate, as a fraction of the first.
+        name: Name of the schedule.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str = "SGDRDecay",
+    ):
+        if t_mul < 1:
+            raise ValueError(expected("CosineDecayRestarts", "t_mul to be at least 1", t_mul))
+        self.initial_learning_rate = _number(initial_learning_rate)
+        self.first_decay_steps = _positive(name, "first_decay_steps", first_decay_steps)
+        self.t_mul = t_mul
+        self.m_mul = m_mul
+        self.alpha = alpha
+        self.name = name
+
+    def __call__(self, step: Any) -> float:
+        restarts, rest = self._place(float(step))
+        wave = self.m_mul**restarts * (1 + math.cos(math.pi * rest)) / 2
+        return float(self.initial_learning_rate * ((1 - self.alpha) * wave + self.alpha))
+
+    def _place(self, step: float) -> tuple[int, float]:
+        """Returns how many decays are done, and how much of the current one, from 0 to 1."""
+        length = float(self.first_decay_steps)
+        if self.t_mul == 1:
+            restarts, rest = divmod(step, length)
+            return int(restarts), rest / length
+        restarts = 0
+        while step >= length:
+            step, length, restarts = step - length, length * self.t_mul, restarts + 1
+        return restarts, step / length
+
+
+def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
+    """Returns the schedule's class and configuration, ready for JSON."""
+    return saving.serialize_keras_object(learning_rate_schedule)
+
+
+def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> LearningRateSchedule:
+    """Builds the schedule that `serialize` described."""
+    return saving.deserialize_keras_object(config, custom_objects)
+
+
+def _number(value: Any) -> float:
+    return value if isinstance(value, (int, float)) else float(value)
+
+
+def _stair(time: float, staircase: bool) -> float:
+    return math.floor(time) if staircase else time
+
+
+def _positive(who: str, name: str, value: Any) -> Any:
+    if not value > 0:
+        raise ValueError(expected(who, f"{name} to be positive", value))
+    return value

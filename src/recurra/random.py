@@ -1,0 +1,79 @@
+"""Random numbers: one process-wide stream that hands out seeds, and a generator per consumer.
+
+Everything random in recurra (initial weights, dropout, shuffling) draws a seed from the stream that `set_random_seed`
+starts, at a time that depends on the program alone. So the same seed gives the same bits, whatever the threads do.
+The numbers are NumPy's PCG64 (O'Neill, 2014).
+"""
+
+from __future__ import annotations
+
+import random as _python_random
+from typing import Any
+
+import numpy as np
+
+from recurra import saving
+
+_stream = np.random.default_rng()
+
+
+def set_random_seed(seed: int) -> None:
+    """Seeds Python's, NumPy's and recurra's random numbers.
+
+    Args:
+        seed: A whole number from 0 to 2**32 - 1.
+    """
+    global _stream
+    _python_random.seed(seed)
+    np.random.seed(seed)
+    _stream = np.random.default_rng(seed)
+
+
+def draw_seed() -> int:
+    """Returns the next seed of the process-wide stream."""
+    return int(_stream.integers(2**31 - 1))
+
+
+def get_stream_state() -> dict[str, Any]:
+    """Returns the state of the process-wide stream, ready for JSON."""
+    return _stream.bit_generator.state  # type: ignore[return-value]
+
+
+def set_stream_state(state: dict[str, Any]) -> None:
+    """Goes to the state that `get_stream_state` gave."""
+    _stream.bit_generator.state = state
+
+
+@saving.builtin("keras.random")
+class SeedGenerator:
+    """A stream of random generators: each call of `generator` gives the next one.
+
+    Args:
+        seed: A whole number; None draws one from the process-wide stream.
+        name: Ignored, there for Keras's configs.
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None):
+        self.seed = draw_seed() if seed is None else int(seed)
+        self.name = name
+        self._calls = 0
+
+    def generator(self) -> np.random.Generator:
+        """Returns a fresh generator, another one at each call."""
+        self._calls += 1
+        return np.random.default_rng([self.seed, self._calls])
+
+    def get_state(self) -> int:
+        """Returns how many generators were handed out: what resumed training needs to draw the same numbers."""
+        return self._calls
+
+    def set_state(self, calls: int) -> None:
+        """Goes to the state that `get_state` gave."""
+        self._calls = int(calls)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
+        return cls(**config)

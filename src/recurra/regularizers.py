@@ -1,0 +1,142 @@
+"""Regularizers: penalties on weights or outputs, each with its gradient (https://keras.io/api/layers/regularizers)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import saving
+from recurra._checks import expected, one_of
+
+
+class Regularizer(saving.Configurable):
+    """Base class: called with an array it gives the penalty; `gradient` gives its derivative."""
+
+    def __call__(self, x: Any) -> float:
+        raise NotImplementedError
+
+    def gradient(self, x: Any) -> np.ndarray:
+        """Returns the derivative of the penalty, of the shape of `x`."""
+        raise NotImplementedError(expected(type(self).__name__, "a method gradient(x) to be used in training", "none"))
+
+
+def _penalty(who: str, name: str, value: Any) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not np.isfinite(value) or value < 0:
+        raise ValueError(expected(who, f"{name} to be a finite number of at least 0", repr(value)))
+    return float(value)
+
+
+@saving.builtin("keras.regularizers")
+class L1L2(Regularizer):
+    """`l1 * sum(|x|) + l2 * sum(x**2)`."""
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0):
+        self.l1 = _penalty("L1L2", "l1", 0.0 if l1 is None else l1)
+        self.l2 = _penalty("L1L2", "l2", 0.0 if l2 is None else l2)
+
+    def __call__(self, x: Any) -> float:
+        x = np.asarray(x)
+        return float(self.l1 * np.abs(x).sum() + self.l2 * np.square(x).sum())
+
+    def gradient(self, x: Any) -> np.ndarray:
+        x = np.asarray(x)
+        return (self.l1 * np.sign(x) + 2 * self.l2 * x).astype(x.dtype)
+
+
+@saving.builtin("keras.regularizers")
+class L1(Regularizer):
+    """`l1 * sum(|x|)`."""
+
+    def __init__(self, l1: float = 0.01):
+        self.l1 = _penalty("L1", "l1", 0.01 if l1 is None else l1)
+
+    def __call__(self, x: Any) -> float:
+        return float(self.l1 * np.abs(x).sum())
+
+    def gradient(self, x: Any) -> np.ndarray:
+        x = np.asarray(x)
+        return (self.l1 * np.sign(x)).astype(x.dtype)
+
+
+@saving.builtin("keras.regularizers")
+class L2(Regularizer):
+    """`l2 * sum(x**2)`."""
+
+    def __init__(self, l2: float = 0.01):
+        self.l2 = _penalty("L2", "l2", 0.01 if l2 is None else l2)
+
+    def __call__(self, x: Any) -> float:
+        return float(self.l2 * np.square(x).sum())
+
+    def gradient(self, x: Any) -> np.ndarray:
+        x = np.asarray(x)
+        return (2 * self.l2 * x).astype(x.dtype)
+
+
+@saving.builtin("keras.regularizers")
+class OrthogonalRegularizer(Regularizer):
+    """Mean of |cosine| over the pairs of different rows (or columns) of a matrix, times `factor`."""
+
+    def __init__(self, factor: float = 0.01, mode: str = "rows"):
+        self.factor = _penalty("OrthogonalRegularizer", "factor", factor)
+        self.mode = one_of("OrthogonalRegularizer", "mode", mode, ("rows", "columns"))
+
+    def __call__(self, x: Any) -> float:
+        unit, _, pairs = self._unit_rows(x)
+        return float(self.factor * 0.5 * np.abs(self._products(unit)).sum() / pairs)
+
+    def gradient(self, x: Any) -> np.ndarray:
+        unit, norms, pairs = self._unit_rows(x)
+        dunit = self.factor / pairs * np.sign(self._products(unit)) @ unit
+        drows = (dunit - unit * (dunit * unit).sum(axis=1, keepdims=True)) / norms
+        return (drows if self.mode == "rows" else drows.T).astype(np.asarray(x).dtype)
+
+    def _unit_rows(self, x: Any) -> tuple[np.ndarray, np.ndarray, float]:
+        x = np.asarray(x)
+        if x.ndim != 2:
+            raise ValueError(expected("OrthogonalRegularizer", "a matrix", f"shape {x.shape}"))
+        rows = x if self.mode == "rows" else x.T
+        norms = np.sqrt(np.maximum(np.square(rows).sum(axis=1, keepdims=True), 1e-12))
+        return rows / norms, norms, len(rows) * (len(rows) - 1) / 2
+
+    def _products(self, unit: np.ndarray) -> np.ndarray:
+        return unit @ unit.T * (1 - np.eye(len(unit), dtype=unit.dtype))
+
+
+def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
+    """Returns an `L1L2` with both penalties on."""
+    return L1L2(l1, l2)
+
+
+_BY_NAME = {
+    "l1": L1,
+    "l2": L2,
+    "l1_l2": L1L2,
+    "l1l2": L1L2,
+    "orthogonal_regularizer": OrthogonalRegularizer,
+    "L1": L1,
+    "L2": L2,
+    "L1L2": L1L2,
+    "OrthogonalRegularizer": OrthogonalRegularizer,
+}
+l1, l2, orthogonal_regularizer = L1, L2, OrthogonalRegularizer
+
+
+def get(identifier: Any) -> Any:
+    """Returns a regularizer for a name, a class, a config or an object; None for None.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    return saving.resolve(identifier, _BY_NAME, "regularizers.get", "a regularizer")
+
+
+def serialize(regularizer: Any) -> Any:
+    """Returns the regularizer's serialized form."""
+    return saving.serialize_keras_object(regularizer)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """Returns what `serialize` described."""
+    return saving.deserialize_keras_object(config, custom_objects=custom_objects)

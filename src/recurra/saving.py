@@ -1,0 +1,302 @@
+"""Objects to plain dictionaries and back, in Keras's own form.
+
+    {"module": "keras.layers", "class_name": "LSTM", "config": {...}, "registered_name": None}
+
+Classes are found in a closed table: those that recurra decorates with `builtin`, those that the program registers, and
+those passed as `custom_objects`. Nothing is imported, unpickled or evaluated because a file names it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from recurra._checks import expected
+
+_builtin: dict[str, type] = {}
+_registered: dict[str, Any] = {}
+_registered_names: dict[Any, str] = {}
+_scopes: list[dict[str, Any]] = []
+
+
+def builtin(module: str) -> Callable[[type], type]:
+    """Decorator: puts a class of recurra into the closed table, as Keras's `module` would name it."""
+
+    def decorate(cls: type) -> type:
+        cls._keras_module = module  # type: ignore[attr-defined]
+        _builtin[cls.__name__] = cls
+        return cls
+
+    return decorate
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
+    """Decorator: lets files name this class or function of the caller's as `package>name`."""
+
+    def decorate(obj: Any) -> Any:
+        if inspect.isclass(obj) and not hasattr(obj, "get_config"):
+            raise ValueError(expected("register_keras_serializable", "a class with get_config()", obj.__name__))
+        registered_name = f"{package}>{name or obj.__name__}"
+        _registered[registered_name] = obj
+        _registered_names[obj] = registered_name
+        return obj
+
+    return decorate
+
+
+def get_registered_name(obj: Any) -> str:
+    """Returns the name that `obj` was registered under, else its own."""
+    return _registered_names.get(obj, obj.__name__)
+
+
+def get_registered_object(name: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """Returns the class or function registered as `name`, or None."""
+    for table in (custom_objects or {}, *reversed(_scopes), _registered):
+        if name in table:
+            return table[name]
+    return None
+
+
+class CustomObjectScope:
+    """Within the `with` block, files may name the given classes and functions.
+
+    Args:
+        custom_objects: Names and what they stand for.
+    """
+
+    def __init__(self, custom_objects: dict[str, Any]):
+        self.custom_objects = dict(custom_objects or {})
+
+    def __enter__(self) -> CustomObjectScope:
+        _scopes.append(self.custom_objects)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _scopes.pop()
+
+
+custom_object_scope = CustomObjectScope
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """Returns the table of classes and functions that the program registered; it may be added to."""
+    return _registered
+
+
+class Configurable:
+    """An object whose constructor's parameters are its attributes: `get_config` reads the signature."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, ready for JSON; `from_config` takes them."""
+        return {name: serialize_keras_object(getattr(self, name)) for name in parameters(type(self))}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Builds the object that `get_config` described."""
+        return cls(**{name: deserialize_keras_object(value) for name, value in config.items()})
+
+
+@cache
+def parameters(cls: type) -> tuple[str, ...]:
+    """Returns the names of the constructor's named parameters, those that it passes on to its bases included."""
+    names: dict[str, None] = {}
+    for base in cls.__mro__:
+        init = vars(base).get("__init__")
+        if init is None or base is object:
+            continue
+        found = list(inspect.signature(init).parameters.values())[1:]
+        named = (p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+        names.update((p.name, None) for p in named)
+        if not any(p.kind is p.VAR_KEYWORD for p in found):
+            break
+    return tuple(names)
+
+
+def serialize_keras_object(obj: Any) -> Any:
+    """Returns `obj` in a form that JSON can hold."""
+    if obj is None or isinstance(obj, (str, bool, int, float)):
+        return obj
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, np.dtype):
+        return obj.name
+    if isinstance(obj, np.ndarray):
+        config = {"value": obj.tolist(), "dtype": obj.dtype.name}
+        return {"class_name": "__numpy__", "config": config}
+    if isinstance(obj, tuple):
+        return {"class_name": "__tuple__", "items": [serialize_keras_object(item) for item in obj]}
+    if isinstance(obj, list):
+        return [serialize_keras_object(item) for item in obj]
+    if isinstance(obj, dict):
+        return {str(key): serialize_keras_object(value) for key, value in obj.items()}
+    if inspect.isfunction(obj) or inspect.isbuiltin(obj):
+        own = (getattr(obj, "__module__", None) or "").startswith("recurra.")
+        return obj.__name__ if own else _serialize_function(obj)
+    if hasattr(obj, "get_config"):
+        return _serialize_instance(obj)
+    raise TypeError(expected("serialize_keras_object", "an object with get_config()", repr(obj)))
+
+
+def _serialize_function(function: Any) -> Any:
+    module = "builtins"
+    name = getattr(function, "__name__", "")
+    if name == "<lambda>":
+        raise ValueError(
+            expected(
+                "serialize_keras_object", "a named function", "a lambda", "files hold no code; register a function"
+            )
+        )
+    return {
+        "module": module,
+        "class_name": "function",
+        "config": name,
+        "registered_name": get_registered_name(function),
+    }
+
+
+def _serialize_instance(obj: Any) -> dict[str, Any]:
+    cls = type(obj)
+    known = _builtin.get(cls.__name__) is cls
+    module = cls._keras_module if known else cls.__module__  # type: ignore[attr-defined]
+    serialized = {
+        "module": module,
+        "class_name": cls.__name__,
+        "config": obj.get_config(),
+        "registered_name": None if known else get_registered_name(cls),
+    }
+    if hasattr(obj, "get_build_config"):
+        build_config = obj.get_build_config()
+        if build_config is not None:
+            serialized["build_config"] = serialize_plain(build_config)
+    return serialized
+
+
+def serialize_plain(value: Any) -> Any:
+    """Returns nested shapes and the like as JSON would hold them: tuples as lists."""
+    if isinstance(value, (list, tuple)):
+        return [serialize_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: serialize_plain(item) for key, item in value.items()}
+    return value
+
+
+def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool = True) -> Any:
+    """Builds what `serialize_keras_object` described.
+
+    Args:
+        config: Its result, or anything nested of such results.
+        custom_objects: Classes and functions by name, beside those registered.
+        safe_mode: Must be True: there is no other mode here.
+
+    Raises:
+        TypeError: A class that is in no table.
+        ValueError: A function that is in no table, or code in place of a name.
+    """
+    if not safe_mode:
+        raise ValueError(expected("deserialize_keras_object", "safe_mode=True", safe_mode, "files never run code here"))
+    with CustomObjectScope(custom_objects) if custom_objects else contextlib.nullcontext():
+        return _deserialize(config)
+
+
+def _deserialize(config: Any) -> Any:
+    if isinstance(config, list):
+        return [_deserialize(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    if "class_name" not in config:
+        return {key: _deserialize(value) for key, value in config.items()}
+    class_name = config["class_name"]
+    if class_name == "__tuple__":
+        return tuple(_deserialize(item) for item in config["items"])
+    if class_name in ("__numpy__", "__tensor__"):
+        return np.array(config["config"]["value"], dtype=config["config"]["dtype"])
+    if class_name == "function":
+        return _find_function(config)
+    if class_name == "DTypePolicy":
+        return config["config"]["name"]
+    if "config" not in config:
+        return {key: _deserialize(value) for key, value in config.items()}
+    cls = find_class(class_name, config.get("registered_name"))
+    if not isinstance(config["config"], dict):
+        raise TypeError(expected("deserialize_keras_object", f"a config of {class_name}", repr(config["config"])))
+    # Newer versions of Keras write options that do not exist here: None means that they are off.
+    known = parameters(cls)
+    options = {key: value for key, value in config["config"].items() if value is not None or key in known}
+    instance = cls.from_config(options)
+    build_config = config.get("build_config")
+    if build_config and hasattr(instance, "build_from_config") and not getattr(instance, "built", False):
+        instance.build_from_config(build_config)
+    return instance
+
+
+def find_class(class_name: str, registered_name: str | None = None) -> type:
+    """Returns the class of that name from the closed table.
+
+    Raises:
+        TypeError: No such class is known.
+    """
+    for name in (registered_name, class_name):
+        found = get_registered_object(name) if name else None
+        if inspect.isclass(found):
+            return found
+    if class_name in ("Lambda", "__lambda__"):
+        raise TypeError(
+            expected("deserialize_keras_object", "a known class", "a Lambda layer", "it holds code, which is never run")
+        )
+    if class_name not in _builtin:
+        raise TypeError(
+            expected(
+                "deserialize_keras_object",
+                "a known class",
+                repr(class_name),
+                "pass it in custom_objects or decorate it with recurra.saving.register_keras_serializable()",
+            )
+        )
+    return _builtin[class_name]
+
+
+def _find_function(config: dict[str, Any]) -> Any:
+    from recurra import activations, losses, metrics
+
+    name = config["config"]
+    for candidate in (config.get("registered_name"), name):
+        found = get_registered_object(candidate) if candidate else None
+        if callable(found):
+            return found
+    for module in (activations, losses, metrics):
+        with contextlib.suppress(ValueError, TypeError):
+            found = module.get(name)
+            if inspect.isfunction(found):
+                return found
+    raise ValueError(
+        expected("deserialize_keras_object", "a known function", repr(name), "pass it in custom_objects or register it")
+    )
+
+
+def resolve(identifier: Any, by_name: dict[str, Any], who: str, what: str) -> Any:
+    """Returns the object that a caller means by a name, a class, a config, an object or a function; None for None.
+
+    Args:
+        identifier: What the caller gave.
+        by_name: The built-in classes and functions by their names.
+        who, what: For the error: "initializers.get", "an initializer".
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    if isinstance(identifier, dict):
+        return deserialize_keras_object(identifier)
+    if isinstance(identifier, str):
+        found = get_registered_object(identifier) or by_name.get(identifier)
+        if found is not None:
+            return found() if inspect.isclass(found) else found
+    elif inspect.isclass(identifier):
+        return identifier()
+    elif identifier is None or callable(identifier):
+        return identifier
+    raise ValueError(expected(who, f"{what} or its name", repr(identifier)))

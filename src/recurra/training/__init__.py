@@ -1,0 +1,1 @@
+"""Training: the loop, batches, callbacks and progress."""

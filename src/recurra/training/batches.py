@@ -1,0 +1,174 @@
+"""Batches: arrays cut into rows, and generators and datasets, in one form.
+
+A batch is three lists of arrays: inputs, targets and sample weights, each in the order of the model; a target or a
+weight that is not there is None.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from recurra import random
+from recurra._checks import expected, positive_int
+
+Batch = tuple[list[Any], list[Any], list[Any]]
+
+
+class ArrayBatches:
+    """Rows of arrays, batch after batch; the last one of an epoch may be smaller.
+
+    Args:
+        inputs: Arrays of N rows.
+        targets, weights: Arrays of N rows, or None for each.
+        batch_size: Rows of a batch.
+        shuffle: Draw a new order for each epoch from recurra's random stream; "batch": of the batches alone.
+        who: For errors.
+
+    Raises:
+        ValueError: If there are no rows, or the arrays differ in their number.
+    """
+
+    def __init__(
+        self,
+        inputs: list[Any],
+        targets: list[Any],
+        weights: list[Any],
+        batch_size: int | None = None,
+        shuffle: bool | str = False,
+        who: str = "fit",
+    ):
+        self.arrays = (inputs, targets, weights)
+        counts = {len(a) for part in self.arrays for a in part if a is not None}
+        if len(counts) > 1:
+            sizes = [[len(a) for a in part if a is not None] for part in self.arrays]
+            got = f"x with {sizes[0]}, y with {sizes[1]} and sample_weight with {sizes[2]} rows"
+            raise ValueError(expected(who, "the same number of rows everywhere", got))
+        self.rows = counts.pop() if counts else 0
+        if self.rows == 0:
+            raise ValueError(expected(who, "at least one row of data", "none"))
+        self.batch_size = positive_int(who, "batch_size", 32 if batch_size is None else batch_size)
+        self.shuffle = shuffle
+
+    @property
+    def steps(self) -> int:
+        """Number of batches of an epoch."""
+        return math.ceil(self.rows / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = self._order()
+        for start in range(0, self.rows, self.batch_size):
+            stop = min(start + self.batch_size, self.rows)
+            rows: Any = slice(start, stop) if order is None else order[start:stop]
+            inputs, targets, weights = ([None if a is None else a[rows] for a in part] for part in self.arrays)
+            yield inputs, targets, weights
+
+    def _order(self) -> np.ndarray | None:
+        if not self.shuffle:
+            return None
+        generator = np.random.default_rng(random.draw_seed())
+        if self.shuffle == "batch":
+            starts = np.arange(self.steps) * self.batch_size
+            generator.shuffle(starts[: self.rows // self.batch_size])
+            return np.concatenate([np.arange(s, min(s + self.batch_size, self.rows)) for s in starts])
+        return generator.permutation(self.rows)
+
+
+class IterableBatches:
+    """Batches that a generator, a dataset or a PyDataset gives: x, (x, y) or (x, y, sample_weight).
+
+    Args:
+        source: The iterable; an object with `__getitem__` and `__len__` is gone through by index at each epoch.
+        convert: Turns one of its items into a `Batch`.
+        shuffle: Draw a new order of the indices for each epoch, where there are indices.
+    """
+
+    def __init__(self, source: Any, convert: Callable[[Any], Batch], shuffle: bool | str = False):
+        self.source = source
+        self.convert = convert
+        self.shuffle = shuffle
+        self.by_index = hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, list)
+        self._rest: Iterator[Any] | None = None
+
+    @property
+    def steps(self) -> int | None:
+        """Number of batches of an epoch, or None if it is not known before its end."""
+        length = getattr(self.source, "num_batches", None)
+        if length is None and hasattr(self.source, "__len__"):
+            length = len(self.source)
+        return length
+
+    def __iter__(self) -> Iterator[Batch]:
+        for item in self._items():
+            yield self.convert(item)
+        if hasattr(self.source, "on_epoch_end"):
+            self.source.on_epoch_end()
+
+    def _items(self) -> Iterable[Any]:
+        if not self.by_index:
+            return self.source
+        order: Any = range(len(self.source))
+        if self.shuffle:
+            order = np.random.default_rng(random.draw_seed()).permutation(len(self.source))
+        return (self.source[int(i)] for i in order)
+
+
+def limited(batches: Any, steps: int | None) -> Callable[[], Iterator[Batch]]:
+    """Returns a function that gives the batches of the next epoch.
+
+    With `steps`, an epoch takes that many batches and the next one goes on where it stopped. Where the data end first,
+    the epoch ends with a warning and the next one starts anew, as in Keras.
+
+    Args:
+        batches: An `ArrayBatches` or `IterableBatches`.
+        steps: Batches of an epoch, or None for all.
+    """
+    if steps is None:
+        return lambda: iter(batches)
+    stream: Iterator[Batch] | None = None
+
+    def next_epoch() -> Iterator[Batch]:
+        nonlocal stream
+        stream = iter(batches) if stream is None else stream
+        for done in range(steps):
+            batch = next(stream, None)
+            if batch is None and done == 0:
+                stream = iter(batches)
+                batch = next(stream, None)
+            if batch is None:
+                stream = None
+                warnings.warn(
+                    f"Your input ran out of data after {done} of {steps} steps; interrupting this epoch. "
+                    "Make sure that it can give at least `steps_per_epoch * epochs` batches.",
+                    stacklevel=2,
+                )
+                return
+            yield batch
+
+    return next_epoch
+
+
+def split_tail(arrays: list[Any], fraction: float) -> tuple[list[Any], list[Any]]:
+    """Returns arrays without and of their last rows: `n - floor(n * (1 - fraction))` of n.
+
+    Raises:
+        ValueError: If one of the two parts would be empty.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(expected("fit", "validation_split between 0 and 1", fraction))
+    rows = next(len(a) for a in arrays if a is not None)
+    cut = math.floor(rows * (1 - fraction))
+    if cut == 0 or cut == rows:
+        raise ValueError(expected("fit", "enough rows to split", f"{rows} rows and validation_split={fraction}"))
+    return [None if a is None else a[:cut] for a in arrays], [None if a is None else a[cut:] for a in arrays]
+
+
+def is_iterable_data(x: Any) -> bool:
+    """Returns whether `x` gives batches by itself, so that it holds the targets too."""
+    if isinstance(x, (np.ndarray, list, tuple, dict)) or x is None or hasattr(x, "__array__"):
+        return False
+    return hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))

@@ -1,0 +1,148 @@
+"""Going on with a training run that was cut off."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recurra import random
+from recurra._checks import expected
+from recurra._files import write_atomically
+from recurra.errors import FileFormatError
+from recurra.training.callbacks.base import Callback
+from recurra.training.callbacks.checkpoint import check_save_freq
+
+
+class BackupAndRestore(Callback):
+    """Keeps a backup from which a run of the same program goes on after it was cut off.
+
+    The backup holds weights, the optimizer's variables, the states of stateful layers, those of all random streams and
+    the epoch, so the resumed run ends with the weights, to the bit, of a run that was never cut off. It is written
+    atomically: a run killed while it writes finds the backup before. Put it last among the callbacks, after those that
+    change the learning rate. What other callbacks remember (the patience of `EarlyStopping`) begins anew.
+
+    Args:
+        backup_dir: Directory of its own.
+        save_freq: "epoch", or a number of batches; an epoch cut off then begins again from the weights in between.
+        delete_checkpoint: Delete the backup when training has ended.
+    """
+
+    def __init__(
+        self, backup_dir: str | os.PathLike[str], save_freq: str | int = "epoch", delete_checkpoint: bool = True
+    ):
+        super().__init__()
+        if not backup_dir:
+            hint = "Empty `backup_dir` argument passed"
+            raise ValueError(expected("BackupAndRestore", "a directory", repr(backup_dir), hint))
+        check_save_freq("BackupAndRestore", save_freq, "Invalid value for argument `save_freq`")
+        self.backup_dir = os.fspath(backup_dir)
+        self.save_freq = save_freq
+        self.delete_checkpoint = delete_checkpoint
+        self._path = Path(self.backup_dir) / "backup.npz"
+        self._current_epoch = 0
+        self._batches = 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if not self.model.built:
+            hint = "give it an Input or call it on a batch before fit()"
+            raise ValueError(expected("BackupAndRestore", "a built model", "one that is not", hint))
+        if self._path.exists():
+            self._restore()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self.save_freq != "epoch":
+            self._batches += 1
+            if self._batches >= int(self.save_freq):
+                self._save()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._current_epoch = epoch + 1
+        if self.save_freq == "epoch":
+            self._save()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self.delete_checkpoint and self._path.exists():
+            self._path.unlink()
+            if not any(Path(self.backup_dir).iterdir()):
+                os.rmdir(self.backup_dir)
+
+    def _save(self) -> None:
+        self._batches = 0
+        meta = {
+            "epoch": self._current_epoch,
+            "stream": random.get_stream_state(),
+            "averages_swapped": self.model.optimizer.averages_swapped,
+            "seeds": [[seed.seed, seed.get_state()] for seed in _seed_generators(self.model)],
+        }
+        arrays = {f"weight_{i}": variable.value for i, variable in enumerate(self.model.weights)}
+        arrays |= {f"optimizer_{i}": variable.value for i, variable in enumerate(self.model.optimizer.variables)}
+        arrays |= _stored_states(self.model)
+        data = io.BytesIO()
+        np.savez(data, meta=np.array(json.dumps(meta)), **arrays)
+        os.makedirs(self.backup_dir, exist_ok=True)
+        write_atomically(self._path, data.getvalue())
+
+    def _restore(self) -> None:
+        with _open(self._path) as file:
+            meta = json.loads(str(file["meta"]))
+            arrays = {name: file[name] for name in file.files}
+        optimizer = self.model.optimizer
+        optimizer.build(self.model.trainable_weights)
+        variables = {f"weight_{i}": variable for i, variable in enumerate(self.model.weights)}
+        variables |= {f"optimizer_{i}": variable for i, variable in enumerate(optimizer.variables)}
+        seeds = list(_seed_generators(self.model))
+        saved = {name: array.shape for name, array in arrays.items() if name.startswith(("weight_", "optimizer_"))}
+        if saved != {name: variable.shape for name, variable in variables.items()} or len(seeds) != len(meta["seeds"]):
+            hint = "delete it, or make the model as it was"
+            raise FileFormatError(expected("BackupAndRestore", "a backup of this model", str(self._path), hint))
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
+        for seed, (number, state) in zip(seeds, meta["seeds"], strict=True):
+            seed.seed = number
+            seed.set_state(state)
+        optimizer.averages_swapped = meta["averages_swapped"]
+        _store_states(self.model, arrays)
+        random.set_stream_state(meta["stream"])
+        self._current_epoch = meta["epoch"]
+        self.model._initial_epoch = meta["epoch"]
+
+
+def _open(path: Path) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        hint = "delete it to begin anew"
+        raise FileFormatError(expected("BackupAndRestore", "a whole backup", str(path), hint)) from error
+
+
+def _walk(layer: Any) -> Iterator[Any]:
+    yield layer
+    for sublayer in layer._sublayers():
+        yield from _walk(sublayer)
+
+
+def _seed_generators(model: Any) -> Iterator[random.SeedGenerator]:
+    for layer in _walk(model):
+        yield from (value for value in vars(layer).values() if isinstance(value, random.SeedGenerator))
+
+
+def _stateful_layers(model: Any) -> list[Any]:
+    return [layer for layer in _walk(model) if getattr(layer, "stateful", False) and hasattr(layer, "states")]
+
+
+def _stored_states(model: Any) -> dict[str, np.ndarray]:
+    """Returns the states that stateful layers carry from batch to batch, by layer and position."""
+    layers = _stateful_layers(model)
+    return {f"state_{i}_{j}": state for i, layer in enumerate(layers) for j, state in enumerate(layer.states or [])}
+
+
+def _store_states(model: Any, arrays: dict[str, np.ndarray]) -> None:
+    for i, layer in enumerate(_stateful_layers(model)):
+        count = sum(name.startswith(f"state_{i}_") for name in arrays)
+        layer.states = [arrays[f"state_{i}_{j}"] for j in range(count)] or None

@@ -1,0 +1,66 @@
+"""A table of the epochs in a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from typing import Any
+
+import numpy as np
+
+from recurra._files import write_atomically
+from recurra.training.callbacks.base import Callback
+
+
+class CSVLogger(Callback):
+    """Writes one row per epoch, so that the file is whole after each; values that an epoch lacks are "NA".
+
+    Args:
+        filename: The file.
+        separator: Between the fields.
+        append: Go on with a file that is there, instead of replacing it.
+    """
+
+    def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False):
+        super().__init__()
+        self.filename = os.fspath(filename)
+        self.sep = separator
+        self.append = append
+        self.keys: list[str] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        rows = self._rows() if self.append and os.path.exists(self.filename) else []
+        self.keys = rows[0][1:] if rows else []
+        if not rows:
+            write_atomically(self.filename, b"")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs = logs or {}
+        new = sorted(key for key in logs if key not in self.keys)
+        if new or not os.path.getsize(self.filename):
+            self.keys += new
+            self._widen(len(new))
+        row = [epoch, *(_text(logs.get(key, "NA")) for key in self.keys)]
+        with open(self.filename, "a", newline="", encoding="utf-8") as file:
+            file.write(self._lines([row]))
+
+    def _widen(self, added: int) -> None:
+        """Writes the header anew, and "NA" where earlier rows lack the columns added."""
+        rows = [[*row, *["NA"] * added] for row in self._rows()[1:]]
+        write_atomically(self.filename, self._lines([["epoch", *self.keys], *rows]).encode())
+
+    def _rows(self) -> list[list[str]]:
+        with open(self.filename, newline="", encoding="utf-8") as file:
+            return list(csv.reader(file, delimiter=self.sep))
+
+    def _lines(self, rows: list[list[Any]]) -> str:
+        text = io.StringIO()
+        csv.writer(text, delimiter=self.sep).writerows(rows)
+        return text.getvalue()
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, str) or np.ndim(value) == 0:
+        return value
+    return f'"[{", ".join(map(str, value))}]"'

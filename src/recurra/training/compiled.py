@@ -1,0 +1,198 @@
+"""What `compile` was told, brought into the order of the model's outputs: losses, their weights, and metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import losses, metrics
+from recurra._checks import expected
+from recurra.metrics import Mean, MeanMetricWrapper, Metric
+
+
+def per_output(given: Any, names: list[str], what: str) -> list[Any]:
+    """Returns one entry for each output from a list in their order or a dict by their names.
+
+    Raises:
+        ValueError: If names or numbers do not fit.
+    """
+    if isinstance(given, dict):
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            raise ValueError(expected("compile", f"{what} for the outputs {names}", repr(unknown[0])))
+        return [given.get(name) for name in names]
+    if len(given) != len(names):
+        raise ValueError(expected("compile", f"{what} for {len(names)} outputs", f"{len(given)}"))
+    return list(given)
+
+
+class CompiledLosses:
+    """The losses of a model's outputs.
+
+    Args:
+        loss: A loss for all outputs, or a list or dict of losses.
+        loss_weights: Factors of the outputs' losses, as a list or dict; None for ones.
+        names: The outputs' names.
+    """
+
+    def __init__(self, loss: Any, loss_weights: Any, names: list[str]):
+        several = isinstance(loss, (list, tuple)) or (isinstance(loss, dict) and "class_name" not in loss)
+        given = per_output(loss, names, "loss") if several else [loss] * len(names)
+        self.names = names
+        self.losses = [losses.as_loss(one) for one in given]
+        if loss_weights is None:
+            self.factors = [1.0] * len(names)
+        elif isinstance(loss_weights, (int, float)):
+            self.factors = [float(loss_weights)] * len(names)
+        else:
+            found = per_output(loss_weights, names, "loss_weights")
+            self.factors = [1.0 if factor is None else float(factor) for factor in found]
+        self.trackers = [Mean(name=f"{name}_loss") for name in names] if len(names) > 1 else []
+
+    def values_and_gradients(
+        self, targets: list[Any], outputs: list[Any], weights: list[Any], masks: list[Any]
+    ) -> tuple[float, list[float], list[Any]]:
+        """Returns the total loss, the loss of each output, and the gradients of the outputs."""
+        total, values, gradients = 0.0, [], []
+        for loss, factor, target, output, weight, mask in zip(
+            self.losses, self.factors, targets, outputs, weights, masks, strict=True
+        ):
+            if loss is None:
+                values.append(0.0)
+                gradients.append(None)
+                continue
+            value, gradient = loss.value_and_gradient(target, output, weight, mask)
+            if np.ndim(value):
+                value, gradient = float(np.mean(value)), gradient / np.size(value)
+            values.append(value)
+            total += factor * value
+            gradients.append(gradient if factor == 1 else gradient * np.asarray(factor, gradient.dtype))
+        return total, values, gradients
+
+    def values(
+        self, targets: list[Any], outputs: list[Any], weights: list[Any], masks: list[Any]
+    ) -> tuple[float, list[float]]:
+        """Returns the total loss and the loss of each output."""
+        total, values = 0.0, []
+        for loss, factor, target, output, weight, mask in zip(
+            self.losses, self.factors, targets, outputs, weights, masks, strict=True
+        ):
+            if loss is None:
+                values.append(0.0)
+                continue
+            if mask is not None:
+                from recurra.layers.base import as_array
+
+                output = as_array(output, mask)
+            value = float(np.mean(loss(target, output, weight)))
+            values.append(value)
+            total += factor * value
+        return total, values
+
+
+class CompiledMetrics:
+    """The metrics of a model's outputs.
+
+    Args:
+        given: Metrics for the only output, or a list or dict of lists of them.
+        names: The outputs' names.
+        weighted: Whether sample weights count.
+        taken: Names that metrics have already: ours get "weighted_" before them.
+    """
+
+    def __init__(self, given: Any, names: list[str], weighted: bool = False, taken: tuple[str, ...] = ()):
+        self.names = names
+        self.weighted = weighted
+        self.taken = taken
+        if given is None:
+            found: list[Any] = [[] for _ in names]
+        elif isinstance(given, dict):
+            found = per_output(given, names, "metrics")
+        elif len(names) == 1:
+            found = [given]
+        else:
+            found = per_output(given, names, "metrics")
+        self._given = [_flat(entry) for entry in found]
+        self.metrics: list[tuple[int, str, Metric]] | None = None
+
+    def __bool__(self) -> bool:
+        return any(self._given)
+
+    def resolve(self, targets: list[Any], outputs: list[Any]) -> None:
+        """Makes the metric objects: which accuracy is meant depends on the shapes of the first batch."""
+        if self.metrics is not None:
+            return
+        made = []
+        for position, entries in enumerate(self._given):
+            for entry in entries:
+                metric, name = _make_metric(entry, targets[position], outputs[position])
+                if len(self.names) > 1:
+                    name = f"{self.names[position]}_{name}"
+                if name in self.taken:
+                    name = f"weighted_{name}"
+                made.append((position, name, metric))
+        self.metrics = made
+
+    def update(self, targets: list[Any], outputs: list[Any], weights: list[Any], masks: list[Any]) -> None:
+        """Adds a batch."""
+        self.resolve(targets, outputs)
+        for position, _, metric in self.metrics or []:
+            weight = weights[position] if self.weighted else None
+            mask = masks[position]
+            if mask is not None:
+                marks = np.asarray(mask, np.float64)
+                weight = marks if weight is None else marks * np.reshape(weight, (len(weight), -1))
+            metric.update_state(targets[position], outputs[position], sample_weight=weight)
+
+    def results(self) -> dict[str, Any]:
+        """Returns the results by name."""
+        return {name: metric.result() for _, name, metric in self.metrics or []}
+
+    def reset(self) -> None:
+        """Forgets all batches."""
+        for _, _, metric in self.metrics or []:
+            metric.reset_state()
+
+
+def _flat(entry: Any) -> list[Any]:
+    if entry is None:
+        return []
+    if isinstance(entry, (list, tuple)):
+        return [item for part in entry for item in _flat(part)]
+    return [entry]
+
+
+def _make_metric(entry: Any, target: Any, output: Any) -> tuple[Metric, str]:
+    if isinstance(entry, str) and entry.lower() in ("accuracy", "acc"):
+        return _accuracy_for(np.shape(target), np.shape(output)), entry
+    if isinstance(entry, str) and entry.lower() in ("crossentropy", "ce"):
+        return _crossentropy_for(np.shape(target), np.shape(output)), entry
+    found = metrics.get(entry)
+    if isinstance(found, Metric):
+        return found, entry if isinstance(entry, str) else found.name
+    name = entry if isinstance(entry, str) else getattr(found, "__name__", type(found).__name__)
+    return MeanMetricWrapper(found, name=name), name
+
+
+def _kind(target: tuple[int, ...], output: tuple[int, ...]) -> str:
+    if output[-1:] == (1,):
+        return "binary"
+    sparse = len(target) < len(output) or (target[-1:] == (1,) and output[-1] > 1)
+    return "sparse" if sparse else "categorical"
+
+
+def _accuracy_for(target: tuple[int, ...], output: tuple[int, ...]) -> Metric:
+    return {
+        "binary": metrics.BinaryAccuracy,
+        "sparse": metrics.SparseCategoricalAccuracy,
+        "categorical": metrics.CategoricalAccuracy,
+    }[_kind(target, output)]()
+
+
+def _crossentropy_for(target: tuple[int, ...], output: tuple[int, ...]) -> Metric:
+    return {
+        "binary": metrics.BinaryCrossentropy,
+        "sparse": metrics.SparseCategoricalCrossentropy,
+        "categorical": metrics.CategoricalCrossentropy,
+    }[_kind(target, output)]()

@@ -1,0 +1,191 @@
+"""The loops of training, evaluation and prediction. They print nothing: progress is a callback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from recurra import _tree
+from recurra.training.batches import Batch
+from recurra.training.callbacks import CallbackList
+from recurra.training.compiled import CompiledLosses, CompiledMetrics
+from recurra.variables import Arena, Variable
+
+
+class Trainable:
+    """A compiled model made ready for steps: its weights in arenas, its losses and metrics in the outputs' order.
+
+    Args:
+        model: A built model.
+        optimizer: It is built for the model's trainable weights.
+        losses: The losses of the outputs.
+        metrics: The metrics, and the weighted ones.
+    """
+
+    def __init__(
+        self, model: Any, optimizer: Any, losses: CompiledLosses, metrics: tuple[CompiledMetrics, CompiledMetrics]
+    ):
+        self.model = model
+        self.optimizer = optimizer
+        self.losses = losses
+        self.metrics = [metric for metric in metrics if metric]
+        self.arenas: list[Arena] = []
+        self.variables: list[Variable] = []
+        self.loss_sum = self.rows = 0.0
+
+    def prepare(self) -> None:
+        """Lays the trainable weights into arenas, unless they lie there."""
+        if self.arenas and all(arena.is_current() for arena in self.arenas):
+            return
+        self.variables = self.model.trainable_weights
+        by_dtype: dict[str, list[Variable]] = {}
+        for variable in self.variables:
+            by_dtype.setdefault(variable.dtype, []).append(variable)
+        self.arenas = [Arena(variables) for variables in by_dtype.values()]
+        self.penalised = [variable for variable in self.variables if variable.regularizer is not None]
+        self.optimizer.build(self.variables)
+
+    def reset(self) -> None:
+        """Forgets losses and metrics of the batches so far."""
+        self.loss_sum = self.rows = 0.0
+        for tracker in self.losses.trackers:
+            tracker.reset_state()
+        for metric in self.metrics:
+            metric.reset()
+
+    def results(self) -> dict[str, Any]:
+        """Returns the means of the losses, weighted by rows, and the metrics, in alphabetical order."""
+        logs: dict[str, Any] = {"loss": self.loss_sum / self.rows if self.rows else 0.0}
+        for tracker in self.losses.trackers:
+            logs[tracker.name] = tracker.result()
+        for metric in self.metrics:
+            logs |= metric.results()
+        return {name: logs[name] for name in sorted(logs)}
+
+    def train_step(self, batch: Batch) -> None:
+        """One step: forward, loss, backward, update."""
+        inputs, targets, weights = batch
+        model = self.model
+        outputs, cache, masks = model.run(inputs, None, True, {}, True)
+        outputs, masks = _leaves(outputs, masks)
+        total, values, gradients = self.losses.values_and_gradients(targets, outputs, weights, masks)
+        for arena in self.arenas:
+            arena.zero_grad()
+        model.backward_all(gradients if len(gradients) > 1 else gradients[0], cache, need_dx=False)
+        total += self._penalise() + getattr(cache, "activity_loss", 0.0)
+        if self.optimizer.loss_scale_factor:
+            for arena in self.arenas:
+                arena.grads *= self.optimizer.loss_scale_factor
+        if self.variables:
+            self.optimizer.step(self.variables)
+        self._record(batch, outputs, masks, total, values)
+
+    def test_step(self, batch: Batch) -> None:
+        """Adds a batch to the losses and metrics, without training on it."""
+        inputs, targets, weights = batch
+        outputs, cache, masks = self.model.run(inputs, None, False, {}, False)
+        outputs, masks = _leaves(outputs, masks)
+        total, values = self.losses.values(targets, outputs, weights, masks)
+        penalties = sum(v.regularizer(v.value) for v in self.model.trainable_weights if v.regularizer is not None)
+        total += penalties + getattr(cache, "activity_loss", 0.0)
+        self._record(batch, outputs, masks, total, values)
+
+    def _penalise(self) -> float:
+        """Adds the gradients of the weights' penalties, and returns the penalties."""
+        total = 0.0
+        for variable in self.penalised:
+            total += variable.regularizer(variable.value)  # type: ignore[misc]
+            variable.grad[...] += variable.regularizer.gradient(variable.value)  # type: ignore[index, union-attr]
+        return total
+
+    def _record(self, batch: Batch, outputs: list[Any], masks: list[Any], total: float, values: list[float]) -> None:
+        rows = len(batch[0][0])
+        self.loss_sum += total * rows
+        self.rows += rows
+        for tracker, value in zip(self.losses.trackers, values, strict=False):
+            tracker.update_state(value)  # Keras does not weigh these by rows
+        for metric in self.metrics:
+            metric.update(batch[1], outputs, batch[2], masks)
+
+
+def _leaves(outputs: Any, masks: Any) -> tuple[list[Any], list[Any]]:
+    outputs = _tree.flatten(outputs)
+    found = _tree.flatten(masks) if masks is not None else []
+    return outputs, found if len(found) == len(outputs) else [None] * len(outputs)
+
+
+def fit(
+    trainable: Trainable,
+    next_epoch: Callable[[], Iterable[Batch]],
+    callbacks: CallbackList,
+    epochs: int,
+    initial_epoch: int,
+    validate: Callable[[int], dict[str, Any]],
+) -> None:
+    """Trains.
+
+    Args:
+        trainable: The compiled model.
+        next_epoch: Gives the batches of an epoch.
+        callbacks: Called at every hook.
+        epochs: Number of the last epoch.
+        initial_epoch: Number of the first, from 0.
+        validate: Returns the logs of the validation after an epoch, an empty dict if there is none.
+    """
+    model = trainable.model
+    model.stop_training = False
+    trainable.prepare()
+    callbacks.on_train_begin()
+    logs: dict[str, Any] = {}
+    wants_batches = callbacks.wants("on_train_batch_end")
+    for epoch in range(getattr(model, "_initial_epoch", None) or initial_epoch, epochs):
+        trainable.reset()
+        callbacks.on_epoch_begin(epoch)
+        for step, batch in enumerate(next_epoch()):
+            callbacks.on_train_batch_begin(step)
+            trainable.train_step(batch)
+            if wants_batches:
+                callbacks.on_train_batch_end(step, trainable.results())
+            if model.stop_training:
+                break
+        logs = trainable.results() | validate(epoch)
+        logs = {name: logs[name] for name in sorted(logs)}
+        callbacks.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    trainable.optimizer.finalize_variable_values(trainable.variables)
+    callbacks.on_train_end(logs)
+
+
+def evaluate(trainable: Trainable, batches: Iterable[Batch], callbacks: CallbackList) -> dict[str, Any]:
+    """Returns losses and metrics of the batches."""
+    trainable.reset()
+    callbacks.on_test_begin()
+    wants_batches = callbacks.wants("on_test_batch_end")
+    for step, batch in enumerate(batches):
+        callbacks.on_test_batch_begin(step)
+        trainable.test_step(batch)
+        if wants_batches:
+            callbacks.on_test_batch_end(step, trainable.results())
+    logs = trainable.results()
+    callbacks.on_test_end(logs)
+    return logs
+
+
+def predict(model: Any, batches: Iterable[Batch], callbacks: CallbackList) -> Any:
+    """Returns the model's outputs for all batches, end to end."""
+    callbacks.on_predict_begin()
+    structure: Any = None
+    parts: list[list[np.ndarray]] = []
+    for step, (inputs, _, _) in enumerate(batches):
+        callbacks.on_predict_batch_begin(step)
+        structure, _, _ = model.run(inputs, None, False, {}, False)
+        parts.append(_tree.flatten(structure))
+        callbacks.on_predict_batch_end(
+            step, {"outputs": structure} if callbacks.wants("on_predict_batch_end") else None
+        )
+    callbacks.on_predict_end()
+    joined = [np.concatenate(pieces) if len(pieces) > 1 else pieces[0] for pieces in zip(*parts, strict=True)]
+    return _tree.pack_as(structure, joined)

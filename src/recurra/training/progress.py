@@ -1,0 +1,150 @@
+"""Progress lines in Keras's form: a live bar on a terminal or in a notebook, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from recurra.training.callbacks.base import Callback
+
+BAR_WIDTH = 20
+INTERVAL_S = 0.05  # between two drawings of the bar
+
+
+class ProgbarLogger(Callback):
+    """Prints the progress of `fit`, `evaluate` and `predict`; `params["verbose"]` is 1 (bar) or 2 (a line an epoch)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._in_fit = False
+        self._started_s = self._drawn_s = 0.0
+        self._seen = 0
+        self._width = 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._in_fit = True
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self._verbose and self._params["epochs"] > 1:
+            self._write(f"Epoch {epoch + 1}/{self._params['epochs']}\n")
+        self._start()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._advance(batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._finish(logs)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        if not self._in_fit:
+            self._start()
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        if not self._in_fit:
+            self._advance(batch, logs)
+
+    def on_test_end(self, logs: Any = None) -> None:
+        if not self._in_fit:
+            self._finish(logs)
+
+    def on_predict_begin(self, logs: Any = None) -> None:
+        self._start()
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._advance(batch, None)
+
+    def on_predict_end(self, logs: Any = None) -> None:
+        self._finish(None)
+
+    @property
+    def _params(self) -> dict[str, Any]:
+        return self.params or {}
+
+    @property
+    def _verbose(self) -> int:
+        return self._params.get("verbose", 1)
+
+    def _start(self) -> None:
+        self._started_s = time.perf_counter()
+        self._drawn_s = 0.0
+        self._seen = self._width = 0
+
+    def _advance(self, batch: int, logs: Any) -> None:
+        self._seen = batch + 1
+        if self._verbose != 1 or not is_live():
+            return
+        now = time.perf_counter()
+        if now - self._drawn_s >= INTERVAL_S:
+            self._drawn_s = now
+            self._draw(now, logs, finished=False)
+
+    def _finish(self, logs: Any) -> None:
+        now = time.perf_counter()
+        if self._verbose == 1 and is_live():
+            self._draw(now, logs, finished=True)
+        elif self._verbose == 1:
+            self._write(f"{self._count()} {'━' * BAR_WIDTH} {self._timing(now, ' ')}{_values(logs)}\n")
+        elif self._verbose == 2:
+            self._write(f"{self._count()} - {self._timing(now, ' - ')}{_values(logs)}\n")
+
+    def _target(self) -> int | None:
+        return self._params.get("steps") or None
+
+    def _count(self) -> str:
+        target = self._target() or self._seen
+        return f"{self._seen:{len(str(target))}d}/{target}"
+
+    def _step_s(self, now: float) -> float:
+        return (now - self._started_s) / max(self._seen, 1)
+
+    def _timing(self, now: float, between: str) -> str:
+        return f"{now - self._started_s:.0f}s{between}{_duration(self._step_s(now))}/step"
+
+    def _draw(self, now: float, logs: Any, finished: bool) -> None:
+        target = self._seen if finished else self._target()
+        if target is None:
+            bar, plain = f"{self._seen:7d}/Unknown", f"{self._seen:7d}/Unknown"
+        else:
+            done = BAR_WIDTH * self._seen // target
+            bar = f"\x1b[1m{self._count()}\x1b[0m "
+            bar += f"\x1b[32m{'━' * done}\x1b[0m\x1b[37m{'━' * (BAR_WIDTH - done)}\x1b[0m"
+            plain = f"{self._count()} {'━' * BAR_WIDTH}"
+        left_s = now - self._started_s if finished or target is None else self._step_s(now) * (target - self._seen)
+        clock = f"{left_s:.0f}s" if finished or target is None else _clock(left_s)
+        tail = f" {_duration(self._step_s(now))}/step{_values(logs)}"
+        width = len(plain) + len(clock) + len(tail) + 1
+        padding = " " * max(self._width - width, 0)
+        self._write(f"\r{bar} \x1b[1m{clock}\x1b[0m{tail}{padding}{chr(10) * finished}")
+        self._width = width
+
+    @staticmethod
+    def _write(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def is_live() -> bool:
+    """Returns whether a line can be drawn over: on a terminal, and in a notebook."""
+    return sys.stdout.isatty() or "ipykernel" in sys.modules
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    if whole > 3600:
+        return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
+    return f"{whole // 60}:{whole % 60:02d}" if whole > 60 else f"{whole}s"
+
+
+def _duration(seconds: float) -> str:
+    if seconds >= 1 or seconds == 0:
+        return f"{seconds:.0f}s"
+    return f"{seconds * 1e3:.0f}ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f}us"
+
+
+def _values(logs: Any) -> str:
+    parts = []
+    for name, value in (logs or {}).items():
+        number = float(sum(value) / len(value)) if hasattr(value, "__len__") else float(value)
+        parts.append(f" - {name}: {number:.4f}" if abs(number) > 1e-3 else f" - {name}: {number:.4e}")
+    return "".join(parts)

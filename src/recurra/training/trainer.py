@@ -1,0 +1,430 @@
+"""The part of a model that trains: Keras's words, thin over the loops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import _tree, optimizers, saving
+from recurra._checks import expected
+from recurra.layers.base import plain_numbers_as_array
+from recurra.training import loop
+from recurra.training.batches import ArrayBatches, Batch, IterableBatches, is_iterable_data, limited, split_tail
+from recurra.training.callbacks import CallbackList, History
+from recurra.training.compiled import CompiledLosses, CompiledMetrics, per_output
+
+AUTO = "auto"
+
+
+class Trainer:
+    """compile, fit, evaluate and predict for a `Model` (https://keras.io/api/models/model_training_apis)."""
+
+    optimizer: Any = None
+    loss: Any = None
+    stop_training = False
+    _trainable_state: loop.Trainable | None = None
+    _compile_arguments: dict[str, Any] | None = None
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Says how the model is trained.
+
+        Args:
+            optimizer: Name, config or object.
+            loss: A loss for all outputs, or a list or dict of losses.
+            loss_weights: Factors of the outputs' losses.
+            metrics: What to report beside the loss; sample weights do not count.
+            weighted_metrics: The same; sample weights count.
+            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: Accepted, change nothing.
+
+        Raises:
+            ValueError: If a name is unknown.
+        """
+        self.optimizer = optimizers.get(optimizer)
+        self.loss = loss
+        given = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
+        flags = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": False}
+        self._compile_arguments = given | flags
+        self._trainable_state = None
+        _check_names(loss, metrics, weighted_metrics)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` was called."""
+        return self._compile_arguments is not None
+
+    def _trainable_model(self, who: str) -> loop.Trainable:
+        """Returns the compiled model made ready for steps; made once, when the outputs are known.
+
+        Raises:
+            ValueError: If the model is not compiled.
+        """
+        if self._compile_arguments is None:
+            raise ValueError(expected(who, "a compiled model", f"{self.name!r}", "call compile() first"))  # type: ignore[attr-defined]
+        if self._trainable_state is None:
+            given, names = self._compile_arguments, self.output_names  # type: ignore[attr-defined]
+            plain = CompiledMetrics(given["metrics"], names)
+            taken = _names_of(given["metrics"], names)
+            weighted = CompiledMetrics(given["weighted_metrics"], names, weighted=True, taken=taken)
+            losses = CompiledLosses(given["loss"], given["loss_weights"], names)
+            self._trainable_state = loop.Trainable(self, self.optimizer, losses, (plain, weighted))
+        return self._trainable_state
+
+    # Data -----------------------------------------------------------------------------------------------------------
+
+    def _targets(self, y: Any, who: str) -> list[Any]:
+        names = self.output_names  # type: ignore[attr-defined]
+        if y is None:
+            return [None] * len(names)
+        y = plain_numbers_as_array(y)
+        leaves = per_output(y, names, "targets") if isinstance(y, dict) else _tree.flatten(y)
+        if len(leaves) != len(names):
+            raise ValueError(expected(who, f"targets for {len(names)} outputs", len(leaves)))
+        return [None if leaf is None else _numbers(leaf, f"{who} y") for leaf in leaves]
+
+    def _weights(self, sample_weight: Any, count: int, who: str) -> list[Any]:
+        if sample_weight is None:
+            return [None] * count
+        if isinstance(sample_weight, dict):
+            leaves = per_output(sample_weight, self.output_names, "sample_weight")  # type: ignore[attr-defined]
+        elif isinstance(sample_weight, (list, tuple)) and len(sample_weight) == count and count > 1:
+            leaves = list(sample_weight)
+        else:
+            leaves = [sample_weight] * count
+        return [None if leaf is None else _numbers(leaf, f"{who} sample_weight") for leaf in leaves]
+
+    def _arrays(
+        self, x: Any, y: Any, sample_weight: Any, class_weight: Any, who: str
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """Returns inputs, targets and weights as lists of arrays in the model's order."""
+        if x is None:
+            raise ValueError(expected(who, "x, the inputs", "none"))
+        self.build_for(x)  # type: ignore[attr-defined]
+        inputs = self.standardize_inputs(x)  # type: ignore[attr-defined]
+        inputs = inputs if isinstance(inputs, list) else _tree.flatten(inputs)
+        targets = self._targets(y, who)
+        if class_weight is not None:
+            if sample_weight is not None:
+                raise ValueError(expected(who, "class_weight or sample_weight", "both"))
+            if len(targets) != 1 or targets[0] is None:
+                raise ValueError(expected(who, "one output with class_weight", f"{len(targets)}"))
+            sample_weight = _weights_of_classes(targets[0], class_weight)
+        return inputs, targets, self._weights(sample_weight, len(targets), who)
+
+    def _batch(self, item: Any, class_weight: Any = None, who: str = "fit") -> Batch:
+        """Returns x, (x, y) or (x, y, sample_weight) of an iterable as a batch."""
+        parts = (*item, None, None)[:3] if isinstance(item, tuple) else (item, None, None)
+        parts = tuple(_from_tensor(part) for part in parts)
+        return self._arrays(parts[0], parts[1], parts[2], class_weight, who)
+
+    def _source(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        batch_size: int | None,
+        who: str,
+        shuffle: bool | str = False,
+        class_weight: Any = None,
+    ) -> Any:
+        if is_iterable_data(x):
+            if y is not None or sample_weight is not None:
+                raise ValueError(expected(who, "targets inside the iterable x", "y or sample_weight beside it"))
+            return IterableBatches(x, lambda item: self._batch(item, class_weight, who), shuffle)
+        arrays = self._arrays(x, y, sample_weight, class_weight, who)
+        return ArrayBatches(*arrays, batch_size=batch_size, shuffle=shuffle, who=who)
+
+    # Loops ----------------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = AUTO,
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool | str = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Any = 1,
+    ) -> History:
+        """Trains the model.
+
+        Args:
+            x: Inputs: an array, a list or dict of arrays; or an iterable of (x, y) or (x, y, sample_weight).
+            y: Targets, in the same ways.
+            batch_size: Rows of a step, 32 if None.
+            epochs: Number of the last epoch.
+            verbose: 0 silent, 1 or "auto" a bar, 2 a line an epoch.
+            callbacks: A list of callbacks.
+            validation_split: Fraction of the last rows to validate on, taken before shuffling.
+            validation_data: (x, y) or (x, y, sample_weight) to validate on, or an iterable.
+            shuffle: Whether each epoch has its own order of rows; "batch": of batches.
+            class_weight: Weights of the samples by their class.
+            sample_weight: Weights of the samples.
+            initial_epoch: Number of the first epoch, from 0.
+            steps_per_epoch, validation_steps: Batches of an epoch and of a validation; None for all.
+            validation_batch_size: Rows of a batch of the validation; `batch_size` if None.
+            validation_freq: Validate every so many epochs, or at the epochs (from 1) of a list.
+
+        Returns:
+            The history: losses and metrics by epoch.
+
+        Raises:
+            ValueError: If the model is not compiled, or the data do not fit it.
+        """
+        if self._compile_arguments is None:
+            self._trainable_model("fit")
+        if validation_split and validation_data is None:
+            arrays = self._arrays(x, y, sample_weight, class_weight, "fit")
+            sizes = [len(part) for part in arrays]
+            head, tail = split_tail([leaf for part in arrays for leaf in part], validation_split)
+            cuts = (sizes[0], sizes[0] + sizes[1])
+            source: Any = ArrayBatches(
+                head[: cuts[0]], head[cuts[0] : cuts[1]], head[cuts[1] :], batch_size=batch_size, shuffle=shuffle
+            )
+            validation: Any = ArrayBatches(
+                tail[: cuts[0]],
+                tail[cuts[0] : cuts[1]],
+                tail[cuts[1] :],
+                batch_size=validation_batch_size or batch_size,
+            )
+        else:
+            source = self._source(x, y, sample_weight, batch_size, "fit", shuffle, class_weight)
+            validation = self._validation_source(validation_data, validation_batch_size or batch_size)
+        first = iter(source) if isinstance(source, IterableBatches) and not self.built else None  # type: ignore[attr-defined, has-type]
+        if first is not None and not source.by_index:
+            raise ValueError(
+                expected("fit", "a built model with an iterable", f"{self.name!r}", "add an Input first")  # type: ignore[attr-defined]
+            )
+        if first is not None:
+            next(first)
+        trainable = self._trainable_model("fit")
+        verbose = 1 if verbose == AUTO else int(verbose)
+        if not isinstance(callbacks, CallbackList):
+            steps = steps_per_epoch or source.steps
+            callbacks = CallbackList(
+                callbacks,
+                add_history=True,
+                add_progbar=verbose != 0,
+                model=self,
+                verbose=verbose,
+                epochs=epochs,
+                steps=steps,
+            )
+
+        def validate(epoch: int) -> dict[str, Any]:
+            if validation is None or not _is_due(epoch + 1, validation_freq):
+                return {}
+            logs = loop.evaluate(trainable, limited(validation, validation_steps)(), callbacks)
+            return {f"val_{name}": value for name, value in logs.items()}
+
+        next_epoch = limited(source, steps_per_epoch)
+        loop.fit(trainable, next_epoch, callbacks, epochs, initial_epoch, validate)
+        return self.history  # type: ignore[attr-defined]
+
+    def _validation_source(self, data: Any, batch_size: int | None) -> Any:
+        if data is None:
+            return None
+        if is_iterable_data(data):
+            return self._source(data, None, None, batch_size, "fit validation_data")
+        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+            raise ValueError(expected("fit", "validation_data of (x, y) or (x, y, sample_weight)", type(data).__name__))
+        x, y, sample_weight = (*data, None)[:3]
+        return self._source(x, y, sample_weight, batch_size, "fit validation_data")
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = AUTO,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Returns the loss, or a list of it and the metrics (a dict with `return_dict`); arguments as in `fit`."""
+        if self._compile_arguments is None:
+            self._trainable_model("evaluate")
+        source = self._source(x, y, sample_weight, batch_size, "evaluate")
+        trainable = self._trainable_model("evaluate")
+        callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
+        logs = loop.evaluate(trainable, limited(source, steps)(), callbacks)
+        return logs if return_dict else self._in_order(logs)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = AUTO,
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Returns the model's outputs for all rows of `x`, computed batch by batch; arguments as in `fit`."""
+        if is_iterable_data(x):
+            source: Any = IterableBatches(x, lambda item: self._batch(item, who="predict"))
+        else:
+            self.build_for(x)  # type: ignore[attr-defined]
+            inputs = self.standardize_inputs(x)  # type: ignore[attr-defined]
+            inputs = inputs if isinstance(inputs, list) else _tree.flatten(inputs)
+            source = ArrayBatches(inputs, [], [], batch_size=batch_size, who="predict")
+        callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
+        return loop.predict(self, limited(source, steps)(), callbacks)
+
+    def _callbacks(self, callbacks: Any, verbose: int | str, steps: int | None) -> CallbackList:
+        if isinstance(callbacks, CallbackList):
+            return callbacks
+        verbose = 1 if verbose == AUTO else int(verbose)
+        return CallbackList(callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=steps)
+
+    # Single batches -------------------------------------------------------------------------------------------------
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Takes one training step; returns this batch's loss, or a list of it and the metrics."""
+        if self._compile_arguments is None:
+            self._trainable_model("train_on_batch")
+        batch = self._arrays(x, y, sample_weight, class_weight, "train_on_batch")
+        trainable = self._trainable_model("train_on_batch")
+        trainable.prepare()
+        trainable.reset()
+        trainable.train_step(batch)
+        logs = trainable.results()
+        return logs if return_dict else self._in_order(logs)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Returns the loss of one batch, or a list of it and the metrics, without training on it."""
+        if self._compile_arguments is None:
+            self._trainable_model("test_on_batch")
+        batch = self._arrays(x, y, sample_weight, None, "test_on_batch")
+        trainable = self._trainable_model("test_on_batch")
+        trainable.reset()
+        trainable.test_step(batch)
+        logs = trainable.results()
+        return logs if return_dict else self._in_order(logs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Returns the model's outputs for all rows of `x` at once."""
+        self.build_for(x)  # type: ignore[attr-defined]
+        return self.run(self.standardize_inputs(x), None, False, {}, False)[0]  # type: ignore[attr-defined]
+
+    def _in_order(self, logs: dict[str, Any]) -> Any:
+        """Returns the loss, the outputs' losses, then the metrics by name; the loss alone if there is no more."""
+        names = ["loss", *(tracker.name for tracker in self._trainable_model("evaluate").losses.trackers)]
+        names += [name for name in logs if name not in names]
+        values = [logs[name] for name in names]
+        return values if len(values) > 1 else values[0]
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metric objects, once data have shown what they are."""
+        if self._trainable_state is None:
+            return []
+        return [metric for group in self._trainable_state.metrics for _, _, metric in group.metrics or []]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` returns."""
+        if self._trainable_state is None:
+            return ["loss"] if self.compiled else []
+        names = ["loss", *(tracker.name for tracker in self._trainable_state.losses.trackers)]
+        return names + sorted(name for group in self._trainable_state.metrics for _, name, _ in group.metrics or [])
+
+    def reset_metrics(self) -> None:
+        """Forgets the losses and metrics of the batches so far."""
+        if self._trainable_state is not None:
+            self._trainable_state.reset()
+
+    # Configs --------------------------------------------------------------------------------------------------------
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Returns what `compile` was told, ready for JSON; None if it was not called."""
+        if self._compile_arguments is None:
+            return None
+        optimizer = {"optimizer": saving.serialize_keras_object(self.optimizer)}
+        return optimizer | {name: saving.serialize_keras_object(v) for name, v in self._compile_arguments.items()}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles as `get_compile_config` says, and builds the optimizer if the model is built."""
+        self.compile(**{name: saving.deserialize_keras_object(value) for name, value in config.items()})
+        if self.built and self.optimizer is not None:  # type: ignore[attr-defined, has-type]
+            self.optimizer.build(self.trainable_weights)  # type: ignore[attr-defined]
+
+
+def _check_names(loss: Any, *metric_lists: Any) -> None:
+    """Raises ValueError for a loss or a metric that does not exist."""
+    from recurra import losses, metrics
+
+    entries = loss.values() if isinstance(loss, dict) and "class_name" not in loss else [loss]
+    for entry in _tree.flatten(list(entries)) if not isinstance(loss, dict) else entries:
+        losses.get(entry)
+    for given in metric_lists:
+        for entry in _tree.flatten(given):
+            if isinstance(entry, str) and entry.lower() not in ("accuracy", "acc", "crossentropy", "ce"):
+                metrics.get(entry)
+
+
+def _names_of(given: Any, outputs: list[str]) -> tuple[str, ...]:
+    """Returns the names that metrics will have, as far as they are strings or named objects."""
+    entries = CompiledMetrics(given, outputs)._given
+    names = []
+    for output, own in zip(outputs, entries, strict=True):
+        for entry in own:
+            name = entry if isinstance(entry, str) else getattr(entry, "name", getattr(entry, "__name__", ""))
+            names.append(f"{output}_{name}" if len(outputs) > 1 else name)
+    return tuple(names)
+
+
+def _numbers(value: Any, who: str) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(expected(who, "numbers", f"an array of dtype {array.dtype}"))
+    return array
+
+
+def _from_tensor(value: Any) -> Any:
+    """Returns tensors of other libraries, which know `numpy()`, as arrays; lists and dicts of them too."""
+
+    def convert(leaf: Any) -> Any:
+        return leaf.numpy() if hasattr(leaf, "numpy") and not isinstance(leaf, np.ndarray) else leaf
+
+    return _tree.map_structure(convert, value)
+
+
+def _weights_of_classes(targets: np.ndarray, class_weight: dict[int, float]) -> np.ndarray:
+    one_hot = targets.ndim > 1 and targets.shape[-1] > 1
+    labels = targets.argmax(axis=-1) if one_hot else targets.reshape(len(targets), -1)[:, 0]
+    labels = np.rint(labels).astype(int)
+    weights = np.ones(labels.shape)
+    for label, weight in class_weight.items():
+        weights[labels == int(label)] = weight
+    return weights
+
+
+def _is_due(epoch: int, frequency: Any) -> bool:
+    return epoch % frequency == 0 if isinstance(frequency, int) else epoch in frequency

@@ -1,0 +1,230 @@
+"""Helpers of Keras's `keras.utils`: seeds, one-hot labels, padded sequences, sliding windows, datasets by index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from recurra import random
+from recurra._checks import expected, one_of, positive_int
+from recurra.random import set_random_seed
+from recurra.saving import (
+    CustomObjectScope,
+    custom_object_scope,
+    deserialize_keras_object,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+    serialize_keras_object,
+)
+
+__all__ = [
+    "CustomObjectScope",
+    "PyDataset",
+    "Sequence",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "normalize",
+    "pad_sequences",
+    "register_keras_serializable",
+    "serialize_keras_object",
+    "set_random_seed",
+    "timeseries_dataset_from_array",
+    "to_categorical",
+]
+
+
+class PyDataset:
+    """Base class of data given batch by batch: override `__len__` and `__getitem__`, which returns (x, y).
+
+    Args:
+        workers, use_multiprocessing, max_queue_size: Accepted, change nothing.
+    """
+
+    def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10):
+        self.workers = workers
+        self.use_multiprocessing = use_multiprocessing
+        self.max_queue_size = max_queue_size
+
+    def __getitem__(self, index: int) -> Any:
+        raise NotImplementedError(expected(type(self).__name__, "a method __getitem__(index)", "none"))
+
+    def __len__(self) -> int:
+        raise NotImplementedError(expected(type(self).__name__, "a method __len__()", "none"))
+
+    def on_epoch_end(self) -> None:
+        """Called at the end of each epoch."""
+
+
+Sequence = PyDataset
+
+
+def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
+    """Returns whole numbers as rows with a one at their place.
+
+    Args:
+        x: Labels, any shape; a last axis of one is dropped.
+        num_classes: Number of classes; the largest label plus one if None.
+
+    Returns:
+        float64 (..., num_classes).
+
+    Raises:
+        IndexError: If a label lies outside.
+
+    >>> to_categorical([0, 2])
+    array([[1., 0., 0.],
+           [0., 0., 1.]])
+    """
+    labels = np.asarray(x, dtype="int64")
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    classes = int(labels.max()) + 1 if num_classes is None else num_classes
+    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
+        wrong = labels[(labels < 0) | (labels >= classes)].ravel()[0]
+        raise IndexError(expected("to_categorical", f"labels from 0 to {classes - 1}", wrong))
+    return np.eye(classes)[labels]
+
+
+def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
+    """Returns `x` divided by its norms along `axis`; zeros stay zeros."""
+    x = np.asarray(x, np.float64)
+    norms = np.atleast_1d(np.linalg.norm(x, order, axis, keepdims=True))
+    return x / np.where(norms == 0, 1, norms)
+
+
+def pad_sequences(
+    sequences: Any,
+    maxlen: int | None = None,
+    dtype: str = "int32",
+    padding: str = "pre",
+    truncating: str = "pre",
+    value: Any = 0.0,
+) -> np.ndarray:
+    """Returns sequences of different lengths as one array.
+
+    Args:
+        sequences: N sequences of numbers, or of vectors of one size.
+        maxlen: Length of the result; that of the longest if None.
+        dtype: Of the result.
+        padding, truncating: "pre" or "post": at which end values are added or dropped.
+        value: What is added.
+
+    Returns:
+        (N, maxlen, ...).
+
+    >>> pad_sequences([[1], [2, 3]])
+    array([[0, 1],
+           [2, 3]], dtype=int32)
+    """
+    one_of("pad_sequences", "padding", padding, ("pre", "post"))
+    one_of("pad_sequences", "truncating", truncating, ("pre", "post"))
+    if not hasattr(sequences, "__len__"):
+        raise ValueError(expected("pad_sequences", "a list of sequences", type(sequences).__name__))
+    arrays = []
+    for position, sequence in enumerate(sequences):
+        if not hasattr(sequence, "__len__"):
+            raise ValueError(expected("pad_sequences", "sequences", f"{sequence!r} at {position}"))
+        arrays.append(np.asarray(sequence))
+    maxlen = max((len(a) for a in arrays), default=0) if maxlen is None else maxlen
+    inner = next((a.shape[1:] for a in arrays if len(a)), ())
+    result = np.full((len(arrays), maxlen, *inner), value, dtype=dtype)
+    for row, array in zip(result, arrays, strict=True):
+        if not len(array):
+            continue
+        if array.shape[1:] != inner:
+            raise ValueError(expected("pad_sequences", f"vectors of shape {inner}", array.shape[1:]))
+        kept = array[-maxlen:] if truncating == "pre" else array[:maxlen]
+        place = slice(maxlen - len(kept), None) if padding == "pre" else slice(len(kept))
+        row[place] = kept
+    return result
+
+
+class TimeseriesDataset:
+    """Batches of sliding windows; see `timeseries_dataset_from_array`. The windows are gathered batch by batch."""
+
+    def __init__(
+        self,
+        data: np.ndarray,
+        targets: np.ndarray | None,
+        starts: np.ndarray,
+        sequence_length: int,
+        sampling_rate: int,
+        batch_size: int | None,
+        shuffle: bool,
+        seed: int | None,
+    ):
+        self._data, self._targets, self._starts = data, targets, starts
+        self._offsets = np.arange(sequence_length) * sampling_rate
+        self._batch_size = batch_size
+        self._generator = np.random.default_rng(random.draw_seed() if seed is None else seed) if shuffle else None
+
+    def __len__(self) -> int:
+        return -(-len(self._starts) // (self._batch_size or 1))
+
+    def __iter__(self) -> Iterator[Any]:
+        order = np.arange(len(self._starts))
+        if self._generator is not None:
+            self._generator.shuffle(order)
+        size = self._batch_size or 1
+        for begin in range(0, len(order), size):
+            rows = order[begin : begin + size]
+            windows = self._data[self._starts[rows, None] + self._offsets]
+            if self._batch_size is None:
+                windows, rows = windows[0], rows[0]
+            yield windows if self._targets is None else (windows, self._targets[self._starts[rows]])
+
+
+def timeseries_dataset_from_array(
+    data: Any,
+    targets: Any,
+    sequence_length: int,
+    sequence_stride: int = 1,
+    sampling_rate: int = 1,
+    batch_size: int | None = 128,
+    shuffle: bool = False,
+    seed: int | None = None,
+    start_index: int | None = None,
+    end_index: int | None = None,
+) -> TimeseriesDataset:
+    """Returns an iterable over batches of sliding windows of a series (https://keras.io/api/data_loading/timeseries).
+
+    Args:
+        data: (T, ...) steps of a series.
+        targets: `targets[i]` belongs to the window that starts at step i; None for windows alone.
+        sequence_length: Steps of a window.
+        sequence_stride: Steps between the starts of two windows.
+        sampling_rate: Steps between two steps of a window.
+        batch_size: Windows of a batch; None for single windows.
+        shuffle: Whether windows come in random order.
+        seed: Of that order.
+        start_index, end_index: First step, and the step after the last, to be used.
+
+    Raises:
+        ValueError: If a number is not positive, or the series is too short.
+    """
+    who = "timeseries_dataset_from_array"
+    for name, number in (
+        ("sequence_length", sequence_length),
+        ("sequence_stride", sequence_stride),
+        ("sampling_rate", sampling_rate),
+    ):
+        positive_int(who, name, number)
+    data = np.asarray(data)
+    targets = None if targets is None else np.asarray(targets)
+    first, last = start_index or 0, len(data) if end_index is None else end_index
+    if not 0 <= first < last <= len(data):
+        raise ValueError(expected(who, f"0 <= start_index < end_index <= {len(data)}", f"{first} and {last}"))
+    count = last - first - (sequence_length - 1) * sampling_rate
+    if targets is not None:
+        count = min(count, len(targets) - first)
+    if count <= 0:
+        raise ValueError(expected(who, "a series at least as long as a window", f"{last - first} steps"))
+    starts = np.arange(first, first + count, sequence_stride)
+    return TimeseriesDataset(data, targets, starts, sequence_length, sampling_rate, batch_size, shuffle, seed)

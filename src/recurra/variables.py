@@ -1,0 +1,145 @@
+"""Weights: named arrays with a gradient beside them, and the arena that lays those of a model end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from recurra._checks import expected
+
+
+class Variable:
+    """A named array. `value` and `grad` are views that an `Arena` may move into its flat buffers.
+
+    Args:
+        value: The first value.
+        name: Short name, such as "kernel".
+        path: Names of the owners and `name`, joined by "/", such as "lstm/lstm_cell/kernel".
+        trainable: Whether training changes it; without it `grad` is None.
+        regularizer: Penalty on the value, or None.
+        constraint: Applied to the value after each update, or None.
+
+    Attributes:
+        squares: Sum of the squares of the gradient's parts where `backward` added rows one by one (Embedding), else
+            None. Keras on TensorFlow squares such a gradient before it adds up rows that occur twice.
+    """
+
+    __slots__ = ("_grad", "arena", "constraint", "name", "path", "regularizer", "squares", "trainable", "value")
+
+    def __init__(
+        self,
+        value: Any,
+        *,
+        name: str = "variable",
+        path: str | None = None,
+        trainable: bool = True,
+        regularizer: Callable[[np.ndarray], float] | None = None,
+        constraint: Callable[[np.ndarray], np.ndarray] | None = None,
+    ):
+        self.value = np.ascontiguousarray(value).reshape(np.shape(value))
+        self.name = name
+        self.path = path or name
+        self.trainable = trainable
+        self.regularizer = regularizer
+        self.constraint = constraint
+        self.arena: Arena | None = None
+        self.squares: np.ndarray | None = None
+        self._grad: np.ndarray | None = None
+
+    @property
+    def grad(self) -> np.ndarray | None:
+        """The gradient that `backward` adds to, zeros at first; None where the variable is not trainable."""
+        if not self.trainable:
+            return None
+        if self._grad is None:
+            self._grad = np.zeros_like(self.value)
+        return self._grad
+
+    def zero_grad(self) -> None:
+        """Sets the gradient to zero."""
+        if self._grad is not None:
+            self._grad[...] = 0
+
+    def assign(self, value: Any) -> Variable:
+        """Copies `value` into the variable.
+
+        Raises:
+            ValueError: If the shape is another.
+        """
+        value = np.asarray(value)
+        if value.shape != self.value.shape:
+            raise ValueError(expected(f"variable {self.path!r}", f"shape {self.value.shape}", value.shape))
+        self.value[...] = value
+        return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim
+
+    @property
+    def dtype(self) -> str:
+        return self.value.dtype.name
+
+    def numpy(self) -> np.ndarray:
+        """Returns a copy of the value."""
+        return self.value.copy()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if dtype is not None and np.dtype(dtype) != self.value.dtype:
+            return self.value.astype(dtype)
+        return self.value.copy() if copy else self.value
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.value[index]
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self.value}>"
+
+
+class Arena:
+    """The variables of one dtype, end to end in one array, and their gradients in another.
+
+    An optimizer step, a clip by the global norm or a snapshot is then one pass over one array.
+
+    Args:
+        variables: Trainable variables, all float32 or all float64. Their values are copied in; `value` and `grad`
+            become views.
+    """
+
+    def __init__(self, variables: Sequence[Variable]):
+        self.variables = tuple(variables)
+        size = sum(variable.value.size for variable in self.variables)
+        dtype = self.variables[0].value.dtype if self.variables else np.float32
+        self.weights = np.empty(size, dtype)
+        self.grads = np.zeros(size, dtype)
+        start = 0
+        for variable in self.variables:
+            stop, shape = start + variable.value.size, variable.value.shape
+            self.weights[start:stop] = variable.value.ravel()
+            variable.value = self.weights[start:stop].reshape(shape)
+            variable._grad = self.grads[start:stop].reshape(shape)
+            variable.arena = self
+            start = stop
+
+    def is_current(self) -> bool:
+        """Returns whether all variables still live here: another model that shares them may have moved them."""
+        return all(variable.arena is self for variable in self.variables)
+
+    def zero_grad(self) -> None:
+        """Sets all gradients to zero."""
+        self.grads.fill(0)

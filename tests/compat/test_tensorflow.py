@@ -1,0 +1,158 @@
+"""`recurra.compat.tensorflow` gives what notebooks use of TensorFlow, with TensorFlow's dtypes and shapes."""
+
+import numpy as np
+import pytest
+
+import recurra
+import recurra.compat.tensorflow as tf
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (1, tf.int32),
+        (1.5, tf.float32),
+        ([[1.0, 2.0]], tf.float32),
+        ([1, 2], tf.int32),
+        (True, tf.bool),
+        (np.zeros(2), tf.float64),
+        (np.zeros(2, np.int64), tf.int64),
+    ],
+)
+def test_numbers_become_float32_and_int32_and_arrays_keep_their_dtype(value, dtype):
+    assert tf.constant(value).dtype == tf.convert_to_tensor(value).dtype == dtype
+
+
+def test_tensors_are_arrays_with_numpy():
+    tensor = tf.constant([[1.0, 2.0], [3.0, 4.0]])
+    assert isinstance(tensor, np.ndarray)
+    assert type(tensor.numpy()) is np.ndarray
+    assert (tensor + 1).numpy().tolist() == [[2.0, 3.0], [4.0, 5.0]]
+
+
+def test_constant_fills_or_reshapes():
+    assert tf.constant(3, shape=(2, 2)).numpy().tolist() == [[3, 3], [3, 3]]
+    assert tf.constant([1, 2, 3, 4], shape=(2, 2)).numpy().tolist() == [[1, 2], [3, 4]]
+    assert tf.constant([1, 2], dtype=tf.float64).dtype == tf.float64
+
+
+def test_range_counts_like_tensorflow():
+    assert tf.range(3).numpy().tolist() == [0, 1, 2]
+    assert tf.range(3).dtype == tf.int32
+    assert tf.range(1, 2, 0.5).numpy().tolist() == [1.0, 1.5]
+    assert tf.range(1, 2, 0.5).dtype == tf.float32
+
+
+def test_shapes_change_and_values_stay():
+    x = tf.range(6)
+    assert tf.reshape(x, (3, -1)).numpy().tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert tf.reshape(x, [2, 3, 1]).shape == (2, 3, 1)
+    assert tf.expand_dims(x, axis=-1).shape == (6, 1)
+    assert tf.squeeze(tf.zeros((1, 2, 1))).shape == (2,)
+    assert tf.squeeze(tf.zeros((1, 2, 1)), axis=[0]).shape == (2, 1)
+    assert tf.transpose(tf.zeros((2, 3, 4)), perm=[1, 0, 2]).shape == (3, 2, 4)
+    assert tf.shape(tf.zeros((2, 3))).numpy().tolist() == [2, 3]
+    assert tf.rank(tf.zeros((2, 3))) == 2
+    assert tf.size(tf.zeros((2, 3))) == 6
+
+
+def test_arrays_are_joined_and_cut():
+    a, b = tf.zeros((2, 3)), tf.ones((2, 3))
+    assert tf.concat([a, b], axis=1).shape == (2, 6)
+    assert tf.stack([a, b], axis=1).shape == (2, 2, 3)
+    assert [part.numpy().tolist() for part in tf.unstack([[1, 2], [3, 4]], axis=1)] == [[1, 3], [2, 4]]
+    assert [part.shape for part in tf.split(tf.range(5), [2, 3])] == [(2,), (3,)]
+    assert [part.shape for part in tf.split(tf.range(6), 3)] == [(2,)] * 3
+    assert tf.reverse(tf.range(3), axis=[0]).numpy().tolist() == [2, 1, 0]
+    assert tf.tile([1, 2], [2]).numpy().tolist() == [1, 2, 1, 2]
+    assert tf.gather([10, 20, 30], [2, 0]).numpy().tolist() == [30, 10]
+
+
+def test_one_hot_leaves_a_foreign_index_cold():
+    hot = tf.one_hot([0, 2, -1], depth=3)
+    assert hot.dtype == tf.float32
+    assert hot.numpy().tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 0]]
+    assert tf.one_hot([0, 1], depth=3, axis=0).shape == (3, 2)
+    assert tf.one_hot([1], 2, on_value=5.0, off_value=-1.0).numpy().tolist() == [[-1.0, 5.0]]
+
+
+def test_argmax_is_along_the_first_axis_unless_told():
+    x = [[1.0, 9.0], [5.0, 2.0]]
+    assert tf.argmax(x).numpy().tolist() == [1, 0]
+    assert tf.argmax(x, axis=-1).numpy().tolist() == [1, 0]
+    assert tf.argmax(x).dtype == tf.int64
+    assert tf.argmin(x, axis=1, output_type=tf.int32).dtype == tf.int32
+
+
+def test_reductions_keep_the_dtype():
+    x = tf.constant([[1.0, 2.0], [3.0, 4.0]])
+    assert tf.reduce_mean(x).numpy() == 2.5
+    assert tf.reduce_sum(x, axis=0).numpy().tolist() == [4.0, 6.0]
+    assert tf.reduce_max(x, axis=[0, 1], keepdims=True).shape == (1, 1)
+    assert tf.reduce_mean([1, 2]).numpy() == 1  # whole numbers in, a whole number out
+    assert tf.math.reduce_std(x).dtype == tf.float32
+
+
+def test_elementwise_functions_stay_in_float32():
+    for function in (tf.exp, tf.tanh, tf.sigmoid, tf.math.log, tf.square, tf.nn.relu, tf.nn.softmax):
+        assert function(tf.constant([0.5, 1.0])).dtype == tf.float32
+        assert function([0.5, 1.0]).dtype == tf.float32
+    np.testing.assert_allclose(tf.sigmoid(0.0), 0.5)
+    np.testing.assert_allclose(tf.nn.softmax([[0.0, 0.0]]), [[0.5, 0.5]])
+    np.testing.assert_allclose(tf.nn.softmax([1000.0, 0.0]), [1.0, 0.0])
+    assert tf.add(tf.constant([1.0]), 1).dtype == tf.float32
+    assert tf.matmul(tf.ones((2, 3)), tf.ones((3, 4))).shape == (2, 4)
+    assert tf.where([True, False], [1.0, 2.0], [3.0, 4.0]).numpy().tolist() == [1.0, 4.0]
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    def draw():
+        tf.random.set_seed(5)
+        layer = tf.keras.layers.Dense(2)
+        return tf.random.normal((2, 3)), tf.random.uniform([4], 0, 10, tf.int32), layer(np.ones((1, 2)))
+
+    first, second = draw(), draw()
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert first[0].dtype == tf.float32
+    assert first[1].dtype == tf.int32
+
+
+def test_function_is_a_decorator_that_changes_nothing():
+    @tf.function
+    def double(x):
+        return 2 * x
+
+    @tf.function(jit_compile=True)
+    def triple(x):
+        return 3 * x
+
+    assert (double(2), triple(2)) == (4, 6)
+
+
+def test_notebooks_import_from_the_submodules():
+    from recurra.compat.tensorflow import keras
+    from recurra.compat.tensorflow.keras import Sequential
+    from recurra.compat.tensorflow.keras.callbacks import EarlyStopping
+    from recurra.compat.tensorflow.keras.layers import LSTM, Dense
+    from recurra.compat.tensorflow.keras.models import load_model
+    from recurra.compat.tensorflow.keras.optimizers import Adam
+    from recurra.compat.tensorflow.keras.preprocessing.sequence import pad_sequences
+    from recurra.compat.tensorflow.keras.utils import to_categorical
+
+    assert keras.layers.LSTM is LSTM is recurra.layers.LSTM
+    assert Dense is recurra.layers.Dense
+    assert Sequential is recurra.Sequential
+    assert load_model is recurra.models.load_model
+    assert EarlyStopping is recurra.callbacks.EarlyStopping
+    assert Adam is recurra.optimizers.Adam
+    assert pad_sequences is recurra.utils.pad_sequences
+    assert to_categorical is recurra.utils.to_categorical
+
+
+def test_clear_session_starts_the_names_anew():
+    tf.keras.backend.clear_session()
+    assert tf.keras.layers.LSTM(1).name == "lstm"
+    assert tf.keras.layers.LSTM(1).name == "lstm_1"
+    tf.keras.backend.clear_session()
+    assert tf.keras.layers.LSTM(1).name == "lstm"

@@ -1,0 +1,10 @@
+"""Keras's automatic names start anew in each case."""
+
+import pytest
+
+from recurra.layers.base import clear_session
+
+
+@pytest.fixture(autouse=True)
+def fresh_names():
+    clear_session()

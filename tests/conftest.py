@@ -1,0 +1,24 @@
+"""What all tests share: the seeds and how long hypothesis may look."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+import recurra
+
+settings.register_profile(
+    "recurra", deadline=None, max_examples=50, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("recurra")
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Every test begins from the same state of recurra's, NumPy's and Python's random numbers."""
+    recurra.random.set_random_seed(1234)
+
+
+@pytest.fixture
+def rng():
+    """A generator of its own for the data of a test."""
+    return np.random.default_rng(1234)

@@ -1,0 +1,169 @@
+"""Keras's files, both ways."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import recurra
+from recurra import layers
+from recurra.errors import FileFormatError
+
+INTEROP = Path(__file__).parents[3] / "shared" / "interop"
+NAMES = (
+    [entry["name"] for entry in json.loads((INTEROP / "index.json").read_text())["models"]] if INTEROP.is_dir() else []
+)
+needs_interop = pytest.mark.skipif(not NAMES, reason="../shared/interop, files that real Keras wrote, is absent")
+
+
+def make_model():
+    inputs = recurra.Input((4, 2))
+    both = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(inputs)
+    steps = layers.TimeDistributed(layers.Dense(2))(both)
+    model = recurra.Model(inputs, layers.Dense(1)(layers.RNN([layers.GRUCell(3), layers.LSTMCell(2)])(steps)))
+    model.compile(optimizer=recurra.optimizers.Adam(0.01), loss="mse", metrics=["mae"])
+    return model
+
+
+@pytest.fixture
+def data(rng):
+    return rng.standard_normal((6, 4, 2)).astype("float32"), rng.standard_normal((6, 1)).astype("float32")
+
+
+def test_a_loaded_model_goes_on_as_the_saved_one(tmp_path, data):
+    model = make_model()
+    model.fit(*data, epochs=3, verbose=0, shuffle=False)
+    model.save(tmp_path / "m.keras")
+    again = recurra.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again.predict(data[0], verbose=0), model.predict(data[0], verbose=0))
+    for trained in (model, again):
+        trained.fit(*data, epochs=3, verbose=0, shuffle=False)
+    for mine, its in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_weights_alone_go_into_a_model_of_the_same_layers(tmp_path, data):
+    model, other = make_model(), make_model()
+    model.save_weights(tmp_path / "m.weights.h5")
+    other.load_weights(tmp_path / "m.weights.h5")
+    np.testing.assert_array_equal(other.predict(data[0], verbose=0), model.predict(data[0], verbose=0))
+
+
+@needs_interop
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_of_keras_predicts_what_keras_predicts(name):
+    arrays = np.load(INTEROP / f"{name}.npz")
+    entry = next(e for e in json.loads((INTEROP / "index.json").read_text())["models"] if e["name"] == name)
+    model = recurra.models.load_model(INTEROP / f"{name}.keras")
+    inputs = [arrays[f"input_{i}"] for i in range(entry["inputs"])]
+    answer = model.predict_on_batch(inputs[0] if len(inputs) == 1 else inputs)
+    np.testing.assert_allclose(answer, arrays["output_0"], rtol=1e-5, atol=1e-5)
+    model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
+    model.load_weights(INTEROP / f"{name}.weights.h5")
+    for position, weight in enumerate(model.get_weights()):
+        np.testing.assert_array_equal(weight, arrays[f"weight_{position}"])
+
+
+@needs_interop
+def test_training_goes_on_from_a_file_of_keras():
+    arrays = np.load(INTEROP / "trained_adam.npz")
+    model = recurra.models.load_model(INTEROP / "trained_adam.keras")
+    losses = [model.train_on_batch(arrays["input_0"], arrays["target_0"]) for _ in range(3)]
+    np.testing.assert_allclose(losses, np.ravel(arrays["losses_after_loading"]), rtol=1e-4, atol=1e-4)
+    for position, weight in enumerate(model.get_weights()):
+        np.testing.assert_allclose(weight, arrays[f"weight_after_loading_{position}"], rtol=1e-4, atol=1e-4)
+
+
+@needs_interop
+@pytest.mark.parametrize("name", ["lambda_marshal.keras", "module_os.keras", "zip_traversal.keras", "truncated.keras"])
+def test_a_bad_file_is_refused_in_one_line_and_runs_nothing(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileFormatError) as caught:
+        recurra.models.load_model(INTEROP / "bad" / name)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_interop
+def test_missing_weights_leave_the_model_as_it_was():
+    model = recurra.models.load_model(INTEROP / "bad" / "sound.keras")
+    before = model.get_weights()
+    with pytest.raises(FileFormatError, match="expected 2 weights"):
+        model.load_weights(INTEROP / "bad" / "missing_weight.weights.h5")
+    for mine, its in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+@needs_interop
+def test_weights_that_are_not_numbers_are_told():
+    with pytest.warns(UserWarning, match="dense/kernel.*NaN"):
+        recurra.models.load_model(INTEROP / "bad" / "nan_weight.keras")
+
+
+def rewritten(path, change):
+    """Returns a copy of a .keras file whose weights went through `change(h5py.File)`."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    buffer = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(buffer, "r+") as file:
+        change(file)
+    members["model.weights.h5"] = buffer.getvalue()
+    target = path.with_name("changed.keras")
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return target
+
+
+@pytest.mark.parametrize(
+    "replacement, message",
+    [
+        (h5py.SoftLink("/layers/dense/vars/1"), "a link"),
+        (h5py.ExternalLink("/etc/passwd", "/x"), "a link"),
+        (np.zeros((7, 1), "float32"), "of shape"),
+        (np.zeros((2, 1), "S3"), "numbers"),
+    ],
+)
+def test_a_weight_that_is_not_what_the_model_has_is_refused(replacement, message, tmp_path):
+    recurra.Sequential([recurra.Input((2,)), layers.Dense(1)]).save(tmp_path / "m.keras")
+
+    def change(file):
+        del file["layers/dense/vars/0"]
+        file["layers/dense/vars/0"] = replacement
+
+    with pytest.raises(FileFormatError, match=message):
+        recurra.models.load_model(rewritten(tmp_path / "m.keras", change))
+
+
+def test_a_failed_save_leaves_the_old_file_whole(tmp_path, monkeypatch):
+    model = make_model()
+    path = tmp_path / "m.keras"
+    model.save(path)
+    before = path.read_bytes()
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        model.save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda model: model.save("/nonexistent/model.xyz"), "ends in '.keras'"),
+        (lambda model: recurra.models.load_model("/nonexistent/model.keras"), "an existing file"),
+        (lambda model: model.load_weights("/nonexistent/model.bin"), "ends in .weights.h5"),
+        (lambda model: recurra.models.load_model("m.keras", safe_mode=False), "never runs code"),
+    ],
+)
+def test_a_wrong_path_is_told_in_one_sentence(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(make_model())

@@ -1,0 +1,91 @@
+"""Bidirectional against the two layers that it is made of."""
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra import layers
+
+
+@pytest.fixture
+def x(rng):
+    return rng.standard_normal((3, 5, 2)).astype("float32")
+
+
+def pair_of(bidirectional, x, kind, **options):
+    forward = kind(4, return_sequences=True, **options)
+    backward = kind(4, return_sequences=True, go_backwards=True, **options)
+    weights = bidirectional.get_weights()
+    for layer, own in ((forward, weights[: len(weights) // 2]), (backward, weights[len(weights) // 2 :])):
+        layer.build(x.shape)
+        layer.set_weights(own)
+    return forward(x).numpy(), backward(x).numpy()[:, ::-1]
+
+
+@pytest.mark.parametrize(
+    "merge_mode, merge",
+    [
+        ("concat", lambda f, b: np.concatenate([f, b], axis=-1)),
+        ("sum", lambda f, b: f + b),
+        ("mul", lambda f, b: f * b),
+        ("ave", lambda f, b: (f + b) / 2),
+    ],
+)
+def test_the_outputs_are_merged_in_time_order(merge_mode, merge, x):
+    layer = layers.Bidirectional(layers.GRU(4, return_sequences=True), merge_mode=merge_mode)
+    answer = layer(x)
+    np.testing.assert_array_equal(answer, merge(*pair_of(layer, x, layers.GRU)))
+
+
+def test_without_a_merge_both_outputs_are_given(x):
+    layer = layers.Bidirectional(layers.LSTM(4, return_sequences=True), merge_mode=None)
+    forward, backward = layer(x)
+    expected = pair_of(layer, x, layers.LSTM)
+    np.testing.assert_array_equal(forward, expected[0])
+    np.testing.assert_array_equal(backward, expected[1])
+
+
+def test_states_follow_the_output(x):
+    layer = layers.Bidirectional(layers.LSTM(4, return_state=True))
+    merged, *states = layer(x)
+    assert merged.shape == (3, 8)
+    assert [state.shape for state in states] == [(3, 4)] * 4
+    np.testing.assert_array_equal(merged, np.concatenate([states[0], states[2]], axis=-1))
+
+
+def test_the_weights_are_named_as_in_keras(x):
+    layer = layers.Bidirectional(layers.LSTM(4, name="lstm"), name="both")
+    layer(x)
+    assert [variable.path for variable in layer.weights] == [
+        f"both/{side}_lstm/lstm_cell/{name}"
+        for side in ("forward", "backward")
+        for name in ("kernel", "recurrent_kernel", "bias")
+    ]
+
+
+def test_a_config_builds_the_same_layer(x):
+    layer = layers.Bidirectional(layers.GRU(4, return_sequences=True, name="gru"), merge_mode="sum")
+    again = layers.Bidirectional.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    layer(x), again.build(x.shape)
+    again.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(again(x), layer(x))
+
+
+def test_two_sides_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="different go_backwards"):
+        layers.Bidirectional(layers.LSTM(3), backward_layer=layers.LSTM(3))
+    with pytest.raises(ValueError, match="same return_sequences"):
+        layers.Bidirectional(layers.LSTM(3), backward_layer=layers.LSTM(3, go_backwards=True, return_sequences=True))
+    with pytest.raises(ValueError, match="merge_mode to be one of"):
+        layers.Bidirectional(layers.LSTM(3), merge_mode="max")
+
+
+def test_it_learns_from_both_ends(rng):
+    x = rng.standard_normal((64, 6, 1)).astype("float32")
+    y = x[:, 0] - x[:, -1]
+    recurra.utils.set_random_seed(0)
+    model = recurra.Sequential([recurra.Input((6, 1)), layers.Bidirectional(layers.LSTM(8)), layers.Dense(1)])
+    model.compile(optimizer=recurra.optimizers.Adam(0.03), loss="mse")
+    history = model.fit(x, y, epochs=40, verbose=0).history["loss"]
+    assert history[-1] < history[0] / 10

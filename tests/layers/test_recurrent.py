@@ -1,0 +1,173 @@
+"""Behaviour of the recurrent layers: states, masks, direction, dropout, cells; Keras's values are in conformance/."""
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra import layers
+
+KINDS = [layers.SimpleRNN, layers.LSTM, layers.GRU]
+CELLS = [layers.SimpleRNNCell, layers.LSTMCell, layers.GRUCell]
+
+
+@pytest.fixture
+def x(rng):
+    return rng.standard_normal((3, 5, 2)).astype("float32")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_last_of_the_sequence_is_the_output_and_the_state(kind, x):
+    layer = kind(7, return_sequences=True, return_state=True)
+    sequence, h, *_ = layer(x)
+    assert sequence.shape == (3, 5, 7)
+    np.testing.assert_array_equal(sequence[:, -1], h)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_step_by_step_equals_all_at_once(kind, x):
+    layer = kind(7, return_sequences=True, return_state=True)
+    whole, *final = layer(x)
+    states = None
+    for t in range(5):
+        step, *states = layer(x[:, t : t + 1], initial_state=states)
+        np.testing.assert_array_equal(step[:, 0], whole[:, t])
+    for state, expected in zip(states, final, strict=True):
+        np.testing.assert_array_equal(state, expected)
+
+
+@pytest.mark.parametrize("cell, kind", list(zip(CELLS, KINDS, strict=True)))
+def test_a_cell_is_one_step_of_its_layer(cell, kind, x):
+    layer = kind(4)
+    expected = layer(x[:, :1])
+    alone = cell(4)
+    alone.build((None, 2))
+    alone.set_weights(layer.get_weights())
+    output, states = alone(x[:, 0], alone.get_initial_state(3))
+    np.testing.assert_array_equal(output, expected)
+    assert len(states) == cell.states
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_padding_changes_nothing(kind, x):
+    layer = kind(7, return_sequences=True)
+    padded = np.concatenate([x, np.full((3, 4, 2), 9, "float32")], axis=1)
+    mask = np.arange(9) < 5
+    answer = layer(padded, mask=np.broadcast_to(mask, (3, 9)))
+    np.testing.assert_array_equal(answer[:, :5], layer(x))
+    np.testing.assert_array_equal(answer[:, 5:], np.repeat(answer[:, 4:5], 4, axis=1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_go_backwards_is_the_layer_on_the_reversed_sequence(kind, x):
+    forward, backward = kind(5, return_sequences=True), kind(5, return_sequences=True, go_backwards=True)
+    expected = forward(x[:, ::-1])
+    backward.build(x.shape)
+    backward.set_weights(forward.get_weights())
+    np.testing.assert_array_equal(backward(x), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stateful_layer_goes_on_where_it_stopped(kind, x):
+    plain = kind(4)
+    whole = plain(x)
+    layer = kind(4, stateful=True)
+    layer.build((3, None, 2))
+    layer.set_weights(plain.get_weights())
+    layer(x[:, :2])
+    np.testing.assert_array_equal(layer(x[:, 2:]), whole)
+    layer.reset_state()
+    np.testing.assert_array_equal(layer(x), whole)
+
+
+def test_a_stateful_layer_needs_a_fixed_batch(x):
+    with pytest.raises(ValueError, match="fixed batch size"):
+        recurra.Sequential([recurra.Input((5, 2)), layers.LSTM(3, stateful=True)])
+    layer = layers.LSTM(3, stateful=True)
+    layer(x)
+    with pytest.raises(ValueError, match="batches of 3 rows"):
+        layer(x[:2])
+
+
+def test_a_stack_of_cells_is_a_stack_of_layers(x):
+    stack = layers.RNN([layers.LSTMCell(4), layers.GRUCell(3)], return_sequences=True)
+    answer = stack(x)
+    first, second = layers.LSTM(4, return_sequences=True), layers.GRU(3, return_sequences=True)
+    first.build((None, None, 2))
+    second.build((None, None, 4))
+    first.set_weights(stack.get_weights()[:3])
+    second.set_weights(stack.get_weights()[3:])
+    np.testing.assert_array_equal(answer, second(first(x)))
+
+
+def test_a_cell_of_ones_own_runs_and_trains(rng):
+    class Decay(layers.Layer):
+        """h = rate * h + x, with a learned rate."""
+
+        state_size = 2
+        output_size = 2
+
+        def build(self, input_shape):
+            self.rate = self.add_weight((2,), "ones", name="rate")
+
+        def forward(self, inputs, states):
+            h = self.rate.value * states[0] + inputs
+            return (h, [h]), states[0]
+
+        def backward(self, doutputs, cache):
+            dh = doutputs[0] + doutputs[1][0]
+            self.rate.grad[...] += (dh * cache).sum(axis=0)
+            return dh, [dh * self.rate.value]
+
+    x = rng.standard_normal((4, 6, 2)).astype("float32")
+    model = recurra.Sequential([recurra.Input((6, 2)), layers.RNN(Decay())])
+    np.testing.assert_allclose(model.predict(x, verbose=0), x.sum(axis=1), rtol=1e-5)
+    target = np.zeros((4, 2), "float32")
+    for t in range(6):
+        target = 0.5 * target + x[:, t]
+    model.compile(optimizer=recurra.optimizers.Adam(0.05), loss="mse")
+    model.fit(x, target, epochs=200, verbose=0)
+    np.testing.assert_allclose(model.get_weights()[0], [0.5, 0.5], atol=0.02)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropout_acts_in_training_alone_and_repeats_with_its_seed(kind, x):
+    made = [kind(6, dropout=0.5, recurrent_dropout=0.3, seed=4) for _ in range(2)]
+    made[0](x)
+    made[1].build(x.shape)
+    made[1].set_weights(made[0].get_weights())
+    np.testing.assert_array_equal(made[0](x), made[1](x))
+    first, second = made[0](x, training=True), made[1](x, training=True)
+    np.testing.assert_array_equal(first, second)
+    assert np.any(first != made[0](x))
+    assert np.any(first != made[0](x, training=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_config_builds_the_same_layer(kind):
+    layer = kind(
+        3, activation="relu", use_bias=False, return_sequences=True, kernel_regularizer="l2", dropout=0.2, name="mine"
+    )
+    config = layer.get_config()
+    again = kind.from_config(config)
+    assert again.get_config() == config
+    assert (again.name, again.units, again.return_sequences, again.dropout) == ("mine", 3, True, 0.2)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: layers.LSTM(-3), "LSTM expected units to be a positive integer, got -3"),
+        (lambda: layers.GRU(3, dropout=1.7), "GRU expected dropout to be a number between 0 and 1, got 1.7"),
+        (lambda: layers.LSTM(3, return_sequence=True), "LSTM expected known arguments, got 'return_sequence'"),
+        (lambda: layers.LSTM(3)(np.zeros((6, 4))), r"got \(6, 4\): add a feature axis with x\[..., None\]"),
+        (lambda: layers.RNN(3), "RNN expected a cell"),
+        (
+            lambda: layers.LSTM(3)(np.zeros((1, 2, 4)), initial_state=[np.zeros((1, 3))]),
+            "LSTM expected 2 initial states, got 1",
+        ),
+        (lambda: layers.LSTM(3)(np.zeros((1, 2, 4)), mask=np.ones((1, 3))), r"LSTM expected mask of shape \(1, 2\)"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

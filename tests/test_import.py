@@ -1,0 +1,40 @@
+"""`import recurra` pulls in NumPy and the standard library, nothing else."""
+
+import subprocess
+import sys
+
+LIST_MODULES = """
+import sys
+import {first}
+before = set(sys.modules)
+import {module}
+print("\\n".join(sorted({{name.partition(".")[0] for name in set(sys.modules) - before}})))
+"""
+
+
+def modules_loaded_by(module: str, first: str = "numpy") -> set[str]:
+    """Returns the top-level modules that importing `module` adds in a fresh interpreter."""
+    code = LIST_MODULES.format(module=module, first=first)
+    return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+
+
+def third_party(modules: set[str]) -> set[str]:
+    return {name for name in modules if name not in sys.stdlib_module_names and not name.startswith("_")}
+
+
+def test_importing_recurra_loads_numpy_alone():
+    assert third_party(modules_loaded_by("recurra", first="sys")) == {"numpy", "recurra"}
+
+
+def test_importing_the_compat_module_loads_numpy_alone():
+    assert third_party(modules_loaded_by("recurra.compat.tensorflow")) == {"recurra"}
+
+
+def test_importing_recurra_leaves_the_slow_parts_of_the_standard_library_alone():
+    slow = {"asyncio", "http", "multiprocessing", "sqlite3", "ssl", "tkinter", "unittest", "urllib", "xml"}
+    assert not slow & modules_loaded_by("recurra")
+
+
+def test_forecasting_is_loaded_when_first_asked_for():
+    code = "import recurra, sys; assert 'recurra.forecasting' not in sys.modules; recurra.forecast"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,100 @@
+"""The wheel holds the package and nothing else, and installs what its code imports."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import recurra
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "recurra"
+
+
+def requirements(extra: str | None) -> set[str]:
+    """Returns the distributions that pyproject.toml names in an extra, or as dependencies of the base."""
+    key = "dependencies" if extra is None else extra
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    listed = re.search(rf"^{key} = \[(.*?)\]$", text, re.MULTILINE | re.DOTALL)[1]
+    return {re.match(r"[\w-]+", name)[0] for name in re.findall(r'"([^"]+)"', listed)}
+
+
+def imports(folder: Path) -> set[str]:
+    """Returns the top-level names of other people's modules that the files of a folder import, wherever they do."""
+    found = set()
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"recurra"}
+
+
+def test_the_forecast_extra_installs_what_forecasts_import():
+    imported = imports(PACKAGE / "forecasting") | imports(PACKAGE / "cli")
+    assert imported <= requirements(None) | requirements("forecast")
+    assert requirements("forecast") <= imported
+
+
+def test_the_base_installs_what_the_rest_imports():
+    rest = [folder for folder in PACKAGE.iterdir() if folder.is_dir() and folder.name not in ("forecasting", "cli")]
+    imported = set().union(*map(imports, rest))
+    assert imported <= requirements(None)
+
+
+def test_the_version_is_the_installed_one():
+    try:
+        assert metadata.version("recurra") == recurra.__version__
+    except metadata.PackageNotFoundError:
+        pytest.skip("recurra is used from its sources, not installed")
+
+
+def test_the_changelog_begins_with_this_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## (\S+),", changelog, re.MULTILINE)[1] == recurra.__version__
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built as `make wheel` does."""
+    pytest.importorskip("scikit_build_core", reason="the build tools are not installed")
+    folder = tmp_path_factory.mktemp("wheel")
+    options = [
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--disable-pip-version-check",
+        "--wheel-dir",
+        str(folder),
+    ]
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(ROOT)], check=True)
+    return next(folder.glob("recurra-*.whl"))
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert all(name.startswith(("recurra/", "recurra-")) for name in names)
+    assert sum(name.startswith("recurra/_native.") and name.endswith((".so", ".pyd")) for name in names) == 1
+    assert "recurra/py.typed" in names
+    assert not [name for name in names if name.endswith((".cpp", ".h", ".a", ".txt")) and "licenses" not in name]
+
+
+def test_the_wheel_works_without_the_sources(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    libraries = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *libraries])}
+    code = (
+        "import recurra, numpy; from recurra import layers; print(recurra.__file__); "
+        "print(layers.LSTM(3)(numpy.ones((2, 4, 1))).shape)"
+    )
+    command = [sys.executable, "-S", "-c", code]  # -S: without the editable installation of these sources
+    printed = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True).stdout
+    assert printed.splitlines() == [str(tmp_path / "recurra" / "__init__.py"), "(2, 3)"]

@@ -1,0 +1,437 @@
+"""Callbacks on a model that only pretends to train, and on real ones where files are written."""
+
+from __future__ import annotations
+
+import csv
+import math
+
+import numpy as np
+import pytest
+
+from recurra import layers, models, optimizers, random
+from recurra.errors import FileFormatError
+from recurra.optimizers import schedules
+from recurra.training import callbacks
+from recurra.training.callbacks import Callback, CallbackList
+
+
+class Dummy:
+    """A model whose weights are the number of its epoch."""
+
+    def __init__(self, learning_rate=0.5, metrics=()):
+        self.stop_training = False
+        self.optimizer = optimizers.SGD(learning_rate)
+        self.metrics = metrics
+        self.weights = None
+        self.saved = []
+
+    def get_weights(self):
+        return self.weights
+
+    def set_weights(self, weights):
+        self.weights = weights
+
+    def save(self, filepath, overwrite):
+        self.saved.append(filepath)
+
+    save_weights = save
+
+
+def run(callback, values, monitor="val_loss", model=None):
+    """Plays epochs with the given values; returns the model and the number of epochs."""
+    model = model or Dummy()
+    listed = CallbackList([callback], model=model, epochs=len(values))
+    listed.on_train_begin()
+    for epoch, value in enumerate(values):
+        model.weights = epoch
+        listed.on_epoch_begin(epoch)
+        listed.on_epoch_end(epoch, {monitor: value})
+        if model.stop_training:
+            break
+    listed.on_train_end()
+    return model, epoch + 1
+
+
+class Recorder(Callback):
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.calls.append(("epoch", epoch, logs))
+
+    def on_batch_end(self, batch, logs=None):
+        self.calls.append(("batch", batch, logs))
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.calls.append(("test", batch, logs))
+
+
+# The list
+
+
+def test_the_list_calls_in_order_with_model_and_parameters():
+    first, second, model = Recorder(), Recorder(), Dummy()
+    listed = CallbackList([first, [second]], model=model, epochs=3, steps=2, verbose=0)
+    listed.on_train_batch_end(4, {"loss": np.float32(0.5)})
+    listed.on_test_batch_end(1)
+    listed.on_epoch_end(0)
+    assert first.model is second.model is model
+    assert first.params == {"epochs": 3, "steps": 2, "verbose": 0}
+    assert first.calls == second.calls == [("batch", 4, {"loss": 0.5}), ("test", 1, {}), ("epoch", 0, {})]
+    assert type(first.calls[0][2]["loss"]) is float
+
+
+def test_hooks_of_a_batch_that_nobody_overrides_are_not_called():
+    listed = CallbackList([Callback(), Recorder(), callbacks.LambdaCallback(on_train_batch_begin=print)])
+    assert listed.wants("on_train_batch_end")
+    assert listed.wants("on_train_batch_begin")
+    assert listed.wants("on_test_batch_end")
+    assert not listed.wants("on_test_batch_begin")
+    assert not listed.wants("on_predict_batch_end")
+    listed.append(callbacks.LambdaCallback(on_predict_batch_end=print))
+    assert listed.wants("on_predict_batch_end")
+
+
+def test_the_list_adds_a_history_once():
+    mine, model = callbacks.History(), Dummy()
+    assert [type(c) for c in CallbackList([mine], add_history=True).callbacks] == [callbacks.History]
+    listed = CallbackList(add_history=True, model=model)
+    assert listed.callbacks == [model.history]
+
+
+def test_the_history_keeps_the_logs_of_each_epoch():
+    history, _ = callbacks.History(), None
+    run(history, [0.5, 0.25], "loss")
+    assert (history.history, history.epoch) == ({"loss": [0.5, 0.25]}, [0, 1])
+    run(history, [0.125], "loss")
+    assert (history.history, history.epoch) == ({"loss": [0.5, 0.25, 0.125]}, [0])
+
+
+def test_a_lambda_callback_calls_its_functions():
+    seen = []
+    run(callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append((epoch, logs))), [1.0])
+    assert seen == [(0, {"val_loss": 1.0})]
+
+
+# Early stopping
+
+
+@pytest.mark.parametrize("patience", [0, 1, 2, 3])
+def test_early_stopping_waits_for_its_patience(patience):
+    stopper = callbacks.EarlyStopping("loss", patience=patience)
+    run(stopper, [10.0, 9.0, 8.0, 9.0, 8.9, 8.8, 8.7], "loss")
+    assert stopper.stopped_epoch == max(patience, 1) + 2
+
+
+def test_early_stopping_restores_the_best_weights(capsys):
+    stopper = callbacks.EarlyStopping(patience=2, restore_best_weights=True, verbose=1)
+    model, epochs = run(stopper, [0.2, 0.15, 0.1, 0.11, 0.12, 0.05])
+    assert (model.weights, epochs, stopper.best_epoch) == (2, 5, 2)
+    assert capsys.readouterr().out.splitlines() == [
+        "Epoch 5: early stopping",
+        "Restoring model weights from the end of the best epoch: 3.",
+    ]
+
+
+def test_early_stopping_below_a_baseline_that_is_never_reached():
+    stopper = callbacks.EarlyStopping(patience=5, baseline=0.5, restore_best_weights=True)
+    model, epochs = run(stopper, [0.9, 0.8, 0.7, 0.71, 0.72, 0.73])
+    assert (model.weights, epochs) == (2, 5)
+
+
+def test_early_stopping_begins_anew_with_each_fit():
+    stopper = callbacks.EarlyStopping(patience=1)
+    assert run(stopper, [0.1, 0.2, 0.3])[1] == 2
+    assert run(stopper, [9.0, 8.0, 7.0])[1] == 3
+
+
+def test_early_stopping_may_start_late_and_ask_for_a_minimal_change():
+    assert run(callbacks.EarlyStopping(start_from_epoch=3), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])[1] == 5
+    assert run(callbacks.EarlyStopping(min_delta=0.5, patience=2), [3.0, 2.0, 1.9, 1.8, 1.0])[1] == 4
+
+
+def test_a_nan_counts_as_no_improvement():
+    model, epochs = run(callbacks.EarlyStopping(patience=2, restore_best_weights=True), [math.nan, 1.0, 2.0, 3.0])
+    assert (model.weights, epochs) == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("monitor", "op"),
+    [
+        *((name, np.less) for name in ("loss", "val_mse", "hinge", "val_level_mae", "root_mean_squared_error")),
+        *((name, np.greater) for name in ("acc", "val_accuracy", "f1_score", "auc", "r2_score", "cosine_similarity")),
+    ],
+)
+def test_the_direction_follows_from_the_metric(monitor, op):
+    stopper = callbacks.EarlyStopping(monitor)
+    run(stopper, [1.0], monitor)
+    assert stopper.monitor_op is op
+
+
+def test_a_metric_under_another_name_is_known_by_its_class():
+    class Accuracy:
+        name = "share"
+
+    stopper = callbacks.EarlyStopping("val_share")
+    run(stopper, [1.0], "val_share", Dummy(metrics=[Accuracy()]))
+    assert stopper.monitor_op is np.greater
+
+
+def test_an_unknown_direction_must_be_given():
+    with pytest.raises(ValueError, match="EarlyStopping expected a metric known to grow or to fall, got 'beauty'"):
+        run(callbacks.EarlyStopping("beauty"), [1.0], "beauty")
+    assert run(callbacks.EarlyStopping("beauty", mode="max"), [1.0, 0.5], "beauty")[1] == 2
+    with pytest.warns(UserWarning, match="EarlyStopping mode 'up' is unknown"):
+        callbacks.EarlyStopping(mode="up")
+    with pytest.warns(UserWarning, match="conditioned on metric `val_loss` which is not available"):
+        run(callbacks.EarlyStopping(), [1.0], "loss")
+
+
+# The learning rate
+
+
+def test_a_scheduler_sets_the_learning_rate_and_logs_it(capsys):
+    history, model = callbacks.History(), Dummy(0.5)
+    run([callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2, verbose=1), history], [1.0, 1.0], model=model)
+    assert history.history["learning_rate"] == [0.25, 0.125]
+    assert "Epoch 2: LearningRateScheduler setting learning rate to 0.125." in capsys.readouterr().out
+
+
+def test_a_scheduler_may_take_the_epoch_alone():
+    model, _ = run(callbacks.LearningRateScheduler(lambda epoch: 1 / (2.0 + epoch)), [1.0])
+    assert float(model.optimizer.learning_rate) == 0.5
+    model, _ = run(callbacks.LearningRateScheduler(schedules.InverseTimeDecay(0.25, 1, 1.0)), [1.0, 1.0])
+    assert float(model.optimizer.learning_rate) == 0.125
+
+
+def test_a_scheduler_refuses_what_is_no_number_and_optimizers_with_schedules():
+    with pytest.raises(ValueError, match="the schedule to return a number, got 'fast'"):
+        run(callbacks.LearningRateScheduler(lambda epoch: "fast"), [1.0])
+    model = Dummy(schedules.PolynomialDecay(0.1, 10))
+    with pytest.raises(TypeError, match="This optimizer was created with a `LearningRateSchedule`"):
+        run(callbacks.LearningRateScheduler(lambda epoch, rate: rate), [1.0], model=model)
+
+
+def test_reduce_lr_on_plateau_follows_keras():
+    values = [8.131, 7.491, 7.092, 7.188, 2.171, 1.976, 1.951, 1.251]
+    history, callback = callbacks.History(), callbacks.ReduceLROnPlateau(factor=0.5, patience=1, min_delta=0.05)
+    run([callback, history], values)
+    assert history.history["learning_rate"] == [0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]
+
+
+def test_reduce_lr_on_plateau_cools_down_and_keeps_a_minimum(capsys):
+    callback = callbacks.ReduceLROnPlateau(factor=0.5, patience=1, cooldown=2, verbose=1)
+    assert float(run(callback, [1.0] * 5)[0].optimizer.learning_rate) == 0.125
+    assert "\nEpoch 2: ReduceLROnPlateau reducing learning rate to 0.25.\n" in capsys.readouterr().out
+    callback = callbacks.ReduceLROnPlateau(factor=0.1, patience=1, min_lr=0.25)
+    assert float(run(callback, [1.0] * 5)[0].optimizer.learning_rate) == 0.25
+    with pytest.raises(ValueError, match=r"does not support a factor >= 1\.0"):
+        callbacks.ReduceLROnPlateau(factor=1.0)
+
+
+# Broken losses
+
+
+def test_training_ends_when_the_loss_is_nan(capsys):
+    model = Dummy()
+    listed = CallbackList([callbacks.TerminateOnNaN()], model=model)
+    listed.on_train_batch_end(0, {"loss": 1.0})
+    assert not model.stop_training
+    listed.on_train_batch_end(1, {"loss": math.inf})
+    assert model.stop_training
+    assert capsys.readouterr().out == "Batch 1: Invalid loss, terminating training\n"
+    with pytest.raises(RuntimeError, match="NaN or Inf loss encountered at batch 2"):
+        callbacks.TerminateOnNaN(raise_error=True).on_batch_end(2, {"loss": math.nan})
+
+
+# Checkpoints
+
+
+def test_a_checkpoint_is_saved_under_a_name_of_its_epoch(tmp_path):
+    model, _ = run(callbacks.ModelCheckpoint(tmp_path / "{epoch:02d}-{val_loss:.1f}.keras"), [0.5, 0.75])
+    assert model.saved == [str(tmp_path / "01-0.5.keras"), str(tmp_path / "02-0.8.keras")]
+
+
+def test_only_the_best_is_saved(tmp_path, capsys):
+    path = str(tmp_path / "new" / "{epoch}.weights.h5")
+    checkpoint = callbacks.ModelCheckpoint(path, save_best_only=True, save_weights_only=True, verbose=1)
+    model, _ = run(checkpoint, [0.5, 0.75, 0.25])
+    assert model.saved == [path.format(epoch=1), path.format(epoch=3)]
+    assert "Epoch 2: val_loss did not improve from 0.50000" in capsys.readouterr().out
+    model, _ = run(callbacks.ModelCheckpoint("x.keras", save_best_only=True, initial_value_threshold=0.1), [0.5])
+    assert model.saved == []
+    with pytest.warns(UserWarning, match="Can save best model only with beauty available"):
+        model, _ = run(callbacks.ModelCheckpoint("x.keras", monitor="beauty", save_best_only=True), [0.5])
+    assert model.saved == []
+
+
+def test_checkpoints_count_batches_through_the_epochs():
+    model = Dummy()
+    listed = CallbackList([callbacks.ModelCheckpoint("{epoch}-{batch}.keras", save_freq=3)], model=model)
+    for epoch in range(2):
+        listed.on_epoch_begin(epoch)
+        for batch in range(5):
+            listed.on_train_batch_end(batch, {"loss": 1.0})
+        listed.on_epoch_end(epoch, {"loss": 1.0})
+    assert model.saved == ["1-3.keras", "2-1.keras", "2-4.keras"]
+
+
+def test_checkpoints_refuse_other_endings_and_names():
+    with pytest.raises(ValueError, match=r"ModelCheckpoint expected filepath to end in .keras, got 'weights.bin'"):
+        callbacks.ModelCheckpoint("weights.bin")
+    with pytest.raises(ValueError, match=r"end in .weights.h5"):
+        callbacks.ModelCheckpoint("weights.keras", save_weights_only=True)
+    with pytest.raises(ValueError, match="Unrecognized save_freq"):
+        callbacks.ModelCheckpoint("a.keras", save_freq="batch")
+    with pytest.raises(KeyError, match="names among epoch, val_loss"):
+        run(callbacks.ModelCheckpoint("{beauty}.keras"), [1.0])
+
+
+# CSV files
+
+
+def read(path, separator=","):
+    with open(path, newline="") as file:
+        return list(csv.reader(file, delimiter=separator))
+
+
+def test_a_csv_logger_writes_a_row_per_epoch_and_goes_on_where_asked(tmp_path):
+    path = tmp_path / "log.tsv"
+    run(callbacks.CSVLogger(path, separator="\t"), [0.5, 0.25], "loss")
+    assert read(path, "\t") == [["epoch", "loss"], ["0", "0.5"], ["1", "0.25"]]
+    run(callbacks.CSVLogger(path, separator="\t", append=True), [0.125], "loss")
+    assert read(path, "\t")[-2:] == [["1", "0.25"], ["0", "0.125"]]
+    run(callbacks.CSVLogger(path, separator="\t"), [math.nan], "loss")
+    assert read(path, "\t") == [["epoch", "loss"], ["0", "nan"]]
+
+
+def test_a_csv_logger_adds_columns_that_come_late(tmp_path):
+    logger = callbacks.CSVLogger(tmp_path / "log.csv")
+    logger.on_train_begin()
+    logger.on_epoch_end(0, {"mae": 2.0, "loss": 1.0})
+    logger.on_epoch_end(1, {"loss": 0.5, "mae": 1.0, "val_loss": np.array([1, 2])})
+    logger.on_epoch_end(2, {"loss": 0.25, "mae": 0.5})
+    assert read(tmp_path / "log.csv") == [
+        ["epoch", "loss", "mae", "val_loss"],
+        ["0", "1.0", "2.0", "NA"],
+        ["1", "0.5", "1.0", '"[1, 2]"'],
+        ["2", "0.25", "0.5", "NA"],
+    ]
+
+
+# Real models
+
+
+def make_model(use_ema=False):
+    model = models.Sequential(
+        [
+            layers.Input((4, 2)),
+            layers.LSTM(3, dropout=0.3, recurrent_dropout=0.2, return_sequences=True),
+            layers.GRU(3),
+            layers.Dropout(0.2),
+            layers.Dense(1),
+        ]
+    )
+    model.compile(optimizers.Adam(0.05, use_ema=use_ema), "mse")
+    return model
+
+
+@pytest.fixture
+def data(rng):
+    return rng.normal(size=(10, 4, 2)).astype("float32"), rng.normal(size=(10, 1)).astype("float32")
+
+
+class Interruption(Exception):
+    pass
+
+
+def interrupt(epoch, batch):
+    """A callback that cuts training off within that epoch."""
+    seen = []
+
+    def stop(index, logs):
+        if len(seen) == epoch + 1 and index == batch:
+            raise Interruption
+
+    return callbacks.LambdaCallback(on_epoch_begin=lambda index, logs: seen.append(index), on_train_batch_end=stop)
+
+
+@pytest.mark.parametrize("batch", [0, 2])
+def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(data, tmp_path, batch):
+    random.set_random_seed(3)
+    unbroken = make_model()
+    unbroken.fit(*data, batch_size=4, epochs=5, verbose=0)
+
+    random.set_random_seed(3)
+    model, backup = make_model(), callbacks.BackupAndRestore(tmp_path / "backup")
+    with pytest.raises(Interruption):
+        model.fit(*data, batch_size=4, epochs=5, verbose=0, callbacks=[backup, interrupt(2, batch)])
+    random.set_random_seed(3)
+    resumed, backup = make_model(), callbacks.BackupAndRestore(tmp_path / "backup")
+    history = resumed.fit(*data, batch_size=4, epochs=5, verbose=0, callbacks=[backup])
+    assert history.epoch == [2, 3, 4]
+    for a, b in zip(unbroken.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_backup_may_be_kept_and_made_within_an_epoch(data, tmp_path):
+    model = make_model()
+    backup = callbacks.BackupAndRestore(tmp_path, save_freq=2, delete_checkpoint=False)
+    model.fit(*data, batch_size=4, epochs=1, verbose=0, callbacks=[backup])
+    again = make_model()
+    again.fit(*data, epochs=0, verbose=0, callbacks=[callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)])
+    assert int(again.optimizer.iterations) == 2
+
+
+def test_a_backup_of_another_model_or_a_broken_one_is_refused(data, tmp_path):
+    backup = callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+    make_model().fit(*data, epochs=1, verbose=0, callbacks=[backup])
+    other = models.Sequential([layers.Input((4, 2)), layers.LSTM(5), layers.Dense(1)])
+    other.compile("adam", "mse")
+    with pytest.raises(FileFormatError, match="a backup of this model"):
+        other.fit(*data, epochs=1, verbose=0, callbacks=[backup])
+    (tmp_path / "backup.npz").write_bytes(b"0")
+    with pytest.raises(FileFormatError, match="a whole backup"):
+        make_model().fit(*data, epochs=1, verbose=0, callbacks=[backup])
+
+
+def test_backups_need_a_directory_and_a_frequency():
+    with pytest.raises(ValueError, match="Empty `backup_dir` argument passed"):
+        callbacks.BackupAndRestore("")
+    with pytest.raises(ValueError, match="Invalid value for argument `save_freq`"):
+        callbacks.BackupAndRestore("x", save_freq=0.15)
+
+
+@pytest.mark.parametrize("swap_on_epoch", [False, True])
+def test_averages_are_evaluated_and_the_weights_go_on(data, swap_on_epoch):
+    random.set_random_seed(4)
+    plain = make_model(use_ema=True)
+    plain.fit(*data, epochs=3, verbose=0)
+    random.set_random_seed(4)
+    model = make_model(use_ema=True)
+    swap = callbacks.SwapEMAWeights(swap_on_epoch)
+    history = model.fit(*data, epochs=3, verbose=0, validation_data=data, callbacks=[swap])
+    for a, b in zip(plain.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert history.history["val_loss"][-1] == pytest.approx(model.evaluate(*data, verbose=0))
+
+
+def test_swapping_needs_an_optimizer_with_averages(data):
+    with pytest.raises(ValueError, match="SwapEMAWeights must be used when `use_ema=True`"):
+        make_model().fit(*data, verbose=0, validation_data=data, callbacks=[callbacks.SwapEMAWeights()])
+
+
+def test_early_stopping_and_checkpoints_on_a_real_run(data, tmp_path):
+    model, path = make_model(), tmp_path / "best.keras"
+    chosen = [
+        callbacks.EarlyStopping(patience=2, restore_best_weights=True),
+        callbacks.ModelCheckpoint(path, save_best_only=True),
+        callbacks.CSVLogger(tmp_path / "log.csv"),
+    ]
+    history = model.fit(*data, epochs=8, verbose=0, validation_data=data, callbacks=chosen)
+    loaded = models.load_model(path)
+    for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len(read(tmp_path / "log.csv")) == len(history.epoch) + 1
