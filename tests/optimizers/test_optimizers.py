@@ -236,6 +236,27 @@ def test_an_arena_changes_no_bit(name, options, rng):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize(("name", "decay"), [("Adam", 0.999), ("Nadam", 0.999), ("RMSprop", 0.9)])
+@pytest.mark.parametrize("in_arena", [False, True])
+def test_the_squares_of_a_sparse_gradient_are_those_of_its_parts(name, decay, in_arena):
+    parts = np.array([[1.0, 2.0], [3.0, -2.0]])
+    variable = Variable(np.zeros(2), name="rows")
+    if in_arena:
+        Arena([variable])
+    optimizer = getattr(optimizers, name)()
+    for _ in range(2):
+        variable.grad[...] = parts.sum(0)
+        variable.squares = (parts**2).sum(0)
+        optimizer.step([variable])
+    (velocity,) = (v for v in optimizer.variables if v.name.endswith("velocity"))
+    np.testing.assert_allclose(velocity, (1 - decay**2) * np.array([10.0, 8.0]), rtol=1e-6)
+    clipped = getattr(optimizers, name)(clipvalue=100.0)
+    variable.squares = (parts**2).sum(0)
+    clipped.step([variable])
+    (velocity,) = (v for v in clipped.variables if v.name.endswith("velocity"))
+    np.testing.assert_allclose(velocity, (1 - decay) * np.array([16.0, 0.0]), rtol=1e-6)
+
+
 # Variables
 
 

@@ -44,7 +44,11 @@ def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool = T
     Raises:
         ValueError: If the ending is another, or the file exists and may not be replaced.
     """
-    path = _writable(filepath, ".keras", overwrite)
+    write_atomically(_writable(filepath, ".keras", overwrite), model_bytes(model, {}))
+
+
+def model_bytes(model: Any, extra_members: dict[str, bytes]) -> bytes:
+    """Returns what a `.keras` file of the model holds, with more members, which are to lie in assets/."""
     config = saving.serialize_keras_object(model)
     compile_config = model.get_compile_config()
     config["compile_config"] = compile_config or {}
@@ -53,12 +57,13 @@ def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool = T
         "metadata.json": json.dumps({"keras_version": KERAS_VERSION, "date_saved": now}).encode(),
         "config.json": json.dumps(config).encode(),
         "model.weights.h5": _weights_bytes(model),
+        **extra_members,
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, data in members.items():
             archive.writestr(zipfile.ZipInfo(name), data)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def load_model(

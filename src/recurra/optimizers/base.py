@@ -299,13 +299,13 @@ class Optimizer:
         """Makes the coming update average a sparse gradient's squares as Keras on TensorFlow does; see `Variable`.
 
         The formulas average g * g with a decay; what the sum of squares is beyond that goes into the slot beforehand.
+        Clipped, unscaled and accumulated gradients are dense there.
         """
+        dense = self.clipnorm or self.clipvalue or self.global_clipnorm or self.loss_scale_factor
+        name, decay = self.squares_slot or ("", "")
+        rate = getattr(self, decay) if name and not dense and not self.gradient_accumulation_steps else 0.0
         for variable in variables:
-            if variable.squares is None:
-                continue
-            if self.squares_slot is not None and variable.grad is not None:
-                name, decay = self.squares_slot
-                rate = getattr(self, decay)
+            if variable.squares is not None and variable.grad is not None and rate > 0:
                 average = self._slots[name].array(self._index[variable])
                 average += (variable.squares - variable.grad * variable.grad) * ((1 - rate) / rate)
             variable.squares = None

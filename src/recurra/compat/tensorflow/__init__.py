@@ -10,6 +10,7 @@ Tensors are NumPy arrays with `.numpy()`; numbers in lists become float32 and in
 """
 
 from recurra._version import __version__ as __version__
+from recurra.compat.tensorflow import data as data
 from recurra.compat.tensorflow import keras as keras
 from recurra.compat.tensorflow import math as math
 from recurra.compat.tensorflow import nn as nn

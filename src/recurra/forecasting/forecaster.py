@@ -1,0 +1,384 @@
+"""The forecaster: one network for all series of a panel, trained on the past, with intervals that were checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recurra._checks import expected, one_of, positive_int
+from recurra._files import write_atomically
+from recurra.errors import DataError, FileFormatError, NotFittedError
+from recurra.forecasting import network
+from recurra.forecasting.backtest import Backtest, backtest_models
+from recurra.forecasting.baselines import BASELINES, error_sizes
+from recurra.forecasting.frame import read_panel, to_frame
+from recurra.forecasting.frequency import Frequency
+from recurra.forecasting.network import KINDS, Progress, Settings
+from recurra.forecasting.panel import Panel
+from recurra.forecasting.transform import Transform, fit_transform
+from recurra.forecasting.windows import Windows
+
+LEVELS = (80, 95)
+NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the central intervals of a normal
+MOST_WINDOWS = 1500  # windows that a network is trained on; more are thinned out evenly
+LONGEST_LOOKBACK = 96
+ASSET = "assets/recurra_forecaster.json"
+
+
+def fewest_values(horizon: int) -> int:
+    """Returns how many values a series needs for this horizon: a past, a future to train on, and one to check with."""
+    return 2 * horizon + 8
+
+
+class Forecaster:
+    """Forecasts the series of a panel by a network, or by a baseline.
+
+    Args:
+        model: "gru", "lstm" or "simple_rnn"; or a baseline: "naive", "seasonal_naive", "drift".
+        horizon: Steps ahead; one season if None.
+        lookback: Values that the network sees; chosen by season and horizon if "auto".
+        season_length: Steps of a season; that of the frequency if None.
+        seed: Of the networks.
+        n_seeds: Networks that are averaged.
+        budget_s: Seconds of training, at the most.
+
+    >>> panel = Panel.from_arrays([np.sin(np.arange(60.0))])
+    >>> Forecaster("naive", horizon=2).fit(panel).predict_arrays()["y_hat"].shape
+    (1, 2)
+    """
+
+    def __init__(
+        self,
+        model: str = "gru",
+        *,
+        horizon: int | None = None,
+        lookback: int | str = "auto",
+        season_length: int | None = None,
+        seed: int = 0,
+        n_seeds: int = 3,
+        budget_s: float | None = None,
+    ):
+        self.model = one_of("Forecaster", "model", model, (*KINDS, *BASELINES))
+        self.horizon = None if horizon is None else positive_int("Forecaster", "horizon", horizon)
+        self.lookback = lookback if lookback == "auto" else positive_int("Forecaster", "lookback", lookback)
+        self.season_length = None if season_length is None else positive_int("Forecaster", "season_length", season_length)
+        self.seed = seed
+        self.n_seeds = positive_int("Forecaster", "n_seeds", n_seeds)
+        self.budget_s = budget_s
+        self._panel: Panel | None = None
+        self._network: Any = None
+        self._settings: Settings | None = None
+        self._transforms: list[Transform] = []
+        self._widening = np.zeros(len(LEVELS))
+
+    def fit(self, data: Any, *, progress: Progress | None = None, **columns: Any) -> Forecaster:
+        """Learns from the whole of the data.
+
+        Args:
+            data: A panel, a frame or a file, as `read_panel` takes it.
+            progress: Called with a line now and then.
+            **columns: Options of `read_panel`: id_col, time_col, target_col, freq, fill.
+
+        Raises:
+            DataError: If a series is too short for the horizon.
+        """
+        panel = read_panel(data, **columns)
+        self.resolve(panel)
+        self.learn_from(panel, progress)
+        return self
+
+    def learn_from(self, panel: Panel, progress: Progress | None = None) -> None:
+        """Fits to a panel whose lengths were checked, with horizon and season known."""
+        self._panel = panel
+        if self.model in KINDS:
+            self._fit_network(panel, progress)
+
+    def options(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, with the horizon and the season in use."""
+        return {name: getattr(self, name) for name in OPTIONS}
+
+    def resolve(self, panel: Panel) -> None:
+        """Chooses horizon and season where they were left open, and checks that the series are long enough.
+
+        Raises:
+            DataError: If a series is too short for the horizon.
+        """
+        self.season_length = self.season_length or panel.freq.season_length
+        self.horizon = self.horizon or (self.season_length if self.season_length > 1 else 6)
+        needed = fewest_values(self.horizon)
+        for name, count in zip(panel.ids, panel.lengths, strict=True):
+            if count < needed:
+                longest = (int(count) - 8) // 2
+                hint = f"use a horizon of at most {longest}" if longest >= 1 else "bring more data"
+                what = f"at least {needed} values for a horizon of {self.horizon}"
+                raise DataError(expected(f"series {name!r}", what, int(count), hint))
+
+    # The network ----------------------------------------------------------------------------------------------------
+
+    def _choose_lookback(self, shortest: int) -> int:
+        horizon, season = self.horizon or 1, self.season_length or 1
+        if isinstance(self.lookback, int):
+            return min(self.lookback, shortest - horizon - 2)
+        wanted = max(2 * min(season, 30), 2 * min(horizon, 24), 8)
+        return max(2, min(wanted, LONGEST_LOOKBACK, (shortest - horizon) // 2))
+
+    def _fit_network(self, panel: Panel, progress: Progress | None) -> None:
+        started = time.monotonic()
+        horizon, season = self.horizon or 1, self.season_length or 1
+        self._transforms = [fit_transform(panel.series(i), season) for i in range(panel.n_series)]
+        scaled = [self._transforms[i].forward(panel.series(i)) for i in range(panel.n_series)]
+        lookback = self._choose_lookback(int(panel.lengths.min()))
+        quantiles = (0.025, 0.1, 0.5, 0.9, 0.975)
+        windows = Windows(np.concatenate(scaled), panel.indptr, lookback, horizon)
+        train_ends, held_ends = _split_in_time(windows, panel, horizon)
+        settings = Settings(
+            self.model, lookback, horizon, quantiles, batch_size=int(np.clip(len(train_ends) // 12, 8, 64))
+        )
+        data = [*_anchored(windows, train_ends), *_anchored(windows, held_ends)]
+        members = []
+        for member in range(self.n_seeds):
+            share = None if self.budget_s is None else started + self.budget_s * (member + 1) / self.n_seeds
+            members.append(network.train(settings, *data, self.seed + member, share, progress))
+        self._settings = settings
+        self._network = network.average(members, settings)
+        answers = network.predict(self._network, data[2], settings)
+        self._widening = _widening(answers, data[3])
+
+    def predict_arrays(self, panel: Panel | None = None) -> dict[str, np.ndarray]:
+        """Returns y_hat, lo-80, hi-80, lo-95 and hi-95, each (n_series, H), after the end of each series.
+
+        Args:
+            panel: Other ends of the same series, such as longer ones; those of `fit` if None.
+
+        Raises:
+            NotFittedError: Before `fit`.
+        """
+        panel = panel or self._panel
+        if panel is None:
+            raise NotFittedError(expected("Forecaster.predict", "a fitted forecaster", "none", "call fit first"))
+        result = self._predict_baseline(panel) if self.model in BASELINES else self._predict_network(panel)
+        for i in range(panel.n_series):
+            if np.ptp(panel.series(i)) == 0:
+                for values in result.values():
+                    values[i] = panel.series(i)[0]
+        return result
+
+    def _predict_network(self, panel: Panel) -> dict[str, np.ndarray]:
+        settings = self._settings
+        assert settings is not None
+        pasts, anchors, starts = [], [], []
+        for i in range(panel.n_series):
+            start = int(panel.lengths[i]) - settings.lookback
+            scaled = self._transforms[i].forward(panel.series(i)[start:], start)
+            pasts.append(scaled - scaled[-1])
+            anchors.append(scaled[-1])
+            starts.append(int(panel.lengths[i]))
+        answers = network.predict(self._network, np.array(pasts), settings)
+        result = {name: np.empty((panel.n_series, settings.horizon)) for name in ("y_hat", *interval_names())}
+        for i, (answer, anchor, start) in enumerate(zip(answers, anchors, starts, strict=True)):
+            low95, low80, middle, high80, high95 = answer.T
+            wide80, wide95 = self._widening
+            bands = {
+                "y_hat": middle,
+                "lo-80": np.minimum(low80 - wide80, middle),
+                "hi-80": np.maximum(high80 + wide80, middle),
+                "lo-95": np.minimum(np.minimum(low95 - wide95, low80 - wide80), middle),
+                "hi-95": np.maximum(np.maximum(high95 + wide95, high80 + wide80), middle),
+            }
+            for name, values in bands.items():
+                result[name][i] = self._transforms[i].inverse(values + anchor, start)
+        return result
+
+    def _predict_baseline(self, panel: Panel) -> dict[str, np.ndarray]:
+        horizon, season = self.horizon or 1, self.season_length or 1
+        result: dict[str, list[np.ndarray]] = {name: [] for name in ("y_hat", *interval_names())}
+        for i in range(panel.n_series):
+            past = panel.series(i)
+            y_hat = BASELINES[self.model](past, horizon, season)
+            sizes = error_sizes(self.model, past, horizon, season)
+            result["y_hat"].append(y_hat)
+            for level in LEVELS:
+                result[f"lo-{level}"].append(y_hat - NORMAL[level] * sizes)
+                result[f"hi-{level}"].append(y_hat + NORMAL[level] * sizes)
+        return {name: np.array(values) for name, values in result.items()}
+
+    # Frames ---------------------------------------------------------------------------------------------------------
+
+    def predict(self) -> Any:
+        """Returns the forecast as a long frame: the id column if there is one, times, y_hat and the intervals.
+
+        Raises:
+            NotFittedError: Before `fit`.
+        """
+        arrays = self.predict_arrays()
+        assert self._panel is not None
+        return to_frame(self.columns(arrays), self._panel.like)
+
+    def columns(self, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+        """Returns arrays of `predict_arrays` as columns of a long table."""
+        panel = self._panel
+        assert panel is not None
+        horizon = self.horizon or 1
+        times = panel.future_times(horizon)
+        columns: dict[str, Any] = {}
+        if panel.id_col is not None:
+            columns[panel.id_col] = [name for name in panel.ids for _ in range(horizon)]
+        written = times.ravel() if panel.like is not None else panel.write_times(times)
+        columns[panel.time_col] = written
+        return columns | {name: values.ravel() for name, values in arrays.items()}
+
+    def backtest(self, data: Any, n_windows: int | None = None, step_size: int | None = None, **columns: Any) -> Backtest:
+        """Forecasts the end of the data from before it, beside the baselines; see `Backtest`.
+
+        The network learns from what lies before the first cutoff alone.
+
+        Args:
+            data: As in `fit`.
+            n_windows: Cutoffs; as many as leave two thirds of the shortest series to learn from, at the most 5, if None.
+            step_size: Values between two cutoffs; the horizon if None.
+            **columns: Options of `read_panel`.
+        """
+        panel = read_panel(data, **columns)
+        fresh = Forecaster(**self.options())
+        fresh.resolve(panel)
+        return backtest_models([fresh], panel, n_windows, step_size)
+
+    # Files ----------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a `.keras` file: Keras opens the network in it, `Forecaster.load` the whole forecaster.
+
+        Raises:
+            NotFittedError: Before `fit`.
+            ValueError: If the model is a baseline, which has no network, or the file ends otherwise.
+        """
+        from recurra.interop import keras_file
+
+        if self._panel is None:
+            raise NotFittedError(expected("Forecaster.save", "a fitted forecaster", "none", "call fit first"))
+        if self._network is None or self._settings is None:
+            raise ValueError(expected("Forecaster.save", f"a network ({', '.join(KINDS)})", repr(self.model)))
+        panel, settings = self._panel, self._settings
+        state = {
+            "format": 1,
+            "options": self.options(),
+            "settings": asdict(settings),
+            "transforms": [transform.to_dict() for transform in self._transforms],
+            "widening": self._widening.tolist(),
+            "freq": asdict(panel.freq),
+            "ids": list(panel.ids),
+            "columns": [panel.id_col, panel.time_col, panel.target_col, panel.time_unit],
+            "series": [panel.series(i).tolist() for i in range(panel.n_series)],
+            "first_times": [int(panel.series_times(i)[0].astype(np.int64)) for i in range(panel.n_series)],
+            "counted": panel.times.dtype.kind != "M",
+        }
+        data = keras_file.model_bytes(self._network, path, {ASSET: json.dumps(state).encode()})
+        write_atomically(path, data)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Forecaster:
+        """Reads what `save` wrote.
+
+        Raises:
+            FileFormatError: If the file holds no forecaster.
+        """
+        from recurra.interop import keras_file
+
+        model = keras_file.load_model(path, compile=False)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                entry = archive.getinfo(ASSET)
+                if entry.file_size > 2**28:
+                    raise FileFormatError(expected(Path(path).name, "settings below 256 MB", entry.file_size))
+                state = json.loads(archive.read(entry))
+            forecaster = cls(**state["options"])
+            settings = state["settings"]
+            forecaster._settings = Settings(**(settings | {"quantiles": tuple(settings["quantiles"])}))
+            forecaster._transforms = [
+                Transform(t["log"], tuple(t["seasonal"]), t["scale"]) for t in state["transforms"]
+            ]
+            forecaster._widening = np.array(state["widening"])
+            forecaster._panel = _stored_panel(state)
+        except KeyError as error:
+            raise FileFormatError(expected(Path(path).name, "a saved Forecaster", f"none ({error})")) from error
+        forecaster._network = model
+        return forecaster
+
+
+OPTIONS = ("model", "horizon", "lookback", "season_length", "seed", "n_seeds", "budget_s")
+
+
+def interval_names() -> list[str]:
+    """Returns the names of the interval columns."""
+    return [f"{side}-{level}" for level in LEVELS for side in ("lo", "hi")]
+
+
+def _stored_panel(state: dict[str, Any]) -> Panel:
+    freq = Frequency(**state["freq"])
+    series = [np.array(values, np.float64) for values in state["series"]]
+    times = []
+    for first, values in zip(state["first_times"], series, strict=True):
+        start: Any = np.int64(first) if state["counted"] else np.datetime64(first, "s")
+        times.append(np.concatenate([[start], freq.future(start, len(values) - 1)]))
+    id_col, time_col, target_col, unit = state["columns"]
+    return Panel(
+        values=np.concatenate(series),
+        indptr=np.concatenate([[0], np.cumsum([len(values) for values in series])]).astype(np.int64),
+        ids=tuple(state["ids"]),
+        times=np.concatenate(times),
+        freq=freq,
+        id_col=id_col,
+        time_col=time_col,
+        target_col=target_col,
+        time_unit=unit,
+    )
+
+
+def _split_in_time(windows: Windows, panel: Panel, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns ends of windows to train on, and of later ones to check with: the last sixth of each series.
+
+    The futures of the first lie wholly before those of the second begin, where the series is long enough for that.
+    """
+    train, held = [], []
+    for i in range(panel.n_series):
+        ends = windows.ends(i)
+        count = max(1, len(ends) // 6)
+        later, earlier = ends[len(ends) - count :], ends[: len(ends) - count]
+        apart = earlier[earlier + horizon <= later[0]]
+        train.append(apart if len(apart) >= len(ends) // 3 else earlier)
+        held.append(later)
+    return _thinned(np.concatenate(train)), _thinned(np.concatenate(held))
+
+
+def _thinned(ends: np.ndarray) -> np.ndarray:
+    if len(ends) <= MOST_WINDOWS:
+        return ends
+    return ends[np.unique(np.linspace(0, len(ends) - 1, MOST_WINDOWS).astype(int))]
+
+
+def _anchored(windows: Windows, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns pasts and futures less the last value of each past, as float32."""
+    last = windows.values[ends][:, None]
+    return (windows.pasts(ends) - last).astype(np.float32), (windows.futures(ends) - last).astype(np.float32)
+
+
+def _widening(answers: np.ndarray, futures: np.ndarray) -> np.ndarray:
+    """Returns what the intervals must grow by on each side so that they hold as often as they say.
+
+    Conformalised quantile regression (Romano, Patterson and Candès, 2019) over the windows held back, all steps
+    together; intervals are never made smaller.
+    """
+    low95, low80, _, high80, high95 = np.moveaxis(answers, -1, 0)
+    sizes = []
+    for level, low, high in ((80, low80, high80), (95, low95, high95)):
+        outside = np.maximum(low - futures, futures - high).ravel()
+        rank = min(1.0, level / 100 * (1 + 1 / len(answers)))
+        sizes.append(max(0.0, float(np.quantile(outside, rank))))
+    return np.array(sizes)

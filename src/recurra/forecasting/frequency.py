@@ -1,0 +1,206 @@
+"""The step of a time axis: inferred from the times, and continued into the future."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recurra._checks import expected
+from recurra.errors import DataError
+
+SECONDS = {"D": 86400, "h": 3600, "min": 60, "s": 1}
+# Season lengths to look for, the usual one first.
+SEASONS = {
+    "YS": (1,),
+    "YE": (1,),
+    "QS": (4,),
+    "QE": (4,),
+    "MS": (12,),
+    "ME": (12,),
+    "W": (52,),
+    "B": (5, 260),
+    "D": (7, 365),
+    "h": (24, 168),
+    "min": (60, 1440),
+    "s": (60, 3600),
+    "step": (1,),
+}
+NAMES = {
+    "YS": "yearly",
+    "YE": "yearly",
+    "QS": "quarterly",
+    "QE": "quarterly",
+    "MS": "monthly",
+    "ME": "monthly",
+    "W": "weekly",
+    "B": "business-daily",
+    "D": "daily",
+    "h": "hourly",
+    "min": "by minutes",
+    "s": "by seconds",
+    "step": "counted",
+}
+MONTHS = {"MS": 1, "ME": 1, "QS": 3, "QE": 3, "YS": 12, "YE": 12}
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """A regular time axis.
+
+    Attributes:
+        name: "MS", "QS", "YS" (starts of months, quarters, years, or a fixed day of them), "ME", "QE", "YE" (ends),
+            "W", "D", "B" (Monday to Friday), "h", "min", "s", or "step" for counters.
+        step: How many of these lie between two times.
+    """
+
+    name: str
+    step: int = 1
+
+    @property
+    def season_candidates(self) -> tuple[int, ...]:
+        """Seasons to look for, in steps, the usual one first; 1 is none."""
+        found = [season // self.step for season in SEASONS[self.name] if season % self.step == 0]
+        return tuple(season for season in found if season >= 1) or (1,)
+
+    @property
+    def season_length(self) -> int:
+        """The usual season in steps, 1 for none."""
+        return self.season_candidates[0]
+
+    def __str__(self) -> str:
+        return NAMES[self.name] if self.step == 1 else f"every {self.step} {NAMES[self.name]}"
+
+    def positions(self, times: np.ndarray) -> np.ndarray:
+        """Returns how many steps each time lies after the first, as floats: whole numbers on the axis.
+
+        Args:
+            times: datetime64[s] or int64 (n,), ascending.
+        """
+        if self.name in MONTHS:
+            return (_months(times) - _months(times[:1])) / (MONTHS[self.name] * self.step)
+        if self.name == "B":
+            days = times.astype("datetime64[D]")
+            return np.busday_count(days[0], days) / self.step
+        passed = (times - times[0]).astype(np.int64)
+        return passed / (self.step if self.name == "step" else _fixed_seconds(self.name) * self.step)
+
+    def future(self, last: np.generic, horizon: int) -> np.ndarray:
+        """Returns the `horizon` times after `last`.
+
+        >>> Frequency("MS").future(np.datetime64("2023-12-01", "s"), 2).astype("datetime64[D]").astype(str).tolist()
+        ['2024-01-01', '2024-02-01']
+        """
+        ahead = np.arange(1, horizon + 1) * self.step
+        if self.name == "step":
+            return np.asarray(last + ahead, np.int64)
+        if self.name in MONTHS:
+            return _add_months(np.datetime64(last, "s"), ahead * MONTHS[self.name], at_end=self.name.endswith("E"))
+        if self.name == "B":
+            days = np.busday_offset(np.datetime64(last, "D"), ahead, roll="forward")
+            return days.astype("datetime64[s]")
+        return np.datetime64(last, "s") + (ahead * _fixed_seconds(self.name)).astype("timedelta64[s]")
+
+
+def _fixed_seconds(name: str) -> int:
+    return 7 * SECONDS["D"] if name == "W" else SECONDS[name]
+
+
+def _months(times: np.ndarray) -> np.ndarray:
+    return times.astype("datetime64[M]").astype(np.int64)
+
+
+def _add_months(time: np.datetime64, months: np.ndarray, at_end: bool) -> np.ndarray:
+    first = time.astype("datetime64[M]")
+    into = (time - first).astype("timedelta64[s]")
+    starts = first + months.astype("timedelta64[M]")
+    last_day = (starts + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
+    day = starts.astype("datetime64[D]") + into.astype("timedelta64[D]")
+    day = last_day if at_end else np.minimum(day, last_day)
+    return day.astype("datetime64[s]") + (into - into.astype("timedelta64[D]"))
+
+
+def parse_frequency(text: str) -> Frequency:
+    """Returns the frequency of a name such as "MS", "D", "15min" or "h".
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    digits = len(text) - len(text.lstrip("0123456789"))
+    aliases = {"M": "MS", "Q": "QS", "Y": "YS", "A": "YS", "H": "h", "T": "min", "S": "s"}
+    name = aliases.get(text[digits:], text[digits:])
+    if name not in SEASONS:
+        raise ValueError(expected("freq", f"one of {', '.join(SEASONS)}, with a number before it", repr(text)))
+    return Frequency(name, int(text[:digits] or 1))
+
+
+def infer_frequency(times: np.ndarray, who: str) -> Frequency:
+    """Returns the frequency of ascending, different times; gaps are allowed, a broken step is not.
+
+    Args:
+        times: datetime64[s] or int64 (n,), n >= 2.
+        who: Name of the series, for errors.
+
+    Raises:
+        DataError: If no regular step fits.
+    """
+    if times.dtype.kind != "M":
+        return Frequency("step", _usual(np.diff(times)))
+    seconds = np.diff(times).astype(np.int64)
+    for candidate in (_by_months(times), _by_business_days(times, seconds), _by_seconds(seconds)):
+        if candidate is not None and _fits(candidate, times):
+            return candidate
+    raise DataError(
+        expected(f"series {who!r}", "times with a regular step", _irregular(times, seconds), "resample it first")
+    )
+
+
+def _usual(steps: np.ndarray) -> int:
+    values, counts = np.unique(steps, return_counts=True)
+    return int(values[counts.argmax()])
+
+
+def _fits(frequency: Frequency, times: np.ndarray) -> bool:
+    positions = frequency.positions(times)
+    return bool(np.all(positions == np.round(positions)) and np.all(np.diff(positions) >= 1))
+
+
+def _by_months(times: np.ndarray) -> Frequency | None:
+    steps = np.diff(_months(times))
+    if steps.min() < 1:
+        return None
+    days = times.astype("datetime64[D]")
+    of_month = (days - times.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
+    next_day = days + np.timedelta64(1, "D")
+    at_end = bool((next_day == next_day.astype("datetime64[M]")).all())
+    if not at_end and len(np.unique(of_month)) > 1:
+        return None
+    step = _usual(steps)
+    side = "E" if at_end and of_month.min() > 0 else "S"
+    for name, months in (("Y", 12), ("Q", 3), ("M", 1)):
+        if step % months == 0:
+            return Frequency(name + side, step // months)
+    return None
+
+
+def _by_business_days(times: np.ndarray, seconds: np.ndarray) -> Frequency | None:
+    days = times.astype("datetime64[D]")
+    whole_days = bool((times == days).all())
+    if not whole_days or _usual(seconds) != SECONDS["D"] or len(times) < 6 or not np.is_busday(days).all():
+        return None
+    return Frequency("B")
+
+
+def _by_seconds(seconds: np.ndarray) -> Frequency | None:
+    step = _usual(seconds)
+    if step % (7 * SECONDS["D"]) == 0:
+        return Frequency("W", step // (7 * SECONDS["D"]))
+    for name, size in SECONDS.items():
+        if step % size == 0:
+            return Frequency(name, step // size)
+    return None
+
+
+def _irregular(times: np.ndarray, seconds: np.ndarray) -> str:
+    odd = int(np.argmax(seconds != _usual(seconds)))
+    return f"a step from {times[odd]} to {times[odd + 1]}".replace("T00:00:00", "")

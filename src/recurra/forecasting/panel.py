@@ -1,0 +1,91 @@
+"""A panel: several series end to end in one array, with the positions where each begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from recurra.forecasting.frequency import Frequency
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Series of one frequency, each regular and without missing values.
+
+    Attributes:
+        values: float64 (total,), the series one after the other.
+        indptr: int64 (n_series + 1,); series i is `values[indptr[i]:indptr[i + 1]]`.
+        ids: Names of the series.
+        times: datetime64[s] or int64 (total,).
+        freq: The step of the times.
+        id_col, time_col, target_col: Names of the columns; `id_col` is None where the data had none.
+        like: The frame that the data came in, None for a file: results come in the same kind.
+        time_unit: How times are written: "Y", "M", "D", "s", or "" for counters.
+        remarks: What was noticed while reading.
+    """
+
+    values: np.ndarray
+    indptr: np.ndarray
+    ids: tuple[str, ...]
+    times: np.ndarray
+    freq: Frequency
+    id_col: str | None = None
+    time_col: str = "ds"
+    target_col: str = "y"
+    like: Any = None
+    time_unit: str = "D"
+    remarks: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def from_arrays(
+        cls, series: Sequence[np.ndarray], freq: Frequency | None = None, ids: Sequence[str] | None = None
+    ) -> Panel:
+        """Returns a panel of arrays with counted times."""
+        lengths = [len(one) for one in series]
+        return cls(
+            values=np.concatenate([np.asarray(one, np.float64) for one in series]),
+            indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            ids=tuple(ids or (f"series_{i}" for i in range(len(series)))),
+            times=np.concatenate([np.arange(n, dtype=np.int64) for n in lengths]),
+            freq=freq or Frequency("step"),
+            id_col=None if len(series) == 1 else "unique_id",
+            time_unit="",
+        )
+
+    @property
+    def n_series(self) -> int:
+        """Number of series."""
+        return len(self.ids)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Number of values of each series: int64 (n_series,)."""
+        return np.diff(self.indptr)
+
+    def series(self, i: int) -> np.ndarray:
+        """Returns the values of series i, a view."""
+        return self.values[self.indptr[i] : self.indptr[i + 1]]
+
+    def series_times(self, i: int) -> np.ndarray:
+        """Returns the times of series i, a view."""
+        return self.times[self.indptr[i] : self.indptr[i + 1]]
+
+    def head(self, lengths: np.ndarray) -> Panel:
+        """Returns the panel cut to the first `lengths[i]` values of series i: what was known at a cutoff."""
+        kept = np.concatenate([np.arange(a, a + n) for a, n in zip(self.indptr[:-1], lengths, strict=True)])
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return replace(self, values=self.values[kept], times=self.times[kept], indptr=indptr)
+
+    def future_times(self, horizon: int) -> np.ndarray:
+        """Returns the next times of each series: (n_series, horizon)."""
+        return np.stack([self.freq.future(self.series_times(i)[-1], horizon) for i in range(self.n_series)])
+
+    def write_times(self, times: np.ndarray) -> list[str]:
+        """Returns times as the data wrote them."""
+        if times.dtype.kind != "M":
+            return [str(int(time)) for time in times.ravel()]
+        texts = times.ravel().astype(f"datetime64[{self.time_unit or 's'}]").astype(str)
+        return [text.replace("T", " ") for text in texts]

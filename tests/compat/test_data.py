@@ -1,0 +1,71 @@
+"""`tf.data.Dataset`: the chains of time-series notebooks."""
+
+import numpy as np
+
+import recurra.compat.tensorflow as tf
+
+Dataset = tf.data.Dataset
+
+
+def values(dataset):
+    return [np.asarray(element).tolist() for element in dataset]
+
+
+def test_the_windowing_chain_of_time_series_notebooks():
+    series = np.arange(10, dtype=np.float32)
+    dataset = (
+        Dataset.from_tensor_slices(series)
+        .window(5, shift=1, drop_remainder=True)
+        .flat_map(lambda window: window.batch(5))
+        .map(lambda window: (window[:-1], window[-1]))
+        .shuffle(100)
+        .batch(4)
+        .prefetch(1)
+    )
+    batches = list(dataset)
+    assert [x.shape for x, _ in batches] == [(4, 4), (2, 4)]
+    x = np.concatenate([x for x, _ in batches])
+    y = np.concatenate([y for _, y in batches])
+    np.testing.assert_array_equal(y, x[:, -1] + 1)
+    assert sorted(y.tolist()) == [4, 5, 6, 7, 8, 9]
+    assert not np.array_equal(y, np.concatenate([y for _, y in dataset]))  # another order at each reading
+
+
+def test_a_model_trains_on_it():
+    tf.random.set_seed(1)
+    series = np.sin(np.arange(200) / 5).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(series, 9)
+    dataset = Dataset.from_tensor_slices((windows[:, :8, None], windows[:, 8])).shuffle(500).batch(32)
+    model = tf.keras.Sequential([tf.keras.Input((8, 1)), tf.keras.layers.GRU(8), tf.keras.layers.Dense(1)])
+    model.compile(optimizer=tf.keras.optimizers.Adam(0.01), loss="mse")
+    history = model.fit(dataset, epochs=10, verbose=0)
+    assert history.history["loss"][-1] < 0.1 * history.history["loss"][0]
+    assert model.predict(dataset, verbose=0).shape == (192, 1)
+
+
+def test_rows_of_several_arrays_stay_together():
+    dataset = Dataset.from_tensor_slices(({"a": [1, 2, 3]}, [10, 20, 30])).batch(2, drop_remainder=True)
+    ((features, target),) = dataset
+    assert features["a"].numpy().tolist() == [1, 2]
+    assert target.numpy().tolist() == [10, 20]
+
+
+def test_windows_may_leap_and_have_a_remainder():
+    windows = Dataset.range(7).window(3).flat_map(lambda window: window.batch(3))
+    assert values(windows) == [[0, 1, 2], [3, 4, 5], [6]]
+    strided = (
+        Dataset.range(7).window(2, shift=1, stride=3, drop_remainder=True).flat_map(lambda window: window.batch(2))
+    )
+    assert values(strided) == [[0, 3], [1, 4], [2, 5], [3, 6]]
+
+
+def test_elements_are_chosen_and_repeated():
+    numbers = Dataset.range(6)
+    assert values(numbers.take(2)) == [0, 1]
+    assert values(numbers.skip(4)) == [4, 5]
+    assert values(numbers.filter(lambda x: x % 2 == 0)) == [0, 2, 4]
+    assert values(numbers.take(2).repeat(2)) == [0, 1, 0, 1]
+    assert values(numbers.repeat().skip(5).take(3)) == [5, 0, 1]
+    assert sorted(values(numbers.shuffle(2))) == [0, 1, 2, 3, 4, 5]
+    assert values(numbers.shuffle(6, seed=3)) == values(numbers.shuffle(6, seed=3))
+    assert all(type(array) is np.ndarray for array in numbers.cache().as_numpy_iterator())
