@@ -249,12 +249,12 @@ def test_the_squares_of_a_sparse_gradient_are_those_of_its_parts(name, decay, in
         variable.squares = (parts**2).sum(0)
         optimizer.step([variable])
     (velocity,) = (v for v in optimizer.variables if v.name.endswith("velocity"))
-    np.testing.assert_allclose(velocity, (1 - decay**2) * np.array([10.0, 8.0]), rtol=1e-6)
+    np.testing.assert_allclose(velocity, (1 - decay**2) * np.array([10.0, 8.0]), rtol=1e-4)
     clipped = getattr(optimizers, name)(clipvalue=100.0)
     variable.squares = (parts**2).sum(0)
     clipped.step([variable])
     (velocity,) = (v for v in clipped.variables if v.name.endswith("velocity"))
-    np.testing.assert_allclose(velocity, (1 - decay) * np.array([16.0, 0.0]), rtol=1e-6)
+    np.testing.assert_allclose(velocity, (1 - decay) * np.array([16.0, 0.0]), rtol=1e-4)
 
 
 # Variables

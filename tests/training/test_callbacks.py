@@ -374,6 +374,7 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(data, 
     for a, b in zip(unbroken.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not (tmp_path / "backup").exists()
+    assert resumed.fit(*data, epochs=1, verbose=0).epoch == [0]
 
 
 def test_a_backup_may_be_kept_and_made_within_an_epoch(data, tmp_path):

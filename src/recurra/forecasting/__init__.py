@@ -68,8 +68,8 @@ def forecast(
 ) -> Forecast:
     """Forecasts the series of a file or a frame, and says by a backtest what the forecast is worth.
 
-    A recurrent network and simple baselines forecast the end of the data from before it; what won is fitted to all of the
-    data and used, unless `model` says otherwise.
+    A recurrent network and simple baselines forecast the end of the data from before it; what won is fitted to all of
+    the data and used, unless `model` says otherwise.
 
     Args:
         data: A path to a CSV or Parquet file, or a pandas, Polars or Arrow frame.

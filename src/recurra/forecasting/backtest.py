@@ -23,8 +23,8 @@ class Backtest:
     """Scores by model, best first, and the forecasts behind them.
 
     Attributes:
-        rows: One dict for each model: model, sMAPE (percent, 0 to 200), MASE, coverage_80 and coverage_95 (shares); means
-            over cutoffs and series.
+        rows: One dict for each model: model, sMAPE (percent, 0 to 200), MASE, coverage_80 and coverage_95 (shares);
+            means over cutoffs and series.
         winner: The model with the lowest MASE; with the lowest sMAPE where MASE is not defined.
         n_windows: Number of cutoffs.
         step_size: Values between two of them.
@@ -70,7 +70,7 @@ def backtest_models(
 ) -> Backtest:
     """Scores forecasters and all baselines at the same cutoffs.
 
-    Each forecaster is fitted once, to what lies before the first cutoff; at later cutoffs it sees the values up to them.
+    Each forecaster is fitted once, to what lies before the first cutoff; later it sees the values up to each cutoff.
 
     Args:
         forecasters: Not fitted yet; the first one's horizon and season are used for all, and for MASE.

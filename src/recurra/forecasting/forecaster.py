@@ -68,7 +68,9 @@ class Forecaster:
         self.model = one_of("Forecaster", "model", model, (*KINDS, *BASELINES))
         self.horizon = None if horizon is None else positive_int("Forecaster", "horizon", horizon)
         self.lookback = lookback if lookback == "auto" else positive_int("Forecaster", "lookback", lookback)
-        self.season_length = None if season_length is None else positive_int("Forecaster", "season_length", season_length)
+        self.season_length = (
+            None if season_length is None else positive_int("Forecaster", "season_length", season_length)
+        )
         self.seed = seed
         self.n_seeds = positive_int("Forecaster", "n_seeds", n_seeds)
         self.budget_s = budget_s
@@ -234,14 +236,16 @@ class Forecaster:
         columns[panel.time_col] = written
         return columns | {name: values.ravel() for name, values in arrays.items()}
 
-    def backtest(self, data: Any, n_windows: int | None = None, step_size: int | None = None, **columns: Any) -> Backtest:
+    def backtest(
+        self, data: Any, n_windows: int | None = None, step_size: int | None = None, **columns: Any
+    ) -> Backtest:
         """Forecasts the end of the data from before it, beside the baselines; see `Backtest`.
 
         The network learns from what lies before the first cutoff alone.
 
         Args:
             data: As in `fit`.
-            n_windows: Cutoffs; as many as leave two thirds of the shortest series to learn from, at the most 5, if None.
+            n_windows: Cutoffs; as many as leave two thirds of the shortest series to learn from, at most 5, if None.
             step_size: Values between two cutoffs; the horizon if None.
             **columns: Options of `read_panel`.
         """
@@ -279,8 +283,9 @@ class Forecaster:
             "first_times": [int(panel.series_times(i)[0].astype(np.int64)) for i in range(panel.n_series)],
             "counted": panel.times.dtype.kind != "M",
         }
-        data = keras_file.model_bytes(self._network, path, {ASSET: json.dumps(state).encode()})
-        write_atomically(path, data)
+        if Path(path).suffix != ".keras":
+            raise ValueError(expected("Forecaster.save", "a file that ends in .keras", repr(str(path))))
+        write_atomically(path, keras_file.model_bytes(self._network, {ASSET: json.dumps(state).encode()}))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Forecaster:

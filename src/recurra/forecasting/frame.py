@@ -267,7 +267,9 @@ def _read_csv(polars: Any, name: str, data: bytes) -> Any:
             text.encode(), separator=separator, infer_schema=False, truncate_ragged_lines=False, quote_char='"'
         )
     except Exception as error:
-        raise DataError(expected(name, "a table with the same number of fields in each row", _one_line(error))) from error
+        raise DataError(
+            expected(name, "a table with the same number of fields in each row", _one_line(error))
+        ) from error
 
 
 def _is_korean(data: bytes) -> bool:
@@ -327,7 +329,9 @@ class _Table:
         parts = [self.columns[name] for name in names]
         for name, part in zip(names, parts, strict=True):
             if None in part:
-                raise DataError(expected(f"column {name!r}", "a name in every row", f"none in row {self.row(part.index(None))}"))
+                raise DataError(
+                    expected(f"column {name!r}", "a name in every row", f"none in row {self.row(part.index(None))}")
+                )
         return ["/".join(map(str, key)) for key in zip(*parts, strict=True)], ",".join(names)
 
     def find_time(self, time_col: str | None, id_name: str | None) -> str | None:
@@ -401,13 +405,20 @@ class _Table:
         values = self.columns[column]
         for index, value in enumerate(values):
             if _is_missing(value):
-                raise DataError(expected(f"time column {column!r}", "a time in every row", f"none in row {self.row(index)}"))
+                raise DataError(
+                    expected(f"time column {column!r}", "a time in every row", f"none in row {self.row(index)}")
+                )
         times, unit = _parse_times(values)
         if times is None:
             bad = next((i for i, value in enumerate(values) if _parse_times([value])[0] is None), 0)
             hint = "write times like 2024-01-31 or 2024-01-31 13:00"
             raise DataError(
-                expected(f"time column {column!r}", "dates or times", f"{str(values[bad])[:40]!r} in row {self.row(bad)}", hint)
+                expected(
+                    f"time column {column!r}",
+                    "dates or times",
+                    f"{str(values[bad])[:40]!r} in row {self.row(bad)}",
+                    hint,
+                )
             )
         return times, unit
 
@@ -453,8 +464,10 @@ def _parse_times(values: list[Any]) -> tuple[np.ndarray | None, str]:
         texts = [f"{text[:4]}-{text[4:6]}-{text[6:]}" for text in texts]
     elif all(re.fullmatch(r"[+-]?\d+(\.0+)?", text) for text in texts):
         counters = np.array([int(float(text)) for text in texts], np.int64)
-        years = len(counters) > 1 and 1500 < counters.min() and counters.max() < 2200 and np.diff(counters).min() >= 1
-        return (counters - 1970).astype("datetime64[Y]").astype("datetime64[s]") if years else counters, "Y" if years else ""
+        years = len(counters) > 1 and counters.min() > 1500 and counters.max() < 2200 and np.diff(counters).min() >= 1
+        return (counters - 1970).astype("datetime64[Y]").astype(
+            "datetime64[s]"
+        ) if years else counters, "Y" if years else ""
     texts = [_iso(text) for text in texts]
     lengths = {len(text) for text in texts}
     try:

@@ -77,7 +77,7 @@ def swings_grow(past: np.ndarray) -> bool:
 
 
 def is_seasonal(values: np.ndarray, season_length: int) -> bool:
-    """Returns whether the autocorrelation at the season is significant (90 %), as M4's Naive2 tests it, without trend."""
+    """Returns whether the autocorrelation at the season is significant (90 %): M4's test, less the trend."""
     n, m = len(values), season_length
     if m <= 1 or n < 3 * m:
         return False

@@ -9,14 +9,15 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import expected, fraction
-from recurra.optimizers.base import Optimizer, cast, power
+from recurra.optimizers.arithmetic import cast, power
+from recurra.optimizers.base import Optimizer
 
 
 class _Moments(Optimizer):
     """What the optimizers of this file share: two decay rates, and epsilon against a division by zero."""
 
     slots = (("momentum", "velocity"),)
-    squares_slot = ("velocity", "beta_2")
+    squares_slot: tuple[str, str] | None = ("velocity", "beta_2")
 
     def __init__(
         self,

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from recurra import config as settings
-from recurra import ops, saving
+from recurra import saving
 from recurra._checks import expected, fraction, positive_int
 from recurra._names import snake_case
+from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm
 from recurra.optimizers.schedules import LearningRateSchedule
 from recurra.optimizers.slots import Slot
 from recurra.variables import Arena, Variable
@@ -368,9 +369,9 @@ class Optimizer:
 
     def _clip_gradients(self, grads: list[np.ndarray]) -> list[np.ndarray]:
         if self.clipnorm:
-            return [_clip_by_norm(g, self.clipnorm) for g in grads]
+            return [clip_by_norm(g, self.clipnorm) for g in grads]
         if self.global_clipnorm:
-            return _clip_by_global_norm(grads, self.global_clipnorm)
+            return clip_by_global_norm(grads, self.global_clipnorm)
         if self.clipvalue:
             return [np.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
         return grads
@@ -443,7 +444,8 @@ class Optimizer:
         }
         names = ["weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum"]
         names += ["ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"]
-        own = [name for name in saving.parameters(type(self)) if name not in shared and name not in names]
+        known = saving.parameters(type(self))  # type: ignore[arg-type]
+        own = [name for name in known if name not in shared and name not in names]
         return shared | {name: getattr(self, name) for name in (*names, *own)}
 
     @classmethod
@@ -453,31 +455,8 @@ class Optimizer:
         return cls(**({**config, "learning_rate": rate} if "learning_rate" in config else config))
 
 
-def power(base: float, exponent: float, dtype: np.dtype) -> Any:
-    """Returns base ** exponent in `dtype`. Keras passes a constant through float32 first, in float64 too."""
-    return dtype.type(cast(base, dtype).item() ** exponent)
-
-
-def cast(value: float, dtype: np.dtype) -> Any:
-    """Returns a constant as a scalar of `dtype` that went through float32, as Keras has it."""
-    return dtype.type(np.float32(value))
-
-
 def _as_gradient(g: Any, variable: Variable) -> np.ndarray:
     g = np.ascontiguousarray(g, variable.dtype).reshape(np.shape(g))
     if g.shape != variable.shape:
         raise ValueError(expected(f"the gradient of {variable.path!r}", f"shape {variable.shape}", g.shape))
     return g
-
-
-def _clip_by_norm(g: np.ndarray, limit: float) -> np.ndarray:
-    norm = math.sqrt(ops.sum_of_squares(g))
-    return g * limit / max(norm, limit)
-
-
-def _clip_by_global_norm(grads: list[np.ndarray], limit: float) -> list[np.ndarray]:
-    norm = math.sqrt(sum(ops.sum_of_squares(g) for g in grads))
-    if not math.isfinite(norm):
-        return [np.full_like(g, np.nan) for g in grads]
-    scale = limit / max(norm, limit)
-    return [g * scale for g in grads]

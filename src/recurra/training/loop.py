@@ -137,10 +137,11 @@ def fit(
     model = trainable.model
     model.stop_training = False
     trainable.prepare()
+    model._initial_epoch = initial_epoch  # BackupAndRestore sets it to the epoch to go on from
     callbacks.on_train_begin()
     logs: dict[str, Any] = {}
     wants_batches = callbacks.wants("on_train_batch_end")
-    for epoch in range(getattr(model, "_initial_epoch", None) or initial_epoch, epochs):
+    for epoch in range(model._initial_epoch, epochs):
         trainable.reset()
         callbacks.on_epoch_begin(epoch)
         for step, batch in enumerate(next_epoch()):

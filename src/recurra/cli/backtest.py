@@ -1,0 +1,60 @@
+"""`recurra backtest FILE`: what forecasts would have been worth in the past."""
+
+from __future__ import annotations
+
+from recurra.cli import console
+from recurra.cli.forecast import print_backtest
+from recurra.cli.options import (
+    Budget,
+    File,
+    Fill,
+    Freq,
+    Horizon,
+    Id,
+    Json,
+    ModelName,
+    Season,
+    Seed,
+    Target,
+    Time,
+    Windows,
+    seconds,
+)
+
+
+def backtest(
+    file: File,
+    horizon: Horizon = None,
+    time: Time = None,
+    target: Target = None,
+    id: Id = None,
+    freq: Freq = None,
+    season: Season = None,
+    fill: Fill = None,
+    model: ModelName = "gru",
+    windows: Windows = None,
+    seed: Seed = 0,
+    budget: Budget = None,
+    json: Json = False,
+) -> None:
+    """Score a network and the baselines at cutoffs in the past.
+
+    Example: recurra backtest sales.csv --horizon 12 --windows 3
+    """
+    from recurra.forecasting import Forecaster
+
+    forecaster = Forecaster(
+        "gru" if model == "auto" else model,
+        horizon=horizon,
+        season_length=season,
+        seed=seed,
+        budget_s=seconds(budget),
+    )
+    result = forecaster.backtest(
+        file, n_windows=windows, id_col=id, time_col=time, target_col=target, freq=freq, fill=fill
+    )
+    if json:
+        console.document({"winner": result.winner, "cutoffs": result.n_windows, "rows": result.rows})
+        return
+    print_backtest(result, result.rows, result.winner)
+    print(f"{result.winner} won.")

@@ -1,0 +1,53 @@
+"""The entry point of `recurra`: its commands, and how mistakes are told."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command; returns the exit code: 0, 1 for a mistake by the user, 2 for a wrong call, 130 for Ctrl-C."""
+    try:
+        import typer
+    except ImportError:
+        print("the recurra command needs more libraries: pip install 'recurra[forecast]'", file=sys.stderr)
+        return 1
+    from recurra.cli.commands import app
+
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(args=argv, prog_name="recurra", standalone_mode=False)
+        return int(result or 0)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:
+        return _tell(error)
+
+
+def _tell(error: Exception) -> int:
+    """Prints an error of the user's in one line and returns the exit code; raises what is a defect of recurra's."""
+    from recurra.errors import RecurraError
+
+    show = getattr(error, "format_message", None)
+    if show is not None:  # a wrong option or argument, as the parser tells it
+        print(f"recurra: {' '.join(show().split())}", file=sys.stderr)
+        return int(getattr(error, "exit_code", 2))
+    if type(error).__name__ in ("Abort", "Exit"):
+        return int(getattr(error, "exit_code", 130))
+    if isinstance(error, (RecurraError, OSError, ValueError)):
+        print(f"recurra: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    raise error
+
+
+def run() -> None:
+    """Runs the command line and exits with its code."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,46 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recurra._checks import expected
+
+File = Annotated[Path, typer.Argument(help="A CSV or Parquet file: a column of times, a column of values.")]
+Horizon = Annotated[int | None, typer.Option(help="Steps ahead; one season if left out.")]
+Time = Annotated[str | None, typer.Option("--time", help="Column of the times.")]
+Target = Annotated[str | None, typer.Option("--target", help="Column of the values.")]
+Id = Annotated[str | None, typer.Option("--id", help="Column that names the series, or several: A,B.")]
+Freq = Annotated[str | None, typer.Option(help="Step of the times, such as MS, D, h or 15min; inferred if left out.")]
+Season = Annotated[int | None, typer.Option(help="Steps of a season, 1 for none; by the frequency if left out.")]
+Fill = Annotated[
+    str | None, typer.Option(help="How gaps and missing values are filled: interpolate, ffill, zero or mean.")
+]
+ModelName = Annotated[str, typer.Option("--model", help="auto, gru, lstm, simple_rnn, naive, seasonal_naive or drift.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same forecast.")]
+Windows = Annotated[int | None, typer.Option("--windows", help="Cutoffs of the backtest.")]
+Budget = Annotated[str | None, typer.Option(help="Time for training at the most, such as 60s or 5min.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def seconds(budget: str | None) -> float | None:
+    """Returns the seconds of "60s", "5min", "1h" or "60".
+
+    Raises:
+        ValueError: For anything else.
+    """
+    if budget is None:
+        return None
+    units = {"min": 60, "h": 3600, "s": 1}
+    text = budget.strip().lower()
+    unit = next((unit for unit in units if text.endswith(unit)), "")
+    try:
+        value = float(text.removesuffix(unit)) * units.get(unit, 1)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise ValueError(expected("--budget", "a time such as 60s or 5min", repr(budget)))
+    return value

@@ -1,0 +1,85 @@
+"""The picture of a forecast: the past, the backtest's last window, and what comes next with its intervals."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recurra._checks import expected
+from recurra._files import write_atomically
+from recurra.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from recurra.forecasting import Forecast
+
+ENDINGS = (".png", ".svg", ".pdf")
+MOST_SERIES = 6
+PAST, AHEAD, BEFORE = "#333333", "#0072B2", "#D55E00"  # colours that colour-blind readers tell apart
+
+
+def plot_forecast(forecast: Forecast, path: str | os.PathLike[str]) -> None:
+    """Draws the first series of a forecast into a PNG, SVG or PDF file, written atomically.
+
+    Args:
+        forecast: What `recurra.forecast` returned.
+        path: Ends in ".png", ".svg" or ".pdf".
+
+    Raises:
+        ValueError: For another ending.
+        MissingExtraError: If matplotlib is missing.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise ValueError(expected("plot", f"a file that ends in {', '.join(ENDINGS)}", repr(path.name)))
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("pictures need matplotlib: pip install 'recurra[forecast]'") from error
+    count = min(forecast.panel.n_series, MOST_SERIES)
+    figure = Figure(figsize=(10, 1.2 + 3.4 * count), layout="constrained")
+    FigureCanvasAgg(figure)
+    arrays = forecast.forecaster.predict_arrays()
+    for i, axes in enumerate(figure.subplots(count, 1, squeeze=False).ravel()):
+        _draw(axes, forecast, arrays, i)
+    figure.suptitle(_title(forecast), fontsize=11)
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # fonts without the letters of a name
+        figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=130)
+    write_atomically(path, buffer.getvalue())
+
+
+def _title(forecast: Forecast) -> str:
+    row = next(row for row in forecast.backtest.rows if row["model"] == forecast.model)
+    windows = forecast.backtest.n_windows
+    score = f"sMAPE {row['sMAPE']:.1f} %, MASE {row['MASE']:.2f} over {windows} backtest window{'s' * (windows > 1)}"
+    return f"{forecast.panel.target_col}, next {forecast.horizon} values by {forecast.model}: {score}"
+
+
+def _axis(times: np.ndarray) -> Any:
+    return times.astype("datetime64[ms]").astype(object) if times.dtype.kind == "M" else times
+
+
+def _draw(axes: Any, forecast: Forecast, arrays: dict[str, np.ndarray], i: int) -> None:
+    panel, horizon = forecast.panel, forecast.horizon
+    values, times = panel.series(i), panel.series_times(i)
+    shown = min(len(values), max(6 * horizon, 3 * forecast.season_length if forecast.season_length < 400 else 0, 60))
+    axes.plot(_axis(times[-shown:]), values[-shown:], color=PAST, linewidth=1.3, label="past")
+    last = forecast.backtest.last[forecast.model]["y_hat"][i]
+    axes.plot(_axis(times[-horizon:]), last, color=BEFORE, linewidth=1.3, linestyle="--", label="backtest, last window")
+    ahead = _axis(panel.freq.future(times[-1], horizon))
+    for level, strength in ((95, 0.15), (80, 0.28)):
+        low, high = arrays[f"lo-{level}"][i], arrays[f"hi-{level}"][i]
+        axes.fill_between(ahead, low, high, color=AHEAD, alpha=strength, linewidth=0, label=f"{level} % interval")
+    axes.plot(ahead, arrays["y_hat"][i], color=AHEAD, linewidth=1.8, marker="o" * (horizon == 1), label="forecast")
+    if panel.n_series > 1:
+        axes.set_title(panel.ids[i], fontsize=10)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="upper left", fontsize=8, framealpha=0.8, edgecolor="none")

@@ -1,0 +1,35 @@
+"""Norms of gradients, and constants as Keras rounds them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from recurra import ops
+
+
+def power(base: float, exponent: float, dtype: np.dtype) -> Any:
+    """Returns base ** exponent in `dtype`. Keras passes a constant through float32 first, in float64 too."""
+    return dtype.type(cast(base, dtype).item() ** exponent)
+
+
+def cast(value: float, dtype: np.dtype) -> Any:
+    """Returns a constant as a scalar of `dtype` that went through float32, as Keras has it."""
+    return dtype.type(np.float32(value))
+
+
+def clip_by_norm(g: np.ndarray, limit: float) -> np.ndarray:
+    """Returns `g`, shortened to the norm `limit` if it is longer."""
+    norm = math.sqrt(ops.sum_of_squares(g))
+    return g * limit / max(norm, limit)
+
+
+def clip_by_global_norm(grads: list[np.ndarray], limit: float) -> list[np.ndarray]:
+    """Returns gradients, shortened by one factor if all together are longer than `limit`; NaN if not finite."""
+    norm = math.sqrt(sum(ops.sum_of_squares(g) for g in grads))
+    if not math.isfinite(norm):
+        return [np.full_like(g, np.nan) for g in grads]
+    scale = limit / max(norm, limit)
+    return [g * scale for g in grads]
