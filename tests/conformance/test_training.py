@@ -92,9 +92,7 @@ def check_fit(case):
     assert_weights(model, case)
     assert_predictions(model, case)
     if case.get("evaluate"):
-        answer = model.evaluate(
-            inputs, targets, batch_size=case["fit"]["batch_size"], verbose=0, return_dict=True
-        )
+        answer = model.evaluate(inputs, targets, batch_size=case["fit"]["batch_size"], verbose=0, return_dict=True)
         assert answer.keys() == case["evaluate"].keys()
         for name, wanted in case["evaluate"].items():
             assert_close(np.array(answer[name]), np.array(wanted), "training", f"evaluate {name}", "float32")

@@ -1,4 +1,4 @@
-"""The conformance vectors: what Keras computes, case by case (folder `RECURRA_CONFORMANCE`, default ../shared/conformance)."""
+"""What Keras computes, case by case: the vectors in `RECURRA_CONFORMANCE`, by default ../shared/conformance."""
 
 from __future__ import annotations
 

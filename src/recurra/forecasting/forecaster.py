@@ -232,7 +232,7 @@ class Forecaster:
         columns: dict[str, Any] = {}
         if panel.id_col is not None:
             columns[panel.id_col] = [name for name in panel.ids for _ in range(horizon)]
-        written = times.ravel() if panel.like is not None else panel.write_times(times)
+        written = _frame_times(times) if panel.like is not None else panel.write_times(times)
         columns[panel.time_col] = written
         return columns | {name: values.ravel() for name, values in arrays.items()}
 
@@ -318,6 +318,11 @@ class Forecaster:
 
 
 OPTIONS = ("model", "horizon", "lookback", "season_length", "seed", "n_seeds", "budget_s")
+
+
+def _frame_times(times: np.ndarray) -> np.ndarray:
+    """Returns times in a unit that every frame library knows."""
+    return times.ravel().astype("datetime64[ms]") if times.dtype.kind == "M" else times.ravel()
 
 
 def interval_names() -> list[str]:

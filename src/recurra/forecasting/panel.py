@@ -43,16 +43,19 @@ class Panel:
     def from_arrays(
         cls, series: Sequence[np.ndarray], freq: Frequency | None = None, ids: Sequence[str] | None = None
     ) -> Panel:
-        """Returns a panel of arrays with counted times."""
+        """Returns a panel of arrays; times are counted, or begin in January 2000 if `freq` is one of the calendar."""
         lengths = [len(one) for one in series]
+        freq = freq or Frequency("step")
+        counted = freq.name == "step"
+        start: Any = np.int64(0) if counted else np.datetime64("2000-01-01", "s")
         return cls(
             values=np.concatenate([np.asarray(one, np.float64) for one in series]),
             indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             ids=tuple(ids or (f"series_{i}" for i in range(len(series)))),
-            times=np.concatenate([np.arange(n, dtype=np.int64) for n in lengths]),
-            freq=freq or Frequency("step"),
+            times=np.concatenate([np.concatenate([[start], freq.future(start, n - 1)]) for n in lengths]),
+            freq=freq,
             id_col=None if len(series) == 1 else "unique_id",
-            time_unit="",
+            time_unit="" if counted else "D",
         )
 
     @property

@@ -1,0 +1,34 @@
+"""The measures, by M4's definitions written out once more."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.forecasting.accuracy import coverage, mase, smape
+
+numbers = st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4).map(np.array)
+
+
+def test_smape_by_hand():
+    assert smape(np.array([100.0, 0.0]), np.array([50.0, 0.0])) == pytest.approx(100 * (50 / 150))
+
+
+def test_mase_by_hand():
+    past = np.array([1.0, 2.0, 4.0, 3.0])
+    assert mase(np.array([5.0]), np.array([3.0]), past, 1) == pytest.approx(2 / (4 / 3))
+    assert mase(np.array([5.0]), np.array([3.0]), past, 2) == pytest.approx(2 / 2)
+
+
+def test_mase_is_not_defined_for_a_constant_past():
+    assert np.isnan(mase(np.array([1.0]), np.array([1.0]), np.ones(5), 1))
+
+
+@given(numbers, numbers)
+def test_smape_lies_between_0_and_200(actual, forecast):
+    assert 0 <= smape(actual, forecast) <= 200 + 1e-9
+
+
+def test_coverage_counts_the_bounds_and_leaves_out_missing_values():
+    actual = np.array([1.0, 2.0, np.nan, 9.0])
+    assert coverage(actual, np.ones(4), np.full(4, 2.0)) == pytest.approx(2 / 3)

@@ -1,0 +1,145 @@
+"""The forecaster: honest about the past, the same for the same seed, saved whole."""
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra.errors import DataError, FileFormatError, NotFittedError
+from recurra.forecasting import Forecaster, Panel, forecast
+from recurra.forecasting.backtest import choose_windows
+from recurra.forecasting.frequency import Frequency
+
+
+def monthly(n=96, seed=0, series=1):
+    rng = np.random.default_rng(seed)
+    t = np.arange(n)
+    made = [10 + 0.05 * t + 2 * np.sin(2 * np.pi * t / 12) + 0.3 * rng.standard_normal(n) for _ in range(series)]
+    return Panel.from_arrays(made, Frequency("MS"))
+
+
+def quick(**options):
+    return Forecaster("gru", horizon=6, n_seeds=1, **options)
+
+
+def test_nothing_after_the_cutoff_is_seen():
+    panel = monthly()
+    changed = monthly()
+    known = panel.lengths - 18
+    changed.values[known[0] :] = -1e6
+    forecasts = [quick().fit(data.head(known)).predict_arrays() for data in (panel, changed)]
+    for name, values in forecasts[0].items():
+        np.testing.assert_array_equal(values, forecasts[1][name])
+
+
+def test_a_backtest_sees_nothing_of_what_it_forecasts():
+    panel, changed = monthly(), monthly()
+    first_cutoff = panel.lengths[0] - 6
+    changed.values[first_cutoff:] = np.linspace(500, 900, 6)
+    tests = [quick().backtest(data, n_windows=1) for data in (panel, changed)]
+    for model, arrays in tests[0].last.items():
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(values, tests[1].last[model][name])
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
+    first, again, other = (quick(seed=seed).fit(monthly()).predict_arrays()["y_hat"] for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert np.any(first != other)
+
+
+def test_the_network_beats_the_naive_forecast_where_there_is_something_to_learn():
+    backtest = Forecaster("gru", horizon=12).backtest(monthly(144))
+    scores = {row["model"]: row["MASE"] for row in backtest.rows}
+    assert scores["gru"] < scores["naive"]
+    assert backtest.winner == min(scores, key=scores.get)
+
+
+def test_intervals_hold_the_forecast_and_each_other():
+    arrays = quick().fit(monthly()).predict_arrays()
+    assert (arrays["lo-95"] <= arrays["lo-80"]).all()
+    assert (arrays["lo-80"] <= arrays["y_hat"]).all()
+    assert (arrays["y_hat"] <= arrays["hi-80"]).all()
+    assert (arrays["hi-80"] <= arrays["hi-95"]).all()
+
+
+def test_several_series_share_one_network():
+    panel = monthly(series=3)
+    result = forecast(panel, 6, n_seeds=1)
+    assert next(iter(result.columns)) == "unique_id"
+    assert len(result.columns["y_hat"]) == 18
+    assert {row["model"] for row in result.backtest.rows} == {"gru", "naive", "seasonal_naive", "drift"}
+
+
+def test_a_baseline_that_wins_is_used_and_told():
+    walk = Panel.from_arrays([np.random.default_rng(5).standard_normal(60).cumsum()])
+    result = forecast(walk, 4, n_seeds=1)
+    best = result.backtest.rows[0]["model"]
+    assert result.model == best == result.backtest.winner
+    if best != "gru":
+        assert any("was better than the network" in remark for remark in result.remarks)
+    asked = forecast(walk, 4, n_seeds=1, model="gru")
+    assert asked.model == "gru"
+    assert (asked.backtest.winner == "gru") != any("was asked for" in remark for remark in asked.remarks)
+
+
+def test_a_constant_series_is_forecast_as_it_is():
+    result = forecast(Panel.from_arrays([np.full(40, 3.5)]), 5)
+    assert set(result.columns["y_hat"]) == set(result.columns["hi-95"]) == {3.5}
+    assert any("constant" in remark for remark in result.remarks)
+
+
+@pytest.mark.parametrize(
+    "count, horizon, message",
+    [(5, 1, "at least 10 values for a horizon of 1, got 5"), (40, 30, "a horizon of at most 16"), (5, None, "got 5")],
+)
+def test_too_few_values_are_refused_with_the_number_needed(count, horizon, message):
+    with pytest.raises(DataError, match=message):
+        forecast(Panel.from_arrays([np.arange(count, dtype=float)]), horizon)
+
+
+def test_a_wrong_option_is_told():
+    with pytest.raises(ValueError, match="horizon to be a positive integer, got 0"):
+        forecast(monthly(), 0)
+    with pytest.raises(ValueError, match="model to be one of"):
+        forecast(monthly(), 3, model="transformer")
+    with pytest.raises(NotFittedError, match="call fit first"):
+        Forecaster().predict()
+
+
+def test_a_saved_forecaster_forecasts_the_same(tmp_path):
+    fitted = quick().fit(monthly())
+    fitted.save(tmp_path / "f.keras")
+    again = Forecaster.load(tmp_path / "f.keras")
+    for name, values in fitted.predict_arrays().items():
+        np.testing.assert_array_equal(again.predict_arrays()[name], values)
+    assert again.predict().equals(fitted.predict())
+    recurra.models.load_model(tmp_path / "f.keras")
+
+
+def test_a_model_file_without_a_forecaster_is_refused(tmp_path):
+    recurra.Sequential([recurra.Input((4, 1)), recurra.layers.GRU(2)]).save(tmp_path / "m.keras")
+    with pytest.raises(FileFormatError, match="a saved Forecaster"):
+        Forecaster.load(tmp_path / "m.keras")
+    with pytest.raises(ValueError, match="a network"):
+        Forecaster("naive", horizon=2).fit(monthly()).save(tmp_path / "f.keras")
+
+
+def test_cutoffs_leave_enough_to_learn_from():
+    assert choose_windows(144, 12, None, None) == (4, 12)
+    assert choose_windows(2820, 12, None, None) == (5, 12)
+    assert choose_windows(36, 12, None, None) == (1, 12)
+    assert choose_windows(144, 12, 2, 6) == (2, 6)
+
+
+def test_a_spent_budget_stops_each_network_after_its_first_epoch(monkeypatch):
+    epochs = []
+    train = recurra.Sequential.fit
+
+    def counted(self, *args, **kwargs):
+        history = train(self, *args, **kwargs)
+        epochs.append(len(history.epoch))
+        return history
+
+    monkeypatch.setattr(recurra.Sequential, "fit", counted)
+    Forecaster("gru", horizon=6, budget_s=1e-9).fit(monthly())
+    assert epochs == [1, 1, 1]

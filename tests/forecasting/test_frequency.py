@@ -1,0 +1,66 @@
+"""Frequencies: inferred from times, and continued."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.errors import DataError
+from recurra.forecasting.frequency import SEASONS, Frequency, infer_frequency, parse_frequency
+
+STARTS = {
+    "MS": "2019-01-01",
+    "ME": "2019-01-31",
+    "QS": "2019-01-01",
+    "QE": "2019-03-31",
+    "YS": "2019-01-01",
+    "YE": "2019-12-31",
+    "W": "2019-01-06",
+    "D": "2019-01-01",
+    "B": "2019-01-01",
+    "h": "2019-01-01",
+    "min": "2019-01-01",
+    "s": "2019-01-01",
+}
+
+
+@given(st.sampled_from(sorted(STARTS)), st.integers(1, 4), st.integers(7, 40))
+def test_what_a_frequency_continues_is_inferred_as_that_frequency(name, step, count):
+    step = 1 if name == "B" else step
+    frequency = Frequency(name, step)
+    start = np.datetime64(STARTS[name], "s")
+    times = np.concatenate([[start], frequency.future(start, count)])
+    found = infer_frequency(times, "it")
+    np.testing.assert_array_equal(frequency.positions(times), np.arange(count + 1))
+    np.testing.assert_array_equal(found.future(times[-1], 5), frequency.future(times[-1], 5))
+
+
+def test_counters_have_steps_and_no_season():
+    found = infer_frequency(np.array([3, 5, 7, 11]), "it")
+    assert (found, found.season_length) == (Frequency("step", 2), 1)
+    np.testing.assert_array_equal(found.future(np.int64(11), 2), [13, 15])
+
+
+def test_ends_of_months_stay_ends_of_months():
+    times = np.array(["2024-01-31", "2024-02-29", "2024-03-31"], "datetime64[s]")
+    ahead = infer_frequency(times, "it").future(times[-1], 2).astype("datetime64[D]").astype(str)
+    assert ahead.tolist() == ["2024-04-30", "2024-05-31"]
+
+
+@pytest.mark.parametrize(
+    "text, season", [("MS", 12), ("QS", 4), ("D", 7), ("h", 24), ("15min", 4), ("2h", 12), ("W", 52), ("YS", 1)]
+)
+def test_the_season_is_that_of_the_step(text, season):
+    assert parse_frequency(text).season_length == season
+
+
+def test_times_without_a_step_are_refused():
+    times = np.array(["2024-01-01T00:00:00", "2024-01-01T00:07:00", "2024-01-01T01:00:03"], "datetime64[s]")
+    with pytest.raises(DataError, match="regular step"):
+        infer_frequency(times, "it")
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match="freq expected one of"):
+        parse_frequency("fortnight")
+    assert set(SEASONS) > {"MS", "D"}

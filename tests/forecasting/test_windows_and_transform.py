@@ -1,0 +1,77 @@
+"""Windows are views and stay within a series; transforms undo themselves and see the past alone."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.forecasting.baselines import BASELINES, error_sizes
+from recurra.forecasting.transform import fit_transform, is_seasonal, seasonal_pattern
+from recurra.forecasting.windows import Windows
+
+
+def season(n, m=12, trend=0.0, noise=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.sin(2 * np.pi * np.arange(n) / m) + trend * np.arange(n) + noise * rng.standard_normal(n)
+
+
+def test_windows_are_views_of_the_series():
+    values = np.arange(20.0)
+    windows = Windows(values, np.array([0, 20]), 5, 3)
+    assert np.shares_memory(windows.past_view, values)
+    assert np.shares_memory(windows.future_view, values)
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=4), st.integers(1, 5), st.integers(1, 4))
+def test_no_window_reaches_into_another_series(lengths, lookback, horizon):
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    owner = np.repeat(np.arange(len(lengths)), lengths).astype(float)
+    windows = Windows(owner, indptr, lookback, horizon)
+    if len(owner) < max(lookback, horizon):
+        return
+    ends = windows.ends()
+    assert len(ends) == sum(max(0, n - lookback - horizon + 1) for n in lengths)
+    if len(ends):
+        together = np.concatenate([windows.pasts(ends), windows.futures(ends)], axis=1)
+        assert (together == together[:, :1]).all()
+
+
+@pytest.mark.parametrize(
+    "past",
+    [
+        season(60) + 5,
+        np.exp(season(72, trend=0.03, noise=0.02)),
+        np.arange(30.0),
+        np.full(20, 7.0),
+        season(1100, 365, noise=0.3),
+    ],
+)
+def test_a_transform_undoes_itself(past):
+    transform = fit_transform(past, 365 if len(past) > 1000 else 12)
+    np.testing.assert_allclose(transform.inverse(transform.forward(past), 0), past, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(transform.inverse(transform.forward(past[7:], 7), 7), past[7:], rtol=1e-9, atol=1e-9)
+
+
+def test_a_season_is_found_under_a_trend_and_taken_out():
+    past = season(120, trend=0.5, noise=0.05)
+    assert is_seasonal(past, 12)
+    np.testing.assert_allclose(seasonal_pattern(past, 12), np.sin(2 * np.pi * np.arange(12) / 12), atol=0.1)
+    assert not is_seasonal(np.random.default_rng(0).standard_normal(120).cumsum(), 12)
+
+
+def test_swings_that_grow_with_the_level_are_seen_as_logarithms():
+    assert fit_transform(np.exp(season(144, trend=0.02, noise=0.05)), 12).log
+    assert not fit_transform(season(144, noise=0.1) + 10, 12).log
+
+
+def test_baselines_by_hand():
+    past = np.array([1.0, 2.0, 3.0, 5.0])
+    assert BASELINES["naive"](past, 2, 1).tolist() == [5, 5]
+    assert BASELINES["seasonal_naive"](past, 5, 3).tolist() == [2, 3, 5, 2, 3]
+    np.testing.assert_allclose(BASELINES["drift"](past, 2, 1), [5 + 4 / 3, 5 + 8 / 3])
+
+
+def test_the_errors_of_a_baseline_are_its_own_past_ones():
+    past = np.array([0.0, 1.0, 0.0, 1.0, 0.0])
+    np.testing.assert_allclose(error_sizes("naive", past, 1, 1), [1.0])
+    assert (np.diff(error_sizes("naive", np.random.default_rng(0).standard_normal(80), 6, 1)) >= 0).all()
