@@ -48,7 +48,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None) -> Tensor:
 def of_numpy(function: Callable[..., Any]) -> Callable[..., Tensor]:
     """Returns a function of NumPy that takes lists and numbers as TensorFlow would and gives back a tensor."""
 
-    @functools.wraps(function, assigned=("__name__", "__doc__"), updated=())
+    @functools.wraps(function, assigned=("__name__",), updated=())
     def wrapped(*arguments: Any, name: str | None = None, **options: Any) -> Tensor:
         numbers_only = not any(isinstance(argument, (np.ndarray, list, tuple)) for argument in arguments)
         tensors = [
@@ -57,6 +57,7 @@ def of_numpy(function: Callable[..., Any]) -> Callable[..., Tensor]:
         ]
         return as_array(function(*tensors, **options))
 
+    wrapped.__doc__ = f"NumPy's `{function.__name__}` for tensors."
     return wrapped
 
 

@@ -1,0 +1,46 @@
+"""keras.utils, by hand."""
+
+import numpy as np
+import pytest
+
+from recurra import utils
+
+
+def test_labels_become_rows():
+    np.testing.assert_array_equal(utils.to_categorical([[1], [0]], 3), [[0, 1, 0], [1, 0, 0]])
+    with pytest.raises(IndexError, match="labels from 0 to 1, got 3"):
+        utils.to_categorical([0, 3], 2)
+
+
+def test_sequences_are_padded_and_cut_at_either_end():
+    rows = [[1, 2, 3], [4]]
+    np.testing.assert_array_equal(utils.pad_sequences(rows, 2), [[2, 3], [0, 4]])
+    np.testing.assert_array_equal(
+        utils.pad_sequences(rows, 2, padding="post", truncating="post", value=9), [[1, 2], [4, 9]]
+    )
+    assert utils.pad_sequences([[[1, 2]], [[3, 4], [5, 6]]]).shape == (2, 2, 2)
+    with pytest.raises(ValueError, match="sequences, got 3 at 0"):
+        utils.pad_sequences([3])
+
+
+def test_windows_slide_with_stride_and_rate():
+    data = np.arange(12)
+    batches = list(
+        utils.timeseries_dataset_from_array(data, data[3:], 3, sampling_rate=2, sequence_stride=2, batch_size=2)
+    )
+    np.testing.assert_array_equal(batches[0][0], [[0, 2, 4], [2, 4, 6]])
+    np.testing.assert_array_equal(batches[0][1], [3, 5])
+    assert sum(len(x) for x, _ in batches) == 4
+    shuffled = list(utils.timeseries_dataset_from_array(data, None, 3, shuffle=True, seed=1))
+    assert sorted(shuffled[0][:, 0]) == list(range(10))
+
+
+def test_bad_windows_are_refused():
+    with pytest.raises(ValueError, match="sequence_stride to be a positive integer, got 0"):
+        utils.timeseries_dataset_from_array(np.zeros(5), np.zeros(5), 3, sequence_stride=0)
+    with pytest.raises(ValueError, match="at least as long as a window"):
+        utils.timeseries_dataset_from_array(np.zeros(2), None, 3)
+
+
+def test_rows_are_normalised():
+    np.testing.assert_allclose(utils.normalize([[3.0, 4.0], [0.0, 0.0]]), [[0.6, 0.8], [0, 0]])

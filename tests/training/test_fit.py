@@ -1,0 +1,233 @@
+"""fit, evaluate and predict: data in all their forms, batches, validation, progress lines, and what is refused."""
+
+import re
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra import layers
+from recurra.training.batches import ArrayBatches, split_tail
+
+
+@pytest.fixture
+def data(rng):
+    x = rng.standard_normal((11, 4, 2)).astype("float32")
+    return x, x.sum(axis=(1, 2))[:, None]
+
+
+def make_model(seed=0, **options):
+    recurra.utils.set_random_seed(seed)
+    model = recurra.Sequential([recurra.Input((4, 2)), layers.GRU(5), layers.Dense(1)])
+    model.compile(**({"optimizer": "adam", "loss": "mse"} | options))
+    return model
+
+
+def weights_after(fit):
+    model = make_model()
+    fit(model)
+    return np.concatenate([weight.ravel() for weight in model.get_weights()])
+
+
+def test_arrays_generators_and_datasets_train_alike(data):
+    x, y = data
+    batches = [(x[i : i + 4], y[i : i + 4]) for i in (0, 4, 8)]
+
+    class ByIndex(recurra.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return batches[index]
+
+    expected = weights_after(lambda m: m.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0))
+    for source in (ByIndex(), iter(batches * 2)):
+        steps = None if isinstance(source, ByIndex) else 3
+        found = weights_after(
+            lambda m, s=source, n=steps: m.fit(s, epochs=2, shuffle=False, verbose=0, steps_per_epoch=n)
+        )
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_shuffling_is_seeded_and_changes_the_run(data):
+    first, again, plain = (
+        weights_after(lambda m, s=shuffle: m.fit(*data, batch_size=4, epochs=2, shuffle=s, verbose=0))
+        for shuffle in (True, True, False)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.any(first != plain)
+
+
+def test_shuffling_keeps_rows_together_and_uses_each_once():
+    x = np.arange(10)
+    seen = [
+        (a, b)
+        for inputs, targets, _ in ArrayBatches([x], [x * 2], [None], 3, True)
+        for a, b in zip(inputs[0], targets[0], strict=True)
+    ]
+    assert sorted(a for a, _ in seen) == list(range(10))
+    assert all(b == 2 * a for a, b in seen)
+
+
+def test_the_split_takes_the_last_rows():
+    head, tail = split_tail([np.arange(10), None], 0.25)
+    assert head[0].tolist() == list(range(7))
+    assert tail[0].tolist() == [7, 8, 9]
+    assert head[1] is tail[1] is None
+
+
+def test_validation_by_split_is_validation_on_those_rows(data):
+    x, y = data
+    one = make_model().fit(x, y, validation_split=0.2, shuffle=False, verbose=0).history
+    other = make_model().fit(x[:8], y[:8], validation_data=(x[8:], y[8:]), shuffle=False, verbose=0).history
+    assert one == other
+    assert list(one) == ["loss", "val_loss"]
+
+
+def test_zero_weights_leave_samples_out(data):
+    x, y = data
+    weight = np.r_[np.ones(6), np.zeros(5)]
+    wild = np.where(weight[:, None] > 0, y, 1e6)
+    fit = {"epochs": 2, "batch_size": 11, "shuffle": False, "verbose": 0}
+    np.testing.assert_array_equal(
+        weights_after(lambda m: m.fit(x, wild, sample_weight=weight, **fit)),
+        weights_after(lambda m: m.fit(x, y, sample_weight=weight, **fit)),
+    )
+
+
+def test_class_weights_are_sample_weights_by_class(rng):
+    x = rng.standard_normal((12, 4, 2)).astype("float32")
+    labels = rng.integers(0, 3, 12)
+
+    def run(**options):
+        recurra.utils.set_random_seed(0)
+        model = recurra.Sequential([recurra.Input((4, 2)), layers.GRU(4), layers.Dense(3, activation="softmax")])
+        model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model.fit(x, labels, verbose=0, shuffle=False, **options).history
+
+    assert run(class_weight={0: 2.0, 2: 0.5}) == run(sample_weight=np.array([2.0, 1.0, 0.5])[labels])
+
+
+def test_callbacks_see_epochs_and_can_stop(data):
+    seen = []
+
+    class Stop(recurra.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((epoch, sorted(logs)))
+            self.model.stop_training = epoch == 1
+
+    history = make_model().fit(*data, epochs=5, verbose=0, callbacks=[Stop()])
+    assert history.epoch == [0, 1]
+    assert seen == [(0, ["loss"]), (1, ["loss"])]
+
+
+def test_an_interrupt_leaves_a_model_that_still_works(data):
+    class Interrupt(recurra.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    model = make_model()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*data, batch_size=4, verbose=0, callbacks=[Interrupt()])
+    assert np.isfinite(model.fit(*data, verbose=0).history["loss"]).all()
+
+
+def test_plain_progress_lines_are_keras_s(data, capsys):
+    model = make_model(metrics=["mae"])
+    model.fit(*data, epochs=2, batch_size=4, verbose=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Epoch 1/2"
+    assert re.fullmatch(r"3/3 - 0s - \d+(us|ms)/step - loss: \d+\.\d{4} - mae: \d+\.\d{4}", lines[1])
+    model.fit(*data, epochs=1, batch_size=4)
+    assert re.fullmatch(r"3/3 ━{20} 0s \d+(us|ms)/step - loss: \d.* - mae: \d.*\n", capsys.readouterr().out)
+    model.predict(data[0])
+    assert re.fullmatch(r"1/1 ━{20} 0s \d+(us|ms)/step\n", capsys.readouterr().out)
+    model.fit(*data, verbose=0)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_terminal_shows_a_live_bar(data, capsys, monkeypatch):
+    monkeypatch.setattr("recurra.training.progress.is_live", lambda: True)
+    make_model().fit(*data, batch_size=1, verbose=1)
+    out = capsys.readouterr().out
+    assert out.startswith("\r\x1b[1m")
+    assert "\x1b[32m" + "━" * 20 in out
+    assert out.endswith("\n")
+
+
+def test_predict_evaluate_and_single_batches_agree(data):
+    model = make_model(metrics=["mae"])
+    model.fit(*data, verbose=0)
+    whole = model.predict(data[0], batch_size=3, verbose=0)
+    np.testing.assert_array_equal(whole, model.predict_on_batch(data[0]))
+    np.testing.assert_array_equal(whole, model(data[0]))
+    loss, mae = model.evaluate(*data, verbose=0, batch_size=11)
+    assert mae == pytest.approx(np.abs(whole - data[1]).mean(), rel=1e-5)
+    assert model.test_on_batch(*data) == pytest.approx([loss, mae])
+    assert model.evaluate(*data, verbose=0, return_dict=True).keys() == {"loss", "mae"}
+
+
+def test_two_outputs_have_their_own_losses(rng):
+    x = recurra.Input((4, 2))
+    shared = layers.GRU(4)(x)
+    model = recurra.Model(x, {"a": layers.Dense(1)(shared), "b": layers.Dense(2)(shared)})
+    model.compile(loss={"a": "mse", "b": "mae"}, loss_weights={"a": 1.0, "b": 0.5}, metrics={"a": ["mae"]})
+    inputs = rng.standard_normal((8, 4, 2)).astype("float32")
+    targets = {"a": np.ones((8, 1)), "b": np.zeros((8, 2))}
+    history = model.fit(inputs, targets, verbose=0).history
+    assert list(history) == ["a_loss", "a_mae", "b_loss", "loss"]
+    assert history["loss"][0] == pytest.approx(history["a_loss"][0] + 0.5 * history["b_loss"][0], rel=1e-5)
+
+
+def test_frozen_layers_stay_as_they_are(data):
+    recurra.utils.set_random_seed(0)
+    model = recurra.Sequential([recurra.Input((4, 2)), layers.GRU(5), layers.Dense(1)])
+    model.layers[0].trainable = False
+    model.compile(loss="mse")
+    before = model.get_weights()
+    model.fit(*data, verbose=0)
+    after = model.get_weights()
+    for old, new in zip(before[:3], after[:3], strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert np.any(before[3] != after[3])
+
+
+def test_layers_of_one_model_train_on_in_another(data):
+    x, y = data
+    first = make_model()
+    first.fit(x, y, verbose=0)
+    second = recurra.Sequential([recurra.Input((4, 2)), *first.layers])
+    second.compile(loss="mse")
+    second.fit(x, y, verbose=0)
+    np.testing.assert_array_equal(first.predict(x, verbose=0), second.predict(x, verbose=0))
+    loss = first.evaluate(x, y, verbose=0)
+    first.fit(x, y, epochs=20, verbose=0)
+    assert first.evaluate(x, y, verbose=0) < loss
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda m, x, y: m.fit(x, y[:3], verbose=0), "the same number of rows"),
+        (lambda m, x, y: m.fit(x[:0], y[:0], verbose=0), "at least one row"),
+        (lambda m, x, y: m.fit(np.zeros((6, 4, 3)), np.zeros(6), verbose=0), r"shape \(None, 4, 2\), got \(6, 4, 3\)"),
+        (lambda m, x, y: m.fit(np.array([["a"]] * 6), np.zeros(6), verbose=0), "numbers, got an array of dtype"),
+        (lambda m, x, y: m.fit(x, y, validation_split=1.0, verbose=0), "validation_split between 0 and 1"),
+        (lambda m, x, y: m.fit(x[:1], y[:1], validation_split=0.3, verbose=0), "enough rows to split"),
+        (lambda m, x, y: m.fit(x, y, class_weight={0: 1}, sample_weight=np.ones(11), verbose=0), "both"),
+        (lambda m, x, y: m.fit(verbose=0), "x, the inputs"),
+        (lambda m, x, y: m.fit(x, y, batch_size=0, verbose=0), "batch_size to be a positive integer"),
+        (lambda m, x, y: m.compile(loss="msee"), "losses.get expected"),
+        (lambda m, x, y: m.compile(loss="mse", metrics=["acuracy"]), "metrics.get expected"),
+        (lambda m, x, y: m.compile(optimizer="adaam"), "optimizers.get expected"),
+        (lambda m, x, y: recurra.Sequential([recurra.Input((4, 2)), layers.GRU(2)]).fit(x, y), "call compile"),
+        (lambda m, x, y: recurra.Sequential([recurra.Input((4, 2)), layers.GRU(2)]).evaluate(x, y), "call compile"),
+    ],
+)
+def test_a_mistake_is_told_before_any_step(data, call, message):
+    model = make_model()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        call(model, *data)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
