@@ -36,6 +36,6 @@ def one_of(who: str, name: str, value: Any, choices: Iterable[Any]) -> Any:
 
 def fraction(who: str, name: str, value: Any) -> float:
     """Returns `value` as a float; ValueError unless it lies in [0, 1]."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value <= 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) <= 1:
         raise ValueError(expected(who, f"{name} to be a number between 0 and 1", repr(value)))
     return float(value)

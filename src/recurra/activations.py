@@ -70,7 +70,7 @@ globals().update({alias: _BY_NAME[name] for alias, name in _ALIASES.items()})
 __all__ = [*_NAMES, *_ALIASES, "deserialize", "get", "name_of", "serialize"]
 
 
-def get(identifier: Any) -> Callable[[Any], np.ndarray]:
+def get(identifier: Any) -> Any:
     """Returns the activation of that name, or a function as it is; None is linear.
 
     Raises:

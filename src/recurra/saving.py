@@ -101,8 +101,7 @@ class Configurable:
         return cls(**{name: deserialize_keras_object(value) for name, value in config.items()})
 
 
-@cache
-def parameters(cls: type) -> tuple[str, ...]:
+def _read_parameters(cls: type) -> tuple[str, ...]:
     """Returns the names of the constructor's named parameters, those that it passes on to its bases included."""
     names: dict[str, None] = {}
     for base in cls.__mro__:
@@ -115,6 +114,9 @@ def parameters(cls: type) -> tuple[str, ...]:
         if not any(p.kind is p.VAR_KEYWORD for p in found):
             break
     return tuple(names)
+
+
+parameters: Callable[[Any], tuple[str, ...]] = cache(_read_parameters)
 
 
 def serialize_keras_object(obj: Any) -> Any:
@@ -162,7 +164,7 @@ def _serialize_function(function: Any) -> Any:
 def _serialize_instance(obj: Any) -> dict[str, Any]:
     cls = type(obj)
     known = _builtin.get(cls.__name__) is cls
-    module = cls._keras_module if known else cls.__module__  # type: ignore[attr-defined]
+    module = cls._keras_module if known else cls.__module__
     serialized = {
         "module": module,
         "class_name": cls.__name__,
@@ -234,7 +236,7 @@ def _deserialize(config: Any) -> Any:
     return instance
 
 
-def find_class(class_name: str, registered_name: str | None = None) -> type:
+def find_class(class_name: str, registered_name: str | None = None) -> Any:
     """Returns the class of that name from the closed table.
 
     Raises:

@@ -91,7 +91,7 @@ def forecast(
     started = time.monotonic()
     one_of("forecast", "model", model, ("auto", *KINDS, *BASELINES))
     panel = read_panel(data, id_col=id_col, time_col=time_col, target_col=target_col, freq=freq, fill=fill)
-    options = {
+    options: dict[str, Any] = {
         "season_length": season_length,
         "seed": seed,
         "n_seeds": n_seeds,

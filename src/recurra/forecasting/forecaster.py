@@ -143,15 +143,16 @@ class Forecaster:
         settings = Settings(
             self.model, lookback, horizon, quantiles, batch_size=int(np.clip(len(train_ends) // 12, 8, 64))
         )
-        data = [*_anchored(windows, train_ends), *_anchored(windows, held_ends)]
+        x, y = _anchored(windows, train_ends)
+        x_held, y_held = _anchored(windows, held_ends)
         members = []
         for member in range(self.n_seeds):
             share = None if self.budget_s is None else started + self.budget_s * (member + 1) / self.n_seeds
-            members.append(network.train(settings, *data, self.seed + member, share, progress))
+            members.append(network.train(settings, x, y, x_held, y_held, self.seed + member, share, progress))
         self._settings = settings
         self._network = network.average(members, settings)
-        answers = network.predict(self._network, data[2], settings)
-        self._widening = _widening(answers, data[3])
+        answers = network.predict(self._network, x_held, settings)
+        self._widening = _widening(answers, y_held)
 
     def predict_arrays(self, panel: Panel | None = None) -> dict[str, np.ndarray]:
         """Returns y_hat, lo-80, hi-80, lo-95 and hi-95, each (n_series, H), after the end of each series.

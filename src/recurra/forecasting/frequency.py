@@ -95,11 +95,11 @@ class Frequency:
         if self.name == "step":
             return np.asarray(last + ahead, np.int64)
         if self.name in MONTHS:
-            return _add_months(np.datetime64(last, "s"), ahead * MONTHS[self.name], at_end=self.name.endswith("E"))
+            return _add_months(last.astype("datetime64[s]"), ahead * MONTHS[self.name], at_end=self.name.endswith("E"))
         if self.name == "B":
-            days = np.busday_offset(np.datetime64(last, "D"), ahead, roll="forward")
+            days = np.busday_offset(last.astype("datetime64[D]"), ahead, roll="forward")
             return days.astype("datetime64[s]")
-        return np.datetime64(last, "s") + (ahead * _fixed_seconds(self.name)).astype("timedelta64[s]")
+        return last.astype("datetime64[s]") + (ahead * _fixed_seconds(self.name)).astype("timedelta64[s]")
 
 
 def _fixed_seconds(name: str) -> int:

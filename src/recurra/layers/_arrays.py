@@ -7,9 +7,7 @@ import numpy as np
 from recurra import ops
 
 
-def batched_matmul(
-    a: np.ndarray, b: np.ndarray, *, transpose_a: bool = False, transpose_b: bool = False
-) -> np.ndarray:
+def batched_matmul(a: np.ndarray, b: np.ndarray, *, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray:
     """Returns a @ b for each of the B pairs: a (B, M, K), b (B, K, L) or their transposes, result (B, M, L)."""
     a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
     rows, columns = a.shape[2 if transpose_a else 1], b.shape[1 if transpose_b else 2]

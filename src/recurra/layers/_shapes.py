@@ -47,7 +47,8 @@ def positions(who: str, axis: Any, rank: int) -> tuple[int, ...]:
 
 def size_of(shape: Shape) -> int | None:
     """Returns the number of elements; None if a dimension is unknown."""
-    return None if None in shape else math.prod(shape)  # type: ignore[type-var]
+    known = [size for size in shape if size is not None]
+    return math.prod(known) if len(known) == len(shape) else None
 
 
 def pair(who: str, name: str, value: Any) -> tuple[int, int]:

@@ -165,7 +165,9 @@ class PReLU(Layer):
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
-        self.shared_axes = None if shared_axes is None else [shared_axes] if isinstance(shared_axes, int) else list(shared_axes)
+        self.shared_axes = (
+            None if shared_axes is None else [shared_axes] if isinstance(shared_axes, int) else list(shared_axes)
+        )
 
     def build(self, input_shape: Any) -> None:
         shared = {position("PReLU", axis, len(input_shape)) for axis in self.shared_axes or []}

@@ -22,6 +22,8 @@ class _Attention(Layer):
     """What all kinds of attention share: from scores and values to means."""
 
     supports_masking = True
+    dropout: float
+    seed_generator: SeedGenerator
 
     def _attend(self, scores: np.ndarray, value: np.ndarray, keep: Any, training: bool) -> tuple[np.ndarray, Any]:
         """Returns softmax(scores) @ value.
@@ -267,7 +269,8 @@ class _Projection(Layer):
         rows = np.ascontiguousarray(doutputs).reshape(-1, math.prod(outs))
         dkernel = None if self.kernel.grad is None else self.kernel.grad.reshape(math.prod(ins), -1)
         dbias = None if self.bias is None or self.bias.grad is None else self.bias.grad.reshape(-1)
-        return ops.dense_backward(rows, dense_cache, dkernel, dbias).reshape(shape)
+        dx = ops.dense_backward(rows, dense_cache, dkernel, dbias)
+        return np.reshape(dx, shape)
 
 
 @saving.builtin("keras.layers")
@@ -364,12 +367,14 @@ class MultiHeadAttention(_Attention):
 
     def _projection(self, name: str, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> _Projection:
         kinds = ("initializer", "regularizer", "constraint")
-        options = {f"{weight}_{kind}": getattr(self, f"{weight}_{kind}") for weight in ("kernel", "bias") for kind in kinds}
+        options = {
+            f"{weight}_{kind}": getattr(self, f"{weight}_{kind}") for weight in ("kernel", "bias") for kind in kinds
+        }
         projection = _Projection(inputs, outputs, options | {"use_bias": self.use_bias}, name=name, dtype=self.dtype)
         projection.build()
         return projection
 
-    def __call__(self, query: Any, value: Any = None, key: Any = None, **kwargs: Any) -> Any:
+    def __call__(self, query: Any, value: Any = None, key: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
         if value is None:
             raise TypeError(expected("MultiHeadAttention", "a query and a value", "no value"))
         if not self.built:

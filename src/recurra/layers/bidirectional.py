@@ -52,17 +52,17 @@ class Bidirectional(Layer):
         kwargs.setdefault("dtype", layer.dtype)
         super().__init__(**kwargs)
         self.merge_mode = one_of("Bidirectional", "merge_mode", merge_mode, MERGE_MODES)
-        self.forward_layer = _rebuild(layer, f"forward_{_bare(layer.name)}")
+        self.forward_layer: Any = _rebuild(layer, f"forward_{_bare(layer.name)}")
         if backward_layer is None:
             self.backward_layer = _rebuild(layer, f"backward_{_bare(layer.name)}", go_backwards=True)
         else:
             self.backward_layer = backward_layer
         _check_pair(self.forward_layer, self.backward_layer)
-        self.forward_layer.zero_output_for_mask = layer.return_sequences
-        self.backward_layer.zero_output_for_mask = layer.return_sequences
-        self.return_sequences = layer.return_sequences
-        self.return_state = layer.return_state
-        self.stateful = layer.stateful
+        self.return_sequences = self.forward_layer.return_sequences
+        self.return_state = self.forward_layer.return_state
+        self.stateful = self.forward_layer.stateful
+        for part in (self.forward_layer, self.backward_layer):
+            part.zero_output_for_mask = self.return_sequences
         self._initial_weights = weights
 
     def build(self, input_shape: Any) -> None:

@@ -94,7 +94,7 @@ class Dense(Layer):
         drows = np.ascontiguousarray(doutputs).reshape(-1, doutputs.shape[-1])
         dbias = None if self.bias is None else self.bias.grad
         dx = ops.dense_backward(drows, cache, self.kernel.grad, dbias, need_dx=need_dx)
-        return dx.reshape(*doutputs.shape[:-1], dx.shape[-1]) if need_dx else None
+        return None if dx is None else dx.reshape(*doutputs.shape[:-1], dx.shape[-1])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[:-1], self.units)

@@ -24,6 +24,7 @@ class _Multiplier(Layer):
     """Multiplies by factors drawn in training."""
 
     supports_masking = True
+    rate: float
 
     def draw(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """Returns the factors of one call on inputs of this shape."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from recurra import activations, ops, saving
-from recurra.layers.recurrent import CellRNN, RecurrentCell
+from recurra.layers.recurrent import CellRNN, RecurrentCell, WeightGrads
 
 
 @saving.builtin("keras.layers")
@@ -51,15 +51,17 @@ class GRUCell(RecurrentCell):
             self.kernel.value,
             self.recurrent_kernel.value,
             bias,
-            *states,
+            states[0],
             mask,
             reset_after=self.reset_after,
             recurrent_activation=activations.name_of(self.recurrent_activation),
             **options,
         )
 
-    def _backward_op(self, doutputs: Any, dstates: list[Any], cache: Any, weight_grads: Any, need_dx: bool) -> Any:
-        return ops.gru_backward(doutputs, *dstates, cache, *weight_grads, need_dx=need_dx)
+    def _backward_op(
+        self, doutputs: Any, dstates: list[Any], cache: Any, weight_grads: WeightGrads, need_dx: bool
+    ) -> Any:
+        return ops.gru_backward(doutputs, dstates[0], cache, *weight_grads, need_dx=need_dx)
 
 
 @saving.builtin("keras.layers")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import activations, initializers, ops, saving
-from recurra.layers.recurrent import CellRNN, RecurrentCell
+from recurra.layers.recurrent import CellRNN, RecurrentCell, WeightGrads
 
 
 @saving.builtin("keras.layers")
@@ -64,14 +64,17 @@ class LSTMCell(RecurrentCell):
             self.kernel.value,
             self.recurrent_kernel.value,
             bias,
-            *states,
+            states[0],
+            states[1],
             mask,
             recurrent_activation=activations.name_of(self.recurrent_activation),
             **options,
         )
 
-    def _backward_op(self, doutputs: Any, dstates: list[Any], cache: Any, weight_grads: Any, need_dx: bool) -> Any:
-        return ops.lstm_backward(doutputs, *dstates, cache, *weight_grads, need_dx=need_dx)
+    def _backward_op(
+        self, doutputs: Any, dstates: list[Any], cache: Any, weight_grads: WeightGrads, need_dx: bool
+    ) -> Any:
+        return ops.lstm_backward(doutputs, dstates[0], dstates[1], cache, *weight_grads, need_dx=need_dx)
 
 
 @saving.builtin("keras.layers")

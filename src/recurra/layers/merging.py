@@ -51,9 +51,7 @@ class _Merge(Layer):
     def backward(self, doutputs: np.ndarray, cache: Any) -> list[np.ndarray]:
         shapes, stretched, y = cache
         grads = self.gradients(doutputs, stretched, y)
-        return [
-            sum_to(grad, x.shape).reshape(shape) for grad, x, shape in zip(grads, stretched, shapes, strict=True)
-        ]
+        return [sum_to(grad, x.shape).reshape(shape) for grad, x, shape in zip(grads, stretched, shapes, strict=True)]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         _check_list(type(self).__name__, input_shape)
@@ -203,7 +201,9 @@ class Concatenate(Layer):
             raise ValueError(expected("Concatenate", f"inputs that differ along axis {self.axis} only", input_shape))
         sizes = [shape[axis] for shape in input_shape]
         total = None if None in sizes else sum(sizes)
-        known = [next((size for size in axis_sizes if size is not None), None) for axis_sizes in zip(*rests, strict=True)]
+        known = [
+            next((size for size in axis_sizes if size is not None), None) for axis_sizes in zip(*rests, strict=True)
+        ]
         return (*known[:axis], total, *known[axis:])
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:

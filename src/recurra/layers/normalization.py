@@ -186,7 +186,7 @@ class GroupNormalization(_Affine):
 
 @saving.builtin("keras.layers")
 class BatchNormalization(_Affine):
-    """y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, for each feature over the batch (Ioffe and Szegedy, 2015;
+    """y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, for each feature over the batch (Ioffe, Szegedy, 2015;
     https://keras.io/api/layers/normalization_layers/batch_normalization).
 
     Training takes mean and variance of the batch and moves the stored ones towards them; prediction takes the stored
@@ -260,9 +260,7 @@ class BatchNormalization(_Affine):
             return np.ones([1] * inputs.ndim, inputs.dtype), inputs.dtype.type(inputs.size // self._sizes[0])
         mask = np.asarray(mask)
         if mask.ndim != inputs.ndim - 1:
-            raise ValueError(
-                expected("BatchNormalization", f"a mask of {inputs.ndim - 1} axes", f"shape {mask.shape}")
-            )
+            raise ValueError(expected("BatchNormalization", f"a mask of {inputs.ndim - 1} axes", f"shape {mask.shape}"))
         weights = mask.astype(inputs.dtype)[..., None]
         return weights, inputs.dtype.type(weights.sum() + config.epsilon())
 

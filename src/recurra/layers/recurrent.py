@@ -17,6 +17,8 @@ from recurra._checks import expected, fraction, positive_int
 from recurra.layers.base import Layer, is_shape, snake_case
 from recurra.random import SeedGenerator
 
+WeightGrads = tuple[Any, Any, Any]  # of kernel, recurrent_kernel and bias, to be added to
+
 
 @dataclass(frozen=True)
 class DropoutMasks:
@@ -176,7 +178,7 @@ class RecurrentCell(Layer):
         zero_output_for_mask: bool = False,
         return_sequences: bool = False,
         keep_cache: bool = True,
-    ) -> tuple[np.ndarray, list[np.ndarray], Any]:
+    ) -> tuple[Any, list[Any], Any]:
         """Runs a whole sequence (N, T, D).
 
         Returns:
@@ -206,7 +208,7 @@ class RecurrentCell(Layer):
 
     def run_backward(
         self, doutputs: np.ndarray | None, dstates: list[np.ndarray | None], cache: Any, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, list[np.ndarray]]:
+    ) -> tuple[Any, list[Any]]:
         """Returns the gradients of the inputs and of the initial states; adds those of the weights."""
         dbias = None if self.bias is None else self.bias.grad
         weight_grads = (self.kernel.grad, self.recurrent_kernel.grad, dbias)
@@ -218,7 +220,9 @@ class RecurrentCell(Layer):
     def _forward_op(self, inputs: Any, states: list[Any], mask: Any, **options: Any) -> Any:
         raise NotImplementedError
 
-    def _backward_op(self, doutputs: Any, dstates: list[Any], cache: Any, weight_grads: Any, need_dx: bool) -> Any:
+    def _backward_op(
+        self, doutputs: Any, dstates: list[Any], cache: Any, weight_grads: WeightGrads, need_dx: bool
+    ) -> Any:
         raise NotImplementedError
 
     def forward(
@@ -252,7 +256,7 @@ class RecurrentCell(Layer):
         """Takes the gradients of (output, new states); returns those of the inputs and of the states."""
         doutput, dstates = doutputs
         dx, dstates = self.run_backward(doutput, dstates, cache)
-        return dx[:, 0], dstates  # type: ignore[index]
+        return dx[:, 0], dstates
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], self.units)
@@ -457,7 +461,7 @@ class RNN(Layer):
     ) -> tuple[Any, Any]:
         inputs = self._check_input(inputs)
         mask = self._check_mask(mask, inputs)
-        states = self._starting_states(initial_state, len(inputs))
+        states: list[Any] = self._starting_states(initial_state, len(inputs))
         masks = None
         if training and hasattr(self.cell, "draw_masks"):
             masks = self.cell.draw_masks(inputs.shape[0], inputs.shape[2], self.dtype)
@@ -554,7 +558,7 @@ class RNN(Layer):
 
     def _loop_forward(
         self, inputs: np.ndarray, states: list[Any], mask: Any, masks: Any, training: bool, keep_cache: bool
-    ) -> tuple[np.ndarray, list[np.ndarray], Any]:
+    ) -> tuple[Any, list[Any], Any]:
         steps = range(inputs.shape[1])
         order = list(reversed(steps)) if self.go_backwards else list(steps)
         outputs: list[np.ndarray] = []
@@ -673,7 +677,7 @@ class CellRNN(RNN):
         return [*_own_parameters(RNN)[1:], *_own_parameters(self.cell_class), "activity_regularizer"]
 
 
-def _declared(cls: type) -> list[inspect.Parameter]:
+def _declared(cls: Any) -> list[inspect.Parameter]:
     found = list(inspect.signature(cls.__init__).parameters.values())[1:]
     return [p for p in found if p.kind is not p.VAR_KEYWORD]
 

@@ -84,7 +84,9 @@ class Reshape(Layer):
             fits = known > 0 and size % known == 0
             rest = size // known if fits else None
         if not fits:
-            raise ValueError(expected("Reshape", f"rows that fill shape {self.target_shape}", f"shape {input_shape[1:]}"))
+            raise ValueError(
+                expected("Reshape", f"rows that fill shape {self.target_shape}", f"shape {input_shape[1:]}")
+            )
         return (input_shape[0], *(rest if item == -1 else item for item in self.target_shape))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from recurra import ops, saving
-from recurra.layers.recurrent import CellRNN, RecurrentCell
+from recurra.layers.recurrent import CellRNN, RecurrentCell, WeightGrads
 
 
 @saving.builtin("keras.layers")
@@ -15,11 +15,13 @@ class SimpleRNNCell(RecurrentCell):
     def _forward_op(self, inputs: Any, states: list[Any], mask: Any, **options: Any) -> Any:
         bias = None if self.bias is None else self.bias.value
         return ops.simple_rnn_forward(
-            inputs, self.kernel.value, self.recurrent_kernel.value, bias, *states, mask, **options
+            inputs, self.kernel.value, self.recurrent_kernel.value, bias, states[0], mask, **options
         )
 
-    def _backward_op(self, doutputs: Any, dstates: list[Any], cache: Any, weight_grads: Any, need_dx: bool) -> Any:
-        return ops.simple_rnn_backward(doutputs, *dstates, cache, *weight_grads, need_dx=need_dx)
+    def _backward_op(
+        self, doutputs: Any, dstates: list[Any], cache: Any, weight_grads: WeightGrads, need_dx: bool
+    ) -> Any:
+        return ops.simple_rnn_backward(doutputs, dstates[0], cache, *weight_grads, need_dx=need_dx)
 
 
 @saving.builtin("keras.layers")

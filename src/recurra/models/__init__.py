@@ -1,5 +1,9 @@
 """Models: Sequential, Model, and reading them from files."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from recurra.models.functional import Functional
 from recurra.models.model import Model
 from recurra.models.sequential import Sequential
@@ -7,7 +11,9 @@ from recurra.models.sequential import Sequential
 __all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
 
-def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
+def load_model(
+    filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
+) -> Model:
     """Reads a `.keras` file.
 
     Args:
@@ -27,12 +33,12 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     return keras_file.load_model(filepath, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode)
 
 
-def save_model(model, filepath, overwrite=True, **kwargs):
+def save_model(model: Model, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
     """Saves a model; see `Model.save`."""
     model.save(filepath, overwrite=overwrite, **kwargs)
 
 
-def model_from_json(json_string, custom_objects=None):
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Model:
     """Builds a model, with new weights, from `Model.to_json`."""
     import json
 
@@ -41,7 +47,7 @@ def model_from_json(json_string, custom_objects=None):
     return saving.deserialize_keras_object(json.loads(json_string), custom_objects=custom_objects)
 
 
-def clone_model(model, input_tensors=None, clone_function=None):
+def clone_model(model: Model, input_tensors: Any = None, clone_function: Any = None) -> Model:
     """Returns a model of the same layers with new weights."""
     if input_tensors is not None or clone_function is not None:
         raise ValueError("clone_model expected the model alone, got input_tensors or clone_function: edit its config")

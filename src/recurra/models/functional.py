@@ -244,8 +244,8 @@ class Functional(GraphModel):
                     expected("Functional", "nodes whose inputs exist", f"{waiting[0][0].name!r} without its inputs")
                 )
             pending = waiting
-        ends = [_read_ends(config[name], made) for name in ("input_layers", "output_layers")]
-        return cls(*ends, name=config.get("name"), trainable=config.get("trainable", True))
+        inputs, outputs = (_read_ends(config[name], made) for name in ("input_layers", "output_layers"))
+        return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
 
 
 def _serialize_node(node: Node, indices: dict[int, int]) -> dict[str, Any]:

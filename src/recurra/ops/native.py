@@ -1,7 +1,7 @@
 """The operations of `ops.reference` by the native kernels: contiguity, output arrays, calls.
 
-The fused sequence kernels know tanh, sigmoid, relu, hard_sigmoid and linear, without recurrent dropout. Whatever else is
-asked for runs the equations of `ops.reference` over the native matrix product and elementwise functions, so that its
+The fused sequence kernels know tanh, sigmoid, relu, hard_sigmoid and linear, without recurrent dropout. Whatever else
+is asked for runs the equations of `ops.reference` over the native matrix product and elementwise functions, so that its
 bits depend neither on NumPy's BLAS nor on its threads.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _native
+import recurra._native as _native  # absolute: types of the compiled module are not known
 from recurra.ops import reference
 from recurra.ops.reference import Activation, Array, Primitives
 
@@ -21,7 +21,23 @@ from recurra.ops.reference import Activation, Array, Primitives
 _FUNCTIONS = {
     name: number
     for number, name in enumerate(
-        "linear tanh sigmoid hard_sigmoid relu elu selu softplus softsign silu exponential gelu log erf expm1".split()
+        [
+            "linear",
+            "tanh",
+            "sigmoid",
+            "hard_sigmoid",
+            "relu",
+            "elu",
+            "selu",
+            "softplus",
+            "softsign",
+            "silu",
+            "exponential",
+            "gelu",
+            "log",
+            "erf",
+            "expm1",
+        ]
     )
 }
 _FUSED = ("linear", "tanh", "sigmoid", "hard_sigmoid", "relu")
@@ -131,7 +147,7 @@ PRIMITIVES = Primitives(
 class _Sequence:
     """Cache of a fused forward run. The backward kernel works in `gates` itself, so it runs once."""
 
-    arrays: tuple[Array, ...]  # hs, (cs,) x, kernel, recurrent_kernel, mask: as the backward kernels take them
+    arrays: tuple[Array | None, ...]  # hs, (cs,) x, kernel, recurrent_kernel, mask: as the backward kernels take them
     gates: Array | None
     options: tuple[Any, ...]
     x_shape: tuple[int, int, int]
@@ -227,9 +243,7 @@ def simple_rnn_backward(
     dx = np.empty(cache.x_shape, weights.dtype) if need_dx else None
     dh = _gradient_of_state(dh, cache.x_shape, weights)
     gates, dy = cache.take_gates(), _ready(dy, weights.dtype)
-    _native.simple_rnn_backward(
-        dx, dh, dkernel, drecurrent_kernel, dbias, gates, dy, *cache.arrays, *cache.options
-    )
+    _native.simple_rnn_backward(dx, dh, dkernel, drecurrent_kernel, dbias, gates, dy, *cache.arrays, *cache.options)
     return dx, dh
 
 
@@ -312,9 +326,7 @@ def lstm_backward(
     dh = _gradient_of_state(dh, cache.x_shape, weights)
     dc = _gradient_of_state(dc, cache.x_shape, weights)
     gates, dy = cache.take_gates(), _ready(dy, weights.dtype)
-    _native.lstm_backward(
-        dx, dh, dc, dkernel, drecurrent_kernel, dbias, gates, dy, *cache.arrays, *cache.options
-    )
+    _native.lstm_backward(dx, dh, dc, dkernel, drecurrent_kernel, dbias, gates, dy, *cache.arrays, *cache.options)
     return dx, dh, dc
 
 
@@ -399,9 +411,7 @@ def gru_backward(
     return dx, dh
 
 
-def dense_forward(
-    x: Array, kernel: Array, bias: Array | None, activation: Activation = "linear"
-) -> tuple[Array, Any]:
+def dense_forward(x: Array, kernel: Array, bias: Array | None, activation: Activation = "linear") -> tuple[Array, Any]:
     """As `reference.dense_forward`."""
     x = np.ascontiguousarray(x)
     if not isinstance(activation, str) or activation not in _GRADIENT_FROM_OUTPUT:

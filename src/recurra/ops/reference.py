@@ -1,7 +1,7 @@
 """What every operation computes, in NumPy: the definition that the native kernels are tested against.
 
-Letters: N batch, T timesteps, D features, H units, G gates. Arrays of one call have one dtype, float32 or float64. Masks are
-bool (N, T), True where the step counts. Gate order: LSTM `i f g o`, GRU `z r h`.
+Letters: N batch, T timesteps, D features, H units, G gates. Arrays of one call have one dtype, float32 or float64. Masks
+are bool (N, T), True where the step counts. Gate order: LSTM `i f g o`, GRU `z r h`.
 
 The sequence operations take their matrix product and elementwise functions from a `Primitives` object, so that the
 same equations also run over the native ones (for activations and dropout that the fused kernels do not know).
@@ -185,7 +185,9 @@ def _sparse_plus(x: Array) -> Array:
     return np.where(x <= -1, 0, np.where(x < 1, (x + 1) * (x + 1) / 4, x))
 
 
-ACTIVATIONS: dict[str, tuple[Callable[[Primitives, Array], Array], Callable[[Primitives, Array, Array, Array], Array]]] = {
+ACTIVATIONS: dict[
+    str, tuple[Callable[[Primitives, Array], Array], Callable[[Primitives, Array, Array, Array], Array]]
+] = {
     "linear": (lambda p, x: x.copy(), lambda p, dy, x, y: dy.copy()),
     "tanh": (lambda p, x: p.tanh(x), lambda p, dy, x, y: dy * (1 - y * y)),
     "sigmoid": (lambda p, x: p.sigmoid(x), lambda p, dy, x, y: dy * (y * (1 - y))),
@@ -259,7 +261,7 @@ def composed_backward(primitives: Primitives, name: str, dy: Array, x: Array, y:
 
 
 def activation_forward(name: str, x: Array, out: Array | None = None) -> Array:
-    """Returns y = activation(x); softmax, log_softmax, sparsemax and glu work on the last axis, the others by element."""
+    """Returns y = activation(x); softmax, log_softmax, sparsemax and glu work on the last axis, others by element."""
     y = composed_forward(NUMPY, name, x)
     if out is None:
         return y
@@ -272,9 +274,7 @@ def activation_backward(name: str, dy: Array, x: Array, y: Array) -> Array:
     return composed_backward(NUMPY, name, dy, x, y)
 
 
-NUMPY = Primitives(
-    matmul, exp, log, tanh, sigmoid, _softplus, expm1, erf, activation_forward, activation_backward
-)
+NUMPY = Primitives(matmul, exp, log, tanh, sigmoid, _softplus, expm1, erf, activation_forward, activation_backward)
 
 
 # The parts that the three recurrent layers share
@@ -323,7 +323,9 @@ class _Loop:
     def order(self) -> Sequence[int]:
         return range(self.timesteps)[::-1] if self.go_backwards else range(self.timesteps)
 
-    def forward(self, step: Callable[..., tuple[list[Array], Any]], states: list[Array]) -> tuple[Array, list[Array], list[Any]]:
+    def forward(
+        self, step: Callable[..., tuple[list[Array], Any]], states: list[Array]
+    ) -> tuple[Array, list[Array], list[Any]]:
         """Runs step(t, states) -> (new states, cache) over time. Returns y, the final states and the caches."""
         output = np.zeros_like(states[0])
         outputs, caches = [], []
@@ -434,9 +436,7 @@ def simple_rnn_forward(
 
     loop = _Loop(x.shape[1], mask, go_backwards, zero_output_for_mask, return_sequences)
     y, (h,), steps = loop.forward(step, [_state(h0, x, recurrent_kernel)])
-    cache = _Cache(
-        x, kernel, recurrent_kernel, activation, None, True, input_masks, recurrent_masks, loop, steps, p
-    )
+    cache = _Cache(x, kernel, recurrent_kernel, activation, None, True, input_masks, recurrent_masks, loop, steps, p)
     return y, h, cache if training else None
 
 
@@ -718,7 +718,7 @@ def gru_backward(
 def dense_forward(
     x: Array, kernel: Array, bias: Array | None, activation: Activation = "linear", *, primitives: Primitives = NUMPY
 ) -> tuple[Array, Any]:
-    """Returns y = activation(x @ kernel + bias) and the cache of `dense_backward`; x (M, K), kernel (K, N), bias (N,)."""
+    """Returns y = activation(x @ kernel + bias) and the cache for backward; x (M, K), kernel (K, N), bias (N,)."""
     z = primitives.matmul(x, kernel, bias=bias)
     y = z if activation == "linear" else primitives.activate(activation, z)
     return y, (x, kernel, activation, z, y, primitives)

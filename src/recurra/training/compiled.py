@@ -54,7 +54,8 @@ class CompiledLosses:
         self, targets: list[Any], outputs: list[Any], weights: list[Any], masks: list[Any]
     ) -> tuple[float, list[float], list[Any]]:
         """Returns the total loss, the loss of each output, and the gradients of the outputs."""
-        total, values, gradients = 0.0, [], []
+        total, values = 0.0, []
+        gradients: list[Any] = []
         for loss, factor, target, output, weight, mask in zip(
             self.losses, self.factors, targets, outputs, weights, masks, strict=True
         ):

@@ -210,7 +210,7 @@ class Trainer:
         else:
             source = self._source(x, y, sample_weight, batch_size, "fit", shuffle, class_weight)
             validation = self._validation_source(validation_data, validation_batch_size or batch_size)
-        first = iter(source) if isinstance(source, IterableBatches) and not self.built else None  # type: ignore[attr-defined, has-type]
+        first = iter(source) if isinstance(source, IterableBatches) and not self.built else None  # type: ignore[attr-defined]
         if first is not None and not source.by_index:
             raise ValueError(
                 expected("fit", "a built model with an iterable", f"{self.name!r}", "add an Input first")  # type: ignore[attr-defined]
@@ -372,7 +372,7 @@ class Trainer:
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles as `get_compile_config` says, and builds the optimizer if the model is built."""
         self.compile(**{name: saving.deserialize_keras_object(value) for name, value in config.items()})
-        if self.built and self.optimizer is not None:  # type: ignore[attr-defined, has-type]
+        if self.built and self.optimizer is not None:  # type: ignore[attr-defined]
             self.optimizer.build(self.trainable_weights)  # type: ignore[attr-defined]
 
 

@@ -39,7 +39,11 @@ class Dataset:
         """The rows of an array, or of several arrays of equal length side by side."""
         arrays = _tree.map_structure(convert_to_tensor, tensors)
         length = len(_tree.flatten(arrays)[0])
-        return cls(lambda: (_tree.map_structure(lambda array: as_array(array[i]), arrays) for i in range(length)))
+
+        def row(i: int) -> Any:
+            return _tree.map_structure(lambda array: as_array(array[i]), arrays)
+
+        return cls(lambda: map(row, range(length)))
 
     @classmethod
     def range(cls, *arguments: int) -> Dataset:

@@ -1,0 +1,170 @@
+"""Equal bits for any number of threads and on every target; the pool under threads and forks; denormals."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra.ops import native
+
+SCRIPT = "import sys; from test_bits_and_threads import kernels_hash; print(kernels_hash())"
+SIZES = [(1, 5, 1, 32), (6, 4, 1, 300), (3, 7, 2, 17), (33, 6, 5, 64), (8, 3, 40, 130)]
+
+
+def kernels_hash():
+    """Returns a hash of what all sequence kernels give, forward and backward, in both dtypes."""
+    rng = np.random.default_rng(0)
+    digest = hashlib.sha256()
+    for n, t, d, h in SIZES:
+        for name, gates, states in (("simple_rnn", 1, 1), ("lstm", 4, 2), ("gru", 3, 1), ("gru_before", 3, 1)):
+            for dtype in (np.float32, np.float64):
+                bias_shape = (2, gates * h) if name == "gru" else (gates * h,)
+                shapes = [(n, t, d), (d, gates * h), (h, gates * h), bias_shape, *[(n, h)] * states]
+                arrays = [(rng.standard_normal(shape) * 0.5).astype(dtype) for shape in shapes]
+                kind = name.removesuffix("_before")
+                options = {"reset_after": name == "gru"} if kind == "gru" else {}
+                mask = rng.random((n, t)) < 0.8
+                y, *finals, cache = getattr(native, f"{kind}_forward")(*arrays, mask, training=True, **options)
+                grads = [np.zeros_like(array) for array in arrays[1:4]]
+                dfinals = [None] * len(finals)
+                back = getattr(native, f"{kind}_backward")(np.cos(y).astype(dtype), *dfinals, cache, *grads)
+                for array in (y, *finals, *back, *grads):
+                    digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+@pytest.fixture
+def threads():
+    before = recurra.get_num_threads()
+    yield recurra.set_num_threads
+    recurra.set_num_threads(before)
+
+
+def run_python(code, **environment):
+    paths = [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_kernels_give_the_same_bits_for_any_number_of_threads(threads):
+    hashes = set()
+    for count in (1, 2, 3, 8):
+        threads(count)
+        hashes.add(kernels_hash())
+    assert len(hashes) == 1
+
+
+def test_kernels_give_the_same_bits_on_avx2_and_avx512():
+    supported = native.native_info()["supported"]
+    if not {"avx2", "avx512"} <= set(supported):
+        pytest.skip(f"this CPU has {', '.join(supported)}, not both AVX2 and AVX-512")
+    runs = [run_python(SCRIPT, RECURRA_TARGET=target) for target in ("avx2", "avx512")]
+    assert all(run.returncode == 0 for run in runs), runs
+    assert runs[0].stdout == runs[1].stdout
+
+
+def test_every_supported_target_can_be_forced():
+    for target in native.native_info()["supported"]:
+        run = run_python("import recurra; print(recurra.native_info()['target'])", RECURRA_TARGET=target)
+        assert run.stdout.strip() == target, run.stderr
+
+
+@pytest.mark.parametrize("target", ["avx1024", "neon"])
+def test_an_unknown_or_unsupported_target_is_an_error(target):
+    if target in native.native_info()["supported"]:
+        pytest.skip(f"this CPU has {target}")
+    run = run_python("import recurra", RECURRA_TARGET=target)
+    assert run.returncode != 0
+    assert "RECURRA_TARGET" in run.stderr and target in run.stderr
+
+
+def test_the_number_of_threads_is_taken_from_the_environment():
+    run = run_python("import recurra; print(recurra.get_num_threads())", RECURRA_NUM_THREADS="3")
+    assert run.stdout.strip() == "3", run.stderr
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_no_threads_are_refused(count):
+    with pytest.raises(ValueError):
+        recurra.set_num_threads(count)
+
+
+def test_calls_from_many_python_threads_are_safe(threads):
+    threads(2)
+    x = np.random.default_rng(0).standard_normal((16, 20, 4)).astype(np.float32)
+    layer = recurra.layers.LSTM(48)
+    wanted = layer(x).numpy()
+    results, errors = [], []
+
+    def call():
+        try:
+            results.extend(np.array_equal(layer(x), wanted) for _ in range(25))
+        except Exception as error:
+            errors.append(error)
+
+    workers = [threading.Thread(target=call) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not errors
+    assert len(results) == 150 and all(results)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_computes_too(threads):
+    code = """
+import os, sys
+import numpy as np
+import recurra
+recurra.set_num_threads(2)
+x = np.ones((16, 20, 4), np.float32)
+layer = recurra.layers.LSTM(48)
+wanted = layer(x).numpy()
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.array_equal(layer(x), wanted) else 1)
+_, status = os.waitpid(child, 0)
+assert np.array_equal(layer(x), wanted)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+    run = run_python(code)
+    assert run.returncode == 0, run.stderr
+
+
+def test_denormals_are_zero_inside_and_as_before_outside():
+    tiny = np.full(40, 1e-40, np.float32)
+    assert (native.matmul(tiny.reshape(1, 40), np.ones((40, 3), np.float32)) == 0).all()
+    assert np.float32(1e-40) * np.float32(1) != 0
+    assert (tiny * np.float32(0.5) != 0).all()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: native.matmul(np.zeros((2, 3), np.float32), np.zeros((4, 5), np.float32)),
+        lambda: native.matmul(np.zeros((2, 3), np.float32), np.zeros((3, 5), np.float64)),
+        lambda: native.simple_rnn_forward(
+            np.zeros((2, 3, 4), np.float32),
+            np.zeros((5, 6), np.float32),
+            np.zeros((6, 6), np.float32),
+            None,
+            None,
+            None,
+        ),
+        lambda: native.gather_rows(np.zeros((3, 2), np.float32), np.array([5]), np.zeros((1, 2), np.float32)),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_and_crash_nothing(call):
+    with pytest.raises((ValueError, TypeError, IndexError)):
+        call()

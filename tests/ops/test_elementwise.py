@@ -1,0 +1,63 @@
+"""The engine's own exp, log, tanh and sigmoid: how far they are from the exact values."""
+
+import numpy as np
+import pytest
+
+from recurra.ops import native, reference
+
+EXACT = {
+    "exp": np.exp,
+    "log": np.log,
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+}
+RANGES = {"exp": (-87, 88), "log": (1e-30, 1e30), "tanh": (-12, 12), "sigmoid": (-80, 80)}
+
+
+def ulps(actual, exact):
+    """Returns distances in units of the last place of the exact value."""
+    return np.abs(actual.astype(np.longdouble) - exact) / np.spacing(np.abs(exact.astype(actual.dtype)))
+
+
+def points(name, dtype, rng):
+    low, high = RANGES[name]
+    if name == "log":
+        return np.exp(rng.uniform(np.log(low), np.log(high), 200_000)).astype(dtype)
+    return np.concatenate([rng.uniform(low, high, 150_000), rng.uniform(-1, 1, 50_000)]).astype(dtype)
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_float32_functions_are_within_two_ulp(name, rng):
+    x = points(name, np.float32, rng)
+    exact = EXACT[name](x.astype(np.longdouble))
+    assert ulps(getattr(native, name)(x), exact).max() <= 2
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_float64_functions_are_within_four_ulp(name, rng):
+    x = points(name, np.float64, rng)
+    exact = EXACT[name](x.astype(np.longdouble))
+    assert ulps(getattr(native, name)(x), exact).max() <= 4
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_extremes_are_those_of_the_functions(dtype):
+    x = np.array([-np.inf, -1e4, 0, 1e4, np.inf, np.nan], dtype)
+    np.testing.assert_array_equal(native.exp(x), np.array([0, 0, 1, np.inf, np.inf, np.nan], dtype))
+    np.testing.assert_array_equal(native.tanh(x), np.array([-1, -1, 0, 1, 1, np.nan], dtype))
+    np.testing.assert_array_equal(native.sigmoid(x), np.array([0, 0, 0.5, 1, 1, np.nan], dtype))
+
+
+@pytest.mark.parametrize("name", sorted(reference.ACTIVATIONS))
+@pytest.mark.parametrize("size", [1, 7, 16, 33])
+def test_every_activation_is_its_definition(name, size, rng):
+    x = rng.uniform(-4, 4, (3, 2 * size)).astype(np.float32)
+    y, wanted = native.activation_forward(name, x), reference.activation_forward(name, x)
+    np.testing.assert_allclose(y, wanted, rtol=2e-5, atol=2e-6)
+    dy = rng.standard_normal(y.shape).astype(np.float32)
+    np.testing.assert_allclose(
+        native.activation_backward(name, dy, x, y),
+        reference.activation_backward(name, dy, x, wanted),
+        rtol=2e-4,
+        atol=2e-5,
+    )
