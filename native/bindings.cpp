@@ -159,8 +159,8 @@ void define_sequences(nb::module_& m) {
       [](Array<T> y, Array<T> h, Maybe<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel,
          Maybe<const T> bias, Maybe<const T> h0, Mask mask, int activation, bool go_backwards,
          bool zero_output_for_mask, bool return_sequences) {
-        const Options o{sequence_function(activation), Function::linear, false, go_backwards, zero_output_for_mask,
-                        return_sequences};
+        const Options o{sequence_function(activation), Function::linear, false, go_backwards,
+                        zero_output_for_mask,          return_sequences};
         const SequenceForward<T> s = forward_arguments<T>(Cell::simple_rnn, o, y, h, std::nullopt, hs, x, kernel,
                                                           recurrent_kernel, bias, h0, mask);
         compute([&] { kernels().of<T>().simple_rnn_forward(s); });
@@ -174,11 +174,10 @@ void define_sequences(nb::module_& m) {
       [](Maybe<T> dx, Array<T> dh, Maybe<T> dkernel, Maybe<T> drecurrent_kernel, Maybe<T> dbias, Array<T> dz,
          Maybe<const T> dy, Input<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel, Mask mask,
          int activation, bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
-        const Options o{sequence_function(activation), Function::linear, false, go_backwards, zero_output_for_mask,
-                        return_sequences};
-        const SequenceBackward<T> s =
-            backward_arguments<T>(Cell::simple_rnn, o, dx, dh, dkernel, drecurrent_kernel, dbias, dz, dy, hs, x,
-                                  kernel, recurrent_kernel, mask);
+        const Options o{sequence_function(activation), Function::linear, false, go_backwards,
+                        zero_output_for_mask,          return_sequences};
+        const SequenceBackward<T> s = backward_arguments<T>(Cell::simple_rnn, o, dx, dh, dkernel, drecurrent_kernel,
+                                                            dbias, dz, dy, hs, x, kernel, recurrent_kernel, mask);
         compute([&] { kernels().of<T>().simple_rnn_backward(s); });
       },
       "dx"_a.noconvert().none(), "dh"_a.noconvert(), "dkernel"_a.noconvert().none(),
@@ -193,8 +192,12 @@ void define_sequences(nb::module_& m) {
          Input<T> recurrent_kernel, Maybe<const T> bias, Maybe<const T> h0, Maybe<const T> c0, Mask mask,
          int activation, int recurrent_activation, bool go_backwards, bool zero_output_for_mask,
          bool return_sequences) {
-        const Options o{sequence_function(activation), sequence_function(recurrent_activation), false, go_backwards,
-                        zero_output_for_mask, return_sequences};
+        const Options o{sequence_function(activation),
+                        sequence_function(recurrent_activation),
+                        false,
+                        go_backwards,
+                        zero_output_for_mask,
+                        return_sequences};
         SequenceForward<T> s =
             forward_arguments<T>(Cell::lstm, o, y, h, gates, hs, x, kernel, recurrent_kernel, bias, h0, mask);
         s.c = data(c, {s.N, s.H}, "c must be (N, H)");
@@ -203,11 +206,10 @@ void define_sequences(nb::module_& m) {
         require((s.cs != nullptr) == (s.hs != nullptr), "hs and cs go together");
         compute([&] { kernels().of<T>().lstm_forward(s); });
       },
-      "y"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert(), "gates"_a.noconvert().none(),
-      "hs"_a.noconvert().none(), "cs"_a.noconvert().none(), "x"_a.noconvert(), "kernel"_a.noconvert(),
-      "recurrent_kernel"_a.noconvert(), "bias"_a.noconvert().none(), "h0"_a.noconvert().none(),
-      "c0"_a.noconvert().none(), "mask"_a.noconvert().none(), "activation"_a, "recurrent_activation"_a,
-      "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
+      "y"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert(), "gates"_a.noconvert().none(), "hs"_a.noconvert().none(),
+      "cs"_a.noconvert().none(), "x"_a.noconvert(), "kernel"_a.noconvert(), "recurrent_kernel"_a.noconvert(),
+      "bias"_a.noconvert().none(), "h0"_a.noconvert().none(), "c0"_a.noconvert().none(), "mask"_a.noconvert().none(),
+      "activation"_a, "recurrent_activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
 
   m.def(
       "lstm_backward",
@@ -215,8 +217,12 @@ void define_sequences(nb::module_& m) {
          Array<T> gates, Maybe<const T> dy, Input<T> hs, Input<T> cs, Input<T> x, Input<T> kernel,
          Input<T> recurrent_kernel, Mask mask, int activation, int recurrent_activation, bool go_backwards,
          bool zero_output_for_mask, bool return_sequences) {
-        const Options o{sequence_function(activation), sequence_function(recurrent_activation), false, go_backwards,
-                        zero_output_for_mask, return_sequences};
+        const Options o{sequence_function(activation),
+                        sequence_function(recurrent_activation),
+                        false,
+                        go_backwards,
+                        zero_output_for_mask,
+                        return_sequences};
         SequenceBackward<T> s = backward_arguments<T>(Cell::lstm, o, dx, dh, dkernel, drecurrent_kernel, dbias, gates,
                                                       dy, hs, x, kernel, recurrent_kernel, mask);
         s.dc = data(dc, {s.N, s.H}, "dc must be (N, H)");
@@ -232,18 +238,22 @@ void define_sequences(nb::module_& m) {
   m.def(
       "gru_forward",
       [](Array<T> y, Array<T> h, Maybe<T> gates, Maybe<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel,
-         Maybe<const T> bias, Maybe<const T> h0, Mask mask, bool reset_after, int activation,
-         int recurrent_activation, bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
-        const Options o{sequence_function(activation), sequence_function(recurrent_activation), reset_after,
-                        go_backwards, zero_output_for_mask, return_sequences};
+         Maybe<const T> bias, Maybe<const T> h0, Mask mask, bool reset_after, int activation, int recurrent_activation,
+         bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
+        const Options o{sequence_function(activation),
+                        sequence_function(recurrent_activation),
+                        reset_after,
+                        go_backwards,
+                        zero_output_for_mask,
+                        return_sequences};
         const SequenceForward<T> s =
             forward_arguments<T>(Cell::gru, o, y, h, gates, hs, x, kernel, recurrent_kernel, bias, h0, mask);
         compute([&] { kernels().of<T>().gru_forward(s); });
       },
-      "y"_a.noconvert(), "h"_a.noconvert(), "gates"_a.noconvert().none(), "hs"_a.noconvert().none(),
-      "x"_a.noconvert(), "kernel"_a.noconvert(), "recurrent_kernel"_a.noconvert(), "bias"_a.noconvert().none(),
-      "h0"_a.noconvert().none(), "mask"_a.noconvert().none(), "reset_after"_a, "activation"_a,
-      "recurrent_activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
+      "y"_a.noconvert(), "h"_a.noconvert(), "gates"_a.noconvert().none(), "hs"_a.noconvert().none(), "x"_a.noconvert(),
+      "kernel"_a.noconvert(), "recurrent_kernel"_a.noconvert(), "bias"_a.noconvert().none(), "h0"_a.noconvert().none(),
+      "mask"_a.noconvert().none(), "reset_after"_a, "activation"_a, "recurrent_activation"_a, "go_backwards"_a,
+      "zero_output_for_mask"_a, "return_sequences"_a);
 
   m.def(
       "gru_backward",
@@ -251,8 +261,12 @@ void define_sequences(nb::module_& m) {
          Maybe<const T> dy, Input<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel, Mask mask,
          bool reset_after, int activation, int recurrent_activation, bool go_backwards, bool zero_output_for_mask,
          bool return_sequences) {
-        const Options o{sequence_function(activation), sequence_function(recurrent_activation), reset_after,
-                        go_backwards, zero_output_for_mask, return_sequences};
+        const Options o{sequence_function(activation),
+                        sequence_function(recurrent_activation),
+                        reset_after,
+                        go_backwards,
+                        zero_output_for_mask,
+                        return_sequences};
         const SequenceBackward<T> s = backward_arguments<T>(Cell::gru, o, dx, dh, dkernel, drecurrent_kernel, dbias,
                                                             gates, dy, hs, x, kernel, recurrent_kernel, mask);
         compute([&] { kernels().of<T>().gru_backward(s); });
@@ -335,8 +349,15 @@ void define_elementwise(nb::module_& m) {
         const size_t size = w.size();
         require(g.size() == size && m.size() == size && v.size() == size && (!vhat || vhat->size() == size),
                 "w, g, m, v and vhat must have one size");
-        const Adam<T> s{static_cast<int64_t>(size), w.data(), m.data(), v.data(), vhat ? vhat->data() : nullptr,
-                        g.data(), static_cast<T>(alpha), static_cast<T>(1 - beta_1), static_cast<T>(1 - beta_2),
+        const Adam<T> s{static_cast<int64_t>(size),
+                        w.data(),
+                        m.data(),
+                        v.data(),
+                        vhat ? vhat->data() : nullptr,
+                        g.data(),
+                        static_cast<T>(alpha),
+                        static_cast<T>(1 - beta_1),
+                        static_cast<T>(1 - beta_2),
                         static_cast<T>(epsilon)};
         compute([&] { kernels().of<T>().adam(s); });
       },
@@ -392,7 +413,7 @@ nb::dict info() {
 NB_MODULE(_native, m) {
   using namespace recurra;
   m.doc() = "Kernels of recurra; called by recurra.ops.native only.";
-  kernels();          // a wrong RECURRA_TARGET or RECURRA_NUM_THREADS fails here, at import
+  kernels();  // a wrong RECURRA_TARGET or RECURRA_NUM_THREADS fails here, at import
   get_num_threads();
   define_sequences<float>(m);
   define_sequences<double>(m);

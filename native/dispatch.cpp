@@ -62,7 +62,8 @@ const Kernels& choose() {
     if (any && target.supported()) return *target.kernels;
     if (!any && wanted == std::string(target.kernels->name)) {
       if (target.supported()) return *target.kernels;
-      throw std::invalid_argument("RECURRA_TARGET names '" + std::string(wanted) + "', which this CPU does not support");
+      throw std::invalid_argument("RECURRA_TARGET names '" + std::string(wanted) +
+                                  "', which this CPU does not support");
     }
     known += (known.empty() ? "" : ", ") + std::string(target.kernels->name);
   }

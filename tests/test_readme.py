@@ -17,6 +17,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,7 @@ def test_python_prints_what_the_page_shows(page, folder, monkeypatch):
     monkeypatch.chdir(folder)
     namespace: dict = {"__name__": "__main__"}
     found = blocks(page)
-    for (language, source), (next_language, shown) in zip(found, [*found[1:], ("", "")], strict=True):
+    for (language, source), (next_language, shown) in zip_longest(found, found[1:], fillvalue=("", "")):
         if language == "python":
             printed = run_python(source, namespace)
             if next_language == "text":

@@ -82,39 +82,66 @@ void map_gradient_one(T* dx, const T* dy, const T* x, const T* y, int64_t size) 
 template <typename T>
 void map(Function f, T* y, const T* x, int64_t size) {
   switch (f) {
-    case Function::linear: return map_one<Function::linear>(y, x, size);
-    case Function::tanh: return map_one<Function::tanh>(y, x, size);
-    case Function::sigmoid: return map_one<Function::sigmoid>(y, x, size);
-    case Function::hard_sigmoid: return map_one<Function::hard_sigmoid>(y, x, size);
-    case Function::relu: return map_one<Function::relu>(y, x, size);
-    case Function::elu: return map_one<Function::elu>(y, x, size);
-    case Function::selu: return map_one<Function::selu>(y, x, size);
-    case Function::softplus: return map_one<Function::softplus>(y, x, size);
-    case Function::softsign: return map_one<Function::softsign>(y, x, size);
-    case Function::silu: return map_one<Function::silu>(y, x, size);
-    case Function::exponential: return map_one<Function::exponential>(y, x, size);
-    case Function::gelu: return map_one<Function::gelu>(y, x, size);
-    case Function::log: return map_one<Function::log>(y, x, size);
-    case Function::erf: return map_one<Function::erf>(y, x, size);
-    case Function::expm1_nonpositive: return map_one<Function::expm1_nonpositive>(y, x, size);
+    case Function::linear:
+      return map_one<Function::linear>(y, x, size);
+    case Function::tanh:
+      return map_one<Function::tanh>(y, x, size);
+    case Function::sigmoid:
+      return map_one<Function::sigmoid>(y, x, size);
+    case Function::hard_sigmoid:
+      return map_one<Function::hard_sigmoid>(y, x, size);
+    case Function::relu:
+      return map_one<Function::relu>(y, x, size);
+    case Function::elu:
+      return map_one<Function::elu>(y, x, size);
+    case Function::selu:
+      return map_one<Function::selu>(y, x, size);
+    case Function::softplus:
+      return map_one<Function::softplus>(y, x, size);
+    case Function::softsign:
+      return map_one<Function::softsign>(y, x, size);
+    case Function::silu:
+      return map_one<Function::silu>(y, x, size);
+    case Function::exponential:
+      return map_one<Function::exponential>(y, x, size);
+    case Function::gelu:
+      return map_one<Function::gelu>(y, x, size);
+    case Function::log:
+      return map_one<Function::log>(y, x, size);
+    case Function::erf:
+      return map_one<Function::erf>(y, x, size);
+    case Function::expm1_nonpositive:
+      return map_one<Function::expm1_nonpositive>(y, x, size);
   }
 }
 
 template <typename T>
 void map_gradient(Function f, T* dx, const T* dy, const T* x, const T* y, int64_t size) {
   switch (f) {
-    case Function::tanh: return map_gradient_one<Function::tanh>(dx, dy, x, y, size);
-    case Function::sigmoid: return map_gradient_one<Function::sigmoid>(dx, dy, x, y, size);
-    case Function::hard_sigmoid: return map_gradient_one<Function::hard_sigmoid>(dx, dy, x, y, size);
-    case Function::relu: return map_gradient_one<Function::relu>(dx, dy, x, y, size);
-    case Function::elu: return map_gradient_one<Function::elu>(dx, dy, x, y, size);
-    case Function::selu: return map_gradient_one<Function::selu>(dx, dy, x, y, size);
-    case Function::softplus: return map_gradient_one<Function::softplus>(dx, dy, x, y, size);
-    case Function::softsign: return map_gradient_one<Function::softsign>(dx, dy, x, y, size);
-    case Function::silu: return map_gradient_one<Function::silu>(dx, dy, x, y, size);
-    case Function::exponential: return map_gradient_one<Function::exponential>(dx, dy, x, y, size);
-    case Function::gelu: return map_gradient_one<Function::gelu>(dx, dy, x, y, size);
-    default: return map_gradient_one<Function::linear>(dx, dy, x, y, size);
+    case Function::tanh:
+      return map_gradient_one<Function::tanh>(dx, dy, x, y, size);
+    case Function::sigmoid:
+      return map_gradient_one<Function::sigmoid>(dx, dy, x, y, size);
+    case Function::hard_sigmoid:
+      return map_gradient_one<Function::hard_sigmoid>(dx, dy, x, y, size);
+    case Function::relu:
+      return map_gradient_one<Function::relu>(dx, dy, x, y, size);
+    case Function::elu:
+      return map_gradient_one<Function::elu>(dx, dy, x, y, size);
+    case Function::selu:
+      return map_gradient_one<Function::selu>(dx, dy, x, y, size);
+    case Function::softplus:
+      return map_gradient_one<Function::softplus>(dx, dy, x, y, size);
+    case Function::softsign:
+      return map_gradient_one<Function::softsign>(dx, dy, x, y, size);
+    case Function::silu:
+      return map_gradient_one<Function::silu>(dx, dy, x, y, size);
+    case Function::exponential:
+      return map_gradient_one<Function::exponential>(dx, dy, x, y, size);
+    case Function::gelu:
+      return map_gradient_one<Function::gelu>(dx, dy, x, y, size);
+    default:
+      return map_gradient_one<Function::linear>(dx, dy, x, y, size);
   }
 }
 

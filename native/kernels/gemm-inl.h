@@ -91,14 +91,22 @@ template <typename T, int C>
 RECURRA_INLINE void run_rows(const Tile<T>& tile, int64_t rows) {
   constexpr int most = kTileRows[C];
   switch (rows) {
-    case 1: return tile_kernel<T, 1, C>(tile);
-    case 2: return tile_kernel<T, 2, C>(tile);
-    case 3: return tile_kernel<T, 3, C>(tile);
-    case 4: return tile_kernel<T, most < 4 ? most : 4, C>(tile);
-    case 5: return tile_kernel<T, most < 5 ? most : 5, C>(tile);
-    case 6: return tile_kernel<T, most < 6 ? most : 6, C>(tile);
-    case 7: return tile_kernel<T, most < 7 ? most : 7, C>(tile);
-    default: return tile_kernel<T, most, C>(tile);
+    case 1:
+      return tile_kernel<T, 1, C>(tile);
+    case 2:
+      return tile_kernel<T, 2, C>(tile);
+    case 3:
+      return tile_kernel<T, 3, C>(tile);
+    case 4:
+      return tile_kernel < T, most<4 ? most : 4, C>(tile);
+    case 5:
+      return tile_kernel < T, most<5 ? most : 5, C>(tile);
+    case 6:
+      return tile_kernel < T, most<6 ? most : 6, C>(tile);
+    case 7:
+      return tile_kernel < T, most<7 ? most : 7, C>(tile);
+    default:
+      return tile_kernel<T, most, C>(tile);
   }
 }
 
@@ -106,10 +114,14 @@ RECURRA_INLINE void run_rows(const Tile<T>& tile, int64_t rows) {
 template <typename T>
 void run_tile(const Tile<T>& tile, int64_t rows, int64_t columns) {
   switch (columns) {
-    case 1: return run_rows<T, 1>(tile, rows);
-    case 2: return run_rows<T, 2>(tile, rows);
-    case 3: return run_rows<T, 3>(tile, rows);
-    default: return run_rows<T, 4>(tile, rows);
+    case 1:
+      return run_rows<T, 1>(tile, rows);
+    case 2:
+      return run_rows<T, 2>(tile, rows);
+    case 3:
+      return run_rows<T, 3>(tile, rows);
+    default:
+      return run_rows<T, 4>(tile, rows);
   }
 }
 
@@ -292,9 +304,8 @@ void matmul(const Matmul<T>& m) {
     arena.take<T>(team * product.scratch_size());
     arena.allocate();
     T* memory = arena.take<T>(team * product.scratch_size());
-    run_members(team, [&](const Member& member) {
-      product.run(member, memory + member.index * product.scratch_size());
-    });
+    run_members(team,
+                [&](const Member& member) { product.run(member, memory + member.index * product.scratch_size()); });
     return;
   }
   const int64_t packed_size = ceil_div(m.N, L) * L * m.K;

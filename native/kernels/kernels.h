@@ -59,14 +59,14 @@ struct SequenceBackward {
   int64_t N, T_, D, H;
   Function activation, recurrent_activation;
   bool reset_after, go_backwards, zero_output_for_mask, return_sequences;
-  T* dx;          // (N, T, D) or null
-  T* dh;          // (N, H) in: gradient of the final state; out: of the initial one
-  T* dc;          // (N, H) likewise, LSTM only
-  T* dkernel;     // added to; or null, as the next two
+  T* dx;       // (N, T, D) or null
+  T* dh;       // (N, H) in: gradient of the final state; out: of the initial one
+  T* dc;       // (N, H) likewise, LSTM only
+  T* dkernel;  // added to; or null, as the next two
   T* drecurrent;
   T* dbias;
   T* gates;
-  const T* dy;    // shape of y, or null
+  const T* dy;  // shape of y, or null
   const T* hs;
   const T* cs;
   const T* x;

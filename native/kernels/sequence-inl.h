@@ -24,11 +24,16 @@ RECURRA_INLINE Vec<T> hard_sigmoid(Vec<T> x) {
 template <typename T>
 RECURRA_INLINE Vec<T> activate(Function f, Vec<T> x) {
   switch (f) {
-    case Function::tanh: return tanh(x);
-    case Function::sigmoid: return sigmoid(x);
-    case Function::hard_sigmoid: return hard_sigmoid(x);
-    case Function::relu: return max(Vec<T>::set(T(0)), x);
-    default: return x;
+    case Function::tanh:
+      return tanh(x);
+    case Function::sigmoid:
+      return sigmoid(x);
+    case Function::hard_sigmoid:
+      return hard_sigmoid(x);
+    case Function::relu:
+      return max(Vec<T>::set(T(0)), x);
+    default:
+      return x;
   }
 }
 
@@ -38,12 +43,16 @@ RECURRA_INLINE Vec<T> activation_gradient(Function f, Vec<T> dy, Vec<T> y) {
   using V = Vec<T>;
   const V zero = V::set(T(0)), one = V::set(T(1));
   switch (f) {
-    case Function::tanh: return dy * fma(zero - y, y, one);
-    case Function::sigmoid: return dy * (y * (one - y));
+    case Function::tanh:
+      return dy * fma(zero - y, y, one);
+    case Function::sigmoid:
+      return dy * (y * (one - y));
     case Function::hard_sigmoid:
       return select(less(zero, y), select(less(y, one), dy * V::set(T(1) / T(6)), zero), zero);
-    case Function::relu: return select(less(zero, y), dy, zero);
-    default: return dy;
+    case Function::relu:
+      return select(less(zero, y), dy, zero);
+    default:
+      return dy;
   }
 }
 
@@ -229,9 +238,9 @@ RECURRA_INLINE Vec<T> output_gradient(const SequenceBackward<T>& s, T* repeated,
 template <typename T>
 struct TransposedWeights {
   const T* source;
-  int64_t columns;  // of the product
-  int64_t row;      // length of a row of the source
-  int64_t first, K; // which columns of the source are summed over
+  int64_t columns;   // of the product
+  int64_t row;       // length of a row of the source
+  int64_t first, K;  // which columns of the source are summed over
   T* packed = nullptr;
 
   int64_t size() const { return ceil_div(columns, Vec<T>::lanes) * Vec<T>::lanes * K; }
@@ -325,9 +334,8 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
     for (int i = 0; i < product_count; ++i) products[i].run(member, memory + member.index * product_scratch);
     if (s.dx) {
       packed_product<T>(part_of(s.T_ * s.N, member.index, member.count), kernel.K, s.gates, slots * s.H, kernel.packed,
-                        s.D, nullptr, false, [&](int64_t row) {
-                          return s.dx + (row % s.N * s.T_ + time_of<T>(s, row / s.N)) * s.D;
-                        });
+                        s.D, nullptr, false,
+                        [&](int64_t row) { return s.dx + (row % s.N * s.T_ + time_of<T>(s, row / s.N)) * s.D; });
     }
   });
 }

@@ -40,9 +40,7 @@ struct Vec {
     return make([=](int) { return value; });
   }
   static RECURRA_INLINE Vec set_bits(Int bits) { return set(as_float(bits)); }
-  RECURRA_INLINE void store(T* p) const {
-    RECURRA_UNROLL for (int i = 0; i < lanes; ++i) p[i] = v[i];
-  }
+  RECURRA_INLINE void store(T* p) const { RECURRA_UNROLL for (int i = 0; i < lanes; ++i) p[i] = v[i]; }
   RECURRA_INLINE void store_part(T* p, int64_t n) const {
     for (int64_t i = 0; i < n; ++i) p[i] = v[i];
   }

@@ -11,9 +11,19 @@ namespace recurra::RECURRA_NAMESPACE {
 
 template <typename T>
 constexpr KernelsOf<T> kernels_of() {
-  return {simple_rnn_forward<T>, simple_rnn_backward<T>, lstm_forward<T>, lstm_backward<T>,    gru_forward<T>,
-          gru_backward<T>,       matmul<T>,              map<T>,          map_gradient<T>,     softmax<T>,
-          softmax_gradient<T>,   adam<T>,                sum_of_squares<T>};
+  return {simple_rnn_forward<T>,
+          simple_rnn_backward<T>,
+          lstm_forward<T>,
+          lstm_backward<T>,
+          gru_forward<T>,
+          gru_backward<T>,
+          matmul<T>,
+          map<T>,
+          map_gradient<T>,
+          softmax<T>,
+          softmax_gradient<T>,
+          adam<T>,
+          sum_of_squares<T>};
 }
 
 }  // namespace recurra::RECURRA_NAMESPACE

@@ -5,5 +5,6 @@
 
 namespace recurra {
 extern const Kernels kernels_avx2;
-const Kernels kernels_avx2 = {"avx2", avx2::Vec<float>::lanes, true, avx2::kernels_of<float>(), avx2::kernels_of<double>()};
+const Kernels kernels_avx2 = {"avx2", avx2::Vec<float>::lanes, true, avx2::kernels_of<float>(),
+                              avx2::kernels_of<double>()};
 }  // namespace recurra

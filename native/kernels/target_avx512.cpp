@@ -5,5 +5,6 @@
 
 namespace recurra {
 extern const Kernels kernels_avx512;
-const Kernels kernels_avx512 = {"avx512", avx512::Vec<float>::lanes, true, avx512::kernels_of<float>(), avx512::kernels_of<double>()};
+const Kernels kernels_avx512 = {"avx512", avx512::Vec<float>::lanes, true, avx512::kernels_of<float>(),
+                                avx512::kernels_of<double>()};
 }  // namespace recurra

@@ -5,5 +5,6 @@
 
 namespace recurra {
 extern const Kernels kernels_generic;
-const Kernels kernels_generic = {"generic", generic::Vec<float>::lanes, false, generic::kernels_of<float>(), generic::kernels_of<double>()};
+const Kernels kernels_generic = {"generic", generic::Vec<float>::lanes, false, generic::kernels_of<float>(),
+                                 generic::kernels_of<double>()};
 }  // namespace recurra

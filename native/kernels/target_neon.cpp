@@ -5,5 +5,6 @@
 
 namespace recurra {
 extern const Kernels kernels_neon;
-const Kernels kernels_neon = {"neon", neon::Vec<float>::lanes, true, neon::kernels_of<float>(), neon::kernels_of<double>()};
+const Kernels kernels_neon = {"neon", neon::Vec<float>::lanes, true, neon::kernels_of<float>(),
+                              neon::kernels_of<double>()};
 }  // namespace recurra

@@ -197,7 +197,7 @@ def test_adam_is_its_definition(with_vhat, rng):
             )
         results.append((w, m, v, vhat))
     for one, other in zip(*results, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)  # weights of order 1 may cancel in the update
 
 
 def test_rows_are_gathered(rng):

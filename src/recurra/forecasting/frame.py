@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -216,11 +218,10 @@ def _show(time: Any, unit: str) -> str:
 # Reading ------------------------------------------------------------------------------------------------------------
 
 
-def _import(name: str) -> Any:
-    import importlib
-
+@contextlib.contextmanager
+def _needed(name: str) -> Iterator[None]:
     try:
-        return importlib.import_module(name)
+        yield
     except ImportError as error:
         raise MissingExtraError(f"reading data needs {name}: pip install 'recurra[forecast]'") from error
 
@@ -239,20 +240,23 @@ def _read_file(path: Path) -> dict[str, list[Any]]:
         raise DataError(f"{path.name} cannot be read: {error.strerror}") from error
     if not data.strip():
         raise DataError(expected(path.name, "rows of data", "an empty file"))
-    polars = _import("polars")
+    with _needed("polars"):
+        import polars
     if data[:4] == b"PAR1" or path.suffix.lower() in (".parquet", ".pq"):
         try:
             frame = polars.read_parquet(io.BytesIO(data))
         except Exception as error:
             raise DataError(expected(path.name, "a sound Parquet file", _one_line(error))) from error
     else:
-        frame = _read_csv(polars, path.name, data)
+        frame = _read_csv(path.name, data)
     if frame.height == 0:
         raise DataError(expected(path.name, "rows of data below the header", "none"))
     return {name: frame[name].to_list() for name in frame.columns}
 
 
-def _read_csv(polars: Any, name: str, data: bytes) -> Any:
+def _read_csv(name: str, data: bytes) -> Any:
+    import polars
+
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -285,7 +289,8 @@ def _one_line(error: BaseException) -> str:
 
 
 def _read_frame(source: Any) -> dict[str, list[Any]]:
-    narwhals = _import("narwhals")
+    with _needed("narwhals"):
+        import narwhals
     try:
         frame = narwhals.from_native(source, eager_only=True)
     except TypeError as error:
@@ -514,7 +519,10 @@ def to_frame(columns: dict[str, Any], like: Any = None) -> Any:
         like: The frame that the data came in.
     """
     if like is None:
-        return _import("polars").DataFrame(columns)
-    narwhals = _import("narwhals")
+        with _needed("polars"):
+            import polars
+        return polars.DataFrame(columns)
+    with _needed("narwhals"):
+        import narwhals
     backend = narwhals.get_native_namespace(like)
     return narwhals.from_dict(columns, backend=backend).to_native()

@@ -269,7 +269,7 @@ class _Projection(Layer):
         rows = np.ascontiguousarray(doutputs).reshape(-1, math.prod(outs))
         dkernel = None if self.kernel.grad is None else self.kernel.grad.reshape(math.prod(ins), -1)
         dbias = None if self.bias is None or self.bias.grad is None else self.bias.grad.reshape(-1)
-        dx = ops.dense_backward(rows, dense_cache, dkernel, dbias)
+        dx: Any = ops.dense_backward(rows, dense_cache, dkernel, dbias)
         return np.reshape(dx, shape)
 
 

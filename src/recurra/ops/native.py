@@ -147,7 +147,7 @@ PRIMITIVES = Primitives(
 class _Sequence:
     """Cache of a fused forward run. The backward kernel works in `gates` itself, so it runs once."""
 
-    arrays: tuple[Array | None, ...]  # hs, (cs,) x, kernel, recurrent_kernel, mask: as the backward kernels take them
+    arrays: tuple[Any, ...]  # hs, (cs,) x, kernel, recurrent_kernel, mask: as the backward kernels take them
     gates: Array | None
     options: tuple[Any, ...]
     x_shape: tuple[int, int, int]

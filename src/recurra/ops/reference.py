@@ -1,7 +1,7 @@
 """What every operation computes, in NumPy: the definition that the native kernels are tested against.
 
-Letters: N batch, T timesteps, D features, H units, G gates. Arrays of one call have one dtype, float32 or float64. Masks
-are bool (N, T), True where the step counts. Gate order: LSTM `i f g o`, GRU `z r h`.
+Letters: N batch, T timesteps, D features, H units, G gates. Arrays of one call have one dtype, float32 or float64.
+Masks are bool (N, T), True where the step counts. Gate order: LSTM `i f g o`, GRU `z r h`.
 
 The sequence operations take their matrix product and elementwise functions from a `Primitives` object, so that the
 same equations also run over the native ones (for activations and dropout that the fused kernels do not know).

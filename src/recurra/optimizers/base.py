@@ -444,7 +444,7 @@ class Optimizer:
         }
         names = ["weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum"]
         names += ["ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"]
-        known = saving.parameters(type(self))  # type: ignore[arg-type]
+        known = saving.parameters(type(self))
         own = [name for name in known if name not in shared and name not in names]
         return shared | {name: getattr(self, name) for name in (*names, *own)}
 

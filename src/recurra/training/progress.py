@@ -126,7 +126,7 @@ class ProgbarLogger(Callback):
 
 def is_live() -> bool:
     """Returns whether a line can be drawn over: on a terminal, and in a notebook."""
-    return sys.stdout.isatty() or "ipykernel" in sys.modules
+    return sys.stdout.isatty() or type(sys.stdout).__module__.startswith("ipykernel.")
 
 
 def _clock(seconds: float) -> str:

@@ -37,7 +37,7 @@ class Dataset:
     @classmethod
     def from_tensor_slices(cls, tensors: Any) -> Dataset:
         """The rows of an array, or of several arrays of equal length side by side."""
-        arrays = _tree.map_structure(convert_to_tensor, tensors)
+        arrays = _arrays(tensors)
         length = len(_tree.flatten(arrays)[0])
 
         def row(i: int) -> Any:
@@ -124,6 +124,15 @@ class Dataset:
     def as_numpy_iterator(self) -> Iterator[Any]:
         """The elements as plain NumPy arrays."""
         return (_tree.map_structure(np.asarray, element) for element in self)
+
+
+def _arrays(tensors: Any) -> Any:
+    # Tuples and dicts are structure; a list is data, as in TensorFlow.
+    if isinstance(tensors, dict):
+        return {key: _arrays(value) for key, value in tensors.items()}
+    if isinstance(tensors, tuple):
+        return tuple(_arrays(value) for value in tensors)
+    return convert_to_tensor(tensors)
 
 
 def _of_list(elements: list[Any]) -> Dataset:

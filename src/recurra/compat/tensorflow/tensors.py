@@ -101,8 +101,8 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> T
     """Returns start, start + delta, ... below `limit`; with one argument, 0, 1, ... below it."""
     first, end = (0, start) if limit is None else (start, limit)
     whole = all(isinstance(number, (int, np.integer)) for number in (first, end, delta))
-    chosen: Any = dtype or (int32 if whole else float32)
-    return as_array(np.arange(first, end, delta, chosen))
+    numbers = np.arange(first, end, delta)
+    return as_array(numbers.astype(dtype or (int32 if whole else float32)))
 
 
 def linspace(start: float, stop: float, num: int) -> Tensor:
