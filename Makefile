@@ -1,12 +1,13 @@
 # recurra: one verb per job. Needs make, python3 (3.10 or later; PYTHON=... picks another) and a C++20 compiler.
 
 PYTHON ?= python3
+SERIES ?= examples/data/co2-monthly.csv
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CXX_FILES := $(shell find native -name '*.h' -o -name '*.cpp')
 BUILT_FROM := pyproject.toml CMakeLists.txt src/recurra/_version.py $(shell find native -type f)
 
-.PHONY: help demo test lint format bench wheel clean
+.PHONY: help demo test lint format bench bits wheel clean
 .DELETE_ON_ERROR:
 
 help: ## say what there is
@@ -36,6 +37,9 @@ bench: .venv/.forecast ## the figures of the README, measured on this machine
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/textbook_job.py
 	$(BIN)/python benchmarks/train_step.py
+
+bits: .venv/.build ## every kernel on every target and for 1, 2, 3 and 8 threads: the same bits? (NEON under qemu if installed)
+	PATH="$(CURDIR)/$(BIN):$$PATH" native/tests/run_bits_check.sh build/bits
 
 wheel: .venv/.build ## dist/recurra-*.whl
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""What the figures were measured on, and with what."""
 
 import os
 import platform
@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-import recurra
+# As users run Python: with its compiled modules kept on disk, which some build machines switch off.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def describe() -> str:
     """Returns one line: CPU, cores, instruction set, versions."""
+    import recurra  # here, because a job of another library imports this module too
+
     info = recurra.native_info()
     return (
         f"{_cpu_name()}, {os.cpu_count()} cores, target {info['target']}, "

@@ -6,12 +6,12 @@ python benchmarks/textbook_job.py --library keras
 
 import argparse
 import importlib
-import os
 import statistics
 import subprocess
 import sys
 import time
 
+import machine
 import numpy as np
 
 RUNS = 5
@@ -37,15 +37,13 @@ def wall_s(library: str, layer_name: str) -> float:
     """Returns the wall time of one process."""
     command = [sys.executable, __file__, "--library", library, "--job", layer_name]
     start = time.perf_counter()
-    subprocess.run(command, check=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    subprocess.run(command, check=True, env={**machine.ENVIRONMENT, "TF_CPP_MIN_LOG_LEVEL": "3"})
     return time.perf_counter() - start
 
 
 def main(library: str) -> None:
     """Prints the median of each layer, after one run that is not counted."""
     if library == "recurra":
-        import machine
-
         print(machine.describe())
     for layer_name in LAYERS:
         times = [wall_s(library, layer_name) for _ in range(1 + RUNS)][1:]
