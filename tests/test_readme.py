@@ -22,6 +22,8 @@ from pathlib import Path
 
 import pytest
 
+import recurra
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -98,6 +100,7 @@ def test_commands_print_what_the_page_shows(page, folder):
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_python_prints_what_the_page_shows(page, folder, monkeypatch):
     monkeypatch.chdir(folder)
+    recurra.utils.clear_session()  # names are counted from one, as in a program of its own
     namespace: dict = {"__name__": "__main__"}
     found = blocks(page)
     for (language, source), (next_language, shown) in zip_longest(found, found[1:], fillvalue=("", "")):

@@ -9,6 +9,7 @@ import numpy as np
 
 from recurra import random
 from recurra._checks import expected, one_of, positive_int
+from recurra.layers.base import clear_session
 from recurra.random import set_random_seed
 from recurra.saving import (
     CustomObjectScope,
@@ -25,6 +26,7 @@ __all__ = [
     "CustomObjectScope",
     "PyDataset",
     "Sequence",
+    "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",
