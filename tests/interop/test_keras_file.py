@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -99,9 +100,40 @@ def test_missing_weights_leave_the_model_as_it_was():
 
 
 @needs_interop
-def test_weights_that_are_not_numbers_are_told():
-    with pytest.warns(UserWarning, match="dense/kernel.*NaN"):
-        recurra.models.load_model(INTEROP / "bad" / "nan_weight.keras")
+def test_weights_that_are_not_numbers_are_refused_unless_asked_for():
+    path = INTEROP / "bad" / "nan_weight.keras"
+    with pytest.raises(FileFormatError, match=r"NaN or infinity in '.*dense/kernel': pass allow_nonfinite=True"):
+        recurra.models.load_model(path)
+    weights = recurra.models.load_model(path, allow_nonfinite=True).get_weights()
+    assert any(np.isnan(weight).any() for weight in weights)
+
+
+@pytest.mark.parametrize("units", [10**6, 10**12])
+def test_a_config_cannot_ask_for_memory_that_its_weights_do_not_fill(units, tmp_path):
+    path = tmp_path / "m.keras"
+    recurra.Sequential([recurra.Input((4, 1)), layers.LSTM(2)]).save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["config.json"] = members["config.json"].replace(b'"units": 2', f'"units": {units}'.encode())
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    tracemalloc.start()
+    with pytest.raises(FileFormatError, match="weights of at most"):
+        recurra.models.load_model(path)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 2**22
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", bytes(2**26))
+    with pytest.raises(FileFormatError, match=r"model\.weights\.h5 of at most"):
+        recurra.models.load_model(path)
 
 
 def rewritten(path, change):

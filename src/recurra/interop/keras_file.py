@@ -4,7 +4,8 @@
     m.weights.h5        layers/<class>[_k]/.../vars/0, 1, ...   and optimizer/vars/0, 1, ...
 
 A loader takes classes from a closed table and arrays of the very shapes that the model has; it never runs code, follows
-a link or opens another file. All weights are read and checked before the first one is changed.
+a link or opens another file. Weights that the file does not hold take no memory: a config may not ask for more bytes
+than its weights have. All weights are read and checked before the first one is changed.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ from recurra import saving
 from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra.errors import FileFormatError
-from recurra.layers.base import Layer, snake_case
+from recurra.layers.base import Layer, snake_case, weights_of_at_most
 from recurra.variables import Variable
 
 KERAS_VERSION = "3.15.1"  # the version whose files these are
 MEMBERS = {"metadata.json": 2**20, "config.json": 2**26, "model.weights.h5": 2**40}  # names and largest sizes
+LARGEST_RATIO = 100  # of a compressed member, beyond which it is taken for a bomb; Keras does not compress
 
 
 def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -67,27 +69,50 @@ def model_bytes(model: Any, extra_members: dict[str, bytes]) -> bytes:
 
 
 def load_model(
-    filepath: str | os.PathLike[str], custom_objects: Any = None, compile: bool = True, safe_mode: bool = True
+    filepath: str | os.PathLike[str],
+    custom_objects: Any = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    allow_nonfinite: bool = False,
 ) -> Any:
-    """Reads a `.keras` file; see `recurra.models.load_model`."""
+    """Reads a `.keras` file, or a whole-model `.h5` of Keras 2; see `recurra.models.load_model`."""
     if not safe_mode:
         raise ValueError(expected("load_model", "safe_mode=True", safe_mode, "a file never runs code here"))
-    path = _readable(filepath, (".keras",))
+    path = _readable(filepath, (".keras", ".h5", ".hdf5"))
+    if not path.name.endswith(".keras"):
+        from recurra.interop import keras2_file
+
+        return keras2_file.load_model(path, custom_objects, allow_nonfinite)
     members = _read_archive(path)
+    model, config = model_from_config(members["config.json"], len(members["model.weights.h5"]), custom_objects, path)
+    if compile and config.get("compile_config"):
+        try:
+            with saving.CustomObjectScope(custom_objects):
+                model.compile_from_config(config["compile_config"])
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise FileFormatError(
+                expected("load_model", f"a sound compile_config in {path.name}", one_line(error), "pass compile=False")
+            ) from error
+    _assign_weights(model, members["model.weights.h5"], path.name, allow_nonfinite)
+    return model
+
+
+def model_from_config(text: str | bytes, weight_bytes: int, custom_objects: Any, path: Path) -> tuple[Any, Any]:
+    """Returns the model of a config in JSON, with new weights of `weight_bytes` at the most, and the config.
+
+    Raises:
+        FileFormatError: If the config is not sound.
+    """
     try:
-        config = json.loads(members["config.json"])
-        model = saving.deserialize_keras_object(
-            {key: value for key, value in config.items() if key != "compile_config"}, custom_objects=custom_objects
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise FileFormatError(expected("load_model", f"a sound config in {path.name}", _one_line(error))) from error
+        config = json.loads(text)
+        described = {key: value for key, value in config.items() if key != "compile_config"}
+        with weights_of_at_most(weight_bytes):
+            model = saving.deserialize_keras_object(described, custom_objects=custom_objects)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError) as error:
+        raise FileFormatError(expected("load_model", f"a sound config in {path.name}", one_line(error))) from error
     if not isinstance(model, Layer) or not hasattr(model, "compile_from_config"):
         raise FileFormatError(expected("load_model", f"a model in {path.name}", type(model).__name__))
-    if compile and config.get("compile_config"):
-        with saving.CustomObjectScope(custom_objects):
-            model.compile_from_config(config["compile_config"])
-    _assign_weights(model, members["model.weights.h5"], path.name)
-    return model
+    return model, config
 
 
 def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -95,7 +120,7 @@ def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool =
     write_atomically(_writable(filepath, ".weights.h5", overwrite), _weights_bytes(model))
 
 
-def load_weights(model: Any, filepath: str | os.PathLike[str], **options: Any) -> None:
+def load_weights(model: Any, filepath: str | os.PathLike[str], allow_nonfinite: bool = False, **options: Any) -> None:
     """Reads the weights of a `.weights.h5` or `.keras` file into a built model, all or none.
 
     Raises:
@@ -106,7 +131,7 @@ def load_weights(model: Any, filepath: str | os.PathLike[str], **options: Any) -
             raise ValueError(expected("load_weights", "no other arguments", f"{name}={value!r}"))
     path = _readable(filepath, (".weights.h5", ".keras"))
     data = _read_archive(path)["model.weights.h5"] if path.name.endswith(".keras") else path.read_bytes()
-    _assign_weights(model, data, path.name)
+    _assign_weights(model, data, path.name, allow_nonfinite)
 
 
 # Paths and the archive ----------------------------------------------------------------------------------------------
@@ -146,7 +171,7 @@ def _read_archive(path: Path) -> dict[str, bytes]:
                             expected(path.name, f"the members {', '.join(MEMBERS)}", repr(entry.filename[:80]))
                         )
                     continue
-                limit = min(MEMBERS[entry.filename], 100 * path.stat().st_size + 2**20)
+                limit = min(MEMBERS[entry.filename], LARGEST_RATIO * max(entry.compress_size, 100))
                 if entry.file_size > limit:
                     raise FileFormatError(
                         expected(path.name, f"{entry.filename} of at most {limit} bytes", entry.file_size)
@@ -156,7 +181,7 @@ def _read_archive(path: Path) -> dict[str, bytes]:
                 if len(members[entry.filename]) != entry.file_size:
                     raise FileFormatError(expected(path.name, f"{entry.filename} of its stated size", "another"))
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise FileFormatError(expected(path.name, "a sound .keras archive", _one_line(error))) from error
+        raise FileFormatError(expected(path.name, "a sound .keras archive", one_line(error))) from error
     return members
 
 
@@ -169,7 +194,7 @@ def _short(names: list[str]) -> str:
     return ", ".join(repr(name[:40]) for name in names[:6]) or "none"
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
@@ -223,7 +248,7 @@ def _write_group(file: Any, path: str, name: str, variables: list[Variable]) -> 
         group.create_dataset(str(position), data=variable.value)
 
 
-def _assign_weights(model: Any, data: bytes, file_name: str) -> None:
+def _assign_weights(model: Any, data: bytes, file_name: str, allow_nonfinite: bool) -> None:
     """Reads the weights, and the optimizer's state if the model is compiled, then assigns them."""
     import h5py
 
@@ -239,12 +264,24 @@ def _assign_weights(model: Any, data: bytes, file_name: str) -> None:
                 pairs += list(zip(variables, arrays, strict=True))
             state = _read_optimizer(model, file, file_name)
     except (OSError, KeyError, RuntimeError, TypeError) as error:
-        raise FileFormatError(expected(file_name, "sound HDF5 weights", _one_line(error))) from error
+        raise FileFormatError(expected(file_name, "sound HDF5 weights", one_line(error))) from error
+    assign_all(pairs + state, file_name, allow_nonfinite)
+
+
+def assign_all(pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_nonfinite: bool) -> None:
+    """Assigns arrays of the right shapes to variables, after all of them were looked at.
+
+    Raises:
+        FileFormatError: If one has NaN or infinite values and that was not allowed.
+    """
     for variable, array in pairs:
-        if not np.isfinite(array).all():
-            warnings.warn(f"{file_name}: the weight {variable.path!r} has NaN or infinite values", stacklevel=4)
-        variable.assign(array)
-    for variable, array in state:
+        if not allow_nonfinite and not np.isfinite(array).all():
+            raise FileFormatError(
+                expected(
+                    file_name, "finite weights", f"NaN or infinity in {variable.path!r}", "pass allow_nonfinite=True"
+                )
+            )
+    for variable, array in pairs:
         variable.assign(array)
 
 
@@ -285,26 +322,33 @@ def _group(file: Any, path: str, file_name: str) -> Any:
 
 def _read_group(file: Any, path: str, shapes: list[tuple[int, ...]], file_name: str) -> list[np.ndarray]:
     """Returns the datasets 0, 1, ... of a group, each checked before it is read."""
-    import h5py
 
     if not shapes:
         return []
     group = _group(file, path, file_name)
     if len(group) != len(shapes):
         raise FileFormatError(expected(file_name, f"{len(shapes)} weights in {path!r}", len(group)))
-    arrays = []
-    for position, shape in enumerate(shapes):
-        name = str(position)
-        where = f"{path}/{name}"
-        link = group.get(name, getlink=True)
-        if not isinstance(link, h5py.HardLink) or not isinstance(group[name], h5py.Dataset):
-            raise FileFormatError(expected(file_name, f"the weight {where!r}", "a link or nothing"))
-        dataset = group[name]
-        if dataset.shape != shape:
-            raise FileFormatError(expected(file_name, f"{where!r} of shape {shape}", dataset.shape))
-        if dataset.dtype.kind not in "fiu" or dataset.dtype.itemsize > 8:
-            raise FileFormatError(expected(file_name, f"numbers in {where!r}", dataset.dtype))
-        if dataset.external or dataset.is_virtual or dataset.chunks is not None:
-            raise FileFormatError(expected(file_name, f"plain contiguous data in {where!r}", "another storage"))
-        arrays.append(np.asarray(dataset[()]))
-    return arrays
+    return [read_dataset(file, f"{path}/{position}", shape, file_name) for position, shape in enumerate(shapes)]
+
+
+def read_dataset(file: Any, path: str, shape: tuple[int, ...], file_name: str) -> np.ndarray:
+    """Returns a dataset that is reached by hard links alone and is what a weight of this shape has to be.
+
+    Raises:
+        FileFormatError: Before anything of another kind or size is read.
+    """
+    import h5py
+
+    parent, _, name = path.rpartition("/")
+    group = _group(file, parent, file_name)
+    link = group.get(name, getlink=True)
+    if not isinstance(link, h5py.HardLink) or not isinstance(group[name], h5py.Dataset):
+        raise FileFormatError(expected(file_name, f"the weight {path!r}", "a link or nothing"))
+    dataset = group[name]
+    if dataset.shape != shape:
+        raise FileFormatError(expected(file_name, f"{path!r} of shape {shape}", dataset.shape))
+    if dataset.dtype.kind not in "fiu" or dataset.dtype.itemsize > 8:
+        raise FileFormatError(expected(file_name, f"numbers in {path!r}", dataset.dtype))
+    if dataset.external or dataset.is_virtual or dataset.chunks is not None:
+        raise FileFormatError(expected(file_name, f"plain contiguous data in {path!r}", "another storage"))
+    return np.asarray(dataset[()])

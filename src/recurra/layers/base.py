@@ -6,11 +6,14 @@ A layer is `forward(x) -> y, cache` and `backward(dy, cache) -> dx`; the gradien
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import math
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,7 @@ from recurra.variables import Variable
 Shape = tuple[int | None, ...]
 
 _name_counts: Counter[str] = Counter()
+_bytes_left: ContextVar[int | None] = ContextVar("bytes_left", default=None)  # for new weights; None is no limit
 _name_scope: list[str] = []
 
 
@@ -61,6 +65,20 @@ def auto_name(class_name: str) -> str:
 def clear_session() -> None:
     """Starts automatic names anew."""
     _name_counts.clear()
+
+
+@contextlib.contextmanager
+def weights_of_at_most(size_bytes: int) -> Iterator[None]:
+    """Refuses, inside the `with` block, weights that are larger than this in all: before they take any memory.
+
+    Raises:
+        ValueError: From `add_weight`, when the limit is passed.
+    """
+    token = _bytes_left.set(size_bytes)
+    try:
+        yield
+    finally:
+        _bytes_left.reset(token)
 
 
 def is_shape(value: Any) -> bool:
@@ -254,6 +272,14 @@ class Layer(saving.Configurable):
         """
         dtype = dtype or self.dtype
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        left = _bytes_left.get()
+        if left is not None:
+            size_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+            if size_bytes > left:
+                raise ValueError(
+                    expected(f"layer {self.name!r}", f"weights of at most {left} bytes more", f"{name} of {size_bytes}")
+                )
+            _bytes_left.set(left - size_bytes)
         value = np.asarray(initializers.get(initializer or "glorot_uniform")(shape, dtype=dtype))
         scope = _name_scope if self._building else [self.name]
         variable = Variable(

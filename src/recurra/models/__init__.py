@@ -12,15 +12,20 @@ __all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "mo
 
 
 def load_model(
-    filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
+    filepath: Any,
+    custom_objects: dict[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    allow_nonfinite: bool = False,
 ) -> Model:
-    """Reads a `.keras` file.
+    """Reads a `.keras` file, or a whole-model `.h5` file of Keras 2 (without its compile arguments).
 
     Args:
         filepath: The file.
         custom_objects: Classes and functions of your own that it may name.
         compile: Whether to restore the optimizer, the loss and the metrics.
         safe_mode: Must be True: a file never runs code.
+        allow_nonfinite: Whether weights may hold NaN or infinity.
 
     Returns:
         The model, with its weights.
@@ -30,7 +35,7 @@ def load_model(
     """
     from recurra.interop import keras_file
 
-    return keras_file.load_model(filepath, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode)
+    return keras_file.load_model(filepath, custom_objects, compile, safe_mode, allow_nonfinite)
 
 
 def save_model(model: Model, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:

@@ -1,0 +1,229 @@
+"""Weights under PyTorch's names and in its shapes, both ways, as plain dicts of arrays; no torch is needed.
+
+    nn.RNN, nn.LSTM, nn.GRU   weight_ih_l{k}, weight_hh_l{k} (G*H, D or H), bias_ih_l{k}, bias_hh_l{k} (G*H);
+                              `_reverse` behind them for the other direction
+    nn.Linear                 weight (out, in), bias;   nn.Embedding: weight;   nn.LayerNorm: weight, bias
+
+Gates lie in the order i f g o (LSTM, as here) and r z n (GRU; here z r h). https://pytorch.org/docs/stable/nn.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from recurra import layers
+from recurra._checks import expected
+from recurra.errors import FileFormatError
+from recurra.interop.keras_file import assign_all
+from recurra.layers.base import Layer
+from recurra.variables import Variable
+
+GRU_ORDER = (1, 0, 2)  # z r h and r z n: the way there is the way back
+RECURRENT_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+RECURRENT = re.compile(r"(?:(.*)\.)?(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?$")
+
+
+def to_torch(model: Any) -> dict[str, np.ndarray]:
+    """Returns the model's weights as a `state_dict` whose modules have the layers' names.
+
+    A layer is one module of one layer; Bidirectional is one bidirectional module. `bias_hh` is zero where Keras has
+    one bias only.
+
+    Args:
+        model: A built model of SimpleRNN, LSTM, GRU (reset_after), Bidirectional of them, Dense, TimeDistributed Dense,
+            Embedding and LayerNormalization, beside layers without weights.
+
+    Raises:
+        ValueError: If torch has no module for a layer: the message names it.
+    """
+    state: dict[str, np.ndarray] = {}
+    for layer in _weighted(model):
+        for part, suffix in _directions(layer):
+            arrays = _cell_to_torch(part) if isinstance(part, layers.RNN) else _plain_to_torch(part)
+            state.update((f"{layer.name}.{name}{suffix}", np.ascontiguousarray(array)) for name, array in arrays)
+    return state
+
+
+def from_torch(model: Any, state: Mapping[str, Any], *, allow_nonfinite: bool = False) -> None:
+    """Sets the model's weights from a torch `state_dict`, all or none.
+
+    Modules are matched to layers by name if all names agree, otherwise in order; a module of several layers
+    (`num_layers`) stands for as many layers here. A GRU has to be `reset_after=True`, as torch computes it.
+
+    Args:
+        model: A built model, as in `to_torch`.
+        state: Names to arrays or tensors. Load a `.safetensors` file with `load_safetensors`; a pickled file is never
+            read here: save it as safetensors from torch first.
+        allow_nonfinite: Whether weights may hold NaN or infinity.
+
+    Raises:
+        FileFormatError: If modules and layers do not fit together.
+    """
+    modules = _modules(state)
+    targets = _weighted(model)
+    names = [layer.name for layer in targets]
+    if set(names) == {name for name, _ in modules} and len(modules) == len(names):
+        chosen = [dict(modules)[name] for name in names]
+    else:
+        chosen = [module for _, module in modules]
+    if len(chosen) != len(targets):
+        hint = f"the layers are {', '.join(names)}"
+        raise FileFormatError(expected("from_torch", f"{len(targets)} layers with weights", len(chosen), hint))
+    pairs: list[tuple[Variable, np.ndarray]] = []
+    for layer, module in zip(targets, chosen, strict=True):
+        used: set[str] = set()
+        for part, suffix in _directions(layer):
+            read = {name.removesuffix(suffix): value for name, value in module.items() if name.endswith(suffix)}
+            if not suffix:
+                read = {name: value for name, value in read.items() if not name.endswith("_reverse")}
+            is_recurrent = isinstance(part, layers.RNN)
+            used |= {f"{name}{suffix}" for name in (RECURRENT_NAMES if is_recurrent else _plain_names(part))}
+            pairs += _cell_from_torch(part, read) if is_recurrent else _plain_from_torch(part, read)
+        left = sorted(set(module) - used)
+        if left:
+            raise FileFormatError(expected("from_torch", f"no {left[0]!r} for layer {layer.name!r}", "one"))
+    assign_all(pairs, "from_torch", allow_nonfinite)
+
+
+def _weighted(model: Any) -> list[Layer]:
+    """Returns the layers with weights in order, those of nested models in their place."""
+    found: list[Layer] = []
+    for layer in model.layers:
+        inner = layer.layer if isinstance(layer, layers.TimeDistributed) else layer
+        if hasattr(inner, "compile_from_config"):
+            found += _weighted(inner)
+        elif inner.weights:
+            found.append(inner)
+    return found
+
+
+def _directions(layer: Any) -> list[tuple[Any, str]]:
+    if isinstance(layer, layers.Bidirectional):
+        return [(layer.forward_layer, ""), (layer.backward_layer, "_reverse")]
+    return [(layer, "")]
+
+
+def _modules(state: Mapping[str, Any]) -> list[tuple[str, dict[str, np.ndarray]]]:
+    """Returns (name, weights) of each module and of each layer of it, in order of appearance."""
+    found: dict[tuple[str, int], dict[str, np.ndarray]] = {}
+    for key, value in state.items():
+        match = RECURRENT.match(key)
+        module, name, position = (match[1] or "", f"{match[2]}{match[4] or ''}", int(match[3])) if match else (
+            *_split(key), 0
+        )  # fmt: skip
+        found.setdefault((module, position), {})[name] = _as_array(key, value)
+    starts = {module: i for i, (module, _) in reversed(list(enumerate(found)))}
+    ordered = sorted(found.items(), key=lambda item: (starts[item[0][0]], item[0][1]))
+    return [(module, weights) for (module, _), weights in ordered]
+
+
+def _split(key: str) -> tuple[str, str]:
+    module, _, name = key.rpartition(".")
+    return module, name
+
+
+def _as_array(key: str, value: Any) -> np.ndarray:
+    value = value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+    if value.dtype.kind != "f":
+        raise FileFormatError(expected("from_torch", f"floating point numbers in {key!r}", value.dtype))
+    return value
+
+
+def _fit(layer: Any, variable: Variable, array: np.ndarray | None, name: str) -> tuple[Variable, np.ndarray]:
+    if array is None or array.shape != variable.shape:
+        given = "none" if array is None else array.shape[::-1]
+        what = f"{name} for layer {layer.name!r} of shape {variable.shape[::-1]}"
+        raise FileFormatError(expected("from_torch", what, given))
+    return variable, array
+
+
+# Recurrent layers
+
+
+def _check_cell(layer: Any) -> Any:
+    cell = layer.cell
+    if type(cell) not in (layers.SimpleRNNCell, layers.LSTMCell, layers.GRUCell):
+        raise ValueError(expected(f"layer {layer.name!r}", "SimpleRNN, LSTM or GRU, as torch has them", type(cell)))
+    if isinstance(cell, layers.GRUCell) and not cell.reset_after:
+        raise ValueError(expected(f"layer {layer.name!r}", "reset_after=True, as torch computes it", "False"))
+    return cell
+
+
+def _reordered(cell: Any, array: np.ndarray) -> np.ndarray:
+    """Swaps the gates between both orders, along the last axis."""
+    if not isinstance(cell, layers.GRUCell):
+        return array
+    blocks = np.split(array, 3, axis=-1)
+    return np.concatenate([blocks[gate] for gate in GRU_ORDER], axis=-1)
+
+
+def _cell_to_torch(layer: Any) -> Iterator[tuple[str, np.ndarray]]:
+    cell = _check_cell(layer)
+    yield "weight_ih_l0", _reordered(cell, cell.kernel.value).T
+    yield "weight_hh_l0", _reordered(cell, cell.recurrent_kernel.value).T
+    if cell.bias is not None:
+        bias = np.atleast_2d(cell.bias.value)
+        yield "bias_ih_l0", _reordered(cell, bias[0])
+        yield "bias_hh_l0", _reordered(cell, bias[1]) if len(bias) == 2 else np.zeros_like(bias[0])
+
+
+def _cell_from_torch(layer: Any, module: dict[str, np.ndarray]) -> Iterator[tuple[Variable, np.ndarray]]:
+    cell = _check_cell(layer)
+
+    def part(name: str) -> np.ndarray | None:
+        value = module.get(name)
+        return None if value is None or value.shape[0] % cell.gates else _reordered(cell, value.T)
+
+    yield _fit(layer, cell.kernel, part("weight_ih"), "weight_ih")
+    yield _fit(layer, cell.recurrent_kernel, part("weight_hh"), "weight_hh")
+    biases = [part(name) for name in ("bias_ih", "bias_hh")]
+    given = [bias for bias in biases if bias is not None]
+    if cell.bias is None:
+        if any(bias.any() for bias in given):
+            raise FileFormatError(expected("from_torch", f"no bias for layer {layer.name!r}", "one"))
+    elif len(given) != 2 or given[0].shape != given[1].shape:
+        raise FileFormatError(expected("from_torch", f"bias_ih and bias_hh for layer {layer.name!r}", "another"))
+    else:
+        both = np.stack(given) if len(cell.bias.shape) == 2 else given[0] + given[1]
+        yield _fit(layer, cell.bias, both, "bias")
+
+
+# Other layers
+
+
+def _plain_variables(layer: Any) -> list[tuple[str, Variable | None, bool]]:
+    """Returns (torch's name, variable, whether torch stores it transposed) of a layer's weights."""
+    if isinstance(layer, layers.Dense):
+        return [("weight", layer.kernel, True), ("bias", layer.bias, False)]
+    if isinstance(layer, layers.Embedding):
+        return [("weight", layer.embeddings, False)]
+    if isinstance(layer, layers.LayerNormalization):
+        return [("weight", layer.gamma, False), ("bias", layer.beta, False)]
+    raise ValueError(
+        expected(
+            "torch weights", "layers that torch has", f"{type(layer).__name__} {layer.name!r}", "use ONNX or .keras"
+        )
+    )
+
+
+def _plain_names(layer: Any) -> list[str]:
+    return [name for name, _, _ in _plain_variables(layer)]
+
+
+def _plain_to_torch(layer: Any) -> Iterator[tuple[str, np.ndarray]]:
+    for name, variable, transposed in _plain_variables(layer):
+        if variable is not None:
+            yield name, variable.value.T if transposed else variable.value
+
+
+def _plain_from_torch(layer: Any, module: dict[str, np.ndarray]) -> Iterator[tuple[Variable, np.ndarray]]:
+    for name, variable, transposed in _plain_variables(layer):
+        value = module.get(name)
+        if variable is not None:
+            yield _fit(layer, variable, value.T if transposed and value is not None else value, name)
+        elif value is not None and value.any():
+            raise FileFormatError(expected("from_torch", f"no {name} for layer {layer.name!r}", "one"))

@@ -1,0 +1,99 @@
+"""Against the real thing: Keras opens what recurra saves, recurra what Keras 3 and Keras 2 save, and torch agrees.
+
+Run where they are installed (`pip install '.[peers]'`); skipped elsewhere.
+"""
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra import layers
+from recurra.interop import from_torch, to_torch
+
+KINDS = ["SimpleRNN", "LSTM", "GRU"]
+
+
+def make(library, kind):
+    """The same functional model from recurra or from Keras."""
+    tools = library.layers
+    first, second = library.Input((6, 3), name="a"), library.Input((4,), name="b")
+    x = tools.Bidirectional(getattr(tools, kind)(5, return_sequences=True), name="both")(first)
+    x = tools.LayerNormalization(name="norm")(x)
+    x = getattr(tools, kind)(4, recurrent_dropout=0.1, name="last")(tools.Masking(name="mask")(x))
+    outputs = tools.Dense(2, activation="softmax", name="out")(tools.Concatenate(name="join")([x, second]))
+    model = library.Model([first, second], outputs)
+    model.compile(optimizer=library.optimizers.Adam(0.01), loss="mse")
+    return model
+
+
+@pytest.fixture
+def data(rng):
+    return [rng.standard_normal((8, 6, 3)).astype("float32"), rng.standard_normal((8, 4)).astype("float32")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_keras_opens_what_recurra_saves_and_the_other_way_round(kind, data, tmp_path):
+    keras = pytest.importorskip("keras", reason="Keras is not installed")
+    mine = make(recurra, kind)
+    mine.fit(data, np.ones((8, 2)), epochs=2, verbose=0)
+    mine.save(tmp_path / "mine.keras")
+    its = keras.models.load_model(tmp_path / "mine.keras")
+    np.testing.assert_allclose(its.predict(data, verbose=0), mine.predict(data, verbose=0), rtol=1e-5, atol=1e-6)
+    its.save(tmp_path / "its.keras")
+    again = recurra.models.load_model(tmp_path / "its.keras")
+    np.testing.assert_array_equal(again.predict(data, verbose=0), mine.predict(data, verbose=0))
+    for one, other in zip(again.optimizer.variables, its.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    mine.save_weights(tmp_path / "mine.weights.h5")
+    its.load_weights(tmp_path / "mine.weights.h5")
+    np.testing.assert_allclose(its.predict(data, verbose=0), mine.predict(data, verbose=0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_whole_model_h5_files_load(library, kind, data, tmp_path):
+    keras = pytest.importorskip(library, reason=f"{library} is not installed")
+    its = make(keras, kind)
+    its.save(tmp_path / "m.h5")
+    mine = recurra.models.load_model(tmp_path / "m.h5")
+    np.testing.assert_allclose(mine.predict(data, verbose=0), its.predict(data, verbose=0), rtol=1e-5, atol=1e-6)
+    tools = keras.layers
+    its = keras.Sequential([tools.Input((6, 3)), getattr(tools, kind)(4, go_backwards=True), tools.Dense(1)])
+    its.save(tmp_path / "s.h5")
+    mine = recurra.models.load_model(tmp_path / "s.h5")
+    np.testing.assert_allclose(mine.predict(data[0], verbose=0), its.predict(data[0], verbose=0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("SimpleRNN", "RNN"), ("LSTM", "LSTM"), ("GRU", "GRU")])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_torch_computes_the_same_from_the_same_weights(kind, name, bidirectional, data):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            options = {"num_layers": 2, "batch_first": True, "bidirectional": bidirectional}
+            self.rnn = getattr(torch.nn, name)(3, 5, **options)
+            self.head = torch.nn.Linear(10 if bidirectional else 5, 2)
+
+        def forward(self, x):
+            return self.head(self.rnn(x)[0])
+
+    def line():
+        layer = getattr(layers, kind)(5, return_sequences=True)
+        return layers.Bidirectional(layer) if bidirectional else layer
+
+    net = Net()
+    mine = recurra.Sequential([recurra.Input((6, 3)), line(), line(), layers.Dense(2)])
+    from_torch(mine, net.state_dict())
+    expected = net(torch.from_numpy(data[0])).detach().numpy()
+    np.testing.assert_allclose(mine.predict(data[0], verbose=0), expected, rtol=1e-5, atol=1e-6)
+    state = {key: torch.from_numpy(value) for key, value in to_torch(mine).items()}
+    single = getattr(torch.nn, name)(3, 5, batch_first=True, bidirectional=bidirectional)
+    first = mine.layers[0].name
+    own = {key.removeprefix(f"{first}."): value for key, value in state.items() if key.startswith(f"{first}.")}
+    single.load_state_dict(own)
+    part = recurra.Model(mine.inputs, mine.layers[0].output)
+    np.testing.assert_allclose(
+        part.predict(data[0], verbose=0), single(torch.from_numpy(data[0]))[0].detach().numpy(), rtol=1e-5, atol=1e-6
+    )

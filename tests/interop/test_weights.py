@@ -1,0 +1,105 @@
+"""Weights under torch's names and in safetensors files."""
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra import layers
+from recurra.errors import FileFormatError
+from recurra.interop import from_torch, load_safetensors, save_safetensors, to_torch
+
+KINDS = ["SimpleRNN", "LSTM", "GRU"]
+
+
+def make(kind, units=3):
+    return recurra.Sequential(
+        [
+            recurra.Input((5,)),
+            layers.Embedding(7, 4),
+            layers.Bidirectional(getattr(layers, kind)(units, return_sequences=True)),
+            layers.LayerNormalization(),
+            getattr(layers, kind)(2),
+            layers.Dense(1),
+        ]
+    )
+
+
+@pytest.fixture
+def x(rng):
+    return rng.integers(0, 7, (6, 5))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_torch_names_bring_the_model_back(kind, x, rng):
+    model, other = make(kind), make(kind)
+    model.set_weights([rng.standard_normal(weight.shape) for weight in model.get_weights()])
+    from_torch(other, to_torch(model))
+    np.testing.assert_allclose(other(x), model(x), rtol=1e-6, atol=1e-6)
+
+
+def test_torch_shapes_and_gate_order(rng):
+    model = recurra.Sequential([recurra.Input((5, 4)), layers.GRU(3, name="g"), layers.Dense(2, name="d")])
+    model.set_weights([rng.standard_normal(weight.shape) for weight in model.get_weights()])
+    state = to_torch(model)
+    assert {name: value.shape for name, value in state.items()} == {
+        "g.weight_ih_l0": (9, 4),
+        "g.weight_hh_l0": (9, 3),
+        "g.bias_ih_l0": (9,),
+        "g.bias_hh_l0": (9,),
+        "d.weight": (2, 3),
+        "d.bias": (2,),
+    }
+    kernel = model.get_weights()[0]
+    np.testing.assert_array_equal(state["g.weight_ih_l0"][:3], kernel[:, 3:6].T)  # torch's r comes first, Keras's z
+
+
+@pytest.mark.parametrize("names", ["keras", "torch"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_safetensors_bring_the_model_back(names, kind, x, tmp_path):
+    pytest.importorskip("safetensors", reason="the interop extra is not installed")
+    recurra.utils.clear_session()
+    model = make(kind)
+    save_safetensors(model, tmp_path / "m.safetensors", names)
+    recurra.utils.clear_session()
+    other = make(kind)
+    load_safetensors(other, tmp_path / "m.safetensors")
+    np.testing.assert_allclose(other(x), model(x), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("dense.weight"), "weight for layer 'dense'"),
+        (lambda state: state.update({"extra.weight": np.ones((2, 2), "float32")}), "layers with weights"),
+        (lambda state: state.update({"dense.weight": np.ones((9, 9), "float32")}), "of shape"),
+        (lambda state: state.update({"dense.odd": np.ones(2, "float32")}), "no 'odd'"),
+        (lambda state: state.update({"dense.bias": np.array([np.nan], "float32")}), "NaN or infinity"),
+        (lambda state: state.update({"dense.bias": np.array([1])}), "floating point numbers"),
+    ],
+)
+def test_a_state_that_does_not_fit_changes_nothing(change, message):
+    recurra.utils.clear_session()
+    model = make("LSTM")
+    state = to_torch(model)
+    change(state)
+    before = model.get_weights()
+    with pytest.raises(FileFormatError, match=message):
+        from_torch(model, state)
+    for one, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ", b"\xff" * 100, b"PK\x03\x04"])
+def test_a_bad_safetensors_file_is_refused(data, tmp_path):
+    pytest.importorskip("safetensors", reason="the interop extra is not installed")
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(data)
+    with pytest.raises(FileFormatError) as caught:
+        load_safetensors(make("GRU"), path)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_torch_does_not_have_is_refused_by_name():
+    model = recurra.Sequential([recurra.Input((5, 4)), layers.GRU(3, reset_after=False, name="old")])
+    with pytest.raises(ValueError, match=r"'old'.*reset_after=True"):
+        to_torch(model)
