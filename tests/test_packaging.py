@@ -40,14 +40,20 @@ def imports(folder: Path) -> set[str]:
 
 def test_the_forecast_extra_installs_what_forecasts_import():
     imported = imports(PACKAGE / "forecasting") | imports(PACKAGE / "cli")
-    assert imported <= requirements(None) | requirements("forecast")
+    assert imported <= requirements(None) | requirements("forecast") | requirements("interop")
     assert requirements("forecast") <= imported
 
 
 def test_the_base_installs_what_the_rest_imports():
-    rest = [folder for folder in PACKAGE.iterdir() if folder.is_dir() and folder.name not in ("forecasting", "cli")]
+    extras = ("forecasting", "cli", "interop")
+    rest = [folder for folder in PACKAGE.iterdir() if folder.is_dir() and folder.name not in extras]
     imported = set().union(*map(imports, rest))
     assert imported <= requirements(None)
+
+
+def test_the_interop_extra_installs_what_files_need():
+    imported = imports(PACKAGE / "interop")
+    assert imported - requirements(None) == requirements("interop")
 
 
 def test_the_version_is_the_installed_one():

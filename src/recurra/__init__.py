@@ -3,6 +3,7 @@
 The Keras API on an own native engine, and forecasting in one command. Importing it needs NumPy alone.
 """
 
+import importlib
 from typing import Any
 
 from recurra import (
@@ -51,6 +52,7 @@ __all__ = [
     "forecast",
     "get_num_threads",
     "initializers",
+    "interop",
     "layers",
     "losses",
     "metrics",
@@ -67,9 +69,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Forecasting needs more than NumPy: it is loaded when it is first asked for.
+    # Forecasting needs more than NumPy, files seldom matter: both are loaded when they are first asked for.
     if name in ("Forecaster", "forecast"):
         from recurra import forecasting
 
         return getattr(forecasting, name)
+    if name == "interop":
+        return importlib.import_module("recurra.interop")
     raise AttributeError(f"module 'recurra' has no attribute {name!r}")

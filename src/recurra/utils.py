@@ -10,6 +10,7 @@ import numpy as np
 from recurra import random
 from recurra._checks import expected, one_of, positive_int
 from recurra.layers.base import clear_session
+from recurra.models.plot import model_to_dot, plot_model
 from recurra.random import set_random_seed
 from recurra.saving import (
     CustomObjectScope,
@@ -32,8 +33,10 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "model_to_dot",
     "normalize",
     "pad_sequences",
+    "plot_model",
     "register_keras_serializable",
     "serialize_keras_object",
     "set_random_seed",

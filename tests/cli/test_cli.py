@@ -12,7 +12,7 @@ import pytest
 import recurra
 from recurra.cli.main import main
 
-COMMANDS = ["forecast", "backtest", "demo", "info"]
+COMMANDS = ["forecast", "backtest", "show", "convert", "demo", "info"]
 ROOT = Path(__file__).parents[2]
 
 

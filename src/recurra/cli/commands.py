@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 
 from recurra.cli.backtest import backtest
+from recurra.cli.convert import convert
 from recurra.cli.demo import demo
 from recurra.cli.forecast import forecast
 from recurra.cli.info import info
+from recurra.cli.show import show
 
 app = typer.Typer(
     help="Recurrent networks and honest forecasts on a CPU.",
@@ -19,5 +21,7 @@ app = typer.Typer(
 )
 app.command()(forecast)
 app.command()(backtest)
+app.command()(show)
+app.command()(convert)
 app.command()(demo)
 app.command()(info)

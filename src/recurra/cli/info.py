@@ -13,7 +13,7 @@ from recurra.cli.options import Json
 EXTRAS = {
     "forecast": ("narwhals", "polars", "matplotlib", "typer"),
     "interop": ("onnx", "safetensors"),
-    "peers": ("keras", "tensorflow"),
+    "peers": ("keras", "tensorflow", "torch"),
 }
 
 

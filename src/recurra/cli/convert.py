@@ -1,0 +1,74 @@
+"""`recurra convert`: a model or its weights from one file format to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from recurra._checks import expected
+from recurra.cli import console
+
+READ = (".keras", ".h5", ".weights.h5", ".safetensors")
+WRITTEN = (".keras", ".weights.h5", ".safetensors", ".onnx")
+Source = Annotated[Path, typer.Argument(metavar="{from}", help=f"A file: {', '.join(READ)}.")]
+Target = Annotated[Path, typer.Argument(metavar="{to}", help=f"The file to write: {', '.join(WRITTEN)}.")]
+Into = Annotated[
+    Path | None, typer.Option("--into", help="For weights alone: the .keras model that they are weights of.")
+]
+Names = Annotated[str, typer.Option(help="Of weights in a .safetensors file: keras or torch.")]
+RightPadded = Annotated[bool, typer.Option("--right-padded", help="ONNX: masked steps are always at the end.")]
+Streaming = Annotated[bool, typer.Option("--streaming", help="ONNX: states are inputs and outputs.")]
+
+
+def convert(
+    source: Source,
+    target: Target,
+    into: Into = None,
+    names: Names = "keras",
+    right_padded: RightPadded = False,
+    streaming: Streaming = False,
+) -> None:
+    """Convert a model or its weights to another file format.
+
+    Example: recurra convert model.keras model.onnx
+    """
+    from recurra import interop
+
+    ending = _ending(target, WRITTEN)
+    model = _read(source, into)
+    if ending == ".keras":
+        model.save(target)
+    elif ending == ".weights.h5":
+        model.save_weights(target)
+    elif ending == ".onnx":
+        interop.save_onnx(model, target, right_padded=right_padded, streaming=streaming)
+    else:
+        interop.save_safetensors(model, target, names)
+    console.remark(f"wrote {target}")
+
+
+def _ending(path: Path, endings: tuple[str, ...]) -> str:
+    for ending in sorted(endings, key=len, reverse=True):
+        if path.name.endswith(ending):
+            return ending
+    raise ValueError(expected("recurra convert", f"a file that ends in {', '.join(endings)}", repr(str(path))))
+
+
+def _read(source: Path, into: Path | None) -> Any:
+    from recurra import interop, models
+
+    if _ending(source, READ) in (".keras", ".h5"):
+        if into is not None:
+            raise ValueError(expected("--into", "weights alone to convert", f"the model {source}", "leave it out"))
+        return models.load_model(source)
+    if into is None:
+        hint = "say with --into MODEL.keras what they are weights of"
+        raise ValueError(expected("recurra convert", "a model", f"the weights {source}", hint))
+    model = models.load_model(into)
+    if source.name.endswith(".weights.h5"):
+        model.load_weights(source)
+    else:
+        interop.load_safetensors(model, source)
+    return model

@@ -1,0 +1,75 @@
+"""`recurra show` and `recurra convert`."""
+
+import json
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra import layers
+from recurra.cli.main import main
+
+
+@pytest.fixture
+def model():
+    recurra.utils.clear_session()
+    model = recurra.Sequential([recurra.Input((None, 3)), layers.LSTM(4, name="memory"), layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.fixture
+def path(model, tmp_path):
+    model.save(tmp_path / "m.keras")
+    return tmp_path / "m.keras"
+
+
+def test_show_tells_what_a_model_file_holds(path, capsys):
+    assert main(["show", str(path)]) == 0
+    out = capsys.readouterr().out
+    for word in ("Keras model", "compiled with", "Adam", "mse", "(None, None, 3)", "memory (LSTM)", "Total params"):
+        assert word in out
+
+
+@pytest.mark.parametrize("ending", [".weights.h5", ".safetensors", ".onnx"])
+def test_show_reads_what_convert_writes(ending, path, tmp_path, capsys):
+    pytest.importorskip("onnx", reason="the interop extra is not installed")
+    target = tmp_path / f"m{ending}"
+    assert main(["convert", str(path), str(target)]) == 0
+    assert f"wrote {target}" in capsys.readouterr().err
+    assert main(["show", str(target), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["bytes"] == target.stat().st_size
+    if ending == ".onnx":
+        assert document["inputs"] == "input_layer (batch, input_layer_timesteps, 3)"
+        assert "1 LSTM" in document["nodes"]
+    else:
+        assert document["weights"] == recurra.models.load_model(path).count_params()
+
+
+@pytest.mark.parametrize("names", ["keras", "torch"])
+def test_weights_go_back_into_a_model(names, model, path, tmp_path):
+    pytest.importorskip("safetensors", reason="the interop extra is not installed")
+    weights, again = tmp_path / "m.safetensors", tmp_path / "again.keras"
+    assert main(["convert", str(path), str(weights), "--names", names]) == 0
+    assert main(["convert", str(weights), str(again), "--into", str(path)]) == 0
+    x = np.ones((2, 5, 3), "float32")
+    np.testing.assert_allclose(recurra.models.load_model(again)(x), model(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "absent.keras"], "an existing file"),
+        (["show", "notes.txt"], "a .keras, .h5, .weights.h5, .onnx or .safetensors file"),
+        (["convert", "m.keras", "m.tflite"], "a file that ends in .keras"),
+        (["convert", "w.weights.h5", "m.onnx"], "--into MODEL.keras"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
