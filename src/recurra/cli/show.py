@@ -96,7 +96,7 @@ def _hdf5_arrays(path: Path) -> list[tuple[str, tuple[int, ...], str]]:
     import h5py
 
     from recurra.errors import FileFormatError
-    from recurra.interop.keras_file import one_line
+    from recurra.interop.keras_file import HDF5_ERRORS, one_line
 
     found: list[tuple[str, tuple[int, ...], str]] = []
 
@@ -109,7 +109,7 @@ def _hdf5_arrays(path: Path) -> list[tuple[str, tuple[int, ...], str]]:
             file.visititems(visit)
     except FileNotFoundError:
         raise
-    except (OSError, RuntimeError, KeyError) as error:
+    except HDF5_ERRORS as error:
         raise FileFormatError(expected(path.name, "a sound HDF5 file", one_line(error))) from error
     return found
 

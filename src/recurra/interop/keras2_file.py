@@ -16,7 +16,7 @@ import numpy as np
 
 from recurra._checks import expected
 from recurra.errors import FileFormatError
-from recurra.interop.keras_file import assign_all, model_from_config, one_line, read_dataset
+from recurra.interop.keras_file import HDF5_ERRORS, assign_all, model_from_config, one_line, read_dataset
 from recurra.variables import Variable
 
 LARGEST_CONFIG = 2**26
@@ -41,7 +41,7 @@ def load_model(path: Path, custom_objects: Any, allow_nonfinite: bool) -> Any:
             config = json.dumps(_modern(json.loads(text)))
             model, _ = model_from_config(config, path.stat().st_size, custom_objects, path)
             pairs = _read_weights(file, model, path.name)
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError, RecursionError) as error:
+    except (*HDF5_ERRORS, AttributeError) as error:
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(expected(path.name, "a sound .h5 model", one_line(error))) from error

@@ -16,6 +16,7 @@ import json
 import os
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,18 @@ from recurra.variables import Variable
 
 KERAS_VERSION = "3.15.1"  # the version whose files these are
 MEMBERS = {"metadata.json": 2**20, "config.json": 2**26, "model.weights.h5": 2**40}  # names and largest sizes
+# What h5py raises for damaged files; found by changing files at random.
+HDF5_ERRORS = (
+    OSError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    IndexError,
+    MemoryError,
+    SystemError,
+)
 LARGEST_RATIO = 100  # of a compressed member, beyond which it is taken for a bomb; Keras does not compress
 
 
@@ -180,7 +193,9 @@ def _read_archive(path: Path) -> dict[str, bytes]:
                     members[entry.filename] = member.read(entry.file_size + 1)
                 if len(members[entry.filename]) != entry.file_size:
                     raise FileFormatError(expected(path.name, f"{entry.filename} of its stated size", "another"))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError, OverflowError) as error:
+        if isinstance(error, FileFormatError):
+            raise
         raise FileFormatError(expected(path.name, "a sound .keras archive", one_line(error))) from error
     return members
 
@@ -263,7 +278,9 @@ def _assign_weights(model: Any, data: bytes, file_name: str, allow_nonfinite: bo
                 arrays = _read_group(file, path, [variable.shape for variable in variables], file_name)
                 pairs += list(zip(variables, arrays, strict=True))
             state = _read_optimizer(model, file, file_name)
-    except (OSError, KeyError, RuntimeError, TypeError) as error:
+    except HDF5_ERRORS as error:
+        if isinstance(error, FileFormatError):
+            raise
         raise FileFormatError(expected(file_name, "sound HDF5 weights", one_line(error))) from error
     assign_all(pairs + state, file_name, allow_nonfinite)
 
