@@ -9,6 +9,11 @@
 Everything else is Python's own: ValueError for values and shapes, TypeError for kinds.
 """
 
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
 
 class RecurraError(Exception):
     """Base class of the errors that are recurra's own."""
@@ -28,3 +33,16 @@ class FileFormatError(RecurraError, ValueError):
 
 class MissingExtraError(RecurraError, ImportError):
     """An optional library is missing: the message names the extra to install."""
+
+
+@contextlib.contextmanager
+def extra_needed(what: str, name: str, extra: str) -> Iterator[None]:
+    """Around the import of an optional library: tells its absence as "WHAT NAME: pip install 'recurra[EXTRA]'".
+
+    Raises:
+        MissingExtraError: If the import fails.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError(f"{what} {name}: pip install 'recurra[{extra}]'") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json as json_library
-import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,13 +62,13 @@ def _read(path: Path) -> tuple[dict[str, Any], list[tuple[str, tuple[int, ...], 
 
 def _model_facts(path: Path) -> dict[str, Any]:
     from recurra import models
+    from recurra.interop.keras_file import read_archive
 
     model: Any = models.load_model(path, compile=False, allow_nonfinite=True)
     facts: dict[str, Any] = {"format": "Keras model" if path.suffix == ".keras" else "Keras model, HDF5"}
     if path.suffix == ".keras":
-        with zipfile.ZipFile(path) as archive:
-            metadata = json_library.loads(archive.read("metadata.json"))
-            config = json_library.loads(archive.read("config.json"))
+        members = read_archive(path)
+        metadata, config = (json_library.loads(members[name]) for name in ("metadata.json", "config.json"))
         facts["written for"] = f"Keras {metadata.get('keras_version')}, {metadata.get('date_saved')}"
         facts["compiled with"] = _compiled(config.get("compile_config") or {})
     facts["inputs"] = ", ".join(
@@ -95,8 +94,7 @@ def _compiled(config: dict[str, Any]) -> str:
 def _hdf5_arrays(path: Path) -> list[tuple[str, tuple[int, ...], str]]:
     import h5py
 
-    from recurra.errors import FileFormatError
-    from recurra.interop.keras_file import HDF5_ERRORS, one_line
+    from recurra.interop.keras_file import open_hdf5
 
     found: list[tuple[str, tuple[int, ...], str]] = []
 
@@ -104,25 +102,18 @@ def _hdf5_arrays(path: Path) -> list[tuple[str, tuple[int, ...], str]]:
         if isinstance(item, h5py.Dataset):
             found.append((name, item.shape, str(item.dtype)))
 
-    try:
-        with h5py.File(io.BytesIO(path.read_bytes()), "r") as file:
-            file.visititems(visit)
-    except FileNotFoundError:
-        raise
-    except HDF5_ERRORS as error:
-        raise FileFormatError(expected(path.name, "a sound HDF5 file", one_line(error))) from error
+    with open_hdf5(path.read_bytes(), path.name, "a sound HDF5 file") as file:
+        file.visititems(visit)
     return found
 
 
 def _onnx_facts(path: Path) -> dict[str, Any]:
-    from recurra.errors import FileFormatError, MissingExtraError
+    from recurra.errors import FileFormatError, extra_needed
     from recurra.interop.keras_file import one_line
 
     data = path.read_bytes()
-    try:
+    with extra_needed("ONNX files need", "onnx", "interop"):
         import onnx
-    except ImportError as error:
-        raise MissingExtraError("ONNX files need onnx: pip install 'recurra[interop]'") from error
     try:
         model = onnx.load_model_from_string(data)
         onnx.checker.check_model(model)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recurra._checks import expected, one_of
-from recurra.errors import DataError, MissingExtraError
+from recurra.errors import DataError, extra_needed
 from recurra.forecasting.frequency import Frequency, infer_frequency, parse_frequency
 from recurra.forecasting.panel import Panel
 
@@ -218,14 +216,6 @@ def _show(time: Any, unit: str) -> str:
 # Reading ------------------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _needed(name: str) -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise MissingExtraError(f"reading data needs {name}: pip install 'recurra[forecast]'") from error
-
-
 def _read_file(path: Path) -> dict[str, list[Any]]:
     if path.is_dir():
         raise DataError(expected("forecast", "a file", f"the directory {str(path)!r}"))
@@ -240,7 +230,7 @@ def _read_file(path: Path) -> dict[str, list[Any]]:
         raise DataError(f"{path.name} cannot be read: {error.strerror}") from error
     if not data.strip():
         raise DataError(expected(path.name, "rows of data", "an empty file"))
-    with _needed("polars"):
+    with extra_needed("reading data needs", "polars", "forecast"):
         import polars
     if data[:4] == b"PAR1" or path.suffix.lower() in (".parquet", ".pq"):
         try:
@@ -289,7 +279,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def _read_frame(source: Any) -> dict[str, list[Any]]:
-    with _needed("narwhals"):
+    with extra_needed("reading data needs", "narwhals", "forecast"):
         import narwhals
     try:
         frame = narwhals.from_native(source, eager_only=True)
@@ -519,10 +509,10 @@ def to_frame(columns: dict[str, Any], like: Any = None) -> Any:
         like: The frame that the data came in.
     """
     if like is None:
-        with _needed("polars"):
+        with extra_needed("reading data needs", "polars", "forecast"):
             import polars
         return polars.DataFrame(columns)
-    with _needed("narwhals"):
+    with extra_needed("reading data needs", "narwhals", "forecast"):
         import narwhals
     backend = narwhals.get_native_namespace(like)
     return narwhals.from_dict(columns, backend=backend).to_native()

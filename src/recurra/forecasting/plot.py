@@ -12,7 +12,7 @@ import numpy as np
 
 from recurra._checks import expected
 from recurra._files import write_atomically
-from recurra.errors import MissingExtraError
+from recurra.errors import extra_needed
 
 if TYPE_CHECKING:
     from recurra.forecasting import Forecast
@@ -36,11 +36,9 @@ def plot_forecast(forecast: Forecast, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
         raise ValueError(expected("plot", f"a file that ends in {', '.join(ENDINGS)}", repr(path.name)))
-    try:
+    with extra_needed("pictures need", "matplotlib", "forecast"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("pictures need matplotlib: pip install 'recurra[forecast]'") from error
     count = min(forecast.panel.n_series, MOST_SERIES)
     figure = Figure(figsize=(10, 1.2 + 3.4 * count), layout="constrained")
     FigureCanvasAgg(figure)

@@ -7,8 +7,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import numpy as np
 
 from recurra._checks import expected
 from recurra.errors import FileFormatError
-from recurra.interop.keras_file import HDF5_ERRORS, assign_all, model_from_config, one_line, read_dataset
+from recurra.interop.keras_file import assign_all, model_from_config, open_hdf5, read_dataset
 from recurra.variables import Variable
 
 LARGEST_CONFIG = 2**26
@@ -27,24 +25,16 @@ DROPPED = ("batch_input_shape", "time_major", "ragged", "input_dim", "input_leng
 
 def load_model(path: Path, custom_objects: Any, allow_nonfinite: bool) -> Any:
     """See `recurra.models.load_model`."""
-    import h5py
-
-    try:
-        with h5py.File(io.BytesIO(path.read_bytes()), "r") as file:
-            text = file.attrs.get("model_config")
-            if text is None:
-                hint = "build the model and call load_weights"
-                raise FileFormatError(expected(path.name, "a whole model", "weights alone", hint))
-            text = text.decode() if isinstance(text, bytes) else str(text)
-            if len(text) > LARGEST_CONFIG:
-                raise FileFormatError(expected(path.name, f"a config of at most {LARGEST_CONFIG} bytes", len(text)))
-            config = json.dumps(_modern(json.loads(text)))
-            model, _ = model_from_config(config, path.stat().st_size, custom_objects, path)
-            pairs = _read_weights(file, model, path.name)
-    except (*HDF5_ERRORS, AttributeError) as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise FileFormatError(expected(path.name, "a sound .h5 model", one_line(error))) from error
+    with open_hdf5(path.read_bytes(), path.name, "a sound .h5 model") as file:
+        text = file.attrs.get("model_config")
+        if text is None:
+            hint = "build the model and call load_weights"
+            raise FileFormatError(expected(path.name, "a whole model", "weights alone", hint))
+        text = text.decode() if isinstance(text, bytes) else str(text)
+        if len(text) > LARGEST_CONFIG:
+            raise FileFormatError(expected(path.name, f"a config of at most {LARGEST_CONFIG} bytes", len(text)))
+        model, _ = model_from_config(text, path.stat().st_size, custom_objects, path, _modern)
+        pairs = _read_weights(file, model, path.name)
     assign_all(pairs, path.name, allow_nonfinite)
     return model
 

@@ -10,6 +10,7 @@ than its weights have. All weights are read and checked before the first one is 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import json
@@ -18,7 +19,7 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def load_model(
         from recurra.interop import keras2_file
 
         return keras2_file.load_model(path, custom_objects, allow_nonfinite)
-    members = _read_archive(path)
+    members = read_archive(path)
     model, config = model_from_config(members["config.json"], len(members["model.weights.h5"]), custom_objects, path)
     if compile and config.get("compile_config"):
         try:
@@ -110,17 +111,29 @@ def load_model(
     return model
 
 
-def model_from_config(text: str | bytes, weight_bytes: int, custom_objects: Any, path: Path) -> tuple[Any, Any]:
+def model_from_config(
+    text: str | bytes,
+    weight_bytes: int,
+    custom_objects: Any,
+    path: Path,
+    translate: Callable[[Any], Any] | None = None,
+) -> tuple[Any, Any]:
     """Returns the model of a config in JSON, with new weights of `weight_bytes` at the most, and the config.
+
+    `translate` puts the config of another version into the words of this one.
 
     Raises:
         FileFormatError: If the config is not sound.
     """
     try:
         config = json.loads(text)
+        if translate is not None:
+            config = translate(config)
         described = {key: value for key, value in config.items() if key != "compile_config"}
         with weights_of_at_most(weight_bytes):
             model = saving.deserialize_keras_object(described, custom_objects=custom_objects)
+    except FileFormatError:
+        raise
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError) as error:
         raise FileFormatError(expected("load_model", f"a sound config in {path.name}", one_line(error))) from error
     if not isinstance(model, Layer) or not hasattr(model, "compile_from_config"):
@@ -143,7 +156,7 @@ def load_weights(model: Any, filepath: str | os.PathLike[str], allow_nonfinite: 
         if value:
             raise ValueError(expected("load_weights", "no other arguments", f"{name}={value!r}"))
     path = _readable(filepath, (".weights.h5", ".keras"))
-    data = _read_archive(path)["model.weights.h5"] if path.name.endswith(".keras") else path.read_bytes()
+    data = read_archive(path)["model.weights.h5"] if path.name.endswith(".keras") else path.read_bytes()
     _assign_weights(model, data, path.name, allow_nonfinite)
 
 
@@ -168,7 +181,7 @@ def _readable(filepath: str | os.PathLike[str], endings: tuple[str, ...]) -> Pat
     return path
 
 
-def _read_archive(path: Path) -> dict[str, bytes]:
+def read_archive(path: Path) -> dict[str, bytes]:
     """Returns the members of a `.keras` file, after their names and sizes were checked."""
     members: dict[str, bytes] = {}
     try:
@@ -265,24 +278,36 @@ def _write_group(file: Any, path: str, name: str, variables: list[Variable]) -> 
 
 def _assign_weights(model: Any, data: bytes, file_name: str, allow_nonfinite: bool) -> None:
     """Reads the weights, and the optimizer's state if the model is compiled, then assigns them."""
-    import h5py
 
     if not model.built:
         raise ValueError(
             expected("loading", "a built model", f"{model.name!r}", "call it on data or add an Input first")
         )
+    with open_hdf5(data, file_name, "sound HDF5 weights") as file:
+        pairs = []
+        for path, _, variables in _groups(model):
+            arrays = _read_group(file, path, [variable.shape for variable in variables], file_name)
+            pairs += list(zip(variables, arrays, strict=True))
+        state = _read_optimizer(model, file, file_name)
+    assign_all(pairs + state, file_name, allow_nonfinite)
+
+
+@contextlib.contextmanager
+def open_hdf5(data: bytes, file_name: str, what: str) -> Iterator[Any]:
+    """Opens the bytes of an HDF5 file to read in them; whatever h5py raises becomes "FILE_NAME expected WHAT".
+
+    Raises:
+        FileFormatError: If the file is damaged.
+    """
+    import h5py
+
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            pairs = []
-            for path, _, variables in _groups(model):
-                arrays = _read_group(file, path, [variable.shape for variable in variables], file_name)
-                pairs += list(zip(variables, arrays, strict=True))
-            state = _read_optimizer(model, file, file_name)
+            yield file
+    except FileFormatError:
+        raise
     except HDF5_ERRORS as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise FileFormatError(expected(file_name, "sound HDF5 weights", one_line(error))) from error
-    assign_all(pairs + state, file_name, allow_nonfinite)
+        raise FileFormatError(expected(file_name, what, one_line(error))) from error
 
 
 def assign_all(pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_nonfinite: bool) -> None:

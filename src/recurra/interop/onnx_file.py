@@ -19,11 +19,12 @@ from recurra import _tree, activations, layers
 from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra._version import __version__
-from recurra.errors import MissingExtraError
+from recurra.errors import extra_needed
 from recurra.layers import dropout, normalization
 from recurra.layers.base import Layer
 from recurra.layers.symbolic import KerasTensor, Node
 from recurra.models.functional import GraphModel
+from recurra.ops.reference import SELU_ALPHA, SELU_SCALE
 
 OPSET = 17
 IR_VERSION = 8
@@ -69,10 +70,8 @@ def to_onnx(model: Any, *, right_padded: bool = False, streaming: bool = False) 
         MissingExtraError: If onnx is not installed.
         ValueError: If ONNX cannot say what a layer does: the message names the layer.
     """
-    try:
+    with extra_needed("ONNX export needs", "onnx", "interop"):
         import onnx
-    except ImportError as error:
-        raise MissingExtraError("ONNX export needs onnx: pip install 'recurra[interop]'") from error
     if not isinstance(model, GraphModel):
         raise ValueError(expected("to_onnx", "a Sequential or functional model", type(model).__name__))
     export = _Export(right_padded, streaming)
@@ -189,7 +188,7 @@ def _emit(export: _Export, layer: Layer, given: list[_Value], node: Node | None,
         return _run_graph(export, layer, given)
     if isinstance(layer, (layers.RNN, layers.Bidirectional)):
         states = [value.name for value in given[1:]]
-        if node is not None and isinstance(node.kwargs, dict):
+        if node is not None:
             extra = [leaf for leaf in _tree.flatten(node.kwargs.get("initial_state")) if isinstance(leaf, KerasTensor)]
             states += [values[id(tensor)].name for tensor in extra]
         emit_sequence = _bidirectional if isinstance(layer, layers.Bidirectional) else _recurrent_layer
@@ -231,8 +230,6 @@ def _cell_over_time(
     export: _Export, layer: Layer, cell: Any, sequence: str, lengths: str, states: list[str], backwards: bool
 ) -> tuple[str, list[str]]:
     """Adds one RNN, LSTM or GRU node over (T, N, D); returns its outputs (T, N, H) and the final states (N, H)."""
-    if type(cell) not in OPERATORS:
-        raise _refusal(layer, "cells SimpleRNNCell, LSTMCell or GRUCell", f"{type(cell).__name__} has no ONNX node")
     kernel, recurrent = (_by_gate(weights.value, cell).T[None] for weights in (cell.kernel, cell.recurrent_kernel))
     width = cell.gates * cell.units
     biases = np.zeros((2, width), kernel.dtype)
@@ -268,6 +265,14 @@ def _cell_over_time(
     return outputs, [export.add("Squeeze", [final, export.integers(0)]) for final in finals]
 
 
+def _cells(layer: Any) -> list[Any]:
+    cells = layer.cell.cells if isinstance(layer.cell, layers.StackedRNNCells) else [layer.cell]
+    for cell in cells:
+        if type(cell) not in OPERATORS:
+            raise _refusal(layer, "cells SimpleRNNCell, LSTMCell or GRUCell", f"{type(cell).__name__} has no ONNX node")
+    return cells
+
+
 def _gate_activation(layer: Layer, function: Any) -> tuple[str, float | None, float | None]:
     name = activations.name_of(function)
     if not isinstance(name, str) or name not in GATE_ACTIVATIONS:
@@ -283,7 +288,7 @@ def _sequence(
     `keep_order` leaves the outputs of a layer that goes backwards at their time steps, as Bidirectional wants them.
     """
     lengths = _lengths(export, layer, x)
-    cells = layer.cell.cells if isinstance(layer.cell, layers.StackedRNNCells) else [layer.cell]
+    cells = _cells(layer)
     if layer.stateful and not export.streaming:
         raise _refusal(layer, "layers without stateful", "pass streaming=True: states become inputs and outputs")
     if lengths and layer.zero_output_for_mask and not layer.return_sequences:
@@ -291,13 +296,12 @@ def _sequence(
     outputs = export.add("Transpose", [x.name], perm=[1, 0, 2])
     finals: list[str] = []
     for cell in cells:
-        count = getattr(cell, "states", 1)
-        given, states = states[:count], states[count:]
+        given, states = states[: cell.states], states[cell.states :]
         if lengths and given and not layer.return_sequences and cell is cells[-1]:
             raise _refusal(layer, "masks or initial states, not both", "return the sequences instead")
         outputs, last_states = _cell_over_time(export, layer, cell, outputs, lengths, given, layer.go_backwards)
         finals += last_states
-    last = finals[-getattr(cells[-1], "states", 1)]
+    last = finals[-cells[-1].states]
     if layer.go_backwards and not keep_order:
         outputs = export.add("Slice", [outputs, *(export.integers(number) for number in (-1, FIRST, 0, -1))])
     outputs = export.add("Transpose", [outputs], perm=[1, 0, 2])
@@ -317,10 +321,9 @@ def _recurrent_layer(export: _Export, layer: Any, x: _Value, states: list[str]) 
             states = _state_inputs(export, layer)
     outputs, last, finals = _sequence(export, layer, x, states, keep_order=False)
     if export.streaming:
-        for position, (final, state) in enumerate(zip(finals, _state_names(layer), strict=True)):
+        for final, state, units in zip(finals, _state_names(layer), _state_sizes(layer), strict=True):
             label = f"{layer.name}_{state}_out"
             export.add("Identity", [final], output=label)
-            units = _state_sizes(layer)[position]
             export.state_outputs.append(export.describe(label, layer.dtype, ["batch", units]))
     result = _Value(outputs, None if layer.go_backwards else x.mask, layer.go_backwards and x.mask is not None)
     main = result if layer.return_sequences else _Value(last)
@@ -332,7 +335,7 @@ def _state_sizes(layer: Any) -> list[int]:
 
 
 def _state_names(layer: Any) -> list[str]:
-    cells = layer.cell.cells if isinstance(layer.cell, layers.StackedRNNCells) else [layer.cell]
+    cells = _cells(layer)
     if len(cells) == 1:
         return ["h", "c"][: cells[0].states]
     return [f"{name}{i}" for i, cell in enumerate(cells) for name in ("h", "c")[: cell.states]]
@@ -384,7 +387,7 @@ def _activation(export: _Export, layer: Layer, function: Any, x: str) -> str:
     if name == "hard_sigmoid":
         return export.add("HardSigmoid", [x], alpha=1 / 6, beta=0.5)
     if name == "selu":
-        return export.add("Selu", [x], alpha=1.6732632423543772, gamma=1.0507009873554805)
+        return export.add("Selu", [x], alpha=SELU_ALPHA, gamma=SELU_SCALE)
     if name == "silu":
         return export.add("Mul", [x, export.add("Sigmoid", [x])])
     if name == "leaky_relu":
@@ -463,16 +466,16 @@ def _time_distributed(export: _Export, layer: Any, x: _Value) -> _Value:
 
 
 def _layer_normalization(export: _Export, layer: Any, x: _Value) -> _Value:
-    axis = layer.axis if isinstance(layer.axis, int) else None
-    if axis != -1 and not (len(layer._axes) == 1 and axis is not None):
+    axis = layer.axis
+    if not isinstance(axis, int):
         raise _refusal(layer, "one axis", "normalize the last axis")
+    if axis != -1 and (layer.gamma is not None or layer.beta is not None):
+        raise _refusal(layer, "the last axis", "normalize the last axis")
     mean = export.add("ReduceMean", [x.name], axes=[axis], keepdims=1)
     centred = export.add("Sub", [x.name, mean])
     variance = export.add("ReduceMean", [export.add("Mul", [centred, centred])], axes=[axis], keepdims=1)
     epsilon = export.constant(np.array(layer.epsilon, layer.dtype))
     y = export.add("Div", [centred, export.add("Sqrt", [export.add("Add", [variance, epsilon])])])
-    if axis != -1 and (layer.gamma is not None or layer.beta is not None):
-        raise _refusal(layer, "the last axis", "normalize the last axis")
     if layer.gamma is not None:
         y = export.add("Mul", [y, export.constant(layer.gamma.value)])
     if layer.beta is not None:

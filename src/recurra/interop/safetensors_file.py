@@ -14,7 +14,7 @@ import numpy as np
 
 from recurra._checks import expected, one_of
 from recurra._files import write_atomically
-from recurra.errors import FileFormatError, MissingExtraError
+from recurra.errors import FileFormatError, extra_needed
 from recurra.interop import torch_weights
 from recurra.interop.keras_file import assign_all, one_line
 
@@ -87,9 +87,6 @@ def keras_names(model: Any) -> dict[str, np.ndarray]:
 
 
 def _library() -> ModuleType:
-    try:
+    with extra_needed("safetensors files need", "safetensors", "interop"):
         import safetensors.numpy
-    except ImportError as error:
-        message = "safetensors files need safetensors: pip install 'recurra[interop]'"
-        raise MissingExtraError(message) from error
     return safetensors.numpy

@@ -112,18 +112,14 @@ def _modules(state: Mapping[str, Any]) -> list[tuple[str, dict[str, np.ndarray]]
     found: dict[tuple[str, int], dict[str, np.ndarray]] = {}
     for key, value in state.items():
         match = RECURRENT.match(key)
-        module, name, position = (match[1] or "", f"{match[2]}{match[4] or ''}", int(match[3])) if match else (
-            *_split(key), 0
-        )  # fmt: skip
+        if match:
+            module, name, position = match[1] or "", f"{match[2]}{match[4] or ''}", int(match[3])
+        else:
+            (module, _, name), position = key.rpartition("."), 0
         found.setdefault((module, position), {})[name] = _as_array(key, value)
     starts = {module: i for i, (module, _) in reversed(list(enumerate(found)))}
     ordered = sorted(found.items(), key=lambda item: (starts[item[0][0]], item[0][1]))
     return [(module, weights) for (module, _), weights in ordered]
-
-
-def _split(key: str) -> tuple[str, str]:
-    module, _, name = key.rpartition(".")
-    return module, name
 
 
 def _as_array(key: str, value: Any) -> np.ndarray:

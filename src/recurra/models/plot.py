@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +62,9 @@ def plot_model(
     Raises:
         RuntimeError: If Graphviz is not installed; a .dot file does not need it.
     """
+    import shutil
+    import subprocess
+
     path = Path(to_file)
     text = model_to_dot(model, show_shapes, show_layer_names, rankdir)
     kind = path.suffix.removeprefix(".").lower()
