@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from recurra import saving
+from recurra.variables import Variable
 
 _stream = np.random.default_rng()
 
@@ -48,6 +49,8 @@ def set_stream_state(state: dict[str, Any]) -> None:
 class SeedGenerator:
     """A stream of random generators: each call of `generator` gives the next one.
 
+    `state` is a variable of two numbers, as in Keras: the seed, and how many generators were handed out.
+
     Args:
         seed: A whole number; None draws one from the process-wide stream.
         name: Ignored, there for Keras's configs.
@@ -56,20 +59,20 @@ class SeedGenerator:
     def __init__(self, seed: int | None = None, name: str | None = None):
         self.seed = draw_seed() if seed is None else int(seed)
         self.name = name
-        self._calls = 0
+        self.state = Variable(np.array([self.seed % 2**32, 0], np.uint32), name="seed_generator_state", trainable=False)
 
     def generator(self) -> np.random.Generator:
         """Returns a fresh generator, another one at each call."""
-        self._calls += 1
-        return np.random.default_rng([self.seed, self._calls])
+        self.state.value[1] += 1
+        return np.random.default_rng([self.seed, self.get_state()])
 
     def get_state(self) -> int:
         """Returns how many generators were handed out: what resumed training needs to draw the same numbers."""
-        return self._calls
+        return int(self.state.value[1])
 
     def set_state(self, calls: int) -> None:
         """Goes to the state that `get_state` gave."""
-        self._calls = int(calls)
+        self.state.value[1] = calls
 
     def get_config(self) -> dict[str, Any]:
         return {"seed": self.seed}

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -18,10 +19,12 @@ import numpy as np
 
 from recurra._checks import expected
 
-_builtin: dict[str, type] = {}
+_builtin: dict[str, dict[str, type]] = {}  # by class name, then by Keras's module: losses and metrics share names
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
 _scopes: list[dict[str, Any]] = []
+_serialized: dict[tuple[str, str], type] = {}  # the program's own classes that it has serialized itself
+_closed: ContextVar[bool] = ContextVar("closed", default=False)
 
 
 def builtin(module: str) -> Callable[[type], type]:
@@ -29,7 +32,7 @@ def builtin(module: str) -> Callable[[type], type]:
 
     def decorate(cls: type) -> type:
         cls._keras_module = module  # type: ignore[attr-defined]
-        _builtin[cls.__name__] = cls
+        _builtin.setdefault(cls.__name__, {})[module] = cls
         return cls
 
     return decorate
@@ -86,6 +89,19 @@ custom_object_scope = CustomObjectScope
 def get_custom_objects() -> dict[str, Any]:
     """Returns the table of classes and functions that the program registered; it may be added to."""
     return _registered
+
+
+@contextlib.contextmanager
+def closed_table() -> Iterator[None]:
+    """Within the `with` block, classes that are neither recurra's nor registered are refused: for what files name.
+
+    Outside it, a config may also name a class that this program has serialized itself, as in `clone_model`.
+    """
+    token = _closed.set(True)
+    try:
+        yield
+    finally:
+        _closed.reset(token)
 
 
 class Configurable:
@@ -163,8 +179,10 @@ def _serialize_function(function: Any) -> Any:
 
 def _serialize_instance(obj: Any) -> dict[str, Any]:
     cls = type(obj)
-    known = _builtin.get(cls.__name__) is cls
+    known = cls in _builtin.get(cls.__name__, {}).values()
     module = cls._keras_module if known else cls.__module__
+    if not known:
+        _serialized[module, cls.__name__] = cls
     serialized = {
         "module": module,
         "class_name": cls.__name__,
@@ -223,7 +241,7 @@ def _deserialize(config: Any) -> Any:
         return config["config"]["name"]
     if "config" not in config:
         return {key: _deserialize(value) for key, value in config.items()}
-    cls = find_class(class_name, config.get("registered_name"))
+    cls = find_class(class_name, config.get("registered_name"), config.get("module"))
     if not isinstance(config["config"], dict):
         raise TypeError(expected("deserialize_keras_object", f"a config of {class_name}", repr(config["config"])))
     # Newer versions of Keras write options that do not exist here: None means that they are off.
@@ -236,8 +254,13 @@ def _deserialize(config: Any) -> Any:
     return instance
 
 
-def find_class(class_name: str, registered_name: str | None = None) -> Any:
+def find_class(class_name: str, registered_name: str | None = None, module: str | None = None) -> Any:
     """Returns the class of that name from the closed table.
+
+    Args:
+        class_name: Its name.
+        registered_name: The name it was registered under.
+        module: Keras's module, such as "keras.losses": it tells classes of one name apart.
 
     Raises:
         TypeError: No such class is known.
@@ -250,7 +273,12 @@ def find_class(class_name: str, registered_name: str | None = None) -> Any:
         raise TypeError(
             expected("deserialize_keras_object", "a known class", "a Lambda layer", "it holds code, which is never run")
         )
-    if class_name not in _builtin:
+    if class_name in _builtin:
+        by_module = _builtin[class_name]
+        folders = str(module).split(".")  # Keras also writes "keras.src.losses.losses"
+        near = (cls for name, cls in by_module.items() if name.rpartition(".")[2] in folders)
+        return by_module.get(str(module)) or next(near, next(iter(by_module.values())))
+    if _closed.get() or (module, class_name) not in _serialized:
         raise TypeError(
             expected(
                 "deserialize_keras_object",
@@ -259,7 +287,7 @@ def find_class(class_name: str, registered_name: str | None = None) -> Any:
                 "pass it in custom_objects or decorate it with recurra.saving.register_keras_serializable()",
             )
         )
-    return _builtin[class_name]
+    return _serialized[str(module), class_name]
 
 
 def _find_function(config: dict[str, Any]) -> Any:

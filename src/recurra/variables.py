@@ -10,8 +10,10 @@ import numpy as np
 from recurra._checks import expected
 
 
-class Variable:
-    """A named array. `value` and `grad` are views that an `Arena` may move into its flat buffers.
+class Variable(np.lib.mixins.NDArrayOperatorsMixin):
+    """A named array that computes like one: operators and NumPy's functions take its value.
+
+    `value` and `grad` are views that an `Arena` may move into its flat buffers.
 
     Args:
         value: The first value.
@@ -20,6 +22,7 @@ class Variable:
         trainable: Whether training changes it; without it `grad` is None.
         regularizer: Penalty on the value, or None.
         constraint: Applied to the value after each update, or None.
+        dtype: The value's own if None.
 
     Attributes:
         squares: Sum of the squares of the gradient's parts where `backward` added rows one by one (Embedding), else
@@ -37,8 +40,11 @@ class Variable:
         trainable: bool = True,
         regularizer: Callable[[np.ndarray], float] | None = None,
         constraint: Callable[[np.ndarray], np.ndarray] | None = None,
+        dtype: Any = None,
     ):
-        self.value = np.ascontiguousarray(value).reshape(np.shape(value))
+        self.value = (
+            np.array(value, dtype, order="C") if dtype else np.ascontiguousarray(value).reshape(np.shape(value))
+        )
         self.name = name
         self.path = path or name
         self.trainable = trainable
@@ -74,6 +80,14 @@ class Variable:
         self.value[...] = value
         return self
 
+    def assign_add(self, value: Any) -> Variable:
+        """Adds `value` to the variable."""
+        return self.assign(self.value + np.asarray(value))
+
+    def assign_sub(self, value: Any) -> Variable:
+        """Subtracts `value` from the variable."""
+        return self.assign(self.value - np.asarray(value))
+
     @property
     def shape(self) -> tuple[int, ...]:
         return self.value.shape
@@ -94,6 +108,11 @@ class Variable:
         if dtype is not None and np.dtype(dtype) != self.value.dtype:
             return self.value.astype(dtype)
         return self.value.copy() if copy else self.value
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return getattr(ufunc, method)(*(x.value if isinstance(x, Variable) else x for x in inputs), **kwargs)
+
+    __hash__ = object.__hash__  # each variable is itself, though == compares values
 
     def __float__(self) -> float:
         return float(self.value)

@@ -97,3 +97,18 @@ def test_torch_computes_the_same_from_the_same_weights(kind, name, bidirectional
     np.testing.assert_allclose(
         part.predict(data[0], verbose=0), single(torch.from_numpy(data[0]))[0].detach().numpy(), rtol=1e-5, atol=1e-6
     )
+
+
+def test_fit_takes_a_dataloader():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    x = np.random.default_rng(0).normal(size=(12, 4, 1)).astype("float32")
+    y = x.sum(axis=1)
+    data = torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
+    losses = []
+    for source in (torch.utils.data.DataLoader(data, batch_size=4), None):
+        recurra.utils.set_random_seed(0)
+        model = recurra.Sequential([recurra.Input((4, 1)), recurra.layers.GRU(3), recurra.layers.Dense(1)])
+        model.compile("adam", "mse")
+        given = (x, y) if source is None else (source,)
+        losses.append(model.fit(*given, batch_size=None if source else 4, epochs=2, shuffle=False, verbose=0).history)
+    assert losses[0] == losses[1]

@@ -130,7 +130,7 @@ def model_from_config(
         if translate is not None:
             config = translate(config)
         described = {key: value for key, value in config.items() if key != "compile_config"}
-        with weights_of_at_most(weight_bytes):
+        with weights_of_at_most(weight_bytes), saving.closed_table():
             model = saving.deserialize_keras_object(described, custom_objects=custom_objects)
     except FileFormatError:
         raise

@@ -22,6 +22,7 @@ from recurra import _tree, config, constraints, initializers, regularizers, savi
 from recurra._checks import expected
 from recurra._names import snake_case
 from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
+from recurra.random import SeedGenerator
 from recurra.variables import Variable
 
 Shape = tuple[int | None, ...]
@@ -130,11 +131,22 @@ def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def _forward_of(call: Callable[..., Any]) -> Callable[..., tuple[Any, None]]:
+    """Returns `forward` for a layer written as Keras does it, with `call`: the outputs, and no cache."""
+
+    @functools.wraps(call)
+    def forward(self: Layer, *args: Any, **kwargs: Any) -> tuple[Any, None]:
+        return call(self, *args, **kwargs), None
+
+    return forward
+
+
 class Layer(saving.Configurable):
     """Base class of all layers.
 
     A subclass gives `build` (make weights with `add_weight`), `forward` and, to be trained, `backward`;
-    `compute_output_shape` too if the output's shape differs from the input's.
+    `compute_output_shape` too if the output's shape differs from the input's. A Keras layer whose `call` computes with
+    NumPy works as it is, for prediction: `call` stands for a `forward` without a cache.
 
     Args:
         name: Name, unique within a model; made from the class name if None.
@@ -165,6 +177,8 @@ class Layer(saving.Configurable):
         super().__init_subclass__(**kwargs)
         if "build" in vars(cls):
             cls.build = _wrap_build(cls.build)  # type: ignore[method-assign]
+        if "call" in vars(cls) and "forward" not in vars(cls):
+            cls.forward = _forward_of(cls.call)  # type: ignore[method-assign, attr-defined]
         cls._forward_parameters = tuple(inspect.signature(cls.forward).parameters)[2:]
         cls._backward_takes_need_dx = "need_dx" in inspect.signature(cls.backward).parameters
 
@@ -183,6 +197,7 @@ class Layer(saving.Configurable):
         if unknown:
             raise ValueError(expected(who, "known arguments", ", ".join(map(repr, unknown))))
         self._layers: dict[str, Any] = {}
+        self._seed_generators: dict[str, SeedGenerator] = {}
         self._trainable_variables: list[Variable] = []
         self._non_trainable_variables: list[Variable] = []
         self._inbound_nodes: list[Node] = []
@@ -317,9 +332,23 @@ class Layer(saving.Configurable):
         trained = {id(variable) for variable in self.trainable_weights}
         return [variable for variable in self.weights if id(variable) not in trained]
 
-    variables = weights
+    @property
+    def variables(self) -> list[Variable]:
+        """The weights, then the states of the random generators."""
+        return [*self.weights, *self._seed_states()]
+
     trainable_variables = trainable_weights
-    non_trainable_variables = non_trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The weights that training leaves alone, then the states of the random generators."""
+        return [*self.non_trainable_weights, *self._seed_states()]
+
+    def _seed_states(self) -> list[Variable]:
+        found = [generator.state for generator in self._seed_generators.values()]
+        for layer in self._sublayers():
+            found.extend(layer._seed_states())
+        return list({id(variable): variable for variable in found}.values())
 
     @property
     def trainable(self) -> bool:
@@ -381,6 +410,8 @@ class Layer(saving.Configurable):
                 layers[name] = held
             else:
                 layers.pop(name, None)
+            if isinstance(value, SeedGenerator):
+                self._seed_generators[name] = value
         object.__setattr__(self, name, value)
 
     # Losses ---------------------------------------------------------------------------------------------------------

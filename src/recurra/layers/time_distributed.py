@@ -55,6 +55,10 @@ class TimeDistributed(Layer):
         batch, timesteps = inputs.shape[:2]
         steps = np.ascontiguousarray(inputs).reshape(batch * timesteps, *inputs.shape[2:])
         step_mask = None
+        if mask is not None and np.shape(mask)[:2] != (batch, timesteps):
+            raise ValueError(
+                expected("TimeDistributed", f"a mask of shape ({batch}, {timesteps}, ...)", np.shape(mask))
+            )
         if mask is not None and np.ndim(mask) > 2:
             step_mask = np.asarray(mask).reshape(batch * timesteps, *np.shape(mask)[2:])
         outputs, cache, _ = self.layer.run(self.layer.cast_inputs(steps), step_mask, training, {})

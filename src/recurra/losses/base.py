@@ -76,11 +76,17 @@ class Loss(saving.Configurable):
         values, weights, scale = self._weigh(y_true, y_pred, sample_weight, mask)
         gradient = self.gradient(y_true, y_pred)
         if weights is not None or scale != 1:
-            factor = scale if weights is None else np.broadcast_to(weights * scale, values.shape)[..., None]
-            gradient = gradient.reshape(*values.shape, -1) * factor if self._drops_last_axis else gradient * factor
+            factor = np.broadcast_to(scale if weights is None else weights * scale, values.shape)
+            axes = self.reduced_axes(y_pred)
+            if axes == (y_pred.ndim - 1,):
+                gradient = gradient.reshape(*values.shape, -1) * factor[..., None]
+            else:
+                gradient = gradient * np.expand_dims(factor, axes)
         return self._reduce(values, weights, scale), gradient.reshape(y_pred.shape).astype(y_pred.dtype, copy=False)
 
-    _drops_last_axis = True  # call reduces the last axis of y_pred, as almost every loss does
+    def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:
+        """Returns those axes of y_pred that the values do not have: the last one, for almost every loss."""
+        return (y_pred.ndim - 1,)
 
     def _cast(self, y_true: Any, y_pred: Any) -> tuple[Any, np.ndarray]:
         y_pred = np.asarray(y_pred)

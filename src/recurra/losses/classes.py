@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import saving
+from recurra._checks import expected
 from recurra.losses import functions
 from recurra.losses.base import LossFunctionWrapper
 
@@ -95,16 +96,8 @@ class CosineSimilarity(LossFunctionWrapper):
         super().__init__(functions.cosine_similarity, reduction, name, dtype, axis=axis)
         self.axis = axis
 
-    def value_and_gradient(
-        self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
-    ) -> tuple[Any, np.ndarray]:
-        y_pred = np.asarray(y_pred)
-        if self.axis in (-1, y_pred.ndim - 1):
-            return super().value_and_gradient(y_true, y_pred, sample_weight, mask)
-        values, weights, scale = self._weigh(y_true, y_pred, sample_weight, mask)
-        factor = np.full(values.shape, scale, y_pred.dtype) if weights is None else weights * scale
-        factor = np.expand_dims(np.broadcast_to(factor, values.shape), self.axis)
-        return self._reduce(values, weights, scale), self.gradient(y_true, y_pred) * factor
+    def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:
+        return (self.axis % y_pred.ndim,)
 
 
 @saving.builtin("keras.losses")
@@ -147,14 +140,44 @@ class CategoricalHinge(LossFunctionWrapper):
         super().__init__(functions.categorical_hinge, reduction, name, dtype)
 
 
+class _OfClasses(LossFunctionWrapper):
+    """A loss over classes that may lie on another axis than the last; `axis` is among the function's options."""
+
+    def __init__(self, fn: Any, reduction: str | None, name: str, dtype: Any, axis: int, **fn_kwargs: Any):
+        super().__init__(fn, reduction, name, dtype, **fn_kwargs)
+        if isinstance(axis, bool) or not isinstance(axis, int):
+            raise ValueError(expected(type(self).__name__, "axis to be a whole number", repr(axis)))
+        self.axis = axis
+
+    def _last(self, values: Any, rank: int) -> Any:
+        values = np.asarray(values)
+        return np.moveaxis(values, self.axis, -1) if values.ndim == rank and self.axis != -1 else values
+
+    def call(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        rank = np.ndim(y_pred)
+        return super().call(self._last(y_true, rank), self._last(y_pred, rank))
+
+    def gradient(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        rank = np.ndim(y_pred)
+        gradient = super().gradient(self._last(y_true, rank), self._last(y_pred, rank))
+        return np.moveaxis(gradient, -1, self.axis)
+
+    def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:
+        return (self.axis % y_pred.ndim,)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"axis": self.axis}
+
+
 @saving.builtin("keras.losses")
-class BinaryCrossentropy(LossFunctionWrapper):
+class BinaryCrossentropy(_OfClasses):
     """See `binary_crossentropy`."""
 
     def __init__(
         self,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
+        axis: int = -1,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
         name: str = "binary_crossentropy",
         dtype: Any = None,
@@ -164,13 +187,14 @@ class BinaryCrossentropy(LossFunctionWrapper):
             reduction,
             name,
             dtype,
+            axis,
             from_logits=from_logits,
             label_smoothing=label_smoothing,
         )
 
 
 @saving.builtin("keras.losses")
-class BinaryFocalCrossentropy(LossFunctionWrapper):
+class BinaryFocalCrossentropy(_OfClasses):
     """See `binary_focal_crossentropy`."""
 
     def __init__(
@@ -180,6 +204,7 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
         gamma: float = 2.0,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
+        axis: int = -1,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
         name: str = "binary_focal_crossentropy",
         dtype: Any = None,
@@ -189,6 +214,7 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
             reduction,
             name,
             dtype,
+            axis,
             apply_class_balancing=apply_class_balancing,
             alpha=alpha,
             gamma=gamma,
@@ -198,13 +224,14 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
 
 
 @saving.builtin("keras.losses")
-class CategoricalCrossentropy(LossFunctionWrapper):
+class CategoricalCrossentropy(_OfClasses):
     """See `categorical_crossentropy`."""
 
     def __init__(
         self,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
+        axis: int = -1,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
         name: str = "categorical_crossentropy",
         dtype: Any = None,
@@ -214,13 +241,14 @@ class CategoricalCrossentropy(LossFunctionWrapper):
             reduction,
             name,
             dtype,
+            axis,
             from_logits=from_logits,
             label_smoothing=label_smoothing,
         )
 
 
 @saving.builtin("keras.losses")
-class SparseCategoricalCrossentropy(LossFunctionWrapper):
+class SparseCategoricalCrossentropy(_OfClasses):
     """See `sparse_categorical_crossentropy`; samples of the class `ignore_class` do not count."""
 
     def __init__(
@@ -228,6 +256,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         ignore_class: int | None = None,
         from_logits: bool = False,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
+        axis: int = -1,
         name: str = "sparse_categorical_crossentropy",
         dtype: Any = None,
     ):
@@ -236,6 +265,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
             reduction,
             name,
             dtype,
+            axis,
             from_logits=from_logits,
             ignore_class=ignore_class,
         )
@@ -247,6 +277,94 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         y_true = np.asarray(y_true)
         y_true = y_true[..., 0] if y_true.ndim == np.ndim(y_pred) else y_true
         return y_true != self.ignore_class
+
+
+@saving.builtin("keras.losses")
+class CategoricalFocalCrossentropy(_OfClasses):
+    """See `categorical_focal_crossentropy`."""
+
+    def __init__(
+        self,
+        alpha: Any = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
+        name: str = "categorical_focal_crossentropy",
+        dtype: Any = None,
+    ):
+        super().__init__(
+            functions.categorical_focal_crossentropy,
+            reduction,
+            name,
+            dtype,
+            axis,
+            alpha=alpha,
+            gamma=gamma,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+        )
+
+
+@saving.builtin("keras.losses")
+class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
+    """See `categorical_generalized_cross_entropy`."""
+
+    def __init__(
+        self,
+        q: float = 0.5,
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
+        name: str = "categorical_generalized_cross_entropy",
+        dtype: Any = None,
+    ):
+        if not 0 < q < 1:
+            raise ValueError(expected("CategoricalGeneralizedCrossEntropy", "q between 0 and 1", q))
+        super().__init__(functions.categorical_generalized_cross_entropy, reduction, name, dtype, q=q)
+        self.q = q
+
+
+class _Overlap(LossFunctionWrapper):
+    """A loss of how much two sets overlap: one value for all axes, or for those in `axis`."""
+
+    axis: Any
+
+    def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:
+        if self.axis is None:
+            return tuple(range(y_pred.ndim))
+        return tuple(axis % y_pred.ndim for axis in np.atleast_1d(self.axis))
+
+
+@saving.builtin("keras.losses")
+class Dice(_Overlap):
+    """See `dice`."""
+
+    def __init__(
+        self,
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
+        name: str = "dice",
+        axis: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__(functions.dice, reduction, name, dtype, axis=axis)
+        self.axis = axis
+
+
+@saving.builtin("keras.losses")
+class Tversky(_Overlap):
+    """See `tversky`."""
+
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
+        name: str = "tversky",
+        axis: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__(functions.tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)
+        self.alpha, self.beta, self.axis = alpha, beta, axis
 
 
 @saving.builtin("recurra.losses")

@@ -233,6 +233,8 @@ def _binary_derivative(t: np.ndarray, p: np.ndarray, from_logits: bool) -> np.nd
 def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0) -> Values:
     """`-mean(y_true * log(y_pred) + (1 - y_true) * log(1 - y_pred))`; y_pred is cut to [epsilon, 1 - epsilon]."""
     y_true, y_pred = arrays(y_true, y_pred)
+    if y_true.ndim == y_pred.ndim and y_true.shape != y_pred.shape:
+        raise ValueError(expected("binary_crossentropy", f"y_true of shape {y_pred.shape}", y_true.shape))
     return _binary_values(_smoothed_binary(y_true, label_smoothing), y_pred, from_logits).mean(axis=-1)
 
 
@@ -368,6 +370,101 @@ def sparse_categorical_crossentropy(
         cut, _ = _probability(y_pred)
         values = ops.log(np.ascontiguousarray(cut.sum(axis=-1))) - ops.log(_at_labels(cut, labels))
     return np.where(counts, values, 0).astype(y_pred.dtype)
+
+
+def _categorical_focal_parts(
+    y_true: Any, y_pred: Any, from_logits: bool, label_smoothing: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    y_true, y_pred = arrays(y_true, y_pred)
+    _check_same_shape(y_true, y_pred)
+    y_true = _smoothed_classes(y_true, label_smoothing)
+    share = ops.activation_forward("softmax", y_pred) if from_logits else y_pred
+    total = share.sum(axis=-1, keepdims=True)
+    return y_true, share / total, total
+
+
+def _categorical_focal_gradient(
+    y_true: Any,
+    y_pred: Any,
+    alpha: Any = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+) -> np.ndarray:
+    y_true, share, total = _categorical_focal_parts(y_true, y_pred, from_logits, label_smoothing)
+    cut, inside = _probability(share)
+    full = gamma * np.power(1 - cut, gamma - 1) * ops.log(cut) - np.power(1 - cut, gamma) / cut
+    dshare = np.where(inside, np.asarray(alpha, cut.dtype) * y_true * full, 0).astype(cut.dtype)
+    centred = dshare - (dshare * share).sum(axis=-1, keepdims=True)
+    return share * centred if from_logits else centred / total
+
+
+@_pair(_categorical_focal_gradient)
+def categorical_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    alpha: Any = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+) -> Values:
+    """`-sum(alpha * (1 - p)**gamma * y_true * log(p))` over the classes (Lin et al., 2017); alpha may be a list."""
+    y_true, share, _ = _categorical_focal_parts(y_true, y_pred, from_logits, label_smoothing)
+    cut, _ = _probability(share)
+    return -(np.asarray(alpha, cut.dtype) * np.power(1 - cut, gamma) * y_true * ops.log(cut)).sum(axis=-1)
+
+
+def _generalized_gradient(y_true: Any, y_pred: Any, q: float = 0.5) -> np.ndarray:
+    labels, y_pred, _ = _labels(y_true, y_pred, None)
+    right = labels[..., None] == np.arange(y_pred.shape[-1])
+    return np.where(right, -np.power(y_pred, q - 1), 0).astype(y_pred.dtype)
+
+
+@_pair(_generalized_gradient)
+def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float = 0.5) -> Values:
+    """`(1 - p**q) / q`, p the prediction at the label: robust against wrong labels (Zhang and Sabuncu, 2018)."""
+    labels, y_pred, _ = _labels(y_true, y_pred, None)
+    return (1 - np.power(_at_labels(y_pred, labels), q)) / q
+
+
+def _tversky_parts(
+    y_true: Any, y_pred: Any, alpha: float, beta: float, axis: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    y_true, y_pred = arrays(y_true, y_pred)
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    both = (y_true * y_pred).sum(axis=axis, keepdims=True)
+    missed = ((1 - y_pred) * y_true).sum(axis=axis, keepdims=True)
+    wrong = (y_pred * (1 - y_true)).sum(axis=axis, keepdims=True)
+    return y_true, both, both + missed * alpha + wrong * beta + settings.epsilon()
+
+
+def _tversky_gradient(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> np.ndarray:
+    y_true, both, whole = _tversky_parts(y_true, y_pred, alpha, beta, axis)
+    dwhole = y_true - alpha * y_true + beta * (1 - y_true)
+    return -(y_true * whole - both * dwhole) / np.square(whole)
+
+
+@_pair(_tversky_gradient)
+def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> Values:
+    """`1 - both / (both + alpha * missed + beta * wrong)`, sums over `axis` or all axes (Salehi et al., 2017)."""
+    _, both, whole = _tversky_parts(y_true, y_pred, alpha, beta, axis)
+    return (1 - both / whole).squeeze(tuple(axis) if isinstance(axis, list) else axis)
+
+
+def _dice_gradient(y_true: Any, y_pred: Any, axis: Any = None) -> np.ndarray:
+    y_true, y_pred = arrays(y_true, y_pred)
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    both = (y_true * y_pred).sum(axis=axis, keepdims=True)
+    whole = (y_true + y_pred).sum(axis=axis, keepdims=True) + settings.epsilon()
+    return -2 * (y_true * whole - both) / np.square(whole)
+
+
+@_pair(_dice_gradient)
+def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Values:
+    """`1 - 2 * sum(y_true * y_pred) / sum(y_true + y_pred)`, sums over `axis` or all axes (Dice, 1945)."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    return 1 - 2 * (y_true * y_pred).sum(axis=axis) / ((y_true + y_pred).sum(axis=axis) + settings.epsilon())
 
 
 def _quantile_levels(y_pred: np.ndarray, quantiles: Any) -> np.ndarray:

@@ -23,10 +23,14 @@ from recurra.metrics.classification import (
     KLDivergence,
     Poisson,
     Precision,
+    PrecisionAtRecall,
     Recall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
     SparseCategoricalAccuracy,
     SparseCategoricalCrossentropy,
     SparseTopKCategoricalAccuracy,
+    SpecificityAtSensitivity,
     SquaredHinge,
     TopKCategoricalAccuracy,
     TrueNegatives,
@@ -38,15 +42,20 @@ from recurra.metrics.classification import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
+from recurra.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from recurra.metrics.regression import (
+    ConcordanceCorrelation,
     CosineSimilarity,
     LogCoshError,
     MeanAbsoluteError,
     MeanAbsolutePercentageError,
     MeanSquaredError,
     MeanSquaredLogarithmicError,
+    PearsonCorrelation,
     R2Score,
     RootMeanSquaredError,
+    concordance_correlation,
+    pearson_correlation,
 )
 
 _CLASSES = (
@@ -83,6 +92,17 @@ _CLASSES = (
     TopKCategoricalAccuracy,
     TrueNegatives,
     TruePositives,
+    BinaryIoU,
+    ConcordanceCorrelation,
+    IoU,
+    MeanIoU,
+    OneHotIoU,
+    OneHotMeanIoU,
+    PearsonCorrelation,
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
 )
 _BY_NAME: dict[str, Any] = {name: cls for cls in _CLASSES for name in (cls.__name__, snake_case(cls.__name__))}
 _BY_NAME |= {
@@ -114,6 +134,19 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
 
 
 __all__ = [
+    "BinaryIoU",
+    "ConcordanceCorrelation",
+    "IoU",
+    "MeanIoU",
+    "OneHotIoU",
+    "OneHotMeanIoU",
+    "PearsonCorrelation",
+    "PrecisionAtRecall",
+    "RecallAtPrecision",
+    "SensitivityAtSpecificity",
+    "SpecificityAtSensitivity",
+    "concordance_correlation",
+    "pearson_correlation",
     "AUC",
     "Accuracy",
     "BinaryAccuracy",

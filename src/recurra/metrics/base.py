@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import _tree, config, initializers, saving
 from recurra._checks import expected
 from recurra._names import snake_case
-from recurra.layers.base import auto_name, standardize_dtype
+from recurra.layers.base import auto_name
 from recurra.losses.functions import match_ranks
 from recurra.variables import Variable
 
@@ -21,21 +22,27 @@ class Metric(saving.Configurable):
     A subclass makes its state with `add_variable`, and gives `update_state` and `result`.
 
     Args:
-        dtype: Of the values that batches are turned into; "float32" or "float64".
+        dtype: Kept for the config: sums are float64 whatever it says.
         name: Name in the history.
     """
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or auto_name(type(self).__name__)
-        self.dtype = standardize_dtype(dtype, type(self).__name__)
+        self._dtype = np.dtype(getattr(dtype, "name", dtype) or config.floatx()).name
         self._variables: list[Variable] = []
 
-    def add_variable(self, shape: Any = (), initializer: Any = "zeros", name: str | None = None) -> Variable:
-        """Makes a sum that starts at zero and returns it."""
-        if initializer not in ("zeros", None):
-            raise ValueError(expected(type(self).__name__, "initializer 'zeros'", repr(initializer)))
+    @property
+    def dtype(self) -> str:
+        """The name of the dtype that was asked for."""
+        return self._dtype
+
+    def add_variable(
+        self, shape: Any = (), initializer: Any = "zeros", dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """Makes a part of the state and returns it; resets set it to zero. `dtype` is float64 whatever it says."""
         name = name or "variable"
-        variable = Variable(np.zeros(shape), name=name, path=f"{self.name}/{name}", trainable=False)
+        start = np.array(initializers.get(initializer or "zeros")(shape), np.float64)
+        variable = Variable(start, name=name, path=f"{self.name}/{name}", trainable=False)
         self._variables.append(variable)
         return variable
 
@@ -43,8 +50,9 @@ class Metric(saving.Configurable):
 
     @property
     def variables(self) -> list[Variable]:
-        """The metric's state."""
-        return list(self._variables)
+        """The metric's state, that of metrics which are its attributes included."""
+        inner = [metric for metric in _tree.flatten(list(vars(self).values())) if isinstance(metric, Metric)]
+        return [*self._variables, *(variable for metric in inner for variable in metric.variables)]
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Adds a batch."""
@@ -56,12 +64,38 @@ class Metric(saving.Configurable):
 
     def reset_state(self) -> None:
         """Forgets all batches."""
-        for variable in self._variables:
+        for variable in self.variables:
             variable.value[...] = 0
 
+    def stateless_update_state(self, metric_variables: list[Any], *args: Any, **kwargs: Any) -> list[np.ndarray]:
+        """Returns the state after a batch, from the state before it; the metric's own stays as it is."""
+        with self._state(metric_variables):
+            self.update_state(*args, **kwargs)
+            return [variable.numpy() for variable in self.variables]
+
+    def stateless_result(self, metric_variables: list[Any]) -> Any:
+        """Returns the metric of a state; the metric's own stays as it is."""
+        with self._state(metric_variables):
+            return self.result()
+
     def stateless_reset_state(self) -> list[np.ndarray]:
-        """Returns a state of zeros."""
-        return [np.zeros_like(variable.value) for variable in self._variables]
+        """Returns the state after a reset; the metric's own stays as it is."""
+        with self._state([variable.value for variable in self.variables]):
+            self.reset_state()
+            return [variable.numpy() for variable in self.variables]
+
+    @contextlib.contextmanager
+    def _state(self, metric_variables: list[Any]) -> Iterator[None]:
+        own = [variable.numpy() for variable in self.variables]
+        if len(own) != len(metric_variables):
+            raise ValueError(expected(type(self).__name__, f"{len(own)} metric_variables", len(metric_variables)))
+        try:
+            for variable, value in zip(self.variables, metric_variables, strict=True):
+                variable.assign(value)
+            yield
+        finally:
+            for variable, value in zip(self.variables, own, strict=True):
+                variable.assign(value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Adds a batch and returns the result so far."""

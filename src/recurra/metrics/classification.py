@@ -21,9 +21,9 @@ def accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> np.ndarray:
-    """Mean over the last axis of where `y_pred > threshold` is y_true."""
+    """1 where `y_pred > threshold` is y_true."""
     y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
-    return (y_true == (y_pred > threshold)).astype(float).mean(axis=-1)
+    return (y_true == (y_pred > threshold)).astype(float)
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
@@ -41,10 +41,14 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     return (_whole_labels(y_true, y_pred) == np.argmax(y_pred, axis=-1)).astype(float)
 
 
-def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> np.ndarray:
-    """1 where the label y_true is among the k largest of y_pred."""
+def sparse_top_k_categorical_accuracy(
+    y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False
+) -> np.ndarray:
+    """1 where the label y_true is among the k largest of y_pred, or among its first k if those are sorted labels."""
     y_pred = np.asarray(y_pred)
     labels = _whole_labels(y_true, y_pred).astype(np.int64)
+    if from_sorted_ids:
+        return (y_pred[..., :k] == labels[..., None]).any(axis=-1).astype(float)
     at_label = np.take_along_axis(y_pred, labels[..., None], axis=-1)
     return ((y_pred > at_label).sum(axis=-1) < k).astype(float)
 
@@ -94,14 +98,22 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
 
     def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy", dtype: Any = None):
         super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
+        self.k = k
 
 
 @saving.builtin("keras.metrics")
 class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
-    """How often the label y_true is among the k largest of y_pred."""
+    """How often the label y_true is among the k largest of y_pred, or its first k with `from_sorted_ids`."""
 
-    def __init__(self, k: int = 5, name: str = "sparse_top_k_categorical_accuracy", dtype: Any = None):
-        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=k)
+    def __init__(
+        self,
+        k: int = 5,
+        name: str = "sparse_top_k_categorical_accuracy",
+        dtype: Any = None,
+        from_sorted_ids: bool = False,
+    ):
+        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=k, from_sorted_ids=from_sorted_ids)
+        self.k, self.from_sorted_ids = k, from_sorted_ids
 
 
 @saving.builtin("keras.metrics")
@@ -178,10 +190,28 @@ class CategoricalCrossentropy(MeanMetricWrapper):
 
 @saving.builtin("keras.metrics")
 class SparseCategoricalCrossentropy(MeanMetricWrapper):
-    """See `losses.sparse_categorical_crossentropy`."""
+    """See `losses.sparse_categorical_crossentropy`; samples of the class `ignore_class` are zero.
 
-    def __init__(self, name: str = "sparse_categorical_crossentropy", dtype: Any = None, from_logits: bool = False):
-        super().__init__(losses.sparse_categorical_crossentropy, name, dtype, from_logits=from_logits)
+    As in Keras, they leave the denominator only where sample weights are given.
+    """
+
+    def __init__(
+        self,
+        name: str = "sparse_categorical_crossentropy",
+        dtype: Any = None,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+    ):
+        super().__init__(
+            losses.sparse_categorical_crossentropy, name, dtype, from_logits=from_logits, ignore_class=ignore_class
+        )
+        self._ignore_class = ignore_class
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+        if self._ignore_class is not None and sample_weight is not None:
+            counts = _whole_labels(y_true, y_pred) != self._ignore_class
+            sample_weight = counts * np.asarray(sample_weight, np.float64)
+        super().update_state(y_true, y_pred, sample_weight)
 
 
 # Counts of the confusion matrix -------------------------------------------------------------------------------------
@@ -217,11 +247,33 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def _keep_top_k(y_pred: np.ndarray, k: int) -> np.ndarray:
-    kth = np.sort(y_pred, axis=-1)[..., -k][..., None]
-    return np.where(y_pred >= kth, y_pred, -np.inf)
+    first = np.argsort(-y_pred, axis=-1, kind="stable")[..., :k]  # of equal ones the first counts, as in Keras
+    kept = np.full(y_pred.shape, -np.inf)
+    np.put_along_axis(kept, first, np.take_along_axis(y_pred, first, axis=-1), axis=-1)
+    return kept
 
 
-class _Thresholded(Metric):
+class _Counting(Metric):
+    """Base of metrics that keep some of the four counts of the confusion matrix as variables."""
+
+    kept: tuple[str, ...] = ("true_positives", "true_negatives", "false_positives", "false_negatives")
+
+    def _make_counts(self, *shape: int) -> None:
+        for name in self.kept:
+            setattr(self, name, self.add_variable(shape, name=name))
+
+    def _add_counts(self, counts: np.ndarray) -> None:
+        named = dict(
+            zip(("true_positives", "false_positives", "true_negatives", "false_negatives"), counts, strict=True)
+        )
+        for name in self.kept:
+            getattr(self, name).value[...] += named[name]
+
+    def _kept_values(self) -> list[np.ndarray]:
+        return [getattr(self, name).value for name in self.kept]
+
+
+class _Thresholded(_Counting):
     """Base of metrics that count true and false positives and negatives at one or more thresholds."""
 
     def __init__(self, thresholds: Any, name: str | None, dtype: Any, top_k: int | None, class_id: int | None):
@@ -232,21 +284,23 @@ class _Thresholded(Metric):
         self._levels = np.atleast_1d(np.asarray(default if thresholds is None else thresholds, np.float64))
         if thresholds is not None and not ((self._levels >= 0) & (self._levels <= 1)).all():
             raise ValueError(expected(type(self).__name__, "thresholds between 0 and 1", thresholds))
-        self._counts = self.add_variable((4, len(self._levels)), name="counts")
+        self._make_counts(len(self._levels))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        if self._class_id is not None and y_pred.ndim < 2:
+            raise ValueError(expected(type(self).__name__, "y_pred of shape (N, classes) with class_id", y_pred.shape))
         if self._top_k is not None:
             y_pred = _keep_top_k(y_pred, self._top_k)
         if self._class_id is not None:
             y_true, y_pred = y_true[..., self._class_id], y_pred[..., self._class_id]
-        self._counts.value += _confusion(y_true, y_pred, self._levels, sample_weight)
+        self._add_counts(_confusion(y_true, y_pred, self._levels, sample_weight))
 
-    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+    def _of_counts(self, *counts: np.ndarray) -> np.ndarray:
+        return counts[0]
 
     def result(self) -> Any:
-        values = self._of_counts(*self._counts.value)
+        values = self._of_counts(*self._kept_values())
         return float(values[0]) if len(self._levels) == 1 else values.copy()
 
 
@@ -254,44 +308,40 @@ class _Thresholded(Metric):
 class TruePositives(_Thresholded):
     """Weighted number of true positives at each threshold."""
 
+    kept = ("true_positives",)
+
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(thresholds, name, dtype, None, None)
-
-    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
-        return tp
 
 
 @saving.builtin("keras.metrics")
 class FalsePositives(_Thresholded):
     """Weighted number of false positives at each threshold."""
 
+    kept = ("false_positives",)
+
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(thresholds, name, dtype, None, None)
-
-    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
-        return fp
 
 
 @saving.builtin("keras.metrics")
 class TrueNegatives(_Thresholded):
     """Weighted number of true negatives at each threshold."""
 
+    kept = ("true_negatives",)
+
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(thresholds, name, dtype, None, None)
-
-    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
-        return tn
 
 
 @saving.builtin("keras.metrics")
 class FalseNegatives(_Thresholded):
     """Weighted number of false negatives at each threshold."""
 
+    kept = ("false_negatives",)
+
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(thresholds, name, dtype, None, None)
-
-    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
-        return fn
 
 
 @saving.builtin("keras.metrics")
@@ -305,6 +355,8 @@ class Precision(_Thresholded):
         name, dtype: As in `Metric`.
     """
 
+    kept = ("true_positives", "false_positives")
+
     def __init__(
         self,
         thresholds: Any = None,
@@ -316,14 +368,16 @@ class Precision(_Thresholded):
         super().__init__(thresholds, name, dtype, top_k, class_id)
         self.top_k, self.class_id = top_k, class_id
 
-    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
-        return _ratio(tp, tp + fp)
+    def _of_counts(self, *counts: np.ndarray) -> np.ndarray:
+        return _ratio(counts[0], counts[0] + counts[1])
 
 
 @saving.builtin("keras.metrics")
 class Recall(_Thresholded):
     """`tp / (tp + fn)`, 0 where nothing is positive; arguments as in `Precision`."""
 
+    kept = ("true_positives", "false_negatives")
+
     def __init__(
         self,
         thresholds: Any = None,
@@ -335,12 +389,12 @@ class Recall(_Thresholded):
         super().__init__(thresholds, name, dtype, top_k, class_id)
         self.top_k, self.class_id = top_k, class_id
 
-    def _of_counts(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
-        return _ratio(tp, tp + fn)
+    def _of_counts(self, *counts: np.ndarray) -> np.ndarray:
+        return _ratio(counts[0], counts[0] + counts[1])
 
 
 @saving.builtin("keras.metrics")
-class AUC(Metric):
+class AUC(_Counting):
     """Area under the ROC or precision-recall curve, by Riemann sums over thresholds (https://keras.io/api/metrics).
 
     Args:
@@ -377,26 +431,36 @@ class AUC(Metric):
         inner = (
             sorted(thresholds) if thresholds is not None else np.arange(1, num_thresholds - 1) / (num_thresholds - 1)
         )
-        self.thresholds = None if thresholds is None else list(thresholds)
         self._levels = np.array([-EPSILON, *inner, 1 + EPSILON])
+        self._own_thresholds = thresholds is not None
+        self.thresholds = self._levels.tolist()
         self.num_thresholds = len(self._levels)
         self.multi_label = bool(multi_label)
         self.num_labels = num_labels
         self.label_weights = label_weights
         self.from_logits = bool(from_logits)
-        self._counts: np.ndarray | None = None
+        if not self.multi_label:
+            self._make_counts(self.num_thresholds)
+        elif num_labels:
+            self._make_counts(self.num_thresholds, num_labels)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_pred = np.asarray(y_pred)
         if self.from_logits:
             y_pred = ops.sigmoid(y_pred)
+        if self.label_weights is not None and not self.multi_label:
+            given = np.ones(1) if sample_weight is None else np.asarray(sample_weight, np.float64)
+            given = given.reshape(*given.shape, *([1] * (y_pred.ndim - given.ndim)))
+            sample_weight = given * np.asarray(self.label_weights, np.float64)
         counts = _confusion(y_true, y_pred, self._levels, sample_weight, by_label=self.multi_label)
-        self._counts = counts if self._counts is None else self._counts + counts
+        if not self._variables:
+            self._make_counts(*counts.shape[1:])
+        self._add_counts(counts)
 
     def result(self) -> float:
-        if self._counts is None:
+        if not self._variables:
             return 0.0
-        tp, fp, tn, fn = self._counts
+        tp, tn, fp, fn = self._kept_values()
         areas = self._areas(tp, fp, tn, fn)
         if self.multi_label and self.label_weights is not None:
             return float(np.average(areas, weights=np.asarray(self.label_weights, np.float64)))
@@ -424,8 +488,123 @@ class AUC(Metric):
         steps = _ratio(slope * (dtp + intercept * np.log(growth)), np.maximum(tp[1:] + fn[1:], 0))
         return steps.sum(axis=0)
 
-    def reset_state(self) -> None:
-        self._counts = None
+    def get_config(self) -> dict[str, Any]:
+        thresholds = self.thresholds[1:-1] if self._own_thresholds else None
+        return super().get_config() | {"thresholds": thresholds}
+
+
+class _AtConstraint(_Counting):
+    """Base of metrics that are the best of one rate where another is at least a given value."""
+
+    def __init__(
+        self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any, value_name: str
+    ):
+        super().__init__(dtype, name)
+        who = type(self).__name__
+        if not 0 <= value <= 1:
+            raise ValueError(expected(who, f"{value_name} between 0 and 1", value))
+        if num_thresholds <= 0:
+            raise ValueError(expected(who, "num_thresholds above 0", num_thresholds))
+        self.value = value
+        setattr(self, value_name, value)
+        self.num_thresholds = num_thresholds
+        self.class_id = class_id
+        inner = np.arange(1, num_thresholds - 1) / max(num_thresholds - 1, 1)
+        self._levels = np.array([0.5]) if num_thresholds == 1 else np.array([-EPSILON, *inner, 1 + EPSILON])
+        self.thresholds = self._levels.tolist()
+        self._make_counts(len(self._levels))
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        if self.class_id is not None:
+            y_true, y_pred = np.asarray(y_true)[..., self.class_id], np.asarray(y_pred)[..., self.class_id]
+        self._add_counts(_confusion(y_true, y_pred, self._levels, sample_weight))
+
+    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the rate that must reach `value`, and the one to be as large as can be."""
+        raise NotImplementedError
+
+    def result(self) -> float:
+        constrained, dependent = self._rates(*self._kept_values())
+        return float(np.max(dependent, where=constrained >= self.value, initial=0.0))
+
+
+@saving.builtin("keras.metrics")
+class SensitivityAtSpecificity(_AtConstraint):
+    """The largest `tp / (tp + fn)` at a threshold where `tn / (tn + fp)` is at least `specificity`.
+
+    Args:
+        specificity: Between 0 and 1.
+        num_thresholds: Number of thresholds, evenly spaced in [0, 1].
+        class_id: Only this class.
+        name, dtype: As in `Metric`.
+    """
+
+    def __init__(
+        self,
+        specificity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(specificity, num_thresholds, class_id, name, dtype, "specificity")
+
+    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _ratio(tn, tn + fp), _ratio(tp, tp + fn)
+
+
+@saving.builtin("keras.metrics")
+class SpecificityAtSensitivity(_AtConstraint):
+    """The largest `tn / (tn + fp)` where `tp / (tp + fn)` is at least `sensitivity`; see `SensitivityAtSpecificity`."""
+
+    def __init__(
+        self,
+        sensitivity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(sensitivity, num_thresholds, class_id, name, dtype, "sensitivity")
+
+    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _ratio(tp, tp + fn), _ratio(tn, tn + fp)
+
+
+@saving.builtin("keras.metrics")
+class PrecisionAtRecall(_AtConstraint):
+    """The largest precision where recall is at least `recall`; see `SensitivityAtSpecificity`."""
+
+    def __init__(
+        self,
+        recall: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(recall, num_thresholds, class_id, name, dtype, "recall")
+
+    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _ratio(tp, tp + fn), _ratio(tp, tp + fp)
+
+
+@saving.builtin("keras.metrics")
+class RecallAtPrecision(_AtConstraint):
+    """The largest recall where precision is at least `precision`; see `SensitivityAtSpecificity`."""
+
+    def __init__(
+        self,
+        precision: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(precision, num_thresholds, class_id, name, dtype, "precision")
+
+    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _ratio(tp, tp + fp), _ratio(tp, tp + fn)
 
 
 @saving.builtin("keras.metrics")

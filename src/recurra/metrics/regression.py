@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
-from recurra import losses, saving
+from recurra import config, losses, saving
 from recurra._checks import expected, one_of
 from recurra.losses.functions import arrays
 from recurra.metrics.base import Mean, MeanMetricWrapper, Metric
@@ -106,6 +107,7 @@ class R2Score(Metric):
         self.num_regressors = num_regressors
         self._sums: np.ndarray | None = None
         self._count = 0.0
+        self._samples = 0
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred = (np.asarray(a, np.float64) for a in arrays(y_true, y_pred))
@@ -117,6 +119,7 @@ class R2Score(Metric):
         sums = np.stack([part.sum(axis=0) for part in parts])
         self._sums = sums if self._sums is None else self._sums + sums
         self._count += float(weights.sum())
+        self._samples += y_true.size
 
     def result(self) -> Any:
         if self._sums is None:
@@ -124,13 +127,55 @@ class R2Score(Metric):
         total, squares, residual = self._sums
         deviation = squares - total * total / self._count
         raw = 1 - np.divide(residual, deviation, out=np.ones_like(residual), where=deviation != 0)
-        if self.class_aggregation is None:
-            return raw
-        shares = deviation / deviation.sum() if self.class_aggregation == "variance_weighted_average" else None
-        score = np.average(raw, weights=shares)
-        if self.num_regressors:
-            score = 1 - (1 - score) * (self._count - 1) / (self._count - self.num_regressors - 1)
-        return float(score)
+        score = raw
+        if self.class_aggregation is not None:
+            shares = deviation / deviation.sum() if self.class_aggregation == "variance_weighted_average" else None
+            score = np.average(raw, weights=shares)
+        left = self._samples - self.num_regressors - 1
+        if self.num_regressors and left > 0:
+            score = 1 - (1 - score) * (self._samples - 1) / left
+        elif self.num_regressors:
+            warnings.warn(
+                f"R2Score expected more than {self.num_regressors + 1} values for num_regressors="
+                f"{self.num_regressors}, got {self._samples}: this is the plain score",
+                stacklevel=2,
+            )
+        return score if self.class_aggregation is None else float(score)
 
     def reset_state(self) -> None:
-        self._sums, self._count = None, 0.0
+        self._sums, self._count, self._samples = None, 0.0, 0
+
+
+def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
+    """Covariance over the product of the standard deviations, along `axis` (Pearson, 1895)."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    y_true, y_pred = (a - a.mean(axis=axis, keepdims=True) for a in (y_true, y_pred))
+    y_true, y_pred = (a / a.std(axis=axis, keepdims=True) for a in (y_true, y_pred))
+    return (y_true * y_pred).mean(axis=axis)
+
+
+def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
+    """`2 * cov / (var_true + var_pred + (mean_true - mean_pred)**2)`, along `axis` (Lin, 1989)."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    mean_true, mean_pred = (a.mean(axis=axis, keepdims=True) for a in (y_true, y_pred))
+    covariance = ((y_true - mean_pred) * (y_pred - mean_pred)).mean(axis=axis)
+    spread = y_true.var(axis=axis) + y_pred.var(axis=axis) + np.square(mean_true - mean_pred).squeeze(axis)
+    return 2 * covariance / (spread + config.epsilon())
+
+
+@saving.builtin("keras.metrics")
+class PearsonCorrelation(MeanMetricWrapper):
+    """See `pearson_correlation`."""
+
+    def __init__(self, name: str = "pearson_correlation", dtype: Any = None, axis: int = -1):
+        super().__init__(pearson_correlation, name, dtype, axis=axis)
+        self.axis = axis
+
+
+@saving.builtin("keras.metrics")
+class ConcordanceCorrelation(MeanMetricWrapper):
+    """See `concordance_correlation`."""
+
+    def __init__(self, name: str = "concordance_correlation", dtype: Any = None, axis: int = -1):
+        super().__init__(concordance_correlation, name, dtype, axis=axis)
+        self.axis = axis

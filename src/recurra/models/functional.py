@@ -15,6 +15,10 @@ from recurra.models.graph import Graph, GraphCache, node_of
 from recurra.models.model import Model
 
 
+class _NotBuiltError(ValueError, AttributeError):
+    """What a model has only once it is built: `hasattr` says no, a call that needs it gets a clear error."""
+
+
 class GraphModel(Model):
     """A model that runs a `Graph`: what Functional and a built Sequential share."""
 
@@ -38,7 +42,7 @@ class GraphModel(Model):
             ValueError: If the model has not been built yet.
         """
         if self._graph is None:
-            raise ValueError(
+            raise _NotBuiltError(
                 expected(f"model {self.name!r}", "to be built", "no input shape yet", "add an Input or call it on data")
             )
         return self._graph

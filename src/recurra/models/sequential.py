@@ -81,12 +81,23 @@ class Sequential(GraphModel):
     def layers(self) -> list[Layer]:
         return [layer for layer in self._line if not isinstance(layer, InputLayer)]
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self._graph is None:
+            for layer in self.layers:
+                input_shape = layer.compute_output_shape(input_shape)
+            return input_shape
+        return super().compute_output_shape(input_shape)
+
     def build(self, input_shape: Any = None) -> None:
         if not self.layers:
             raise ValueError(expected(f"model {self.name!r}", "at least one layer", "none"))
         if not isinstance(self._line[0], InputLayer):
             dtype = None
             self._line = [InputLayer(batch_shape=_one_shape(self.name, input_shape), dtype=dtype), *self._line]
+        elif input_shape is not None and self._line[0].batch_shape != tuple(input_shape):
+            raise ValueError(
+                expected(f"model {self.name!r}", f"its input shape {self._line[0].batch_shape}", f"{input_shape}")
+            )
         tensor = start = self._line[0].output
         for layer in self._line[1:]:
             tensor = layer(tensor)

@@ -97,7 +97,7 @@ class Optimizer:
         self.averages_swapped = False
         self._trainable_variables: tuple[Variable, ...] = ()
         self._index: dict[Variable, int] = {}
-        self._excluded: tuple[set[Variable], re.Pattern[str] | None] = (set(), None)
+        self._excluded: tuple[set[int], re.Pattern[str] | None] = (set(), None)
         self._slots: dict[str, Slot] = {}
         self._slot_variables: list[Variable] = []
         self._iterations = self._new_variable(np.int64(0), "iteration")
@@ -386,14 +386,14 @@ class Optimizer:
             var_names: Those whose name contains one of these texts, such as ["bias"].
         """
         pattern = re.compile("|".join(var_names)) if var_names else None
-        self._excluded = (set(var_list or ()), pattern)
+        self._excluded = ({id(variable) for variable in var_list or ()}, pattern)
 
     def _decays(self, index: int) -> bool:
         if index == FLAT:
             return True
         variable = self._trainable_variables[index]
         variables, pattern = self._excluded
-        return variable not in variables and not (pattern and pattern.search(variable.name))
+        return id(variable) not in variables and not (pattern and pattern.search(variable.name))
 
     # Averages and constraints ----------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from recurra.training.callbacks.checkpoint import ModelCheckpoint
 from recurra.training.callbacks.csv_logger import CSVLogger
 from recurra.training.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from recurra.training.callbacks.monitor import EarlyStopping, MonitorCallback, TerminateOnNaN
+from recurra.training.callbacks.tensorboard import TensorBoard
 from recurra.training.history import History
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "MonitorCallback",
     "ReduceLROnPlateau",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

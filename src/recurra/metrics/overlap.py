@@ -1,0 +1,140 @@
+"""Intersection over union of predicted and true classes (Jaccard, 1912)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from recurra import config, saving
+from recurra.metrics.base import Metric
+
+
+@saving.builtin("keras.metrics")
+class IoU(Metric):
+    """`tp / (tp + fp + fn)`, the mean over those target classes that occur.
+
+    Args:
+        num_classes: Number of classes; labels outside 0 to num_classes - 1 do not count.
+        target_class_ids: The classes that are averaged.
+        name, dtype: As in `Metric`.
+        ignore_class: Samples with this true label do not count.
+        sparse_y_true, sparse_y_pred: Whether these are labels; otherwise the largest along `axis` is the label.
+        axis: Of the classes.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ):
+        super().__init__(dtype or "int32", name)
+        self.num_classes = num_classes
+        self.target_class_ids = list(target_class_ids)
+        if max(self.target_class_ids) >= num_classes:
+            raise ValueError(
+                f"{type(self).__name__} expected target_class_ids below {num_classes}, got {target_class_ids}"
+            )
+        self.ignore_class = ignore_class
+        self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
+        self.axis = axis
+        self.total_cm = self.add_variable((num_classes, num_classes), name="total_confusion_matrix")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        true = self._labels(y_true, self.sparse_y_true)
+        predicted = self._labels(y_pred, self.sparse_y_pred)
+        weights = np.broadcast_to(1.0 if sample_weight is None else np.ravel(sample_weight), true.shape)
+        counts = (true >= 0) & (true < self.num_classes) & (predicted >= 0) & (predicted < self.num_classes)
+        if self.ignore_class is not None:
+            counts &= true != self.ignore_class
+        np.add.at(self.total_cm.value, (true[counts], predicted[counts]), weights[counts])
+
+    def _labels(self, values: Any, sparse: bool) -> np.ndarray:
+        values = np.asarray(values)
+        return (values if sparse else values.argmax(axis=self.axis)).astype(np.int64).ravel()
+
+    def result(self) -> float:
+        matrix = self.total_cm.value
+        right = np.diag(matrix)[self.target_class_ids]
+        union = (matrix.sum(axis=0) + matrix.sum(axis=1))[self.target_class_ids] - right
+        occurs = union > 1e-9
+        shares = np.divide(right, union + config.epsilon(), out=np.zeros_like(right), where=occurs)
+        return float(shares.sum() / (occurs.sum() + config.epsilon()))
+
+
+@saving.builtin("keras.metrics")
+class MeanIoU(IoU):
+    """The mean over all classes; arguments as in `IoU`."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ):
+        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+
+
+@saving.builtin("keras.metrics")
+class BinaryIoU(IoU):
+    """Of the classes 0 and 1, y_pred above or at `threshold` being 1; other arguments as in `IoU`."""
+
+    def __init__(
+        self,
+        target_class_ids: Sequence[int] = (0, 1),
+        threshold: float = 0.5,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(2, target_class_ids, name, dtype)
+        self.threshold = threshold
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        super().update_state(y_true, np.asarray(y_pred) >= self.threshold, sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("name", "dtype", "target_class_ids", "threshold")}
+
+
+@saving.builtin("keras.metrics")
+class OneHotIoU(IoU):
+    """For one-hot y_true, and y_pred of one value each class; arguments as in `IoU`."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ):
+        super().__init__(num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis)
+
+
+@saving.builtin("keras.metrics")
+class OneHotMeanIoU(MeanIoU):
+    """For one-hot y_true, and y_pred of one value each class; arguments as in `MeanIoU`."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ):
+        super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

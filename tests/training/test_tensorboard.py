@@ -1,0 +1,38 @@
+"""The TensorBoard callback: what is in the files that it writes."""
+
+import numpy as np
+import pytest
+
+from recurra import Input, Sequential, callbacks, layers
+
+pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
+
+
+def tags(folder):
+    """Returns the tags of a run, with the number of times that each was logged."""
+    from tensorboardX.proto import event_pb2
+
+    (file,) = folder.glob("events*")
+    data, found = file.read_bytes(), {}
+    while data:  # a record: its length in 8 bytes, 4 of a checksum, the event, 4 of a checksum
+        size = int.from_bytes(data[:8], "little")
+        for value in event_pb2.Event.FromString(data[12 : 12 + size]).summary.value:
+            found[value.tag] = found.get(value.tag, 0) + 1
+        data = data[16 + size :]
+    return found
+
+
+def test_logs_hold_losses_rates_and_histograms(tmp_path):
+    model = Sequential([Input((4, 1)), layers.GRU(2, name="gru"), layers.Dense(1, name="head")])
+    model.compile("adam", "mse", metrics=["mae"])
+    x, y = np.ones((8, 4, 1), "float32"), np.ones((8, 1), "float32")
+    log = callbacks.TensorBoard(tmp_path, histogram_freq=2, update_freq=1, write_steps_per_second=True)
+    model.fit(x, y, batch_size=4, epochs=3, validation_data=(x, y), callbacks=[log], verbose=0)
+    train = tags(tmp_path / "train")
+    assert train["epoch_loss"] == train["epoch_mae"] == train["epoch_learning_rate"] == 3
+    assert train["epoch_steps_per_second"] == 3
+    assert train["batch_loss"] == 6
+    assert train["head/kernel/histogram"] == 2
+    validation = tags(tmp_path / "validation")
+    assert validation["epoch_loss"] == 3
+    assert validation["evaluation_loss_vs_iterations"] == 3
