@@ -44,11 +44,11 @@ def test_the_forecast_extra_installs_what_forecasts_import():
     assert requirements("forecast") <= imported
 
 
-def test_the_base_installs_what_the_rest_imports():
+def test_the_base_and_tensorboard_install_what_the_rest_imports():
     extras = ("forecasting", "cli", "interop")
     rest = [folder for folder in PACKAGE.iterdir() if folder.is_dir() and folder.name not in extras]
     imported = set().union(*map(imports, rest))
-    assert imported <= requirements(None)
+    assert imported - requirements(None) == requirements("tensorboard")
 
 
 def test_the_interop_extra_installs_what_files_need():

@@ -32,7 +32,7 @@ def test_logs_hold_losses_rates_and_histograms(tmp_path):
     assert train["epoch_loss"] == train["epoch_mae"] == train["epoch_learning_rate"] == 3
     assert train["epoch_steps_per_second"] == 3
     assert train["batch_loss"] == 6
-    assert train["head/kernel/histogram"] == 2
+    assert train[f"{model.weights[-2].path}/histogram"] == 2
     validation = tags(tmp_path / "validation")
     assert validation["epoch_loss"] == 3
     assert validation["evaluation_loss_vs_iterations"] == 3

@@ -123,8 +123,8 @@ class Trainer:
         return inputs, targets, self._weights(sample_weight, len(targets), who)
 
     def _batch(self, item: Any, class_weight: Any = None, who: str = "fit") -> Batch:
-        """Returns x, (x, y) or (x, y, sample_weight) of an iterable as a batch."""
-        parts = (*item, None, None)[:3] if isinstance(item, tuple) else (item, None, None)
+        """Returns x, (x, y) or (x, y, sample_weight) of an iterable, as a tuple or a list, as a batch."""
+        parts = (*item, None, None)[:3] if isinstance(item, (tuple, list)) else (item, None, None)
         parts = tuple(_from_tensor(part) for part in parts)
         return self._arrays(parts[0], parts[1], parts[2], class_weight, who)
 
