@@ -44,6 +44,12 @@ class GRUCell(RecurrentCell):
     def bias_shape(self) -> tuple[int, ...]:
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
+    def _step_options(self) -> dict[str, Any]:
+        return {
+            "recurrent_activation": activations.name_of(self.recurrent_activation),
+            "reset_after": self.reset_after,
+        }
+
     def _forward_op(self, inputs: Any, states: list[Any], mask: Any, **options: Any) -> Any:
         bias = None if self.bias is None else self.bias.value
         return ops.gru_forward(

@@ -57,6 +57,9 @@ class LSTMCell(RecurrentCell):
 
         return unit_forget
 
+    def _step_options(self) -> dict[str, Any]:
+        return {"recurrent_activation": activations.name_of(self.recurrent_activation)}
+
     def _forward_op(self, inputs: Any, states: list[Any], mask: Any, **options: Any) -> Any:
         bias = None if self.bias is None else self.bias.value
         return ops.lstm_forward(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _tree, activations, constraints, initializers, regularizers, saving
+from recurra import _tree, activations, constraints, initializers, ops, regularizers, saving
 from recurra._checks import expected, fraction, positive_int
 from recurra.layers.base import Layer, is_shape, snake_case
 from recurra.random import SeedGenerator
@@ -216,6 +216,27 @@ class RecurrentCell(Layer):
         if dx is not None and cache.input_mask is not None:
             dx = dx * cache.input_mask
         return dx, dstates
+
+    def bind_step(self, x: np.ndarray, y: np.ndarray, before: list[np.ndarray], after: list[np.ndarray]) -> Any:
+        """Returns a call of one time step with the weights as they are now; see `ops.bind_step`."""
+        weights = [None if w is None else w.numpy() for w in (self.kernel, self.recurrent_kernel, self.bias)]
+        name = snake_case(type(self).__name__).removesuffix("_cell")
+        options = {"activation": activations.name_of(self.activation)} | self._step_options()
+        bound = ops.bind_step(name, x, y, before, after, weights, **options)
+        if bound is not None:
+            return bound
+
+        def step() -> None:
+            outputs, states, _ = self.run_forward(x, list(before), None, None, keep_cache=False)
+            y[...] = outputs
+            for state, new in zip(after, states, strict=True):
+                state[...] = new
+
+        return step
+
+    def _step_options(self) -> dict[str, Any]:
+        """Returns the options of `ops.bind_step` that other cells do not have."""
+        return {}
 
     def _forward_op(self, inputs: Any, states: list[Any], mask: Any, **options: Any) -> Any:
         raise NotImplementedError

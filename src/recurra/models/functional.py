@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from recurra.layers.base import Layer, is_shape, plain_numbers_as_array
 from recurra.layers.symbolic import KerasTensor, Node
 from recurra.models.graph import Graph, GraphCache, node_of
 from recurra.models.model import Model
+
+if TYPE_CHECKING:
+    from recurra.models.stream import Stream
 
 
 class _NotBuiltError(ValueError, AttributeError):
@@ -127,6 +130,23 @@ class GraphModel(Model):
         if array.ndim != rank or (last is not None and array.shape[-1] != last):
             raise ValueError(expected(f"input {name!r} of model {self.name!r}", f"shape {tensor.shape}", array.shape))
         return np.ascontiguousarray(array, tensor.dtype)
+
+    def stream(self, n: int | None = None) -> Stream:
+        """Returns a `Stream`: the model fed one time step after the other.
+
+        Args:
+            n: Number of sequences that are stepped together; None for one, without a batch axis.
+
+        >>> model = recurra.Sequential([recurra.Input((None, 1)), recurra.layers.LSTM(8), recurra.layers.Dense(1)])
+        >>> stream = model.stream()
+        >>> outputs = [stream.step(value) for value in (0.1, 0.2, 0.3)]
+        >>> sequence = np.array([[[0.1], [0.2], [0.3]]], np.float32)
+        >>> bool(outputs[-1] == model.predict(sequence, verbose=0)[0])
+        True
+        """
+        from recurra.models.stream import Stream
+
+        return Stream(self, n)
 
     def cast_inputs(self, inputs: Any) -> Any:
         self.build_for(inputs)

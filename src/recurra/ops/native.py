@@ -7,8 +7,9 @@ bits depend neither on NumPy's BLAS nor on its threads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -409,6 +410,48 @@ def gru_backward(
     gates, dy = cache.take_gates(), _ready(dy, weights.dtype)
     _native.gru_backward(dx, dh, dkernel, drecurrent_kernel, dbias, gates, dy, *cache.arrays, *cache.options)
     return dx, dh
+
+
+def bind_step(
+    cell: str,
+    x: Array,
+    y: Array,
+    before: Sequence[Array],
+    after: Sequence[Array],
+    weights: Sequence[Array | None],
+    *,
+    activation: Activation,
+    recurrent_activation: Activation = "sigmoid",
+    reset_after: bool = True,
+) -> Callable[[], None] | None:
+    """Returns a call that takes one time step between arrays that stay where they are, or None without such a kernel.
+
+    Args:
+        cell: "simple_rnn", "lstm" or "gru".
+        x: (N, 1, D), read at each call.
+        y: (N, H), written.
+        before, after: States (N, H), read and written.
+        weights: kernel, recurrent_kernel, bias or None.
+        activation, recurrent_activation, reset_after: As for the whole sequence.
+    """
+    if not _is_fused(None, None, activation, recurrent_activation):
+        return None
+    functions: tuple[Any, ...] = (_FUNCTIONS[activation], _FUNCTIONS[recurrent_activation])
+    order = (False, False, False)  # go_backwards, zero_output_for_mask, return_sequences
+    if cell == "simple_rnn":
+        return partial(_native.simple_rnn_forward, y, *after, None, x, *weights, *before, None, functions[0], *order)
+    if cell == "lstm":
+        return partial(
+            _native.lstm_forward, y, *after, None, None, None, x, *weights, *before, None, *functions, *order
+        )
+    return partial(
+        _native.gru_forward, y, *after, None, None, x, *weights, *before, None, reset_after, *functions, *order
+    )
+
+
+def bind_matmul(a: Array, b: Array, bias: Array | None, out: Array) -> Callable[[], None]:
+    """Returns a call of `matmul` between arrays that stay where they are."""
+    return partial(_native.matmul, out, a, b, bias, False, False, False)
 
 
 def dense_forward(x: Array, kernel: Array, bias: Array | None, activation: Activation = "linear") -> tuple[Array, Any]:

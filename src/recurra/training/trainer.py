@@ -286,6 +286,9 @@ class Trainer:
             self.build_for(x)  # type: ignore[attr-defined]
             inputs = self.standardize_inputs(x)  # type: ignore[attr-defined]
             inputs = inputs if isinstance(inputs, list) else _tree.flatten(inputs)
+            silent = not callbacks and not verbose and not steps
+            if silent and len(inputs) == 1 and 0 < len(inputs[0]) <= (batch_size or 32):
+                return self.run(inputs, None, False, {}, False)[0]  # type: ignore[attr-defined]
             source = ArrayBatches(inputs, [], [], batch_size=batch_size, who="predict")
         callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
         return loop.predict(self, limited(source, steps)(), callbacks)

@@ -1,0 +1,89 @@
+"""Streams give the bits of the whole sequence."""
+
+import numpy as np
+import pytest
+
+from recurra import Input, Sequential, layers
+
+KINDS = {
+    "simple_rnn": lambda **o: layers.SimpleRNN(5, **o),
+    "lstm": lambda **o: layers.LSTM(33, **o),
+    "gru": lambda **o: layers.GRU(16, **o),
+    "gru_before": lambda **o: layers.GRU(7, reset_after=False, **o),
+    "lstm_elu": lambda **o: layers.LSTM(6, activation="elu", **o),
+}
+
+
+def sequences(rows, timesteps=9, features=2):
+    return np.random.default_rng(0).normal(size=(rows, timesteps, features)).astype("float32")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", [1, 3, 40])
+def test_a_stream_gives_the_bits_of_the_sequence(kind, rows):
+    make = KINDS[kind]
+    line = [make(return_sequences=True), layers.Dropout(0.5), layers.LayerNormalization(), make(return_sequences=True)]
+    model = Sequential([Input((None, 2)), *line, layers.Dense(4, activation="tanh"), layers.Dense(3)])
+    x = sequences(rows)
+    wanted = model.predict(x, batch_size=rows, verbose=0)
+    stream = model.stream(rows)
+    for t in range(x.shape[1]):
+        np.testing.assert_array_equal(stream.step(x[:, t]), wanted[:, t])
+
+
+def test_one_sequence_needs_no_batch_axis():
+    model = Sequential([Input((None, 1)), layers.LSTM(32), layers.Dense(1)])
+    x = sequences(1, features=1)
+    stream = model.stream()
+    outputs = [stream.step(value) for value in x[0, :, 0]]
+    assert outputs[0].shape == (1,)
+    for t in range(9):
+        np.testing.assert_array_equal(outputs[t], model.predict(x[:, : t + 1], verbose=0)[0])
+
+
+def test_states_go_out_and_in_and_reset():
+    model = Sequential([Input((None, 2)), layers.LSTM(4, return_sequences=True), layers.GRU(3)])
+    x = sequences(3)
+    stream, other = model.stream(3), model.stream(3)
+    stream.step(x[:, 0])
+    kept = stream.state
+    assert [state.shape for state in kept] == [(3, 4), (3, 4), (3, 3)]
+    after = stream.step(x[:, 1])
+    other.state = kept
+    np.testing.assert_array_equal(other.step(x[:, 1]), after)
+    stream.reset([1])
+    fresh = model.stream(3)
+    mixed = stream.step(x[:, 2])
+    np.testing.assert_array_equal(mixed[1], fresh.step(x[:, 2])[1])
+    assert not np.array_equal(mixed[0], fresh.step(x[:, 2])[0])
+    stream.reset()
+    np.testing.assert_array_equal(stream.step(x[:, 0]), model.predict(x[:, :1], verbose=0))
+
+
+def test_a_stream_keeps_the_weights_that_it_was_made_with():
+    model = Sequential([Input((None, 2)), layers.GRU(4), layers.Dense(1)])
+    x = sequences(1)
+    stream = model.stream(1)
+    before = stream.step(x[:, 0])
+    model.set_weights([2 * weight for weight in model.get_weights()])
+    stream.reset()
+    np.testing.assert_array_equal(stream.step(x[:, 0]), before)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [layers.Bidirectional(layers.GRU(2)), layers.GRU(2, go_backwards=True), layers.Conv1D(2, 3), layers.Flatten()],
+    ids=["bidirectional", "backwards", "convolution", "flatten"],
+)
+def test_layers_that_need_the_whole_sequence_are_refused(layer):
+    model = Sequential([Input((5, 2)), layer])
+    with pytest.raises(ValueError, match="stream expected"):
+        model.stream()
+
+
+def test_wrong_shapes_are_refused():
+    stream = Sequential([Input((None, 2)), layers.GRU(4)]).stream(3)
+    with pytest.raises(ValueError, match="shape"):
+        stream.step(np.ones((3, 5)))
+    with pytest.raises(ValueError, match="states of shapes"):
+        stream.state = [np.zeros((2, 4))]
