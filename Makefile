@@ -37,7 +37,6 @@ bench: .venv/.forecast ## the figures of the README, measured on this machine
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/textbook_job.py
 	$(BIN)/python benchmarks/train_step.py
-	$(BIN)/python benchmarks/predict.py
 
 bits: .venv/.build ## every kernel on every target and for 1, 2, 3 and 8 threads: the same bits? (NEON under qemu if installed)
 	PATH="$(CURDIR)/$(BIN):$$PATH" native/tests/run_bits_check.sh build/bits

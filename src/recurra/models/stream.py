@@ -45,16 +45,14 @@ class Stream:
         if len(model.inputs) != 1 or len(model.inputs[0].shape) != 3:
             raise ValueError(expected("stream", "a model of one input (batch, timesteps, features)", model.input_shape))
         features = model.inputs[0].shape[-1]
-        self._x = np.zeros((rows, 1, features), model.inputs[0].dtype)
+        x = np.zeros((rows, 1, features), model.inputs[0].dtype)
+        self._x: np.ndarray = x[0, 0] if n is None else x[:, 0]
         self._cells: list[_CellStep] = []
         self._calls: list[Callable[[], None]] = []
-        x = self._x
         for layer in _line_of(model):
             call, x = self._bind(layer, x)
             self._calls.append(call)
-        self._y = x.reshape(rows, -1)
-        if n is None:
-            self._x, self._y = self._x.reshape(features), self._y.reshape(-1)
+        self._y: np.ndarray = x.reshape(-1) if n is None else x.reshape(rows, -1)
 
     def _bind(self, layer: Any, x: np.ndarray) -> tuple[Callable[[], None], np.ndarray]:
         """Returns a call of the layer on `x` (N, 1, D), and the array (N, 1, H) that it writes."""
@@ -70,7 +68,7 @@ class Stream:
             )
         if type(layer) is layers.Dense and named.name_of(layer.activation) == "linear":
             kernel, bias = layer.kernel.numpy(), None if layer.bias is None else layer.bias.numpy()
-            y = np.empty((len(x), 1, layer.units), layer.dtype)
+            y = np.zeros((len(x), 1, layer.units), layer.dtype)
             return ops.bind_matmul(x[:, 0], kernel, bias, y[:, 0]), y
         y = np.asarray(layer.run(x, None, False, {}, False)[0])
 
@@ -124,7 +122,7 @@ class _CellStep:
 
     def __init__(self, cell: RecurrentCell, x: np.ndarray):
         shape = (len(x), cell.units)
-        y = np.empty(shape, cell.dtype)
+        y = np.zeros(shape, cell.dtype)  # layers behind are tried on it
         self._sets = tuple([np.zeros(shape, cell.dtype) for _ in range(cell.states)] for _ in range(2))
         one, other = self._sets
         self._calls = (cell.bind_step(x, y, one, other), cell.bind_step(x, y, other, one))
