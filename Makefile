@@ -7,11 +7,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CXX_FILES := $(shell find native -name '*.h' -o -name '*.cpp')
 BUILT_FROM := pyproject.toml CMakeLists.txt src/recurra/_version.py $(shell find native -type f)
 
-.PHONY: help demo test lint format bench bits wheel clean
+.PHONY: help demo test lint format bench bits bits-golden wheel clean
 .DELETE_ON_ERROR:
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.forecast ## the teaching notebook's four models, then a forecast with a picture
 	$(BIN)/python examples/teaching_notebook.py
@@ -38,8 +38,11 @@ bench: .venv/.forecast ## the figures of the README, measured on this machine
 	$(BIN)/python benchmarks/textbook_job.py
 	$(BIN)/python benchmarks/train_step.py
 
-bits: .venv/.build ## every kernel on every target and for 1, 2, 3 and 8 threads: the same bits? (NEON under qemu if installed)
+bits: .venv/.build ## golden runs and every kernel, every target, 1 to 8 threads: the same bits? (NEON under qemu if installed)
 	PATH="$(CURDIR)/$(BIN):$$PATH" native/tests/run_bits_check.sh build/bits
+
+bits-golden: .venv/.build ## write tests/golden/bits.txt anew: for a change that moves bits and says so in its message
+	PATH="$(CURDIR)/$(BIN):$$PATH" native/tests/run_bits_check.sh build/bits --write
 
 wheel: .venv/.build ## dist/recurra-*.whl
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .

@@ -1,9 +1,12 @@
-"""The same seed gives the same bits: for any number of threads and for every target with hardware FMA."""
+"""The same seed gives the same bits: for any number of threads, on every target with hardware FMA, and however a batch
+or a sequence is cut; and the bits kept in golden/bits.txt."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +14,16 @@ import pytest
 import recurra
 from recurra import layers
 
+GOLDEN = Path(__file__).parent / "golden"
+TARGETS = ("avx512", "avx2", "neon")  # those with hardware FMA; the generic one rounds twice and is exempt
+THREADS = (1, 2, 3, 5, 8)
 KINDS = ["SimpleRNN", "LSTM", "GRU", "GRU-reset_before", "Bidirectional"]
-SCRIPT = "import sys; from test_bits import trained_hash; print(trained_hash(sys.argv[1]))"
+STREAMING = KINDS[:-1]
+SIZES = {  # rows of a batch, timesteps, features, units; enough work for teams, which split the first by rows
+    "by_rows": (32, 12, 3, 64),
+    "by_units": (6, 4, 1, 256),
+}
+SCRIPT = "import json; from test_bits import hashes; print(json.dumps(hashes()))"
 
 
 def recurrent(kind, units, **options):
@@ -23,61 +34,178 @@ def recurrent(kind, units, **options):
     return getattr(layers, kind)(units, **options)
 
 
-def trained_hash(kind):
-    """Returns a hash of predictions, losses, weights and optimizer state after 20 training steps with dropout."""
-    recurra.utils.set_random_seed(7)
-    x = np.random.default_rng(1).standard_normal((40, 9, 3)).astype("float32")
-    y = np.tanh(x.sum(axis=(1, 2)))[:, None]
-    model = recurra.Sequential(
-        [
-            recurra.Input((9, 3)),
-            recurrent(kind, 37, return_sequences=True, dropout=0.1),
-            recurrent(kind, 20),
-            layers.Dense(5, activation="gelu"),
-            layers.Dense(1),
-        ]
-    )
-    model.compile(optimizer=recurra.optimizers.Adam(0.01, global_clipnorm=1.0), loss="mse")
-    history = model.fit(x, y, batch_size=8, epochs=4, verbose=0)
-    digest = hashlib.sha256(np.asarray(history.history["loss"]).tobytes())
-    for array in [model.predict(x, verbose=0), *model.get_weights(), *map(np.asarray, model.optimizer.variables)]:
+def digest_of(arrays):
+    digest = hashlib.sha256()
+    for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
-def hash_in_a_new_process(kind, **environment):
+def trained_hash(model, x, batch_size):
+    """Returns a hash of predictions, losses, weights and optimizer state after fifty training steps."""
+    y = np.tanh(x.sum(axis=(1, 2)))[:, None]
+    model.compile(optimizer=recurra.optimizers.Adam(0.01, global_clipnorm=1.0), loss="mse")
+    steps = -(-len(x) // batch_size)
+    history = model.fit(x, y, batch_size=batch_size, epochs=50 // steps, verbose=0)
+    predictions = model.predict(x, batch_size=len(x), verbose=0)
+    variables = [variable.numpy() for variable in model.optimizer.variables]
+    return digest_of([history.history["loss"], predictions, *model.get_weights(), *variables])
+
+
+def values(*shape):
+    return np.random.default_rng(1).standard_normal(shape).astype("float32")
+
+
+def hash_with_dropout(kind):
+    """Training on the equations of ops.reference over native primitives, in float32."""
+    recurra.utils.set_random_seed(7)
+    recurrents = [recurrent(kind, 37, return_sequences=True, dropout=0.1), recurrent(kind, 20)]
+    line = [*recurrents, layers.Dense(5, activation="gelu"), layers.Dense(1)]
+    return trained_hash(recurra.Sequential([recurra.Input((9, 3)), *line]), values(36, 9, 3), 8)
+
+
+def hash_of_size(kind, size):
+    """Training on the fused kernels at a size for teams."""
+    recurra.utils.set_random_seed(7)
+    rows, timesteps, features, units = SIZES[size]
+    model = recurra.Sequential([recurra.Input((timesteps, features)), recurrent(kind, units), layers.Dense(1)])
+    return trained_hash(model, values(4 * rows + 2, timesteps, features), rows)
+
+
+def forward_and_backward(kind, x, dy):
+    """Returns outputs, final states, dx and the gradients of the initial states: arrays whose rows are sequences."""
+    recurra.utils.set_random_seed(7)
+    layer = recurrent(kind, 48, return_sequences=True, return_state=True)
+    layer.build(x.shape)
+    results, cache = layer.forward(x)
+    dx, others = layer.backward_all([dy, *results[1:]], cache)
+    return [np.asarray(array) for array in (*results, dx, *others["initial_state"])]
+
+
+def hash_of_passes(kind):
+    return digest_of(forward_and_backward(kind, values(100, 6, 3), values(100, 6, 96 if kind == KINDS[-1] else 48)))
+
+
+def line_model(kind, units):
+    recurra.utils.set_random_seed(7)
+    line = [recurrent(kind, units, return_sequences=True), recurrent(kind, 33, return_sequences=True), layers.Dense(3)]
+    return recurra.Sequential([recurra.Input((None, 2)), *line])
+
+
+def streamed(kind, rows):
+    """Returns what the stream of a model gives, and what the whole sequences give."""
+    model, x = line_model(kind, 96), values(rows, 11, 2)
+    stream = model.stream(rows)
+    return np.stack([stream.step(x[:, t]) for t in range(11)], axis=1), model.predict(x, batch_size=rows, verbose=0)
+
+
+def hashes():
+    """Returns a hash for each kind and each way to compute: what has to be equal for threads and targets."""
+    found = {}
+    for kind in KINDS:
+        found[kind, "passes"] = hash_of_passes(kind)
+        found[kind, "dropout"] = hash_with_dropout(kind)
+        for size in SIZES:
+            found[kind, size] = hash_of_size(kind, size)
+    for kind in STREAMING:
+        found[kind, "streams"] = digest_of([array for rows in (1, 40) for array in streamed(kind, rows)])
+    return {" ".join(names): value for names, value in found.items()}
+
+
+@pytest.fixture
+def threads():
+    before = recurra.get_num_threads()
+    yield recurra.set_num_threads
+    recurra.set_num_threads(before)
+
+
+def run_python(*arguments, **environment):
     paths = [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
     run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, kind],
+        [sys.executable, *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    return run.stdout.strip()
+    return run.stdout
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_training_gives_the_same_bits_for_any_number_of_threads(kind):
-    before = recurra.get_num_threads()
-    try:
-        hashes = set()
-        for threads in (1, 2, 3, 8):
-            recurra.set_num_threads(threads)
-            hashes.add(trained_hash(kind))
-    finally:
-        recurra.set_num_threads(before)
-    assert len(hashes) == 1
+def on(target):
+    return {"RECURRA_TARGET": target, "RECURRA_NUM_THREADS": "1"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_training_gives_the_same_bits_on_avx2_and_avx512(kind):
+def skip_without(*targets):
     supported = recurra.native_info()["supported"]
-    if not {"avx2", "avx512"} <= set(supported):
-        pytest.skip(f"this CPU has {', '.join(supported)}, not both AVX2 and AVX-512")
-    hashes = {target: hash_in_a_new_process(kind, RECURRA_TARGET=target) for target in ("avx2", "avx512")}
-    assert hashes["avx2"] == hashes["avx512"]
+    missing = [target for target in targets if target not in supported]
+    if missing:
+        pytest.skip(f"this CPU has {', '.join(supported)}, but not {' and '.join(missing)}")
+
+
+@pytest.mark.parametrize("way", ["dropout", *SIZES])
+@pytest.mark.parametrize("kind", KINDS)
+def test_fifty_training_steps_give_the_same_bits_for_any_number_of_threads(kind, way, threads):
+    found = set()
+    for count in THREADS:
+        threads(count)
+        found.add(hash_with_dropout(kind) if way == "dropout" else hash_of_size(kind, way))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_forward_and_backward_give_the_same_bits_for_any_number_of_threads(kind, threads):
+    found = set()
+    for count in THREADS:
+        threads(count)
+        found.add(hash_of_passes(kind))
+    assert len(found) == 1
+
+
+def test_passes_training_and_streams_give_the_same_bits_on_avx2_and_avx512():
+    skip_without("avx2", "avx512")
+    first, second = (json.loads(run_python("-c", SCRIPT, **on(target))) for target in ("avx2", "avx512"))
+    assert first == second
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_golden_runs_give_the_bits_that_are_kept(target):
+    skip_without(target)
+    kept = [line for line in (GOLDEN / "bits.txt").read_text().splitlines() if not line.startswith("#")]
+    runs = run_python(GOLDEN / "runs.py", **on(target)).splitlines()
+    assert len(runs) == 30
+    assert runs == kept[:30], "`make bits-golden` if the bits were meant to move; the commit message says so"
+
+
+@pytest.mark.parametrize("rows", [1, 7, 64])
+@pytest.mark.parametrize("kind", STREAMING)
+def test_a_stream_gives_the_bits_of_the_whole_sequence_for_any_number_of_threads(kind, rows, threads):
+    found = []
+    for count in (1, 5):
+        threads(count)
+        found += streamed(kind, rows)
+    for array in found[1:]:
+        np.testing.assert_array_equal(array, found[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_predictions_have_the_same_bits_however_the_rows_are_cut_into_batches(kind, threads):
+    threads(5)
+    model, x = line_model(kind, 96), values(100, 11, 2)
+    whole = model.predict(x, batch_size=100, verbose=0)
+    for batch_size in (1, 7, 64):
+        np.testing.assert_array_equal(model.predict(x, batch_size=batch_size, verbose=0), whole)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_of_inputs_and_states_have_the_same_bits_however_the_rows_are_cut(kind, threads):
+    threads(5)
+    x, dy = values(100, 6, 3), values(100, 6, 96 if kind == "Bidirectional" else 48)
+    whole = forward_and_backward(kind, x, dy)
+    for size in (1, 7, 64):
+        parts = [forward_and_backward(kind, x[i : i + size], dy[i : i + size]) for i in range(0, 100, size)]
+        for array, pieces in zip(whole, zip(*parts, strict=True), strict=True):
+            np.testing.assert_array_equal(np.concatenate(pieces), array)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others():

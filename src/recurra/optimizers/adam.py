@@ -9,7 +9,7 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import expected, fraction
-from recurra.optimizers.arithmetic import cast, power
+from recurra.optimizers.arithmetic import cast, power, whole_power
 from recurra.optimizers.base import Optimizer
 
 
@@ -66,8 +66,9 @@ class Adam(_Moments):
         return [*self.slots, ("velocity_hat",)] if self.amsgrad else self.slots
 
     def update(self, w: np.ndarray, g: np.ndarray, *slots: np.ndarray, learning_rate: float, step: int) -> None:
-        root = np.sqrt(1 - power(self.beta_2, step, w.dtype))
-        alpha = learning_rate * root / (1 - power(self.beta_1, step, w.dtype))
+        rate, one = w.dtype.type(learning_rate), w.dtype.type(1)
+        root = np.sqrt(one - power(self.beta_2, step, w.dtype))
+        alpha = rate * root / (one - power(self.beta_1, step, w.dtype))
         m, v, *others = slots
         vhat = others[0] if self.amsgrad else None
         options = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
@@ -159,7 +160,7 @@ class Nadam(_Moments):
     def before_update(self, step: int) -> None:
         dtype = self._product.value.dtype
         self._product.value *= self.beta_1
-        self._product.value *= 1 - dtype.type(0.96**step) * dtype.type(0.5)
+        self._product.value *= 1 - dtype.type(whole_power(0.96, step)) * dtype.type(0.5)
 
     def update(self, w: np.ndarray, g: np.ndarray, *slots: np.ndarray, learning_rate: float, step: int) -> None:
         m, v = slots

@@ -10,9 +10,20 @@ import numpy as np
 from recurra import ops
 
 
-def power(base: float, exponent: float, dtype: np.dtype) -> Any:
-    """Returns base ** exponent in `dtype`. Keras passes a constant through float32 first, in float64 too."""
-    return dtype.type(cast(base, dtype).item() ** exponent)
+def power(base: float, exponent: int, dtype: np.dtype) -> Any:
+    """Returns base ** exponent in `dtype`, with the base rounded to float32 first as `cast` does."""
+    return dtype.type(whole_power(cast(base, dtype).item(), exponent))
+
+
+def whole_power(base: float, exponent: int) -> float:
+    """Returns base ** exponent as a product of squares: `**` takes libm's, whose last bit differs between systems."""
+    result = 1.0
+    while exponent:
+        if exponent & 1:
+            result *= base
+        base *= base
+        exponent >>= 1
+    return result
 
 
 def cast(value: float, dtype: np.dtype) -> Any:
