@@ -43,7 +43,7 @@ def digest_of(arrays):
 
 def trained_hash(model, x, batch_size):
     """Returns a hash of predictions, losses, weights and optimizer state after fifty training steps."""
-    y = np.tanh(x.sum(axis=(1, 2)))[:, None]
+    y = recurra.ops.tanh(x.sum(axis=(1, 2)))[:, None]
     model.compile(optimizer=recurra.optimizers.Adam(0.01, global_clipnorm=1.0), loss="mse")
     steps = -(-len(x) // batch_size)
     history = model.fit(x, y, batch_size=batch_size, epochs=50 // steps, verbose=0)
@@ -86,6 +86,13 @@ def hash_of_passes(kind):
     return digest_of(forward_and_backward(kind, values(100, 6, 3), values(100, 6, 96 if kind == KINDS[-1] else 48)))
 
 
+def hash_of_first_weights(kind):
+    recurra.utils.set_random_seed(7)
+    layer = recurrent(kind, 70, dtype="float64")
+    layer.build((None, 4, 3))
+    return digest_of(layer.get_weights())
+
+
 def line_model(kind, units):
     recurra.utils.set_random_seed(7)
     line = [recurrent(kind, units, return_sequences=True), recurrent(kind, 33, return_sequences=True), layers.Dense(3)]
@@ -109,6 +116,7 @@ def hashes():
             found[kind, size] = hash_of_size(kind, size)
     for kind in STREAMING:
         found[kind, "streams"] = digest_of([array for rows in (1, 40) for array in streamed(kind, rows)])
+        found[kind, "first weights, float64"] = hash_of_first_weights(kind)
     return {" ".join(names): value for names, value in found.items()}
 
 
@@ -133,7 +141,9 @@ def run_python(*arguments, **environment):
 
 
 def on(target):
-    return {"RECURRA_TARGET": target, "RECURRA_NUM_THREADS": "1"}
+    """Returns the environment of a process on that target, with NumPy's BLAS for such a processor too."""
+    core = {"avx512": "SkylakeX", "avx2": "Haswell", "neon": "ARMV8"}[target]
+    return {"RECURRA_TARGET": target, "RECURRA_NUM_THREADS": "1", "OPENBLAS_CORETYPE": core}
 
 
 def skip_without(*targets):

@@ -1,6 +1,6 @@
-// The ten golden runs over the kernel table alone: every kind of layer in float and in double, forward and backward over
-// five shapes, then fifty training steps. tests/golden/runs.py does the same through recurra's layers; tests/golden/bits.txt
-// keeps the hashes that both must give.
+// The ten golden runs over the kernel table alone: every kind of layer in float and in double, forward and backward
+// over five shapes, then fifty training steps. tests/golden/runs.py does the same through recurra's layers;
+// tests/golden/bits.txt keeps the hashes that both must give.
 #pragma once
 
 #include <cmath>
@@ -76,9 +76,9 @@ enum class Cell { simple_rnn, lstm, gru, gru_reset_before };
 template <typename T>
 struct Batch {
   int64_t N, L;
-  const T* x;         // (N, L, D)
-  const bool* mask;   // (N, L) or null
-  bool sequences;     // whether all timesteps are the output, or the last
+  const T* x;        // (N, L, D)
+  const bool* mask;  // (N, L) or null
+  bool sequences;    // whether all timesteps are the output, or the last
 };
 
 // A recurrent layer of one direction, with the results of its last run.
@@ -258,8 +258,8 @@ struct Adam {
   }
 };
 
-// Fifty steps of the layer's last output, Dense(1), mean squared error and Adam: ten times over 36 rows by eight, so that
-// the last batch of each round is smaller. Batches are powers of two: dividing by them is exact in any order.
+// Fifty steps of the layer's last output, Dense(1), mean squared error and Adam: ten times over 36 rows by eight, so
+// that the last batch of each round is smaller. Batches are powers of two: dividing by them is exact in any order.
 template <typename T>
 void check_training(const char* name, Cell cell, bool bidirectional, Random& random) {
   constexpr int64_t rows = 36, L = 5, D = 3, H = 33;
@@ -280,7 +280,8 @@ void check_training(const char* name, Cell cell, bool bidirectional, Random& ran
   const auto predict = [&](const Batch<T>& batch) {
     layer.forward(batch);
     Values<T> prediction(batch.N);
-    table.matmul({batch.N, 1, width, false, false, false, prediction.data(), layer.y.data(), kernel.data(), bias.data()});
+    table.matmul(
+        {batch.N, 1, width, false, false, false, prediction.data(), layer.y.data(), kernel.data(), bias.data()});
     return prediction;
   };
   std::vector<Adam<T>> optimizer(weights.size());

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import ops, saving
 from recurra._checks import expected, one_of
 
 
@@ -88,7 +88,7 @@ class OrthogonalRegularizer(Regularizer):
 
     def gradient(self, x: Any) -> np.ndarray:
         unit, norms, pairs = self._unit_rows(x)
-        dunit = self.factor / pairs * np.sign(self._products(unit)) @ unit
+        dunit = ops.matmul(self.factor / pairs * np.sign(self._products(unit)), unit)
         drows = (dunit - unit * (dunit * unit).sum(axis=1, keepdims=True)) / norms
         return (drows if self.mode == "rows" else drows.T).astype(np.asarray(x).dtype)
 
@@ -101,7 +101,7 @@ class OrthogonalRegularizer(Regularizer):
         return rows / norms, norms, len(rows) * (len(rows) - 1) / 2
 
     def _products(self, unit: np.ndarray) -> np.ndarray:
-        return unit @ unit.T * (1 - np.eye(len(unit), dtype=unit.dtype))
+        return ops.matmul(unit, unit, transpose_b=True) * (1 - np.eye(len(unit), dtype=unit.dtype))
 
 
 def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
