@@ -72,18 +72,24 @@ def hash_of_size(kind, size):
     return trained_hash(model, values(4 * rows + 2, timesteps, features), rows)
 
 
+def width_of(kind):
+    return 96 if kind == "Bidirectional" else 48
+
+
 def forward_and_backward(kind, x, dy):
-    """Returns outputs, final states, dx and the gradients of the initial states: arrays whose rows are sequences."""
+    """Returns two lists: arrays whose rows are sequences (outputs, states, their gradients), and weights' gradients."""
     recurra.utils.set_random_seed(7)
     layer = recurrent(kind, 48, return_sequences=True, return_state=True)
     layer.build(x.shape)
     results, cache = layer.forward(x)
     dx, others = layer.backward_all([dy, *results[1:]], cache)
-    return [np.asarray(array) for array in (*results, dx, *others["initial_state"])]
+    rows = [np.asarray(array) for array in (*results, dx, *others["initial_state"])]
+    return rows, [weight.grad for weight in layer.trainable_weights]
 
 
 def hash_of_passes(kind):
-    return digest_of(forward_and_backward(kind, values(100, 6, 3), values(100, 6, 96 if kind == KINDS[-1] else 48)))
+    rows, gradients = forward_and_backward(kind, values(100, 6, 3), values(100, 6, width_of(kind)))
+    return digest_of([*rows, *gradients])
 
 
 def hash_of_first_weights(kind):
@@ -210,10 +216,10 @@ def test_predictions_have_the_same_bits_however_the_rows_are_cut_into_batches(ki
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_of_inputs_and_states_have_the_same_bits_however_the_rows_are_cut(kind, threads):
     threads(5)
-    x, dy = values(100, 6, 3), values(100, 6, 96 if kind == "Bidirectional" else 48)
-    whole = forward_and_backward(kind, x, dy)
+    x, dy = values(100, 6, 3), values(100, 6, width_of(kind))
+    whole, _ = forward_and_backward(kind, x, dy)
     for size in (1, 7, 64):
-        parts = [forward_and_backward(kind, x[i : i + size], dy[i : i + size]) for i in range(0, 100, size)]
+        parts = [forward_and_backward(kind, x[i : i + size], dy[i : i + size])[0] for i in range(0, 100, size)]
         for array, pieces in zip(whole, zip(*parts, strict=True), strict=True):
             np.testing.assert_array_equal(np.concatenate(pieces), array)
 
