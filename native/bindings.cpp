@@ -2,18 +2,17 @@
 //
 // Outputs are passed in, allocated by ops/native.py. A check that fails throws a short fact; Python's public functions
 // have checked before and say it in a sentence.
+#include "bindings.h"
+
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
-#include <optional>
 #include <string>
 
+#include "arrays.h"
 #include "dispatch.h"
-#include "parallel.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -21,91 +20,30 @@ using namespace nb::literals;
 namespace recurra {
 namespace {
 
+// About what a sequence and a pass over elements cost: compute() wants to know.
+template <typename S>
+double flops(const S& s) {
+  return 8.0 * static_cast<double>(s.N * s.T_) * static_cast<double>((s.D + s.H + 20) * s.H);
+}
 template <typename T>
-using Array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
-template <typename T>
-using Input = Array<const T>;
-template <typename T>
-using Maybe = std::optional<Array<T>>;
-using Mask = std::optional<Input<bool>>;
-
-void require(bool holds, const char* fact) {
-  if (!holds) throw nb::value_error(fact);
+double flops(const Input<T>& x) {
+  return 20.0 * static_cast<double>(x.size());
 }
-
-template <typename A>
-bool has_shape(const A& array, std::initializer_list<int64_t> shape) {
-  if (array.ndim() != shape.size()) return false;
-  size_t axis = 0;
-  for (const int64_t length : shape) {
-    if (static_cast<int64_t>(array.shape(axis++)) != length) return false;
-  }
-  return true;
-}
-
-template <typename A>
-int64_t axis(const A& array, size_t index) {
-  return static_cast<int64_t>(array.shape(index));
-}
-
-// The data of an array of that shape; null for None.
-template <typename T>
-T* data(const Maybe<T>& array, std::initializer_list<int64_t> shape, const char* fact) {
-  if (!array) return nullptr;
-  require(has_shape(*array, shape), fact);
-  return array->data();
-}
-
-template <typename T>
-T* data(const Array<T>& array, std::initializer_list<int64_t> shape, const char* fact) {
-  require(has_shape(array, shape), fact);
-  return array.data();
-}
-
-Function sequence_function(int number) {
-  require(number >= 0 && number < kSequenceFunctions, "not an activation of the sequence kernels");
-  return static_cast<Function>(number);
-}
-
-template <typename F>
-void compute(F f) {
-  const nb::gil_scoped_release release;
-  const FlushDenormals flush;
-  f();
-}
-
-struct Options {
-  Function activation, recurrent_activation;
-  bool reset_after, go_backwards, zero_output_for_mask, return_sequences;
-};
-
-enum class Cell { simple_rnn, lstm, gru };
 
 // SequenceForward and SequenceBackward both: sizes, options and the arrays that they have in common.
 template <typename S, typename T>
-void set_common(S& s, Cell cell, const Options& o, const Input<T>& x, const Input<T>& kernel, const Input<T>& recurrent,
-                const Mask& mask) {
+void set_common(S& s, Cell cell, const SequenceOptions& o, const Input<T>& x, const Input<T>& kernel,
+                const Input<T>& recurrent, const Mask& mask) {
   require(x.ndim() == 3, "x must be (N, T, D)");
   require(recurrent.ndim() == 2, "recurrent_kernel must be (H, G*H)");
-  const int64_t gates = cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1;
-  s.N = axis(x, 0), s.T_ = axis(x, 1), s.D = axis(x, 2), s.H = axis(recurrent, 0);
+  const int64_t gates = gates_of(cell);
+  s.N = x.shape(0), s.T_ = x.shape(1), s.D = x.shape(2), s.H = recurrent.shape(0);
   require(s.H > 0, "recurrent_kernel must have rows");
   s.x = x.data();
   s.kernel = data(kernel, {s.D, gates * s.H}, "kernel must be (D, G*H)");
   s.recurrent = data(recurrent, {s.H, gates * s.H}, "recurrent_kernel must be (H, G*H)");
   s.mask = data<const bool>(mask, {s.N, s.T_}, "mask must be (N, T)");
-  s.activation = o.activation;
-  s.recurrent_activation = o.recurrent_activation;
-  s.reset_after = o.reset_after;
-  s.go_backwards = o.go_backwards;
-  s.zero_output_for_mask = o.zero_output_for_mask;
-  s.return_sequences = o.return_sequences;
-}
-
-template <typename T>
-T* bias_data(const Maybe<T>& bias, Cell cell, bool reset_after, int64_t H) {
-  if (cell == Cell::gru && reset_after) return data(bias, {2, 3 * H}, "bias must be (2, 3H)");
-  return data(bias, {(cell == Cell::gru ? 3 : cell == Cell::lstm ? 4 : 1) * H}, "bias must be (G*H)");
+  set_options(s, o);
 }
 
 template <typename T>
@@ -115,7 +53,7 @@ T* output_data(const Maybe<T>& y, bool return_sequences, int64_t N, int64_t step
 }
 
 template <typename T>
-SequenceForward<T> forward_arguments(Cell cell, const Options& o, const Array<T>& y, const Array<T>& h,
+SequenceForward<T> forward_arguments(Cell cell, const SequenceOptions& o, const Array<T>& y, const Array<T>& h,
                                      const Maybe<T>& gates, const Maybe<T>& hs, const Input<T>& x,
                                      const Input<T>& kernel, const Input<T>& recurrent, const Maybe<const T>& bias,
                                      const Maybe<const T>& h0, const Mask& mask) {
@@ -132,14 +70,14 @@ SequenceForward<T> forward_arguments(Cell cell, const Options& o, const Array<T>
 }
 
 template <typename T>
-SequenceBackward<T> backward_arguments(Cell cell, const Options& o, const Maybe<T>& dx, const Array<T>& dh,
+SequenceBackward<T> backward_arguments(Cell cell, const SequenceOptions& o, const Maybe<T>& dx, const Array<T>& dh,
                                        const Maybe<T>& dkernel, const Maybe<T>& drecurrent, const Maybe<T>& dbias,
                                        const Array<T>& gates, const Maybe<const T>& dy, const Input<T>& hs,
                                        const Input<T>& x, const Input<T>& kernel, const Input<T>& recurrent,
                                        const Mask& mask) {
   SequenceBackward<T> s{};
   set_common<SequenceBackward<T>, T>(s, cell, o, x, kernel, recurrent, mask);
-  const int64_t weight_gates = cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1;
+  const int64_t weight_gates = gates_of(cell);
   const int64_t slots = cell == Cell::simple_rnn ? 1 : 4;
   s.dx = data(dx, {s.N, s.T_, s.D}, "dx must be (N, T, D)");
   s.dh = data(dh, {s.N, s.H}, "dh must be (N, H)");
@@ -159,31 +97,28 @@ void define_sequences(nb::module_& m) {
       [](Array<T> y, Array<T> h, Maybe<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel,
          Maybe<const T> bias, Maybe<const T> h0, Mask mask, int activation, bool go_backwards,
          bool zero_output_for_mask, bool return_sequences) {
-        const Options o{sequence_function(activation), Function::linear, false, go_backwards,
-                        zero_output_for_mask,          return_sequences};
+        const SequenceOptions o =
+            sequence_options(activation, 0, false, go_backwards, zero_output_for_mask, return_sequences);
         const SequenceForward<T> s = forward_arguments<T>(Cell::simple_rnn, o, y, h, std::nullopt, hs, x, kernel,
                                                           recurrent_kernel, bias, h0, mask);
-        compute([&] { kernels().of<T>().simple_rnn_forward(s); });
+        compute(flops(s), [&] { kernels().of<T>().simple_rnn_forward(s); });
       },
-      "y"_a.noconvert(), "h"_a.noconvert(), "hs"_a.noconvert().none(), "x"_a.noconvert(), "kernel"_a.noconvert(),
-      "recurrent_kernel"_a.noconvert(), "bias"_a.noconvert().none(), "h0"_a.noconvert().none(),
-      "mask"_a.noconvert().none(), "activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
+      "y"_a, "h"_a, "hs"_a.none(), "x"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a.none(), "h0"_a.none(),
+      "mask"_a.none(), "activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
 
   m.def(
       "simple_rnn_backward",
       [](Maybe<T> dx, Array<T> dh, Maybe<T> dkernel, Maybe<T> drecurrent_kernel, Maybe<T> dbias, Array<T> dz,
          Maybe<const T> dy, Input<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel, Mask mask,
          int activation, bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
-        const Options o{sequence_function(activation), Function::linear, false, go_backwards,
-                        zero_output_for_mask,          return_sequences};
+        const SequenceOptions o =
+            sequence_options(activation, 0, false, go_backwards, zero_output_for_mask, return_sequences);
         const SequenceBackward<T> s = backward_arguments<T>(Cell::simple_rnn, o, dx, dh, dkernel, drecurrent_kernel,
                                                             dbias, dz, dy, hs, x, kernel, recurrent_kernel, mask);
-        compute([&] { kernels().of<T>().simple_rnn_backward(s); });
+        compute(flops(s), [&] { kernels().of<T>().simple_rnn_backward(s); });
       },
-      "dx"_a.noconvert().none(), "dh"_a.noconvert(), "dkernel"_a.noconvert().none(),
-      "drecurrent_kernel"_a.noconvert().none(), "dbias"_a.noconvert().none(), "dz"_a.noconvert(),
-      "dy"_a.noconvert().none(), "hs"_a.noconvert(), "x"_a.noconvert(), "kernel"_a.noconvert(),
-      "recurrent_kernel"_a.noconvert(), "mask"_a.noconvert().none(), "activation"_a, "go_backwards"_a,
+      "dx"_a.none(), "dh"_a, "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "dz"_a, "dy"_a.none(),
+      "hs"_a, "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "activation"_a, "go_backwards"_a,
       "zero_output_for_mask"_a, "return_sequences"_a);
 
   m.def(
@@ -192,24 +127,19 @@ void define_sequences(nb::module_& m) {
          Input<T> recurrent_kernel, Maybe<const T> bias, Maybe<const T> h0, Maybe<const T> c0, Mask mask,
          int activation, int recurrent_activation, bool go_backwards, bool zero_output_for_mask,
          bool return_sequences) {
-        const Options o{sequence_function(activation),
-                        sequence_function(recurrent_activation),
-                        false,
-                        go_backwards,
-                        zero_output_for_mask,
-                        return_sequences};
+        const SequenceOptions o = sequence_options(activation, recurrent_activation, false, go_backwards,
+                                                   zero_output_for_mask, return_sequences);
         SequenceForward<T> s =
             forward_arguments<T>(Cell::lstm, o, y, h, gates, hs, x, kernel, recurrent_kernel, bias, h0, mask);
         s.c = data(c, {s.N, s.H}, "c must be (N, H)");
         s.cs = data(cs, {s.T_ + 1, s.N, s.H}, "cs must be (T + 1, N, H)");
         s.c0 = data(c0, {s.N, s.H}, "c0 must be (N, H)");
         require((s.cs != nullptr) == (s.hs != nullptr), "hs and cs go together");
-        compute([&] { kernels().of<T>().lstm_forward(s); });
+        compute(flops(s), [&] { kernels().of<T>().lstm_forward(s); });
       },
-      "y"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert(), "gates"_a.noconvert().none(), "hs"_a.noconvert().none(),
-      "cs"_a.noconvert().none(), "x"_a.noconvert(), "kernel"_a.noconvert(), "recurrent_kernel"_a.noconvert(),
-      "bias"_a.noconvert().none(), "h0"_a.noconvert().none(), "c0"_a.noconvert().none(), "mask"_a.noconvert().none(),
-      "activation"_a, "recurrent_activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
+      "y"_a, "h"_a, "c"_a, "gates"_a.none(), "hs"_a.none(), "cs"_a.none(), "x"_a, "kernel"_a, "recurrent_kernel"_a,
+      "bias"_a.none(), "h0"_a.none(), "c0"_a.none(), "mask"_a.none(), "activation"_a, "recurrent_activation"_a,
+      "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
 
   m.def(
       "lstm_backward",
@@ -217,42 +147,31 @@ void define_sequences(nb::module_& m) {
          Array<T> gates, Maybe<const T> dy, Input<T> hs, Input<T> cs, Input<T> x, Input<T> kernel,
          Input<T> recurrent_kernel, Mask mask, int activation, int recurrent_activation, bool go_backwards,
          bool zero_output_for_mask, bool return_sequences) {
-        const Options o{sequence_function(activation),
-                        sequence_function(recurrent_activation),
-                        false,
-                        go_backwards,
-                        zero_output_for_mask,
-                        return_sequences};
+        const SequenceOptions o = sequence_options(activation, recurrent_activation, false, go_backwards,
+                                                   zero_output_for_mask, return_sequences);
         SequenceBackward<T> s = backward_arguments<T>(Cell::lstm, o, dx, dh, dkernel, drecurrent_kernel, dbias, gates,
                                                       dy, hs, x, kernel, recurrent_kernel, mask);
         s.dc = data(dc, {s.N, s.H}, "dc must be (N, H)");
         s.cs = data(cs, {s.T_ + 1, s.N, s.H}, "cs must be (T + 1, N, H)");
-        compute([&] { kernels().of<T>().lstm_backward(s); });
+        compute(flops(s), [&] { kernels().of<T>().lstm_backward(s); });
       },
-      "dx"_a.noconvert().none(), "dh"_a.noconvert(), "dc"_a.noconvert(), "dkernel"_a.noconvert().none(),
-      "drecurrent_kernel"_a.noconvert().none(), "dbias"_a.noconvert().none(), "gates"_a.noconvert(),
-      "dy"_a.noconvert().none(), "hs"_a.noconvert(), "cs"_a.noconvert(), "x"_a.noconvert(), "kernel"_a.noconvert(),
-      "recurrent_kernel"_a.noconvert(), "mask"_a.noconvert().none(), "activation"_a, "recurrent_activation"_a,
-      "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
+      "dx"_a.none(), "dh"_a, "dc"_a, "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "gates"_a,
+      "dy"_a.none(), "hs"_a, "cs"_a, "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "activation"_a,
+      "recurrent_activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
 
   m.def(
       "gru_forward",
       [](Array<T> y, Array<T> h, Maybe<T> gates, Maybe<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel,
          Maybe<const T> bias, Maybe<const T> h0, Mask mask, bool reset_after, int activation, int recurrent_activation,
          bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
-        const Options o{sequence_function(activation),
-                        sequence_function(recurrent_activation),
-                        reset_after,
-                        go_backwards,
-                        zero_output_for_mask,
-                        return_sequences};
+        const SequenceOptions o = sequence_options(activation, recurrent_activation, reset_after, go_backwards,
+                                                   zero_output_for_mask, return_sequences);
         const SequenceForward<T> s =
             forward_arguments<T>(Cell::gru, o, y, h, gates, hs, x, kernel, recurrent_kernel, bias, h0, mask);
-        compute([&] { kernels().of<T>().gru_forward(s); });
+        compute(flops(s), [&] { kernels().of<T>().gru_forward(s); });
       },
-      "y"_a.noconvert(), "h"_a.noconvert(), "gates"_a.noconvert().none(), "hs"_a.noconvert().none(), "x"_a.noconvert(),
-      "kernel"_a.noconvert(), "recurrent_kernel"_a.noconvert(), "bias"_a.noconvert().none(), "h0"_a.noconvert().none(),
-      "mask"_a.noconvert().none(), "reset_after"_a, "activation"_a, "recurrent_activation"_a, "go_backwards"_a,
+      "y"_a, "h"_a, "gates"_a.none(), "hs"_a.none(), "x"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a.none(),
+      "h0"_a.none(), "mask"_a.none(), "reset_after"_a, "activation"_a, "recurrent_activation"_a, "go_backwards"_a,
       "zero_output_for_mask"_a, "return_sequences"_a);
 
   m.def(
@@ -261,20 +180,14 @@ void define_sequences(nb::module_& m) {
          Maybe<const T> dy, Input<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel, Mask mask,
          bool reset_after, int activation, int recurrent_activation, bool go_backwards, bool zero_output_for_mask,
          bool return_sequences) {
-        const Options o{sequence_function(activation),
-                        sequence_function(recurrent_activation),
-                        reset_after,
-                        go_backwards,
-                        zero_output_for_mask,
-                        return_sequences};
+        const SequenceOptions o = sequence_options(activation, recurrent_activation, reset_after, go_backwards,
+                                                   zero_output_for_mask, return_sequences);
         const SequenceBackward<T> s = backward_arguments<T>(Cell::gru, o, dx, dh, dkernel, drecurrent_kernel, dbias,
                                                             gates, dy, hs, x, kernel, recurrent_kernel, mask);
-        compute([&] { kernels().of<T>().gru_backward(s); });
+        compute(flops(s), [&] { kernels().of<T>().gru_backward(s); });
       },
-      "dx"_a.noconvert().none(), "dh"_a.noconvert(), "dkernel"_a.noconvert().none(),
-      "drecurrent_kernel"_a.noconvert().none(), "dbias"_a.noconvert().none(), "gates"_a.noconvert(),
-      "dy"_a.noconvert().none(), "hs"_a.noconvert(), "x"_a.noconvert(), "kernel"_a.noconvert(),
-      "recurrent_kernel"_a.noconvert(), "mask"_a.noconvert().none(), "reset_after"_a, "activation"_a,
+      "dx"_a.none(), "dh"_a, "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "gates"_a,
+      "dy"_a.none(), "hs"_a, "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "reset_after"_a, "activation"_a,
       "recurrent_activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
 }
 
@@ -287,69 +200,68 @@ void define_elementwise(nb::module_& m) {
         require(a.ndim() == 2 && b.ndim() == 2 && out.ndim() == 2, "a, b and out must have two axes");
         require(!(transpose_a && transpose_b), "at most one of a and b may be transposed");
         Matmul<T> s{};
-        s.M = axis(a, transpose_a ? 1 : 0), s.K = axis(a, transpose_a ? 0 : 1), s.N = axis(b, transpose_b ? 0 : 1);
-        require(axis(b, transpose_b ? 1 : 0) == s.K, "a and b must agree in K");
+        s.M = a.shape(transpose_a ? 1 : 0), s.K = a.shape(transpose_a ? 0 : 1), s.N = b.shape(transpose_b ? 0 : 1);
+        require(b.shape(transpose_b ? 1 : 0) == s.K, "a and b must agree in K");
         s.transpose_a = transpose_a, s.transpose_b = transpose_b, s.accumulate = accumulate;
         s.out = data(out, {s.M, s.N}, "out must be (M, N)");
         s.a = a.data(), s.b = b.data();
         s.bias = data(bias, {s.N}, "bias must be (N)");
-        compute([&] { kernels().of<T>().matmul(s); });
+        compute(2.0 * static_cast<double>(s.M) * static_cast<double>(s.N) * static_cast<double>(s.K),
+                [&] { kernels().of<T>().matmul(s); });
       },
-      "out"_a.noconvert(), "a"_a.noconvert(), "b"_a.noconvert(), "bias"_a.noconvert().none(), "transpose_a"_a,
-      "transpose_b"_a, "accumulate"_a);
+      "out"_a, "a"_a, "b"_a, "bias"_a.none(), "transpose_a"_a, "transpose_b"_a, "accumulate"_a);
 
   m.def(
       "map",
       [](int function, Array<T> y, Input<T> x) {
         require(function >= 0 && function < kFunctions, "not a function");
         require(y.size() == x.size(), "x and y must have one size");
-        compute([&] {
-          kernels().of<T>().map(static_cast<Function>(function), y.data(), x.data(), static_cast<int64_t>(x.size()));
-        });
+        compute(flops(x),
+                [&] { kernels().of<T>().map(static_cast<Function>(function), y.data(), x.data(), x.size()); });
       },
-      "function"_a, "y"_a.noconvert(), "x"_a.noconvert());
+      "function"_a, "y"_a, "x"_a);
 
   m.def(
       "map_gradient",
       [](int function, Array<T> dx, Input<T> dy, Input<T> x, Input<T> y) {
         require(function >= 0 && function < kDifferentiableFunctions, "not a function with a gradient");
-        const size_t size = dx.size();
+        const int64_t size = dx.size();
         require(dy.size() == size && x.size() == size && y.size() == size, "dx, dy, x and y must have one size");
-        compute([&] {
+        compute(flops(x), [&] {
           kernels().of<T>().map_gradient(static_cast<Function>(function), dx.data(), dy.data(), x.data(), y.data(),
-                                         static_cast<int64_t>(size));
+                                         size);
         });
       },
-      "function"_a, "dx"_a.noconvert(), "dy"_a.noconvert(), "x"_a.noconvert(), "y"_a.noconvert());
+      "function"_a, "dx"_a, "dy"_a, "x"_a, "y"_a);
 
   m.def(
       "softmax",
       [](Array<T> y, Input<T> x, bool logarithm) {
         require(x.ndim() == 2, "x must be (rows, columns)");
-        T* out = data(y, {axis(x, 0), axis(x, 1)}, "y must be of x's shape");
-        compute([&] { kernels().of<T>().softmax(out, x.data(), axis(x, 0), axis(x, 1), logarithm); });
+        T* out = data(y, {x.shape(0), x.shape(1)}, "y must be of x's shape");
+        compute(flops(x), [&] { kernels().of<T>().softmax(out, x.data(), x.shape(0), x.shape(1), logarithm); });
       },
-      "y"_a.noconvert(), "x"_a.noconvert(), "logarithm"_a);
+      "y"_a, "x"_a, "logarithm"_a);
 
   m.def(
       "softmax_gradient",
       [](Array<T> dx, Input<T> dy, Input<T> y, bool logarithm) {
         require(y.ndim() == 2, "y must be (rows, columns)");
-        const int64_t rows = axis(y, 0), columns = axis(y, 1);
+        const int64_t rows = y.shape(0), columns = y.shape(1);
         T* out = data(dx, {rows, columns}, "dx must be of y's shape");
         const T* d = data(dy, {rows, columns}, "dy must be of y's shape");
-        compute([&] { kernels().of<T>().softmax_gradient(out, d, y.data(), rows, columns, logarithm); });
+        compute(flops(y), [&] { kernels().of<T>().softmax_gradient(out, d, y.data(), rows, columns, logarithm); });
       },
-      "dx"_a.noconvert(), "dy"_a.noconvert(), "y"_a.noconvert(), "logarithm"_a);
+      "dx"_a, "dy"_a, "y"_a, "logarithm"_a);
 
   m.def(
       "adam_update",
       [](Array<T> w, Input<T> g, Array<T> m, Array<T> v, Maybe<T> vhat, double alpha, double beta_1, double beta_2,
          double epsilon) {
-        const size_t size = w.size();
+        const int64_t size = w.size();
         require(g.size() == size && m.size() == size && v.size() == size && (!vhat || vhat->size() == size),
                 "w, g, m, v and vhat must have one size");
-        const Adam<T> s{static_cast<int64_t>(size),
+        const Adam<T> s{size,
                         w.data(),
                         m.data(),
                         v.data(),
@@ -359,31 +271,45 @@ void define_elementwise(nb::module_& m) {
                         static_cast<T>(1 - beta_1),
                         static_cast<T>(1 - beta_2),
                         static_cast<T>(epsilon)};
-        compute([&] { kernels().of<T>().adam(s); });
+        compute(flops(g), [&] { kernels().of<T>().adam(s); });
       },
-      "w"_a.noconvert(), "g"_a.noconvert(), "m"_a.noconvert(), "v"_a.noconvert(), "vhat"_a.noconvert().none(),
-      "alpha"_a, "beta_1"_a, "beta_2"_a, "epsilon"_a);
+      "w"_a, "g"_a, "m"_a, "v"_a, "vhat"_a.none(), "alpha"_a, "beta_1"_a, "beta_2"_a, "epsilon"_a);
+
+  m.def(
+      "error_loss",
+      [](int loss, Maybe<T> dy, Input<T> y, Input<T> target, double delta) {
+        require(loss >= 0 && loss < kErrorLosses, "not a loss");
+        require(y.size() > 0 && target.size() == y.size() && (!dy || dy->size() == y.size()),
+                "dy, y and target must have one size");
+        double mean = 0;
+        compute(flops(y), [&] {
+          mean = kernels().of<T>().error_loss(static_cast<ErrorLoss>(loss), dy ? dy->data() : nullptr, y.data(),
+                                              target.data(), y.size(), delta);
+        });
+        return mean;
+      },
+      "loss"_a, "dy"_a.none(), "y"_a, "target"_a, "delta"_a);
 
   m.def(
       "sum_of_squares",
       [](Input<T> x) {
         double sum = 0;
-        compute([&] { sum = kernels().of<T>().sum_of_squares(x.data(), static_cast<int64_t>(x.size())); });
+        compute(flops(x), [&] { sum = kernels().of<T>().sum_of_squares(x.data(), x.size()); });
         return sum;
       },
-      "x"_a.noconvert());
+      "x"_a);
 }
 
 // out[i] = x[index[i]] for rows of any type: x (rows, ...), out (index, ...) seen as bytes.
 void gather_rows(Array<uint8_t> out, Input<uint8_t> x, Input<int64_t> index) {
   require(x.ndim() == 2 && index.ndim() == 1, "x must be (rows, bytes) and index (count)");
-  const int64_t rows = axis(x, 0), bytes = axis(x, 1), count = axis(index, 0);
+  const int64_t rows = x.shape(0), bytes = x.shape(1), count = index.shape(0);
   uint8_t* to = data(out, {count, bytes}, "out must be (count, bytes)");
   const int64_t* wanted = index.data();
   for (int64_t i = 0; i < count; ++i) {
     if (wanted[i] < 0 || wanted[i] >= rows) throw nb::index_error("index outside the rows of x");
   }
-  compute([&] {
+  compute(static_cast<double>(count * bytes), [&] {
     for (int64_t i = 0; i < count; ++i) {
       std::memcpy(to + i * bytes, x.data() + wanted[i] * bytes, static_cast<size_t>(bytes));
     }
@@ -419,7 +345,8 @@ NB_MODULE(_native, m) {
   define_sequences<double>(m);
   define_elementwise<float>(m);
   define_elementwise<double>(m);
-  m.def("gather_rows", &gather_rows, "out"_a.noconvert(), "x"_a.noconvert(), "index"_a.noconvert());
+  m.def("gather_rows", &gather_rows, "out"_a, "x"_a, "index"_a);
+  define_plans(m);
   m.def("info", &info);
   m.def("set_num_threads", &set_num_threads, "count"_a);
   m.def("get_num_threads", &get_num_threads);

@@ -202,18 +202,6 @@ const bool fork_handler = [] {
 }();
 #endif
 
-struct Scratch {
-  void* memory = nullptr;
-  size_t bytes = 0;
-
-  void release() {
-    if (memory) ::operator delete(memory, std::align_val_t(64));
-    memory = nullptr;
-    bytes = 0;
-  }
-  ~Scratch() { release(); }
-};
-
 }  // namespace
 
 void run_team(int count, TeamFunction function, void* context) {
@@ -240,16 +228,28 @@ int get_num_threads() {
   return count;
 }
 
+Scratch::~Scratch() { release(); }
+
+void Scratch::release() {
+  if (memory_) ::operator delete(memory_, std::align_val_t(64));
+  memory_ = nullptr;
+  bytes_ = 0;
+}
+
+void* Scratch::get(size_t bytes) {
+  const bool too_small = bytes_ < bytes;
+  const bool too_large = bytes_ > kScratchKept && bytes < kScratchKept / 4;
+  if (too_small || too_large) {
+    release();
+    memory_ = ::operator new(bytes, std::align_val_t(64));
+    bytes_ = bytes;
+  }
+  return memory_;
+}
+
 void* scratch(size_t bytes) {
   thread_local Scratch own;
-  const bool too_small = own.bytes < bytes;
-  const bool too_large = own.bytes > kScratchKept && bytes < kScratchKept / 4;
-  if (too_small || too_large) {
-    own.release();
-    own.memory = ::operator new(bytes, std::align_val_t(64));
-    own.bytes = bytes;
-  }
-  return own.memory;
+  return own.get(bytes);
 }
 
 #if defined(__x86_64__) || defined(_M_X64)

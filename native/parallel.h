@@ -32,7 +32,24 @@ int team_size(double flops);
 void set_num_threads(int count);
 int get_num_threads();
 
-// Memory of the calling thread, 64-byte aligned, valid until its next call; it grows and is kept for reuse.
+// Memory that grows and is kept for reuse, 64-byte aligned; what `get` returned is valid until its next call.
+class Scratch {
+ public:
+  Scratch() = default;
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  void* get(size_t bytes);
+
+ private:
+  void release();
+
+  void* memory_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+// The calling thread's memory for kernels.
 void* scratch(size_t bytes);
 
 // Denormals count as zero while an object of this class lives, on its thread.

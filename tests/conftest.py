@@ -1,5 +1,8 @@
 """What all tests share: the seeds and how long hypothesis may look."""
 
+import gc
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,3 +25,25 @@ def seeded():
 def rng():
     """A generator of its own for the data of a test."""
     return np.random.default_rng(1234)
+
+
+@pytest.fixture
+def growth():
+    """Returns a function: by how many bytes 2000 calls of another let Python's memory grow, after 100 to warm up."""
+
+    def measure(call):
+        def many(count):
+            for _ in range(count):
+                call()
+            gc.collect()
+
+        tracemalloc.start()
+        try:
+            many(100)
+            before = tracemalloc.get_traced_memory()[0]
+            many(2000)
+            return tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+
+    return measure

@@ -29,6 +29,10 @@ constexpr int kSequenceFunctions = 5;
 constexpr int kDifferentiableFunctions = 12;
 constexpr int kFunctions = 15;
 
+// Means over all elements of e * e, |e| and Huber's function with its delta, where e = y - target.
+enum class ErrorLoss : int { squared, absolute, huber };
+constexpr int kErrorLosses = 3;
+
 // One recurrent layer over a whole sequence, forward.
 //
 // Gate blocks of `gates` hold the activated gates, and in GRU's fourth block what its backward pass needs besides:
@@ -109,6 +113,7 @@ struct KernelsOf {
   void (*softmax_gradient)(T* dx, const T* dy, const T* y, int64_t rows, int64_t columns, bool logarithm);
   void (*adam)(const Adam<T>&);
   double (*sum_of_squares)(const T* x, int64_t size);
+  double (*error_loss)(ErrorLoss, T* dy, const T* y, const T* target, int64_t size, double delta);  // dy or null
 };
 
 struct Kernels {

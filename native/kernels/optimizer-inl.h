@@ -27,34 +27,4 @@ void adam(const Adam<T>& s) {
   });
 }
 
-// In double, by 16 lanes within chunks of fixed size; the chunks are added in ascending order.
-template <typename T>
-double sum_of_squares(const T* x, int64_t size) {
-  constexpr int64_t kChunk = 1 << 15;
-  const int64_t chunks = ceil_div(size, kChunk);
-  double* sums = static_cast<double*>(scratch(static_cast<size_t>(chunks + 1) * sizeof(double)));
-  run_members(team_size(4.0 * static_cast<double>(size)), [&](const Member& member) {
-    const Range own = part_of(chunks, member.index, member.count);
-    for (int64_t chunk = own.begin; chunk < own.end; ++chunk) {
-      const int64_t begin = chunk * kChunk, end = smaller(size, begin + kChunk);
-      double lane[kVirtualLanes] = {};
-      int64_t at = begin;
-      for (; at + kVirtualLanes <= end; at += kVirtualLanes) {
-        for (int i = 0; i < kVirtualLanes; ++i) {
-          lane[i] = lane[i] + static_cast<double>(x[at + i]) * static_cast<double>(x[at + i]);
-        }
-      }
-      for (int i = 0; at + i < end; ++i) {
-        lane[i] = lane[i] + static_cast<double>(x[at + i]) * static_cast<double>(x[at + i]);
-      }
-      double sum = lane[0];
-      for (int i = 1; i < kVirtualLanes; ++i) sum = sum + lane[i];
-      sums[chunk] = sum;
-    }
-  });
-  double total = 0;
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) total = total + sums[chunk];
-  return total;
-}
-
 }  // namespace recurra::RECURRA_NAMESPACE

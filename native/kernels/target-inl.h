@@ -3,6 +3,7 @@
 
 #include "gru-inl.h"
 #include "kernels.h"
+#include "loss-inl.h"
 #include "lstm-inl.h"
 #include "optimizer-inl.h"
 #include "simple_rnn-inl.h"
@@ -23,7 +24,8 @@ constexpr KernelsOf<T> kernels_of() {
           softmax<T>,
           softmax_gradient<T>,
           adam<T>,
-          sum_of_squares<T>};
+          sum_of_squares<T>,
+          error_loss<T>};
 }
 
 }  // namespace recurra::RECURRA_NAMESPACE

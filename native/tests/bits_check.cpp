@@ -81,6 +81,15 @@ void check_the_rest() {
   updates.add({&w, &m, &v});
   updates.add(std::vector<double>{table.sum_of_squares(g.data(), 100003)});
   golden::print<T>("adam_and_sum_of_squares", "", updates);
+
+  Hash losses;
+  std::vector<T> dloss(g.size());
+  for (int loss = 0; loss < recurra::kErrorLosses; ++loss) {
+    const auto kind = static_cast<recurra::ErrorLoss>(loss);
+    losses.add(std::vector<double>{table.error_loss(kind, dloss.data(), g.data(), w.data(), 100003, 0.7)});
+    losses.add({&dloss});
+  }
+  golden::print<T>("losses", "", losses);
 }
 
 template <typename T>

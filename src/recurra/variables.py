@@ -156,8 +156,14 @@ class Arena:
             start = stop
 
     def is_current(self) -> bool:
-        """Returns whether all variables still live here: another model that shares them may have moved them."""
-        return all(variable.arena is self for variable in self.variables)
+        """Returns whether all variables still live here.
+
+        Another model that shares them may have moved them; a copy or a pickle gives each an array of its own.
+        """
+        for variable in self.variables:
+            if variable.arena is not self or variable.value.base is not self.weights:
+                return False
+        return True
 
     def zero_grad(self) -> None:
         """Sets all gradients to zero."""

@@ -70,6 +70,61 @@ def test_a_stream_keeps_the_weights_that_it_was_made_with():
     np.testing.assert_array_equal(stream.step(x[:, 0]), before)
 
 
+def test_float64_models_stream_too():
+    model = Sequential(
+        [Input((None, 2), dtype="float64"), layers.LSTM(5, dtype="float64"), layers.Dense(2, dtype="float64")]
+    )
+    x = sequences(2).astype("float64")
+    stream = model.stream(2)
+    for t in range(x.shape[1]):
+        output = stream.step(x[:, t])
+    assert output.dtype == stream.state[0].dtype == np.float64
+    np.testing.assert_array_equal(output, model.predict(x, verbose=0))
+
+
+def test_layers_of_the_users_own_are_stepped_too():
+    class Own(layers.LSTMCell):
+        pass
+
+    class Twice(layers.Dense):
+        def forward(self, inputs):
+            outputs, cache = super().forward(inputs)
+            return 2 * outputs, cache
+
+    model = Sequential([Input((None, 2)), layers.RNN(Own(4), return_sequences=True), layers.GRU(3), Twice(2)])
+    x = sequences(3)
+    stream = model.stream(3)
+    for t in range(x.shape[1]):
+        output = stream.step(x[:, t])
+    assert [state.shape for state in stream.state] == [(3, 4), (3, 4), (3, 3)]
+    np.testing.assert_array_equal(output, model.predict(x, verbose=0))
+
+
+def test_streams_of_one_model_do_not_disturb_each_other():
+    model = Sequential([Input((None, 2)), layers.LSTM(8), layers.Dense(2)])
+    x = sequences(2)
+    streams = [model.stream() for _ in range(2)]
+    for t in range(x.shape[1]):
+        outputs = [stream.step(x[i, t]) for i, stream in enumerate(streams)]
+    np.testing.assert_array_equal(np.stack(outputs), model.predict(x, verbose=0))
+
+
+def test_outputs_and_states_are_copies():
+    stream = Sequential([Input((None, 2)), layers.GRU(3)]).stream(1)
+    x = sequences(1)
+    first, state = stream.step(x[:, 0]), stream.state[0]
+    kept = first.copy()
+    stream.step(x[:, 1])
+    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(state, kept)
+
+
+def test_steps_leave_nothing_behind(growth):
+    stream = Sequential([Input((None, 2)), layers.LSTM(8), layers.Dense(1)]).stream()
+    x = np.ones(2, "float32")
+    assert growth(lambda: stream.step(x)) < 1000
+
+
 @pytest.mark.parametrize(
     "layer",
     [layers.Bidirectional(layers.GRU(2)), layers.GRU(2, go_backwards=True), layers.Conv1D(2, 3), layers.Flatten()],

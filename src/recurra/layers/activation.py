@@ -46,6 +46,9 @@ class Activation(Layer):
         check_gradient(f"layer {self.name!r}", self.activation)
         return self.activation.gradient(np.ascontiguousarray(doutputs), np.ascontiguousarray(cache[0]), cache[1])
 
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return plan.add_activation(activations.name_of(self.activation))
+
 
 @saving.builtin("keras.layers")
 class ReLU(Layer):

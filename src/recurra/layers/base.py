@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _tree, config, constraints, initializers, regularizers, saving
+from recurra import _tree, config, constraints, initializers, ops, regularizers, saving
 from recurra._checks import expected
 from recurra._names import snake_case
 from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
@@ -168,6 +168,7 @@ class Layer(saving.Configurable):
 
     supports_masking = False
     keeps_integers = False
+    _changes = 0  # how often an attribute was set: plans hold until then
 
     _building = False
     _forward_parameters: tuple[str, ...] = ()
@@ -244,6 +245,10 @@ class Layer(saving.Configurable):
         if self._backward_takes_need_dx:
             return self.backward(doutputs, cache, need_dx=need_dx), {}  # type: ignore[call-arg]
         return self.backward(doutputs, cache), {}
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        """Adds the layer to a line that native code runs, if it can: the bits are those of `forward`, `backward`."""
+        return False
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of the output, or a list of shapes."""
@@ -413,6 +418,7 @@ class Layer(saving.Configurable):
             if isinstance(value, SeedGenerator):
                 self._seed_generators[name] = value
         object.__setattr__(self, name, value)
+        self.__dict__["_changes"] = self._changes + 1
 
     # Losses ---------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _tree, saving
+from recurra import _tree, ops, saving
 from recurra._checks import expected, one_of
 from recurra.layers.base import Layer, is_shape
 from recurra.layers.recurrent import RNN
@@ -145,6 +145,10 @@ class Bidirectional(Layer):
         if self.merge_mode == "mul":
             return dy * backward, dy * forward
         return dy / 2, dy / 2
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        forward, backward = (part.planned(plan, training) for part in (self.forward_layer, self.backward_layer))
+        return plan.add_bidirectional(forward, backward, self.merge_mode)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         forward = self.forward_layer.compute_output_shape(input_shape)

@@ -96,5 +96,8 @@ class Dense(Layer):
         dx = ops.dense_backward(drows, cache, self.kernel.grad, dbias, need_dx=need_dx)
         return None if dx is None else dx.reshape(*doutputs.shape[:-1], dx.shape[-1])
 
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return plan.add_dense((self.kernel, self.bias), activations.name_of(self.activation))
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[:-1], self.units)

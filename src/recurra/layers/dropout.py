@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import ops, saving
 from recurra._checks import expected, fraction
 from recurra.layers._shapes import check_rank
 from recurra.layers.base import Layer
@@ -38,6 +38,9 @@ class _Multiplier(Layer):
 
     def backward(self, doutputs: np.ndarray, cache: np.ndarray | None) -> np.ndarray:
         return doutputs if cache is None else doutputs * cache
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return not training or self.rate == 0  # nothing to compute
 
 
 @saving.builtin("keras.layers")
@@ -165,3 +168,6 @@ class GaussianNoise(Layer):
 
     def backward(self, doutputs: np.ndarray, cache: None) -> np.ndarray:
         return doutputs
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return not training or self.stddev == 0

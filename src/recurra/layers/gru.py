@@ -44,7 +44,7 @@ class GRUCell(RecurrentCell):
     def bias_shape(self) -> tuple[int, ...]:
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
-    def _step_options(self) -> dict[str, Any]:
+    def _own_options(self) -> dict[str, Any]:
         return {
             "recurrent_activation": activations.name_of(self.recurrent_activation),
             "reset_after": self.reset_after,

@@ -57,7 +57,7 @@ class LSTMCell(RecurrentCell):
 
         return unit_forget
 
-    def _step_options(self) -> dict[str, Any]:
+    def _own_options(self) -> dict[str, Any]:
         return {"recurrent_activation": activations.name_of(self.recurrent_activation)}
 
     def _forward_op(self, inputs: Any, states: list[Any], mask: Any, **options: Any) -> Any:

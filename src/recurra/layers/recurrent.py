@@ -217,25 +217,14 @@ class RecurrentCell(Layer):
             dx = dx * cache.input_mask
         return dx, dstates
 
-    def bind_step(self, x: np.ndarray, y: np.ndarray, before: list[np.ndarray], after: list[np.ndarray]) -> Any:
-        """Returns a call of one time step with the weights as they are now; see `ops.bind_step`."""
-        weights = [None if w is None else w.numpy() for w in (self.kernel, self.recurrent_kernel, self.bias)]
+    def planned(self, plan: ops.Plan, **options: bool) -> Any:
+        """Returns the cell's run over a sequence as a plan takes it; `options` are those of `run_forward`."""
         name = snake_case(type(self).__name__).removesuffix("_cell")
-        options = {"activation": activations.name_of(self.activation)} | self._step_options()
-        bound = ops.bind_step(name, x, y, before, after, weights, **options)
-        if bound is not None:
-            return bound
+        own = {"activation": activations.name_of(self.activation)} | self._own_options()
+        return plan.recurrent(name, (self.kernel, self.recurrent_kernel, self.bias), **own, **options)
 
-        def step() -> None:
-            outputs, states, _ = self.run_forward(x, list(before), None, None, keep_cache=False)
-            y[...] = outputs
-            for state, new in zip(after, states, strict=True):
-                state[...] = new
-
-        return step
-
-    def _step_options(self) -> dict[str, Any]:
-        """Returns the options of `ops.bind_step` that other cells do not have."""
+    def _own_options(self) -> dict[str, Any]:
+        """Returns the options of the cell's operation that other cells do not have."""
         return {}
 
     def _forward_op(self, inputs: Any, states: list[Any], mask: Any, **options: Any) -> Any:
@@ -519,6 +508,23 @@ class RNN(Layer):
         else:
             dx, dstates = self._loop_backward(doutputs, dstates, cache)
         return dx, {"initial_state": self._nest(dstates)}
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return plan.add_recurrent(self.planned(plan, training))
+
+    def planned(self, plan: ops.Plan, training: bool) -> Any:
+        """Returns the layer as a plan takes it, or None where it cannot."""
+        cell = self.cell
+        if not isinstance(cell, RecurrentCell) or self.stateful or self.return_state:
+            return None
+        if training and (cell.dropout or cell.recurrent_dropout):
+            return None
+        return cell.planned(
+            plan,
+            go_backwards=self.go_backwards,
+            zero_output_for_mask=self.zero_output_for_mask,
+            return_sequences=self.return_sequences,
+        )
 
     def _check_input(self, inputs: Any) -> np.ndarray:
         if isinstance(inputs, (list, tuple)):

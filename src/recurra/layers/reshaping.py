@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import ops, saving
 from recurra._checks import expected, positive_int
 from recurra.layers._shapes import channels_last, check_rank, pair, size_of
 from recurra.layers.base import Layer, Shape
@@ -35,6 +35,9 @@ class Flatten(Layer):
 
     def backward(self, doutputs: np.ndarray, cache: tuple[int, ...]) -> np.ndarray:
         return doutputs.reshape(cache)
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return True  # the entries stay in their order
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], size_of(input_shape[1:]))
@@ -71,6 +74,9 @@ class Reshape(Layer):
 
     def backward(self, doutputs: np.ndarray, cache: tuple[int, ...]) -> np.ndarray:
         return doutputs.reshape(cache)
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return True  # the entries stay in their order
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         size = size_of(input_shape[1:])

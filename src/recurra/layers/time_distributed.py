@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import ops, saving
 from recurra._checks import expected
 from recurra.layers.base import Layer
+from recurra.layers.dense import Dense
 
 
 @saving.builtin("keras.layers")
@@ -71,6 +72,9 @@ class TimeDistributed(Layer):
         steps = np.ascontiguousarray(doutputs).reshape(batch * timesteps, *doutputs.shape[2:])
         dx, _ = self.layer.backward_all(steps, cache, need_dx=need_dx)
         return None if dx is None else dx.reshape(batch, timesteps, *dx.shape[1:])
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return isinstance(self.layer, Dense) and self.layer.join_plan(plan, training)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         step = self.layer.compute_output_shape((input_shape[0], *input_shape[2:]))

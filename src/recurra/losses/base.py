@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import ops, saving
 from recurra._checks import expected, one_of
 from recurra._names import snake_case
 from recurra.layers.base import standardize_dtype
-from recurra.losses.functions import match_ranks
+from recurra.losses.functions import arrays, match_ranks
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
 
@@ -60,6 +60,10 @@ class Loss(saving.Configurable):
         """
         mask = getattr(y_pred, "_keras_mask", None)
         y_true, y_pred = self._cast(y_true, y_pred)
+        if sample_weight is None and mask is None:
+            mean = self.fused(y_true, y_pred, gradient=False)
+            if mean is not None:
+                return mean[0]
         values, weights, scale = self._weigh(y_true, y_pred, sample_weight, mask)
         return self._reduce(values, weights, scale)
 
@@ -73,6 +77,10 @@ class Loss(saving.Configurable):
             mask: Of the predictions, True where a value counts.
         """
         y_true, y_pred = self._cast(y_true, y_pred)
+        if sample_weight is None and mask is None:
+            found = self.fused(y_true, y_pred, gradient=True)
+            if found is not None:
+                return found
         values, weights, scale = self._weigh(y_true, y_pred, sample_weight, mask)
         gradient = self.gradient(y_true, y_pred)
         if weights is not None or scale != 1:
@@ -83,6 +91,10 @@ class Loss(saving.Configurable):
             else:
                 gradient = gradient * np.expand_dims(factor, axes)
         return self._reduce(values, weights, scale), gradient.reshape(y_pred.shape).astype(y_pred.dtype, copy=False)
+
+    def fused(self, y_true: Any, y_pred: np.ndarray, gradient: bool) -> tuple[float, Any] | None:
+        """Returns the loss and (or None) its gradient in one native pass, or None where there is none."""
+        return None
 
     def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:
         """Returns those axes of y_pred that the values do not have: the last one, for almost every loss."""
@@ -161,6 +173,16 @@ class LossFunctionWrapper(Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> np.ndarray:
         return self.fn(y_true, y_pred, **self._fn_kwargs)
+
+    def fused(self, y_true: Any, y_pred: np.ndarray, gradient: bool) -> tuple[float, Any] | None:
+        means = self.reduction in ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+        if not means or not getattr(self.fn, "fused", False) or type(self).call is not LossFunctionWrapper.call:
+            return None
+        y_true, y_pred = arrays(y_true, y_pred)
+        if y_true.shape != y_pred.shape or not y_pred.size or y_pred.dtype not in (np.float32, np.float64):
+            return None
+        y_true, y_pred = np.ascontiguousarray(y_true), np.ascontiguousarray(y_pred)
+        return ops.error_loss(self.fn.__name__, y_true, y_pred, gradient=gradient, **self._fn_kwargs)
 
     def gradient(self, y_true: Any, y_pred: Any) -> np.ndarray:
         gradient = getattr(self.fn, "gradient", None)

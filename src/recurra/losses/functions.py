@@ -18,11 +18,12 @@ from recurra._checks import expected
 Values = np.ndarray
 
 
-def _pair(gradient: Callable[..., np.ndarray]) -> Callable[[Any], Any]:
-    """Decorator: puts a loss's derivative beside it."""
+def _pair(gradient: Callable[..., np.ndarray], fused: bool = False) -> Callable[[Any], Any]:
+    """Decorator: puts a loss's derivative beside it, and whether `ops.error_loss` computes the mean of both."""
 
     def decorate(function: Any) -> Any:
         function.gradient = gradient
+        function.fused = fused
         return function
 
     return decorate
@@ -65,14 +66,14 @@ def _error_gradient(derivative: Callable[..., np.ndarray]) -> Callable[..., np.n
     return gradient
 
 
-@_pair(_error_gradient(lambda t, p: 2 * (p - t)))
+@_pair(_error_gradient(lambda t, p: 2 * (p - t)), fused=True)
 def mean_squared_error(y_true: Any, y_pred: Any) -> Values:
     """`mean((y_true - y_pred)**2)`."""
     y_true, y_pred = arrays(y_true, y_pred)
     return np.square(y_true - y_pred).mean(axis=-1)
 
 
-@_pair(_error_gradient(lambda t, p: np.sign(p - t)))
+@_pair(_error_gradient(lambda t, p: np.sign(p - t)), fused=True)
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Values:
     """`mean(|y_true - y_pred|)`."""
     y_true, y_pred = arrays(y_true, y_pred)
@@ -101,7 +102,7 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Values:
     return np.square(_log1p_clipped(y_pred) - _log1p_clipped(y_true)).mean(axis=-1)
 
 
-@_pair(_error_gradient(lambda t, p, delta=1.0: np.clip(p - t, -delta, delta)))
+@_pair(_error_gradient(lambda t, p, delta=1.0: np.clip(p - t, -delta, delta)), fused=True)
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Values:
     """`e**2 / 2` where |e| <= delta, else `delta * |e| - delta**2 / 2`; the mean of it (Huber, 1964)."""
     y_true, y_pred = arrays(y_true, y_pred)

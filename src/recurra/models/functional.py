@@ -9,10 +9,11 @@ import numpy as np
 
 from recurra import _tree, saving
 from recurra._checks import expected
-from recurra.layers.base import Layer, is_shape, plain_numbers_as_array
+from recurra.layers.base import Layer, plain_numbers_as_array
 from recurra.layers.symbolic import KerasTensor, Node
-from recurra.models.graph import Graph, GraphCache, node_of
+from recurra.models.graph import Graph, GraphCache, flat_shapes, node_of
 from recurra.models.model import Model
+from recurra.training.plan import plan_of
 
 if TYPE_CHECKING:
     from recurra.models.stream import Stream
@@ -157,9 +158,22 @@ class GraphModel(Model):
     ) -> tuple[Any, Any, Any]:
         """Runs the graph on arrays as `standardize_inputs` gives them; see `Layer.run`."""
         leaves = inputs if isinstance(inputs, list) else _tree.flatten(inputs)
+        if not keep_cache and not training and mask is None:
+            outputs = self._infer(leaves)
+            if outputs is not None:
+                return outputs, None, None
         masks = [None] * len(leaves) if mask is None else _tree.flatten(mask)
         outputs, cache = self.graph.forward(leaves, masks, training, keep_cache)
         return _tree.pack_as(self._output_structure, outputs), cache, _tree.pack_as(self._output_structure, cache.masks)
+
+    def _infer(self, leaves: list[Any]) -> Any:
+        """Returns the outputs by one native call, or None where that is not possible."""
+        plan = plan_of(self, training=False)
+        shape = plan.output_shape(leaves[0]) if plan is not None else None
+        if plan is None or shape is None:
+            return None
+        y = plan.native.infer(leaves[0], shape)
+        return y if isinstance(self._output_structure, KerasTensor) else _tree.pack_as(self._output_structure, [y])
 
     def forward(
         self, inputs: Any, mask: Any = None, training: bool = False, keep_cache: bool = True
@@ -172,27 +186,12 @@ class GraphModel(Model):
         return _tree.pack_as(self._input_structure, grads)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        shapes = [input_shape] if is_shape(input_shape) else _tree_of_shapes(input_shape)
-        known = {id(t): tuple(shape) for t, shape in zip(self.inputs, shapes, strict=True)}
-        for node in self.graph.nodes:
-            if all(id(tensor) in known for tensor in _tree.flatten(node.outputs)):
-                continue
-            given = _tree.map_structure(lambda tensor: known[id(tensor)], node.inputs)
-            result = node.layer.compute_output_shape(given)
-            found = [result] if is_shape(result) else _tree_of_shapes(result)
-            known.update((id(t), tuple(s)) for t, s in zip(_tree.flatten(node.outputs), found, strict=True))
+        known = self.graph.shapes(flat_shapes(input_shape))
         return _tree.map_structure(lambda tensor: known[id(tensor)], self._output_structure)
 
 
 def _is_list_of_one_array(inputs: Any) -> bool:
     return isinstance(inputs, (list, tuple)) and len(inputs) == 1 and isinstance(inputs[0], np.ndarray)
-
-
-def _tree_of_shapes(shapes: Any) -> list[Any]:
-    if is_shape(shapes):
-        return [shapes]
-    items = [shapes[key] for key in sorted(shapes)] if isinstance(shapes, dict) else shapes
-    return [shape for item in items for shape in _tree_of_shapes(item)]
 
 
 @saving.builtin("keras.src.models.functional")

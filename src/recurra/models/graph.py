@@ -9,7 +9,7 @@ import numpy as np
 
 from recurra import _tree
 from recurra._checks import expected
-from recurra.layers.base import Layer
+from recurra.layers.base import Layer, is_shape
 from recurra.layers.symbolic import KerasTensor, Node
 
 
@@ -83,6 +83,17 @@ class Graph:
                 for position in step.outputs:
                     needed[position] = True
         return needed
+
+    def shapes(self, input_shapes: list[Any]) -> dict[int, Any]:
+        """Returns the shapes of all tensors, by id, for inputs of these shapes."""
+        known = {id(t): tuple(shape) for t, shape in zip(self.inputs, input_shapes, strict=True)}
+        for node in self.nodes:
+            if all(id(tensor) in known for tensor in _tree.flatten(node.outputs)):
+                continue
+            given = _tree.map_structure(lambda tensor: known[id(tensor)], node.inputs)
+            found = flat_shapes(node.layer.compute_output_shape(given))
+            known.update((id(t), tuple(s)) for t, s in zip(_tree.flatten(node.outputs), found, strict=True))
+        return known
 
     def forward(
         self, inputs: list[np.ndarray], masks: list[Any], training: bool, keep_cache: bool
@@ -203,6 +214,14 @@ def _scatter(grads: list[Any], where: Any, given: Any) -> None:
 def _add(grads: list[Any], position: int, grad: Any) -> None:
     if grad is not None:
         grads[position] = grad if grads[position] is None else grads[position] + grad
+
+
+def flat_shapes(shapes: Any) -> list[Any]:
+    """Returns the shapes in a shape, or in a list or dict of them, in order."""
+    if is_shape(shapes):
+        return [shapes]
+    items = [shapes[key] for key in sorted(shapes)] if isinstance(shapes, dict) else shapes
+    return [shape for item in items for shape in flat_shapes(item)]
 
 
 def _order(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[Node], list[Layer]]:

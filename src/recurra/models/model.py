@@ -68,7 +68,8 @@ class Model(Trainer, Layer):
 
     def build_for(self, inputs: Any) -> None:
         """Builds the model for the shapes of these arrays, if it is not built."""
-        self._build_for(_tree.map_structure(lambda x: (None, *np.shape(x)[1:]), inputs))
+        if not self.built:
+            self._build_for(_tree.map_structure(lambda x: (None, *np.shape(x)[1:]), inputs))
 
     def standardize_inputs(self, inputs: Any) -> Any:
         """Returns the inputs as arrays that `run` takes."""

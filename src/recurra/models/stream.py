@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from recurra import activations as named
 from recurra import layers, ops
 from recurra._checks import expected, positive_int
 from recurra.layers.recurrent import RNN, RecurrentCell
+from recurra.training.plan import joins, line_of
 
 # Layers that treat each time step by itself, so that a step may go through them alone.
 BY_STEP = (
@@ -44,38 +46,17 @@ class Stream:
         rows = 1 if n is None else positive_int("stream", "n", n)
         if len(model.inputs) != 1 or len(model.inputs[0].shape) != 3:
             raise ValueError(expected("stream", "a model of one input (batch, timesteps, features)", model.input_shape))
-        features = model.inputs[0].shape[-1]
-        x = np.zeros((rows, 1, features), model.inputs[0].dtype)
-        self._x: np.ndarray = x[0, 0] if n is None else x[:, 0]
-        self._cells: list[_CellStep] = []
-        self._calls: list[Callable[[], None]] = []
-        for layer in _line_of(model):
-            call, x = self._bind(layer, x)
-            self._calls.append(call)
-        self._y: np.ndarray = x.reshape(-1) if n is None else x.reshape(rows, -1)
-
-    def _bind(self, layer: Any, x: np.ndarray) -> tuple[Callable[[], None], np.ndarray]:
-        """Returns a call of the layer on `x` (N, 1, D), and the array (N, 1, H) that it writes."""
-        if isinstance(layer, RNN) and isinstance(layer.cell, RecurrentCell):
-            if layer.go_backwards or layer.return_state:
-                raise ValueError(expected("stream", "recurrent layers that go forward, no states", repr(layer)))
-            cell = _CellStep(layer.cell, x)
-            self._cells.append(cell)
-            return cell, cell.y
-        if not isinstance(layer, BY_STEP):
-            raise ValueError(
-                expected("stream", "layers that need no more than one time step", repr(layer), "call the model instead")
-            )
-        if type(layer) is layers.Dense and named.name_of(layer.activation) == "linear":
-            kernel, bias = layer.kernel.numpy(), None if layer.bias is None else layer.bias.numpy()
-            y = np.zeros((len(x), 1, layer.units), layer.dtype)
-            return ops.bind_matmul(x[:, 0], kernel, bias, y[:, 0]), y
-        y = np.asarray(layer.run(x, None, False, {}, False)[0])
-
-        def call() -> None:
-            y[...] = layer.run(x, None, False, {}, False)[0]
-
-        return call, y
+        line = line_of(model)
+        if line is None:
+            raise ValueError(expected("stream", "layers in one line", repr(model)))
+        x = np.zeros((rows, model.inputs[0].shape[-1]), model.inputs[0].dtype)
+        self._x: np.ndarray = x[0] if n is None else x
+        self._stages: list[_Native | _Cell | _Layer] = []
+        for native, group in groupby(line, partial(_is_native, dtype=x.dtype.name)):
+            for part in [list(group)] if native else group:
+                self._stages.append(_stage_of(part, x))
+                x = self._stages[-1].y
+        self._y: np.ndarray = x[0] if n is None else x
 
     def step(self, x: Any) -> np.ndarray:
         """Takes one time step.
@@ -90,18 +71,18 @@ class Stream:
             ValueError: If x has another shape.
         """
         self._x[...] = x
-        for call in self._calls:
-            call()
+        for stage in self._stages:
+            stage()
         return self._y.copy()
 
     @property
     def state(self) -> list[np.ndarray]:
         """Copies of the states (n, units), those of the first recurrent layer first; setting it goes back to them."""
-        return [state.copy() for cell in self._cells for state in cell.states]
+        return [state.copy() for stage in self._stages for state in stage.states()]
 
     @state.setter
     def state(self, states: Sequence[Any]) -> None:
-        own = [state for cell in self._cells for state in cell.states]
+        own = [state for stage in self._stages for state in stage.states()]
         arrays = [np.asarray(state) for state in states]
         if [a.shape for a in arrays] != [a.shape for a in own]:
             raise ValueError(
@@ -112,45 +93,87 @@ class Stream:
 
     def reset(self, rows: Any = None) -> None:
         """Sets the states to zero, of all sequences or of those at the indices `rows`."""
-        for cell in self._cells:
-            for state in cell.states:
+        for stage in self._stages:
+            for state in stage.states():
                 state[slice(None) if rows is None else rows] = 0
 
 
-class _CellStep:
-    """A cell between two sets of states, which take turns at being read and written."""
+class _Native:
+    """Layers that one native call steps, from `x` (N, D) to `y` (N, units)."""
 
-    def __init__(self, cell: RecurrentCell, x: np.ndarray):
-        shape = (len(x), cell.units)
-        y = np.zeros(shape, cell.dtype)  # layers behind are tried on it
-        self._sets = tuple([np.zeros(shape, cell.dtype) for _ in range(cell.states)] for _ in range(2))
-        one, other = self._sets
-        self._calls = (cell.bind_step(x, y, one, other), cell.bind_step(x, y, other, one))
-        self._turn = 0
-        self.y = y[:, None]
+    def __init__(self, line: list[Any], x: np.ndarray):
+        plan = ops.Plan(x.dtype.name, copies=True)
+        shape: Any = (len(x), 1, x.shape[1])
+        self._shapes: list[tuple[int, int]] = []
+        for layer in line:
+            layer.join_plan(plan, training=False)
+            shape = (len(x), 1, layer.compute_output_shape(shape)[-1])
+            if isinstance(layer, RNN):
+                self._shapes += [(len(x), layer.cell.units)] * layer.cell.states
+        self.y = np.zeros((len(x), shape[2]), x.dtype)
+        self._plan = plan
+        self._step, self._now = plan.stepper(x, self.y)
 
     def __call__(self) -> None:
-        self._calls[self._turn]()
-        self._turn ^= 1
+        self._step()
 
-    @property
     def states(self) -> list[np.ndarray]:
-        return self._sets[self._turn]
+        ends = np.cumsum([rows * units for rows, units in self._shapes])
+        parts = np.split(self._now(), ends[:-1]) if self._shapes else []
+        return [part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
 
-def _line_of(model: Any) -> list[Any]:
-    """Returns the layers of a model from its input to its output.
+class _Cell:
+    """A recurrent layer that native code does not know."""
 
-    Raises:
-        ValueError: If they do not form one line.
-    """
-    line = []
-    tensor = model.inputs[0]
-    for node in model.graph.nodes:
-        if not node.parents():
-            continue
-        if node.kwargs or node.inputs is not tensor:
-            raise ValueError(expected("stream", "layers in one line", f"{node.layer!r} beside it"))
-        line.append(node.layer)
-        tensor = node.outputs
-    return line
+    def __init__(self, cell: RecurrentCell, x: np.ndarray):
+        self._cell, self._x = cell, x
+        self._states = [np.zeros((len(x), cell.units), cell.dtype) for _ in range(cell.states)]
+        self.y = np.zeros((len(x), cell.units), cell.dtype)
+
+    def __call__(self) -> None:
+        x = self._x[:, None]
+        self.y[...], self._states, _ = self._cell.run_forward(x, list(self._states), None, None, keep_cache=False)
+
+    def states(self) -> list[np.ndarray]:
+        return self._states
+
+
+class _Layer:
+    """A layer without states."""
+
+    def __init__(self, layer: Any, x: np.ndarray):
+        self._layer, self._x = layer, x
+        self.y = np.array(self._run())
+
+    def _run(self) -> np.ndarray:
+        return np.asarray(self._layer.run(self._x[:, None], None, False, {}, False)[0])[:, 0]
+
+    def __call__(self) -> None:
+        self.y[...] = self._run()
+
+    def states(self) -> list[np.ndarray]:
+        return []
+
+
+def _is_native(layer: Any, dtype: str) -> bool:
+    _check(layer)
+    return joins(layer, ops.Plan(dtype), training=False)
+
+
+def _stage_of(part: Any, x: np.ndarray) -> _Native | _Cell | _Layer:
+    """Returns the stage for a list of layers that native code knows, or for one layer that it does not."""
+    if isinstance(part, list):
+        return _Native(part, x)
+    return _Cell(part.cell, x) if isinstance(part, RNN) else _Layer(part, x)
+
+
+def _check(layer: Any) -> None:
+    """Raises ValueError for a layer that needs more than one time step."""
+    if isinstance(layer, RNN) and isinstance(layer.cell, RecurrentCell):
+        if layer.go_backwards or layer.return_state:
+            raise ValueError(expected("stream", "recurrent layers that go forward, no states", repr(layer)))
+    elif not isinstance(layer, BY_STEP):
+        raise ValueError(
+            expected("stream", "layers that need no more than one time step", repr(layer), "call the model instead")
+        )

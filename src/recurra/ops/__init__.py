@@ -4,10 +4,9 @@ from recurra.ops.native import (
     activation_backward,
     activation_forward,
     adam_update,
-    bind_matmul,
-    bind_step,
     dense_backward,
     dense_forward,
+    error_loss,
     exp,
     gather_rows,
     get_num_threads,
@@ -25,6 +24,7 @@ from recurra.ops.native import (
     sum_of_squares,
     tanh,
 )
+from recurra.ops.plan import Plan
 
 __all__ = [
     "simple_rnn_forward",
@@ -36,8 +36,7 @@ __all__ = [
     "dense_forward",
     "dense_backward",
     "matmul",
-    "bind_matmul",
-    "bind_step",
+    "Plan",
     "activation_forward",
     "activation_backward",
     "exp",
@@ -46,6 +45,7 @@ __all__ = [
     "sigmoid",
     "adam_update",
     "sum_of_squares",
+    "error_loss",
     "gather_rows",
     "native_info",
     "set_num_threads",

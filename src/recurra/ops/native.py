@@ -7,9 +7,8 @@ bits depend neither on NumPy's BLAS nor on its threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,6 +43,7 @@ _FUNCTIONS = {
 _FUSED = ("linear", "tanh", "sigmoid", "hard_sigmoid", "relu")
 _ELEMENTWISE = frozenset(_FUNCTIONS) - {"log", "erf", "expm1"}
 _GRADIENT_FROM_OUTPUT = (*_FUSED, "exponential")
+_ERROR_LOSSES = {"mean_squared_error": 0, "mean_absolute_error": 1, "huber": 2}
 
 
 def _map(name: str, x: Array, out: Array | None = None) -> Array:
@@ -412,48 +412,6 @@ def gru_backward(
     return dx, dh
 
 
-def bind_step(
-    cell: str,
-    x: Array,
-    y: Array,
-    before: Sequence[Array],
-    after: Sequence[Array],
-    weights: Sequence[Array | None],
-    *,
-    activation: Activation,
-    recurrent_activation: Activation = "sigmoid",
-    reset_after: bool = True,
-) -> Callable[[], None] | None:
-    """Returns a call that takes one time step between arrays that stay where they are, or None without such a kernel.
-
-    Args:
-        cell: "simple_rnn", "lstm" or "gru".
-        x: (N, 1, D), read at each call.
-        y: (N, H), written.
-        before, after: States (N, H), read and written.
-        weights: kernel, recurrent_kernel, bias or None.
-        activation, recurrent_activation, reset_after: As for the whole sequence.
-    """
-    if not _is_fused(None, None, activation, recurrent_activation):
-        return None
-    functions: tuple[Any, ...] = (_FUNCTIONS[activation], _FUNCTIONS[recurrent_activation])
-    order = (False, False, False)  # go_backwards, zero_output_for_mask, return_sequences
-    if cell == "simple_rnn":
-        return partial(_native.simple_rnn_forward, y, *after, None, x, *weights, *before, None, functions[0], *order)
-    if cell == "lstm":
-        return partial(
-            _native.lstm_forward, y, *after, None, None, None, x, *weights, *before, None, *functions, *order
-        )
-    return partial(
-        _native.gru_forward, y, *after, None, None, x, *weights, *before, None, reset_after, *functions, *order
-    )
-
-
-def bind_matmul(a: Array, b: Array, bias: Array | None, out: Array) -> Callable[[], None]:
-    """Returns a call of `matmul` between arrays that stay where they are."""
-    return partial(_native.matmul, out, a, b, bias, False, False, False)
-
-
 def dense_forward(x: Array, kernel: Array, bias: Array | None, activation: Activation = "linear") -> tuple[Array, Any]:
     """As `reference.dense_forward`."""
     x = np.ascontiguousarray(x)
@@ -491,6 +449,14 @@ def adam_update(
 def sum_of_squares(x: Array) -> float:
     """As `reference.sum_of_squares`, in an order that depends on the size alone."""
     return _native.sum_of_squares(np.ascontiguousarray(x))
+
+
+def error_loss(
+    name: str, y_true: Array, y_pred: Array, *, delta: float = 1.0, gradient: bool = True
+) -> tuple[float, Array | None]:
+    """As `reference.error_loss`, added up in an order that depends on the size alone."""
+    dy = np.empty(y_pred.shape, y_pred.dtype) if gradient else None
+    return _native.error_loss(_ERROR_LOSSES[name], dy, y_pred, y_true, delta), dy
 
 
 def gather_rows(x: Array, index: Array, out: Array) -> Array:

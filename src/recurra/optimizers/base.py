@@ -306,7 +306,9 @@ class Optimizer:
         name, decay = self.squares_slot or ("", "")
         rate = getattr(self, decay) if name and not dense and not self.gradient_accumulation_steps else 0.0
         for variable in variables:
-            if variable.squares is not None and variable.grad is not None and rate > 0:
+            if variable.squares is None:
+                continue
+            if variable.grad is not None and rate > 0:
                 average = self._slots[name].array(self._index[variable])
                 average += (variable.squares - variable.grad * variable.grad) * ((1 - rate) / rate)
             variable.squares = None
@@ -341,7 +343,7 @@ class Optimizer:
             self._update_all(indices, weights, self._clip_gradients(grads))
         if self.use_ema:
             self._average_weights()
-        self._iterations.value[...] += 1
+        self._iterations.value += 1
 
     def _accumulated(self, indices: list[int], grads: list[np.ndarray]) -> list[np.ndarray]:
         """Adds to the accumulators; at every k-th call returns the means and starts anew."""
@@ -362,8 +364,8 @@ class Optimizer:
         for index, w, g in zip(indices, weights, grads, strict=True):
             if self.weight_decay is not None and self._decays(index):
                 w -= w * self.weight_decay * learning_rate
-            arrays = [w, g, *(slot.array(index) for slot in slots)]
-            if self.elementwise:
+            arrays = [w, g, *[slot.array(index) for slot in slots]]
+            if self.elementwise and index != FLAT:
                 arrays = [array.reshape(-1) for array in arrays]
             self.update(*arrays, learning_rate=learning_rate, step=step)
 

@@ -64,7 +64,7 @@ class CompiledLosses:
                 gradients.append(None)
                 continue
             value, gradient = loss.value_and_gradient(target, output, weight, mask)
-            if np.ndim(value):
+            if not isinstance(value, float) and np.ndim(value):
                 value, gradient = float(np.mean(value)), gradient / np.size(value)
             values.append(value)
             total += factor * value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from recurra import _tree
 from recurra.training.batches import Batch
 from recurra.training.callbacks import CallbackList
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
+from recurra.training.plan import forget_plans, plan_of
 from recurra.variables import Arena, Variable
 
 
@@ -67,20 +69,29 @@ class Trainable:
     def train_step(self, batch: Batch) -> None:
         """One step: forward, loss, backward, update."""
         inputs, targets, weights = batch
-        model = self.model
-        outputs, cache, masks = model.run(inputs, None, True, {}, True)
-        outputs, masks = _leaves(outputs, masks)
+        outputs, masks, activity_loss, backward = self._forward(inputs)
         total, values, gradients = self.losses.values_and_gradients(targets, outputs, weights, masks)
         for arena in self.arenas:
             arena.zero_grad()
-        model.backward_all(gradients if len(gradients) > 1 else gradients[0], cache, need_dx=False)
-        total += self._penalise() + getattr(cache, "activity_loss", 0.0)
+        backward(gradients if len(gradients) > 1 else gradients[0])
+        total += self._penalise() + activity_loss
         if self.optimizer.loss_scale_factor:
             for arena in self.arenas:
                 arena.grads *= self.optimizer.loss_scale_factor
         if self.variables:
             self.optimizer.step(self.variables)
         self._record(batch, outputs, masks, total, values)
+
+    def _forward(self, inputs: list[Any]) -> tuple[list[Any], list[Any], float, Callable[[Any], Any]]:
+        """Returns the outputs, their masks, the activity loss, and the backward run that takes their gradients."""
+        plan = plan_of(self.model, training=True)
+        shape = plan.output_shape(inputs[0]) if plan is not None else None
+        if plan is not None and shape is not None:
+            return [plan.native.forward(inputs[0], shape)], [None], 0.0, plan.native.backward
+        outputs, cache, masks = self.model.run(inputs, None, True, {}, True)
+        outputs, masks = _leaves(outputs, masks)
+        backward = partial(self.model.backward_all, cache=cache, need_dx=False)
+        return outputs, masks, getattr(cache, "activity_loss", 0.0), backward
 
     def test_step(self, batch: Batch) -> None:
         """Adds a batch to the losses and metrics, without training on it."""
@@ -156,6 +167,7 @@ def fit(
         callbacks.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
+    forget_plans(model)
     trainable.optimizer.finalize_variable_values(trainable.variables)
     callbacks.on_train_end(logs)
 

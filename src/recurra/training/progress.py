@@ -21,6 +21,7 @@ class ProgbarLogger(Callback):
         self._started_s = self._drawn_s = 0.0
         self._seen = 0
         self._width = 0
+        self._is_live = False
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._in_fit = True
@@ -69,10 +70,11 @@ class ProgbarLogger(Callback):
         self._started_s = time.perf_counter()
         self._drawn_s = 0.0
         self._seen = self._width = 0
+        self._is_live = self._verbose == 1 and is_live()
 
     def _advance(self, batch: int, logs: Any) -> None:
         self._seen = batch + 1
-        if self._verbose != 1 or not is_live():
+        if not self._is_live:
             return
         now = time.perf_counter()
         if now - self._drawn_s >= INTERVAL_S:
@@ -81,7 +83,7 @@ class ProgbarLogger(Callback):
 
     def _finish(self, logs: Any) -> None:
         now = time.perf_counter()
-        if self._verbose == 1 and is_live():
+        if self._is_live:
             self._draw(now, logs, finished=True)
         elif self._verbose == 1:
             self._write(f"{self._count()} {'━' * BAR_WIDTH} {self._timing(now, ' ')}{_values(logs)}\n")

@@ -13,6 +13,7 @@ from recurra.training import loop
 from recurra.training.batches import ArrayBatches, Batch, IterableBatches, is_iterable_data, limited, split_tail
 from recurra.training.callbacks import CallbackList, History
 from recurra.training.compiled import CompiledLosses, CompiledMetrics, per_output
+from recurra.training.plan import plan_of
 
 AUTO = "auto"
 
@@ -287,11 +288,15 @@ class Trainer:
             inputs = self.standardize_inputs(x)  # type: ignore[attr-defined]
             inputs = inputs if isinstance(inputs, list) else _tree.flatten(inputs)
             silent = not callbacks and not verbose and not steps
-            if silent and len(inputs) == 1 and 0 < len(inputs[0]) <= (batch_size or 32):
+            if silent and len(inputs) == 1 and self._takes_at_once(len(inputs[0]), batch_size or 32):
                 return self.run(inputs, None, False, {}, False)[0]  # type: ignore[attr-defined]
             source = ArrayBatches(inputs, [], [], batch_size=batch_size, who="predict")
         callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
         return loop.predict(self, limited(source, steps)(), callbacks)
+
+    def _takes_at_once(self, rows: int, batch_size: int) -> bool:
+        """Returns whether `run` may predict all rows: native plans cut them by themselves."""
+        return 0 < rows <= batch_size or (rows > 0 and plan_of(self, training=False) is not None)
 
     def _callbacks(self, callbacks: Any, verbose: int | str, steps: int | None) -> CallbackList:
         if isinstance(callbacks, CallbackList):

@@ -1,0 +1,158 @@
+// Plans and streams as Python objects. They hold bare pointers into arrays: their owners in Python keep those alive.
+#include "arrays.h"
+#include "bindings.h"
+#include "plan.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace recurra {
+namespace {
+
+template <typename T>
+int64_t row_size(const Input<T>& x) {
+  require(x.ndim() >= 1 && x.size() > 0, "x must have rows");
+  return x.size() / x.shape(0);
+}
+
+template <typename T>
+RecurrentLayer<T> recurrent_layer(int cell, Input<T> kernel, Input<T> recurrent, Maybe<const T> bias, Maybe<T> dkernel,
+                                  Maybe<T> drecurrent, Maybe<T> dbias, int activation, int recurrent_activation,
+                                  bool reset_after, bool go_backwards, bool zero_output_for_mask,
+                                  bool return_sequences) {
+  RecurrentLayer<T> layer{};
+  require(cell >= 0 && cell <= 2, "not a cell");
+  layer.cell = static_cast<Cell>(cell);
+  require(kernel.ndim() == 2 && recurrent.ndim() == 2, "weights must have two axes");
+  SequenceForward<T>& s = layer.settings;
+  s.D = kernel.shape(0), s.H = recurrent.shape(0);
+  const int64_t D = s.D, H = s.H, width = gates_of(layer.cell) * H;
+  set_options(s, sequence_options(activation, recurrent_activation, reset_after, go_backwards, zero_output_for_mask,
+                                  return_sequences));
+  s.kernel = data(kernel, {D, width}, "kernel must be (D, G*H)");
+  s.recurrent = data(recurrent, {H, width}, "recurrent_kernel must be (H, G*H)");
+  s.bias = bias_data(bias, layer.cell, s.reset_after, H);
+  layer.dkernel = data(dkernel, {D, width}, "dkernel must be (D, G*H)");
+  layer.drecurrent = data(drecurrent, {H, width}, "drecurrent_kernel must be (H, G*H)");
+  layer.dbias = bias_data(dbias, layer.cell, s.reset_after, H);
+  return layer;
+}
+
+template <typename T>
+void add_bidirectional(Plan<T>& plan, const RecurrentLayer<T>& ahead, const RecurrentLayer<T>& back, int merge) {
+  const SequenceForward<T>&a = ahead.settings, &b = back.settings;
+  require(merge >= 0 && merge <= 3, "not a way to merge");
+  require(a.D == b.D && a.return_sequences == b.return_sequences, "both directions must have one input and output");
+  require(merge == 0 || a.H == b.H, "both directions must have the same units");
+  BidirectionalLayer<T> layer{};
+  layer.ahead = ahead, layer.back = back, layer.merge = static_cast<Merge>(merge);
+  plan.add(layer);
+}
+
+template <typename T>
+void add_dense(Plan<T>& plan, int64_t features, int64_t units, Maybe<const T> kernel, Maybe<const T> bias,
+               Maybe<T> dkernel, Maybe<T> dbias, int function, bool softmax) {
+  require(function >= 0 && function < kDifferentiableFunctions, "not a function with a gradient");
+  require(features > 0 && units > 0 && (kernel || features == units), "features and units must be positive");
+  DenseLayer<T> layer{};
+  layer.D = features, layer.units = units;
+  layer.function = static_cast<Function>(function), layer.softmax = softmax;
+  layer.kernel = data(kernel, {features, units}, "kernel must be (features, units)");
+  layer.bias = data(bias, {units}, "bias must be (units)");
+  layer.dkernel = data(dkernel, {features, units}, "dkernel must be (features, units)");
+  layer.dbias = data(dbias, {units}, "dbias must be (units)");
+  plan.add(layer);
+}
+
+template <typename T>
+void infer(const Plan<T>& plan, Array<T> y, Input<T> x) {
+  thread_local Scratch memory;
+  const int64_t size = row_size(x), N = x.shape(0);
+  require(y.size() == N * plan.output_size(size), "y must have the size of the result");
+  const size_t bytes = static_cast<size_t>(plan.memory_size(N, size)) * sizeof(T);
+  compute(plan.flops(N, size),
+          [&] { plan.infer(y.data(), x.data(), N, size, static_cast<T*>(memory.get(bytes)), nullptr, nullptr); });
+}
+
+template <typename T>
+void forward(Plan<T>& plan, Array<T> y, Input<T> x) {
+  const int64_t size = row_size(x), N = x.shape(0);
+  require(y.size() == N * plan.output_size(size), "y must have the size of the result");
+  compute(plan.flops(N, size), [&] { plan.forward(y.data(), x.data(), N, size); });
+}
+
+template <typename T>
+void backward(Plan<T>& plan, Input<T> dy) {
+  require(dy.size() == plan.result_size(), "dy must have the size of the result");
+  compute(2 * plan.last_flops(), [&] { plan.backward(dy.data()); });
+}
+
+// A plan that is stepped: its states take turns in two places, and nothing is checked or allocated at a step.
+template <typename T>
+class Stepper {
+ public:
+  Stepper(const Plan<T>& plan, Array<T> y, Input<T> x, Array<T> states, Array<T> memory)
+      : plan_(plan), y_(y.data()), x_(x.data()), memory_(memory.data()), N_(x.shape(0)), size_(row_size(x)) {
+    const int64_t size = N_ * plan_.state_size();
+    data(states, {2, size}, "states must be (2, all of them)");
+    require(y.size() == N_ * plan_.output_size(size_), "y must have the size of the result");
+    require(memory.size() >= plan_.memory_size(N_, size_), "memory must have the plan's memory_size");
+    states_[0] = states.data();
+    states_[1] = states.data() + size;
+    flops_ = plan_.flops(N_, size_);
+  }
+
+  void step() {
+    compute(flops_, [&] { plan_.infer(y_, x_, N_, size_, memory_, states_[turn_], states_[1 - turn_]); });
+    turn_ = 1 - turn_;
+  }
+  int turn() const { return turn_; }
+
+ private:
+  const Plan<T>& plan_;
+  T* y_;
+  const T* x_;
+  T* memory_;
+  T* states_[2];
+  int64_t N_, size_;
+  double flops_;
+  int turn_ = 0;
+};
+
+template <typename T>
+void define(nb::module_& m, const char* plan_name, const char* stepper_name, const char* layer_name) {
+  nb::class_<RecurrentLayer<T>>(m, layer_name);
+  m.def("recurrent_layer", &recurrent_layer<T>, "cell"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a.none(),
+        "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "activation"_a, "recurrent_activation"_a,
+        "reset_after"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
+  nb::class_<Plan<T>>(m, plan_name)
+      .def(nb::init<>())
+      .def(
+          "add_recurrent", [](Plan<T>& plan, const RecurrentLayer<T>& layer) { plan.add(layer); }, "layer"_a)
+      .def("add_bidirectional", &add_bidirectional<T>, "forward"_a, "backward"_a, "merge"_a)
+      .def("add_dense", &add_dense<T>, "features"_a, "units"_a, "kernel"_a.none(), "bias"_a.none(), "dkernel"_a.none(),
+           "dbias"_a.none(), "function"_a, "softmax"_a)
+      .def("infer", &infer<T>, "y"_a, "x"_a)
+      .def("forward", &forward<T>, "y"_a, "x"_a)
+      .def("backward", &backward<T>, "dy"_a)
+      .def(
+          "flops", [](const Plan<T>& plan, int64_t x_size) { return plan.flops(1, x_size); }, "x_size"_a)
+      .def("state_size", [](const Plan<T>& plan) { return plan.state_size(); })
+      .def(
+          "memory_size", [](const Plan<T>& plan, int64_t N, int64_t x_size) { return plan.memory_size(N, x_size); },
+          "rows"_a, "x_size"_a);
+  nb::class_<Stepper<T>>(m, stepper_name)
+      .def(nb::init<const Plan<T>&, Array<T>, Input<T>, Array<T>, Array<T>>(), nb::keep_alive<1, 2>(), "plan"_a, "y"_a,
+           "x"_a, "states"_a, "memory"_a)
+      .def("__call__", &Stepper<T>::step)
+      .def_prop_ro("turn", &Stepper<T>::turn);
+}
+
+}  // namespace
+
+void define_plans(nb::module_& m) {
+  define<float>(m, "PlanFloat32", "StepperFloat32", "RecurrentLayerFloat32");
+  define<double>(m, "PlanFloat64", "StepperFloat64", "RecurrentLayerFloat64");
+}
+
+}  // namespace recurra

@@ -1,0 +1,156 @@
+"""Lines of layers that native code runs in one call, and streams of them; see native/plan.h."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+import recurra._native as _native  # absolute: types of the compiled module are not known
+from recurra.ops.native import _ELEMENTWISE, _FUNCTIONS, _FUSED
+from recurra.ops.reference import Activation, Array
+
+_CELLS = {"simple_rnn": 0, "lstm": 1, "gru": 2}
+_FLOPS_PER_CALL = 1e9  # of inference: some 20 ms, so that an interrupt is noticed soon
+_MERGES = ("concat", "sum", "mul", "ave")
+
+
+class Plan:
+    """A line of layers with their weights. Each `add_...` returns False for what native code does not know.
+
+    Args:
+        dtype: "float32" or "float64", of everything.
+        gradients: Whether `backward` will be called: it adds to `variable.grad`.
+        copies: Whether to take copies of the weights, so that later changes do not show.
+    """
+
+    def __init__(self, dtype: str, *, gradients: bool = False, copies: bool = False):
+        self._native = (_native.PlanFloat32 if dtype == "float32" else _native.PlanFloat64)()
+        self.dtype = np.dtype(dtype)
+        self._gradients = gradients
+        self._copies = copies
+        self._bound: list[tuple[Any, Array, Array | None]] = []  # native code points into these arrays
+        self._x: Array | None = None
+
+    def recurrent(
+        self,
+        cell: str,
+        variables: Sequence[Any],
+        *,
+        activation: Activation,
+        recurrent_activation: Activation = "sigmoid",
+        reset_after: bool = True,
+        go_backwards: bool = False,
+        zero_output_for_mask: bool = False,
+        return_sequences: bool = False,
+    ) -> Any:
+        """Returns a recurrent layer for `add_recurrent` and `add_bidirectional`; None where native code has none.
+
+        Args:
+            cell: "simple_rnn", "lstm" or "gru".
+            variables: kernel, recurrent_kernel, bias or None.
+            activation, recurrent_activation, reset_after, go_backwards, zero_output_for_mask, return_sequences: As of
+                `reference.lstm_forward` and its kin.
+        """
+        if activation not in _FUSED or recurrent_activation not in _FUSED:
+            return None
+        functions = (_FUNCTIONS[activation], _FUNCTIONS[recurrent_activation])
+        options = (reset_after, go_backwards, zero_output_for_mask, return_sequences)
+        return _native.recurrent_layer(_CELLS[cell], *self._bind(variables), *functions, *options)
+
+    def add_recurrent(self, layer: Any) -> bool:
+        """Adds what `recurrent` returned."""
+        if layer is not None:
+            self._native.add_recurrent(layer)
+        return layer is not None
+
+    def add_bidirectional(self, forward: Any, backward: Any, merge_mode: str | None) -> bool:
+        """Adds two recurrent layers on one input; sequences of the second are turned round before they are merged."""
+        if forward is None or backward is None or merge_mode not in _MERGES:
+            return False
+        self._native.add_bidirectional(forward, backward, _MERGES.index(merge_mode))
+        return True
+
+    def add_dense(self, variables: Sequence[Any], activation: Activation) -> bool:
+        """Adds y = activation(x @ kernel + bias); `variables` are kernel (D, units) and bias (units,) or None."""
+        if not isinstance(activation, str) or not (activation in _ELEMENTWISE or activation == "softmax"):
+            return False
+        features, units = variables[0].shape
+        function = _FUNCTIONS.get(activation, 0)
+        self._native.add_dense(features, units, *self._bind(variables), function, activation == "softmax")
+        return True
+
+    def add_activation(self, activation: Activation) -> bool:
+        """Adds a function of each element."""
+        if not isinstance(activation, str) or activation not in _ELEMENTWISE:
+            return False
+        self._native.add_dense(1, 1, None, None, None, None, _FUNCTIONS[activation], False)
+        return True
+
+    def _bind(self, variables: Sequence[Any]) -> list[Array | None]:
+        """Returns the values of the variables, then their gradients; None where there is none."""
+        values: list[Array | None] = []
+        grads: list[Array | None] = []
+        for variable in variables:
+            if variable is None:
+                value = grad = None
+            else:
+                value = variable.numpy() if self._copies else variable.value
+                grad = variable.grad if self._gradients else None
+                self._bound.append((variable, value, grad))
+            values.append(value)
+            grads.append(grad)
+        return [*values, *grads]
+
+    def is_current(self) -> bool:
+        """Returns whether the variables still have the arrays that they had when they were added."""
+        for variable, value, grad in self._bound:
+            if variable.value is not value or (self._gradients and variable.grad is not grad):
+                return False
+        return True
+
+    def infer(self, x: Array, shape: tuple[int, ...]) -> Array:
+        """Returns the result, of `shape`. Any thread may call it at any time."""
+        y = np.empty(shape, self.dtype)
+        rows = int(_FLOPS_PER_CALL / (self._native.flops(x.size // len(x)) + 1)) or 1
+        if len(x) <= rows:
+            self._native.infer(y, x)
+        else:
+            for start in range(0, len(x), rows):
+                self._native.infer(y[start : start + rows], x[start : start + rows])
+        return y
+
+    def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
+        """Returns the result, of `shape`, and keeps what `backward` needs. For one thread."""
+        y = np.empty(shape, self.dtype)
+        self._native.forward(y, x)
+        self._x = x
+        return y
+
+    def backward(self, dy: Array | None) -> None:
+        """Adds the gradients of the weights, once after each `forward`; None adds nothing."""
+        if dy is not None:
+            self._native.backward(np.ascontiguousarray(dy, self.dtype))
+        self._x = None
+
+    def stepper(self, x: Array, y: Array) -> tuple[Callable[[], None], Callable[[], Array]]:
+        """Returns a call that takes one time step from `x` to `y`, and one that returns the states as they are now.
+
+        Args:
+            x: (N, D), read at each step.
+            y: (N, units), written.
+
+        Returns:
+            The step; and the states, a flat array: those of each recurrent layer (N, H), h before c, end to end.
+        """
+        states = np.zeros((2, len(x) * self._native.state_size()), self.dtype)
+        memory = np.empty(self._native.memory_size(len(x), x.shape[1]), self.dtype)
+        maker = _native.StepperFloat32 if self.dtype == np.float32 else _native.StepperFloat64
+        step = maker(self._native, y, x, states, memory)
+
+        def now() -> Array:
+            return states[step.turn]
+
+        self._bound.extend((None, array, None) for array in (x, y, states, memory))
+        return step, now

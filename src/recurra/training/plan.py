@@ -1,0 +1,124 @@
+"""Models as native plans: layers in one line, all known to native code, run without Python between them.
+
+A plan gives the bits of the layers' own `forward` and `backward`, which stay the meaning of a model. What a plan does
+not know (masks, drawn dropout, several inputs or outputs, layers of the user's) takes that way.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from recurra import ops
+
+
+class ModelPlan:
+    """The native plan of a built model, if there is one, and as long as it holds.
+
+    Args:
+        model: A model with a `graph`.
+        training: Whether dropout drops, and `backward` follows.
+    """
+
+    def __init__(self, model: Any, training: bool):
+        self._model = model
+        self._graph = model.graph
+        self._owners = [part for layer in self._graph.layers for part in _parts(layer)]
+        self._changes = [part._changes for part in self._owners]
+        self._shapes: dict[tuple[int, ...], tuple[int, ...] | None] = {}
+        self.native: Any = _make(model, training)
+        self.dtype = np.dtype(model.inputs[0].dtype)
+
+    def is_current(self) -> bool:
+        """Returns whether model, layers and weights are those that the plan was made of."""
+        if self._model.graph is not self._graph or [part._changes for part in self._owners] != self._changes:
+            return False
+        return self.native is None or self.native.is_current()
+
+    def output_shape(self, x: np.ndarray) -> tuple[int, ...] | None:
+        """Returns the shape of the result for this input, or None where the plan does not take it."""
+        if x.dtype != self.dtype or not x.flags.c_contiguous or not x.size:
+            return None
+        row = x.shape[1:]
+        if row not in self._shapes:
+            self._shapes[row] = self._shape_of(row)
+        shape = self._shapes[row]
+        return None if shape is None else (len(x), *shape)
+
+    def _shape_of(self, row: tuple[int, ...]) -> tuple[int, ...] | None:
+        known = self._model.inputs[0].shape[1:]
+        if len(row) != len(known) or any(own not in (None, size) for size, own in zip(row, known, strict=True)):
+            return None
+        (tensor,) = self._model.outputs
+        return self._graph.shapes([(None, *row)])[id(tensor)][1:]
+
+
+def plan_of(model: Any, training: bool) -> ModelPlan | None:
+    """Returns the model's plan, made at the first call and again after changes, or None where there is none."""
+    if not is_plain(model):
+        return None
+    plans = model.__dict__.get("_plans") or model.__dict__.setdefault("_plans", _Plans())
+    name = "training" if training else "inference"
+    plan = getattr(plans, name)
+    if plan is None or not plan.is_current():
+        plan = ModelPlan(model, training)
+        setattr(plans, name, plan)
+    return plan if plan.native is not None else None
+
+
+def forget_plans(model: Any) -> None:
+    """Frees what the model's plans hold."""
+    model.__dict__.pop("_plans", None)
+
+
+class _Plans(threading.local):
+    """The plans of a model: each thread has its own, because a plan for training holds activations."""
+
+    training: ModelPlan | None = None
+    inference: ModelPlan | None = None
+
+    def __reduce__(self) -> Any:
+        return _Plans, ()  # a copy of the model makes its own
+
+
+def line_of(model: Any) -> list[Any] | None:
+    """Returns the layers of a model from its input to its output, or None where they do not form one line."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        return None
+    line = []
+    tensor = model.inputs[0]
+    for node in model.graph.nodes:
+        if not node.parents():
+            continue
+        if node.kwargs or node.inputs is not tensor:
+            return None
+        line.append(node.layer)
+        tensor = node.outputs
+    return line if tensor is model.outputs[0] else None
+
+
+def _parts(layer: Any) -> list[Any]:
+    return [layer, *(part for inner in layer._sublayers() for part in _parts(inner))]
+
+
+def _make(model: Any, training: bool) -> ops.Plan | None:
+    line, dtype = line_of(model), model.inputs[0].dtype
+    if not line or dtype not in ("float32", "float64"):
+        return None
+    plan = ops.Plan(dtype, gradients=training)
+    return plan if all(joins(layer, plan, training) for layer in line) else None
+
+
+def joins(layer: Any, plan: ops.Plan, training: bool) -> bool:
+    """Adds a layer to a plan if it is recurra's own through and through; returns whether it was added."""
+    plain = all(
+        is_plain(part) and part.dtype == plan.dtype.name and part.activity_regularizer is None for part in _parts(layer)
+    )
+    return plain and layer.join_plan(plan, training)
+
+
+def is_plain(layer: Any) -> bool:
+    """Returns whether a layer is one of recurra's own, with the methods of its class."""
+    return type(layer).__module__.startswith("recurra.") and not {"forward", "backward", "run"} & vars(layer).keys()

@@ -1,0 +1,361 @@
+"""A model whose layers native code knows runs by a plan: the bits of the layers' own forward and backward."""
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra import Input, Sequential, layers, optimizers
+from recurra.training.plan import plan_of
+
+
+class OwnDense(layers.Dense):
+    """The same layer, which native code does not know: a model with it takes the general way."""
+
+
+class OwnCell(layers.LSTMCell):
+    """Likewise."""
+
+
+RECURRENT = {
+    "simple_rnn": lambda **o: layers.SimpleRNN(5, **o),
+    "simple_rnn_relu": lambda **o: layers.SimpleRNN(4, activation="relu", use_bias=False, **o),
+    "lstm": lambda **o: layers.LSTM(17, **o),
+    "lstm_hard": lambda **o: layers.LSTM(3, recurrent_activation="hard_sigmoid", **o),
+    "gru": lambda **o: layers.GRU(16, **o),
+    "gru_before": lambda **o: layers.GRU(7, reset_after=False, go_backwards=True, **o),
+}
+LINES = {
+    **{name: lambda dense, make=make: [make(), dense(2)] for name, make in RECURRENT.items()},
+    "stacked": lambda dense: [
+        layers.GRU(6, return_sequences=True),
+        layers.LSTM(5, return_sequences=True, go_backwards=True),
+        layers.Dropout(0.0),
+        layers.SimpleRNN(4),
+        dense(2),
+    ],
+    "sequences": lambda dense: [
+        layers.LSTM(6, return_sequences=True),
+        layers.TimeDistributed(layers.Dense(5, activation="relu")),
+        dense(4, activation="gelu"),
+        dense(2),
+    ],
+    "activations": lambda dense: [
+        layers.GRU(6),
+        dense(5, activation="softplus"),
+        dense(4, activation="softmax"),
+        layers.Activation("elu"),
+        dense(2, activation="tanh", use_bias=False),
+    ],
+    **{
+        f"bidirectional_{mode}": lambda dense, mode=mode: [
+            layers.Bidirectional(layers.LSTM(5, return_sequences=True), merge_mode=mode),
+            layers.Bidirectional(layers.GRU(3), merge_mode=mode),
+            dense(2),
+        ]
+        for mode in ("concat", "sum", "mul", "ave")
+    },
+    "bidirectional_mixed": lambda dense: [
+        layers.Dense(3),
+        layers.Bidirectional(layers.SimpleRNN(4), backward_layer=layers.LSTM(6, go_backwards=True)),
+        dense(2),
+    ],
+    "reshaped": lambda dense: [
+        layers.Reshape((3, 4)),
+        layers.LSTM(4, return_sequences=True),
+        layers.Flatten(),
+        dense(2),
+    ],
+}
+OPTIMIZERS = {
+    "adam": lambda: optimizers.Adam(0.01),
+    "adamw": lambda: optimizers.AdamW(0.01, amsgrad=True),
+    "clipped": lambda: optimizers.Adam(0.01, global_clipnorm=0.1),
+    "clipped_each": lambda: optimizers.SGD(0.1, momentum=0.9, clipnorm=0.1),
+    "schedule": lambda: optimizers.RMSprop(optimizers.schedules.ExponentialDecay(0.01, 2, 0.5)),
+    "ema": lambda: optimizers.Adam(0.01, use_ema=True, gradient_accumulation_steps=2),
+}
+
+
+@pytest.fixture
+def data(rng):
+    x = rng.standard_normal((11, 6, 2)).astype("float32")
+    return x, rng.standard_normal((11, 2)).astype("float32")
+
+
+def make_model(line, dense=layers.Dense, optimizer="adam", loss="mse", dtype=None, **options):
+    recurra.utils.set_random_seed(0)
+    model = Sequential([Input((6, 2), dtype=dtype), *line(dense)])
+    model.compile(OPTIMIZERS[optimizer](), loss, **options)
+    return model
+
+
+def runs_by_plan(model, training=True):
+    return plan_of(model, training) is not None
+
+
+def everything(model, x, y, **fit):
+    """Returns all that a short training gives: losses, predictions, weights, the optimizer's variables."""
+    recurra.utils.set_random_seed(1)  # the order of the rows
+    history = model.fit(x, y, **({"batch_size": 4, "epochs": 3, "verbose": 0} | fit)).history
+    losses = [np.asarray(values) for values in history.values()]
+    return [*losses, model.predict(x, verbose=0), *model.get_weights(), *map(np.asarray, model.optimizer.variables)]
+
+
+def assert_same(found, wanted):
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_plan_gives_the_bits_of_the_layers(line, data):
+    x, y = data
+    y = y if line != "sequences" else np.repeat(y[:, None], 6, axis=1)
+    planned, general = make_model(LINES[line]), make_model(LINES[line], OwnDense)
+    assert runs_by_plan(planned) and not runs_by_plan(general)
+    assert_same(everything(planned, x, y), everything(general, x, y))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("loss", ["mae", "huber", "log_cosh"])
+def test_every_loss_and_optimizer_goes_with_a_plan(loss, optimizer, data):
+    options = {"optimizer": optimizer, "loss": loss, "metrics": ["mae"]}
+    fit = {"sample_weight": np.linspace(0, 1, 11), "validation_split": 0.2}
+    runs = [make_model(LINES["gru"], dense, **options) for dense in (layers.Dense, OwnDense)]
+    assert runs_by_plan(runs[0]) and not runs_by_plan(runs[1])
+    assert_same(*(everything(model, *data, **fit) for model in runs))
+
+
+def test_float64_runs_by_a_plan(data):
+    recurra.config.set_floatx("float64")
+    try:
+        planned, general = (make_model(LINES["lstm"], dense, dtype="float64") for dense in (layers.Dense, OwnDense))
+        assert runs_by_plan(planned)
+        found = everything(planned, *data)
+        assert_same(found, everything(general, *data))
+        assert found[1].dtype == np.float64
+    finally:
+        recurra.config.set_floatx("float32")
+
+
+def test_regularizers_and_constraints_go_with_a_plan(data):
+    def line(dense):
+        return [layers.LSTM(4, kernel_regularizer="l2"), dense(2, kernel_constraint="max_norm")]
+
+    planned, general = make_model(line), make_model(line, OwnDense)
+    assert runs_by_plan(planned)
+    assert_same(everything(planned, *data), everything(general, *data))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        lambda dense: [layers.GRU(3, dropout=0.1), dense(2)],
+        lambda dense: [layers.GRU(3), layers.Dropout(0.1), dense(2)],
+        lambda dense: [layers.GRU(3, recurrent_dropout=0.1), dense(2)],
+    ],
+)
+def test_drawn_dropout_takes_the_general_way_in_training_alone(line):
+    model = make_model(line)
+    assert not runs_by_plan(model)
+    assert runs_by_plan(model, training=False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        lambda: [layers.Masking(), layers.GRU(3)],
+        lambda: [layers.GRU(3, activation="gelu")],
+        lambda: [layers.GRU(3, activation=lambda x: x)],
+        lambda: [layers.GRU(3, activity_regularizer="l2")],
+        lambda: [layers.RNN(layers.StackedRNNCells([layers.GRUCell(3)]))],
+        lambda: [layers.GRU(3), layers.LayerNormalization()],
+        lambda: [layers.RNN(OwnCell(3))],
+        lambda: [layers.Bidirectional(layers.RNN(OwnCell(3)), merge_mode="sum")],
+        lambda: [layers.GRU(3, dtype="float64")],
+    ],
+)
+def test_what_native_code_does_not_know_takes_the_general_way(line, data):
+    model = Sequential([Input((6, 2)), *line()])
+    assert not runs_by_plan(model, training=False)
+    assert model.predict(data[0], verbose=0).shape == (11, 3)
+
+
+def test_stateful_layers_take_the_general_way():
+    model = Sequential([Input(batch_shape=(1, 6, 2)), layers.GRU(3, stateful=True)])
+    x = np.ones((1, 6, 2), "float32")
+    assert np.any(model.predict(x, verbose=0) != model.predict(x, verbose=0))
+
+
+def test_several_outputs_and_branches_take_the_general_way():
+    start = Input((6, 2))
+    hidden = layers.GRU(3)(start)
+    one, other = layers.Dense(1)(hidden), layers.Dense(2)(hidden)
+    assert not runs_by_plan(recurra.Model(start, [one, other]))
+    assert not runs_by_plan(recurra.Model(start, layers.Concatenate()([one, other])))
+    assert runs_by_plan(recurra.Model(start, one))
+
+
+def test_a_plan_sees_what_changes(data):
+    """Each change is made to a model with a plan, and to its double without one."""
+    x, y = data
+    planned, general = make_model(LINES["lstm"]), make_model(LINES["lstm"], OwnDense)
+
+    def check():
+        assert runs_by_plan(planned) and not runs_by_plan(general)
+        assert_same(everything(planned, x, y), everything(general, x, y))
+
+    def both(change):
+        change(planned)
+        change(general)
+        check()
+
+    check()
+    both(lambda m: m.set_weights([0.5 * weight for weight in m.get_weights()]))
+    both(lambda m: setattr(m.optimizer, "learning_rate", 0.1))
+    both(lambda m: setattr(m.layers[0], "go_backwards", True))
+    both(lambda m: setattr(m.layers[1], "activation", recurra.activations.get("tanh")))
+
+    def freeze(model):
+        model.layers[0].trainable = False
+        model.compile("adam", "mse")
+
+    frozen = planned.layers[0].get_weights()
+    both(freeze)
+    assert_same(planned.layers[0].get_weights(), frozen)
+    both(lambda m: (setattr(m.layers[0], "trainable", True), m.compile("sgd", "mae")))
+
+
+def test_layers_shared_with_another_model_keep_training_here(data):
+    x, y = data
+    results = []
+    for dense in (layers.Dense, OwnDense):
+        first = make_model(LINES["lstm"], dense)
+        first.fit(x, y, verbose=0)
+        second = Sequential([Input((6, 2)), *first.layers])
+        second.compile("adam", "mse")
+        second.fit(x, y, verbose=0)
+        results.append([*everything(first, x, y), *second.get_weights(), second.predict(x, verbose=0)])
+    assert_same(*results)
+
+
+def test_added_layers_are_run(data):
+    model = Sequential([Input((6, 2)), layers.GRU(3)])
+    hidden = model.predict(data[0], verbose=0)
+    model.add(layers.Dense(2, use_bias=False))
+    assert runs_by_plan(model, training=False)
+    np.testing.assert_array_equal(model.predict(data[0], verbose=0), recurra.ops.matmul(hidden, model.weights[3].value))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_train_on_by_themselves(copied, data):
+    model = make_model(LINES["lstm"])
+    model.fit(*data, verbose=0)
+    before = model.get_weights()
+    double = copied(model)
+    found = everything(double, *data)
+    assert_same(model.get_weights(), before)
+    other = make_model(LINES["lstm"])
+    other.fit(*data, verbose=0)
+    assert_same(found, everything(other, *data))
+
+
+def test_timesteps_may_differ_from_call_to_call(rng):
+    model = Sequential([Input((None, 2)), layers.LSTM(4, return_sequences=True), layers.Dense(1)])
+    general = Sequential([Input((None, 2)), *model.layers[:1], OwnDense(1)])
+    general.set_weights(model.get_weights())
+    assert runs_by_plan(model, training=False)
+    for timesteps in (1, 7, 3):
+        x = rng.standard_normal((5, timesteps, 2)).astype("float32")
+        np.testing.assert_array_equal(model.predict(x, verbose=0), general.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize("shape", [(11, 0, 2), (11, 7, 2)])
+def test_an_input_that_does_not_fit_is_told_as_ever(shape):
+    model = make_model(LINES["reshaped"])
+    assert runs_by_plan(model)
+    with pytest.raises(ValueError, match="expected"):
+        model.predict(np.zeros(shape, "float32"), verbose=0)
+
+
+def test_predictions_do_not_depend_on_how_rows_are_cut(rng):
+    model = Sequential([Input((24, 1)), layers.LSTM(64), layers.Dense(1)])
+    x = rng.standard_normal((2100, 24, 1)).astype("float32")  # more than one native call
+    whole = model.predict(x, verbose=0)
+    np.testing.assert_array_equal(
+        whole, model.predict(x, batch_size=64, verbose=0, callbacks=[recurra.callbacks.Callback()])
+    )
+    for row in (0, 1000, 2099):
+        np.testing.assert_array_equal(whole[row], model.predict(x[row : row + 1], verbose=0)[0])
+
+
+def test_threads_may_predict_and_train_at_once(data):
+    x, y = data
+    model = make_model(LINES["stacked"])
+    long = np.repeat(x, 40, axis=0)
+    wanted = {len(a): model.predict(a, verbose=0) for a in (x, long, x[:1])}
+    wrong = []
+
+    def predict(a):
+        for _ in range(60):
+            found = model.predict(a, verbose=0)
+            if not np.array_equal(found, wanted[len(a)]):
+                wrong.append(len(a))
+
+    threads = [threading.Thread(target=predict, args=(a,)) for a in (x, long, x[:1], long)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+    trainers = [
+        threading.Thread(target=model.fit, args=(a[:n], b[:n]), kwargs={"verbose": 0, "epochs": 5})
+        for n in (3, 11)
+        for a, b in [(x, y)]
+    ]
+    for thread in trainers:
+        thread.start()
+    for thread in trainers:
+        thread.join()
+    assert np.isfinite(model.predict(x, verbose=0)).all()
+
+
+def test_many_predictions_leave_nothing_behind(growth, data):
+    model = make_model(LINES["lstm"])
+    assert growth(lambda: model.predict(data[0][:1], verbose=0)) < 2000
+
+
+MEMORY = """
+import numpy as np
+from recurra import Input, Sequential, layers
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+units, rows, timesteps = 64, 64, 600
+x, y = np.zeros((rows, timesteps, 1), "float32"), np.zeros((rows, 1), "float32")
+line = [layers.LSTM(units, return_sequences=True), layers.LSTM(units), layers.Dense(1)]
+model = Sequential([Input((timesteps, 1)), *line])
+model.compile("adam", "mse")
+model.train_on_batch(x[:2, :2].repeat(timesteps // 2, axis=1), y[:2])
+start = resident()
+for _ in range(3):
+    model.train_on_batch(x, y)
+    model.predict(x, verbose=0)
+gates, states = 4, 2
+needed = 4 * rows * timesteps * units * (2 * (gates + states) + 1)  # two layers, the sequence between them
+print((resident() - start) / needed)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads the memory in use from Linux's /proc")
+def test_training_keeps_little_more_than_the_activations():
+    run = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+    assert 0.9 < float(run.stdout) < 1.3
