@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Writes `data` to a temporary file in the same directory, flushes it to the disk and renames it to `path`.
 
+    A file that is replaced keeps its permissions; a symbolic link stays, and what it leads to is replaced.
+
     Raises:
         OSError: If the file cannot be written; `path` is then as it was.
     """
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f".recurra-{secrets.token_hex(8)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        file = open(temporary, "xb")  # noqa: SIM115
+    except OSError as error:
+        error.filename = str(path)  # what the caller knows
+        raise
+    try:
+        with file:
             file.write(data)
             file.flush()
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(temporary, path.stat().st_mode & 0o777)
             os.fsync(file.fileno())
-        os.chmod(temporary, _permissions(path))
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
     _sync_directory(path.parent)
-
-
-def _permissions(path: Path) -> int:
-    with contextlib.suppress(FileNotFoundError):
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def _sync_directory(directory: Path) -> None:

@@ -1,0 +1,70 @@
+"""Writing files atomically."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from recurra._files import write_atomically
+
+posix = pytest.mark.skipif(os.name != "posix", reason="permissions and links as POSIX has them")
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o640])
+def test_a_replaced_file_keeps_its_permissions(mode, tmp_path):
+    path = tmp_path / "m.keras"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == mode
+
+
+@posix
+def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path):
+    write_atomically(tmp_path / "m.keras", b"new")
+    (tmp_path / "other").write_bytes(b"")
+    assert (tmp_path / "m.keras").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@posix
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / "models").mkdir()
+    target = tmp_path / "models" / "m.keras"
+    target.write_bytes(b"old")
+    link = tmp_path / "latest.keras"
+    link.symlink_to(target)
+    write_atomically(link, b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert [*tmp_path.rglob("*.tmp")] == []
+
+
+def test_a_directory_in_the_way_is_left_alone(tmp_path):
+    (tmp_path / "m.keras").mkdir()
+    with pytest.raises(OSError, match=r"m\.keras"):
+        write_atomically(tmp_path / "m.keras", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+
+
+@posix
+def test_a_full_disk_leaves_the_old_file_whole(tmp_path):
+    """A limit on the size of files stands for the full disk: the kernel stops the write in the middle."""
+    path = tmp_path / "m.keras"
+    path.write_bytes(b"old")
+    program = """
+import resource, signal, sys
+from recurra._files import write_atomically
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+try:
+    write_atomically(sys.argv[1], bytes(2**22))
+except OSError as error:
+    print(error.strerror)
+"""
+    run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert run.stdout == "File too large\n"
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m.keras"]
