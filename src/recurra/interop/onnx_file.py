@@ -390,6 +390,9 @@ def _activation(export: _Export, layer: Layer, function: Any, x: str) -> str:
         return export.add("Selu", [x], alpha=SELU_ALPHA, gamma=SELU_SCALE)
     if name == "silu":
         return export.add("Mul", [x, export.add("Sigmoid", [x])])
+    if name == "relu6":
+        zero, six = (export.constant(np.array(number, layer.dtype)) for number in (0.0, 6.0))
+        return export.add("Clip", [x, zero, six])
     if name == "leaky_relu":
         return export.add("LeakyRelu", [x], alpha=0.2)
     if name == "gelu":
@@ -412,6 +415,40 @@ def _dense(export: _Export, layer: Any, x: _Value) -> _Value:
 
 def _activation_layer(export: _Export, layer: Any, x: _Value) -> _Value:
     return _Value(_activation(export, layer, layer.activation, x.name), x.mask, x.mask_is_lost)
+
+
+def _same_masks(y: str, x: _Value) -> _Value:
+    return _Value(y, x.mask, x.mask_is_lost)
+
+
+def _number(export: _Export, layer: Layer, value: Any) -> str:
+    return export.constant(np.asarray(value, layer.dtype))
+
+
+def _relu(export: _Export, layer: Any, x: _Value) -> _Value:
+    if layer.threshold:
+        raise _refusal(layer, "threshold=0", "export the model without it")
+    y = export.add("LeakyRelu", [x.name], alpha=float(layer.negative_slope))
+    if layer.max_value is not None:
+        y = export.add("Min", [y, _number(export, layer, layer.max_value)])
+    return _same_masks(y, x)
+
+
+def _leaky_relu(export: _Export, layer: Any, x: _Value) -> _Value:
+    return _same_masks(export.add("LeakyRelu", [x.name], alpha=float(layer.negative_slope)), x)
+
+
+def _elu(export: _Export, layer: Any, x: _Value) -> _Value:
+    return _same_masks(export.add("Elu", [x.name], alpha=float(layer.alpha)), x)
+
+
+def _prelu(export: _Export, layer: Any, x: _Value) -> _Value:
+    return _same_masks(export.add("PRelu", [x.name, _number(export, layer, layer.alpha.value)]), x)
+
+
+def _rescaling(export: _Export, layer: Any, x: _Value) -> _Value:
+    y = export.add("Mul", [x.name, _number(export, layer, layer.scale)])
+    return _same_masks(export.add("Add", [y, _number(export, layer, layer.offset)]), x)
 
 
 def _softmax(export: _Export, layer: Any, x: _Value) -> _Value:
@@ -465,10 +502,30 @@ def _time_distributed(export: _Export, layer: Any, x: _Value) -> _Value:
     return _Value(y_name, x.mask, x.mask_is_lost)
 
 
+def _axes(axis: Any) -> list[int]:
+    return list(axis) if isinstance(axis, (list, tuple)) else [axis]
+
+
+def _unit_normalization(export: _Export, layer: Any, x: _Value) -> _Value:
+    squares = export.add("ReduceSumSquare", [x.name], axes=_axes(layer.axis), keepdims=1)
+    length = export.add("Sqrt", [export.add("Max", [squares, _number(export, layer, 1e-12)])])
+    return _same_masks(export.add("Div", [x.name, length]), x)
+
+
+def _rms_normalization(export: _Export, layer: Any, x: _Value) -> _Value:
+    if _axes(layer.axis) != [-1]:
+        raise _refusal(layer, "the last axis", "normalize the last axis")
+    square = export.add("ReduceMean", [export.add("Mul", [x.name, x.name])], axes=[-1], keepdims=1)
+    size = export.add("Sqrt", [export.add("Add", [square, _number(export, layer, layer.epsilon)])])
+    scaled = export.add("Mul", [export.add("Div", [x.name, size]), _number(export, layer, layer.scale.value)])
+    return _same_masks(scaled, x)
+
+
 def _layer_normalization(export: _Export, layer: Any, x: _Value) -> _Value:
-    axis = layer.axis
-    if not isinstance(axis, int):
+    axes = _axes(layer.axis)
+    if len(axes) != 1:
         raise _refusal(layer, "one axis", "normalize the last axis")
+    axis = axes[0]
     if axis != -1 and (layer.gamma is not None or layer.beta is not None):
         raise _refusal(layer, "the last axis", "normalize the last axis")
     mean = export.add("ReduceMean", [x.name], axes=[axis], keepdims=1)
@@ -554,11 +611,21 @@ def _pooling(operator: str) -> Callable[..., _Value]:
 
 def _global_pooling(operator: str) -> Callable[..., _Value]:
     def emit(export: _Export, layer: Any, x: _Value) -> _Value:
-        if operator == "ReduceMean" and (x.mask is not None or x.mask_is_lost):
-            raise _refusal(layer, "no mask", "pool without a mask")
+        if operator == "ReduceMean" and x.mask_is_lost:
+            raise _refusal(layer, "a mask straight from Masking or Embedding", "mask just before it")
+        if operator == "ReduceMean" and x.mask is not None:
+            return _Value(_masked_mean(export, layer, x.name, x.mask))
         return _Value(export.add(operator, [x.name], axes=[1], keepdims=int(layer.keepdims)))
 
     return emit
+
+
+def _masked_mean(export: _Export, layer: Any, x: str, mask: str) -> str:
+    keep = export.cast(export.add("Unsqueeze", [mask, export.integers(2)]), layer.dtype)
+    time = export.integers(1)
+    total = export.add("ReduceSum", [export.add("Mul", [x, keep]), time], keepdims=int(layer.keepdims))
+    count = export.add("ReduceSum", [keep, time], keepdims=int(layer.keepdims))
+    return export.add("Div", [total, export.add("Max", [count, _number(export, layer, 1)])])
 
 
 def _cropping(export: _Export, layer: Any, x: _Value) -> _Value:
@@ -583,6 +650,11 @@ def _up_sampling(export: _Export, layer: Any, x: _Value) -> _Value:
 EMITTERS: dict[type, Callable[..., _Value]] = {
     layers.Dense: _dense,
     layers.Activation: _activation_layer,
+    layers.ReLU: _relu,
+    layers.LeakyReLU: _leaky_relu,
+    layers.ELU: _elu,
+    layers.PReLU: _prelu,
+    layers.Rescaling: _rescaling,
     layers.Softmax: _softmax,
     layers.Dropout: _same,
     layers.SpatialDropout1D: _same,
@@ -596,6 +668,8 @@ EMITTERS: dict[type, Callable[..., _Value]] = {
     layers.RepeatVector: _repeat,
     layers.TimeDistributed: _time_distributed,
     layers.LayerNormalization: _layer_normalization,
+    layers.RMSNormalization: _rms_normalization,
+    layers.UnitNormalization: _unit_normalization,
     normalization.BatchNormalization: _batch_normalization,
     layers.Concatenate: _concatenate,
     layers.Add: _chain("Add"),
