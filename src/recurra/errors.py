@@ -28,7 +28,15 @@ class DataError(RecurraError, ValueError):
 
 
 class FileFormatError(RecurraError, ValueError):
-    """A model or weights file that was refused: the message says what is wrong with it."""
+    """A model or weights file that was refused: the message says what is wrong with it, in one line of 300 characters.
+
+    Names in the message may come from the file.
+    """
+
+    def __init__(self, message: str):
+        line = " ".join(message[:10_000].split())
+        line = "".join(letter if letter.isprintable() else "?" for letter in line)
+        super().__init__(line if len(line) <= 300 else f"{line[:297]}...")
 
 
 class MissingExtraError(RecurraError, ImportError):

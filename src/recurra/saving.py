@@ -19,6 +19,9 @@ import numpy as np
 
 from recurra._checks import expected
 
+# The most that a file may ask for where an object takes memory by a number in its config (weights have another limit).
+LARGEST_SIZES = {"num_thresholds": 10_000, "num_classes": 4_096, "num_labels": 1_000}
+
 _builtin: dict[str, dict[str, type]] = {}  # by class name, then by Keras's module: losses and metrics share names
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
@@ -234,7 +237,7 @@ def _deserialize(config: Any) -> Any:
     if class_name == "__tuple__":
         return tuple(_deserialize(item) for item in config["items"])
     if class_name in ("__numpy__", "__tensor__"):
-        return np.array(config["config"]["value"], dtype=config["config"]["dtype"])
+        return _array(config["config"]["value"], config["config"]["dtype"])
     if class_name == "function":
         return _find_function(config)
     if class_name == "DTypePolicy":
@@ -244,14 +247,30 @@ def _deserialize(config: Any) -> Any:
     cls = find_class(class_name, config.get("registered_name"), config.get("module"))
     if not isinstance(config["config"], dict):
         raise TypeError(expected("deserialize_keras_object", f"a config of {class_name}", repr(config["config"])))
-    # Newer versions of Keras write options that do not exist here: None means that they are off.
+    # Newer versions of Keras write options that do not exist here: None and False mean that they are off.
     known = parameters(cls)
-    options = {key: value for key, value in config["config"].items() if value is not None or key in known}
+    options = {
+        key: value for key, value in config["config"].items() if key in known or not (value is None or value is False)
+    }
+    if _closed.get():
+        _check_sizes(class_name, options)
     instance = cls.from_config(options)
     build_config = config.get("build_config")
     if build_config and hasattr(instance, "build_from_config") and not getattr(instance, "built", False):
         instance.build_from_config(build_config)
     return instance
+
+
+def _array(value: Any, dtype: Any) -> np.ndarray:
+    if np.dtype(dtype).kind not in "biuf":
+        raise ValueError(expected("deserialize_keras_object", "an array of numbers", f"one of {dtype}"))
+    return np.array(value, dtype=dtype)
+
+
+def _check_sizes(class_name: str, options: dict[str, Any]) -> None:
+    for name, largest in LARGEST_SIZES.items():
+        if options.get(name) is not None and not options[name] <= largest:
+            raise ValueError(expected(class_name, f"{name} of at most {largest} in a file", options[name]))
 
 
 def find_class(class_name: str, registered_name: str | None = None, module: str | None = None) -> Any:

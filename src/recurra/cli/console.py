@@ -40,7 +40,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], hig
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     console.print(drawn)
     if len(rows) > MOST_ROWS:
-        remark(f"{len(rows) - MOST_ROWS} more rows: write all of them with --output FILE.csv")
+        remark(f"{len(rows) - MOST_ROWS} more rows: --json and --output hold all of them")
 
 
 def document(content: dict[str, Any]) -> None:

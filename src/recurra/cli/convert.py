@@ -37,6 +37,13 @@ def convert(
     from recurra import interop
 
     ending = _ending(target, WRITTEN)
+    for option, given, needed in (
+        ("--names", names != "keras", ".safetensors"),
+        ("--right-padded", right_padded, ".onnx"),
+        ("--streaming", streaming, ".onnx"),
+    ):
+        if given and ending != needed:
+            raise ValueError(expected(option, f"a {needed} file to write", repr(str(target)), "leave it out"))
     model = _read(source, into)
     if ending == ".keras":
         model.save(target)

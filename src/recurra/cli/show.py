@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import json as json_library
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,11 @@ import typer
 from recurra._checks import expected
 from recurra.cli import console
 from recurra.cli.options import Json
+from recurra.errors import FileFormatError
+
+Arrays = list[tuple[str, tuple[int, ...], str]]  # name, shape and dtype
+DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64"}  # as safetensors calls them
+LARGEST_ONNX = 2**31  # bytes: what the format allows
 
 ModelFile = Annotated[
     Path, typer.Argument(metavar="{file}", help="A .keras, .h5, .weights.h5, .onnx or .safetensors file.")
@@ -28,53 +33,49 @@ def show(file: ModelFile, json: Json = False) -> None:
     facts, arrays = _read(file)
     facts = {"file": file.name, "bytes": file.stat().st_size, **facts}
     if arrays:
-        facts["weights"] = sum(int(np.prod(shape)) for name, shape, _ in arrays if not name.startswith("optimizer/"))
+        facts["weights"] = sum(math.prod(shape) for name, shape, _ in arrays if not name.startswith("optimizer/"))
     if json:
         rows = [{"name": name, "shape": list(shape), "dtype": dtype} for name, shape, dtype in arrays]
         console.document(facts | ({"arrays": rows} if arrays else {}))
         return
     text = facts.pop("summary", None)
-    console.table("File", ["what", "value"], [[name, str(value)] for name, value in facts.items()])
+    console.table("File", ["what", "value"], [[name, _printable(value)] for name, value in facts.items()])
     if text:
-        print(text)
+        print(_printable(text))
     elif arrays:
-        console.table("Arrays", ["name", "shape", "dtype"], [[name, str(shape), kind] for name, shape, kind in arrays])
+        lines = [[_printable(name), str(shape), kind] for name, shape, kind in arrays]
+        console.table("Arrays", ["name", "shape", "dtype"], lines)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], list[tuple[str, tuple[int, ...], str]]]:
-    """Returns facts about a file, and name, shape and dtype of the arrays in it where there is no model around them."""
+def _printable(value: Any) -> str:
+    """Returns text without what could steer a terminal: it comes from a file."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in str(value))
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
+    """Returns facts about a file, and the arrays in it where there is no model around them."""
     name = path.name
+    if not name.endswith((".keras", ".h5", ".hdf5", ".onnx", ".safetensors")):
+        what = "a .keras, .h5, .weights.h5, .onnx or .safetensors file"
+        raise ValueError(expected("recurra show", what, repr(str(path))))
+    if not path.is_file():
+        raise FileFormatError(expected("recurra show", "an existing file", repr(str(path))))
     if name.endswith(".weights.h5"):
         return {"format": "Keras weights"}, _hdf5_arrays(path)
-    if name.endswith((".keras", ".h5", ".hdf5")):
-        return _model_facts(path), []
-    if name.endswith(".onnx"):
-        return _onnx_facts(path), []
     if name.endswith(".safetensors"):
-        from recurra.interop.safetensors_file import read_safetensors
-
-        arrays = read_safetensors(path)
-        return {"format": "safetensors"}, [(key, array.shape, str(array.dtype)) for key, array in arrays.items()]
-    raise ValueError(
-        expected("recurra show", "a .keras, .h5, .weights.h5, .onnx or .safetensors file", repr(str(path)))
-    )
+        return _safetensors(path)
+    return (_onnx_facts if name.endswith(".onnx") else _model_facts)(path), []
 
 
 def _model_facts(path: Path) -> dict[str, Any]:
     from recurra import models
-    from recurra.interop.keras_file import read_archive
 
     model: Any = models.load_model(path, compile=False, allow_nonfinite=True)
-    facts: dict[str, Any] = {"format": "Keras model" if path.suffix == ".keras" else "Keras model, HDF5"}
-    if path.suffix == ".keras":
-        members = read_archive(path)
-        metadata, config = (json_library.loads(members[name]) for name in ("metadata.json", "config.json"))
-        facts["written for"] = f"Keras {metadata.get('keras_version')}, {metadata.get('date_saved')}"
-        facts["compiled with"] = _compiled(config.get("compile_config") or {})
-    facts["inputs"] = ", ".join(
-        f"{n} {t.shape} {t.dtype}" for n, t in zip(model.input_names, model.inputs, strict=True)
-    )
-    facts["outputs"] = ", ".join(f"{n} {t.shape}" for n, t in zip(model.output_names, model.outputs, strict=True))
+    facts = _archive_facts(path) if path.suffix == ".keras" else _hdf5_facts(path)
+    inputs = zip(model.input_names, model.inputs, strict=True)
+    facts["inputs"] = ", ".join(f"{name} {tensor.shape} {tensor.dtype}" for name, tensor in inputs)
+    outputs = zip(model.output_names, model.outputs, strict=True)
+    facts["outputs"] = ", ".join(f"{name} {tensor.shape}" for name, tensor in outputs)
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         facts["note"] = "some weights are NaN or infinite"
     lines = io.StringIO()
@@ -83,34 +84,59 @@ def _model_facts(path: Path) -> dict[str, Any]:
     return facts
 
 
-def _compiled(config: dict[str, Any]) -> str:
-    optimizer = config.get("optimizer")
-    named = optimizer.get("class_name") if isinstance(optimizer, dict) else optimizer
-    loss = config.get("loss")
-    named_loss = loss.get("config", {}).get("name") if isinstance(loss, dict) else loss
-    return f"{named}, {named_loss}" if named else "nothing"
+def _archive_facts(path: Path) -> dict[str, Any]:
+    from recurra.interop.keras_file import archive_documents
+
+    metadata, config = archive_documents(path)
+    written = f"Keras {metadata.get('keras_version')}, {metadata.get('date_saved')}"
+    return {"format": "Keras model", "written for": written, "compiled with": _compiled(config.get("compile_config"))}
 
 
-def _hdf5_arrays(path: Path) -> list[tuple[str, tuple[int, ...], str]]:
-    import h5py
+def _hdf5_facts(path: Path) -> dict[str, Any]:
+    from recurra.interop.hdf5_reader import open_hdf5
 
-    from recurra.interop.keras_file import open_hdf5
+    with open(path, "rb") as opened, open_hdf5(opened, path.name) as file:
+        version = "".join(file.root.text("keras_version")) or "of an unknown version"
+    return {"format": "Keras model, HDF5", "written for": f"Keras {version}"}
 
-    found: list[tuple[str, tuple[int, ...], str]] = []
 
-    def visit(name: str, item: Any) -> None:  # h5py follows hard links alone here
-        if isinstance(item, h5py.Dataset):
-            found.append((name, item.shape, str(item.dtype)))
+def _compiled(config: Any) -> str:
+    """Returns what a model is compiled with, in words; a file may hold anything there."""
+    config = config if isinstance(config, dict) else {}
+    named = [_name(config.get(part)) for part in ("optimizer", "loss")]
+    return ", ".join(name for name in named if name) or "nothing"
 
-    with open_hdf5(path.read_bytes(), path.name, "a sound HDF5 file") as file:
-        file.visititems(visit)
-    return found
+
+def _name(part: Any) -> str:
+    if not isinstance(part, dict):
+        return "" if part is None else str(part)[:80]
+    inner = part.get("config")
+    return str(
+        inner.get("name") if isinstance(inner, dict) and "loss" in str(part.get("module")) else part.get("class_name")
+    )
+
+
+def _hdf5_arrays(path: Path) -> Arrays:
+    from recurra.interop.hdf5_reader import open_hdf5
+
+    with open(path, "rb") as opened, open_hdf5(opened, path.name) as file:
+        return [(name, dataset.shape, dataset.dtype.name) for name, dataset in file.datasets()]
+
+
+def _safetensors(path: Path) -> tuple[dict[str, Any], Arrays]:
+    from recurra.interop.safetensors_file import describe, open_safetensors
+
+    with open_safetensors(path) as file:
+        made_by = (file.metadata() or {}).get("made_by", "an unknown program")
+        arrays = [(name, shape, DTYPES.get(dtype, dtype)) for name, (shape, dtype) in describe(file).items()]
+    return {"format": "safetensors", "written by": made_by}, arrays
 
 
 def _onnx_facts(path: Path) -> dict[str, Any]:
-    from recurra.errors import FileFormatError, extra_needed
-    from recurra.interop.keras_file import one_line
+    from recurra.errors import extra_needed
 
+    if path.stat().st_size > LARGEST_ONNX:
+        raise FileFormatError(expected(path.name, f"at most {LARGEST_ONNX} bytes", path.stat().st_size))
     data = path.read_bytes()
     with extra_needed("ONNX files need", "onnx", "interop"):
         import onnx
@@ -118,7 +144,7 @@ def _onnx_facts(path: Path) -> dict[str, Any]:
         model = onnx.load_model_from_string(data)
         onnx.checker.check_model(model)
     except Exception as error:
-        raise FileFormatError(expected(path.name, "a sound ONNX model", one_line(error))) from error
+        raise FileFormatError(expected(path.name, "a sound ONNX model", str(error))) from error
     counts = Counter(node.op_type for node in model.graph.node)
     return {
         "format": f"ONNX, opset {model.opset_import[0].version}",

@@ -14,10 +14,10 @@ import numpy as np
 
 from recurra._checks import expected
 from recurra.errors import FileFormatError
-from recurra.interop.keras_file import assign_all, model_from_config, open_hdf5, read_dataset
+from recurra.interop.hdf5_reader import Hdf5File, Node, open_hdf5
+from recurra.interop.keras_file import LARGEST_CONFIG, assign_all, model_from_config
 from recurra.variables import Variable
 
-LARGEST_CONFIG = 2**26
 MASK_OPERATIONS = ("NotEqual", "Any")  # how Keras 3 writes masks into a legacy file
 # Options of Keras 2 that say nothing about the numbers here.
 DROPPED = ("batch_input_shape", "time_major", "ragged", "input_dim", "input_length", "implementation")
@@ -25,17 +25,16 @@ DROPPED = ("batch_input_shape", "time_major", "ragged", "input_dim", "input_leng
 
 def load_model(path: Path, custom_objects: Any, allow_nonfinite: bool) -> Any:
     """See `recurra.models.load_model`."""
-    with open_hdf5(path.read_bytes(), path.name, "a sound .h5 model") as file:
-        text = file.attrs.get("model_config")
-        if text is None:
+    file_bytes = path.stat().st_size
+    with open(path, "rb") as opened, open_hdf5(opened, path.name) as file:
+        text = "".join(file.root.text("model_config")[:1])
+        if not text:
             hint = "build the model and call load_weights"
             raise FileFormatError(expected(path.name, "a whole model", "weights alone", hint))
-        text = text.decode() if isinstance(text, bytes) else str(text)
-        if len(text) > LARGEST_CONFIG:
+        if len(text) > LARGEST_CONFIG + 8 * file_bytes:
             raise FileFormatError(expected(path.name, f"a config of at most {LARGEST_CONFIG} bytes", len(text)))
-        model, _ = model_from_config(text, path.stat().st_size, custom_objects, path, _modern)
-        pairs = _read_weights(file, model, path.name)
-    assign_all(pairs, path.name, allow_nonfinite)
+        model, _ = model_from_config(text, file_bytes, file_bytes, custom_objects, path, _modern)
+        assign_all(_read_weights(file, model), path.name, allow_nonfinite)
     return model
 
 
@@ -97,32 +96,26 @@ def _modern_node(node: list[Any]) -> dict[str, Any]:
     return {"args": [tensors[0] if len(tensors) == 1 else tensors], "kwargs": kwargs}
 
 
-def _names(group: Any, attribute: str) -> list[str]:
+def _names(group: Node, attribute: str) -> list[str]:
     """Returns a list of names; a long one is stored in pieces `attribute0`, `attribute1`, ..."""
-    found = group.attrs.get(attribute)
-    if found is None:
-        found, position = [], 0
-        while f"{attribute}{position}" in group.attrs:
-            found += list(group.attrs[f"{attribute}{position}"])
-            position += 1
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in found]
+    found, position = group.text(attribute), 0
+    while piece := group.text(f"{attribute}{position}"):
+        found, position = found + piece, position + 1
+    return found
 
 
-def _read_weights(file: Any, model: Any, file_name: str) -> list[tuple[Variable, np.ndarray]]:
-    groups = file["model_weights"]
+def _read_weights(file: Hdf5File, model: Any) -> list[tuple[Variable, np.ndarray]]:
+    known = set(_names(file.group("model_weights"), "layer_names"))
     pairs: list[tuple[Variable, np.ndarray]] = []
     for layer in model.layers:
         if not layer.weights:
             continue
-        if layer.name not in _names(groups, "layer_names"):
-            raise FileFormatError(expected(file_name, f"weights of layer {layer.name!r}", "none"))
-        group = groups[layer.name]
-        names = _names(group, "weight_names")
+        if layer.name not in known:
+            raise FileFormatError(expected(file.name, f"weights of layer {layer.name!r}", "none"))
+        names = _names(file.group(f"model_weights/{layer.name}"), "weight_names")
         if len(names) != len(layer.weights):
             what = f"{len(layer.weights)} weights of layer {layer.name!r}"
-            raise FileFormatError(expected(file_name, what, len(names)))
+            raise FileFormatError(expected(file.name, what, len(names)))
         for variable, name in zip(layer.weights, names, strict=True):
-            pairs.append(
-                (variable, read_dataset(file, f"model_weights/{layer.name}/{name}", variable.shape, file_name))
-            )
+            pairs.append((variable, file.dataset(f"model_weights/{layer.name}/{name}").read(variable.shape)))
     return pairs

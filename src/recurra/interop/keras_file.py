@@ -10,18 +10,16 @@ than its weights have. All weights are read and checked before the first one is 
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import io
 import json
 import os
 import warnings
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -29,24 +27,18 @@ from recurra import saving
 from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra.errors import FileFormatError
+from recurra.interop.hdf5_reader import Hdf5File, open_hdf5
+from recurra.interop.zip_reader import Archive
 from recurra.layers.base import Layer, snake_case, weights_of_at_most
 from recurra.variables import Variable
 
 KERAS_VERSION = "3.15.1"  # the version whose files these are
-MEMBERS = {"metadata.json": 2**20, "config.json": 2**26, "model.weights.h5": 2**40}  # names and largest sizes
-# What h5py raises for damaged files; found by changing files at random.
-HDF5_ERRORS = (
-    OSError,
-    KeyError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    OverflowError,
-    IndexError,
-    MemoryError,
-    SystemError,
-)
-LARGEST_RATIO = 100  # of a compressed member, beyond which it is taken for a bomb; Keras does not compress
+WEIGHTS = "model.weights.h5"
+MEMBERS = ("metadata.json", "config.json", WEIGHTS)
+LARGEST_CONFIG = 2**22  # bytes, and eight more for each byte of weights: a config may hold them as constants
+MOST_VALUES = 2**17  # in a config, and one more for each byte of weights
+# What the parts of a config raise when it is not sound.
+UNSOUND = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 
 
 def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -97,36 +89,46 @@ def load_model(
         from recurra.interop import keras2_file
 
         return keras2_file.load_model(path, custom_objects, allow_nonfinite)
-    members = read_archive(path)
-    model, config = model_from_config(members["config.json"], len(members["model.weights.h5"]), custom_objects, path)
-    if compile and config.get("compile_config"):
-        try:
-            with saving.CustomObjectScope(custom_objects):
-                model.compile_from_config(config["compile_config"])
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise FileFormatError(
-                expected("load_model", f"a sound compile_config in {path.name}", one_line(error), "pass compile=False")
-            ) from error
-    _assign_weights(model, members["model.weights.h5"], path.name, allow_nonfinite)
+    with open(path, "rb") as file:
+        archive = open_archive(file, path.name)
+        weights = archive.members[WEIGHTS]
+        text = archive.read("config.json", LARGEST_CONFIG + 8 * weights.packed)
+        model, config = model_from_config(text, weights.size, weights.packed, custom_objects, path)
+        if compile and config.get("compile_config"):
+            try:
+                with saving.CustomObjectScope(custom_objects), saving.closed_table():
+                    model.compile_from_config(config["compile_config"])
+            except UNSOUND as error:
+                what, hint = f"a sound compile_config in {path.name}", "pass compile=False"
+                raise FileFormatError(expected("load_model", what, _told(error), hint)) from error
+        with open_hdf5(*_weights_place(archive, model)) as weights_file:
+            _assign_weights(model, weights_file, allow_nonfinite)
     return model
 
 
 def model_from_config(
     text: str | bytes,
     weight_bytes: int,
+    file_bytes: int,
     custom_objects: Any,
     path: Path,
     translate: Callable[[Any], Any] | None = None,
 ) -> tuple[Any, Any]:
-    """Returns the model of a config in JSON, with new weights of `weight_bytes` at the most, and the config.
+    """Returns the model of a config in JSON, with weights of zeros, and the config.
 
-    `translate` puts the config of another version into the words of this one.
+    Args:
+        text: The config.
+        weight_bytes: The most that its weights may take.
+        file_bytes: The size of the file that holds the weights.
+        custom_objects: As of `load_model`.
+        path: The file.
+        translate: Puts the config of another version into the words of this one.
 
     Raises:
         FileFormatError: If the config is not sound.
     """
     try:
-        config = json.loads(text)
+        config = read_json(text, MOST_VALUES + file_bytes)
         if translate is not None:
             config = translate(config)
         described = {key: value for key, value in config.items() if key != "compile_config"}
@@ -134,11 +136,30 @@ def model_from_config(
             model = saving.deserialize_keras_object(described, custom_objects=custom_objects)
     except FileFormatError:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError) as error:
-        raise FileFormatError(expected("load_model", f"a sound config in {path.name}", one_line(error))) from error
+    except UNSOUND as error:
+        raise FileFormatError(expected("load_model", f"a sound config in {path.name}", _told(error))) from error
     if not isinstance(model, Layer) or not hasattr(model, "compile_from_config"):
         raise FileFormatError(expected("load_model", f"a model in {path.name}", type(model).__name__))
+    if not model.built:
+        raise FileFormatError(expected("load_model", f"a built model in {path.name}", "one without an input shape"))
     return model, config
+
+
+def read_json(text: str | bytes, most_values: int) -> Any:
+    """Returns what JSON says, if that is at most so many values: they take far more memory than the text.
+
+    Raises:
+        ValueError: If it is not sound, or too much.
+    """
+    data = text.encode() if isinstance(text, str) else text
+    count = sum(map(data.count, (b"[", b"{", b",")))
+    if count > most_values:
+        raise ValueError(expected("JSON", f"at most {most_values} values", count))
+    return json.loads(text)
+
+
+def _told(error: BaseException) -> str:
+    return str(error) or type(error).__name__
 
 
 def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -156,8 +177,15 @@ def load_weights(model: Any, filepath: str | os.PathLike[str], allow_nonfinite: 
         if value:
             raise ValueError(expected("load_weights", "no other arguments", f"{name}={value!r}"))
     path = _readable(filepath, (".weights.h5", ".keras"))
-    data = read_archive(path)["model.weights.h5"] if path.name.endswith(".keras") else path.read_bytes()
-    _assign_weights(model, data, path.name, allow_nonfinite)
+    if not model.built:
+        raise ValueError(
+            expected("loading", "a built model", f"{model.name!r}", "call it on data or add an Input first")
+        )
+    with open(path, "rb") as file:
+        is_weights = path.name.endswith(".weights.h5")
+        place = (file, path.name) if is_weights else _weights_place(open_archive(file, path.name), model)
+        with open_hdf5(*place) as weights_file:
+            _assign_weights(model, weights_file, allow_nonfinite)
 
 
 # Paths and the archive ----------------------------------------------------------------------------------------------
@@ -181,49 +209,53 @@ def _readable(filepath: str | os.PathLike[str], endings: tuple[str, ...]) -> Pat
     return path
 
 
-def read_archive(path: Path) -> dict[str, bytes]:
-    """Returns the members of a `.keras` file, after their names and sizes were checked."""
-    members: dict[str, bytes] = {}
+def open_archive(file: BinaryIO, name: str) -> Archive:
+    """Returns the archive of a `.keras` file, after the names of its members were checked.
+
+    Raises:
+        FileFormatError: If it has other members, or is not sound.
+    """
+    archive = Archive(file, name)
+    for member in archive.members:
+        if member not in MEMBERS and not _harmless_asset(member):
+            raise FileFormatError(expected(name, f"the members {', '.join(MEMBERS)}", repr(member[:80])))
+    missing = [member for member in MEMBERS if member not in archive.members]
+    if missing:
+        raise FileFormatError(expected(name, f"the members {', '.join(MEMBERS)}", f"no {missing[0]}"))
+    return archive
+
+
+def archive_documents(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns what metadata.json and config.json of a `.keras` file say.
+
+    Raises:
+        FileFormatError: If the archive, or one of them, is not sound.
+    """
+    with open(path, "rb") as file:
+        archive = open_archive(file, path.name)
+        room = archive.members[WEIGHTS].packed
+        texts = [archive.read(name, LARGEST_CONFIG + 8 * room) for name in ("metadata.json", "config.json")]
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            names = [entry.filename for entry in entries]
-            if sorted(name for name in names if name in MEMBERS) != sorted(MEMBERS):
-                raise FileFormatError(expected(path.name, f"the members {', '.join(MEMBERS)} once each", _short(names)))
-            for entry in entries:
-                if entry.filename not in MEMBERS:
-                    if not _harmless_asset(entry.filename):
-                        raise FileFormatError(
-                            expected(path.name, f"the members {', '.join(MEMBERS)}", repr(entry.filename[:80]))
-                        )
-                    continue
-                limit = min(MEMBERS[entry.filename], LARGEST_RATIO * max(entry.compress_size, 100))
-                if entry.file_size > limit:
-                    raise FileFormatError(
-                        expected(path.name, f"{entry.filename} of at most {limit} bytes", entry.file_size)
-                    )
-                with archive.open(entry) as member:
-                    members[entry.filename] = member.read(entry.file_size + 1)
-                if len(members[entry.filename]) != entry.file_size:
-                    raise FileFormatError(expected(path.name, f"{entry.filename} of its stated size", "another"))
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError, OverflowError) as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise FileFormatError(expected(path.name, "a sound .keras archive", one_line(error))) from error
-    return members
+        metadata, config = (read_json(text, MOST_VALUES + room) for text in texts)
+    except UNSOUND as error:
+        raise FileFormatError(expected(path.name, "sound JSON", _told(error))) from error
+    if not isinstance(metadata, dict) or not isinstance(config, dict):
+        raise FileFormatError(expected(path.name, "metadata and config as objects", "others"))
+    return metadata, config
+
+
+def _weights_place(archive: Archive, model: Any) -> tuple[BinaryIO, str, int, int]:
+    """Returns where the weights lie, if they are not far larger than the model needs them, its optimizer included."""
+    bytes_needed = sum(variable.value.nbytes for variable in model.weights)
+    groups = sum(1 for _ in _groups(model))
+    file, start, size = archive.place(WEIGHTS, 2**20 + 16 * bytes_needed + 2**14 * groups)
+    return file, archive.name, start, size
 
 
 def _harmless_asset(name: str) -> bool:
     """Keras may add an assets folder, which the layers here never use: it is left unread."""
-    return name.startswith("assets/") and ".." not in name.split("/")
-
-
-def _short(names: list[str]) -> str:
-    return ", ".join(repr(name[:40]) for name in names[:6]) or "none"
-
-
-def one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    parts = name.split("/")
+    return parts[0] == "assets" and len(parts) > 1 and ".." not in parts and "\\" not in name
 
 
 # Weights ------------------------------------------------------------------------------------------------------------
@@ -276,38 +308,12 @@ def _write_group(file: Any, path: str, name: str, variables: list[Variable]) -> 
         group.create_dataset(str(position), data=variable.value)
 
 
-def _assign_weights(model: Any, data: bytes, file_name: str, allow_nonfinite: bool) -> None:
+def _assign_weights(model: Any, file: Hdf5File, allow_nonfinite: bool) -> None:
     """Reads the weights, and the optimizer's state if the model is compiled, then assigns them."""
-
-    if not model.built:
-        raise ValueError(
-            expected("loading", "a built model", f"{model.name!r}", "call it on data or add an Input first")
-        )
-    with open_hdf5(data, file_name, "sound HDF5 weights") as file:
-        pairs = []
-        for path, _, variables in _groups(model):
-            arrays = _read_group(file, path, [variable.shape for variable in variables], file_name)
-            pairs += list(zip(variables, arrays, strict=True))
-        state = _read_optimizer(model, file, file_name)
-    assign_all(pairs + state, file_name, allow_nonfinite)
-
-
-@contextlib.contextmanager
-def open_hdf5(data: bytes, file_name: str, what: str) -> Iterator[Any]:
-    """Opens the bytes of an HDF5 file to read in them; whatever h5py raises becomes "FILE_NAME expected WHAT".
-
-    Raises:
-        FileFormatError: If the file is damaged.
-    """
-    import h5py
-
-    try:
-        with h5py.File(io.BytesIO(data), "r") as file:
-            yield file
-    except FileFormatError:
-        raise
-    except HDF5_ERRORS as error:
-        raise FileFormatError(expected(file_name, what, one_line(error))) from error
+    pairs = []
+    for path, _, variables in _groups(model):
+        pairs += _read_group(file, path, variables)
+    assign_all(pairs + _read_optimizer(model, file), file.name, allow_nonfinite)
 
 
 def assign_all(pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_nonfinite: bool) -> None:
@@ -316,81 +322,38 @@ def assign_all(pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_n
     Raises:
         FileFormatError: If one has NaN or infinite values and that was not allowed.
     """
-    for variable, array in pairs:
+    with np.errstate(over="ignore"):  # too large for the variable's dtype: infinite, and so refused
+        cast = [(variable, np.asarray(array, variable.value.dtype)) for variable, array in pairs]
+    for variable, array in cast:
         if not allow_nonfinite and not np.isfinite(array).all():
-            raise FileFormatError(
-                expected(
-                    file_name, "finite weights", f"NaN or infinity in {variable.path!r}", "pass allow_nonfinite=True"
-                )
-            )
-    for variable, array in pairs:
+            what = f"NaN or infinity in {variable.path!r}"
+            raise FileFormatError(expected(file_name, "finite weights", what, "pass allow_nonfinite=True"))
+    for variable, array in cast:
         variable.assign(array)
 
 
-def _read_optimizer(model: Any, file: Any, file_name: str) -> list[tuple[Variable, np.ndarray]]:
+def _read_optimizer(model: Any, file: Hdf5File) -> list[tuple[Variable, np.ndarray]]:
     optimizer = getattr(model, "optimizer", None)
-    if optimizer is None or "optimizer" not in file:
+    if optimizer is None or file.root.find("optimizer") is None:
         return []
     if not optimizer.built:
         optimizer.build(model.trainable_weights)
-    found = len(_group(file, "optimizer/vars", file_name))
+    found = len(file.group("optimizer/vars").links)
     if found != len(optimizer.variables):
         warnings.warn(
-            f"{file_name}: the optimizer has {len(optimizer.variables)} variables, the file {found}: "
+            f"{file.name}: the optimizer has {len(optimizer.variables)} variables, the file {found}: "
             "its state is not restored",
             stacklevel=5,
         )
         return []
-    arrays = _read_group(file, "optimizer/vars", [variable.shape for variable in optimizer.variables], file_name)
-    return list(zip(optimizer.variables, arrays, strict=True))
+    return _read_group(file, "optimizer/vars", optimizer.variables)
 
 
-def _group(file: Any, path: str, file_name: str) -> Any:
-    """Returns a group that is reached by hard links alone."""
-    import h5py
-
-    group = file
-    for name in path.split("/"):
-        link = group.get(name, getlink=True)
-        if link is None:
-            raise FileFormatError(expected(file_name, f"the group {path!r}", "none: the file is of another model"))
-        if not isinstance(link, h5py.HardLink):
-            raise FileFormatError(expected(file_name, "no links", f"a link at {path!r}"))
-        group = group[name]
-        if not isinstance(group, h5py.Group):
-            raise FileFormatError(expected(file_name, f"the group {path!r}", "a dataset"))
-    return group
-
-
-def _read_group(file: Any, path: str, shapes: list[tuple[int, ...]], file_name: str) -> list[np.ndarray]:
-    """Returns the datasets 0, 1, ... of a group, each checked before it is read."""
-
-    if not shapes:
+def _read_group(file: Hdf5File, path: str, variables: list[Variable]) -> list[tuple[Variable, np.ndarray]]:
+    """Returns the variables with the datasets 0, 1, ... of a group."""
+    if not variables:
         return []
-    group = _group(file, path, file_name)
-    if len(group) != len(shapes):
-        raise FileFormatError(expected(file_name, f"{len(shapes)} weights in {path!r}", len(group)))
-    return [read_dataset(file, f"{path}/{position}", shape, file_name) for position, shape in enumerate(shapes)]
-
-
-def read_dataset(file: Any, path: str, shape: tuple[int, ...], file_name: str) -> np.ndarray:
-    """Returns a dataset that is reached by hard links alone and is what a weight of this shape has to be.
-
-    Raises:
-        FileFormatError: Before anything of another kind or size is read.
-    """
-    import h5py
-
-    parent, _, name = path.rpartition("/")
-    group = _group(file, parent, file_name)
-    link = group.get(name, getlink=True)
-    if not isinstance(link, h5py.HardLink) or not isinstance(group[name], h5py.Dataset):
-        raise FileFormatError(expected(file_name, f"the weight {path!r}", "a link or nothing"))
-    dataset = group[name]
-    if dataset.shape != shape:
-        raise FileFormatError(expected(file_name, f"{path!r} of shape {shape}", dataset.shape))
-    if dataset.dtype.kind not in "fiu" or dataset.dtype.itemsize > 8:
-        raise FileFormatError(expected(file_name, f"numbers in {path!r}", dataset.dtype))
-    if dataset.external or dataset.is_virtual or dataset.chunks is not None:
-        raise FileFormatError(expected(file_name, f"plain contiguous data in {path!r}", "another storage"))
-    return np.asarray(dataset[()])
+    found = len(file.group(path).links)
+    if found != len(variables):
+        raise FileFormatError(expected(file.name, f"{len(variables)} weights in {path!r}", found))
+    return [(variable, file.dataset(f"{path}/{i}").read(variable.shape)) for i, variable in enumerate(variables)]

@@ -5,7 +5,10 @@ https://github.com/huggingface/safetensors
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +19,9 @@ from recurra._checks import expected, one_of
 from recurra._files import write_atomically
 from recurra.errors import FileFormatError, extra_needed
 from recurra.interop import torch_weights
-from recurra.interop.keras_file import assign_all, one_line
+from recurra.interop.keras_file import assign_all
+
+FLOATS = ("F16", "F32", "F64")
 
 
 def save_safetensors(model: Any, filepath: str | os.PathLike[str], names: str = "keras") -> None:
@@ -30,7 +35,9 @@ def save_safetensors(model: Any, filepath: str | os.PathLike[str], names: str = 
     """
     one_of("save_safetensors", "names", names, ("keras", "torch"))
     state = torch_weights.to_torch(model) if names == "torch" else keras_names(model)
-    data = _library().save(state, metadata={"format": "pt" if names == "torch" else "keras", "made_by": "recurra"})
+    data = _library().numpy.save(
+        state, metadata={"format": "pt" if names == "torch" else "keras", "made_by": "recurra"}
+    )
     write_atomically(filepath, data)
 
 
@@ -44,34 +51,57 @@ def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonf
         FileFormatError: If the file is not sound or does not fit the model.
     """
     path = Path(filepath)
-    state = read_safetensors(path)
-    wanted = keras_names(model)
-    if not any("/" in name for name in state):
+    wanted = {variable.path: variable for variable in model.weights}
+    with open_safetensors(path) as file:
+        found = describe(file)
+        keras_form = any("/" in name for name in found)
+        if keras_form:
+            _check_names(found, keras_names(model), path.name)
+        for name, (_, dtype) in found.items():
+            if dtype not in FLOATS:
+                raise FileFormatError(expected(path.name, f"floating point numbers in {name!r}", dtype))
+        # torch has two biases where Keras has one.
+        size, largest = sum(math.prod(shape) for shape, _ in found.values()), 2 * model.count_params()
+        if size > largest:
+            raise FileFormatError(expected(path.name, f"at most {largest} weights for the model", size))
+        state = {name: file.get_tensor(name) for name in found}
+    if keras_form:
+        assign_all([(wanted[name], state[name]) for name in wanted], path.name, allow_nonfinite)
+    else:
         torch_weights.from_torch(model, state, allow_nonfinite=allow_nonfinite)
-        return
-    if set(state) != set(wanted):
-        odd = sorted(set(state) ^ set(wanted))[0]
-        which = "missing" if odd in wanted else "not in the model"
-        raise FileFormatError(expected(path.name, f"{len(wanted)} weights of the model", f"{odd!r} {which}"))
+
+
+def _check_names(found: dict[str, Any], wanted: dict[str, np.ndarray], file_name: str) -> None:
+    odd = sorted(set(found) ^ set(wanted))
+    if odd:
+        which = "missing" if odd[0] in wanted else "not in the model"
+        raise FileFormatError(expected(file_name, f"{len(wanted)} weights of the model", f"{odd[0]!r} {which}"))
     for name, value in wanted.items():
-        if state[name].shape != value.shape:
-            raise FileFormatError(expected(path.name, f"{name!r} of shape {value.shape}", state[name].shape))
-    assign_all([(variable, state[variable.path]) for variable in model.weights], path.name, allow_nonfinite)
+        if found[name][0] != value.shape:
+            raise FileFormatError(expected(file_name, f"{name!r} of shape {value.shape}", found[name][0]))
 
 
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """Returns the arrays of a file by name.
+@contextlib.contextmanager
+def open_safetensors(path: Path) -> Iterator[Any]:
+    """Opens a file to read in it, with the library's `safe_open`.
 
     Raises:
-        FileFormatError: If the file is not sound.
+        FileFormatError: At the start or within the `with` block, if the file is not sound.
     """
     library = _library()
     if not path.is_file():
         raise FileFormatError(expected("loading", "an existing file", repr(str(path))))
     try:
-        return library.load(path.read_bytes())
-    except Exception as error:  # the library's own error class, and KeyError for a dtype that NumPy lacks
-        raise FileFormatError(expected(path.name, "a sound .safetensors file", one_line(error))) from error
+        with library.safe_open(path, framework="np") as file:
+            yield file
+    except library.SafetensorError as error:
+        raise FileFormatError(expected(path.name, "a sound .safetensors file", str(error))) from error
+
+
+def describe(file: Any) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Returns shape and dtype, as the format calls it, of each array of an open file."""
+    parts = {name: file.get_slice(name) for name in list(file.keys())}
+    return {name: (tuple(part.get_shape()), part.get_dtype()) for name, part in parts.items()}
 
 
 def keras_names(model: Any) -> dict[str, np.ndarray]:
@@ -89,4 +119,4 @@ def keras_names(model: Any) -> dict[str, np.ndarray]:
 def _library() -> ModuleType:
     with extra_needed("safetensors files need", "safetensors", "interop"):
         import safetensors.numpy
-    return safetensors.numpy
+    return safetensors

@@ -14,6 +14,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,19 @@ from recurra.random import SeedGenerator
 from recurra.variables import Variable
 
 Shape = tuple[int | None, ...]
+MOST_LAYERS = 10_000  # of a model in a file
+
+
+@dataclass
+class _Room:
+    """What a file may still ask for."""
+
+    weight_bytes: int
+    layers: int = MOST_LAYERS
+
 
 _name_counts: Counter[str] = Counter()
-_bytes_left: ContextVar[int | None] = ContextVar("bytes_left", default=None)  # for new weights; None is no limit
+_room: ContextVar[_Room | None] = ContextVar("room", default=None)  # None is no limit
 _name_scope: list[str] = []
 
 
@@ -70,16 +81,17 @@ def clear_session() -> None:
 
 @contextlib.contextmanager
 def weights_of_at_most(size_bytes: int) -> Iterator[None]:
-    """Refuses, inside the `with` block, weights that are larger than this in all: before they take any memory.
+    """Around the making of a model whose weights a file holds: new weights are zeros, without any drawing.
 
     Raises:
-        ValueError: From `add_weight`, when the limit is passed.
+        ValueError: Inside the `with` block, when weights would be larger than this in all, before they take any memory;
+            or for more than `MOST_LAYERS` layers.
     """
-    token = _bytes_left.set(size_bytes)
+    token = _room.set(_Room(size_bytes))
     try:
         yield
     finally:
-        _bytes_left.reset(token)
+        _room.reset(token)
 
 
 def is_shape(value: Any) -> bool:
@@ -197,6 +209,11 @@ class Layer(saving.Configurable):
         who = type(self).__name__
         if unknown:
             raise ValueError(expected(who, "known arguments", ", ".join(map(repr, unknown))))
+        room = _room.get()
+        if room is not None:
+            room.layers -= 1
+            if room.layers < 0:
+                raise ValueError(expected(who, f"at most {MOST_LAYERS} layers", "more"))
         self._layers: dict[str, Any] = {}
         self._seed_generators: dict[str, SeedGenerator] = {}
         self._trainable_variables: list[Variable] = []
@@ -292,15 +309,16 @@ class Layer(saving.Configurable):
         """
         dtype = dtype or self.dtype
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        left = _bytes_left.get()
-        if left is not None:
+        room = _room.get()
+        if room is None:
+            value = np.asarray(initializers.get(initializer or "glorot_uniform")(shape, dtype=dtype))
+        else:
             size_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-            if size_bytes > left:
-                raise ValueError(
-                    expected(f"layer {self.name!r}", f"weights of at most {left} bytes more", f"{name} of {size_bytes}")
-                )
-            _bytes_left.set(left - size_bytes)
-        value = np.asarray(initializers.get(initializer or "glorot_uniform")(shape, dtype=dtype))
+            if size_bytes > room.weight_bytes:
+                what = f"weights of at most {room.weight_bytes} bytes more"
+                raise ValueError(expected(f"layer {self.name!r}", what, f"{name} of {size_bytes}"))
+            room.weight_bytes -= size_bytes
+            value = np.zeros(shape, dtype)
         scope = _name_scope if self._building else [self.name]
         variable = Variable(
             value,
