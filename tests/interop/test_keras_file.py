@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -52,6 +54,29 @@ def test_weights_alone_go_into_a_model_of_the_same_layers(tmp_path, data):
     model.save_weights(tmp_path / "m.weights.h5")
     other.load_weights(tmp_path / "m.weights.h5")
     np.testing.assert_array_equal(other.predict(data[0], verbose=0), model.predict(data[0], verbose=0))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.LSTM(3, use_bias=False, unit_forget_bias=False),
+        layers.GRU(3, reset_after=False, zero_output_for_mask=True),
+        layers.SimpleRNN(3, activation=None, trainable=False),
+        layers.Bidirectional(layers.GRU(3, use_bias=False), merge_mode="sum"),
+    ],
+)
+def test_options_that_are_off_stay_off(layer, tmp_path, data):
+    model = recurra.Sequential([recurra.Input((4, 2)), layer])
+    model.save(tmp_path / "m.keras")
+    again = recurra.models.load_model(tmp_path / "m.keras")
+    assert again.get_config() == model.get_config()
+    np.testing.assert_array_equal(again.predict(data[0], verbose=0), model.predict(data[0], verbose=0))
+
+
+def test_loading_imports_no_h5py(tmp_path):
+    make_model().save(tmp_path / "m.keras")
+    program = "import sys, recurra; recurra.models.load_model(sys.argv[1]); assert 'h5py' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "m.keras")], check=True)
 
 
 @needs_interop

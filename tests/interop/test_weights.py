@@ -89,6 +89,32 @@ def test_a_state_that_does_not_fit_changes_nothing(change, message):
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_file_of_torch_has_lost_the_order_of_its_modules(x, tmp_path, rng):
+    """safetensors sorts by name: "head" comes before "net", as it comes before the recurrent layers nowhere else."""
+    safetensors = pytest.importorskip("safetensors.numpy", reason="the interop extra is not installed")
+    line = [layers.LSTM(3, return_sequences=True), layers.LSTM(3), layers.Dense(3, name="out")]
+    model = recurra.Sequential([recurra.Input((5, 4)), *line])
+    sizes = {"net": ((12, 4), (12, 3), (12,), (12,)), "next": ((12, 3), (12, 3), (12,), (12,))}
+    parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    state = {
+        f"net.{part}_l{layer}": rng.standard_normal(shape).astype("float32")
+        for layer, name in enumerate(sizes)
+        for part, shape in zip(parts, sizes[name], strict=True)
+    }
+    state |= {"head.weight": np.ones((3, 3), "float32"), "head.bias": np.zeros(3, "float32")}
+    safetensors.save_file(state, tmp_path / "t.safetensors")
+    load_safetensors(model, tmp_path / "t.safetensors")
+    np.testing.assert_array_equal(model.get_weights()[0], state["net.weight_ih_l0"].T)
+    np.testing.assert_array_equal(model.get_weights()[3], state["net.weight_ih_l1"].T)
+    np.testing.assert_array_equal(model.get_weights()[6], np.ones((3, 3)))
+    twins = recurra.Sequential([recurra.Input((3,)), layers.Dense(3, name="a"), layers.Dense(3, name="b")])
+    state = {f"{name}.weight": np.ones((3, 3), "float32") for name in ("last", "first")}
+    state |= {f"{name}.bias": np.ones(3, "float32") for name in ("last", "first")}
+    safetensors.save_file(state, tmp_path / "t.safetensors")
+    with pytest.raises(FileFormatError, match="modules named as the layers, got 'first', 'last'"):
+        load_safetensors(twins, tmp_path / "t.safetensors")
+
+
 @pytest.mark.parametrize("data", [b"", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ", b"\xff" * 100, b"PK\x03\x04"])
 def test_a_bad_safetensors_file_is_refused(data, tmp_path):
     pytest.importorskip("safetensors", reason="the interop extra is not installed")

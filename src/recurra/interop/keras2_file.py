@@ -2,7 +2,7 @@
 
 /                      attribute model_config: JSON
 /model_weights         attribute layer_names
-/model_weights/<layer> attribute weight_names, in the order of `layer.get_weights()`
+/model_weights/<layer> attribute weight_names, the trainable ones first
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from recurra.variables import Variable
 
 MASK_OPERATIONS = ("NotEqual", "Any")  # how Keras 3 writes masks into a legacy file
 # Options of Keras 2 that say nothing about the numbers here.
-DROPPED = ("batch_input_shape", "time_major", "ragged", "input_dim", "input_length", "implementation")
+DROPPED = (
+    *("batch_input_shape", "time_major", "ragged", "input_length", "implementation"),
+    *("query_shape", "key_shape", "value_shape", "softmax_robust_masking"),  # of attention
+)
+MODELS = ("Functional", "Model", "Sequential")
+TENSOR_ARGUMENTS = ("initial_state", "value", "key", "query")
+RECURRENT = ("Bidirectional", "GRU", "LSTM", "RNN", "SimpleRNN")
 
 
 def load_model(path: Path, custom_objects: Any, allow_nonfinite: bool) -> Any:
@@ -61,13 +67,30 @@ def _modern(config: Any) -> Any:
         shape = _first_shape(config)
         if shape is not None:
             changed["config"]["build_input_shape"] = shape
-    for ends in ("input_layers", "output_layers"):
-        if len(inner.get(ends) or ()) == 1:
-            changed["config"][ends] = inner[ends][0]  # one tensor, not a list of one
-    nodes = changed.get("inbound_nodes")
-    if nodes and isinstance(nodes[0], list):
-        changed["inbound_nodes"] = [_modern_node(node) for node in nodes]
+    if changed["class_name"] == "Functional":
+        _modernize_graph(changed["config"])
     return changed
+
+
+def _modernize_graph(config: dict[str, Any]) -> None:
+    """Puts the nodes of a functional model into the words of Keras 3."""
+    # The first call of a nested model counts as its second node if it begins with an input.
+    first = {
+        entry["name"]: 1
+        for entry in config["layers"]
+        if entry["class_name"] in MODELS and _begins_with_input(entry["config"])
+    }
+    in_old_words = False
+    for entry in config["layers"]:
+        nodes = entry.get("inbound_nodes")
+        if nodes and isinstance(nodes[0], list):
+            in_old_words = True
+            entry["inbound_nodes"] = [_modern_node(node, first, entry["class_name"] in RECURRENT) for node in nodes]
+    for ends in ("input_layers", "output_layers"):
+        tensors = config.get(ends) or []
+        if in_old_words and tensors and isinstance(tensors, list) and isinstance(tensors[0], list):
+            tensors = [[name, node - first.get(name, 0), position] for name, node, position in tensors]
+        config[ends] = tensors[0] if len(tensors) == 1 and isinstance(tensors, list) else tensors
 
 
 def _begins_with_input(config: dict[str, Any]) -> bool:
@@ -80,19 +103,24 @@ def _first_shape(config: dict[str, Any]) -> Any:
     return entries[0].get("config", {}).get("batch_input_shape") or config["config"].get("build_input_shape")
 
 
-def _modern_node(node: list[Any]) -> dict[str, Any]:
+def _modern_node(node: list[Any], first: dict[str, int], is_recurrent: bool) -> dict[str, Any]:
     """`[[name, node, tensor, kwargs], ...]` as Keras 3's args and kwargs."""
 
     def tensor(name: str, index: int, position: int) -> dict[str, Any]:
-        return {"class_name": "__keras_tensor__", "config": {"keras_history": [name, index, position]}}
+        history = [name, index - first.get(name, 0), position]
+        return {"class_name": "__keras_tensor__", "config": {"keras_history": history}}
 
     if not isinstance(node[0], list):
         node = [node]
     tensors = [tensor(*entry[:3]) for entry in node]
     kwargs = {}
     for name, value in (node[0][3] if len(node[0]) > 3 else {}).items():
-        is_state = name == "initial_state" and isinstance(value, list) and value
-        kwargs[name] = [tensor(*entry[:3]) for entry in value] if is_state else value
+        kwargs[name] = value
+        if name in TENSOR_ARGUMENTS and isinstance(value, list) and value:
+            several = isinstance(value[0], list)
+            kwargs[name] = [tensor(*entry[:3]) for entry in value] if several else tensor(*value[:3])
+    if is_recurrent and len(tensors) > 1:  # the states follow the sequence
+        tensors, kwargs["initial_state"] = tensors[:1], tensors[1:]
     return {"args": [tensors[0] if len(tensors) == 1 else tensors], "kwargs": kwargs}
 
 
@@ -108,14 +136,14 @@ def _read_weights(file: Hdf5File, model: Any) -> list[tuple[Variable, np.ndarray
     known = set(_names(file.group("model_weights"), "layer_names"))
     pairs: list[tuple[Variable, np.ndarray]] = []
     for layer in model.layers:
-        if not layer.weights:
+        weights = [*layer.trainable_weights, *layer.non_trainable_weights]
+        if not weights:
             continue
         if layer.name not in known:
             raise FileFormatError(expected(file.name, f"weights of layer {layer.name!r}", "none"))
         names = _names(file.group(f"model_weights/{layer.name}"), "weight_names")
-        if len(names) != len(layer.weights):
-            what = f"{len(layer.weights)} weights of layer {layer.name!r}"
-            raise FileFormatError(expected(file.name, what, len(names)))
-        for variable, name in zip(layer.weights, names, strict=True):
+        if len(names) != len(weights):
+            raise FileFormatError(expected(file.name, f"{len(weights)} weights of layer {layer.name!r}", len(names)))
+        for variable, name in zip(weights, names, strict=True):
             pairs.append((variable, file.dataset(f"model_weights/{layer.name}/{name}").read(variable.shape)))
     return pairs

@@ -44,8 +44,9 @@ def save_safetensors(model: Any, filepath: str | os.PathLike[str], names: str = 
 def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonfinite: bool = False) -> None:
     """Sets the weights of a built model from a `.safetensors` file, all or none.
 
-    The names say which kind of file it is: all of them are the model's own weight paths, or it is read as `from_torch`
-    reads a `state_dict`.
+    The names say which kind of file it is: all of them are the model's own weight paths, or it is a `state_dict` of
+    torch. The file has lost the order of torch's modules: where their names are not those of the layers, each layer
+    takes the one module that has its shapes.
 
     Raises:
         FileFormatError: If the file is not sound or does not fit the model.
@@ -68,7 +69,7 @@ def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonf
     if keras_form:
         assign_all([(wanted[name], state[name]) for name in wanted], path.name, allow_nonfinite)
     else:
-        torch_weights.from_torch(model, state, allow_nonfinite=allow_nonfinite)
+        torch_weights.assign_state(model, state, path.name, in_order=False, allow_nonfinite=allow_nonfinite)
 
 
 def _check_names(found: dict[str, Any], wanted: dict[str, np.ndarray], file_name: str) -> None:

@@ -22,6 +22,7 @@ from recurra.interop.keras_file import assign_all
 from recurra.layers.base import Layer
 from recurra.variables import Variable
 
+Modules = list[tuple[str, dict[str, np.ndarray]]]  # name and weights of each layer of each module
 GRU_ORDER = (1, 0, 2)  # z r h and r z n: the way there is the way back
 RECURRENT_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 RECURRENT = re.compile(r"(?:(.*)\.)?(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?$")
@@ -63,30 +64,75 @@ def from_torch(model: Any, state: Mapping[str, Any], *, allow_nonfinite: bool = 
     Raises:
         FileFormatError: If modules and layers do not fit together.
     """
+    assign_state(model, state, "from_torch", in_order=True, allow_nonfinite=allow_nonfinite)
+
+
+def assign_state(model: Any, state: Mapping[str, Any], who: str, *, in_order: bool, allow_nonfinite: bool) -> None:
+    """Does the work of `from_torch`.
+
+    Args:
+        model, state, allow_nonfinite: As there.
+        who: For errors.
+        in_order: Whether `state` has the modules in the order of the network. A `.safetensors` file has them by name:
+            then a module is taken for a layer if it is the only one of its shapes.
+    """
     modules = _modules(state)
     targets = _weighted(model)
     names = [layer.name for layer in targets]
-    if set(names) == {name for name, _ in modules} and len(modules) == len(names):
+    hint = f"the layers are {', '.join(names)}"
+    if len(modules) != len(targets):
+        raise FileFormatError(expected(who, f"{len(targets)} layers with weights", len(modules), hint))
+    if set(names) == {name for name, _ in modules}:
         chosen = [dict(modules)[name] for name in names]
-    else:
+    elif in_order:
         chosen = [module for _, module in modules]
-    if len(chosen) != len(targets):
-        hint = f"the layers are {', '.join(names)}"
-        raise FileFormatError(expected("from_torch", f"{len(targets)} layers with weights", len(chosen), hint))
+    else:
+        chosen = _by_shape(targets, modules, who, hint)
+    pairs = [pair for layer, module in zip(targets, chosen, strict=True) for pair in _pairs(layer, module)]
+    assign_all(pairs, who, allow_nonfinite)
+
+
+def _by_shape(targets: list[Layer], modules: Modules, who: str, hint: str) -> list[dict[str, np.ndarray]]:
+    chosen = []
+    left = list(modules)
+    for layer in targets:
+        fitting = [entry for entry in left if _fits(layer, entry[1])]
+        if len({name for name, _ in fitting}) != 1:
+            found = ", ".join(sorted({repr(name) for name, _ in fitting})) or "none"
+            what = f"one module of the shapes of layer {layer.name!r}, or modules named as the layers"
+            raise FileFormatError(expected(who, what, found, hint))
+        chosen.append(fitting[0][1])
+        left = [entry for entry in left if entry is not fitting[0]]
+    return chosen
+
+
+def _fits(layer: Layer, module: dict[str, np.ndarray]) -> bool:
+    try:
+        _pairs(layer, module)
+    except FileFormatError:
+        return False
+    return True
+
+
+def _pairs(layer: Layer, module: dict[str, np.ndarray]) -> list[tuple[Variable, np.ndarray]]:
+    """Returns the layer's variables with their values.
+
+    Raises:
+        FileFormatError: If the module is not of the layer's kind and shapes.
+    """
     pairs: list[tuple[Variable, np.ndarray]] = []
-    for layer, module in zip(targets, chosen, strict=True):
-        used: set[str] = set()
-        for part, suffix in _directions(layer):
-            read = {name.removesuffix(suffix): value for name, value in module.items() if name.endswith(suffix)}
-            if not suffix:
-                read = {name: value for name, value in read.items() if not name.endswith("_reverse")}
-            is_recurrent = isinstance(part, layers.RNN)
-            used |= {f"{name}{suffix}" for name in (RECURRENT_NAMES if is_recurrent else _plain_names(part))}
-            pairs += _cell_from_torch(part, read) if is_recurrent else _plain_from_torch(part, read)
-        left = sorted(set(module) - used)
-        if left:
-            raise FileFormatError(expected("from_torch", f"no {left[0]!r} for layer {layer.name!r}", "one"))
-    assign_all(pairs, "from_torch", allow_nonfinite)
+    used: set[str] = set()
+    for part, suffix in _directions(layer):
+        read = {name.removesuffix(suffix): value for name, value in module.items() if name.endswith(suffix)}
+        if not suffix:
+            read = {name: value for name, value in read.items() if not name.endswith("_reverse")}
+        is_recurrent = isinstance(part, layers.RNN)
+        used |= {f"{name}{suffix}" for name in (RECURRENT_NAMES if is_recurrent else _plain_names(part))}
+        pairs += _cell_from_torch(part, read) if is_recurrent else _plain_from_torch(part, read)
+    left = sorted(set(module) - used)
+    if left:
+        raise FileFormatError(expected("from_torch", f"no {left[0]!r} for layer {layer.name!r}", "one"))
+    return pairs
 
 
 def _weighted(model: Any) -> list[Layer]:
@@ -107,7 +153,7 @@ def _directions(layer: Any) -> list[tuple[Any, str]]:
     return [(layer, "")]
 
 
-def _modules(state: Mapping[str, Any]) -> list[tuple[str, dict[str, np.ndarray]]]:
+def _modules(state: Mapping[str, Any]) -> Modules:
     """Returns (name, weights) of each module and of each layer of it, in order of appearance."""
     found: dict[tuple[str, int], dict[str, np.ndarray]] = {}
     for key, value in state.items():
