@@ -127,6 +127,31 @@ def test_right_padded_masks_become_lengths(kind, wrap, sequences, x):
         to_onnx(model)
 
 
+def test_a_mean_leaves_out_what_is_masked(x):
+    x[0, 4:], x[1, 1:], x[2] = 0, 0, 0
+    model = recurra.Sequential([recurra.Input((None, 4)), layers.Masking(), layers.GlobalAveragePooling1D()])
+    assert_same_predictions(model, [x], to_onnx(model))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.ReLU(max_value=0.5, negative_slope=0.1),
+        layers.LeakyReLU(negative_slope=0.2),
+        layers.ELU(alpha=0.7),
+        layers.PReLU(alpha_initializer="ones", shared_axes=[1]),
+        layers.Rescaling([1.0, 2.0, 3.0, 4.0], offset=0.5),
+        layers.RMSNormalization(),
+        layers.UnitNormalization(),
+        layers.Activation("relu6"),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layers_that_work_on_each_number_or_row(layer, x):
+    model = recurra.Sequential([recurra.Input((None, 4)), layer])
+    assert_same_predictions(model, [10 * x], to_onnx(model))
+
+
 @pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
 def test_streaming_gives_what_the_whole_sequence_gives(kind, x):
     model = recurra.Sequential(
@@ -155,7 +180,7 @@ def test_a_file_holds_recurrent_nodes(tmp_path, x):
         ([layers.GRU(2, activation="gelu")], {}, "one of the activations"),
         ([layers.GRU(2, stateful=True)], {}, "pass streaming=True"),
         ([layers.Bidirectional(layers.GRU(2))], {"streaming": True}, "layers that go forwards"),
-        ([layers.UnitNormalization()], {}, "a layer that ONNX export knows"),
+        ([layers.GroupNormalization(2)], {}, "a layer that ONNX export knows"),
     ],
 )
 def test_what_onnx_cannot_say_is_refused(line, options, message):

@@ -16,7 +16,7 @@ RECURRENT = {
     ],
     "two directions": lambda tools, kind: [
         tools.Bidirectional(getattr(tools, kind)(3, return_sequences=True), merge_mode="sum"),
-        tools.Bidirectional(getattr(tools, kind)(3), backward_layer=getattr(tools, kind)(2, go_backwards=True)),
+        tools.Bidirectional(getattr(tools, kind)(3), backward_layer=getattr(tools, kind)(3, go_backwards=True)),
     ],
     "stacked cells": lambda tools, kind: [
         tools.Bidirectional(tools.RNN([getattr(tools, f"{kind}Cell")(4), tools.LSTMCell(3)]))

@@ -12,11 +12,15 @@ import pytest
 import recurra
 from recurra import layers
 
-# Changes files at random and loads them, in a process of its own: libhdf5 might crash.
+# Changes files at random and loads them, in a process of its own whose memory is limited.
 FUZZ = """
-import random, sys, tracemalloc
+import os, random, sys, tracemalloc
 import recurra
 from recurra.errors import FileFormatError
+
+if os.name == "posix":
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
 
 path, count = sys.argv[1], int(sys.argv[2])
 sound = open(path, "rb").read()

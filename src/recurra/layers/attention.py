@@ -450,8 +450,8 @@ class MultiHeadAttention(_Attention):
         return {"shapes_dict": self._shapes} if self.built else None
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        shapes = config.get("shapes_dict") or {"query_shape": config["input_shape"]}
-        self.build(**shapes)
+        shapes = dict(config.get("shapes_dict") or {"query_shape": config["input_shape"]})
+        self.build(shapes.pop("query_shape"), **shapes)
 
 
 def _heads_first(x: np.ndarray) -> np.ndarray:
