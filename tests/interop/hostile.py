@@ -290,9 +290,7 @@ config_case("two layers of one name", "twice", _set(2, name="memory"))
 config_case("name of a megabyte", "got", _set(1, name="n" * 10**6, units=-1))
 config_case("name of several lines", "got", _set(1, name="a\nb\r\nc", units=-1))
 config_case("name with a slash", "without '/'", _set(1, name="../../x"))
-config_case(
-    "300 wrappers in one another", "a sound config", lambda config: _line(config).__setitem__(2, _wrapped(300))
-)
+config_case("300 wrappers in one another", "a sound config", lambda config: _line(config).__setitem__(2, _wrapped(300)))
 config_case(
     "Lambda",
     "Lambda",
