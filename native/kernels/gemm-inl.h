@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels.h"
+#include "lockstep-inl.h"
 #include "pack-inl.h"
 
 namespace recurra::RECURRA_NAMESPACE {
@@ -41,20 +42,6 @@ struct Tile {
   const T* init[kMaxColumns];     // what the chains begin with, row r at init[c] + r * init_row[c]; null: the result's
   int64_t init_row[kMaxColumns];  // own content
 };
-
-template <typename T>
-RECURRA_INLINE Vec<T> load_lanes(const T* p, int64_t lanes) {
-  return lanes == Vec<T>::lanes ? Vec<T>::load(p) : Vec<T>::load_part(p, lanes);
-}
-
-template <typename T>
-RECURRA_INLINE void store_lanes(Vec<T> v, T* p, int64_t lanes) {
-  if (lanes == Vec<T>::lanes) {
-    v.store(p);
-  } else {
-    v.store_part(p, lanes);
-  }
-}
 
 template <typename T, int R, int C>
 void tile_kernel(const Tile<T>& tile) {
@@ -156,7 +143,7 @@ struct GradientPart {
   int64_t out_row;
 };
 
-// out += a^T @ dz over the rows (step, n) in ascending order, step by step: the gradient of weights and biases.
+// out += a^T @ dz over rows (step, n) in ascending order: the gradient of weights and biases.
 //   dz (steps * N, ...) rows dz_row apart, its columns dz_column .. + columns; out columns from out_column.
 template <typename T>
 struct GradientProduct {
@@ -164,7 +151,7 @@ struct GradientProduct {
   static constexpr int64_t kDepth = 256;  // rows at once: a block of dz of 256 * 64 floats and of a stay in L2
   GradientPart<T> part[kParts];
   int parts = 0;
-  int64_t steps, N;
+  int64_t N;
   const T* dz;
   int64_t dz_row, dz_column, out_column, columns;
 
@@ -176,9 +163,9 @@ struct GradientProduct {
     for (int i = 0; i < parts; ++i) total += part[i].count;
     return total;
   }
-  int64_t depth() const { return smaller(kDepth, steps * N); }
-  int64_t scratch_size() const {
-    return depth() * (ceil_div(rows(), kGemmRows) * kGemmRows + kGemmColumns * Vec<T>::lanes);
+  // Elements of memory that `run` needs for so many rows of dz.
+  int64_t scratch_size(int64_t dz_rows) const {
+    return smaller(kDepth, dz_rows) * (ceil_div(rows(), kGemmRows) * kGemmRows + kGemmColumns * Vec<T>::lanes);
   }
 
   // a -> tiles of kGemmRows rows: element (j, k) at packed[(j / 6 * depth + k) * 6 + j % 6].
@@ -186,25 +173,34 @@ struct GradientProduct {
     int64_t row = 0;
     for (int i = 0; i < parts; ++i) {
       const GradientPart<T>& p = part[i];
-      int64_t step = first / N, n = first % N;
-      for (int64_t k = 0; k < depth; ++k) {
-        const T* from = p.source ? p.source + step * p.step_stride + n * p.row_stride : nullptr;
-        for (int64_t j = 0; j < p.count;) {
-          const int64_t at = row + j;
-          T* to = packed + (at / kGemmRows * depth + k) * kGemmRows + at % kGemmRows;
-          const int64_t run = smaller(p.count - j, kGemmRows - at % kGemmRows);
-          if (!from) {
-            *to = T(1);
-          } else if (run == kGemmRows) {
-            for (int q = 0; q < kGemmRows; ++q) to[q] = from[j + q];
-          } else {
-            for (int64_t q = 0; q < run; ++q) to[q] = from[j + q];
-          }
-          j += run;
-        }
-        if (++n == N) n = 0, ++step;
+      for (int64_t j = 0; j < p.count;) {
+        const int64_t run = smaller(p.count - j, kGemmRows - row % kGemmRows);
+        pack_run(packed + row / kGemmRows * depth * kGemmRows + row % kGemmRows, p, j, run, first, depth, N);
+        row += run;
+        j += run;
       }
-      row += p.count;
+    }
+  }
+
+  static void pack_run(T* to, const GradientPart<T>& p, int64_t j, int64_t run, int64_t first, int64_t depth,
+                       int64_t N) {
+    if (!p.source) {
+      for (int64_t k = 0; k < depth; ++k) to[k * kGemmRows] = T(1);
+      return;
+    }
+    int64_t step = first / N, n = first % N;
+    for (int64_t k = 0; k < depth;) {
+      const T* from = p.source + step * p.step_stride + n * p.row_stride + j;
+      const int64_t end = smaller(depth, k + N - n);
+      for (; k < end; ++k, from += p.row_stride, to += kGemmRows) {
+        if (run == kGemmRows) {
+          std::memcpy(to, from, kGemmRows * sizeof(T));
+        } else {
+          for (int64_t q = 0; q < run; ++q) to[q] = from[q];
+        }
+      }
+      n = 0;
+      ++step;
     }
   }
 
@@ -214,15 +210,15 @@ struct GradientProduct {
     return part[i].out + row * part[i].out_row + out_column;
   }
 
-  void run(const Member& member, T* memory) const {
+  // This member's columns, over rows begin .. end of dz.
+  void run(const Member& member, T* memory, int64_t begin, int64_t end) const {
     constexpr int L = Vec<T>::lanes;
     const int64_t M = rows();
-    if (M == 0) return;
     const Range blocks = part_of(ceil_div(columns, L), member.index, member.count);
-    T* packed_a = memory;
-    T* packed_b = memory + ceil_div(M, kGemmRows) * kGemmRows * depth();
-    for (int64_t first = 0; first < steps * N && blocks.begin < blocks.end; first += kDepth) {
-      const int64_t depth = smaller(kDepth, steps * N - first);
+    if (M == 0 || blocks.begin == blocks.end) return;
+    T* packed_b = memory;
+    T* packed_a = memory + kGemmColumns * L * smaller(kDepth, end - begin);
+    for_row_tiles({begin, end}, kDepth, [&](int64_t first, int64_t depth) {
       pack_rows(packed_a, first, depth);
       for_column_groups(blocks, kGemmColumns, [&](int64_t block, int64_t count) {
         Tile<T> tile;
@@ -242,7 +238,7 @@ struct GradientProduct {
           run_tile(tile, height, count);
         }
       });
-    }
+    });
   }
 };
 
@@ -294,18 +290,17 @@ void matmul(const Matmul<T>& m) {
       for (int64_t i = 0; i < m.M * m.N; ++i) m.out[i] = m.bias ? m.bias[i % m.N] : T(0);
     }
     GradientProduct<T> product;
-    product.steps = 1;
     product.N = m.K;
     product.dz = m.b;
     product.dz_row = product.columns = m.N;
     product.dz_column = product.out_column = 0;
     product.add({m.a, 0, m.M, m.M, m.out, m.N});
     const int team = static_cast<int>(smaller(team_size(flops), ceil_div(m.N, L)));
-    arena.take<T>(team * product.scratch_size());
+    const int64_t size = product.scratch_size(m.K);
+    arena.take<T>(team * size);
     arena.allocate();
-    T* memory = arena.take<T>(team * product.scratch_size());
-    run_members(team,
-                [&](const Member& member) { product.run(member, memory + member.index * product.scratch_size()); });
+    T* memory = arena.take<T>(team * size);
+    run_members(team, [&](const Member& member) { product.run(member, memory + member.index * size, 0, m.K); });
     return;
   }
   const int64_t packed_size = ceil_div(m.N, L) * L * m.K;

@@ -50,21 +50,26 @@ struct GruForward {
   void step(const Member& member, const Split& split, const ForwardBuffers<T>& buffers, int64_t step, Range rows,
             Range blocks) const {
     T* gates = buffers.gates + step * buffers.gates_step;
-    if (s.reset_after) {
-      for (int64_t u = blocks.begin; u < blocks.end; ++u) {
-        for_row_tiles(rows, kTileRows[3], [&](int64_t n, int64_t height) {
-          gate_products(buffers, gates, step, n, height, u);
-          finish(buffers, gates, step, {n, n + height}, u);
-        });
-      }
-      return;
-    }
+    alignas(64) T sums[kGroupRows * 4 * L];  // in L1 until the gate math has read them: see LstmForward
     for (int64_t u = blocks.begin; u < blocks.end; ++u) {
-      for_row_tiles(rows, kTileRows[3], [&](int64_t n, int64_t height) {
-        gate_products(buffers, gates, step, n, height, u);
-        reset(buffers, gates, step, {n, n + height}, u);
+      for_row_groups(rows, [&](Range some) {
+        buffers.fetch(s, step, some, u * L);
+        for_row_tiles(some, kTileRows[3], [&](int64_t n, int64_t height) {
+          gate_products(buffers, sums + (n - some.begin) * 4 * L, step, n, height, u);
+        });
+        for_rows_in_lockstep<T>(some, s.mask != nullptr, [&]<typename V>(int64_t n) {
+          const T* z = sums + (n - some.begin) * 4 * L;
+          if (!s.reset_after) {
+            reset<V>(buffers, gates, z, step, n, u);
+          } else if (is_masked<T>(s, n, step)) {
+            carry(buffers, step, n, u);
+          } else {
+            finish<V>(buffers, gates, z, step, n, u);
+          }
+        });
       });
     }
+    if (s.reset_after) return;
     split.meet(member);  // the candidate's product needs r * h of all units
     candidate.for_groups(blocks, [&](int64_t u, int64_t count) {
       Tile<T> tile;
@@ -79,69 +84,101 @@ struct GruForward {
         tile.stretch[0].a = gates + n * 4 * s.H + 3 * s.H;
         for (int64_t r = 0; r < height; ++r) tile.rows[r] = gates + (n + r) * 4 * s.H;
         run_tile(tile, height, count);
-        for (int64_t c = 0; c < count; ++c) finish(buffers, gates, step, {n, n + height}, u + c);
+        for (int64_t c = 0; c < count; ++c) {
+          for_rows_in_lockstep<T>({n, n + height}, s.mask != nullptr, [&]<typename V>(int64_t row) {
+            if (is_masked<T>(s, row, step)) {
+              carry(buffers, step, row, u + c);
+            } else {
+              finish_reset<V>(buffers, gates, step, row, u + c);
+            }
+          });
+        }
       });
     });
   }
 
-  // Blocks of z, r, hh get bias + x @ kernel; then z, r go on with h @ recurrent, and hu (reset_after) starts.
-  void gate_products(const ForwardBuffers<T>& buffers, T* gates, int64_t step, int64_t n, int64_t height,
+  // sums (height, 4, L): z, r, hh get bias + x @ kernel; then z, r go on with h @ recurrent, and hu (reset_after)
+  // starts.
+  void gate_products(const ForwardBuffers<T>& buffers, T* sums, int64_t step, int64_t n, int64_t height,
                      int64_t u) const {
     Tile<T> tile;
     tile.stretches = 1;
     tile.stretch[0] = kernel.stretch(u, s.x + (n * s.T_ + time_of<T>(s, step)) * s.D, s.T_ * s.D);
-    for (int64_t r = 0; r < height; ++r) tile.rows[r] = gates + (n + r) * 4 * s.H;
+    for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + r * 4 * L;
     for (int64_t g = 0; g < 3; ++g) {
-      tile.columns[g] = g * s.H + u * L;
+      tile.columns[g] = g * L;
       tile.lanes[g] = kernel.lanes(u);
-      tile.init[g] = bias + tile.columns[g];
+      tile.init[g] = bias + g * s.H + u * L;
       tile.init_row[g] = 0;
     }
     run_tile(tile, height, 3);
     tile.stretch[0] = recurrent.stretch(u, buffers.h(step) + n * s.H, s.H);
     tile.init[0] = tile.init[1] = nullptr;
-    tile.columns[2] = 3 * s.H + u * L;
-    tile.init[2] = bias + tile.columns[2];
+    tile.columns[2] = 3 * L;
+    tile.init[2] = bias + 3 * s.H + u * L;
     run_tile(tile, height, s.reset_after ? 3 : 2);
   }
 
-  // Not reset_after: activates z and r, makes r * h.
-  void reset(const ForwardBuffers<T>& buffers, T* gates, int64_t step, Range rows, int64_t u) const {
-    const int64_t H = s.H, lanes = kernel.lanes(u);
-    for (int64_t n = rows.begin; n < rows.end; ++n) {
+  // reset_after: the gates, the candidate, the new h and the output from the sums.
+  template <typename V>
+  RECURRA_INLINE void finish(const ForwardBuffers<T>& buffers, T* gates, const T* sums, int64_t step, int64_t n,
+                             int64_t u) const {
+    const int64_t row = 4 * L, lanes = kernel.lanes(u);
+    const V update = activate(f.recurrent_activation, load_rows<V>(sums, row, lanes));
+    const V reset = activate(f.recurrent_activation, load_rows<V>(sums + L, row, lanes));
+    const V hu = load_rows<V>(sums + 3 * L, row, lanes);
+    const V candidate = activate(f.activation, fma(reset, hu, load_rows<V>(sums + 2 * L, row, lanes)));
+    if (buffers.keep) {
+      const int64_t H = s.H;
       T* z = gates + n * 4 * H + u * L;
-      const Vec<T> update = activate(f.recurrent_activation, load_lanes(z, lanes));
-      const Vec<T> reset = activate(f.recurrent_activation, load_lanes(z + H, lanes));
-      store_lanes(update, z, lanes);
-      store_lanes(reset, z + H, lanes);
-      store_lanes(reset * load_lanes(buffers.h(step) + n * H + u * L, lanes), z + 3 * H, lanes);
+      store_rows(update, z, 4 * H, lanes);
+      store_rows(reset, z + H, 4 * H, lanes);
+      store_rows(candidate, z + 2 * H, 4 * H, lanes);
+      store_rows(hu, z + 3 * H, 4 * H, lanes);
     }
+    put_state(buffers, step, n, u, update, candidate);
   }
 
-  // The candidate, the new h and the output.
-  void finish(const ForwardBuffers<T>& buffers, T* gates, int64_t step, Range rows, int64_t u) const {
-    using V = Vec<T>;
-    const int64_t H = s.H, unit = u * L, lanes = kernel.lanes(u);
-    for (int64_t n = rows.begin; n < rows.end; ++n) {
-      T* z = gates + n * 4 * H + unit;
-      const bool masked = is_masked<T>(s, n, step);
-      V h = load_lanes(buffers.h(step) + n * H + unit, lanes);
-      if (!masked) {
-        V update = load_lanes(z, lanes), candidate = load_lanes(z + 2 * H, lanes);
-        if (s.reset_after) {
-          update = activate(f.recurrent_activation, update);
-          const V reset = activate(f.recurrent_activation, load_lanes(z + H, lanes));
-          candidate = fma(reset, load_lanes(z + 3 * H, lanes), candidate);
-          store_lanes(update, z, lanes);
-          store_lanes(reset, z + H, lanes);
-        }
-        candidate = activate(f.activation, candidate);
-        store_lanes(candidate, z + 2 * H, lanes);
-        h = fma(update, h, (V::set(T(1)) - update) * candidate);
-      }
-      store_lanes(h, buffers.h(step + 1) + n * H + unit, lanes);
-      put_output(s, n, step, unit, lanes, h, masked);
-    }
+  // Not reset_after: z and r, r * h, and what the candidate's sum begins with, into the gate buffer.
+  template <typename V>
+  RECURRA_INLINE void reset(const ForwardBuffers<T>& buffers, T* gates, const T* sums, int64_t step, int64_t n,
+                            int64_t u) const {
+    const int64_t H = s.H, row = 4 * L, lanes = kernel.lanes(u);
+    const V reset = activate(f.recurrent_activation, load_rows<V>(sums + L, row, lanes));
+    T* z = gates + n * 4 * H + u * L;
+    store_rows(activate(f.recurrent_activation, load_rows<V>(sums, row, lanes)), z, 4 * H, lanes);
+    store_rows(reset, z + H, 4 * H, lanes);
+    store_rows(load_rows<V>(sums + 2 * L, row, lanes), z + 2 * H, 4 * H, lanes);
+    store_rows(reset * load_rows<V>(buffers.h(step) + n * H + u * L, H, lanes), z + 3 * H, 4 * H, lanes);
+  }
+
+  // Not reset_after, behind the candidate's product.
+  template <typename V>
+  RECURRA_INLINE void finish_reset(const ForwardBuffers<T>& buffers, T* gates, int64_t step, int64_t n,
+                                   int64_t u) const {
+    const int64_t row = 4 * s.H, lanes = kernel.lanes(u);
+    T* z = gates + n * row + u * L;
+    const V candidate = activate(f.activation, load_rows<V>(z + 2 * s.H, row, lanes));
+    store_rows(candidate, z + 2 * s.H, row, lanes);
+    put_state(buffers, step, n, u, load_rows<V>(z, row, lanes), candidate);
+  }
+
+  template <typename V>
+  RECURRA_INLINE void put_state(const ForwardBuffers<T>& buffers, int64_t step, int64_t n, int64_t u, V update,
+                                V candidate) const {
+    const int64_t H = s.H, at = n * H + u * L, lanes = kernel.lanes(u);
+    const V h_prev = load_rows<V>(buffers.h(step) + at, H, lanes);
+    const V h = fma(update, h_prev, (V::set(T(1)) - update) * candidate);
+    store_rows(h, buffers.h(step + 1) + at, H, lanes);
+    put_output(s, n, step, u * L, lanes, 0, h, false);
+  }
+
+  // A masked step.
+  void carry(const ForwardBuffers<T>& buffers, int64_t step, int64_t n, int64_t u) const {
+    const int64_t at = n * s.H + u * L, lanes = kernel.lanes(u);
+    const Vec<T> h = load_lanes(buffers.h(step) + at, lanes);
+    store_lanes(h, buffers.h(step + 1) + at, lanes);
+    put_output(s, n, step, u * L, lanes, 0, h, true);
   }
 };
 
@@ -215,45 +252,49 @@ struct GruBackward {
     const auto each = [&](auto f) {
       for (int64_t n = rows.begin; n < rows.end; ++n) {
         for (int64_t u = blocks.begin; u < blocks.end; ++u) {
-          f(gates + n * 4 * H + u * L, n, n * H + u * L, u * L, smaller(L, H - u * L));
+          f(gates + n * 4 * H + u * L, n, n * H + u * L, smaller(L, H - u * L));
         }
       }
     };
-    each([&](T* z, int64_t n, int64_t at, int64_t unit, int64_t lanes) { pointwise(z, n, at, step, unit, lanes); });
+    for (int64_t n = rows.begin; n < rows.end; ++n) {
+      const bool masked = is_masked<T>(s, n, step);
+      for_units_in_lockstep<T>(blocks, H, [&]<typename V>(int64_t unit, int64_t lanes) {
+        T* z = gates + n * 4 * H + unit;
+        const V doutput = output_gradient<V>(s, repeated, n, step, unit, lanes, masked);
+        if (masked) {
+          for (int64_t g = 0; g < (s.reset_after ? 4 : 3); ++g) store_rows(V::set(T(0)), z + g * H, L, lanes);
+        } else {
+          pointwise(z, n * H + unit, step, lanes, doutput);
+        }
+      });
+    }
     split.meet(member);
     if (s.reset_after) {
       add_state_gradient(s.dh, H, rows, blocks, gates, 4 * H, recurrent, 0, 2 * H, 3 * H, H);
       return;
     }
-    each([&](T*, int64_t, int64_t at, int64_t, int64_t lanes) { store_lanes(Vec<T>::set(T(0)), drh + at, lanes); });
+    each([&](T*, int64_t, int64_t at, int64_t lanes) { store_lanes(Vec<T>::set(T(0)), drh + at, lanes); });
     add_state_gradient(drh, H, rows, blocks, gates, 4 * H, candidate, 2 * H, H, 0, 0);
-    each([&](T* z, int64_t n, int64_t at, int64_t, int64_t lanes) { reset(z, n, at, step, lanes); });
+    each([&](T* z, int64_t n, int64_t at, int64_t lanes) { reset(z, n, at, step, lanes); });
     split.meet(member);
     add_state_gradient(s.dh, H, rows, blocks, gates, 4 * H, recurrent, 0, 2 * H, 0, 0);
   }
 
   // dh becomes dh * z, what goes to the state before past the candidate. Not reset_after: r's block stays until reset.
-  RECURRA_INLINE void pointwise(T* z, int64_t n, int64_t at, int64_t step, int64_t unit, int64_t lanes) const {
-    using V = Vec<T>;
+  template <typename V>
+  RECURRA_INLINE void pointwise(T* z, int64_t at, int64_t step, int64_t lanes, V doutput) const {
     const int64_t H = s.H;
-    const V zero = V::set(T(0)), one = V::set(T(1));
-    const bool masked = is_masked<T>(s, n, step);
-    const V doutput = output_gradient(s, repeated, n, step, unit, lanes, masked);
-    if (masked) {
-      for (int64_t g = 0; g < (s.reset_after ? 4 : 3); ++g) store_lanes(zero, z + g * H, lanes);
-      return;
-    }
-    const V update = load_lanes(z, lanes), candidate = load_lanes(z + 2 * H, lanes);
-    const V h = load_lanes(s.hs + step * s.N * H + at, lanes);
-    const V dh = load_lanes(s.dh + at, lanes) + doutput;
-    const V dcandidate = activation_gradient(f.activation, dh * (one - update), candidate);
-    store_lanes(activation_gradient(f.recurrent_activation, dh * (h - candidate), update), z, lanes);
-    store_lanes(dcandidate, z + 2 * H, lanes);
-    store_lanes(dh * update, s.dh + at, lanes);
+    const V update = load_rows<V>(z, L, lanes), candidate = load_rows<V>(z + 2 * H, L, lanes);
+    const V h = load_rows<V>(s.hs + step * s.N * H + at, L, lanes);
+    const V dh = load_rows<V>(s.dh + at, L, lanes) + doutput;
+    const V dcandidate = activation_gradient(f.activation, dh * (V::set(T(1)) - update), candidate);
+    store_rows(activation_gradient(f.recurrent_activation, dh * (h - candidate), update), z, L, lanes);
+    store_rows(dcandidate, z + 2 * H, L, lanes);
+    store_rows(dh * update, s.dh + at, L, lanes);
     if (s.reset_after) {
-      const V reset = load_lanes(z + H, lanes), hu = load_lanes(z + 3 * H, lanes);
-      store_lanes(activation_gradient(f.recurrent_activation, dcandidate * hu, reset), z + H, lanes);
-      store_lanes(dcandidate * reset, z + 3 * H, lanes);
+      const V reset = load_rows<V>(z + H, L, lanes), hu = load_rows<V>(z + 3 * H, L, lanes);
+      store_rows(activation_gradient(f.recurrent_activation, dcandidate * hu, reset), z + H, L, lanes);
+      store_rows(dcandidate * reset, z + 3 * H, L, lanes);
     }
   }
 

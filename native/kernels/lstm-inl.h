@@ -29,63 +29,81 @@ struct LstmForward {
     recurrent.pack(member);
   }
 
-  // A tile is a few rows of all four gates of one block of units: what the gate math needs.
+  // A tile is a few rows of all four gates of one block of units. Its sums stay in L1 until the gate math has read
+  // them: rows of the gate buffer lie whole powers of two apart and would drive each other out of the cache.
   void step(const Member&, const Split&, const ForwardBuffers<T>& buffers, int64_t step, Range rows,
             Range blocks) const {
     const T* x = s.x + time_of<T>(s, step) * s.D;
     const T* h_prev = buffers.h(step);
-    T* gates = buffers.gates + step * buffers.gates_step;
+    alignas(64) T sums[kGroupRows * 4 * L];
     for (int64_t u = blocks.begin; u < blocks.end; ++u) {
       Tile<T> tile;
       tile.stretches = 2;
       tile.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);
       tile.stretch[1] = recurrent.stretch(u, nullptr, s.H);
+      const int64_t lanes = kernel.lanes(u);
       for (int64_t g = 0; g < 4; ++g) {
-        tile.columns[g] = g * s.H + u * L;
-        tile.lanes[g] = kernel.lanes(u);
-        tile.init[g] = s.bias ? s.bias + tile.columns[g] : kZeros<T>;
+        tile.columns[g] = g * L;
+        tile.lanes[g] = lanes;
+        tile.init[g] = s.bias ? s.bias + g * s.H + u * L : kZeros<T>;
         tile.init_row[g] = 0;
       }
-      for_row_tiles(rows, kTileRows[4], [&](int64_t n, int64_t height) {
-        tile.stretch[0].a = x + n * s.T_ * s.D;
-        tile.stretch[1].a = h_prev + n * s.H;
-        for (int64_t r = 0; r < height; ++r) tile.rows[r] = gates + (n + r) * 4 * s.H;
-        run_tile(tile, height, 4);
-        pointwise(buffers, gates, step, {n, n + height}, u * L, kernel.lanes(u));
+      for_row_groups(rows, [&](Range some) {
+        buffers.fetch(s, step, some, u * L);
+        for_row_tiles(some, kTileRows[4], [&](int64_t n, int64_t height) {
+          tile.stretch[0].a = x + n * s.T_ * s.D;
+          tile.stretch[1].a = h_prev + n * s.H;
+          for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + (n - some.begin + r) * 4 * L;
+          run_tile(tile, height, 4);
+        });
+        for_rows_in_lockstep<T>(some, s.mask != nullptr, [&]<typename V>(int64_t n) {
+          if (is_masked<T>(s, n, step)) {
+            carry(buffers, step, n, u * L, lanes);
+          } else {
+            pointwise<V>(buffers, sums + (n - some.begin) * 4 * L, step, n, u * L, lanes);
+          }
+        });
       });
     }
   }
 
-  void pointwise(const ForwardBuffers<T>& buffers, T* gates, int64_t step, Range rows, int64_t unit,
-                 int64_t lanes) const {
-    using V = Vec<T>;
-    const T* c_from = buffers.keep ? s.cs + step * buffers.size : s.c;
-    T* c_to = buffers.keep ? s.cs + (step + 1) * buffers.size : s.c;
-    for (int64_t n = rows.begin; n < rows.end; ++n) {
-      const int64_t at = n * s.H + unit;
-      T* z = gates + n * 4 * s.H + unit;
-      const bool masked = is_masked<T>(s, n, step);
-      V c = load_lanes(c_from + at, lanes), h;
-      if (masked) {
-        h = load_lanes(buffers.h(step) + at, lanes);
-      } else {
-        const V input = activate(f.recurrent_activation, load_lanes(z, lanes));
-        const V forget = activate(f.recurrent_activation, load_lanes(z + s.H, lanes));
-        const V candidate = activate(f.activation, load_lanes(z + 2 * s.H, lanes));
-        const V output = activate(f.recurrent_activation, load_lanes(z + 3 * s.H, lanes));
-        c = fma(forget, c, input * candidate);
-        h = output * activate(f.activation, c);
-        if (buffers.keep) {
-          store_lanes(input, z, lanes);
-          store_lanes(forget, z + s.H, lanes);
-          store_lanes(candidate, z + 2 * s.H, lanes);
-          store_lanes(output, z + 3 * s.H, lanes);
-        }
-      }
-      store_lanes(c, c_to + at, lanes);
-      store_lanes(h, buffers.h(step + 1) + at, lanes);
-      put_output(s, n, step, unit, lanes, h, masked);
+  const T* c_from(const ForwardBuffers<T>& buffers, int64_t step) const {
+    return buffers.keep ? s.cs + step * buffers.size : s.c;
+  }
+  T* c_to(const ForwardBuffers<T>& buffers, int64_t step) const {
+    return buffers.keep ? s.cs + (step + 1) * buffers.size : s.c;
+  }
+
+  // sums (rows, 4, L): of the gates of these units.
+  template <typename V>
+  RECURRA_INLINE void pointwise(const ForwardBuffers<T>& buffers, const T* sums, int64_t step, int64_t n, int64_t unit,
+                                int64_t lanes) const {
+    const int64_t H = s.H, at = n * H + unit;
+    const V input = activate(f.recurrent_activation, load_rows<V>(sums, 4 * L, lanes));
+    const V forget = activate(f.recurrent_activation, load_rows<V>(sums + L, 4 * L, lanes));
+    const V candidate = activate(f.activation, load_rows<V>(sums + 2 * L, 4 * L, lanes));
+    const V output = activate(f.recurrent_activation, load_rows<V>(sums + 3 * L, 4 * L, lanes));
+    const V c = fma(forget, load_rows<V>(c_from(buffers, step) + at, H, lanes), input * candidate);
+    const V h = output * activate(f.activation, c);
+    if (buffers.keep) {
+      T* z = s.gates + (step * s.N + n) * 4 * H + unit;
+      store_rows(input, z, 4 * H, lanes);
+      store_rows(forget, z + H, 4 * H, lanes);
+      store_rows(candidate, z + 2 * H, 4 * H, lanes);
+      store_rows(output, z + 3 * H, 4 * H, lanes);
     }
+    store_rows(c, c_to(buffers, step) + at, H, lanes);
+    store_rows(h, buffers.h(step + 1) + at, H, lanes);
+    put_output(s, n, step, unit, lanes, 0, h, false);
+  }
+
+  // A masked step.
+  void carry(const ForwardBuffers<T>& buffers, int64_t step, int64_t n, int64_t unit, int64_t lanes) const {
+    const int64_t at = n * s.H + unit;
+    store_lanes(load_lanes(c_from(buffers, step) + at, lanes), c_to(buffers, step) + at, lanes);
+    const Vec<T> h = load_lanes(buffers.h(step) + at, lanes);
+    store_lanes(h, buffers.h(step + 1) + at, lanes);
+    put_output(s, n, step, unit, lanes, 0, h, true);
   }
 };
 
@@ -138,9 +156,16 @@ struct LstmBackward {
   void step(const Member& member, const Split& split, int64_t step, Range rows, Range blocks) const {
     T* gates = s.gates + step * s.N * 4 * s.H;
     for (int64_t n = rows.begin; n < rows.end; ++n) {
-      for (int64_t u = blocks.begin; u < blocks.end; ++u) {
-        pointwise(gates + n * 4 * s.H + u * L, n, step, u * L, smaller(L, s.H - u * L));
-      }
+      const bool masked = is_masked<T>(s, n, step);
+      for_units_in_lockstep<T>(blocks, s.H, [&]<typename V>(int64_t unit, int64_t lanes) {
+        T* z = gates + n * 4 * s.H + unit;
+        const V doutput = output_gradient<V>(s, repeated, n, step, unit, lanes, masked);
+        if (masked) {
+          for (int64_t g = 0; g < 4; ++g) store_rows(V::set(T(0)), z + g * s.H, L, lanes);
+        } else {
+          pointwise(z, n * s.H + unit, step, lanes, doutput);
+        }
+      });
     }
     split.meet(member);
     add_state_gradient(s.dh, s.H, rows, blocks, gates, 4 * s.H, recurrent, 0, 4 * s.H, 0, 0);
@@ -148,28 +173,21 @@ struct LstmBackward {
 
   // z: activated gates in, their gradients dz out. dh, dc: of this step's states in, of those before it out (dh without
   // the recurrent product).
-  RECURRA_INLINE void pointwise(T* z, int64_t n, int64_t step, int64_t unit, int64_t lanes) const {
-    using V = Vec<T>;
-    const V zero = V::set(T(0));
-    const int64_t H = s.H, at = n * H + unit, size = s.N * H;
-    const bool masked = is_masked<T>(s, n, step);
-    const V doutput = output_gradient(s, repeated, n, step, unit, lanes, masked);
-    if (masked) {
-      for (int64_t g = 0; g < 4; ++g) store_lanes(zero, z + g * H, lanes);
-      return;
-    }
-    const V input = load_lanes(z, lanes), forget = load_lanes(z + H, lanes);
-    const V candidate = load_lanes(z + 2 * H, lanes), output = load_lanes(z + 3 * H, lanes);
-    const V c_prev = load_lanes(s.cs + step * size + at, lanes);
-    const V ac = activate(f.activation, load_lanes(s.cs + (step + 1) * size + at, lanes));
-    const V dh = load_lanes(s.dh + at, lanes) + doutput;
-    const V dc = load_lanes(s.dc + at, lanes) + activation_gradient(f.activation, dh * output, ac);
-    store_lanes(activation_gradient(f.recurrent_activation, dc * candidate, input), z, lanes);
-    store_lanes(activation_gradient(f.recurrent_activation, dc * c_prev, forget), z + H, lanes);
-    store_lanes(activation_gradient(f.activation, dc * input, candidate), z + 2 * H, lanes);
-    store_lanes(activation_gradient(f.recurrent_activation, dh * ac, output), z + 3 * H, lanes);
-    store_lanes(dc * forget, s.dc + at, lanes);
-    store_lanes(zero, s.dh + at, lanes);
+  template <typename V>
+  RECURRA_INLINE void pointwise(T* z, int64_t at, int64_t step, int64_t lanes, V doutput) const {
+    const int64_t H = s.H, size = s.N * H;
+    const V input = load_rows<V>(z, L, lanes), forget = load_rows<V>(z + H, L, lanes);
+    const V candidate = load_rows<V>(z + 2 * H, L, lanes), output = load_rows<V>(z + 3 * H, L, lanes);
+    const V c_prev = load_rows<V>(s.cs + step * size + at, L, lanes);
+    const V ac = activate(f.activation, load_rows<V>(s.cs + (step + 1) * size + at, L, lanes));
+    const V dh = load_rows<V>(s.dh + at, L, lanes) + doutput;
+    const V dc = load_rows<V>(s.dc + at, L, lanes) + activation_gradient(f.activation, dh * output, ac);
+    store_rows(activation_gradient(f.recurrent_activation, dc * candidate, input), z, L, lanes);
+    store_rows(activation_gradient(f.recurrent_activation, dc * c_prev, forget), z + H, L, lanes);
+    store_rows(activation_gradient(f.activation, dc * input, candidate), z + 2 * H, L, lanes);
+    store_rows(activation_gradient(f.recurrent_activation, dh * ac, output), z + 3 * H, L, lanes);
+    store_rows(dc * forget, s.dc + at, L, lanes);
+    store_rows(V::set(T(0)), s.dh + at, L, lanes);
   }
 };
 

@@ -15,14 +15,14 @@ struct TanhSigmoid {
   static constexpr Function activation = Function::tanh, recurrent_activation = Function::sigmoid;
 };
 
-template <typename T>
-RECURRA_INLINE Vec<T> hard_sigmoid(Vec<T> x) {
-  using V = Vec<T>;
+template <typename V>
+RECURRA_INLINE V hard_sigmoid(V x) {
+  using T = ElementOf<V>;
   return min(V::set(T(1)), max(V::set(T(0)), fma(x, V::set(T(1) / T(6)), V::set(T(0.5)))));
 }
 
-template <typename T>
-RECURRA_INLINE Vec<T> activate(Function f, Vec<T> x) {
+template <typename V>
+RECURRA_INLINE V activate(Function f, V x) {
   switch (f) {
     case Function::tanh:
       return tanh(x);
@@ -31,16 +31,16 @@ RECURRA_INLINE Vec<T> activate(Function f, Vec<T> x) {
     case Function::hard_sigmoid:
       return hard_sigmoid(x);
     case Function::relu:
-      return max(Vec<T>::set(T(0)), x);
+      return max(V::set(ElementOf<V>(0)), x);
     default:
       return x;
   }
 }
 
 // dx of the same from dy and the output y.
-template <typename T>
-RECURRA_INLINE Vec<T> activation_gradient(Function f, Vec<T> dy, Vec<T> y) {
-  using V = Vec<T>;
+template <typename V>
+RECURRA_INLINE V activation_gradient(Function f, V dy, V y) {
+  using T = ElementOf<V>;
   const V zero = V::set(T(0)), one = V::set(T(1));
   switch (f) {
     case Function::tanh:
@@ -74,8 +74,9 @@ struct Split {
   }
 };
 
+constexpr int64_t kCache = 768 << 10;  // bytes that stay in L2 beside the rest
+
 RECURRA_INLINE Split split_sequence(int64_t N, int64_t steps, int64_t blocks, double weights, int64_t weight_bytes) {
-  constexpr int64_t kCache = 768 << 10;
   constexpr double kFlopsPerMeeting = 1e5;  // a barrier costs as much as 2e4 to 5e4 of them
   const double flops_per_step = 2.0 * static_cast<double>(N) * weights;
   int count = team_size(flops_per_step * static_cast<double>(steps));
@@ -147,20 +148,47 @@ RECURRA_INLINE bool is_masked(const S& s, int64_t n, int64_t step) {
   return s.mask && !s.mask[n * s.T_ + time_of<T>(s, step)];
 }
 
-// Writes the output of one step for one vector of units: h, or at a masked step the output before it, or zero.
-template <typename T>
+// Calls f<V>(unit, lanes) along the units of blocks, several vectors in lockstep where they are whole. What belongs to
+// one row lies end to end, so that the CPU sees few streams and fetches ahead.
+template <typename T, typename F>
+RECURRA_INLINE void for_units_in_lockstep(Range blocks, int64_t H, F f) {
+  constexpr int L = Vec<T>::lanes, count = Lockstep<Many<T>>::count;
+  int64_t u = blocks.begin;
+  for (; u + count <= blocks.end && (u + count) * L <= H; u += count) f.template operator()<Many<T>>(u * L, L);
+  for (; u < blocks.end; ++u) f.template operator()<Vec<T>>(u * L, smaller(L, H - u * L));
+}
+
+// Calls f(rows) for the groups of rows whose tiles are computed before the gate math goes over them. The size is one
+// that tiles and lockstep divide.
+constexpr int kGroupRows = 12;
+template <typename F>
+RECURRA_INLINE void for_row_groups(Range rows, F f) {
+  for (int64_t n = rows.begin; n < rows.end; n += kGroupRows) f(Range{n, smaller(n + kGroupRows, rows.end)});
+}
+
+// Calls f<V>(n) for rows n, n + 1, ... of a range, several in lockstep where no mask can part them.
+template <typename T, typename F>
+RECURRA_INLINE void for_rows_in_lockstep(Range rows, bool masked, F f) {
+  constexpr int count = Lockstep<Many<T>>::count;
+  int64_t n = rows.begin;
+  for (; !masked && n + count <= rows.end; n += count) f.template operator()<Many<T>>(n);
+  for (; !masked && n + 2 <= rows.end; n += 2) f.template operator()<Two<Vec<T>>>(n);
+  for (; n < rows.end; ++n) f.template operator()<Vec<T>>(n);
+}
+
+// Writes the output of one step, h; at a masked step the output before it, or zero. Its vectors are those of row n from
+// `unit` on, `along` = L, or of `unit` in rows from n on, `along` = 0.
+template <typename V, typename T>
 RECURRA_INLINE void put_output(const SequenceForward<T>& s, int64_t n, int64_t step, int64_t unit, int64_t lanes,
-                               Vec<T> h, bool masked) {
-  using V = Vec<T>;
+                               int64_t along, V h, bool masked) {
   const V zero = V::set(T(0));
   if (s.return_sequences) {
+    const int64_t stride = along ? along : s.T_ * s.H;
     T* y = s.y + (n * s.T_ + step) * s.H + unit;
-    if (masked) h = s.zero_output_for_mask || step == 0 ? zero : load_lanes(y - s.H, lanes);
-    store_lanes(h, y, lanes);
-  } else if (!s.mask) {
-    if (step == s.T_ - 1) store_lanes(h, s.y + n * s.H + unit, lanes);
-  } else if (!masked || s.zero_output_for_mask) {
-    store_lanes(masked ? zero : h, s.y + n * s.H + unit, lanes);
+    if (masked) h = s.zero_output_for_mask || step == 0 ? zero : load_rows<V>(y - s.H, stride, lanes);
+    store_rows(h, y, stride, lanes);
+  } else if (s.mask ? !masked || s.zero_output_for_mask : step == s.T_ - 1) {
+    store_rows(masked ? zero : h, s.y + n * s.H + unit, along ? along : s.H, lanes);
   }
 }
 
@@ -169,7 +197,7 @@ template <typename T>
 struct ForwardBuffers {
   T *gates, *hs;
   int64_t gates_step, size;  // size = N * H
-  bool keep;
+  bool keep, distant;
 
   void take(Arena& arena, const SequenceForward<T>& s, int64_t slots) {
     size = s.N * s.H;
@@ -177,6 +205,19 @@ struct ForwardBuffers {
     gates_step = keep ? slots * size : 0;
     gates = keep ? s.gates : arena.take<T>(slots * size);
     hs = keep ? s.hs : arena.take<T>(2 * size);
+    distant = keep && slots * s.T_ * size * static_cast<int64_t>(sizeof(T)) > kCache;
+  }
+  // Asks for the cache lines that the gate math of these rows will write. Their stores come all at once, and without
+  // this would wait for each other where the buffers are larger than the cache.
+  RECURRA_INLINE void fetch(const SequenceForward<T>& s, int64_t step, Range rows, int64_t unit) const {
+    if (!distant) return;
+    for (int64_t n = rows.begin; n < rows.end; ++n) {
+      for (int64_t slot = 0; slot < 4; ++slot) {
+        RECURRA_PREFETCH_WRITE(gates + step * gates_step + (4 * n + slot) * s.H + unit);
+      }
+      RECURRA_PREFETCH_WRITE(h(step + 1) + n * s.H + unit);
+      if (s.cs) RECURRA_PREFETCH_WRITE(s.cs + (step + 1) * size + n * s.H + unit);
+    }
   }
   T* h(int64_t step) const { return hs + (keep ? step : step & 1) * size; }
 };
@@ -218,19 +259,20 @@ void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots) {
   copy_or_zero(s.h, buffers.h(s.T_), buffers.size);
 }
 
-// dh of one step from dy, the gradient carried from the step after, and from masked steps that repeat this output.
-// Returns the sum; at a masked step hands it on through `repeated`.
-template <typename T>
-RECURRA_INLINE Vec<T> output_gradient(const SequenceBackward<T>& s, T* repeated, int64_t n, int64_t step, int64_t unit,
-                                      int64_t lanes, bool masked) {
-  using V = Vec<T>;
+// The gradient of one step's output, for vectors of units of one row; zeros where there is none.
+//
+// Masked steps repeat the output before them: `repeated` (N, H) hands on what they got.
+template <typename V, typename T>
+RECURRA_INLINE V output_gradient(const SequenceBackward<T>& s, T* repeated, int64_t n, int64_t step, int64_t unit,
+                                 int64_t lanes, bool masked) {
+  constexpr int L = Vec<T>::lanes;
   V d = V::set(T(0));
-  if (s.dy && s.return_sequences) d = load_lanes(s.dy + (n * s.T_ + step) * s.H + unit, lanes);
-  if (s.dy && !s.return_sequences && step == s.T_ - 1) d = load_lanes(s.dy + n * s.H + unit, lanes);
+  if (s.dy && s.return_sequences) d = load_rows<V>(s.dy + (n * s.T_ + step) * s.H + unit, L, lanes);
+  if (s.dy && !s.return_sequences && step == s.T_ - 1) d = load_rows<V>(s.dy + n * s.H + unit, L, lanes);
   if (!s.mask) return d;
   T* kept = repeated + n * s.H + unit;
-  d = d + load_lanes(kept, lanes);
-  store_lanes(masked && !s.zero_output_for_mask ? d : V::set(T(0)), kept, lanes);
+  d = d + load_rows<V>(kept, L, lanes);
+  store_rows(masked && !s.zero_output_for_mask ? d : V::set(T(0)), kept, L, lanes);
   return d;
 }
 
@@ -289,7 +331,6 @@ template <typename T>
 GradientProduct<T> gradient_product(const SequenceBackward<T>& s, int64_t slots, int64_t dz_column, int64_t out_column,
                                     int64_t columns) {
   GradientProduct<T> product;
-  product.steps = s.T_;
   product.N = s.N;
   product.dz = s.gates;
   product.dz_row = slots * s.H;
@@ -299,17 +340,21 @@ GradientProduct<T> gradient_product(const SequenceBackward<T>& s, int64_t slots,
   return product;
 }
 
-// The loop of every cell, then the products over all steps. `Cell` offers
+// The loop of every cell. Every so many steps the products over their rows follow, while the gradients of their gates
+// are in the cache. `Cell` offers
 //   take(arena), pack(member), step(member, split, step, rows, blocks) and products(list) -> count
 template <typename T, typename Cell>
 void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   const int64_t blocks = ceil_div(s.H, Vec<T>::lanes);
   const int64_t weights = s.H * s.H * Cell::kGates;
   const Split split = split_sequence(s.N, s.T_, blocks, static_cast<double>(weights), weights * sizeof(T));
+  const int64_t steps_at_once = larger(1, GradientProduct<T>::kDepth / larger(s.N, 1));
   GradientProduct<T> products[3];
-  const int product_count = s.T_ * s.N > 0 ? cell.products(products) : 0;
+  const int product_count = s.N > 0 ? cell.products(products) : 0;
   int64_t product_scratch = 0;
-  for (int i = 0; i < product_count; ++i) product_scratch = larger(product_scratch, products[i].scratch_size());
+  for (int i = 0; i < product_count; ++i) {
+    product_scratch = larger(product_scratch, products[i].scratch_size(smaller(steps_at_once, s.T_) * s.N));
+  }
   TransposedWeights<T> kernel{s.kernel, s.D, Cell::kGates * s.H, 0, s.dx ? Cell::kGates * s.H : 0};
 
   Arena arena;
@@ -327,14 +372,19 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
     cell.pack(member);
     if (s.dx) kernel.pack(member);
     member.wait();
-    for (int64_t step = s.T_ - 1; step >= 0; --step) {
-      cell.step(member, split, step, split.rows(member, s.N), split.blocks(member, blocks));
-    }
-    member.wait();
-    for (int i = 0; i < product_count; ++i) products[i].run(member, memory + member.index * product_scratch);
-    if (s.dx) {
-      packed_product<T>(part_of(s.T_ * s.N, member.index, member.count), kernel.K, s.gates, slots * s.H, kernel.packed,
-                        s.D, nullptr, false,
+    for (int64_t end = s.T_; end > 0; end -= steps_at_once) {
+      const int64_t begin = larger(0, end - steps_at_once);
+      for (int64_t step = end - 1; step >= begin; --step) {
+        cell.step(member, split, step, split.rows(member, s.N), split.blocks(member, blocks));
+      }
+      member.wait();
+      for (int i = 0; i < product_count; ++i) {
+        products[i].run(member, memory + member.index * product_scratch, begin * s.N, end * s.N);
+      }
+      if (!s.dx) continue;
+      const Range part = part_of((end - begin) * s.N, member.index, member.count);
+      packed_product<T>({begin * s.N + part.begin, begin * s.N + part.end}, kernel.K, s.gates, slots * s.H,
+                        kernel.packed, s.D, nullptr, false,
                         [&](int64_t row) { return s.dx + (row % s.N * s.T_ + time_of<T>(s, row / s.N)) * s.D; });
     }
   });

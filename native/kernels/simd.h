@@ -20,9 +20,11 @@
 #if defined(_MSC_VER)
 #define RECURRA_INLINE __forceinline
 #define RECURRA_UNROLL
+#define RECURRA_PREFETCH_WRITE(p)
 #else
 #define RECURRA_INLINE inline __attribute__((always_inline))
 #define RECURRA_UNROLL _Pragma("GCC unroll 16")
+#define RECURRA_PREFETCH_WRITE(p) __builtin_prefetch(p, 1)
 #endif
 
 namespace recurra::RECURRA_NAMESPACE {

@@ -53,13 +53,13 @@ struct SimpleRnnForward {
       run_tile(tile, height, count);
       for (int64_t r = n; r < n + height; ++r) {
         const bool masked = is_masked<T>(s, r, step);
-        for (int64_t c = 0; c < count; ++c) {
-          const int64_t at = r * s.H + tile.columns[c], lanes = tile.lanes[c];
-          const Vec<T> value =
-              masked ? load_lanes(h_prev + at, lanes) : activate(s.activation, load_lanes(h + at, lanes));
-          store_lanes(value, h + at, lanes);
-          put_output(s, r, step, tile.columns[c], lanes, value, masked);
-        }
+        for_units_in_lockstep<T>({u, u + count}, s.H, [&]<typename V>(int64_t unit, int64_t lanes) {
+          const int64_t at = r * s.H + unit;
+          const V value =
+              masked ? load_rows<V>(h_prev + at, L, lanes) : activate(s.activation, load_rows<V>(h + at, L, lanes));
+          store_rows(value, h + at, L, lanes);
+          put_output(s, r, step, unit, lanes, L, value, masked);
+        });
       }
     });
   }
@@ -102,20 +102,19 @@ struct SimpleRnnBackward {
   void step(const Member& member, const Split& split, int64_t step, Range rows, Range blocks) const {
     T* dz = s.gates + step * s.N * s.H;
     const T* h = s.hs + (step + 1) * s.N * s.H;
-    const Vec<T> zero = Vec<T>::set(T(0));
     for (int64_t n = rows.begin; n < rows.end; ++n) {
       const bool masked = is_masked<T>(s, n, step);
-      for (int64_t u = blocks.begin; u < blocks.end; ++u) {
-        const int64_t unit = u * L, at = n * s.H + unit, lanes = smaller(L, s.H - unit);
-        const Vec<T> doutput = output_gradient(s, repeated, n, step, unit, lanes, masked);
+      for_units_in_lockstep<T>(blocks, s.H, [&]<typename V>(int64_t unit, int64_t lanes) {
+        const int64_t at = n * s.H + unit;
+        const V zero = V::set(T(0)), doutput = output_gradient<V>(s, repeated, n, step, unit, lanes, masked);
         if (masked) {
-          store_lanes(zero, dz + at, lanes);
-          continue;
+          store_rows(zero, dz + at, L, lanes);
+          return;
         }
-        const Vec<T> dh = load_lanes(s.dh + at, lanes) + doutput;
-        store_lanes(activation_gradient(s.activation, dh, load_lanes(h + at, lanes)), dz + at, lanes);
-        store_lanes(zero, s.dh + at, lanes);
-      }
+        const V dh = load_rows<V>(s.dh + at, L, lanes) + doutput;
+        store_rows(activation_gradient(s.activation, dh, load_rows<V>(h + at, L, lanes)), dz + at, L, lanes);
+        store_rows(zero, s.dh + at, L, lanes);
+      });
     }
     split.meet(member);
     add_state_gradient(s.dh, s.H, rows, blocks, dz, s.H, recurrent, 0, s.H, 0, 0);
