@@ -23,7 +23,8 @@ def points(name, dtype, rng):
     low, high = RANGES[name]
     if name == "log":
         return np.exp(rng.uniform(np.log(low), np.log(high), 200_000)).astype(dtype)
-    return np.concatenate([rng.uniform(low, high, 150_000), rng.uniform(-1, 1, 50_000)]).astype(dtype)
+    tiny = np.exp(rng.uniform(-85, 0, 10_000)) * rng.choice([-1, 1], 10_000)  # down to the smallest normal float32
+    return np.concatenate([rng.uniform(low, high, 150_000), rng.uniform(-1, 1, 50_000), tiny]).astype(dtype)
 
 
 @pytest.mark.parametrize("name", EXACT)
