@@ -87,12 +87,14 @@ define run_benchmarks
 	$(BIN)/python benchmarks/$$question.py $(2) --json $(1)/$$question.json || exit 1; done
 endef
 
-# PyTorch's CPU builds lie on an index of its own; PyPI's for Linux bring several GB of CUDA. The rest is from PyPI.
+# PyTorch's CPU builds lie on an index of its own; PyPI's for Linux bring several GB of CUDA. Only the full version keeps
+# pip from taking those where its configuration names more indexes. The rest is from PyPI.
+PEER_TORCH := torch==2.13.0$(if $(filter Darwin,$(shell uname -s)),,+cpu)
 .venv-peers-torch/.made:
 	@echo "==> making .venv-peers-torch (about 1 GB)"
 	$(PYTHON) -m venv .venv-peers-torch
-	.venv-peers-torch/bin/python -m pip install --quiet --no-deps --index-url https://download.pytorch.org/whl/cpu torch
-	.venv-peers-torch/bin/python -m pip install --quiet torch keras onnxruntime
+	.venv-peers-torch/bin/python -m pip install --quiet --no-deps --extra-index-url https://download.pytorch.org/whl/cpu $(PEER_TORCH)
+	.venv-peers-torch/bin/python -m pip install --quiet $(PEER_TORCH) keras onnxruntime
 	@touch $@
 
 .venv-peers-jax/.made:

@@ -134,7 +134,7 @@ def take_turns(
         beside: Questions that NumPy answers for the same cases in the same rounds.
 
     Returns:
-        One record for each library, thread count and case, in seconds: medians over the rounds.
+        One record for each library, thread count and case, in seconds: median and spread over all rounds.
     """
     rounds, slice_s = (3, 0.05) if options.quick else (7, 0.2)
     pythons = {"recurra": sys.executable} | options.peers()
@@ -150,15 +150,16 @@ def take_turns(
                     if asked in worker.questions:
                         worker.ask({"prepare": asked, "case": case})
                         taking_part.append(worker)
-            answers: list[list[dict]] = [[] for _ in taking_part]
+            deciles: list[list[float]] = [[] for _ in taking_part]  # every round counts alike
             for _ in range(rounds):
-                for worker, own in zip(taking_part, answers, strict=True):
+                for worker, own in zip(taking_part, deciles, strict=True):
                     time.sleep(REST_S)
-                    own.append(worker.ask({"run": slice_s}))
-            for worker, own in zip(taking_part, answers, strict=True):
+                    own += worker.ask({"run": slice_s})["deciles"]
+            for worker, own in zip(taking_part, deciles, strict=True):
                 named = {name: value for name, value in case.items() if name != "onnx"}
-                spread = {key: statistics.median(answer[key] for answer in own) for key in ("median", "p10", "p90")}
-                records.append({"library": worker.library, "threads": worker.threads, **named, **spread})
+                tenths = statistics.quantiles(own, n=10, method="inclusive")
+                times = {"median": tenths[4], "p10": tenths[0], "p90": tenths[8]}
+                records.append({"library": worker.library, "threads": worker.threads, **named, **times})
     finally:
         for worker in workers:
             worker.close()

@@ -3,7 +3,7 @@
 python worker.py LIBRARY THREADS
 
 {"prepare": "train_step", "case": {...}}  ->  {} once the case is ready and warm
-{"run": SECONDS}                          ->  {"median": s, "p10": s, "p90": s} of one call
+{"run": SECONDS}                          ->  {"deciles": [s, ...]}, nine, of the times of one call
 """
 
 import importlib
@@ -35,8 +35,8 @@ def warm(call: Callable[[], object]) -> int:
     return max(1, round(SAMPLE_S / once))
 
 
-def run(call: Callable[[], object], times: int, seconds: float) -> dict[str, float]:
-    """Returns the median and the spread of as many samples as fit into `seconds`, of one at least."""
+def run(call: Callable[[], object], times: int, seconds: float) -> list[float]:
+    """Returns the nine deciles of as many samples as fit into `seconds`, of one at least."""
     if timed(call, 1) > seconds / 3:
         samples = [timed(call, 1)]
     else:
@@ -44,8 +44,7 @@ def run(call: Callable[[], object], times: int, seconds: float) -> dict[str, flo
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             samples.append(timed(call, times))
-    tenths = statistics.quantiles(samples, n=10, method="inclusive") if len(samples) > 1 else samples * 9
-    return {"median": statistics.median(samples), "p10": tenths[0], "p90": tenths[-1]}
+    return statistics.quantiles(samples, n=10, method="inclusive") if len(samples) > 1 else samples * 9
 
 
 def main(library: str, threads: int) -> None:
@@ -69,7 +68,7 @@ def main(library: str, threads: int) -> None:
             times = warm(call)
             answer({})
         else:
-            answer(run(call, times, request["run"]))
+            answer({"deciles": run(call, times, request["run"])})
 
 
 if __name__ == "__main__":
