@@ -37,13 +37,11 @@ def warm(call: Callable[[], object]) -> int:
 
 def run(call: Callable[[], object], times: int, seconds: float) -> list[float]:
     """Returns the nine deciles of as many samples as fit into `seconds`, of one at least."""
-    if timed(call, 1) > seconds / 3:
-        samples = [timed(call, 1)]
-    else:
-        samples = []
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            samples.append(timed(call, times))
+    first = timed(call, 1)  # caches are another library's: it counts only where there is no time for a second
+    samples = [first] if first > seconds else []
+    end = time.perf_counter() + seconds - first
+    while not samples or time.perf_counter() < end:
+        samples.append(timed(call, times))
     return statistics.quantiles(samples, n=10, method="inclusive") if len(samples) > 1 else samples * 9
 
 
