@@ -5,13 +5,22 @@ SERIES ?= examples/data/co2-monthly.csv
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CXX_FILES := $(shell find native -name '*.h' -o -name '*.cpp')
+
+# Libraries to measure beside recurra: 1 makes environments for them, a list PYTHON,PYTHON names some that are there.
+PEERS ?=
+ifeq ($(PEERS),1)
+PEER_PYTHONS := .venv-peers-torch/bin/python,.venv-peers-jax/bin/python
+PEER_ENVIRONMENTS := .venv-peers-torch/.made .venv-peers-jax/.made
+else
+PEER_PYTHONS := $(PEERS)
+endif
 BUILT_FROM := pyproject.toml CMakeLists.txt src/recurra/_version.py $(shell find native -type f)
 
-.PHONY: help demo test lint format bench bits bits-golden wheel clean
+.PHONY: help demo test lint format bench bench-quick bench-report ceilings bits bits-golden wheel clean
 .DELETE_ON_ERROR:
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.forecast ## the teaching notebook's four models, then a forecast with a picture
 	$(BIN)/python examples/teaching_notebook.py
@@ -33,10 +42,17 @@ format: .venv/.lint ## let ruff and clang-format rewrite the sources
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CXX_FILES)
 
-bench: .venv/.forecast ## the figures of the README, measured on this machine
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/textbook_job.py
-	$(BIN)/python benchmarks/train_step.py
+bench: .venv/.test $(PEER_ENVIRONMENTS) ## all benchmarks, into out/bench; PEERS=1 beside torch, JAX, Keras and onnxruntime
+	$(call run_benchmarks,out/bench)
+
+bench-quick: .venv/.test $(PEER_ENVIRONMENTS) ## the same in two minutes: a look, not a measurement
+	$(call run_benchmarks,out/bench-quick,--quick)
+
+bench-report: .venv/.test ## out/bench into the tables and the picture of docs/performance.md
+	$(BIN)/python benchmarks/report.py out/bench
+
+ceilings: .venv/.test ## counts what kernels and calls cost, and sets the ceilings that the tests hold them to
+	$(BIN)/python tests/costs/costs.py --update
 
 bits: .venv/.build ## golden runs and every kernel, every target, 1 to 8 threads: the same bits? (NEON under qemu if installed)
 	PATH="$(CURDIR)/$(BIN):$$PATH" native/tests/run_bits_check.sh build/bits
@@ -48,7 +64,7 @@ wheel: .venv/.build ## dist/recurra-*.whl
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## remove all that make made, .venv included
-	rm -rf .venv build dist out .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peers-* build dist out .mypy_cache .pytest_cache .ruff_cache
 
 # Python sources are used in place: no step after editing them. The native part is compiled again where it changed,
 # because cmake keeps its build folder and its tools stay in .venv (hence no build isolation).
@@ -61,4 +77,28 @@ clean: ## remove all that make made, .venv included
 	@echo "==> making .venv with the build tools"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr , ' ' | xargs $(PIP) install
+	@touch $@
+
+# FOLDER for the figures, OPTIONS
+define run_benchmarks
+@for question in startup textbook_job train_step predict stream; do \
+	$(BIN)/python benchmarks/$$question.py $(2) --json $(1)/$$question.json --peers '$(PEER_PYTHONS)' || exit 1; done
+@for question in threads memory bits; do \
+	$(BIN)/python benchmarks/$$question.py $(2) --json $(1)/$$question.json || exit 1; done
+endef
+
+# PyTorch's CPU builds lie on an index of its own; PyPI's for Linux bring several GB of CUDA. Only the full version keeps
+# pip from taking those where its configuration names more indexes. The rest is from PyPI.
+PEER_TORCH := torch==2.13.0$(if $(filter Darwin,$(shell uname -s)),,+cpu)
+.venv-peers-torch/.made:
+	@echo "==> making .venv-peers-torch (about 1 GB)"
+	$(PYTHON) -m venv .venv-peers-torch
+	.venv-peers-torch/bin/python -m pip install --quiet --no-deps --extra-index-url https://download.pytorch.org/whl/cpu $(PEER_TORCH)
+	.venv-peers-torch/bin/python -m pip install --quiet $(PEER_TORCH) keras onnxruntime
+	@touch $@
+
+.venv-peers-jax/.made:
+	@echo "==> making .venv-peers-jax (about 700 MB)"
+	$(PYTHON) -m venv .venv-peers-jax
+	.venv-peers-jax/bin/python -m pip install --quiet jax keras
 	@touch $@

@@ -1,66 +1,77 @@
-"""How long does `import recurra` take, and how many megabytes does an installation hold?
+"""How long does an import take, and how many megabytes does an installation hold?
 
-python benchmarks/startup.py
+    python benchmarks/startup.py [--quick] [--peers PYTHON,...] [--json FILE]
+
+Times are those of a whole Python process that imports the library and ends; Python alone is a row of its own.
 """
 
-import re
-import statistics
+import json
 import subprocess
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 
+import harness
 import machine
 
-import recurra
-
-RUNS = 15
-
-
-def process_s(code: str) -> float:
-    """Returns the median wall time of a Python process that runs `code`, after one that is not counted."""
-    times = []
-    for _ in range(1 + RUNS):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True, env=machine.ENVIRONMENT)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
-
-
-def distributions(name: str, extra: str = "") -> set[str]:
-    """Returns the names of a distribution and of all that it requires, with an extra of its own."""
-    found = {name}
-    for requirement in metadata.requires(name) or []:
-        needs, _, marker = requirement.partition(";")
-        for_extra = re.search(r"extra == ['\"]([\w.-]+)['\"]", marker)
-        required = re.match(r"[\w.-]+", needs)[0]
-        if (not for_extra or for_extra[1] == extra) and required not in found and _is_installed(required):
-            found |= distributions(required)
-    return found
+# library -> what is imported, and the distributions that have to be installed for it.
+LIBRARIES = {
+    "Python alone": ("", []),
+    "numpy": ("numpy", ["numpy"]),
+    "recurra": ("recurra", ["recurra"]),
+    "recurra[forecast]": ("recurra", ["recurra[forecast]"]),
+    "torch": ("torch", ["torch", "numpy"]),
+    "jax": ("jax", ["jax"]),
+    "onnxruntime": ("onnxruntime", ["onnxruntime"]),
+    "keras-torch": ("keras", ["keras", "torch"]),
+    "keras-jax": ("keras", ["keras", "jax"]),
+    "keras-tensorflow": ("keras", ["keras", "tensorflow"]),
+}
 
 
-def megabytes(names: set[str]) -> float:
-    """Returns the size of the files that these distributions installed."""
-    files = {Path(file.locate()) for name in names for file in metadata.files(name) or []}
-    files |= set(Path(recurra.__file__).parent.rglob("*.py"))  # of an editable installation
-    return sum(file.stat().st_size for file in files if file.exists()) / 1e6
+def process_s(python: str, library: str) -> float:
+    """Returns the wall time of a Python process that imports a library."""
+    module = LIBRARIES[library][0]
+    command = [python, "-c", f"import {module}" if module else ""]
+    environment = machine.ENVIRONMENT | harness.keras_environment(library)
+    start = time.perf_counter()
+    subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - start
 
 
-def _is_installed(name: str) -> bool:
-    try:
-        metadata.distribution(name)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+def size_of(python: str, library: str) -> dict[str, int]:
+    """Returns the bytes and the number of the distributions that an installation of a library holds."""
+    command = [python, str(Path(__file__).with_name("installed.py")), *LIBRARIES[library][1]]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def measure(options: harness.Options) -> list[dict]:
+    runs = 3 if options.quick else 15
+    own = ("Python alone", "numpy", "recurra", "recurra[forecast]")
+    pythons = dict.fromkeys(own, sys.executable) | options.peers()
+    times: dict[str, list[float]] = {library: [] for library in pythons}
+    for _ in range(1 + runs):
+        for library, python in pythons.items():
+            times[library].append(process_s(python, library))
+    # The first round is not counted: it reads the libraries' files.
+    return [
+        {"library": library, **harness.spread(times[library][1:]), **size_of(python, library)}
+        for library, python in pythons.items()
+    ]
+
+
+def tables(result: dict) -> list[harness.Table]:
+    rows = [
+        [
+            record["library"],
+            harness.with_spread(record),
+            f"{record['bytes'] / 1e6:.0f} MB" if record["distributions"] else "",
+            str(record["distributions"] or ""),
+        ]
+        for record in result["records"]
+    ]
+    return [harness.Table(["library", "process that imports it", "installed", "distributions"], rows)]
 
 
 if __name__ == "__main__":
-    print(machine.describe())
-    empty, numpy, whole = (process_s(code) for code in ("", "import numpy", "import recurra"))
-    print(f"Python alone {empty:.3f} s, with NumPy {numpy:.3f} s, with recurra {whole:.3f} s")
-    print(f"import recurra: {whole - empty:.3f} s, of which NumPy {numpy - empty:.3f} s")
-    for extra in ("", "forecast"):
-        names = distributions("recurra", extra)
-        label = f"recurra[{extra}]" if extra else "recurra"
-        print(f"{label:18} {megabytes(names):6.1f} MB in {len(names)} distributions")
+    harness.main("startup", measure, tables)

@@ -1,20 +1,20 @@
 """How long does the textbook job take as a whole process: import, build, 100 epochs, predict, evaluate?
 
-python benchmarks/textbook_job.py
-python benchmarks/textbook_job.py --library keras
+    python benchmarks/textbook_job.py [--quick] [--peers PYTHON,...] [--json FILE]
+
+Six windows of four steps, two layers of 300 units, Dense(1), Adam. recurra and Keras on each backend take turns.
 """
 
-import argparse
 import importlib
-import statistics
 import subprocess
 import sys
 import time
 
-import machine
 import numpy as np
 
-RUNS = 5
+import harness
+import machine
+
 LAYERS = ("SimpleRNN", "LSTM", "GRU")
 
 
@@ -33,32 +33,34 @@ def run_job(library: str, layer_name: str) -> None:
     model.evaluate(x, y, verbose=0)
 
 
-def wall_s(library: str, layer_name: str) -> float:
+def wall_s(python: str, library: str, layer_name: str) -> float:
     """Returns the wall time of one process."""
-    command = [sys.executable, __file__, "--library", library, "--job", layer_name]
+    command = [python, __file__, "--job", library.partition("-")[0], layer_name]
+    environment = machine.ENVIRONMENT | harness.keras_environment(library)
     start = time.perf_counter()
-    subprocess.run(command, check=True, env={**machine.ENVIRONMENT, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
-def main(library: str) -> None:
-    """Prints the median of each layer, after one run that is not counted."""
-    if library == "recurra":
-        print(machine.describe())
-    for layer_name in LAYERS:
-        times = [wall_s(library, layer_name) for _ in range(1 + RUNS)][1:]
-        print(
-            f"{library} {layer_name:9} median {statistics.median(times):6.3f} s  "
-            f"(of {RUNS}: {min(times):.3f} to {max(times):.3f})"
-        )
+def measure(options: harness.Options) -> list[dict]:
+    runs = 2 if options.quick else 5
+    keras = {name: python for name, python in options.peers().items() if name.startswith("keras-")}
+    jobs = [(layer, *job) for layer in LAYERS for job in ({"recurra": sys.executable} | keras).items()]
+    times: dict[tuple, list[float]] = {job: [] for job in jobs}
+    for _ in range(1 + runs):
+        for job in jobs:
+            layer, library, python = job
+            times[job].append(wall_s(python, library, layer))
+    # The first round is not counted: it reads the libraries' files.
+    return [{"layer": job[0], "library": job[1], **harness.spread(times[job][1:])} for job in jobs]
+
+
+def tables(result: dict) -> list[harness.Table]:
+    return [harness.side_by_side(result["records"], ["layer"])]
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--library", default="recurra", choices=("recurra", "keras"))
-    parser.add_argument("--job", choices=LAYERS, help="run one job in this process")
-    arguments = parser.parse_args()
-    if arguments.job:
-        run_job(arguments.library, arguments.job)
+    if sys.argv[1:2] == ["--job"]:
+        run_job(*sys.argv[2:])
     else:
-        main(arguments.library)
+        harness.main("textbook_job", measure, tables)

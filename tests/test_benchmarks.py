@@ -1,0 +1,35 @@
+"""The guides on performance have a place for the figures of every benchmark, and report.py fills it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import report
+
+FIGURES = re.compile(r"<!-- figures: (\w+) -->")
+RESULT = {
+    "machine": {"cpu": "a CPU", "cores": 2, "target": "avx2", "python": "3.12.0", "system": "Linux"},
+    "versions": {"recurra": "0.1.0"},
+    "quick": False,
+    "records": [{"target": "avx2", "threads": 1, "SimpleRNN": "0a", "LSTM": "1b", "GRU": "2c"}],
+}
+
+
+@pytest.mark.parametrize("language", report.GUIDES)
+def test_a_guide_has_a_place_for_the_figures_of_every_benchmark(language):
+    questions = FIGURES.findall(report.GUIDES[language].read_text(encoding="utf-8"))
+    files = Path(report.__file__).parent.glob("*.py")
+    assert sorted(questions) == sorted(file.stem for file in files if "harness.main(" in file.read_text("utf-8"))
+
+
+def test_figures_replace_those_of_the_run_before_and_nothing_else():
+    kept = "<!-- figures: stream -->\nkept\n<!-- end of figures -->\n"
+    text = f"before\n<!-- figures: bits -->\nold\n<!-- end of figures -->\n{kept}"
+    once = report.with_figures(text, {"bits": RESULT}, "ko")
+    assert once == (
+        "before\n<!-- figures: bits -->\n\n"
+        "| 타깃 | 스레드 | SimpleRNN | LSTM | GRU |\n|---|---|---|---|---|\n| avx2 | 1 | 0a | 1b | 2c |\n\n"
+        f"a CPU, 2 cores, target avx2, recurra 0.1.0, Python 3.12.0.\n\n<!-- end of figures -->\n{kept}"
+    )
+    assert report.with_figures(once, {"bits": RESULT}, "ko") == once
