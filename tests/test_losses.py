@@ -1,5 +1,7 @@
 """Every loss's derivative against finite differences, on axes other than the last too."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ CASES = {
     "binary_axis": L.BinaryCrossentropy(axis=0),
     "categorical_axis": L.CategoricalCrossentropy(axis=0, label_smoothing=0.1),
     "cosine_axis": L.CosineSimilarity(axis=0),
+    "circle": L.Circle(gamma=5.0),
 }
 
 
@@ -27,16 +30,47 @@ def test_gradient_is_the_slope(name, weighted):
     rng = np.random.default_rng(0)
     y_pred = rng.uniform(0.1, 0.9, (4, 3))
     labels = rng.integers(0, 3, 4)
-    y_true = labels if name == "generalized" else np.eye(3)[labels]
+    y_true = labels if name in ("generalized", "circle") else np.eye(3)[labels]
     weights = rng.uniform(0.5, 2, np.shape(loss.call(y_true, y_pred))) if weighted else None
     value, gradient = loss.value_and_gradient(y_true, y_pred, weights)
-    assert value == pytest.approx(loss(y_true, y_pred, weights))
+    assert value == pytest.approx(loss.value(y_true, y_pred, weights))
+    assert value == pytest.approx(float(loss(y_true, y_pred, weights)), rel=1e-6)
     slope = np.empty_like(y_pred)
     for index in np.ndindex(y_pred.shape):
         step = np.zeros_like(y_pred)
         step[index] = 1e-6
-        slope[index] = (loss(y_true, y_pred + step, weights) - loss(y_true, y_pred - step, weights)) / 2e-6
+        slope[index] = (loss.value(y_true, y_pred + step, weights) - loss.value(y_true, y_pred - step, weights)) / 2e-6
     np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-7)
+
+
+def test_ctc_sums_over_all_ways_to_write_the_labels():
+    rng = np.random.default_rng(3)
+    logits = rng.normal(size=(1, 4, 3))
+    p = np.exp(logits[0]) / np.exp(logits[0]).sum(axis=1, keepdims=True)
+
+    def collapsed(path):
+        kept = [c for i, c in enumerate(path) if i == 0 or c != path[i - 1]]
+        return [c for c in kept if c != 0]
+
+    paths = [path for path in itertools.product(range(3), repeat=4) if collapsed(path) == [1, 1]]
+    total = sum(np.prod([p[t, c] for t, c in enumerate(path)]) for path in paths)
+    assert L.ctc([[1, 1, 0]], logits) == pytest.approx([-np.log(total)])
+
+
+def test_ctc_has_the_gradient_of_its_value_and_none_where_labels_do_not_fit():
+    rng = np.random.default_rng(4)
+    logits = rng.normal(size=(3, 5, 4))
+    labels = np.array([[1, 2, 2], [3, 0, 0], [1, 1, 1]])
+    loss = L.CTC(reduction="none")
+    values, gradient = loss.value_and_gradient(labels, logits)
+    slope = np.empty_like(logits)
+    for index in np.ndindex(logits.shape):
+        step = np.zeros_like(logits)
+        step[index] = 1e-6
+        slope[index] = (L.ctc(labels, logits + step) - L.ctc(labels, logits - step))[index[0]] / 2e-6
+    np.testing.assert_allclose(gradient, slope, atol=1e-8)
+    values, gradient = loss.value_and_gradient([[1, 1, 1]], logits[:1, :4])
+    assert np.isinf(values).all() and not gradient.any()
 
 
 def test_losses_and_metrics_of_one_name_stay_apart():

@@ -132,8 +132,10 @@ def _truncated(generator: np.random.Generator, shape: Any) -> np.ndarray:
         values[outside] = generator.standard_normal(int(outside.sum()))
 
 
-def compute_fans(shape: Any) -> tuple[float, float]:
-    """Returns (fan_in, fan_out) of a weight's shape."""
+def compute_fans(shape: Any, input_axes: Any = None, output_axes: Any = None) -> tuple[float, float]:
+    """Returns (fan_in, fan_out) of a weight's shape; the axes are the last two if they are not given."""
+    if input_axes is not None and output_axes is not None:
+        return math.prod(shape[axis] for axis in input_axes), math.prod(shape[axis] for axis in output_axes)
     if len(shape) < 2:
         size = shape[0] if shape else 1
         return size, size
@@ -143,7 +145,18 @@ def compute_fans(shape: Any) -> tuple[float, float]:
 
 @saving.builtin("keras.initializers")
 class VarianceScaling(RandomInitializer):
-    """Variance `scale / fan`, normal, truncated normal or uniform."""
+    """Variance `scale / fan`, normal, truncated normal or uniform.
+
+    Args:
+        scale: The factor.
+        mode: "fan_in", "fan_out" or "fan_avg".
+        distribution: "truncated_normal", "untruncated_normal" or "uniform".
+        seed: Of the numbers.
+        input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
+
+    Raises:
+        ValueError: For another mode or distribution, or a scale that is not positive.
+    """
 
     def __init__(
         self,
@@ -151,6 +164,8 @@ class VarianceScaling(RandomInitializer):
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
         seed: Any = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
     ):
         super().__init__(seed)
         if scale <= 0:
@@ -161,9 +176,10 @@ class VarianceScaling(RandomInitializer):
         self.distribution = one_of(
             "VarianceScaling", "distribution", distribution, ("uniform", "truncated_normal", "untruncated_normal")
         )
+        self.input_axes, self.output_axes = input_axes, output_axes
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
-        fan_in, fan_out = compute_fans(shape)
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, fan)
         generator = self._generator()
@@ -181,48 +197,48 @@ class VarianceScaling(RandomInitializer):
 class GlorotUniform(VarianceScaling):
     """Uniform within sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
 
-    def __init__(self, seed: Any = None):
-        super().__init__(1.0, "fan_avg", "uniform", seed)
+    def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
+        super().__init__(1.0, "fan_avg", "uniform", seed, input_axes, output_axes)
 
 
 @saving.builtin("keras.initializers")
 class GlorotNormal(VarianceScaling):
     """Truncated normal of variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
 
-    def __init__(self, seed: Any = None):
-        super().__init__(1.0, "fan_avg", "truncated_normal", seed)
+    def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
+        super().__init__(1.0, "fan_avg", "truncated_normal", seed, input_axes, output_axes)
 
 
 @saving.builtin("keras.initializers")
 class HeUniform(VarianceScaling):
     """Uniform within sqrt(6 / fan_in) (He et al., 2015)."""
 
-    def __init__(self, seed: Any = None):
-        super().__init__(2.0, "fan_in", "uniform", seed)
+    def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
+        super().__init__(2.0, "fan_in", "uniform", seed, input_axes, output_axes)
 
 
 @saving.builtin("keras.initializers")
 class HeNormal(VarianceScaling):
     """Truncated normal of variance 2 / fan_in (He et al., 2015)."""
 
-    def __init__(self, seed: Any = None):
-        super().__init__(2.0, "fan_in", "truncated_normal", seed)
+    def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
+        super().__init__(2.0, "fan_in", "truncated_normal", seed, input_axes, output_axes)
 
 
 @saving.builtin("keras.initializers")
 class LecunUniform(VarianceScaling):
     """Uniform within sqrt(3 / fan_in)."""
 
-    def __init__(self, seed: Any = None):
-        super().__init__(1.0, "fan_in", "uniform", seed)
+    def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
+        super().__init__(1.0, "fan_in", "uniform", seed, input_axes, output_axes)
 
 
 @saving.builtin("keras.initializers")
 class LecunNormal(VarianceScaling):
     """Truncated normal of variance 1 / fan_in."""
 
-    def __init__(self, seed: Any = None):
-        super().__init__(1.0, "fan_in", "truncated_normal", seed)
+    def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
+        super().__init__(1.0, "fan_in", "truncated_normal", seed, input_axes, output_axes)
 
 
 @saving.builtin("keras.initializers")

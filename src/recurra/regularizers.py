@@ -21,6 +21,11 @@ class Regularizer(saving.Configurable):
         raise NotImplementedError(expected(type(self).__name__, "a method gradient(x) to be used in training", "none"))
 
 
+def _as_float32(value: float) -> float:
+    """Returns the nearest float32: in this precision Keras keeps the factor of L1, not of L2 and L1L2."""
+    return float(np.float32(value))
+
+
 def _penalty(who: str, name: str, value: Any) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not np.isfinite(value) or value < 0:
         raise ValueError(expected(who, f"{name} to be a finite number of at least 0", repr(value)))
@@ -49,7 +54,7 @@ class L1(Regularizer):
     """`l1 * sum(|x|)`."""
 
     def __init__(self, l1: float = 0.01):
-        self.l1 = _penalty("L1", "l1", 0.01 if l1 is None else l1)
+        self.l1 = _as_float32(_penalty("L1", "l1", 0.01 if l1 is None else l1))
 
     def __call__(self, x: Any) -> float:
         return float(self.l1 * np.abs(x).sum())

@@ -152,7 +152,7 @@ def serialize_keras_object(obj: Any) -> Any:
         config = {"value": obj.tolist(), "dtype": obj.dtype.name}
         return {"class_name": "__numpy__", "config": config}
     if isinstance(obj, tuple):
-        return {"class_name": "__tuple__", "items": [serialize_keras_object(item) for item in obj]}
+        return tuple(serialize_keras_object(item) for item in obj)
     if isinstance(obj, list):
         return [serialize_keras_object(item) for item in obj]
     if isinstance(obj, dict):
@@ -229,8 +229,8 @@ def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None 
 
 
 def _deserialize(config: Any) -> Any:
-    if isinstance(config, list):
-        return [_deserialize(item) for item in config]
+    if isinstance(config, (list, tuple)):
+        return type(config)(_deserialize(item) for item in config)
     if not isinstance(config, dict):
         return config
     if "class_name" not in config:

@@ -12,7 +12,24 @@ from recurra.layers.gru import GRU, GRUCell
 from recurra.layers.input_layer import Input, InputLayer
 from recurra.layers.lstm import LSTM, LSTMCell
 from recurra.layers.masking import Masking
-from recurra.layers.merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
+from recurra.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from recurra.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -84,6 +101,14 @@ __all__ = [
     "UnitNormalization",
     "UpSampling1D",
     "ZeroPadding1D",
+    "add",
+    "average",
+    "concatenate",
     "deserialize",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
     "serialize",
+    "subtract",
 ]

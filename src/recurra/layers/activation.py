@@ -33,6 +33,7 @@ class Activation(Layer):
     """
 
     supports_masking = True
+    stateless = True
 
     def __init__(self, activation: Any, **kwargs: Any):
         super().__init__(**kwargs)
@@ -64,6 +65,7 @@ class ReLU(Layer):
     """
 
     supports_masking = True
+    stateless = True
 
     def __init__(
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
@@ -104,6 +106,7 @@ class LeakyReLU(Layer):
     """
 
     supports_masking = True
+    stateless = True
 
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
         negative_slope = kwargs.pop("alpha", negative_slope)
@@ -128,6 +131,7 @@ class ELU(Layer):
     """
 
     supports_masking = True
+    stateless = True
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
@@ -204,10 +208,14 @@ class Softmax(Layer):
 
     Call:
         inputs: (N, ...).
-        mask: Entries along the axis that count; the others get zero. A mask without that axis is handed on only.
+        mask: Which inputs count, broadcast to them; the others get zero. A mask of time steps (N, T) is handed on only.
+
+    Raises:
+        ValueError: If the mask does not fit.
     """
 
     supports_masking = True
+    stateless = True
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)
@@ -215,11 +223,21 @@ class Softmax(Layer):
 
     def forward(self, inputs: np.ndarray, mask: Any = None) -> tuple[np.ndarray, Any]:
         axes = positions("Softmax", self.axis, inputs.ndim)
-        if mask is not None and np.ndim(mask) > min(axes):
-            mask = np.reshape(mask, (*np.shape(mask), *([1] * (inputs.ndim - np.ndim(mask)))))
-            inputs = np.where(mask, inputs, np.finfo(inputs.dtype).min / 2)
-        y = softmax(inputs, axes)
+        keep = None if mask is None else self._keep(np.asarray(mask), inputs.shape, axes)
+        if keep is None:
+            y = softmax(inputs, axes)
+        else:
+            y = softmax(np.where(keep, inputs, inputs.dtype.type(-1e9)), axes) * keep
         return y, (y, axes)
+
+    def _keep(self, mask: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray | None:
+        """Returns which inputs count; None for a mask of time steps, which says nothing about the axes."""
+        pairs = zip(reversed(mask.shape), reversed(shape), strict=False)
+        if mask.ndim <= len(shape) and all(size in (1, wanted) for size, wanted in pairs):
+            return mask if mask.dtype == bool else mask > 0.5
+        if mask.shape == shape[: mask.ndim] and mask.ndim <= min(axes):
+            return None
+        raise ValueError(expected("Softmax", f"a mask that fits {shape}", f"shape {mask.shape}"))
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         y, axes = cache

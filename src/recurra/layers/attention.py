@@ -25,21 +25,21 @@ class _Attention(Layer):
     dropout: float
     seed_generator: SeedGenerator
 
-    def _attend(self, scores: np.ndarray, value: np.ndarray, keep: Any, training: bool) -> tuple[np.ndarray, Any]:
-        """Returns softmax(scores) @ value.
+    def _attend(
+        self, scores: np.ndarray, value: np.ndarray, training: bool, factors: np.ndarray | None = None
+    ) -> tuple[np.ndarray, Any]:
+        """Returns (softmax(scores) * factors) @ value.
 
         Args:
             scores: (B, S, T), S queries and T keys.
             value: (B, T, D).
-            keep: bool, broadcast to the scores: which of them count; or None.
             training: Whether to drop.
+            factors: (B, S, T), or None for ones.
         """
-        if keep is not None:
-            scores = scores - MASKED * (~keep).astype(scores.dtype)
         weights = softmax(scores)
-        factors = None
         if training and self.dropout:
-            factors = dropout_factors(self.seed_generator.generator(), weights.shape, self.dropout, weights.dtype)
+            kept = dropout_factors(self.seed_generator.generator(), weights.shape, self.dropout, weights.dtype)
+            factors = kept if factors is None else factors * kept
         used = weights if factors is None else weights * factors
         return batched_matmul(used, value), (weights, used, factors, value)
 
@@ -137,7 +137,9 @@ class Attention(_Attention):
         if use_causal_mask:
             causal = _causal(query.shape[1], key.shape[1])
             keep = causal if keep is None else keep & causal
-        y, cache = self._attend(scores, value, keep, training)
+        if keep is not None:
+            scores = scores - MASKED * (~keep).astype(scores.dtype)
+        y, cache = self._attend(scores, value, training)
         shown = None if query_mask is None else np.asarray(query_mask)[..., None].astype(y.dtype)
         y = y if shown is None else y * shown
         return (y, cache[1]) if return_attention_scores else y, (cache, score_cache, shown, len(inputs))
@@ -189,9 +191,9 @@ class Attention(_Attention):
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[0][:-1], input_shape[1][-1])
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns the query's mask."""
-        return None if previous_mask is None else previous_mask[0]
+        return None if mask is None else mask[0]
 
 
 def _add_factor_gradient(factor: Any, products: np.ndarray) -> None:
@@ -273,6 +275,9 @@ class _Projection(Layer):
         return np.reshape(dx, shape)
 
 
+_OFF = {"use_gate": False, "sliding_window": None}
+
+
 @saving.builtin("keras.layers")
 class MultiHeadAttention(_Attention):
     """Scaled dot-product attention in several heads side by side (Vaswani et al., 2017;
@@ -290,6 +295,7 @@ class MultiHeadAttention(_Attention):
         attention_axes: None or (1,): attention goes over time.
         kernel_initializer, bias_initializer: First values of the weights.
         kernel_regularizer, bias_regularizer: Penalties on the weights.
+        activity_regularizer: Penalty on the output.
         kernel_constraint, bias_constraint: Applied to the weights after each update.
         seed: Of the dropped weights.
 
@@ -327,13 +333,17 @@ class MultiHeadAttention(_Attention):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
         who = "MultiHeadAttention"
+        for name in (*_OFF, "flash_attention"):
+            if kwargs.pop(name, None):
+                raise ValueError(expected(who, f"no {name}", "it", "it is not there"))
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.num_heads = positive_int(who, "num_heads", num_heads)
         self.key_dim = positive_int(who, "key_dim", key_dim)
         self.value_dim = positive_int(who, "value_dim", value_dim or key_dim)
@@ -353,12 +363,13 @@ class MultiHeadAttention(_Attention):
         self.seed_generator = SeedGenerator(seed)
 
     def build(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> None:
-        value_shape = query_shape if value_shape is None else standardize_shape(value_shape)
-        key_shape = value_shape if key_shape is None else standardize_shape(key_shape)
+        given = {"query_shape": query_shape, "value_shape": value_shape, "key_shape": key_shape}
+        self._shapes = {name: standardize_shape(shape) for name, shape in given.items() if shape is not None}
+        value_shape = self._shapes.get("value_shape", query_shape)
+        key_shape = self._shapes.get("key_shape", value_shape)
         for shape in (query_shape, value_shape, key_shape):
             check_rank("MultiHeadAttention", shape, 3)
-        self._shapes = {"query_shape": query_shape, "value_shape": value_shape, "key_shape": key_shape}
-        query, value, key = (known_features("MultiHeadAttention", shape) for shape in self._shapes.values())
+        query, value, key = (known_features("MultiHeadAttention", s) for s in (query_shape, value_shape, key_shape))
         self.query_dense = self._projection("query", (query,), (self.num_heads, self.key_dim))
         self.key_dense = self._projection("key", (key,), (self.num_heads, self.key_dim))
         self.value_dense = self._projection("value", (value,), (self.num_heads, self.value_dim))
@@ -410,12 +421,16 @@ class MultiHeadAttention(_Attention):
         q, k, v = (_heads_first(x) for x in (q, k, v))
         q = q * q.dtype.type(1 / math.sqrt(self.key_dim))
         keep = _keep(query_mask, value_mask, key_mask, attention_mask, (q.shape[1], k.shape[1]), use_causal_mask)
+        scores, factors = batched_matmul(q, k, transpose_b=True), None
         if keep is not None:
             shape = (len(query), self.num_heads, q.shape[1], k.shape[1])
             keep = np.broadcast_to(keep, shape).reshape(-1, *shape[2:])
-        y, attended = self._attend(batched_matmul(q, k, transpose_b=True), v, keep, training)
+            scores = np.where(keep, scores, scores.dtype.type(-MASKED))
+            if self.dropout or return_attention_scores:  # else, as in Keras, a query that sees no key sees all alike
+                factors = keep.astype(scores.dtype)
+        y, attended = self._attend(scores, v, training, factors)
         y, output_cache = self.output_dense.forward(_heads_last(y, self.num_heads))
-        cache = (query_cache, key_cache, value_cache, output_cache, attended, q, k, has_key)
+        cache = (query_cache, key_cache, value_cache, output_cache, attended, q, k, keep, has_key)
         if not return_attention_scores:
             return y, cache
         return (y, attended[1].reshape(len(query), self.num_heads, q.shape[1], k.shape[1])), cache
@@ -425,9 +440,10 @@ class MultiHeadAttention(_Attention):
 
     def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
         """Returns the gradients of the query, and of value and key by name."""
-        query_cache, key_cache, value_cache, output_cache, attended, q, k, has_key = cache
+        query_cache, key_cache, value_cache, output_cache, attended, q, k, keep, has_key = cache
         dy = _heads_first(self.output_dense.backward(doutputs, output_cache))
         dscores, dv = self._attend_gradient(dy, attended)
+        dscores = dscores if keep is None else np.where(keep, dscores, dscores.dtype.type(0))
         dq = batched_matmul(dscores, k) * q.dtype.type(1 / math.sqrt(self.key_dim))
         dk = batched_matmul(dscores, q, transpose_a=True)
         dquery = self.query_dense.backward(_heads_last(dq, self.num_heads), query_cache)
@@ -441,7 +457,8 @@ class MultiHeadAttention(_Attention):
         return (*query_shape[:-1], self._output_size or query_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"output_shape": self._output_size}
+        size = self._output_size
+        return super().get_config() | {"output_shape": None if size is None else (size,)} | _OFF
 
     def _config_names(self) -> list[str]:
         return [name for name in super()._config_names() if name != "output_shape"]

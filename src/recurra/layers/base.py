@@ -125,18 +125,19 @@ def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
     """Runs `build` within the layer's name scope, once, and marks the layer as built."""
 
     @functools.wraps(build)
-    def wrapped(self: Layer, input_shape: Any = None, **kwargs: Any) -> None:
+    def wrapped(self: Layer, input_shape: Any = None, *args: Any, **kwargs: Any) -> None:
         if self._building:
-            return build(self, input_shape, **kwargs)
+            return build(self, input_shape, *args, **kwargs)
         shape = None if input_shape is None else standardize_shape(input_shape)
         self._building = True
         _name_scope.append(self.name)
         try:
-            build(self, shape, **kwargs)
+            build(self, shape, *args, **kwargs)
         finally:
             _name_scope.pop()
             self._building = False
-        self._build_shape = shape
+        if not self.stateless:
+            self._build_shape = shape
         self.built = True
         return None
 
@@ -181,6 +182,7 @@ class Layer(saving.Configurable):
     supports_masking = False
     keeps_integers = False
     _changes = 0  # how often an attribute was set: plans hold until then
+    stateless = False  # built from the start; `build` only checks shapes, and does so at each call
 
     _building = False
     _forward_parameters: tuple[str, ...] = ()
@@ -203,10 +205,10 @@ class Layer(saving.Configurable):
         dtype: Any = None,
         activity_regularizer: Any = None,
         input_shape: Any = None,
-        input_dim: int | None = None,
         **unknown: Any,
     ):
         who = type(self).__name__
+        input_dim = unknown.pop("input_dim", None)  # not declared: Embedding has an argument of that name
         if unknown:
             raise ValueError(expected(who, "known arguments", ", ".join(map(repr, unknown))))
         room = _room.get()
@@ -222,7 +224,7 @@ class Layer(saving.Configurable):
         self._activity_losses: list[float] = []
         self._build_shape: Any = None
         self._trainable = bool(trainable)
-        self.built = False
+        self.built = self.stateless
         if name is not None and not isinstance(name, str):
             raise ValueError(expected(who, "name to be a string", repr(name)))
         if name and "/" in name:
@@ -511,7 +513,7 @@ class Layer(saving.Configurable):
         return tuple(self._symbolic_outputs(item, dtype) for item in shape)
 
     def _build_for(self, shapes: Any) -> None:
-        if not self.built:
+        if not self.built or self.stateless:
             self.build(shapes)
 
     def run(
@@ -571,7 +573,8 @@ class Layer(saving.Configurable):
     def _config_names(self) -> list[str]:
         """Returns the names of the constructor's arguments beside those of every layer."""
         names = [name for name in saving.parameters(type(self)) if name not in saving.parameters(Layer)]
-        declared = "activity_regularizer" in inspect.signature(type(self).__init__).parameters
+        own = type(self).__init__ is not Layer.__init__
+        declared = own and "activity_regularizer" in inspect.signature(type(self).__init__).parameters
         return [*names, "activity_regularizer"] if declared or self.activity_regularizer else names
 
     def get_build_config(self) -> dict[str, Any] | None:

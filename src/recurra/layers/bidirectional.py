@@ -159,12 +159,12 @@ class Bidirectional(Layer):
             shape = (*shape[:-1], shape[-1] + last)
         outputs = [shape, shape] if self.merge_mode is None else [shape]
         if self.return_state:
-            return [*outputs, *states, *states]
-        return outputs if self.merge_mode is None else shape
+            return (*outputs, *states, *states)
+        return tuple(outputs) if self.merge_mode is None else shape
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns the mask if sequences are returned, once for each output; states have none."""
-        mask = _tree.flatten(previous_mask)[0] if self.return_sequences else None
+        mask = _tree.flatten(mask)[0] if self.return_sequences else None
         masks = [mask, mask] if self.merge_mode is None else [mask]
         if self.return_state:
             states = len(_tree.flatten(self.forward_layer.cell.state_size))

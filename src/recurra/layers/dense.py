@@ -99,5 +99,12 @@ class Dense(Layer):
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
         return plan.add_dense((self.kernel, self.bias), activations.name_of(self.activation))
 
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"quantization_config": None}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return super().from_config({name: value for name, value in config.items() if name != "quantization_config"})
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[:-1], self.units)

@@ -24,6 +24,7 @@ class _Multiplier(Layer):
     """Multiplies by factors drawn in training."""
 
     supports_masking = True
+    stateless = True
     rate: float
 
     def draw(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -103,6 +104,10 @@ class SpatialDropout1D(_Multiplier):
     def build(self, input_shape: Any) -> None:
         check_rank("SpatialDropout1D", input_shape, 3)
 
+    def get_config(self) -> dict[str, Any]:
+        # Keras's takes no `trainable` and no dtype policy.
+        return {"rate": self.rate, "seed": self.seed, "name": self.name, "dtype": self.dtype}
+
     def draw(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         return dropout_factors(self.seed_generator.generator(), (shape[0], 1, shape[2]), self.rate, dtype)
 
@@ -153,6 +158,7 @@ class GaussianNoise(Layer):
     """
 
     supports_masking = True
+    stateless = True
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)

@@ -99,10 +99,17 @@ class Embedding(Layer):
             variable.squares = np.zeros_like(variable.grad)
         np.add.at(variable.squares, rows, parts * parts)
 
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"quantization_config": None}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return super().from_config({name: value for name, value in config.items() if name != "quantization_config"})
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape, self.output_dim)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns x != 0 with mask_zero, else None."""
         return np.asarray(inputs) != 0 if self.mask_zero else None
 

@@ -29,6 +29,7 @@ class Masking(Layer):
     """
 
     supports_masking = True
+    stateless = True
 
     def __init__(self, mask_value: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
@@ -41,6 +42,6 @@ class Masking(Layer):
     def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
         return np.where(cache, doutputs, doutputs.dtype.type(0))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> np.ndarray:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> np.ndarray:
         """Returns which steps have a feature that is not `mask_value`."""
         return np.any(np.asarray(inputs) != self.mask_value, axis=-1)

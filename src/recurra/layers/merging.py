@@ -19,6 +19,13 @@ def _check_list(who: str, shapes: Any) -> None:
         raise ValueError(expected(who, "a list of inputs", f"one of shape {shapes}"))
 
 
+def _check_masks(who: str, inputs: Any, masks: Any) -> None:
+    if masks is None:
+        return
+    if not isinstance(masks, (list, tuple)) or not isinstance(inputs, (list, tuple)) or len(masks) != len(inputs):
+        raise ValueError(expected(who, "a list of inputs and a list of as many masks", f"{type(masks).__name__}"))
+
+
 def _expanded(shape: Shape, rank: int) -> Shape:
     """Returns `shape` with axes of size 1 put in behind the batch, up to `rank`."""
     return (*shape[:1], *([1] * (rank - len(shape))), *shape[1:])
@@ -65,11 +72,12 @@ class _Merge(Layer):
             raise ValueError(expected(type(self).__name__, "inputs of one shape", f"{shapes}"))
         return known.pop() if known else None if None in sizes else 1
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns which steps count in any of the inputs; None if one has no mask."""
-        if previous_mask is None or any(mask is None for mask in previous_mask):
+        _check_masks(type(self).__name__, inputs, mask)
+        if mask is None or any(one is None for one in mask):
             return None
-        return reduce(np.logical_or, previous_mask)
+        return reduce(np.logical_or, mask)
 
 
 @saving.builtin("keras.layers")
@@ -206,14 +214,15 @@ class Concatenate(Layer):
         ]
         return (*known[:axis], total, *known[axis:])
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns the masks joined along the axis, then any() over the last one; an absent mask counts as True."""
-        if previous_mask is None or all(mask is None for mask in previous_mask):
+        _check_masks("Concatenate", inputs, mask)
+        if mask is None or all(one is None for one in mask):
             return None
         masks = []
-        for x, mask in zip(inputs, previous_mask, strict=True):
-            mask = np.ones(x.shape, bool) if mask is None else np.asarray(mask)
-            masks.append(np.broadcast_to(mask[..., None], x.shape) if mask.ndim < x.ndim else mask)
+        for x, one in zip(inputs, mask, strict=True):
+            keep = np.ones(x.shape, bool) if one is None else np.asarray(one)
+            masks.append(np.broadcast_to(keep[..., None], x.shape) if keep.ndim < x.ndim else keep)
         return np.any(np.concatenate(masks, axis=self.axis), axis=-1)
 
 
@@ -292,9 +301,24 @@ class Dot(Layer):
         shape = (*a[:first], *a[first + 1 :], *b[1:second], *b[second + 1 :])
         return shape if len(shape) > 1 else (*shape, 1)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """Returns None: no time axis is sure to be left."""
         return None
+
+
+def _function_of(cls: type[Layer]) -> Any:
+    """Returns `layer(inputs, **options)`, Keras's lower-case form of a merging layer."""
+
+    def merge(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        return cls(*args, **kwargs)(inputs)
+
+    merge.__name__ = merge.__qualname__ = cls.__name__.lower()
+    merge.__doc__ = f"Returns `{cls.__name__}(...)(inputs)`."
+    return merge
+
+
+add, subtract, multiply, average = map(_function_of, (Add, Subtract, Multiply, Average))
+maximum, minimum, concatenate, dot = map(_function_of, (Maximum, Minimum, Concatenate, Dot))
 
 
 def _axis_last(x: np.ndarray, axis: int) -> np.ndarray:

@@ -33,6 +33,7 @@ class _Affine(Layer):
     """Normalizations with a learned factor gamma and offset beta."""
 
     supports_masking = True
+    _lists_axes = False  # whether a built layer's config has a list of one axis, as Keras writes it
 
     def __init__(
         self,
@@ -66,6 +67,8 @@ class _Affine(Layer):
         if None in shape:
             raise ValueError(expected(type(self).__name__, f"known sizes along axis {self.axis}", input_shape))
         self._axes, self._sizes = axes, shape
+        if self._lists_axes and not isinstance(self.axis, list):
+            self.axis = [self.axis]
         self.gamma = self._weight("gamma", shape) if self.scale else None
         self.beta = self._weight("beta", shape) if self.center else None
 
@@ -130,10 +133,15 @@ class LayerNormalization(_Affine):
     array([[-1.,  1.]], dtype=float32)
     """
 
+    _lists_axes = True
+
     def __init__(self, *args: Any, **kwargs: Any):
         if kwargs.pop("rms_scaling", False):
             raise ValueError(expected("LayerNormalization", "no rms_scaling", "True", "use RMSNormalization"))
         super().__init__(*args, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"rms_scaling": False}
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         self._check(inputs)
@@ -184,6 +192,9 @@ class GroupNormalization(_Affine):
         return standardized_gradient(dy.reshape(y.shape), y, inverse, axes).reshape(doutputs.shape)
 
 
+_RENORM = {"renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99}
+
+
 @saving.builtin("keras.layers")
 class BatchNormalization(_Affine):
     """y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, for each feature over the batch (Ioffe, Szegedy, 2015;
@@ -222,6 +233,9 @@ class BatchNormalization(_Affine):
         synchronized: bool = False,
         **kwargs: Any,
     ):
+        options = {name: kwargs.pop(name, off) for name, off in _RENORM.items()}
+        if options["renorm"]:
+            raise ValueError(expected("BatchNormalization", "renorm=False", "True", "batch renormalization is not here"))
         super().__init__(axis, epsilon, center, scale, beta_initializer, gamma_initializer, **kwargs)
         self.momentum = fraction("BatchNormalization", "momentum", momentum)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
@@ -235,6 +249,9 @@ class BatchNormalization(_Affine):
         self.moving_variance = self.add_weight(
             shape, self.moving_variance_initializer, name="moving_variance", trainable=False
         )
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | _RENORM
 
     def forward(self, inputs: np.ndarray, training: bool = False, mask: Any = None) -> tuple[np.ndarray, Any]:
         self._check(inputs)
@@ -289,8 +306,6 @@ class RMSNormalization(Layer):
         epsilon: Added to the mean square.
     """
 
-    supports_masking = True
-
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
@@ -298,6 +313,7 @@ class RMSNormalization(Layer):
 
     def build(self, input_shape: Any) -> None:
         self._axes = positions("RMSNormalization", self.axis, len(input_shape))
+        self.axis = self.axis if isinstance(self.axis, list) else [self.axis]
         sizes = tuple(input_shape[axis] for axis in self._axes)
         if None in sizes:
             raise ValueError(expected("RMSNormalization", f"known sizes along axis {self.axis}", input_shape))
@@ -327,6 +343,7 @@ class UnitNormalization(Layer):
     """
 
     supports_masking = True
+    stateless = True
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)

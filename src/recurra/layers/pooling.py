@@ -37,6 +37,7 @@ class _Pooling(Layer):
     """Windows of `pool_size` steps, `strides` apart."""
 
     fill = 0.0
+    stateless = True
 
     def __init__(
         self,
@@ -138,6 +139,8 @@ class AveragePooling1D(_Pooling):
 class _GlobalPooling(Layer):
     """All time steps as one window."""
 
+    stateless = True
+
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.data_format = channels_last(type(self).__name__, data_format)
@@ -202,6 +205,6 @@ class GlobalAveragePooling1D(_GlobalPooling):
         weights, shape = cache
         return np.broadcast_to(self._with_time(doutputs) * weights, shape)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """Returns None: there is no time axis left."""
         return None

@@ -638,11 +638,13 @@ class RNN(Layer):
         output = (batch, steps, size) if self.return_sequences else (batch, size)
         if not self.return_state:
             return output
-        return [output, *self._nest([(batch, size) for size in _tree.flatten(self.cell.state_size)])]
+        sizes = self.cell.state_size
+        per_cell = sizes if isinstance(sizes, (list, tuple)) else [sizes]
+        return (output, *(_shape_of_states(batch, size) for size in per_cell))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns the mask if sequences are returned; states have none."""
-        mask = _tree.flatten(previous_mask)[0] if self.return_sequences else None
+        mask = _tree.flatten(mask)[0] if self.return_sequences else None
         if self.return_state:
             return [mask, *([None] * len(_tree.flatten(self.cell.state_size)))]
         return mask
@@ -656,6 +658,10 @@ class RNN(Layer):
     def get_initial_state(self, batch_size: int) -> list[Any]:
         """Returns zeros for each state."""
         return self._nest(_tree.flatten(_zeros(self.cell.state_size, batch_size, self.dtype)))
+
+
+def _shape_of_states(batch: int | None, sizes: Any) -> Any:
+    return [(batch, size) for size in sizes] if isinstance(sizes, (list, tuple)) else (batch, sizes)
 
 
 class CellRNN(RNN):

@@ -58,6 +58,7 @@ class Reshape(Layer):
     """
 
     keeps_integers = True
+    stateless = True
 
     def __init__(self, target_shape: Any, **kwargs: Any):
         super().__init__(**kwargs)

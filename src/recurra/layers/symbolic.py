@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from recurra import _tree
 from recurra._checks import expected
 
@@ -29,6 +31,47 @@ class KerasTensor:
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    # Operators are layers: a file can name them, and each has a gradient.
+
+    def __add__(self, other: Any) -> KerasTensor:
+        return self._merged("Add", other) if isinstance(other, KerasTensor) else self._rescaled(1.0, other)
+
+    def __radd__(self, other: Any) -> KerasTensor:
+        return self._rescaled(1.0, other)
+
+    def __sub__(self, other: Any) -> KerasTensor:
+        return self._merged("Subtract", other) if isinstance(other, KerasTensor) else self._rescaled(1.0, -other)
+
+    def __rsub__(self, other: Any) -> KerasTensor:
+        return self._rescaled(-1.0, other)
+
+    def __mul__(self, other: Any) -> KerasTensor:
+        return self._merged("Multiply", other) if isinstance(other, KerasTensor) else self._rescaled(other, 0.0)
+
+    def __rmul__(self, other: Any) -> KerasTensor:
+        return self._rescaled(other, 0.0)
+
+    def __truediv__(self, other: Any) -> KerasTensor:
+        if isinstance(other, KerasTensor):
+            raise TypeError(expected("the graph", "a number to divide by", f"the symbolic tensor {other.name!r}"))
+        return self._rescaled(1.0 / other, 0.0)
+
+    def __neg__(self) -> KerasTensor:
+        return self._rescaled(-1.0, 0.0)
+
+    def _merged(self, layer: str, other: KerasTensor) -> KerasTensor:
+        from recurra import layers
+
+        return getattr(layers, layer)()([self, other])
+
+    def _rescaled(self, scale: Any, offset: Any) -> KerasTensor:
+        """Returns scale * self + offset, for numbers."""
+        from recurra.layers.activation import Rescaling
+
+        if not all(isinstance(value, (int, float, np.number)) for value in (scale, offset)):
+            raise TypeError(expected("the graph", "symbolic tensors and numbers", f"{scale!r} and {offset!r}"))
+        return Rescaling(float(scale), float(offset))(self)
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(

@@ -6,6 +6,7 @@ from typing import Any
 
 from recurra import saving
 from recurra.losses.base import Loss, LossFunctionWrapper
+from recurra.losses.circle import Circle, circle
 from recurra.losses.classes import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -29,6 +30,7 @@ from recurra.losses.classes import (
     SquaredHinge,
     Tversky,
 )
+from recurra.losses.ctc import CTC, ctc
 from recurra.losses.functions import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -54,12 +56,14 @@ from recurra.losses.functions import (
 )
 
 _CLASSES = (
+    CTC,
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
     CategoricalCrossentropy,
     CategoricalFocalCrossentropy,
     CategoricalGeneralizedCrossEntropy,
     CategoricalHinge,
+    Circle,
     CosineSimilarity,
     Dice,
     Hinge,
@@ -85,7 +89,9 @@ _FUNCTIONS = {
         categorical_focal_crossentropy,
         categorical_generalized_cross_entropy,
         categorical_hinge,
+        circle,
         cosine_similarity,
+        ctc,
         dice,
         hinge,
         huber,

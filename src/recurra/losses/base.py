@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from recurra import ops, saving
+from recurra import config, ops, saving
 from recurra._checks import expected, one_of
 from recurra._names import snake_case
-from recurra.layers.base import standardize_dtype
+from recurra.layers.base import as_array, standardize_dtype
 from recurra.losses.functions import arrays, match_ranks
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
@@ -25,7 +26,7 @@ class Loss(saving.Configurable):
         name: Name of the loss.
         reduction: "sum_over_batch_size" or "mean": the sum over samples by their number; "mean_with_sample_weight":
             by the sum of the weights; "sum"; "none" or None: the values themselves.
-        dtype: Of the computation; that of y_pred if None.
+        dtype: Of a call's computation and result, `config.floatx()` if None; training takes that of y_pred if None.
 
     Raises:
         ValueError: For another reduction.
@@ -51,7 +52,7 @@ class Loss(saving.Configurable):
         return None
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Returns the loss: a float, or an array of the values for reduction "none".
+        """Returns the loss: one number, an array without axes; an array of the values for reduction "none".
 
         Args:
             y_true: Targets.
@@ -59,13 +60,23 @@ class Loss(saving.Configurable):
             sample_weight: Weights of the values, broadcast to them.
         """
         mask = getattr(y_pred, "_keras_mask", None)
+        dtype = self.dtype or config.floatx()
+        y_pred = np.asarray(y_pred).astype(dtype, copy=False)
+        return as_array(np.asarray(self.value(y_true, y_pred, sample_weight, mask), dtype))
+
+    def value(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> Any:
+        """Returns the loss as a float, or the array of the values for reduction "none".
+
+        Args:
+            y_true, y_pred, sample_weight: As in a call.
+            mask: Of the predictions, True where a value counts.
+        """
         y_true, y_pred = self._cast(y_true, y_pred)
         if sample_weight is None and mask is None:
             mean = self.fused(y_true, y_pred, gradient=False)
             if mean is not None:
                 return mean[0]
-        values, weights, scale = self._weigh(y_true, y_pred, sample_weight, mask)
-        return self._reduce(values, weights, scale)
+        return self._reduce(*self._weigh(y_true, y_pred, sample_weight, mask))
 
     def value_and_gradient(
         self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
@@ -73,8 +84,7 @@ class Loss(saving.Configurable):
         """Returns the loss and its derivative with respect to y_pred.
 
         Args:
-            y_true, y_pred, sample_weight: As in a call.
-            mask: Of the predictions, True where a value counts.
+            y_true, y_pred, sample_weight, mask: As of `value`.
         """
         y_true, y_pred = self._cast(y_true, y_pred)
         if sample_weight is None and mask is None:
@@ -145,9 +155,8 @@ class Loss(saving.Configurable):
         return weighted if self.reduction in ("none", None) else float(weighted.sum() * scale)
 
     def get_config(self) -> dict[str, Any]:
-        config = {name: saving.serialize_keras_object(getattr(self, name)) for name in saving.parameters(type(self))}
-        config.pop("dtype", None)
-        return config
+        names = [name for name in saving.parameters(type(self)) if name != "dtype"]
+        return {name: saving.serialize_keras_object(getattr(self, name)) for name in names}
 
 
 class LossFunctionWrapper(Loss):
@@ -158,6 +167,8 @@ class LossFunctionWrapper(Loss):
         reduction, name, dtype: As in `Loss`.
         **fn_kwargs: Passed on to the function and to its gradient.
     """
+
+    _left_out: tuple[str, ...] = ()  # names of fn_kwargs whose defaults are not in the config
 
     def __init__(
         self,
@@ -200,4 +211,7 @@ class LossFunctionWrapper(Loss):
     def get_config(self) -> dict[str, Any]:
         base = {"name": self.name, "reduction": self.reduction}
         own = base if type(self) is not LossFunctionWrapper else base | {"fn": saving.serialize_keras_object(self.fn)}
-        return own | saving.serialize_keras_object(self._fn_kwargs)
+        defaults = inspect.signature(type(self)).parameters
+        # Keras leaves some of these out whatever they are; to leave out defaults alone loses nothing.
+        kwargs = {n: v for n, v in self._fn_kwargs.items() if n not in self._left_out or v != defaults[n].default}
+        return own | saving.serialize_keras_object(kwargs)

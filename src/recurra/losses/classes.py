@@ -64,6 +64,8 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
 class Huber(LossFunctionWrapper):
     """See `huber`."""
 
+    _left_out = ("delta",)
+
     def __init__(
         self,
         delta: float = 1.0,
@@ -85,6 +87,8 @@ class LogCosh(LossFunctionWrapper):
 @saving.builtin("keras.losses")
 class CosineSimilarity(LossFunctionWrapper):
     """See `cosine_similarity`."""
+
+    _left_out = ("axis",)
 
     def __init__(
         self,

@@ -40,7 +40,8 @@ class CompiledLosses:
         several = isinstance(loss, (list, tuple)) or (isinstance(loss, dict) and "class_name" not in loss)
         given = per_output(loss, names, "loss") if several else [loss] * len(names)
         self.names = names
-        self.losses = [losses.as_loss(one) for one in given]
+        self._by_shape = [isinstance(one, str) and one.lower() in ("crossentropy", "ce") for one in given]
+        self.losses = [None if late else losses.as_loss(one) for one, late in zip(given, self._by_shape, strict=True)]
         if loss_weights is None:
             self.factors = [1.0] * len(names)
         elif isinstance(loss_weights, (int, float)):
@@ -50,10 +51,19 @@ class CompiledLosses:
             self.factors = [1.0 if factor is None else float(factor) for factor in found]
         self.trackers = [Mean(name=f"{name}_loss") for name in names] if len(names) > 1 else []
 
+    def _resolve(self, targets: list[Any], outputs: list[Any]) -> None:
+        """Makes the losses called "crossentropy": which one is meant depends on the shapes of the first batch."""
+        for position, late in enumerate(self._by_shape):
+            if late:
+                kind = _kind(np.shape(targets[position]), np.shape(outputs[position]))
+                self.losses[position] = losses.as_loss(_CROSSENTROPIES[kind])
+                self._by_shape[position] = False
+
     def values_and_gradients(
         self, targets: list[Any], outputs: list[Any], weights: list[Any], masks: list[Any]
     ) -> tuple[float, list[float], list[Any]]:
         """Returns the total loss, the loss of each output, and the gradients of the outputs."""
+        self._resolve(targets, outputs)
         total, values = 0.0, []
         gradients: list[Any] = []
         for loss, factor, target, output, weight, mask in zip(
@@ -75,6 +85,7 @@ class CompiledLosses:
         self, targets: list[Any], outputs: list[Any], weights: list[Any], masks: list[Any]
     ) -> tuple[float, list[float]]:
         """Returns the total loss and the loss of each output."""
+        self._resolve(targets, outputs)
         total, values = 0.0, []
         for loss, factor, target, output, weight, mask in zip(
             self.losses, self.factors, targets, outputs, weights, masks, strict=True
@@ -82,11 +93,7 @@ class CompiledLosses:
             if loss is None:
                 values.append(0.0)
                 continue
-            if mask is not None:
-                from recurra.layers.base import as_array
-
-                output = as_array(output, mask)
-            value = float(np.mean(loss(target, output, weight)))
+            value = float(np.mean(loss.value(target, output, weight, mask)))
             values.append(value)
             total += factor * value
         return total, values
@@ -147,8 +154,9 @@ class CompiledMetrics:
             metric.update_state(targets[position], outputs[position], sample_weight=weight)
 
     def results(self) -> dict[str, Any]:
-        """Returns the results by name."""
-        return {name: metric.result() for _, name, metric in self.metrics or []}
+        """Returns the results by name; one number in an array as that number."""
+        results = {name: metric.result() for _, name, metric in self.metrics or []}
+        return {name: float(value[0]) if np.shape(value) == (1,) else value for name, value in results.items()}
 
     def reset(self) -> None:
         """Forgets all batches."""
@@ -189,6 +197,13 @@ def _accuracy_for(target: tuple[int, ...], output: tuple[int, ...]) -> Metric:
         "sparse": metrics.SparseCategoricalAccuracy,
         "categorical": metrics.CategoricalAccuracy,
     }[_kind(target, output)]()
+
+
+_CROSSENTROPIES = {
+    "binary": "binary_crossentropy",
+    "sparse": "sparse_categorical_crossentropy",
+    "categorical": "categorical_crossentropy",
+}
 
 
 def _crossentropy_for(target: tuple[int, ...], output: tuple[int, ...]) -> Metric:

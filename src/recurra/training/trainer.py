@@ -390,7 +390,8 @@ def _check_names(loss: Any, *metric_lists: Any) -> None:
 
     entries = loss.values() if isinstance(loss, dict) and "class_name" not in loss else [loss]
     for entry in _tree.flatten(list(entries)) if not isinstance(loss, dict) else entries:
-        losses.get(entry)
+        if not (isinstance(entry, str) and entry.lower() in ("crossentropy", "ce")):
+            losses.get(entry)
     for given in metric_lists:
         for entry in _tree.flatten(given):
             if isinstance(entry, str) and entry.lower() not in ("accuracy", "acc", "crossentropy", "ce"):

@@ -1,0 +1,110 @@
+"""Circle loss: rows of one label near each other, those of different labels apart (Sun et al., 2020)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import saving
+from recurra.losses.base import LossFunctionWrapper
+
+
+def _terms(
+    y_true: Any, y_pred: np.ndarray, ref_labels: Any, ref_embeddings: Any, remove_diagonal: bool, gamma: float, m: float
+) -> tuple[np.ndarray, ...]:
+    """Returns the pairs' exponents, their derivatives by the distance, and which pairs are of one label and of two."""
+    references = y_pred if ref_embeddings is None else np.asarray(ref_embeddings, y_pred.dtype)
+    raw = 1 - y_pred @ references.T
+    distance = np.maximum(raw, 0)
+    labels = np.asarray(y_true).reshape(-1, 1)
+    same = labels == (labels if ref_labels is None else np.asarray(ref_labels).reshape(-1, 1)).T
+    other = ~same
+    if remove_diagonal:
+        same &= ~np.eye(*same.shape, dtype=bool)
+    attract = -gamma * np.maximum(m + distance, 0) * (m - distance)
+    weight = np.maximum(1 + m - distance, 0)
+    repel = gamma * weight * (1 - m - distance)
+    dattract = gamma * 2 * distance
+    drepel = gamma * np.where(weight > 0, 2 * distance - 2, 0)
+    moving = raw > 0
+    return np.where(same, attract, -np.inf), np.where(other, repel, -np.inf), dattract * moving, drepel * moving
+
+
+def _logsumexp(x: np.ndarray) -> np.ndarray:
+    top = x.max(axis=1, keepdims=True)
+    safe = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):
+        return (safe + np.log(np.exp(x - safe).sum(axis=1, keepdims=True)))[:, 0]
+
+
+def circle(
+    y_true: Any,
+    y_pred: Any,
+    ref_labels: Any = None,
+    ref_embeddings: Any = None,
+    remove_diagonal: bool = True,
+    gamma: float = 80,
+    margin: float = 0.4,
+) -> np.ndarray:
+    """`softplus(logsumexp(attraction) + logsumexp(repulsion))` of each row over its pairs.
+
+    Args:
+        y_true: Labels (N,).
+        y_pred: Rows of length one (N, D), as `UnitNormalization` gives them.
+        ref_labels, ref_embeddings: The rows to pair with; those of y_true and y_pred if None.
+        remove_diagonal: Whether a row is no pair with itself.
+        gamma: Factor of the exponents.
+        margin: Distance below which rows of one label do not attract each other.
+
+    Returns:
+        (N,); zero for a row without a partner of its label.
+    """
+    y_pred = np.asarray(y_pred)
+    attract, repel, _, _ = _terms(y_true, y_pred, ref_labels, ref_embeddings, remove_diagonal, gamma, margin)
+    return np.logaddexp(0, _logsumexp(attract) + _logsumexp(repel)).astype(y_pred.dtype)
+
+
+@saving.builtin("keras.losses")
+class Circle(LossFunctionWrapper):
+    """See `circle`; rows whose value is 0 do not count.
+
+    Args:
+        gamma, margin, remove_diagonal: As of `circle`.
+        reduction, name, dtype: As of `Loss`.
+    """
+
+    def __init__(
+        self,
+        gamma: float = 80.0,
+        margin: float = 0.4,
+        remove_diagonal: bool = True,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "circle",
+        dtype: Any = None,
+    ):
+        options = {"gamma": gamma, "margin": margin, "remove_diagonal": remove_diagonal}
+        super().__init__(circle, reduction, name, dtype, **options)
+
+    def own_mask(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        return self.call(y_true, y_pred) > 0
+
+    def value_and_gradient(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+    ) -> tuple[Any, np.ndarray]:
+        """As of `Loss`; here every value depends on all rows."""
+        y_pred = np.asarray(y_pred)
+        values, weights, scale = self._weigh(y_true, y_pred, sample_weight, mask)
+        k = self._fn_kwargs
+        attract, repel, dattract, drepel = _terms(
+            y_true, y_pred, None, None, k["remove_diagonal"], k["gamma"], k["margin"]
+        )
+        a, r = _logsumexp(attract)[:, None], _logsumexp(repel)[:, None]
+        paired = np.isfinite(a) & np.isfinite(r)
+        a, r = np.where(paired, a, 0), np.where(paired, r, 0)
+        by_distance = np.exp(attract - a) * dattract + np.exp(repel - r) * drepel
+        steep = np.where(paired, 1 / (1 + np.exp(-(a + r))), 0)
+        factors = np.broadcast_to(scale if weights is None else weights * scale, values.shape)[:, None]
+        dproduct = -np.where(paired, factors * steep * by_distance, 0)
+        gradient = (dproduct + dproduct.T) @ y_pred
+        return self._reduce(values, weights, scale), gradient.astype(y_pred.dtype)
