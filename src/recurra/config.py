@@ -33,3 +33,8 @@ def set_epsilon(value: float) -> None:
 def backend() -> str:
     """Returns "recurra"."""
     return "recurra"
+
+
+def image_data_format() -> str:
+    """Returns "channels_last"."""
+    return "channels_last"

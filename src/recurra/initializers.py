@@ -298,6 +298,7 @@ _CLASSES = (
     Orthogonal,
 )
 _BY_NAME = {name: cls for cls in _CLASSES for name in (cls.__name__, snake_case(cls.__name__))}
+_BY_NAME |= {"IdentityInitializer": Identity, "OrthogonalInitializer": Orthogonal}
 _BY_NAME |= {"one": Ones, "zero": Zeros, "uniform": RandomUniform, "normal": RandomNormal}
 
 

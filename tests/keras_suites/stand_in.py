@@ -20,6 +20,7 @@ import numpy as np
 import recurra
 from recurra import _tree
 from recurra.layers.symbolic import KerasTensor
+from recurra.losses.functions import match_ranks
 from recurra.variables import Variable
 
 # Where a name that a test imports from somewhere below keras.src is looked up, in this order.
@@ -131,6 +132,13 @@ BACKEND = {
     "image_data_format": lambda: "channels_last",
     "shape": np.shape,
     "cast": lambda x, dtype: tensor(plain(x), dtype),
+    "numpy": np,
+    "set_keras_mask": lambda x, mask: setattr(x, "_keras_mask", mask),
+    "get_keras_mask": lambda x: getattr(x, "_keras_mask", None),
+    "compute_output_spec": lambda function, *args, **kwargs: function(*args, **kwargs),
+    "SUPPORTS_SPARSE_TENSORS": False,
+    "SUPPORTS_RAGGED_TENSORS": False,
+    "SUPPORTS_COMPLEX_DTYPES": False,
 }
 GIVEN: dict[str, dict[str, Any]] = {
     "keras": {},
@@ -142,6 +150,14 @@ GIVEN: dict[str, dict[str, Any]] = {
     "keras.src.backend.common.keras_tensor": {"KerasTensor": KerasTensor},
     "keras.src.random": RANDOM,
     "keras.src.saving": {"load_model": recurra.models.load_model},
+    "keras.src.losses.loss": {"Loss": recurra.losses.Loss, "squeeze_or_expand_to_same_rank": match_ranks},
+    "keras.src.regularizers.regularizers": {"validate_float_arg": recurra.regularizers._penalty},
+    "keras.src.layers.attention.multi_head_attention": {"MultiHeadAttention": recurra.layers.MultiHeadAttention},
+    "keras.src.backend.config": {
+        name: lambda: None
+        for name in ("disable_flash_attention", "enable_flash_attention", "is_flash_attention_enabled")
+    },
+    "conftest": {"skip_if_backend": lambda backend, reason: lambda function: function},
     "keras.src.tree": {
         "flatten": _tree.flatten,
         "map_structure": _tree.map_structure,
@@ -190,7 +206,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.folder = folder
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name != "keras" and not name.startswith("keras."):
+        if name not in ("keras", "conftest") and not name.startswith("keras."):
             return None
         if name.endswith("_test") or name.startswith("keras.src.testing"):
             file = self.folder.joinpath(*name.split(".")[2:])

@@ -42,6 +42,7 @@ from recurra.layers.recurrent import RNN, StackedRNNCells
 from recurra.layers.reshaping import Cropping1D, Flatten, Permute, RepeatVector, Reshape, UpSampling1D, ZeroPadding1D
 from recurra.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from recurra.layers.time_distributed import TimeDistributed
+from recurra.layers.wrapper import ActivityRegularization, Identity, Wrapper
 from recurra.saving import deserialize_keras_object as deserialize
 from recurra.saving import serialize_keras_object as serialize
 
@@ -51,6 +52,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
+    "ActivityRegularization",
     "Add",
     "AdditiveAttention",
     "Attention",
@@ -72,6 +74,7 @@ __all__ = [
     "GlobalAveragePooling1D",
     "GlobalMaxPooling1D",
     "GroupNormalization",
+    "Identity",
     "Input",
     "InputLayer",
     "LSTMCell",
@@ -100,6 +103,7 @@ __all__ = [
     "TimeDistributed",
     "UnitNormalization",
     "UpSampling1D",
+    "Wrapper",
     "ZeroPadding1D",
     "add",
     "average",

@@ -99,13 +99,18 @@ def is_shape(value: Any) -> bool:
     return isinstance(value, (tuple, list)) and all(d is None or isinstance(d, (int, np.integer)) for d in value)
 
 
+def _map_shapes(function: Callable[[Any], Any], shape: Any) -> Any:
+    """Returns `function(shape)`, for each shape of a list or dict of them."""
+    if is_shape(shape):
+        return function(shape)
+    if isinstance(shape, dict):
+        return {key: _map_shapes(function, item) for key, item in shape.items()}
+    return [_map_shapes(function, item) for item in shape]
+
+
 def standardize_shape(shape: Any) -> Any:
     """Returns one shape, or a list or dict of shapes, with tuples for the shapes."""
-    if is_shape(shape):
-        return tuple(None if d is None else int(d) for d in shape)
-    if isinstance(shape, dict):
-        return {key: standardize_shape(item) for key, item in shape.items()}
-    return [standardize_shape(item) for item in shape]
+    return _map_shapes(lambda one: tuple(None if d is None else int(d) for d in one), shape)
 
 
 def standardize_dtype(dtype: Any, who: str) -> str:
@@ -154,12 +159,21 @@ def _forward_of(call: Callable[..., Any]) -> Callable[..., tuple[Any, None]]:
     return forward
 
 
+def _call_of(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., Any]:
+    """Returns Keras's `call` for a layer with `forward`: the outputs alone."""
+
+    @functools.wraps(forward, assigned=("__module__", "__doc__"))
+    def call(self: Layer, *args: Any, **kwargs: Any) -> Any:
+        return forward(self, *args, **kwargs)[0]
+
+    return call
+
+
 class Layer(saving.Configurable):
     """Base class of all layers.
 
-    A subclass gives `build` (make weights with `add_weight`), `forward` and, to be trained, `backward`;
-    `compute_output_shape` too if the output's shape differs from the input's. A Keras layer whose `call` computes with
-    NumPy works as it is, for prediction: `call` stands for a `forward` without a cache.
+    A subclass gives `build` (make weights with `add_weight`), `forward` and, to be trained, `backward`. A Keras layer
+    whose `call` computes with NumPy works as it is, for prediction: `call` stands for a `forward` without a cache.
 
     Args:
         name: Name, unique within a model; made from the class name if None.
@@ -190,10 +204,16 @@ class Layer(saving.Configurable):
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        if "build" in vars(cls):
+        own = vars(cls)
+        if "build" in own:
             cls.build = _wrap_build(cls.build)  # type: ignore[method-assign]
-        if "call" in vars(cls) and "forward" not in vars(cls):
-            cls.forward = _forward_of(cls.call)  # type: ignore[method-assign, attr-defined]
+            cls.stateless = own.get("stateless", False)
+        if "call" in own and "forward" not in own:
+            cls.forward = _forward_of(cls.call)  # type: ignore[method-assign]
+            if "backward" not in own:  # that of a base class belongs to its forward
+                cls.backward, cls.backward_all = Layer.backward, Layer.backward_all  # type: ignore[method-assign]
+        elif "forward" in own:
+            cls.call = _call_of(cls.forward)  # type: ignore[method-assign]
         cls._forward_parameters = tuple(inspect.signature(cls.forward).parameters)[2:]
         cls._backward_takes_need_dx = "need_dx" in inspect.signature(cls.backward).parameters
 
@@ -250,6 +270,10 @@ class Layer(saving.Configurable):
         """
         raise NotImplementedError(expected(type(self).__name__, "a method forward(inputs)", "none"))
 
+    def call(self, inputs: Any) -> Any:
+        """Returns the outputs of `forward`: Keras's word. A subclass may give it in place of `forward`."""
+        return self.forward(inputs)[0]
+
     def backward(self, doutputs: Any, cache: Any) -> Any:
         """Returns the gradient of the inputs; adds those of the weights to `variable.grad` where that is not None.
 
@@ -270,8 +294,29 @@ class Layer(saving.Configurable):
         return False
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Returns the shape of the output, or a list of shapes."""
-        return input_shape
+        """Returns the shape of the output, or a structure of shapes.
+
+        By default that of the input for recurra's own layers; others are run on zeros of such a shape to see.
+        """
+        if type(self).forward.__module__.startswith("recurra.") or self._needs_more_than_inputs():
+            return input_shape
+        self._build_for(input_shape)
+        results = [self._run_on_zeros(input_shape, unknown) for unknown in (2, 3)]
+        pairs = zip(*map(_tree.flatten, results), strict=True)
+        shapes = [
+            tuple(m if m == n else None for m, n in zip(np.shape(a), np.shape(b), strict=True)) for a, b in pairs
+        ]
+        return _tree.pack_as(results[0], shapes)
+
+    def _needs_more_than_inputs(self) -> bool:
+        rest = list(inspect.signature(type(self).forward).parameters.values())[2:]
+        given = ("mask", "training", "keep_cache")
+        return any(p.default is p.empty and p.name not in given and p.kind is p.POSITIONAL_OR_KEYWORD for p in rest)
+
+    def _run_on_zeros(self, shape: Any, unknown: int) -> Any:
+        """Returns what the layer gives for zeros, axes of unknown size taken as `unknown`."""
+        zeros = _map_shapes(lambda one: np.zeros([unknown if size is None else size for size in one], self.dtype), shape)
+        return self.run(self.cast_inputs(zeros), None, False, {}, keep_cache=False)[0]
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Returns the mask of the output: by default the input's, if the layer supports masks."""
@@ -497,7 +542,7 @@ class Layer(saving.Configurable):
     def _call_symbolic(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
         shapes = _tree.map_structure(lambda tensor: tuple(tensor.shape), inputs)
         self._build_for(shapes)
-        shape = standardize_shape(self.compute_output_shape(standardize_shape(shapes)))
+        shape = self.compute_output_shape(standardize_shape(shapes))
         first = _tree.flatten(inputs)[0].dtype
         dtype = first if self.keeps_integers and not first.startswith("float") else self.dtype
         outputs = self._symbolic_outputs(shape, dtype)
@@ -507,10 +552,10 @@ class Layer(saving.Configurable):
 
     def _symbolic_outputs(self, shape: Any, dtype: str) -> Any:
         if is_shape(shape):
-            return KerasTensor(shape, dtype, name=self.name)
+            return KerasTensor(standardize_shape(shape), dtype, name=self.name)
         if isinstance(shape, dict):
             return {key: self._symbolic_outputs(item, dtype) for key, item in shape.items()}
-        return tuple(self._symbolic_outputs(item, dtype) for item in shape)
+        return type(shape)(self._symbolic_outputs(item, dtype) for item in shape)
 
     def _build_for(self, shapes: Any) -> None:
         if not self.built or self.stateless:
@@ -585,6 +630,13 @@ class Layer(saving.Configurable):
         """Builds the layer for the shape of `get_build_config`."""
         if config.get("input_shape") is not None:
             self.build(standardize_shape(config["input_shape"]))
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of outputs: `dtype`, as for the weights (`variable_dtype`)."""
+        return self.dtype
+
+    variable_dtype = compute_dtype
 
     @property
     def path(self) -> str:

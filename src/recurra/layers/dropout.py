@@ -20,6 +20,16 @@ def dropout_factors(generator: np.random.Generator, shape: tuple[int, ...], rate
     return (generator.random(shape) >= rate).astype(dtype) / np.asarray(1 - rate, dtype)
 
 
+def _noise_shape(given: Any) -> tuple[int | None, ...] | None:
+    """Returns a shape of positive whole numbers and None as a tuple; ValueError for anything else."""
+    if given is None:
+        return None
+    sizes = tuple(given) if isinstance(given, (list, tuple)) else ("?",)
+    if not all(size is None or (type(size) is int and size > 0) for size in sizes):
+        raise ValueError(expected("Dropout", "noise_shape to be a list of positive whole numbers or None", repr(given)))
+    return sizes
+
+
 class _Multiplier(Layer):
     """Multiplies by factors drawn in training."""
 
@@ -67,7 +77,7 @@ class Dropout(_Multiplier):
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.rate = fraction("Dropout", "rate", rate)
-        self.noise_shape = noise_shape
+        self.noise_shape = _noise_shape(noise_shape)
         self.seed = seed
         self.seed_generator = SeedGenerator(seed)
 
@@ -94,6 +104,8 @@ class SpatialDropout1D(_Multiplier):
     Raises:
         ValueError: If rate lies outside [0, 1].
     """
+
+    stateless = True
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)

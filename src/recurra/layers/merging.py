@@ -36,29 +36,35 @@ class _Merge(Layer):
 
     supports_masking = True
 
-    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
-        """Returns the inputs, all of one rank, as one array."""
+    def merge(self, inputs: list[np.ndarray], masks: list[Any]) -> tuple[np.ndarray, Any]:
+        """Returns the inputs as one array, and what `gradients` needs.
+
+        Args:
+            inputs: All of one rank.
+            masks: bool, broadcast to the input, True where it counts; or None.
+        """
         raise NotImplementedError
 
-    def gradients(self, dy: np.ndarray, inputs: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
-        """Returns the gradient of each input, in the shape of `y`."""
+    def gradients(self, dy: np.ndarray, cache: Any) -> list[np.ndarray]:
+        """Returns the gradient of each input, in the shape of `dy`."""
         raise NotImplementedError
 
     def build(self, input_shape: Any) -> None:
         _check_list(type(self).__name__, input_shape)
         self.compute_output_shape(input_shape)
 
-    def forward(self, inputs: list[np.ndarray]) -> tuple[np.ndarray, Any]:
+    def forward(self, inputs: list[np.ndarray], mask: Any = None) -> tuple[np.ndarray, Any]:
         _check_list(type(self).__name__, [x.shape for x in inputs])
         rank = max(x.ndim for x in inputs)
         stretched = [x.reshape(_expanded(x.shape, rank)) for x in inputs]
-        y = self.merge(stretched)
-        return y, ([x.shape for x in inputs], stretched, y)
+        masks = [None] * len(inputs) if mask is None else [_fitted(m, x) for m, x in zip(mask, stretched, strict=True)]
+        y, cache = self.merge(stretched, masks)
+        return y, ([x.shape for x in inputs], [x.shape for x in stretched], cache)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> list[np.ndarray]:
-        shapes, stretched, y = cache
-        grads = self.gradients(doutputs, stretched, y)
-        return [sum_to(grad, x.shape).reshape(shape) for grad, x, shape in zip(grads, stretched, shapes, strict=True)]
+        shapes, stretched, own = cache
+        grads = self.gradients(doutputs, own)
+        return [sum_to(grad, wide).reshape(shape) for grad, wide, shape in zip(grads, stretched, shapes, strict=True)]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         _check_list(type(self).__name__, input_shape)
@@ -80,6 +86,11 @@ class _Merge(Layer):
         return reduce(np.logical_or, mask)
 
 
+def _fitted(mask: Any, x: np.ndarray) -> np.ndarray | None:
+    """Returns a mask of time steps in the rank of `x`."""
+    return None if mask is None else np.reshape(mask, (*np.shape(mask), *([1] * (x.ndim - np.ndim(mask))))).astype(bool)
+
+
 @saving.builtin("keras.layers")
 class Add(_Merge):
     """The sum of the inputs.
@@ -88,11 +99,11 @@ class Add(_Merge):
     array([[2., 2.]], dtype=float32)
     """
 
-    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
-        return reduce(np.add, inputs)
+    def merge(self, inputs: list[np.ndarray], masks: list[Any]) -> tuple[np.ndarray, int]:
+        return reduce(np.add, inputs), len(inputs)
 
-    def gradients(self, dy: np.ndarray, inputs: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
-        return [dy] * len(inputs)
+    def gradients(self, dy: np.ndarray, cache: int) -> list[np.ndarray]:
+        return [dy] * cache
 
 
 @saving.builtin("keras.layers")
@@ -105,62 +116,84 @@ class Subtract(_Merge):
             raise ValueError(expected("Subtract", "two inputs", len(input_shape)))
         super().build(input_shape)
 
-    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
-        return inputs[0] - inputs[1]
+    def merge(self, inputs: list[np.ndarray], masks: list[Any]) -> tuple[np.ndarray, None]:
+        return inputs[0] - inputs[1], None
 
-    def gradients(self, dy: np.ndarray, inputs: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
+    def gradients(self, dy: np.ndarray, cache: None) -> list[np.ndarray]:
         return [dy, -dy]
 
 
 @saving.builtin("keras.layers")
 class Multiply(_Merge):
-    """The product of the inputs."""
+    """The product of the inputs; a masked step of an input counts as 1, one that is masked in all gives 0."""
 
-    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
-        return reduce(np.multiply, inputs)
+    def merge(self, inputs: list[np.ndarray], masks: list[Any]) -> tuple[np.ndarray, Any]:
+        one = inputs[0].dtype.type(1)
+        factors = [x if keep is None else np.where(keep, x, one) for x, keep in zip(inputs, masks, strict=True)]
+        shown = None if any(keep is None for keep in masks) else reduce(np.logical_or, masks)
+        y = reduce(np.multiply, factors)
+        return y if shown is None else y * shown, (factors, masks, shown)
 
-    def gradients(self, dy: np.ndarray, inputs: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
-        return [reduce(np.multiply, [*inputs[:i], *inputs[i + 1 :]], dy) for i in range(len(inputs))]
+    def gradients(self, dy: np.ndarray, cache: Any) -> list[np.ndarray]:
+        factors, masks, shown = cache
+        dy = dy if shown is None else dy * shown
+        grads = [reduce(np.multiply, [*factors[:i], *factors[i + 1 :]], dy) for i in range(len(factors))]
+        return [grad if keep is None else grad * keep for grad, keep in zip(grads, masks, strict=True)]
 
 
 @saving.builtin("keras.layers")
 class Average(_Merge):
     """The mean of the inputs."""
 
-    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
-        return reduce(np.add, inputs) / len(inputs)
+    def merge(self, inputs: list[np.ndarray], masks: list[Any]) -> tuple[np.ndarray, int]:
+        return reduce(np.add, inputs) / len(inputs), len(inputs)
 
-    def gradients(self, dy: np.ndarray, inputs: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
-        return [dy / len(inputs)] * len(inputs)
+    def gradients(self, dy: np.ndarray, cache: int) -> list[np.ndarray]:
+        return [dy / cache] * cache
 
 
 class _Extreme(_Merge):
-    """Maximum and minimum: the gradient goes to the first input that holds it."""
+    """Maximum and minimum: one input after the other, each element from the input that wins, the first on a tie.
 
-    def gradients(self, dy: np.ndarray, inputs: list[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
-        left = np.ones(y.shape, bool)
-        grads = []
-        for x in inputs:
-            chosen = left & (x == y)
-            grads.append(np.where(chosen, dy, dy.dtype.type(0)))
-            left &= ~chosen
-        return grads
+    A masked step of an input loses against any other. Once an input without a mask was met, what came before counts as
+    unmasked too, as in Keras.
+    """
+
+    @staticmethod
+    def wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Returns where `x` is taken in place of `y`."""
+        raise NotImplementedError
+
+    def merge(self, inputs: list[np.ndarray], masks: list[Any]) -> tuple[np.ndarray, Any]:
+        y, kept = inputs[0], masks[0]
+        winner: Any = np.zeros([1] * y.ndim, int)
+        for i, (x, keep) in enumerate(zip(inputs[1:], masks[1:], strict=True), start=1):
+            taken = self.wins(x, y) | np.isnan(x)
+            if keep is not None:
+                taken = taken & keep
+            if kept is not None:
+                taken = taken | (~kept if keep is None else ~kept & keep)
+            y, winner = np.where(taken, x, y), np.where(taken, i, winner)
+            kept = None if kept is None or keep is None else kept | keep
+        return y, (winner, len(inputs))
+
+    def gradients(self, dy: np.ndarray, cache: Any) -> list[np.ndarray]:
+        winner, count = cache
+        return [np.where(winner == i, dy, dy.dtype.type(0)) for i in range(count)]
 
 
 @saving.builtin("keras.layers")
 class Maximum(_Extreme):
     """The largest of the inputs, by element."""
 
-    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
-        return reduce(np.maximum, inputs)
+    wins = staticmethod(np.greater)
 
 
 @saving.builtin("keras.layers")
 class Minimum(_Extreme):
     """The smallest of the inputs, by element."""
 
-    def merge(self, inputs: list[np.ndarray]) -> np.ndarray:
-        return reduce(np.minimum, inputs)
+    wins = staticmethod(np.less)
 
 
 @saving.builtin("keras.layers")

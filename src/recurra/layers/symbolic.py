@@ -24,7 +24,7 @@ class KerasTensor:
 
     def __init__(self, shape: tuple[int | None, ...], dtype: str = "float32", name: str | None = None):
         self.shape = tuple(shape)
-        self.dtype = dtype
+        self.dtype = np.dtype(dtype).name
         self.name = name or "keras_tensor"
         self._keras_history: tuple[Layer, int, int] | None = None
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import expected
-from recurra.layers.base import Layer
 from recurra.layers.dense import Dense
+from recurra.layers.wrapper import Wrapper
 
 
 @saving.builtin("keras.layers")
-class TimeDistributed(Layer):
+class TimeDistributed(Wrapper):
     """Applies a layer to each time step, with the same weights (https://keras.io/api/layers/recurrent_layers/time_distributed).
 
     All N * T steps go through the layer as one batch.
@@ -38,19 +38,12 @@ class TimeDistributed(Layer):
 
     supports_masking = True
 
-    def __init__(self, layer: Layer, **kwargs: Any):
-        if not isinstance(layer, Layer):
-            raise ValueError(expected("TimeDistributed", "a layer", repr(layer)))
-        super().__init__(**kwargs)
-        self.layer = layer
-
     def build(self, input_shape: Any) -> None:
         if len(input_shape) < 3:
             raise ValueError(
                 expected("TimeDistributed", "input of shape (batch, timesteps, ...), 3 axes at least", input_shape)
             )
-        if not self.layer.built:
-            self.layer.build((input_shape[0], *input_shape[2:]))
+        super().build((input_shape[0], *input_shape[2:]))
 
     def forward(self, inputs: np.ndarray, mask: Any = None, training: bool = False) -> tuple[np.ndarray, Any]:
         batch, timesteps = inputs.shape[:2]

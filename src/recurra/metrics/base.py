@@ -50,9 +50,11 @@ class Metric(saving.Configurable):
 
     @property
     def variables(self) -> list[Variable]:
-        """The metric's state, that of metrics which are its attributes included."""
-        inner = [metric for metric in _tree.flatten(list(vars(self).values())) if isinstance(metric, Metric)]
-        return [*self._variables, *(variable for metric in inner for variable in metric.variables)]
+        """The metric's state: its variables, and those of metrics, that are its attributes or in lists and dicts there."""
+        held = [*self._variables]
+        for leaf in _tree.flatten(list(vars(self).values())):
+            held += leaf.variables if isinstance(leaf, Metric) else [leaf] if isinstance(leaf, Variable) else []
+        return list({id(variable): variable for variable in held}.values())
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Adds a batch."""

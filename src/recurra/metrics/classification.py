@@ -399,7 +399,7 @@ class AUC(_Counting):
 
     Args:
         num_thresholds: Number of thresholds, evenly spaced in [0, 1].
-        curve: "ROC" or "PR".
+        curve: "ROC", "PR" or "PRGAIN" (Flach and Kull, 2015).
         summation_method: "interpolation" (trapezoids; Davis and Goadrich, 2006, for PR), "minoring" or "majoring".
         name, dtype: As in `Metric`.
         thresholds: Inner thresholds in place of the evenly spaced ones.
@@ -423,7 +423,7 @@ class AUC(_Counting):
         from_logits: bool = False,
     ):
         super().__init__(dtype, name)
-        self.curve = one_of("AUC", "curve", curve, ("ROC", "PR"))
+        self.curve = one_of("AUC", "curve", curve, ("ROC", "PR", "PRGAIN"))
         methods = ("interpolation", "minoring", "majoring")
         self.summation_method = one_of("AUC", "summation_method", summation_method, methods)
         if thresholds is None and num_thresholds <= 1:
@@ -469,8 +469,14 @@ class AUC(_Counting):
     def _areas(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
         if self.curve == "PR" and self.summation_method == "interpolation":
             return self._interpolated_pr(tp, fp, fn)
-        recall = _ratio(tp, tp + fn)
-        x, y = (_ratio(fp, fp + tn), recall) if self.curve == "ROC" else (recall, _ratio(tp, tp + fp))
+        if self.curve == "ROC":
+            x, y = _ratio(fp, fp + tn), _ratio(tp, tp + fn)
+        elif self.curve == "PR":
+            x, y = _ratio(tp, tp + fn), _ratio(tp, tp + fp)
+        else:
+            odds = _ratio(tp + fn, tn + fp)
+            x = np.where(tp == 0, 0, np.maximum(1 - odds * _ratio(fn, tp), 0))
+            y = np.where(tp == 0, 1, 1 - odds * _ratio(fp, tp))
         heights = {
             "interpolation": (y[:-1] + y[1:]) / 2,
             "minoring": np.minimum(y[:-1], y[1:]),

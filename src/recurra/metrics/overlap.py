@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,7 +51,14 @@ class IoU(Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         true = self._labels(y_true, self.sparse_y_true)
         predicted = self._labels(y_pred, self.sparse_y_pred)
-        weights = np.broadcast_to(1.0 if sample_weight is None else np.ravel(sample_weight), true.shape)
+        given = np.asarray(1 if sample_weight is None else sample_weight)
+        if given.dtype.kind == "f" and self.dtype.startswith("int"):
+            warnings.warn(
+                f"{type(self).__name__} got a weight of type float and counts in int: its fraction is lost by casting. "
+                "Give whole numbers or dtype='float32'.",
+                stacklevel=2,
+            )
+        weights = np.broadcast_to(given.astype(self.dtype).ravel(), true.shape)
         counts = (true >= 0) & (true < self.num_classes) & (predicted >= 0) & (predicted < self.num_classes)
         if self.ignore_class is not None:
             counts &= true != self.ignore_class

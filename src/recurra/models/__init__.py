@@ -56,13 +56,20 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         return saving.deserialize_keras_object(json.loads(json_string), custom_objects=custom_objects)
 
 
-def clone_model(model: Model, input_tensors: Any = None, clone_function: Any = None, recursive: bool = False) -> Model:
+def clone_model(
+    model: Model,
+    input_tensors: Any = None,
+    clone_function: Any = None,
+    call_function: Any = None,
+    recursive: bool = False,
+) -> Model:
     """Returns a model of the same layers with new weights (https://keras.io/api/models/model/#clone_model).
 
     Args:
         model: A Sequential or Functional model.
         input_tensors: Symbolic tensors, from `Input`, that the clone begins with in place of new ones.
         clone_function: Takes each layer, but for inputs, and returns the one that stands for it in the clone.
+        call_function: Called as call_function(layer, *args, **kwargs) in place of the layer, for Functional models.
         recursive: Clone the layers of models within the model one by one too.
 
     Raises:
@@ -70,14 +77,16 @@ def clone_model(model: Model, input_tensors: Any = None, clone_function: Any = N
     """
     if not isinstance(model, GraphModel) and (input_tensors is not None or clone_function or recursive):
         raise ValueError(expected("clone_model", "a Sequential or Functional model", repr(model)))
+    if call_function is not None and not isinstance(model, Functional):
+        raise ValueError(expected("clone_model", "a Functional model with call_function", repr(model)))
     make = clone_function or (lambda layer: type(layer).from_config(layer.get_config()))
 
     def clone(layer: Layer) -> Layer:
         if recursive and isinstance(layer, GraphModel):
-            return clone_model(layer, None, clone_function, True)
+            return clone_model(layer, None, clone_function, call_function if isinstance(layer, Functional) else None, True)
         return make(layer)
 
-    if input_tensors is None and clone_function is None and not recursive:
+    if input_tensors is None and clone_function is None and call_function is None and not recursive:
         copy = type(model).from_config(model.get_config())
     elif isinstance(model, Sequential):
         starts = [] if input_tensors is None else [_tree.flatten(input_tensors)[0]]
@@ -85,13 +94,13 @@ def clone_model(model: Model, input_tensors: Any = None, clone_function: Any = N
             starts = [Input(batch_shape=model.inputs[0].shape, dtype=model.inputs[0].dtype)]
         copy = Sequential([*starts, *map(clone, model.layers)], name=model.name, trainable=model.trainable)
     else:
-        copy = _clone_graph(model, input_tensors, clone)  # type: ignore[arg-type]
+        copy = _clone_graph(model, input_tensors, clone, call_function)  # type: ignore[arg-type]
     if model.compiled and clone_function is None and model.get_compile_config():
         copy.compile_from_config(model.get_compile_config())
     return copy
 
 
-def _clone_graph(model: GraphModel, input_tensors: Any, clone: Callable[[Layer], Layer]) -> Model:
+def _clone_graph(model: GraphModel, input_tensors: Any, clone: Callable[[Layer], Layer], call: Any) -> Model:
     starts = _tree.flatten(input_tensors) if input_tensors is not None else [None] * len(model.inputs)
     if len(starts) != len(model.inputs) or any(t is not None and not isinstance(t, KerasTensor) for t in starts):
         raise ValueError(expected("clone_model", f"{len(model.inputs)} symbolic input_tensors", repr(input_tensors)))
@@ -110,7 +119,8 @@ def _clone_graph(model: GraphModel, input_tensors: Any, clone: Callable[[Layer],
         layers[id(node.layer)] = layer
 
         kwargs = {name: _tree.map_structure(copied, value) for name, value in node.kwargs.items()}
-        outputs = layer(_tree.map_structure(copied, node.inputs), **kwargs)
+        inputs = _tree.map_structure(copied, node.inputs)
+        outputs = call(layer, inputs, **kwargs) if call else layer(inputs, **kwargs)
         copies.update(zip(map(id, _tree.flatten(node.outputs)), _tree.flatten(outputs), strict=True))
     inputs, outputs = _tree.map_structure(copied, model.input), _tree.map_structure(copied, model.output)
     return Functional(inputs, outputs, name=model.name)

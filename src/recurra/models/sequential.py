@@ -92,29 +92,32 @@ class Sequential(GraphModel):
         if not self.layers:
             raise ValueError(expected(f"model {self.name!r}", "at least one layer", "none"))
         if not isinstance(self._line[0], InputLayer):
-            dtype = None
-            self._line = [InputLayer(batch_shape=_one_shape(self.name, input_shape), dtype=dtype), *self._line]
+            if not is_shape(input_shape):
+                self._set_graph(*self._from(_inputs_of(input_shape)))
+                return
+            self._line = [InputLayer(batch_shape=input_shape), *self._line]
         elif input_shape is not None and self._line[0].batch_shape != tuple(input_shape):
             raise ValueError(
                 expected(f"model {self.name!r}", f"its input shape {self._line[0].batch_shape}", f"{input_shape}")
             )
-        tensor = start = self._line[0].output
-        for layer in self._line[1:]:
+        self._set_graph(*self._from(self._line[0].output))
+
+    def _from(self, start: Any) -> tuple[Any, Any]:
+        """Returns symbolic inputs, and what the layers make of them."""
+        tensor = start
+        for layer in self.layers:
             tensor = layer(tensor)
-            if not isinstance(tensor, KerasTensor):
-                raise ValueError(
-                    expected(
-                        f"model {self.name!r}", "layers with one output", f"{layer.name!r} with several", "use Model"
-                    )
-                )
-        self._set_graph(start, tensor)
+            if isinstance(tensor, tuple):
+                what = f"{layer.name!r} with several"
+                raise ValueError(expected(f"model {self.name!r}", "layers with one output", what, "use Model"))
+        return start, tensor
 
     def get_build_config(self) -> dict[str, Any] | None:
         return {"input_shape": self.input_shape} if self._graph else None
 
     def get_config(self) -> dict[str, Any]:
         config = Layer.get_config(self) | {"layers": [saving.serialize_keras_object(layer) for layer in self._line]}
-        if self._graph:
+        if self._graph and is_shape(self.input_shape):
             config["build_input_shape"] = list(self.input_shape)
         return config
 
@@ -131,7 +134,10 @@ class Sequential(GraphModel):
         return model
 
 
-def _one_shape(name: str, shape: Any) -> Any:
-    if not is_shape(shape):
-        raise ValueError(expected(f"model {name!r}", "one input", f"{shape}", "use Model for several"))
-    return shape
+def _inputs_of(shapes: Any) -> Any:
+    """Returns an `Input` for each shape of a list or dict of them."""
+    if is_shape(shapes):
+        return InputLayer(batch_shape=shapes).output
+    if isinstance(shapes, dict):
+        return {name: _inputs_of(shape) for name, shape in shapes.items()}
+    return [_inputs_of(shape) for shape in shapes]

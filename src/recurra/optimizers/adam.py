@@ -154,13 +154,13 @@ class Nadam(_Moments):
         if not self.built:
             super().build(variables)
             dtype = variables[0].dtype if len(variables) else np.float32
-            self._product = self._new_variable(np.ones((), dtype), "variable")
-            self._slot_variables.append(self._product)
+            self._u_product = self._new_variable(np.ones((), dtype), "variable")
+            self._slot_variables.append(self._u_product)
 
     def before_update(self, step: int) -> None:
-        dtype = self._product.value.dtype
-        self._product.value *= self.beta_1
-        self._product.value *= 1 - dtype.type(whole_power(0.96, step)) * dtype.type(0.5)
+        dtype = self._u_product.value.dtype
+        self._u_product.value *= self.beta_1
+        self._u_product.value *= 1 - dtype.type(whole_power(0.96, step)) * dtype.type(0.5)
 
     def update(self, w: np.ndarray, g: np.ndarray, *slots: np.ndarray, learning_rate: float, step: int) -> None:
         m, v = slots
@@ -168,7 +168,7 @@ class Nadam(_Moments):
         m += (g - m) * (1 - beta_1)
         v += (g * g - v) * (1 - beta_2)
         u, u_next = (beta_1 * (1 - power(0.96, t, w.dtype) / 2) for t in (step, step + 1))
-        product = w.dtype.type(self._product.value)
+        product = w.dtype.type(self._u_product.value)
         m_hat = u_next * m / (1 - product * u_next) + (1 - u) * g / (1 - product)
         w -= m_hat * learning_rate / (np.sqrt(v / (1 - power(self.beta_2, step, w.dtype))) + self.epsilon)
 

@@ -138,16 +138,18 @@ class Optimizer:
         self._index = {variable: i for i, variable in enumerate(variables)}
         if self.use_ema:
             self._add_slots(("average",))
+            self._model_variables_moving_average = self._slots["average"].variables
         if self.gradient_accumulation_steps:
             self._add_slots(("gradient_accumulator",))
+            self._accumulated_gradients = self._slots["gradient_accumulator"].variables
         for group in self.slot_groups():
             self._add_slots(group)
         self.built = True
 
     def _add_slots(self, names: tuple[str, ...]) -> None:
         rows = [[self._new_slot_variable(variable, name) for name in names] for variable in self._trainable_variables]
-        for name, column in zip(names, zip(*rows, strict=True), strict=True):
-            self._slots[name] = Slot(column)
+        for position, name in enumerate(names):
+            self._slots[name] = Slot([row[position] for row in rows])
         self._slot_variables.extend(slot_variable for row in rows for slot_variable in row)
 
     def _new_slot_variable(self, variable: Variable, name: str) -> Variable:
@@ -401,7 +403,7 @@ class Optimizer:
 
     def _average_weights(self) -> None:
         momentum = self.ema_momentum if int(self.iterations) else 0.0
-        averages = self._slots["average"].variables
+        averages = self._model_variables_moving_average
         for variable, average in zip(self._trainable_variables, averages, strict=True):
             average.value[...] = momentum * average.value + (1 - momentum) * variable.value
         frequency = self.ema_overwrite_frequency
@@ -412,7 +414,7 @@ class Optimizer:
         """Sets the variables to their averages if `use_ema`; `fit` calls it at its end."""
         if not self.use_ema:
             return
-        averages = self._slots["average"].variables
+        averages = self._model_variables_moving_average
         for variable, index in zip(var_list, self._indices(var_list), strict=True):
             source, target = (variable, averages[index]) if self.averages_swapped else (averages[index], variable)
             target.assign(source)
@@ -420,7 +422,7 @@ class Optimizer:
 
     def swap_averages(self) -> None:
         """Exchanges the values of the variables with their averages; the next call exchanges them back."""
-        for variable, average in zip(self._trainable_variables, self._slots["average"].variables, strict=True):
+        for variable, average in zip(self._trainable_variables, self._model_variables_moving_average, strict=True):
             value = variable.numpy()
             variable.assign(average)
             average.assign(value)

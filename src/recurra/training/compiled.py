@@ -39,6 +39,7 @@ class CompiledLosses:
     def __init__(self, loss: Any, loss_weights: Any, names: list[str]):
         several = isinstance(loss, (list, tuple)) or (isinstance(loss, dict) and "class_name" not in loss)
         given = per_output(loss, names, "loss") if several else [loss] * len(names)
+        given = [one[0] if isinstance(one, (list, tuple)) and len(one) == 1 else one for one in given]
         self.names = names
         self._by_shape = [isinstance(one, str) and one.lower() in ("crossentropy", "ce") for one in given]
         self.losses = [None if late else losses.as_loss(one) for one, late in zip(given, self._by_shape, strict=True)]

@@ -91,7 +91,7 @@ class ModelCheckpoint(MonitorCallback):
         if value is None or np.ndim(value):
             what = f"a scalar {self.monitor}" if value is not None else self.monitor
             warnings.warn(f"Can save best model only with {what} available.", stacklevel=2)
-            return False
+            return True  # as in Keras: rather one file too many than none
         better = self._is_improvement(value, self.best)
         best = "None" if self.best is None else f"{self.best:.5f}"
         if self.verbose and better:
