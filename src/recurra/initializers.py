@@ -74,6 +74,9 @@ class Identity(Initializer):
             raise ValueError(expected("Identity", "a matrix shape", tuple(shape)))
         return (self.gain * np.eye(*shape)).astype(_dtype(dtype))
 
+    def get_config(self) -> dict[str, Any]:
+        return {} if self.gain == 1.0 else super().get_config()  # Keras forgets the gain
+
 
 class RandomInitializer(Initializer):
     """Base of the random ones: the seed is picked at construction, so that one object always gives the same values."""
@@ -297,6 +300,8 @@ _CLASSES = (
     LecunNormal,
     Orthogonal,
 )
+IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
+globals().update({snake_case(cls.__name__): cls for cls in _CLASSES})  # Keras's lower-case names
 _BY_NAME = {name: cls for cls in _CLASSES for name in (cls.__name__, snake_case(cls.__name__))}
 _BY_NAME |= {"IdentityInitializer": Identity, "OrthogonalInitializer": Orthogonal}
 _BY_NAME |= {"one": Ones, "zero": Zeros, "uniform": RandomUniform, "normal": RandomNormal}

@@ -22,7 +22,7 @@ class Regularizer(saving.Configurable):
 
 
 def _as_float32(value: float) -> float:
-    """Returns the nearest float32: in this precision Keras keeps the factor of L1, not of L2 and L1L2."""
+    """Returns the nearest float32: in this precision Keras keeps the factors of L1 and OrthogonalRegularizer."""
     return float(np.float32(value))
 
 
@@ -84,7 +84,7 @@ class OrthogonalRegularizer(Regularizer):
     """Mean of |cosine| over the pairs of different rows (or columns) of a matrix, times `factor`."""
 
     def __init__(self, factor: float = 0.01, mode: str = "rows"):
-        self.factor = _penalty("OrthogonalRegularizer", "factor", factor)
+        self.factor = _as_float32(_penalty("OrthogonalRegularizer", "factor", factor))
         self.mode = one_of("OrthogonalRegularizer", "mode", mode, ("rows", "columns"))
 
     def __call__(self, x: Any) -> float:

@@ -32,6 +32,14 @@ _serialized: dict[tuple[str, str], type] = {}  # the program's own classes that 
 _closed: ContextVar[bool] = ContextVar("closed", default=False)
 
 
+def __getattr__(name: str) -> Any:
+    if name in ("load_model", "save_model"):  # as keras.saving has them; models are built on this module
+        from recurra import models
+
+        return getattr(models, name)
+    raise AttributeError(f"module 'recurra.saving' has no attribute {name!r}")
+
+
 def builtin(module: str) -> Callable[[type], type]:
     """Decorator: puts a class of recurra into the closed table, as Keras's `module` would name it."""
 

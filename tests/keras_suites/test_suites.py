@@ -25,6 +25,16 @@ SUITES = {
     "callbacks": "backup_and_restore callback csv_logger early_stopping lambda_callback learning_rate_scheduler "
     "model_checkpoint monitor_callback reduce_lr_on_plateau swap_ema_weights terminate_on_nan",
     "models": "sequential cloning",
+    "constraints": "constraints",
+    "initializers": "constant_initializers random_initializers",
+    "layers/activations": "activation elu leaky_relu prelu relu softmax",
+    "layers/attention": "additive_attention attention",
+    "layers/core": "identity masking wrapper",
+    "layers/merging": "merging",
+    "layers/normalization": "batch_normalization group_normalization layer_normalization rms_normalization "
+    "unit_normalization",
+    "layers/regularization": "activity_regularization dropout gaussian_dropout gaussian_noise",
+    "layers/reshaping": "cropping1d flatten permute repeat_vector reshape up_sampling1d zero_padding1d",
 }
 FILES = [f"{folder}/{name}_test.py" for folder, names in SUITES.items() for name in names.split()]
 

@@ -106,6 +106,9 @@ def test_class_weights_are_sample_weights_by_class(rng):
         return model.fit(x, labels, verbose=0, shuffle=False, **options).history
 
     assert run(class_weight={0: 2.0, 2: 0.5}) == run(sample_weight=np.array([2.0, 1.0, 0.5])[labels])
+    weighed, plain = (run(class_weight=weights, validation_split=0.25) for weights in ({0: 0.0, 1: 0.0, 2: 0.0}, None))
+    assert weighed["loss"] == [0.0] != plain["loss"]
+    assert weighed["val_loss"][0] > 0.5  # the weights do not reach what is held back
 
 
 def test_callbacks_see_epochs_and_can_stop(data):

@@ -42,9 +42,12 @@ from recurra.layers.recurrent import RNN, StackedRNNCells
 from recurra.layers.reshaping import Cropping1D, Flatten, Permute, RepeatVector, Reshape, UpSampling1D, ZeroPadding1D
 from recurra.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from recurra.layers.time_distributed import TimeDistributed
-from recurra.layers.wrapper import ActivityRegularization, Identity, Wrapper
+from recurra.layers.wrapper import ActivityRegularization, Identity, Lambda, Wrapper
 from recurra.saving import deserialize_keras_object as deserialize
 from recurra.saving import serialize_keras_object as serialize
+
+AvgPool1D, MaxPool1D, Convolution1D = AveragePooling1D, MaxPooling1D, Conv1D  # Keras's other names
+GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D
 
 __all__ = [
     "ELU",
@@ -58,10 +61,12 @@ __all__ = [
     "Attention",
     "Average",
     "AveragePooling1D",
+    "AvgPool1D",
     "BatchNormalization",
     "Bidirectional",
     "Concatenate",
     "Conv1D",
+    "Convolution1D",
     "Cropping1D",
     "Dense",
     "Dot",
@@ -72,16 +77,20 @@ __all__ = [
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
+    "GlobalAvgPool1D",
+    "GlobalMaxPool1D",
     "GlobalMaxPooling1D",
     "GroupNormalization",
     "Identity",
     "Input",
     "InputLayer",
     "LSTMCell",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "MaxPool1D",
     "MaxPooling1D",
     "Maximum",
     "Minimum",

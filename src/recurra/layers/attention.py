@@ -352,7 +352,8 @@ class MultiHeadAttention(_Attention):
         size = output_shape[0] if isinstance(output_shape, (list, tuple)) and len(output_shape) == 1 else output_shape
         self._output_size = None if size is None else positive_int(who, "output_shape", size)
         axes = (attention_axes,) if isinstance(attention_axes, int) else tuple(attention_axes or (1,))
-        self.attention_axes = one_of(who, "attention_axes", axes, ((1,),))
+        one_of(who, "attention_axes", axes, ((1,),))
+        self.attention_axes = None if attention_axes is None else axes
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
@@ -364,6 +365,7 @@ class MultiHeadAttention(_Attention):
 
     def build(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> None:
         given = {"query_shape": query_shape, "value_shape": value_shape, "key_shape": key_shape}
+        self.attention_axes = (1,)
         self._shapes = {name: standardize_shape(shape) for name, shape in given.items() if shape is not None}
         value_shape = self._shapes.get("value_shape", query_shape)
         key_shape = self._shapes.get("key_shape", value_shape)

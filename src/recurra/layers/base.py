@@ -303,9 +303,7 @@ class Layer(saving.Configurable):
         self._build_for(input_shape)
         results = [self._run_on_zeros(input_shape, unknown) for unknown in (2, 3)]
         pairs = zip(*map(_tree.flatten, results), strict=True)
-        shapes = [
-            tuple(m if m == n else None for m, n in zip(np.shape(a), np.shape(b), strict=True)) for a, b in pairs
-        ]
+        shapes = [tuple(m if m == n else None for m, n in zip(np.shape(a), np.shape(b), strict=True)) for a, b in pairs]
         return _tree.pack_as(results[0], shapes)
 
     def _needs_more_than_inputs(self) -> bool:
@@ -315,7 +313,9 @@ class Layer(saving.Configurable):
 
     def _run_on_zeros(self, shape: Any, unknown: int) -> Any:
         """Returns what the layer gives for zeros, axes of unknown size taken as `unknown`."""
-        zeros = _map_shapes(lambda one: np.zeros([unknown if size is None else size for size in one], self.dtype), shape)
+        zeros = _map_shapes(
+            lambda one: np.zeros([unknown if size is None else size for size in one], self.dtype), shape
+        )
         return self.run(self.cast_inputs(zeros), None, False, {}, keep_cache=False)[0]
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:

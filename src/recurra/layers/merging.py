@@ -159,10 +159,7 @@ class _Extreme(_Merge):
     unmasked too, as in Keras.
     """
 
-    @staticmethod
-    def wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Returns where `x` is taken in place of `y`."""
-        raise NotImplementedError
+    wins: Any  # (x, y) -> where `x` is taken in place of `y`
 
     def merge(self, inputs: list[np.ndarray], masks: list[Any]) -> tuple[np.ndarray, Any]:
         y, kept = inputs[0], masks[0]

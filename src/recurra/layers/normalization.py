@@ -235,7 +235,9 @@ class BatchNormalization(_Affine):
     ):
         options = {name: kwargs.pop(name, off) for name, off in _RENORM.items()}
         if options["renorm"]:
-            raise ValueError(expected("BatchNormalization", "renorm=False", "True", "batch renormalization is not here"))
+            raise ValueError(
+                expected("BatchNormalization", "renorm=False", "True", "batch renormalization is not here")
+            )
         super().__init__(axis, epsilon, center, scale, beta_initializer, gamma_initializer, **kwargs)
         self.momentum = fraction("BatchNormalization", "momentum", momentum)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
@@ -312,26 +314,27 @@ class RMSNormalization(Layer):
         self.epsilon = float(epsilon)
 
     def build(self, input_shape: Any) -> None:
-        self._axes = positions("RMSNormalization", self.axis, len(input_shape))
+        axes = positions("RMSNormalization", self.axis, len(input_shape))
         self.axis = self.axis if isinstance(self.axis, list) else [self.axis]
-        sizes = tuple(input_shape[axis] for axis in self._axes)
+        sizes = tuple(input_shape[axis] for axis in axes)
         if None in sizes:
             raise ValueError(expected("RMSNormalization", f"known sizes along axis {self.axis}", input_shape))
-        self._shape = tuple(input_shape[axis] if axis in self._axes else 1 for axis in range(len(input_shape)))
         self.scale = self.add_weight(sizes, "ones", name="scale")
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
-        square = np.square(inputs).mean(axis=self._axes, keepdims=True)
+        axes = positions("RMSNormalization", self.axis, inputs.ndim)
+        square = np.square(inputs).mean(axis=axes, keepdims=True)
         inverse = 1 / np.sqrt(square + inputs.dtype.type(self.epsilon))
         y = inputs * inverse
-        return y * self.scale.value.reshape(self._shape), (y, inverse)
+        scale = self.scale.value.reshape([size if axis in axes else 1 for axis, size in enumerate(inputs.shape)])
+        return y * scale, (y, inverse, scale, axes)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
-        y, inverse = cache
+        y, inverse, scale, axes = cache
         if self.scale.grad is not None:
-            self.scale.grad[...] += sum_to(doutputs * y, self._shape).reshape(self.scale.shape)
-        dy = doutputs * self.scale.value.reshape(self._shape)
-        return inverse * (dy - y * (dy * y).mean(axis=self._axes, keepdims=True))
+            self.scale.grad[...] += sum_to(doutputs * y, scale.shape).reshape(self.scale.shape)
+        dy = doutputs * scale
+        return inverse * (dy - y * (dy * y).mean(axis=axes, keepdims=True))
 
 
 @saving.builtin("keras.layers")

@@ -39,3 +39,9 @@ class SimpleRNN(CellRNN):
     """
 
     cell_class = SimpleRNNCell
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if self.seed is None:
+            del config["seed"]  # Keras's config of this layer, alone of all, never has it
+        return config

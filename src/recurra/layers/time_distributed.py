@@ -9,6 +9,7 @@ import numpy as np
 from recurra import ops, saving
 from recurra._checks import expected
 from recurra.layers.dense import Dense
+from recurra.layers.recurrent import RNN
 from recurra.layers.wrapper import Wrapper
 
 
@@ -23,7 +24,7 @@ class TimeDistributed(Wrapper):
 
     Call:
         inputs: (N, T, ...).
-        mask: bool (N, T), handed on; or (N, T, S), of which the layer gets its part for each step.
+        mask: bool (N, T, ...), handed on; a layer that takes masks gets its part (N * T, ...).
         training: Handed to the layer.
 
     Returns:
@@ -53,7 +54,8 @@ class TimeDistributed(Wrapper):
             raise ValueError(
                 expected("TimeDistributed", f"a mask of shape ({batch}, {timesteps}, ...)", np.shape(mask))
             )
-        if mask is not None and np.ndim(mask) > 2:
+        takes_steps = not isinstance(self.layer, RNN)  # it wants a mask of time steps of its own
+        if mask is not None and (np.ndim(mask) > 2 or takes_steps):
             step_mask = np.asarray(mask).reshape(batch * timesteps, *np.shape(mask)[2:])
         outputs, cache, _ = self.layer.run(self.layer.cast_inputs(steps), step_mask, training, {})
         if not isinstance(outputs, np.ndarray):

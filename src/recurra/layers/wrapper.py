@@ -28,7 +28,7 @@ class Wrapper(Layer):
         super().__init__(**kwargs)
         self.layer = layer
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Any) -> None:
         if not self.layer.built:
             self.layer.build(input_shape)
 
@@ -71,3 +71,15 @@ class ActivityRegularization(Layer):
 
     def _config_names(self) -> list[str]:
         return ["l1", "l2"]
+
+
+class Lambda(Layer):
+    """Is refused: a function is code, which no file can carry, and it has no gradient.
+
+    Raises:
+        NotImplementedError: Always, with the way out.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        hint = "write it as a Layer with forward(inputs) and, to be trained, backward(doutputs, cache)"
+        raise NotImplementedError(expected("recurra", "a layer that a file can name", "Lambda", hint))

@@ -80,7 +80,7 @@ _CLASSES = (
     SquaredHinge,
     Tversky,
 )
-_FUNCTIONS = {
+FUNCTIONS = {
     function.__name__: function
     for function in (
         binary_crossentropy,
@@ -118,8 +118,8 @@ ALIASES = {
     "mse": "mean_squared_error",
     "msle": "mean_squared_logarithmic_error",
 }
-_BY_NAME: dict[str, Any] = _FUNCTIONS | {cls.__name__: cls for cls in _CLASSES}
-_BY_NAME |= {name: _FUNCTIONS[target] for alias, target in ALIASES.items() for name in (alias, alias.upper())}
+_BY_NAME: dict[str, Any] = FUNCTIONS | {cls.__name__: cls for cls in _CLASSES}
+_BY_NAME |= {name: FUNCTIONS[target] for alias, target in ALIASES.items() for name in (alias, alias.upper())}
 mse = MSE = mean_squared_error
 mae = MAE = mean_absolute_error
 mape = MAPE = mean_absolute_percentage_error
@@ -132,7 +132,7 @@ __all__ = [
     "get",
     "serialize",
     *(cls.__name__ for cls in _CLASSES),
-    *_FUNCTIONS,
+    *FUNCTIONS,
 ]
 
 

@@ -21,7 +21,7 @@ def _terms(
     same = labels == (labels if ref_labels is None else np.asarray(ref_labels).reshape(-1, 1)).T
     other = ~same
     if remove_diagonal:
-        same &= ~np.eye(*same.shape, dtype=bool)
+        np.fill_diagonal(same, False)
     attract = -gamma * np.maximum(m + distance, 0) * (m - distance)
     weight = np.maximum(1 + m - distance, 0)
     repel = gamma * weight * (1 - m - distance)

@@ -170,7 +170,8 @@ class _OfClasses(LossFunctionWrapper):
         return (self.axis % y_pred.ndim,)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"axis": self.axis}
+        default = "axis" in self._left_out and self.axis == -1
+        return super().get_config() | ({} if default else {"axis": self.axis})
 
 
 @saving.builtin("keras.losses")
@@ -254,6 +255,8 @@ class CategoricalCrossentropy(_OfClasses):
 @saving.builtin("keras.losses")
 class SparseCategoricalCrossentropy(_OfClasses):
     """See `sparse_categorical_crossentropy`; samples of the class `ignore_class` do not count."""
+
+    _left_out = ("axis",)
 
     def __init__(
         self,

@@ -92,7 +92,9 @@ def _gradient(y_true: Any, y_pred: Any) -> np.ndarray:
     alpha = lattice.forward()
     total = lattice.log_likelihood(alpha)
     possible = np.isfinite(total)[:, None, None]
-    visits = np.exp(np.where(possible, alpha + lattice.backward() - np.where(possible, total[:, None, None], 0), -np.inf))
+    visits = np.exp(
+        np.where(possible, alpha + lattice.backward() - np.where(possible, total[:, None, None], 0), -np.inf)
+    )
     dy = lattice.probabilities * possible
     rows, steps = np.indices(visits.shape[:2])
     for state in range(visits.shape[2]):

@@ -104,6 +104,8 @@ _CLASSES = (
     SensitivityAtSpecificity,
     SpecificityAtSensitivity,
 )
+# Losses as functions, under the names that Keras gives them here too.
+globals().update({name: function for name, function in vars(losses).items() if name in losses.FUNCTIONS})
 _BY_NAME: dict[str, Any] = {name: cls for cls in _CLASSES for name in (cls.__name__, snake_case(cls.__name__))}
 _BY_NAME |= {
     name: _BY_NAME[target]

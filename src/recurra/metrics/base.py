@@ -50,7 +50,7 @@ class Metric(saving.Configurable):
 
     @property
     def variables(self) -> list[Variable]:
-        """The metric's state: its variables, and those of metrics, that are its attributes or in lists and dicts there."""
+        """The metric's state: its variables, and those that are, or are of metrics, among its attributes."""
         held = [*self._variables]
         for leaf in _tree.flatten(list(vars(self).values())):
             held += leaf.variables if isinstance(leaf, Metric) else [leaf] if isinstance(leaf, Variable) else []

@@ -182,10 +182,15 @@ class CategoricalCrossentropy(MeanMetricWrapper):
         dtype: Any = None,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
+        axis: int = -1,
     ):
-        super().__init__(
-            losses.categorical_crossentropy, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing
-        )
+        options = {"from_logits": from_logits, "label_smoothing": label_smoothing}
+        super().__init__(losses.categorical_crossentropy, name, dtype, **options)
+        if axis != -1:
+            raise ValueError(expected("CategoricalCrossentropy", "the classes on the last axis", f"axis={axis}"))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"axis": -1}
 
 
 @saving.builtin("keras.metrics")
@@ -495,8 +500,9 @@ class AUC(_Counting):
         return steps.sum(axis=0)
 
     def get_config(self) -> dict[str, Any]:
-        thresholds = self.thresholds[1:-1] if self._own_thresholds else None
-        return super().get_config() | {"thresholds": thresholds}
+        config = super().get_config()
+        del config["thresholds"]
+        return config | ({"thresholds": self.thresholds[1:-1]} if self._own_thresholds else {})
 
 
 class _AtConstraint(_Counting):

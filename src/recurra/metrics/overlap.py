@@ -36,7 +36,7 @@ class IoU(Metric):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ):
-        super().__init__(dtype or "int32", name)
+        super().__init__(dtype or "int64", name)
         self.num_classes = num_classes
         self.target_class_ids = list(target_class_ids)
         if max(self.target_class_ids) >= num_classes:

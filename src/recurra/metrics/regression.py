@@ -62,7 +62,7 @@ class CosineSimilarity(MeanMetricWrapper):
     """The cosine of the angle between y_true and y_pred: plus the sign that the loss does not have."""
 
     def __init__(self, name: str = "cosine_similarity", dtype: Any = None, axis: int = -1):
-        super().__init__(_cosine, name, dtype, axis=axis)
+        super().__init__(_cosine, name, dtype, **({} if axis == -1 else {"axis": axis}))  # Keras's config has no axis
 
 
 @saving.builtin("keras.metrics")

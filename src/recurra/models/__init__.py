@@ -83,7 +83,9 @@ def clone_model(
 
     def clone(layer: Layer) -> Layer:
         if recursive and isinstance(layer, GraphModel):
-            return clone_model(layer, None, clone_function, call_function if isinstance(layer, Functional) else None, True)
+            return clone_model(
+                layer, None, clone_function, call_function if isinstance(layer, Functional) else None, True
+            )
         return make(layer)
 
     if input_tensors is None and clone_function is None and call_function is None and not recursive:

@@ -199,6 +199,8 @@ class Trainer:
             sizes = [len(part) for part in arrays]
             head, tail = split_tail([leaf for part in arrays for leaf in part], validation_split)
             cuts = (sizes[0], sizes[0] + sizes[1])
+            if class_weight is not None:  # it weighs what is trained on only
+                tail[cuts[1] :] = [None] * sizes[2]
             source: Any = ArrayBatches(
                 head[: cuts[0]], head[cuts[0] : cuts[1]], head[cuts[1] :], batch_size=batch_size, shuffle=shuffle
             )

@@ -1,0 +1,77 @@
+"""Lambda's way out, layers around layers, merging under masks, shapes of layers of one's own, symbolic arithmetic."""
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra import layers
+
+
+def test_lambda_says_the_way_out():
+    with pytest.raises(NotImplementedError, match=r"Lambda: write it as a Layer with forward\(inputs\)"):
+        layers.Lambda(lambda x: 2 * x)
+
+
+def test_a_masked_step_counts_as_nothing_in_multiply_maximum_and_minimum():
+    a, b = np.array([[[2.0], [3.0], [4.0]]], "float32"), np.array([[[5.0], [6.0], [-7.0]]], "float32")
+    masks = [np.array([[True, False, False]]), np.array([[True, True, False]])]
+    for layer, wanted in (
+        (layers.Multiply(), [10, 6, 0]),
+        (layers.Maximum(), [5, 6, 4]),
+        (layers.Minimum(), [2, 6, 4]),
+    ):
+        y, cache = layer.forward([a, b], mask=masks)
+        assert y.ravel().tolist() == wanted
+        da, db = layer.backward(np.ones_like(y), cache)
+        assert da.ravel()[1] == 0 and db.ravel()[1] == 1
+
+
+class Halves(layers.Layer):
+    def call(self, inputs):
+        return {"even": inputs[:, ::2], "mean": inputs.mean(axis=1)}
+
+
+def test_the_shape_of_a_layer_of_one_s_own_is_found():
+    found = Halves().compute_output_shape((None, 6, None))
+    assert found == {"even": (None, 3, None), "mean": (None, None)}
+    model = recurra.Model(start := recurra.Input((6, 2)), layers.Dense(1)(Halves()(start)["mean"]))
+    assert model.predict(np.ones((3, 6, 2)), verbose=0).shape == (3, 1)
+
+
+def test_a_layer_that_only_changes_call_is_not_trained_by_its_base_s_backward():
+    class Doubled(layers.Dense):
+        def call(self, inputs):
+            return 2 * super().call(inputs)
+
+    model = recurra.Sequential([recurra.Input((2,)), Doubled(1)])
+    x = np.ones((4, 2), "float32")
+    np.testing.assert_allclose(model.predict(x, verbose=0), 2 * x @ model.get_weights()[0], rtol=1e-6)
+    model.compile(loss="mse")
+    with pytest.raises(NotImplementedError, match="Doubled expected a method backward"):
+        model.fit(x, x[:, :1], verbose=0)
+
+
+def test_symbolic_arithmetic_is_made_of_layers():
+    a, b = recurra.Input((3,)), recurra.Input((3,))
+    model = recurra.Model([a, b], 2 * (a + b) - a * b / 4 - 1)
+    again = recurra.models.model_from_json(model.to_json())
+    x, y = np.arange(3.0)[None], np.full((1, 3), 2.0)
+    for one in (model, again):
+        np.testing.assert_allclose(one.predict([x, y], verbose=0), 2 * (x + y) - x * y / 4 - 1, rtol=1e-6)
+    with pytest.raises(TypeError, match="a number to divide by"):
+        a / b
+
+
+def test_sequential_takes_lists_and_dicts():
+    model = recurra.Sequential([layers.Add(), layers.Dense(2)])
+    assert model([np.ones((3, 4)), np.ones((3, 4))]).shape == (3, 2)
+    assert set(recurra.Sequential([Halves()])(np.ones((3, 4, 2)))) == {"even", "mean"}
+
+
+def test_the_loss_crossentropy_follows_the_shapes():
+    x, labels = np.ones((4, 2)), np.array([0, 1, 2, 1])
+    model = recurra.Sequential([recurra.Input((2,)), layers.Dense(3, activation="softmax")])
+    model.compile(loss="crossentropy")
+    by_label = model.evaluate(x, labels, verbose=0)
+    model.compile(loss="crossentropy")
+    assert model.evaluate(x, np.eye(3)[labels], verbose=0) == pytest.approx(by_label)
