@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import ops, saving
 from recurra.losses.base import LossFunctionWrapper
 
 
@@ -15,7 +15,7 @@ def _terms(
 ) -> tuple[np.ndarray, ...]:
     """Returns the pairs' exponents, their derivatives by the distance, and which pairs are of one label and of two."""
     references = y_pred if ref_embeddings is None else np.asarray(ref_embeddings, y_pred.dtype)
-    raw = 1 - y_pred @ references.T
+    raw = 1 - ops.matmul(y_pred, references, transpose_b=True)
     distance = np.maximum(raw, 0)
     labels = np.asarray(y_true).reshape(-1, 1)
     same = labels == (labels if ref_labels is None else np.asarray(ref_labels).reshape(-1, 1)).T
@@ -34,8 +34,7 @@ def _terms(
 def _logsumexp(x: np.ndarray) -> np.ndarray:
     top = x.max(axis=1, keepdims=True)
     safe = np.where(np.isfinite(top), top, 0)
-    with np.errstate(divide="ignore"):
-        return (safe + np.log(np.exp(x - safe).sum(axis=1, keepdims=True)))[:, 0]
+    return (safe + ops.log(ops.exp(x - safe).sum(axis=1, keepdims=True)))[:, 0]
 
 
 def circle(
@@ -62,7 +61,7 @@ def circle(
     """
     y_pred = np.asarray(y_pred)
     attract, repel, _, _ = _terms(y_true, y_pred, ref_labels, ref_embeddings, remove_diagonal, gamma, margin)
-    return np.logaddexp(0, _logsumexp(attract) + _logsumexp(repel)).astype(y_pred.dtype)
+    return ops.activation_forward("softplus", _logsumexp(attract) + _logsumexp(repel)).astype(y_pred.dtype)
 
 
 @saving.builtin("keras.losses")
@@ -102,9 +101,9 @@ class Circle(LossFunctionWrapper):
         a, r = _logsumexp(attract)[:, None], _logsumexp(repel)[:, None]
         paired = np.isfinite(a) & np.isfinite(r)
         a, r = np.where(paired, a, 0), np.where(paired, r, 0)
-        by_distance = np.exp(attract - a) * dattract + np.exp(repel - r) * drepel
-        steep = np.where(paired, 1 / (1 + np.exp(-(a + r))), 0)
+        by_distance = ops.exp(attract - a) * dattract + ops.exp(repel - r) * drepel
+        steep = np.where(paired, ops.sigmoid(a + r), 0)
         factors = np.broadcast_to(scale if weights is None else weights * scale, values.shape)[:, None]
         dproduct = -np.where(paired, factors * steep * by_distance, 0)
-        gradient = (dproduct + dproduct.T) @ y_pred
+        gradient = ops.matmul((dproduct + dproduct.T).astype(y_pred.dtype), y_pred)
         return self._reduce(values, weights, scale), gradient.astype(y_pred.dtype)

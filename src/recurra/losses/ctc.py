@@ -17,8 +17,7 @@ def _logsumexp(*terms: np.ndarray) -> np.ndarray:
     stacked = np.stack(terms)
     top = stacked.max(axis=0)
     safe = np.where(np.isfinite(top), top, 0)
-    with np.errstate(divide="ignore"):
-        return safe + np.log(np.exp(stacked - safe).sum(axis=0))
+    return safe + ops.log(ops.exp(stacked - safe).sum(axis=0))
 
 
 def _moved(states: np.ndarray, steps: int) -> np.ndarray:
@@ -50,7 +49,7 @@ class _Lattice:
         self.path = np.full((len(labels), 2 * labels.shape[1] + 1), BLANK)
         self.path[:, 1::2] = labels
         log_probabilities = ops.activation_forward("log_softmax", np.ascontiguousarray(y_pred))
-        self.probabilities = np.exp(log_probabilities)
+        self.probabilities = ops.exp(log_probabilities)
         self.emitted = np.take_along_axis(log_probabilities, self.path[:, None, :], axis=2)
         self.jumps = np.zeros(self.path.shape, bool)
         self.jumps[:, 3::2] = labels[:, 1:] != labels[:, :-1]
@@ -92,7 +91,7 @@ def _gradient(y_true: Any, y_pred: Any) -> np.ndarray:
     alpha = lattice.forward()
     total = lattice.log_likelihood(alpha)
     possible = np.isfinite(total)[:, None, None]
-    visits = np.exp(
+    visits = ops.exp(
         np.where(possible, alpha + lattice.backward() - np.where(possible, total[:, None, None], 0), -np.inf)
     )
     dy = lattice.probabilities * possible
