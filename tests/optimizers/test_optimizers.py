@@ -586,3 +586,14 @@ def test_get_takes_names_configs_and_optimizers():
     scheduled = optimizers.Adam(schedules.CosineDecay(0.1, 10))
     again = optimizers.get(scheduled.get_config() and optimizers.serialize(scheduled))
     assert again.get_config() == scheduled.get_config()
+
+
+def test_clipnorm_takes_rows_that_occur_twice_apart():
+    table = Variable(np.zeros((2, 1)))
+    table.grad[...] = [[2.0], [0.0]]  # two parts of 1 each: Keras on TensorFlow squares them before it adds them
+    table.squares = np.array([[2.0], [0.0]])
+    optimizer = optimizers.SGD(1.0, clipnorm=1.0)
+    optimizer.step([table])
+    np.testing.assert_allclose(table.numpy(), [[-(2**0.5)], [0.0]], rtol=1e-6)
+    optimizer.apply([np.array([[2.0], [0.0]])], [table])
+    np.testing.assert_allclose(table.numpy(), [[-1 - 2**0.5], [0.0]], rtol=1e-6)

@@ -95,6 +95,7 @@ class Optimizer:
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.built = False
         self.averages_swapped = False
+        self._clipped: set[int] = set()  # variables whose sparse gradients are clipped already
         self._trainable_variables: tuple[Variable, ...] = ()
         self._index: dict[Variable, int] = {}
         self._excluded: tuple[set[int], re.Pattern[str] | None] = (set(), None)
@@ -275,6 +276,7 @@ class Optimizer:
             missing = [variable.name for g, variable in zip(grads, trainable_variables, strict=True) if g is None]
             warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=2)
         variables = [variable for _, variable in pairs]
+        self._clipped.clear()
         self._step(self._indices(variables), variables, [_as_gradient(g, variable) for g, variable in pairs])
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
@@ -299,21 +301,30 @@ class Optimizer:
             self._step(self._indices(variables), variables, [variable.grad for variable in variables])
 
     def _add_sparse_squares(self, variables: Sequence[Variable]) -> None:
-        """Makes the coming update average a sparse gradient's squares as Keras on TensorFlow does; see `Variable`.
+        """Makes the coming update treat a sparse gradient's squares as Keras on TensorFlow does; see `Variable`.
 
         The formulas average g * g with a decay; what the sum of squares is beyond that goes into the slot beforehand.
-        Clipped, unscaled and accumulated gradients are dense there.
+        `clipnorm` takes its norm from that sum. Gradients clipped otherwise, unscaled or accumulated are dense there.
         """
-        dense = self.clipnorm or self.clipvalue or self.global_clipnorm or self.loss_scale_factor
+        dense = self.clipvalue or self.global_clipnorm or self.loss_scale_factor or self.gradient_accumulation_steps
         name, decay = self.squares_slot or ("", "")
-        rate = getattr(self, decay) if name and not dense and not self.gradient_accumulation_steps else 0.0
+        rate = getattr(self, decay) if name and not dense else 0.0
+        self._clipped.clear()
         for variable in variables:
             if variable.squares is None:
                 continue
-            if variable.grad is not None and rate > 0:
-                average = self._slots[name].array(self._index[variable])
-                average += (variable.squares - variable.grad * variable.grad) * ((1 - rate) / rate)
-            variable.squares = None
+            squares, variable.squares = variable.squares, None
+            if variable.grad is None or dense:
+                continue
+            index = self._index[variable]
+            if self.clipnorm:
+                factor = self.clipnorm / max(math.sqrt(squares.sum()), self.clipnorm)
+                variable.grad[...] *= factor
+                squares = squares * (factor * factor)
+                self._clipped.add(index)
+            if rate > 0:
+                average = self._slots[name].array(index)
+                average += (squares - variable.grad * variable.grad) * ((1 - rate) / rate)
 
     def _step(self, indices: list[int], variables: Sequence[Variable], grads: list[Any]) -> None:
         self._apply(indices, [variable.value for variable in variables], grads)
@@ -342,7 +353,7 @@ class Optimizer:
         if self.gradient_accumulation_steps:
             grads = self._accumulated(indices, grads)
         if grads:
-            self._update_all(indices, weights, self._clip_gradients(grads))
+            self._update_all(indices, weights, self._clip_gradients(grads, indices))
         if self.use_ema:
             self._average_weights()
         self._iterations.value += 1
@@ -371,9 +382,10 @@ class Optimizer:
                 arrays = [array.reshape(-1) for array in arrays]
             self.update(*arrays, learning_rate=learning_rate, step=step)
 
-    def _clip_gradients(self, grads: list[np.ndarray]) -> list[np.ndarray]:
+    def _clip_gradients(self, grads: list[np.ndarray], indices: Sequence[int] = ()) -> list[np.ndarray]:
         if self.clipnorm:
-            return [clip_by_norm(g, self.clipnorm) for g in grads]
+            pairs = zip(grads, indices or [FLAT] * len(grads), strict=True)
+            return [g if i in self._clipped else clip_by_norm(g, self.clipnorm) for g, i in pairs]
         if self.global_clipnorm:
             return clip_by_global_norm(grads, self.global_clipnorm)
         if self.clipvalue:
