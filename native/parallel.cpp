@@ -18,6 +18,9 @@
 #if !defined(_WIN32)
 #include <pthread.h>
 #endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 namespace recurra {
 
@@ -26,6 +29,7 @@ namespace {
 constexpr int kMaxThreads = 256;
 constexpr double kFlopsPerThread = 1e6;  // about 20 us: below, waking another thread costs more than it saves
 constexpr size_t kScratchKept = size_t(64) << 20;
+constexpr size_t kHugePage = size_t(2) << 20;
 constexpr auto kSpin = std::chrono::microseconds(50);  // before a worker without work sleeps
 
 inline void pause_briefly() {
@@ -35,6 +39,8 @@ inline void pause_briefly() {
   asm volatile("yield");
 #endif
 }
+
+std::align_val_t alignment(size_t bytes) { return std::align_val_t(bytes >= 2 * kHugePage ? kHugePage : 64); }
 
 // Spins until `ready()`; gives the processor away now and then, because there may be more threads than processors.
 template <typename Ready>
@@ -231,7 +237,7 @@ int get_num_threads() {
 Scratch::~Scratch() { release(); }
 
 void Scratch::release() {
-  if (memory_) ::operator delete(memory_, std::align_val_t(64));
+  if (memory_) ::operator delete(memory_, alignment(bytes_));
   memory_ = nullptr;
   bytes_ = 0;
 }
@@ -241,8 +247,12 @@ void* Scratch::get(size_t bytes) {
   const bool too_large = bytes_ > kScratchKept && bytes < kScratchKept / 4;
   if (too_small || too_large) {
     release();
-    memory_ = ::operator new(bytes, std::align_val_t(64));
+    memory_ = ::operator new(bytes, alignment(bytes));
     bytes_ = bytes;
+#if defined(__linux__)
+    // Steps of a sequence lie pages apart: with pages of 4 KB a forward GRU (64, 168, 1, 128) took a quarter longer.
+    if (bytes >= 2 * kHugePage) madvise(memory_, bytes, MADV_HUGEPAGE);
+#endif
   }
   return memory_;
 }
