@@ -175,15 +175,14 @@ struct GradientProduct {
       const GradientPart<T>& p = part[i];
       for (int64_t j = 0; j < p.count;) {
         const int64_t run = smaller(p.count - j, kGemmRows - row % kGemmRows);
-        pack_run(packed + row / kGemmRows * depth * kGemmRows + row % kGemmRows, p, j, run, first, depth, N);
+        pack_run(packed + row / kGemmRows * depth * kGemmRows + row % kGemmRows, p, j, run, first, depth);
         row += run;
         j += run;
       }
     }
   }
 
-  static void pack_run(T* to, const GradientPart<T>& p, int64_t j, int64_t run, int64_t first, int64_t depth,
-                       int64_t N) {
+  void pack_run(T* to, const GradientPart<T>& p, int64_t j, int64_t run, int64_t first, int64_t depth) const {
     if (!p.source) {
       for (int64_t k = 0; k < depth; ++k) to[k * kGemmRows] = T(1);
       return;

@@ -170,7 +170,7 @@ struct GruForward {
     const V h_prev = load_rows<V>(buffers.h(step) + at, H, lanes);
     const V h = fma(update, h_prev, (V::set(T(1)) - update) * candidate);
     store_rows(h, buffers.h(step + 1) + at, H, lanes);
-    put_output(s, n, step, u * L, lanes, 0, h, false);
+    put_output(s, n, step, u * L, lanes, output_row(s), h, false);
   }
 
   // A masked step.
@@ -178,7 +178,7 @@ struct GruForward {
     const int64_t at = n * s.H + u * L, lanes = kernel.lanes(u);
     const Vec<T> h = load_lanes(buffers.h(step) + at, lanes);
     store_lanes(h, buffers.h(step + 1) + at, lanes);
-    put_output(s, n, step, u * L, lanes, 0, h, true);
+    put_output(s, n, step, u * L, lanes, output_row(s), h, true);
   }
 };
 
@@ -186,10 +186,10 @@ template <typename T>
 void gru_forward(const SequenceForward<T>& s) {
   if (s.activation == Function::tanh && s.recurrent_activation == Function::sigmoid) {
     GruForward<T, TanhSigmoid> cell(s, {});
-    run_forward(s, cell, 4);
+    run_forward(s, cell, 4, !s.reset_after);
   } else {
     GruForward<T, NamedActivations> cell(s, {s.activation, s.recurrent_activation});
-    run_forward(s, cell, 4);
+    run_forward(s, cell, 4, !s.reset_after);
   }
 }
 

@@ -94,7 +94,7 @@ struct LstmForward {
     }
     store_rows(c, c_to(buffers, step) + at, H, lanes);
     store_rows(h, buffers.h(step + 1) + at, H, lanes);
-    put_output(s, n, step, unit, lanes, 0, h, false);
+    put_output(s, n, step, unit, lanes, output_row(s), h, false);
   }
 
   // A masked step.
@@ -103,7 +103,7 @@ struct LstmForward {
     store_lanes(load_lanes(c_from(buffers, step) + at, lanes), c_to(buffers, step) + at, lanes);
     const Vec<T> h = load_lanes(buffers.h(step) + at, lanes);
     store_lanes(h, buffers.h(step + 1) + at, lanes);
-    put_output(s, n, step, unit, lanes, 0, h, true);
+    put_output(s, n, step, unit, lanes, output_row(s), h, true);
   }
 };
 

@@ -178,34 +178,40 @@ RECURRA_INLINE void for_rows_in_lockstep(Range rows, bool masked, F f) {
   for (; n < rows.end; ++n) f.template operator()<Vec<T>>(n);
 }
 
-// Writes the output of one step, h; at a masked step the output before it, or zero. Its vectors are those of row n from
-// `unit` on, `along` = L, or of `unit` in rows from n on, `along` = 0.
+// How far the outputs of one step lie apart from row to row.
+template <typename T>
+RECURRA_INLINE int64_t output_row(const SequenceForward<T>& s) {
+  return s.return_sequences ? s.T_ * s.H : s.H;
+}
+
+// Writes the output of one step, h, from row n and `unit` on, its vectors `stride` apart; at a masked step the output
+// before it, or zero.
 template <typename V, typename T>
 RECURRA_INLINE void put_output(const SequenceForward<T>& s, int64_t n, int64_t step, int64_t unit, int64_t lanes,
-                               int64_t along, V h, bool masked) {
+                               int64_t stride, V h, bool masked) {
   const V zero = V::set(T(0));
   if (s.return_sequences) {
-    const int64_t stride = along ? along : s.T_ * s.H;
     T* y = s.y + (n * s.T_ + step) * s.H + unit;
     if (masked) h = s.zero_output_for_mask || step == 0 ? zero : load_rows<V>(y - s.H, stride, lanes);
     store_rows(h, y, stride, lanes);
   } else if (s.mask ? !masked || s.zero_output_for_mask : step == s.T_ - 1) {
-    store_rows(masked ? zero : h, s.y + n * s.H + unit, along ? along : s.H, lanes);
+    store_rows(masked ? zero : h, s.y + n * s.H + unit, stride, lanes);
   }
 }
 
-// Buffers of a forward run: the caller's where backward will follow, else two steps' worth of scratch.
+// Buffers of a forward run: the caller's where backward will follow, else scratch: two steps' worth of states, and one
+// of gates if the cell reads them again.
 template <typename T>
 struct ForwardBuffers {
   T *gates, *hs;
   int64_t gates_step, size;  // size = N * H
   bool keep, distant;
 
-  void take(Arena& arena, const SequenceForward<T>& s, int64_t slots) {
+  void take(Arena& arena, const SequenceForward<T>& s, int64_t slots, bool rereads_gates) {
     size = s.N * s.H;
     keep = s.hs != nullptr;
     gates_step = keep ? slots * size : 0;
-    gates = keep ? s.gates : arena.take<T>(slots * size);
+    gates = keep ? s.gates : arena.take<T>(rereads_gates ? slots * size : 0);
     hs = keep ? s.hs : arena.take<T>(2 * size);
     distant = keep && slots * s.T_ * size * static_cast<int64_t>(sizeof(T)) > kCache;
   }
@@ -235,17 +241,18 @@ RECURRA_INLINE void copy_or_zero(T* to, const T* from, int64_t count) {
 
 // The loop of every cell. `Cell` packs its weights and computes step by step what a member owns:
 //   take(arena), pack(member), step(member, split, buffers, step, rows, blocks)
+// `slots`: blocks of H in its gate buffer.
 template <typename T, typename Cell>
-void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots) {
+void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool rereads_gates = false) {
   const int64_t blocks = ceil_div(s.H, Vec<T>::lanes);
   const int64_t weights = (s.D + s.H) * s.H * Cell::kGates;
   const Split split = split_sequence(s.N, s.T_, blocks, static_cast<double>(weights), weights * sizeof(T));
   ForwardBuffers<T> buffers;
   Arena arena;
-  buffers.take(arena, s, slots);
+  buffers.take(arena, s, slots, rereads_gates);
   cell.take(arena);
   arena.allocate();
-  buffers.take(arena, s, slots);
+  buffers.take(arena, s, slots, rereads_gates);
   cell.take(arena);
 
   copy_or_zero(buffers.h(0), s.h0, buffers.size);

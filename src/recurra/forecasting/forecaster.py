@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the c
 MOST_WINDOWS = 1500  # windows that a network is trained on; more are thinned out evenly
 LONGEST_LOOKBACK = 96
 ASSET = "assets/recurra_forecaster.json"
+LARGEST_SETTINGS = 2**28  # bytes
 
 
 def fewest_values(horizon: int) -> int:
@@ -299,11 +299,8 @@ class Forecaster:
 
         model = keras_file.load_model(path, compile=False)
         try:
-            with zipfile.ZipFile(path) as archive:
-                entry = archive.getinfo(ASSET)
-                if entry.file_size > 2**28:
-                    raise FileFormatError(expected(Path(path).name, "settings below 256 MB", entry.file_size))
-                state = json.loads(archive.read(entry))
+            with open(path, "rb") as file:
+                state = json.loads(keras_file.open_archive(file, Path(path).name).read(ASSET, LARGEST_SETTINGS))
             forecaster = cls(**state["options"])
             settings = state["settings"]
             forecaster._settings = Settings(**(settings | {"quantiles": tuple(settings["quantiles"])}))

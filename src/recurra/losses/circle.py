@@ -8,6 +8,7 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra.losses.base import LossFunctionWrapper
+from recurra.losses.functions import logsumexp
 
 
 def _terms(
@@ -29,12 +30,6 @@ def _terms(
     drepel = gamma * np.where(weight > 0, 2 * distance - 2, 0)
     moving = raw > 0
     return np.where(same, attract, -np.inf), np.where(other, repel, -np.inf), dattract * moving, drepel * moving
-
-
-def _logsumexp(x: np.ndarray) -> np.ndarray:
-    top = x.max(axis=1, keepdims=True)
-    safe = np.where(np.isfinite(top), top, 0)
-    return (safe + ops.log(ops.exp(x - safe).sum(axis=1, keepdims=True)))[:, 0]
 
 
 def circle(
@@ -61,7 +56,8 @@ def circle(
     """
     y_pred = np.asarray(y_pred)
     attract, repel, _, _ = _terms(y_true, y_pred, ref_labels, ref_embeddings, remove_diagonal, gamma, margin)
-    return ops.activation_forward("softplus", _logsumexp(attract) + _logsumexp(repel)).astype(y_pred.dtype)
+    exponents = logsumexp(attract, axis=1) + logsumexp(repel, axis=1)
+    return ops.activation_forward("softplus", exponents).astype(y_pred.dtype)
 
 
 @saving.builtin("keras.losses")
@@ -98,7 +94,7 @@ class Circle(LossFunctionWrapper):
         attract, repel, dattract, drepel = _terms(
             y_true, y_pred, None, None, k["remove_diagonal"], k["gamma"], k["margin"]
         )
-        a, r = _logsumexp(attract)[:, None], _logsumexp(repel)[:, None]
+        a, r = logsumexp(attract, axis=1)[:, None], logsumexp(repel, axis=1)[:, None]
         paired = np.isfinite(a) & np.isfinite(r)
         a, r = np.where(paired, a, 0), np.where(paired, r, 0)
         by_distance = ops.exp(attract - a) * dattract + ops.exp(repel - r) * drepel

@@ -9,15 +9,9 @@ import numpy as np
 from recurra import ops, saving
 from recurra._checks import expected
 from recurra.losses.base import LossFunctionWrapper
+from recurra.losses.functions import logsumexp
 
 BLANK = 0  # the class that stands for no label, and pads the rows of y_true
-
-
-def _logsumexp(*terms: np.ndarray) -> np.ndarray:
-    stacked = np.stack(terms)
-    top = stacked.max(axis=0)
-    safe = np.where(np.isfinite(top), top, 0)
-    return safe + ops.log(ops.exp(stacked - safe).sum(axis=0))
 
 
 def _moved(states: np.ndarray, steps: int) -> np.ndarray:
@@ -62,7 +56,7 @@ class _Lattice:
         for t in range(1, alpha.shape[1]):
             before = alpha[:, t - 1]
             jumped = np.where(self.jumps, _moved(before, 2), -np.inf)
-            alpha[:, t] = _logsumexp(before, _moved(before, 1), jumped) + self.emitted[:, t]
+            alpha[:, t] = logsumexp(np.stack([before, _moved(before, 1), jumped]), axis=0) + self.emitted[:, t]
         return alpha
 
     def backward(self) -> np.ndarray:
@@ -72,7 +66,7 @@ class _Lattice:
         for t in range(beta.shape[1] - 2, -1, -1):
             after = beta[:, t + 1] + self.emitted[:, t + 1]
             jumped = _moved(np.where(self.jumps, after, -np.inf), -2)
-            beta[:, t] = _logsumexp(after, _moved(after, -1), jumped)
+            beta[:, t] = logsumexp(np.stack([after, _moved(after, -1), jumped]), axis=0)
         return beta
 
     def _ends(self) -> np.ndarray:
@@ -82,7 +76,7 @@ class _Lattice:
 
     def log_likelihood(self, alpha: np.ndarray) -> np.ndarray:
         """Returns the log probability (N,) of the labels."""
-        return _logsumexp(*np.where(self._ends(), alpha[:, -1], -np.inf).T)
+        return logsumexp(np.where(self._ends(), alpha[:, -1], -np.inf).T, axis=0)
 
 
 def _gradient(y_true: Any, y_pred: Any) -> np.ndarray:

@@ -40,6 +40,13 @@ def arrays(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     return match_ranks(y_true.astype(y_pred.dtype, copy=False), y_pred)
 
 
+def logsumexp(x: np.ndarray, axis: int) -> np.ndarray:
+    """Returns log(sum(exp(x))) over an axis; minus infinity where all of it is."""
+    top = x.max(axis=axis, keepdims=True)
+    safe = np.where(np.isfinite(top), top, 0)
+    return (safe + ops.log(ops.exp(x - safe).sum(axis=axis, keepdims=True))).squeeze(axis)
+
+
 def match_ranks(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns both arrays, a last axis of one added or removed where their ranks differ by one."""
     if one.ndim == other.ndim + 1 and one.shape[-1] == 1:

@@ -56,8 +56,8 @@ class CompiledLosses:
         """Makes the losses called "crossentropy": which one is meant depends on the shapes of the first batch."""
         for position, late in enumerate(self._by_shape):
             if late:
-                kind = _kind(np.shape(targets[position]), np.shape(outputs[position]))
-                self.losses[position] = losses.as_loss(_CROSSENTROPIES[kind])
+                name = _crossentropy_for(np.shape(targets[position]), np.shape(outputs[position]))
+                self.losses[position] = losses.as_loss(name)
                 self._by_shape[position] = False
 
     def values_and_gradients(
@@ -177,7 +177,7 @@ def _make_metric(entry: Any, target: Any, output: Any) -> tuple[Metric, str]:
     if isinstance(entry, str) and entry.lower() in ("accuracy", "acc"):
         return _accuracy_for(np.shape(target), np.shape(output)), entry
     if isinstance(entry, str) and entry.lower() in ("crossentropy", "ce"):
-        return _crossentropy_for(np.shape(target), np.shape(output)), entry
+        return metrics.get(_crossentropy_for(np.shape(target), np.shape(output))), entry
     found = metrics.get(entry)
     if isinstance(found, Metric):
         return found, entry if isinstance(entry, str) else found.name
@@ -200,16 +200,10 @@ def _accuracy_for(target: tuple[int, ...], output: tuple[int, ...]) -> Metric:
     }[_kind(target, output)]()
 
 
-_CROSSENTROPIES = {
-    "binary": "binary_crossentropy",
-    "sparse": "sparse_categorical_crossentropy",
-    "categorical": "categorical_crossentropy",
-}
-
-
-def _crossentropy_for(target: tuple[int, ...], output: tuple[int, ...]) -> Metric:
+def _crossentropy_for(target: tuple[int, ...], output: tuple[int, ...]) -> str:
+    """Returns the name, that of the loss and of the metric."""
     return {
-        "binary": metrics.BinaryCrossentropy,
-        "sparse": metrics.SparseCategoricalCrossentropy,
-        "categorical": metrics.CategoricalCrossentropy,
-    }[_kind(target, output)]()
+        "binary": "binary_crossentropy",
+        "sparse": "sparse_categorical_crossentropy",
+        "categorical": "categorical_crossentropy",
+    }[_kind(target, output)]
