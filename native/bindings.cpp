@@ -72,19 +72,19 @@ SequenceForward<T> forward_arguments(Cell cell, const SequenceOptions& o, const 
 template <typename T>
 SequenceBackward<T> backward_arguments(Cell cell, const SequenceOptions& o, const Maybe<T>& dx, const Array<T>& dh,
                                        const Maybe<T>& dkernel, const Maybe<T>& drecurrent, const Maybe<T>& dbias,
-                                       const Array<T>& gates, const Maybe<const T>& dy, const Input<T>& hs,
+                                       const Maybe<const T>& gates, const Maybe<const T>& dy, const Input<T>& hs,
                                        const Input<T>& x, const Input<T>& kernel, const Input<T>& recurrent,
                                        const Mask& mask) {
   SequenceBackward<T> s{};
   set_common<SequenceBackward<T>, T>(s, cell, o, x, kernel, recurrent, mask);
   const int64_t weight_gates = gates_of(cell);
-  const int64_t slots = cell == Cell::simple_rnn ? 1 : 4;
   s.dx = data(dx, {s.N, s.T_, s.D}, "dx must be (N, T, D)");
   s.dh = data(dh, {s.N, s.H}, "dh must be (N, H)");
   s.dkernel = data(dkernel, {s.D, weight_gates * s.H}, "dkernel must be (D, G*H)");
   s.drecurrent = data(drecurrent, {s.H, weight_gates * s.H}, "drecurrent_kernel must be (H, G*H)");
   s.dbias = bias_data(dbias, cell, s.reset_after, s.H);
-  s.gates = data(gates, {s.T_, s.N, slots * s.H}, "gates must be (T, N, slots * H)");
+  s.gates = data(gates, {s.T_, s.N, 4 * s.H}, "gates must be (T, N, 4H)");
+  require((cell == Cell::simple_rnn) == (s.gates == nullptr), "LSTM and GRU need gates");
   s.dy = output_data(dy, s.return_sequences, s.N, s.T_, s.H);
   s.hs = data(hs, {s.T_ + 1, s.N, s.H}, "hs must be (T + 1, N, H)");
   return s;
@@ -108,17 +108,18 @@ void define_sequences(nb::module_& m) {
 
   m.def(
       "simple_rnn_backward",
-      [](Maybe<T> dx, Array<T> dh, Maybe<T> dkernel, Maybe<T> drecurrent_kernel, Maybe<T> dbias, Array<T> dz,
-         Maybe<const T> dy, Input<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel, Mask mask,
-         int activation, bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
+      [](Maybe<T> dx, Array<T> dh, Maybe<T> dkernel, Maybe<T> drecurrent_kernel, Maybe<T> dbias, Maybe<const T> dy,
+         Input<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel, Mask mask, int activation,
+         bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
         const SequenceOptions o =
             sequence_options(activation, 0, false, go_backwards, zero_output_for_mask, return_sequences);
-        const SequenceBackward<T> s = backward_arguments<T>(Cell::simple_rnn, o, dx, dh, dkernel, drecurrent_kernel,
-                                                            dbias, dz, dy, hs, x, kernel, recurrent_kernel, mask);
+        const SequenceBackward<T> s =
+            backward_arguments<T>(Cell::simple_rnn, o, dx, dh, dkernel, drecurrent_kernel, dbias, std::nullopt, dy, hs,
+                                  x, kernel, recurrent_kernel, mask);
         compute(flops(s), [&] { kernels().of<T>().simple_rnn_backward(s); });
       },
-      "dx"_a.none(), "dh"_a, "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "dz"_a, "dy"_a.none(),
-      "hs"_a, "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "activation"_a, "go_backwards"_a,
+      "dx"_a.none(), "dh"_a, "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "dy"_a.none(), "hs"_a,
+      "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "activation"_a, "go_backwards"_a,
       "zero_output_for_mask"_a, "return_sequences"_a);
 
   m.def(
@@ -144,7 +145,7 @@ void define_sequences(nb::module_& m) {
   m.def(
       "lstm_backward",
       [](Maybe<T> dx, Array<T> dh, Array<T> dc, Maybe<T> dkernel, Maybe<T> drecurrent_kernel, Maybe<T> dbias,
-         Array<T> gates, Maybe<const T> dy, Input<T> hs, Input<T> cs, Input<T> x, Input<T> kernel,
+         Maybe<const T> dy, Input<T> gates, Input<T> hs, Input<T> cs, Input<T> x, Input<T> kernel,
          Input<T> recurrent_kernel, Mask mask, int activation, int recurrent_activation, bool go_backwards,
          bool zero_output_for_mask, bool return_sequences) {
         const SequenceOptions o = sequence_options(activation, recurrent_activation, false, go_backwards,
@@ -155,8 +156,8 @@ void define_sequences(nb::module_& m) {
         s.cs = data(cs, {s.T_ + 1, s.N, s.H}, "cs must be (T + 1, N, H)");
         compute(flops(s), [&] { kernels().of<T>().lstm_backward(s); });
       },
-      "dx"_a.none(), "dh"_a, "dc"_a, "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "gates"_a,
-      "dy"_a.none(), "hs"_a, "cs"_a, "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "activation"_a,
+      "dx"_a.none(), "dh"_a, "dc"_a, "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "dy"_a.none(),
+      "gates"_a, "hs"_a, "cs"_a, "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "activation"_a,
       "recurrent_activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
 
   m.def(
@@ -176,8 +177,8 @@ void define_sequences(nb::module_& m) {
 
   m.def(
       "gru_backward",
-      [](Maybe<T> dx, Array<T> dh, Maybe<T> dkernel, Maybe<T> drecurrent_kernel, Maybe<T> dbias, Array<T> gates,
-         Maybe<const T> dy, Input<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel, Mask mask,
+      [](Maybe<T> dx, Array<T> dh, Maybe<T> dkernel, Maybe<T> drecurrent_kernel, Maybe<T> dbias, Maybe<const T> dy,
+         Input<T> gates, Input<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel, Mask mask,
          bool reset_after, int activation, int recurrent_activation, bool go_backwards, bool zero_output_for_mask,
          bool return_sequences) {
         const SequenceOptions o = sequence_options(activation, recurrent_activation, reset_after, go_backwards,
@@ -186,8 +187,8 @@ void define_sequences(nb::module_& m) {
                                                             gates, dy, hs, x, kernel, recurrent_kernel, mask);
         compute(flops(s), [&] { kernels().of<T>().gru_backward(s); });
       },
-      "dx"_a.none(), "dh"_a, "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "gates"_a,
-      "dy"_a.none(), "hs"_a, "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "reset_after"_a, "activation"_a,
+      "dx"_a.none(), "dh"_a, "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "dy"_a.none(),
+      "gates"_a, "hs"_a, "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "reset_after"_a, "activation"_a,
       "recurrent_activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
 }
 

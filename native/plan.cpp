@@ -71,7 +71,7 @@ void RecurrentLayer<T>::lay_out(Layout<T>& layout, int64_t batch, int64_t x_size
   y = layout.take(N * output_size(x_size));
   h = layout.take(states);
   c = layout.take(is_lstm ? states : 0);
-  gates = layout.take(timesteps * (cell == Cell::simple_rnn ? 1 : 4) * states);
+  gates = layout.take(cell == Cell::simple_rnn ? 0 : timesteps * 4 * states);
   hs = layout.take((timesteps + 1) * states);
   cs = layout.take(is_lstm ? (timesteps + 1) * states : 0);
 }

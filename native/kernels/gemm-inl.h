@@ -17,6 +17,11 @@ constexpr int kGemmColumns = 4;
 constexpr int kTileRows[] = {0, 8, 6, 4, 3};
 constexpr int kGemmColumns = 2;
 #endif
+#if defined(RECURRA_SIMD_AVX512)
+constexpr bool kCheapMasks = true;  // to move a few lanes takes no longer than to move all
+#else
+constexpr bool kCheapMasks = false;
+#endif
 constexpr int kMaxRows = 8;
 constexpr int kMaxColumns = 4;
 constexpr int kGemmRows = 6;  // == kTileRows[kGemmColumns]
@@ -43,14 +48,17 @@ struct Tile {
   int64_t init_row[kMaxColumns];  // own content
 };
 
-template <typename T, int R, int C>
+// Whole: no vector has lanes to leave out, which saves a test for each of the loads and stores.
+template <typename T, int R, int C, bool Whole>
 void tile_kernel(const Tile<T>& tile) {
   using V = Vec<T>;
   V sum[R][C];
   RECURRA_UNROLL for (int c = 0; c < C; ++c) {
+    const T* init = tile.init[c];
+    const int64_t init_row = tile.init_row[c], lanes = Whole ? V::lanes : tile.lanes[c];
     RECURRA_UNROLL for (int r = 0; r < R; ++r) {
-      const T* from = tile.init[c] ? tile.init[c] + r * tile.init_row[c] : tile.rows[r] + tile.columns[c];
-      sum[r][c] = load_lanes(from, tile.lanes[c]);
+      const T* from = init ? init + r * init_row : tile.rows[r] + tile.columns[c];
+      sum[r][c] = Whole ? V::load(from) : load_lanes(from, lanes);
     }
   }
   for (int i = 0; i < tile.stretches; ++i) {
@@ -70,30 +78,48 @@ void tile_kernel(const Tile<T>& tile) {
     }
   }
   RECURRA_UNROLL for (int c = 0; c < C; ++c) {
-    RECURRA_UNROLL for (int r = 0; r < R; ++r) store_lanes(sum[r][c], tile.rows[r] + tile.columns[c], tile.lanes[c]);
+    const int64_t column = tile.columns[c], lanes = Whole ? V::lanes : tile.lanes[c];
+    RECURRA_UNROLL for (int r = 0; r < R; ++r) {
+      if constexpr (Whole) {
+        sum[r][c].store(tile.rows[r] + column);
+      } else {
+        store_lanes(sum[r][c], tile.rows[r] + column, lanes);
+      }
+    }
   }
 }
 
-template <typename T, int C>
+template <typename T, int C, bool Whole>
 RECURRA_INLINE void run_rows(const Tile<T>& tile, int64_t rows) {
   constexpr int most = kTileRows[C];
   switch (rows) {
     case 1:
-      return tile_kernel<T, 1, C>(tile);
+      return tile_kernel<T, 1, C, Whole>(tile);
     case 2:
-      return tile_kernel<T, 2, C>(tile);
+      return tile_kernel<T, 2, C, Whole>(tile);
     case 3:
-      return tile_kernel<T, 3, C>(tile);
+      return tile_kernel<T, 3, C, Whole>(tile);
     case 4:
-      return tile_kernel < T, most<4 ? most : 4, C>(tile);
+      return tile_kernel < T, most<4 ? most : 4, C, Whole>(tile);
     case 5:
-      return tile_kernel < T, most<5 ? most : 5, C>(tile);
+      return tile_kernel < T, most<5 ? most : 5, C, Whole>(tile);
     case 6:
-      return tile_kernel < T, most<6 ? most : 6, C>(tile);
+      return tile_kernel < T, most<6 ? most : 6, C, Whole>(tile);
     case 7:
-      return tile_kernel < T, most<7 ? most : 7, C>(tile);
+      return tile_kernel < T, most<7 ? most : 7, C, Whole>(tile);
     default:
-      return tile_kernel<T, most, C>(tile);
+      return tile_kernel<T, most, C, Whole>(tile);
+  }
+}
+
+template <typename T, int C>
+RECURRA_INLINE void run_columns(const Tile<T>& tile, int64_t rows) {
+  bool whole = true;
+  for (int c = 0; c < C; ++c) whole = whole && tile.lanes[c] == Vec<T>::lanes;
+  if (whole) {
+    run_rows<T, C, true>(tile, rows);
+  } else {
+    run_rows<T, C, false>(tile, rows);
   }
 }
 
@@ -102,13 +128,13 @@ template <typename T>
 void run_tile(const Tile<T>& tile, int64_t rows, int64_t columns) {
   switch (columns) {
     case 1:
-      return run_rows<T, 1>(tile, rows);
+      return run_columns<T, 1>(tile, rows);
     case 2:
-      return run_rows<T, 2>(tile, rows);
+      return run_columns<T, 2>(tile, rows);
     case 3:
-      return run_rows<T, 3>(tile, rows);
+      return run_columns<T, 3>(tile, rows);
     default:
-      return run_rows<T, 4>(tile, rows);
+      return run_columns<T, 4>(tile, rows);
   }
 }
 
@@ -143,17 +169,23 @@ struct GradientPart {
   int64_t out_row;
 };
 
-// out += a^T @ dz over rows (step, n) in ascending order: the gradient of weights and biases.
-//   dz (steps * N, ...) rows dz_row apart, its columns dz_column .. + columns; out columns from out_column.
+// out = or += a^T @ dz over rows (step, n) in ascending order: the gradient of weights and biases.
+//
+// dz lies in column blocks of `depth` rows each, as the tile kernel reads them; `pack` brings a, so many rows at once,
+// into tiles of kGemmRows columns: element (j, k) at packed[(j / 6 * depth + k) * 6 + j % 6].
 template <typename T>
 struct GradientProduct {
   static constexpr int kParts = 5;
   static constexpr int64_t kDepth = 256;  // rows at once: a block of dz of 256 * 64 floats and of a stay in L2
   GradientPart<T> part[kParts];
   int parts = 0;
-  int64_t N;
-  const T* dz;
-  int64_t dz_row, dz_column, out_column, columns;
+  int64_t N;          // rows of one step
+  int64_t depth = 0;  // rows that dz and packed have room for
+  const T* dz = nullptr;
+  T* packed = nullptr;
+  bool shares = false;              // packed is another product's, whose first rows are all of this one's
+  int64_t width;                    // columns of one slot, whose last block may be ragged
+  int64_t first, count, first_out;  // slots of dz, and where the first of them goes in `out`
 
   void add(GradientPart<T> p) {
     if (p.out && p.count) part[parts++] = p;
@@ -163,78 +195,70 @@ struct GradientProduct {
     for (int i = 0; i < parts; ++i) total += part[i].count;
     return total;
   }
-  // Elements of memory that `run` needs for so many rows of dz.
-  int64_t scratch_size(int64_t dz_rows) const {
-    return smaller(kDepth, dz_rows) * (ceil_div(rows(), kGemmRows) * kGemmRows + kGemmColumns * Vec<T>::lanes);
-  }
+  int64_t packed_size() const { return shares ? 0 : depth * ceil_div(rows(), kGemmRows) * kGemmRows; }
 
-  // a -> tiles of kGemmRows rows: element (j, k) at packed[(j / 6 * depth + k) * 6 + j % 6].
-  void pack_rows(T* packed, int64_t first, int64_t depth) const {
+  // Packs rows `own` of each of the steps begin .. end, the first of which is row 0.
+  void pack(int64_t begin, int64_t end, Range own) const {
+    if (shares) return;
     int64_t row = 0;
     for (int i = 0; i < parts; ++i) {
-      const GradientPart<T>& p = part[i];
-      for (int64_t j = 0; j < p.count;) {
-        const int64_t run = smaller(p.count - j, kGemmRows - row % kGemmRows);
-        pack_run(packed + row / kGemmRows * depth * kGemmRows + row % kGemmRows, p, j, run, first, depth);
+      for (int64_t j = 0; j < part[i].count;) {
+        const int64_t run = smaller(part[i].count - j, kGemmRows - row % kGemmRows);
+        pack_run(packed + row / kGemmRows * depth * kGemmRows + row % kGemmRows, part[i], j, run, begin, end, own);
         row += run;
         j += run;
       }
     }
   }
 
-  void pack_run(T* to, const GradientPart<T>& p, int64_t j, int64_t run, int64_t first, int64_t depth) const {
-    if (!p.source) {
-      for (int64_t k = 0; k < depth; ++k) to[k * kGemmRows] = T(1);
-      return;
-    }
-    int64_t step = first / N, n = first % N;
-    for (int64_t k = 0; k < depth;) {
-      const T* from = p.source + step * p.step_stride + n * p.row_stride + j;
-      const int64_t end = smaller(depth, k + N - n);
-      for (; k < end; ++k, from += p.row_stride, to += kGemmRows) {
-        if (run == kGemmRows) {
+  void pack_run(T* packed_run, const GradientPart<T>& p, int64_t j, int64_t run, int64_t begin, int64_t end,
+                Range own) const {
+    for (int64_t step = begin; step < end; ++step) {
+      T* to = packed_run + ((step - begin) * N + own.begin) * kGemmRows;
+      const T* from = p.source + step * p.step_stride + own.begin * p.row_stride + j;
+      for (int64_t n = own.begin; n < own.end; ++n, from += p.row_stride, to += kGemmRows) {
+        if (!p.source) {
+          *to = T(1);
+        } else if (kCheapMasks) {
+          Vec<T>::load_part(from, run).store_part(to, run);
+        } else if (run == kGemmRows) {
           std::memcpy(to, from, kGemmRows * sizeof(T));
         } else {
           for (int64_t q = 0; q < run; ++q) to[q] = from[q];
         }
       }
-      n = 0;
-      ++step;
     }
   }
 
   T* out_row(int64_t row) const {
     int i = 0;
     while (row >= part[i].count) row -= part[i++].count;
-    return part[i].out + row * part[i].out_row + out_column;
+    return part[i].out + row * part[i].out_row + first_out * width;
   }
 
-  // This member's columns, over rows begin .. end of dz.
-  void run(const Member& member, T* memory, int64_t begin, int64_t end) const {
+  // This member's columns, over so many packed rows. `fresh`: what stands in `out` counts as zero.
+  void run(const Member& member, int64_t packed_rows, bool fresh) const {
     constexpr int L = Vec<T>::lanes;
-    const int64_t M = rows();
-    const Range blocks = part_of(ceil_div(columns, L), member.index, member.count);
-    if (M == 0 || blocks.begin == blocks.end) return;
-    T* packed_b = memory;
-    T* packed_a = memory + kGemmColumns * L * smaller(kDepth, end - begin);
-    for_row_tiles({begin, end}, kDepth, [&](int64_t first, int64_t depth) {
-      pack_rows(packed_a, first, depth);
-      for_column_groups(blocks, kGemmColumns, [&](int64_t block, int64_t count) {
+    const int64_t M = rows(), blocks = ceil_div(width, L);
+    const Range own = part_of(count * blocks, member.index, member.count);
+    if (M == 0) return;
+    for_row_tiles({0, packed_rows}, kDepth, [&](int64_t k, int64_t K) {
+      for_column_groups(own, kGemmColumns, [&](int64_t block, int64_t columns) {
         Tile<T> tile;
         tile.stretches = 1;
-        tile.stretch[0] = {packed_a, 1, kGemmRows, packed_b, L, depth * L, depth};
-        for (int64_t c = 0; c < count; ++c) {
-          const int64_t column = (block + c) * L;
-          tile.columns[c] = column;
-          tile.lanes[c] = smaller(L, columns - column);
-          tile.init[c] = nullptr;
-          pack_block(packed_b + c * depth * L, dz + first * dz_row + dz_column + column, depth, dz_row, tile.lanes[c]);
+        tile.stretch[0] = {nullptr, 1, kGemmRows, dz + ((first * blocks + block) * depth + k) * L, L, depth * L, K};
+        for (int64_t c = 0; c < columns; ++c) {
+          const int64_t slot = (block + c) / blocks, column = (block + c) % blocks * L;
+          tile.columns[c] = slot * width + column;
+          tile.lanes[c] = smaller(L, width - column);
+          tile.init[c] = fresh && k == 0 ? kZeros<T> : nullptr;
+          tile.init_row[c] = 0;
         }
         for (int64_t row = 0; row < M; row += kGemmRows) {
           const int64_t height = smaller(kGemmRows, M - row);
-          tile.stretch[0].a = packed_a + row * depth;
+          tile.stretch[0].a = packed + (row * depth) + k * kGemmRows;
           for (int64_t r = 0; r < height; ++r) tile.rows[r] = out_row(row + r);
-          run_tile(tile, height, count);
+          run_tile(tile, height, columns);
         }
       });
     });
@@ -280,28 +304,53 @@ void pack_matrix(const Member& member, T* packed, const T* b, int64_t K, int64_t
 }
 
 template <typename T>
+void transposed_product(const Matmul<T>& m, int team) {
+  constexpr int L = Vec<T>::lanes;
+  const int64_t blocks = ceil_div(m.N, L);
+  GradientProduct<T> product;
+  product.N = product.depth = smaller(m.K, GradientProduct<T>::kDepth);
+  product.width = m.N;
+  product.first = product.first_out = 0;
+  product.count = 1;
+  product.add({m.a, product.depth * m.M, m.M, m.M, m.out, m.N});
+  Arena arena;
+  T* dz = nullptr;
+  const auto take = [&] {
+    dz = arena.take<T>(blocks * L * product.depth);
+    product.packed = arena.take<T>(product.packed_size());
+  };
+  take();
+  arena.allocate();
+  take();
+  product.dz = dz;
+  const bool fresh = !m.accumulate && !m.bias && m.K > 0;
+  if (!m.accumulate && !fresh) {
+    for (int64_t i = 0; i < m.M * m.N; ++i) m.out[i] = m.bias ? m.bias[i % m.N] : T(0);
+  }
+  run_members(team, [&](const Member& member) {
+    const Range own = part_of(blocks, member.index, member.count);
+    for (int64_t k = 0; k < m.K; k += product.depth) {
+      const int64_t rows = smaller(product.depth, m.K - k);
+      for (int64_t u = own.begin; u < own.end; ++u) {
+        pack_block(dz + u * product.depth * L, m.b + k * m.N + u * L, rows, m.N, smaller(L, m.N - u * L));
+      }
+      product.pack(k / product.depth, k / product.depth + 1, part_of(rows, member.index, member.count));
+      member.wait();
+      product.run(member, rows, fresh && k == 0);
+      member.wait();
+    }
+  });
+}
+
+template <typename T>
 void matmul(const Matmul<T>& m) {
   constexpr int L = Vec<T>::lanes;
   const double flops = 2.0 * static_cast<double>(m.M) * static_cast<double>(m.N) * static_cast<double>(m.K);
-  Arena arena;
   if (m.transpose_a) {  // the rows of a and b are what is summed over, as in the gradient of weights
-    if (!m.accumulate) {
-      for (int64_t i = 0; i < m.M * m.N; ++i) m.out[i] = m.bias ? m.bias[i % m.N] : T(0);
-    }
-    GradientProduct<T> product;
-    product.N = m.K;
-    product.dz = m.b;
-    product.dz_row = product.columns = m.N;
-    product.dz_column = product.out_column = 0;
-    product.add({m.a, 0, m.M, m.M, m.out, m.N});
-    const int team = static_cast<int>(smaller(team_size(flops), ceil_div(m.N, L)));
-    const int64_t size = product.scratch_size(m.K);
-    arena.take<T>(team * size);
-    arena.allocate();
-    T* memory = arena.take<T>(team * size);
-    run_members(team, [&](const Member& member) { product.run(member, memory + member.index * size, 0, m.K); });
+    transposed_product(m, team_size(flops));
     return;
   }
+  Arena arena;
   const int64_t packed_size = ceil_div(m.N, L) * L * m.K;
   arena.take<T>(packed_size);
   arena.allocate();

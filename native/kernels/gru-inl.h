@@ -57,14 +57,14 @@ struct GruForward {
         for_row_tiles(some, kTileRows[3], [&](int64_t n, int64_t height) {
           gate_products(buffers, sums + (n - some.begin) * 4 * L, step, n, height, u);
         });
-        for_rows_in_lockstep<T>(some, s.mask != nullptr, [&]<typename V>(int64_t n) {
+        for_rows_in_lockstep<T>(some, s.mask != nullptr, kernel.lanes(u), [&]<typename V>(int64_t n, int64_t lanes) {
           const T* z = sums + (n - some.begin) * 4 * L;
           if (!s.reset_after) {
-            reset<V>(buffers, gates, z, step, n, u);
+            reset<V>(buffers, gates, z, step, n, u, lanes);
           } else if (is_masked<T>(s, n, step)) {
-            carry(buffers, step, n, u);
+            carry(buffers, step, n, u, lanes);
           } else {
-            finish<V>(buffers, gates, z, step, n, u);
+            finish<V>(buffers, gates, z, step, n, u, lanes);
           }
         });
       });
@@ -85,11 +85,12 @@ struct GruForward {
         for (int64_t r = 0; r < height; ++r) tile.rows[r] = gates + (n + r) * 4 * s.H;
         run_tile(tile, height, count);
         for (int64_t c = 0; c < count; ++c) {
-          for_rows_in_lockstep<T>({n, n + height}, s.mask != nullptr, [&]<typename V>(int64_t row) {
+          const Range some{n, n + height};
+          for_rows_in_lockstep<T>(some, s.mask != nullptr, tile.lanes[c], [&]<typename V>(int64_t row, int64_t lanes) {
             if (is_masked<T>(s, row, step)) {
-              carry(buffers, step, row, u + c);
+              carry(buffers, step, row, u + c, lanes);
             } else {
-              finish_reset<V>(buffers, gates, step, row, u + c);
+              finish_reset<V>(buffers, gates, step, row, u + c, lanes);
             }
           });
         }
@@ -122,8 +123,8 @@ struct GruForward {
   // reset_after: the gates, the candidate, the new h and the output from the sums.
   template <typename V>
   RECURRA_INLINE void finish(const ForwardBuffers<T>& buffers, T* gates, const T* sums, int64_t step, int64_t n,
-                             int64_t u) const {
-    const int64_t row = 4 * L, lanes = kernel.lanes(u);
+                             int64_t u, int64_t lanes) const {
+    const int64_t row = 4 * L;
     const V update = activate(f.recurrent_activation, load_rows<V>(sums, row, lanes));
     const V reset = activate(f.recurrent_activation, load_rows<V>(sums + L, row, lanes));
     const V hu = load_rows<V>(sums + 3 * L, row, lanes);
@@ -136,14 +137,14 @@ struct GruForward {
       store_rows(candidate, z + 2 * H, 4 * H, lanes);
       store_rows(hu, z + 3 * H, 4 * H, lanes);
     }
-    put_state(buffers, step, n, u, update, candidate);
+    put_state(buffers, step, n, u, lanes, update, candidate);
   }
 
   // Not reset_after: z and r, r * h, and what the candidate's sum begins with, into the gate buffer.
   template <typename V>
   RECURRA_INLINE void reset(const ForwardBuffers<T>& buffers, T* gates, const T* sums, int64_t step, int64_t n,
-                            int64_t u) const {
-    const int64_t H = s.H, row = 4 * L, lanes = kernel.lanes(u);
+                            int64_t u, int64_t lanes) const {
+    const int64_t H = s.H, row = 4 * L;
     const V reset = activate(f.recurrent_activation, load_rows<V>(sums + L, row, lanes));
     T* z = gates + n * 4 * H + u * L;
     store_rows(activate(f.recurrent_activation, load_rows<V>(sums, row, lanes)), z, 4 * H, lanes);
@@ -154,19 +155,19 @@ struct GruForward {
 
   // Not reset_after, behind the candidate's product.
   template <typename V>
-  RECURRA_INLINE void finish_reset(const ForwardBuffers<T>& buffers, T* gates, int64_t step, int64_t n,
-                                   int64_t u) const {
-    const int64_t row = 4 * s.H, lanes = kernel.lanes(u);
+  RECURRA_INLINE void finish_reset(const ForwardBuffers<T>& buffers, T* gates, int64_t step, int64_t n, int64_t u,
+                                   int64_t lanes) const {
+    const int64_t row = 4 * s.H;
     T* z = gates + n * row + u * L;
     const V candidate = activate(f.activation, load_rows<V>(z + 2 * s.H, row, lanes));
     store_rows(candidate, z + 2 * s.H, row, lanes);
-    put_state(buffers, step, n, u, load_rows<V>(z, row, lanes), candidate);
+    put_state(buffers, step, n, u, lanes, load_rows<V>(z, row, lanes), candidate);
   }
 
   template <typename V>
-  RECURRA_INLINE void put_state(const ForwardBuffers<T>& buffers, int64_t step, int64_t n, int64_t u, V update,
-                                V candidate) const {
-    const int64_t H = s.H, at = n * H + u * L, lanes = kernel.lanes(u);
+  RECURRA_INLINE void put_state(const ForwardBuffers<T>& buffers, int64_t step, int64_t n, int64_t u, int64_t lanes,
+                                V update, V candidate) const {
+    const int64_t H = s.H, at = n * H + u * L;
     const V h_prev = load_rows<V>(buffers.h(step) + at, H, lanes);
     const V h = fma(update, h_prev, (V::set(T(1)) - update) * candidate);
     store_rows(h, buffers.h(step + 1) + at, H, lanes);
@@ -174,8 +175,8 @@ struct GruForward {
   }
 
   // A masked step.
-  void carry(const ForwardBuffers<T>& buffers, int64_t step, int64_t n, int64_t u) const {
-    const int64_t at = n * s.H + u * L, lanes = kernel.lanes(u);
+  void carry(const ForwardBuffers<T>& buffers, int64_t step, int64_t n, int64_t u, int64_t lanes) const {
+    const int64_t at = n * s.H + u * L;
     const Vec<T> h = load_lanes(buffers.h(step) + at, lanes);
     store_lanes(h, buffers.h(step + 1) + at, lanes);
     put_output(s, n, step, u * L, lanes, output_row(s), h, true);
@@ -193,7 +194,7 @@ void gru_forward(const SequenceForward<T>& s) {
   }
 }
 
-// Turns the gate buffer into gradients: dz, dr, dhh before the activations, and dhu (reset_after; else rh stays).
+// Slots of dz: those of z, r and the candidate, and with reset_after the candidate's on the side of the state.
 template <typename T, typename Activations>
 struct GruBackward {
   static constexpr int kGates = 3;
@@ -230,81 +231,85 @@ struct GruBackward {
     const int64_t H = s.H, row = 3 * H;
     const GradientPart<T> h{s.hs, s.N * H, H, H, s.drecurrent, row};
     T* recurrent_bias = s.dbias && s.reset_after ? s.dbias + row : nullptr;
-    list[0] = gradient_product(s, 4, 0, 0, 2 * H);
+    list[0] = gradient_product(s, 0, 2, 0);
     list[0].add(h);
+    list[0].add(ones_part(recurrent_bias));
     list[0].add(input_part(s, s.dkernel, row));
     list[0].add(ones_part(s.dbias));
-    list[0].add(ones_part(recurrent_bias));
-    list[1] = gradient_product(s, 4, 2 * H, 2 * H, H);
+    list[1] = gradient_product(s, 2, 1, 2);
     if (!s.reset_after) list[1].add({s.gates + 3 * H, s.N * 4 * H, 4 * H, H, s.drecurrent, row});
     list[1].add(input_part(s, s.dkernel, row));
     list[1].add(ones_part(s.dbias));
     if (!s.reset_after) return 2;
-    list[2] = gradient_product(s, 4, 3 * H, 2 * H, H);
+    list[2] = gradient_product(s, 3, 1, 2);
+    list[2].shares = true;
     list[2].add(h);
     list[2].add(ones_part(recurrent_bias));
     return 3;
   }
 
-  void step(const Member& member, const Split& split, int64_t step, Range rows, Range blocks) const {
+  void step(const Member& member, const Split& split, const GateGradients<T>& dz, int64_t step, Range rows,
+            Range blocks) const {
     const int64_t H = s.H;
-    T* gates = s.gates + step * s.N * 4 * H;
+    const T* rows_of_dz = dz.rows_of(step);
     const auto each = [&](auto f) {
       for (int64_t n = rows.begin; n < rows.end; ++n) {
-        for (int64_t u = blocks.begin; u < blocks.end; ++u) {
-          f(gates + n * 4 * H + u * L, n, n * H + u * L, smaller(L, H - u * L));
-        }
+        for (int64_t u = blocks.begin; u < blocks.end; ++u) f(n, u * L, smaller(L, H - u * L));
       }
     };
     for (int64_t n = rows.begin; n < rows.end; ++n) {
       const bool masked = is_masked<T>(s, n, step);
+      const auto dz_row = dz.at(step, n);
       for_units_in_lockstep<T>(blocks, H, [&]<typename V>(int64_t unit, int64_t lanes) {
-        T* z = gates + n * 4 * H + unit;
         const V doutput = output_gradient<V>(s, repeated, n, step, unit, lanes, masked);
         if (masked) {
-          for (int64_t g = 0; g < (s.reset_after ? 4 : 3); ++g) store_rows(V::set(T(0)), z + g * H, L, lanes);
+          for (int64_t g = 0; g < slots(); ++g) dz_row.put(V::set(T(0)), g, unit, lanes);
         } else {
-          pointwise(z, n * H + unit, step, lanes, doutput);
+          pointwise(dz_row, step, n, unit, lanes, doutput);
         }
       });
     }
     split.meet(member);
     if (s.reset_after) {
-      add_state_gradient(s.dh, H, rows, blocks, gates, 4 * H, recurrent, 0, 2 * H, 3 * H, H);
+      add_state_gradient(false, s.dh, H, rows, blocks, rows_of_dz, dz.row, recurrent, 0, 2 * H, 3 * H, H);
       return;
     }
-    each([&](T*, int64_t, int64_t at, int64_t lanes) { store_lanes(Vec<T>::set(T(0)), drh + at, lanes); });
-    add_state_gradient(drh, H, rows, blocks, gates, 4 * H, candidate, 2 * H, H, 0, 0);
-    each([&](T* z, int64_t n, int64_t at, int64_t lanes) { reset(z, n, at, step, lanes); });
+    add_state_gradient(true, drh, H, rows, blocks, rows_of_dz, dz.row, candidate, 2 * H, H, 0, 0);
+    each([&](int64_t n, int64_t unit, int64_t lanes) { reset(dz, step, n, unit, lanes); });
     split.meet(member);
-    add_state_gradient(s.dh, H, rows, blocks, gates, 4 * H, recurrent, 0, 2 * H, 0, 0);
+    add_state_gradient(false, s.dh, H, rows, blocks, rows_of_dz, dz.row, recurrent, 0, 2 * H, 0, 0);
   }
 
-  // dh becomes dh * z, what goes to the state before past the candidate. Not reset_after: r's block stays until reset.
+  int64_t slots() const { return s.reset_after ? 4 : 3; }
+
+  // dh becomes dh * z, what goes to the state before past the candidate.
   template <typename V>
-  RECURRA_INLINE void pointwise(T* z, int64_t at, int64_t step, int64_t lanes, V doutput) const {
-    const int64_t H = s.H;
+  RECURRA_INLINE void pointwise(const typename GateGradients<T>::Row& dz_row, int64_t step, int64_t n, int64_t unit,
+                                int64_t lanes, V doutput) const {
+    const int64_t H = s.H, at = n * H + unit;
+    const T* z = s.gates + (step * s.N + n) * 4 * H + unit;
     const V update = load_rows<V>(z, L, lanes), candidate = load_rows<V>(z + 2 * H, L, lanes);
     const V h = load_rows<V>(s.hs + step * s.N * H + at, L, lanes);
     const V dh = load_rows<V>(s.dh + at, L, lanes) + doutput;
     const V dcandidate = activation_gradient(f.activation, dh * (V::set(T(1)) - update), candidate);
-    store_rows(activation_gradient(f.recurrent_activation, dh * (h - candidate), update), z, L, lanes);
-    store_rows(dcandidate, z + 2 * H, L, lanes);
+    dz_row.put(activation_gradient(f.recurrent_activation, dh * (h - candidate), update), 0, unit, lanes);
+    dz_row.put(dcandidate, 2, unit, lanes);
     store_rows(dh * update, s.dh + at, L, lanes);
     if (s.reset_after) {
       const V reset = load_rows<V>(z + H, L, lanes), hu = load_rows<V>(z + 3 * H, L, lanes);
-      store_rows(activation_gradient(f.recurrent_activation, dcandidate * hu, reset), z + H, L, lanes);
-      store_rows(dcandidate * reset, z + 3 * H, L, lanes);
+      dz_row.put(activation_gradient(f.recurrent_activation, dcandidate * hu, reset), 1, unit, lanes);
+      dz_row.put(dcandidate * reset, 3, unit, lanes);
     }
   }
 
   // Not reset_after: from the gradient of r * h, those of r and h. A masked row has none.
-  RECURRA_INLINE void reset(T* z, int64_t n, int64_t at, int64_t step, int64_t lanes) const {
+  RECURRA_INLINE void reset(const GateGradients<T>& dz, int64_t step, int64_t n, int64_t unit, int64_t lanes) const {
     if (is_masked<T>(s, n, step)) return;
-    const Vec<T> reset = load_lanes(z + s.H, lanes), d = load_lanes(drh + at, lanes);
-    const Vec<T> h = load_lanes(s.hs + step * s.N * s.H + at, lanes);
+    const int64_t at = n * s.H + unit;
+    const Vec<T> reset = load_lanes(s.gates + (step * s.N + n) * 4 * s.H + s.H + unit, lanes);
+    const Vec<T> d = load_lanes(drh + at, lanes), h = load_lanes(s.hs + step * s.N * s.H + at, lanes);
     store_lanes(fma(d, reset, load_lanes(s.dh + at, lanes)), s.dh + at, lanes);
-    store_lanes(activation_gradient(f.recurrent_activation, d * h, reset), z + s.H, lanes);
+    dz.at(step, n).put(activation_gradient(f.recurrent_activation, d * h, reset), 1, unit, lanes);
   }
 };
 
@@ -312,10 +317,10 @@ template <typename T>
 void gru_backward(const SequenceBackward<T>& s) {
   if (s.activation == Function::tanh && s.recurrent_activation == Function::sigmoid) {
     GruBackward<T, TanhSigmoid> cell(s, {});
-    run_backward(s, cell, 4);
+    run_backward(s, cell, cell.slots());
   } else {
     GruBackward<T, NamedActivations> cell(s, {s.activation, s.recurrent_activation});
-    run_backward(s, cell, 4);
+    run_backward(s, cell, cell.slots());
   }
 }
 

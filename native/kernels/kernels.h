@@ -57,7 +57,7 @@ struct SequenceForward {
   const bool* mask;    // (N, T) or null
 };
 
-// Its gradients. `gates` is overwritten. For SimpleRNN it is scratch (T, N, H).
+// Its gradients.
 template <typename T>
 struct SequenceBackward {
   int64_t N, T_, D, H;
@@ -66,11 +66,12 @@ struct SequenceBackward {
   T* dx;       // (N, T, D) or null
   T* dh;       // (N, H) in: gradient of the final state; out: of the initial one
   T* dc;       // (N, H) likewise, LSTM only
-  T* dkernel;  // added to; or null, as the next two
+  bool fresh;  // whether what stands in the gradients of weights counts as zero: they are written, not added to
+  T* dkernel;  // or null, as the next two
   T* drecurrent;
   T* dbias;
-  T* gates;
-  const T* dy;  // shape of y, or null
+  const T* dy;     // shape of y, or null
+  const T* gates;  // null for SimpleRNN
   const T* hs;
   const T* cs;
   const T* x;

@@ -28,6 +28,7 @@ struct Two {
   friend RECURRA_INLINE Two operator-(Two x, Two y) { return {x.a - y.a, x.b - y.b}; }
   friend RECURRA_INLINE Two operator*(Two x, Two y) { return {x.a * y.a, x.b * y.b}; }
   friend RECURRA_INLINE Two fma(Two x, Two y, Two z) { return {fma(x.a, y.a, z.a), fma(x.b, y.b, z.b)}; }
+  friend RECURRA_INLINE Two fnma(Two x, Two y, Two z) { return {fnma(x.a, y.a, z.a), fnma(x.b, y.b, z.b)}; }
   friend RECURRA_INLINE Two min(Two x, Two y) { return {min(x.a, y.a), min(x.b, y.b)}; }
   friend RECURRA_INLINE Two max(Two x, Two y) { return {max(x.a, y.a), max(x.b, y.b)}; }
   friend RECURRA_INLINE Two abs(Two x) { return {abs(x.a), abs(x.b)}; }
@@ -35,6 +36,7 @@ struct Two {
   friend RECURRA_INLINE Two select(Mask m, Two x, Two y) { return {select(m.a, x.a, y.a), select(m.b, x.b, y.b)}; }
   friend RECURRA_INLINE Two bits_and(Two x, Two y) { return {bits_and(x.a, y.a), bits_and(x.b, y.b)}; }
   friend RECURRA_INLINE Two bits_or(Two x, Two y) { return {bits_or(x.a, y.a), bits_or(x.b, y.b)}; }
+  friend RECURRA_INLINE Two copy_sign(Two x, Two y) { return {copy_sign(x.a, y.a), copy_sign(x.b, y.b)}; }
 };
 
 // How many vectors there are, of what elements, and how they lie in memory: `stride` elements apart, `lanes` of each.

@@ -70,25 +70,17 @@ RECURRA_INLINE Vec<T> power_of_two(Vec<T> n) {
   return (n + Vec<T>::set(round_to_bias<T>)).template shift_left<Format<T>::mantissa_bits>();
 }
 
-// x = n ln 2 + r with a whole n.
+// e^r - 1 where x = n ln 2 + r with a whole n; `biased` has n + bias in its low bits. (Not one struct of three: GCC 12
+// moves that through memory.)
 template <typename V>
-struct ReducedExp {
-  V expm1;  // e^r - 1
-  V n;
-  V biased;  // n + bias in the low bits
-
-  RECURRA_INLINE V power_of_two() const { return biased.template shift_left<Format<ElementOf<V>>::mantissa_bits>(); }
-};
-
-template <typename V>
-RECURRA_INLINE ReducedExp<V> reduce_exp(V x) {
+RECURRA_INLINE V reduce_exp(V x, V& n, V& biased) {
   using C = MathConstants<ElementOf<V>>;
   const V magic = V::set(round_to_bias<ElementOf<V>>);
-  const V biased = fma(x, V::set(C::log2e), magic);
-  const V n = biased - magic;
+  biased = fma(x, V::set(C::log2e), magic);
+  n = biased - magic;
   V r = fma(n, V::set(-C::ln2_high), x);
   r = fma(n, V::set(-C::ln2_low), r);
-  return {fma(r * r, polynomial(r, C::expm1), r), n, biased};
+  return fma(r * r, polynomial(r, C::expm1), r);
 }
 
 template <typename T>
@@ -96,26 +88,34 @@ RECURRA_INLINE Vec<T> exp(Vec<T> x) {
   using C = MathConstants<T>;
   using V = Vec<T>;
   x = min(V::set(C::exp_high), max(V::set(C::exp_low), x));
-  const ReducedExp<V> reduced = reduce_exp(x);
-  const V half = round(reduced.n * V::set(T(0.5)));  // in two steps, because 2^n itself may not be a normal number
-  return ((V::set(T(1)) + reduced.expm1) * power_of_two(half)) * power_of_two(reduced.n - half);
+  V n, biased;
+  const V expm1 = reduce_exp(x, n, biased);
+  const V half = round(n * V::set(T(0.5)));  // in two steps, because 2^n itself may not be a normal number
+  return ((V::set(T(1)) + expm1) * power_of_two(half)) * power_of_two(n - half);
 }
 
 // e^x for x <= 0.
 template <typename V>
 RECURRA_INLINE V exp_nonpositive(V x) {
-  const ReducedExp<V> reduced = reduce_exp(max(V::set(MathConstants<ElementOf<V>>::exp_normal), x));
-  const V scale = reduced.power_of_two();
-  return fma(scale, reduced.expm1, scale);
+  V n, biased;
+  const V expm1 = reduce_exp(max(V::set(MathConstants<ElementOf<V>>::exp_normal), x), n, biased);
+  const V scale = biased.template shift_left<Format<ElementOf<V>>::mantissa_bits>();
+  return fma(scale, expm1, scale);
+}
+
+// e^x - 1 for exp_normal <= x <= 0.
+template <typename V>
+RECURRA_INLINE V expm1_normal(V x) {
+  V n, biased;
+  const V expm1 = reduce_exp(x, n, biased);
+  const V scale = biased.template shift_left<Format<ElementOf<V>>::mantissa_bits>();
+  return fma(scale, expm1, scale - V::set(ElementOf<V>(1)));
 }
 
 // e^x - 1 for x <= 0.
 template <typename V>
 RECURRA_INLINE V expm1_nonpositive(V x) {
-  using T = ElementOf<V>;
-  const ReducedExp<V> reduced = reduce_exp(max(V::set(MathConstants<T>::exp_normal), x));
-  const V scale = reduced.power_of_two();
-  return fma(scale, reduced.expm1, scale - V::set(T(1)));
+  return expm1_normal(max(V::set(MathConstants<ElementOf<V>>::exp_normal), x));
 }
 
 // numerator / (c + e) for a sum in [1, 2], with the rounding of neither the sum nor the reciprocal. No division:
@@ -128,11 +128,10 @@ RECURRA_INLINE V divide_by_sum(V numerator, ElementOf<V> c, V e) {
   const V sum = V::set(c) + e;
   V inverse = fma(fma(V::set(T(32.0 / 99)), sum, V::set(T(-16.0 / 11))), sum, V::set(T(70.0 / 33)));
   RECURRA_UNROLL for (int i = 0; i < MathConstants<T>::newton_steps; ++i) {
-    inverse = fma(inverse, fma(V::set(T(0)) - sum, inverse, V::set(T(1))), inverse);
+    inverse = fma(inverse, fnma(sum, inverse, V::set(T(1))), inverse);
   }
   const V quotient = numerator * inverse;
-  const V negative = V::set(T(0)) - quotient;
-  const V remainder = fma(negative, e, fma(negative, V::set(c), numerator));
+  const V remainder = fnma(quotient, e, fnma(quotient, V::set(c), numerator));
   return fma(remainder, inverse, quotient);
 }
 
@@ -146,10 +145,9 @@ RECURRA_INLINE V sigmoid(V x) {
 template <typename V>
 RECURRA_INLINE V tanh(V x) {
   using T = ElementOf<V>;
-  const V sign = bits_and(x, V::set(T(-0.0)));
   const V a = min(V::set(MathConstants<T>::tanh_one), abs(x));
-  const V e = expm1_nonpositive(a * V::set(T(-2)));
-  return bits_or(abs(divide_by_sum(e, T(2), e)), sign);
+  const V e = expm1_normal(a * V::set(T(-2)));
+  return copy_sign(divide_by_sum(e, T(2), e), x);
 }
 
 template <typename T>

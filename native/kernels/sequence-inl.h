@@ -122,11 +122,13 @@ struct GateWeights {
     }
   }
 
-  // The stretch of a tile whose vectors are all the gates of block u (or with one gate, u and the blocks after it).
-  Stretch<T> stretch(int64_t u, const T* a, int64_t a_row) const {
-    if (!direct) return {a, a_row, 1, packed + u * K * L, L, (gates == 1 ? 1 : blocks()) * K * L, K};
-    if (ragged(u)) return {a, a_row, 1, packed, L, K * L, K};
-    return {a, a_row, 1, source + first_gate * H + u * L, row * H, gates == 1 ? L : H, K};
+  // The stretch of a tile whose vectors are the gates of block u from `gate` on (or with one gate, u and the blocks
+  // after it).
+  Stretch<T> stretch(int64_t u, const T* a, int64_t a_row, int64_t gate = 0) const {
+    const int64_t vector = (gates == 1 ? 1 : blocks()) * K * L;
+    if (!direct) return {a, a_row, 1, packed + u * K * L + gate * vector, L, vector, K};
+    if (ragged(u)) return {a, a_row, 1, packed + gate * K * L, L, K * L, K};
+    return {a, a_row, 1, source + (first_gate + gate) * H + u * L, row * H, gates == 1 ? L : H, K};
   }
 
   // With one gate: f(first, count) for groups of blocks that can share a tile. A ragged block that is packed alone
@@ -157,6 +159,7 @@ RECURRA_INLINE void for_units_in_lockstep(Range blocks, int64_t H, F f) {
   constexpr int L = Vec<T>::lanes, count = Lockstep<Many<T>>::count;
   int64_t u = blocks.begin;
   for (; u + count <= blocks.end && (u + count) * L <= H; u += count) f.template operator()<Many<T>>(u * L, L);
+  for (; u + 2 <= blocks.end && (u + 2) * L <= H; u += 2) f.template operator()<Two<Vec<T>>>(u * L, L);
   for (; u < blocks.end; ++u) f.template operator()<Vec<T>>(u * L, smaller(L, H - u * L));
 }
 
@@ -168,14 +171,17 @@ RECURRA_INLINE void for_row_groups(Range rows, F f) {
   for (int64_t n = rows.begin; n < rows.end; n += kGroupRows) f(Range{n, smaller(n + kGroupRows, rows.end)});
 }
 
-// Calls f<V>(n) for rows n, n + 1, ... of a range, several in lockstep where no mask can part them.
+// Calls f<V>(n, lanes) for rows n, n + 1, ... of a range, several in lockstep where no mask can part them. Whole
+// vectors are the compiler's to know: it then leaves out a test for each load and store.
 template <typename T, typename F>
-RECURRA_INLINE void for_rows_in_lockstep(Range rows, bool masked, F f) {
-  constexpr int count = Lockstep<Many<T>>::count;
+RECURRA_INLINE void for_rows_in_lockstep(Range rows, bool masked, int64_t lanes, F f) {
+  constexpr int L = Vec<T>::lanes, count = Lockstep<Many<T>>::count;
   int64_t n = rows.begin;
-  for (; !masked && n + count <= rows.end; n += count) f.template operator()<Many<T>>(n);
-  for (; !masked && n + 2 <= rows.end; n += 2) f.template operator()<Two<Vec<T>>>(n);
-  for (; n < rows.end; ++n) f.template operator()<Vec<T>>(n);
+  if (lanes == L && !masked) {
+    for (; n + count <= rows.end; n += count) f.template operator()<Many<T>>(n, L);
+    for (; n + 2 <= rows.end; n += 2) f.template operator()<Two<Vec<T>>>(n, L);
+  }
+  for (; n < rows.end; ++n) f.template operator()<Vec<T>>(n, lanes);
 }
 
 // How far the outputs of one step lie apart from row to row.
@@ -298,9 +304,10 @@ struct TransposedWeights {
   void pack(const Member& member) const { pack_matrix(member, packed, source + first, K, columns, row, true); }
 };
 
-// dh (rows, own blocks of units) += dz @ recurrent^T, where dz is one or two stretches of columns of the gate buffer.
+// dh (rows, own blocks of units) = or += dz @ recurrent^T, where dz is one or two stretches of columns of the gradients
+// of the gates.
 template <typename T>
-void add_state_gradient(T* dh, int64_t H, Range rows, Range blocks, const T* dz, int64_t dz_row,
+void add_state_gradient(bool fresh, T* dh, int64_t H, Range rows, Range blocks, const T* dz, int64_t dz_row,
                         const TransposedWeights<T>& weights, int64_t first_k, int64_t first_stop, int64_t second_k,
                         int64_t second_stop) {
   constexpr int L = Vec<T>::lanes;
@@ -314,7 +321,8 @@ void add_state_gradient(T* dh, int64_t H, Range rows, Range blocks, const T* dz,
     for (int64_t c = 0; c < count; ++c) {
       tile.columns[c] = (block + c) * L;
       tile.lanes[c] = smaller(L, H - tile.columns[c]);
-      tile.init[c] = nullptr;
+      tile.init[c] = fresh ? kZeros<T> : nullptr;
+      tile.init_row[c] = 0;
     }
     for_row_tiles(rows, kTileRows[count], [&](int64_t row, int64_t height) {
       tile.stretch[0].a = dz + row * dz_row + first_k;
@@ -336,41 +344,75 @@ GradientPart<T> ones_part(T* out) {
   return {nullptr, 0, 0, 1, out, 0};
 }
 
+// Slots `first` to `first + count` of dz, for columns of the weights from slot `first_out` on.
 template <typename T>
-GradientProduct<T> gradient_product(const SequenceBackward<T>& s, int64_t slots, int64_t dz_column, int64_t out_column,
-                                    int64_t columns) {
+GradientProduct<T> gradient_product(const SequenceBackward<T>& s, int64_t first, int64_t count, int64_t first_out) {
   GradientProduct<T> product;
   product.N = s.N;
-  product.dz = s.gates;
-  product.dz_row = slots * s.H;
-  product.dz_column = dz_column;
-  product.out_column = out_column;
-  product.columns = columns;
+  product.width = s.H;
+  product.first = first;
+  product.count = count;
+  product.first_out = first_out;
   return product;
 }
 
+// Gradients of the gates before their activations, in slots of H: of one step as rows for the products with weights, of
+// the steps since `begin` as column blocks for the products over rows.
+template <typename T>
+struct GateGradients {
+  static constexpr int L = Vec<T>::lanes;
+  int64_t N, H, row, depth;  // row: H for each slot; depth: rows of the column blocks
+  T *rows, *blocks;
+  int64_t begin = 0;
+  bool keeps_rows;  // of all steps since `begin`
+
+  // By turns in two places: a member may write one step while another still reads the step before it.
+  T* rows_of(int64_t step) const { return rows + (keeps_rows ? step - begin : step & 1) * N * row; }
+  int64_t rows_size() const { return (keeps_rows ? depth : 2 * N) * row; }
+
+  // One row, by value: the compiler then keeps it in registers over the stores.
+  struct Row {
+    T *row, *blocks;
+    int64_t H, depth;
+
+    template <typename V>
+    RECURRA_INLINE void put(V value, int64_t slot, int64_t unit, int64_t lanes) const {
+      store_rows(value, row + slot * H + unit, L, lanes);
+      store_rows(value, blocks + (slot * ceil_div(H, L) * L + unit) * depth, depth * L, L);
+    }
+  };
+  RECURRA_INLINE Row at(int64_t step, int64_t n) const {
+    return {rows_of(step) + n * row, blocks + ((step - begin) * N + n) * L, H, depth};
+  }
+};
+
 // The loop of every cell. Every so many steps the products over their rows follow, while the gradients of their gates
 // are in the cache. `Cell` offers
-//   take(arena), pack(member), step(member, split, step, rows, blocks) and products(list) -> count
+//   take(arena), pack(member), step(member, split, dz, step, rows, blocks) and products(list) -> count
+// `slots`: blocks of H that a row of dz has.
 template <typename T, typename Cell>
 void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
-  const int64_t blocks = ceil_div(s.H, Vec<T>::lanes);
+  constexpr int L = Vec<T>::lanes;
+  const int64_t blocks = ceil_div(s.H, L);
   const int64_t weights = s.H * s.H * Cell::kGates;
   const Split split = split_sequence(s.N, s.T_, blocks, static_cast<double>(weights), weights * sizeof(T));
-  const int64_t steps_at_once = larger(1, GradientProduct<T>::kDepth / larger(s.N, 1));
+  const int64_t steps_at_once = smaller(larger(1, GradientProduct<T>::kDepth / larger(s.N, 1)), s.T_);
+  GateGradients<T> dz{s.N, s.H, slots * s.H, steps_at_once * s.N + 1, nullptr, nullptr, 0, s.dx != nullptr};
   GradientProduct<T> products[3];
-  const int product_count = s.N > 0 ? cell.products(products) : 0;
-  int64_t product_scratch = 0;
-  for (int i = 0; i < product_count; ++i) {
-    product_scratch = larger(product_scratch, products[i].scratch_size(smaller(steps_at_once, s.T_) * s.N));
-  }
+  const int product_count = cell.products(products);
   TransposedWeights<T> kernel{s.kernel, s.D, Cell::kGates * s.H, 0, s.dx ? Cell::kGates * s.H : 0};
 
   Arena arena;
-  T* memory = nullptr;
   const auto take = [&] {
     cell.take(arena);
-    memory = arena.take<T>(product_scratch * split.count);
+    dz.rows = arena.take<T>(dz.rows_size());
+    dz.blocks = arena.take<T>(slots * blocks * L * dz.depth);
+    for (int i = 0; i < product_count; ++i) {
+      products[i].depth = dz.depth;
+      products[i].dz = dz.blocks;
+      products[i].packed = arena.take<T>(products[i].packed_size());
+      if (products[i].shares) products[i].packed = products[0].packed;
+    }
     kernel.packed = arena.take<T>(kernel.size());
   };
   take();
@@ -378,23 +420,27 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   take();
   cell.start();
   run_members(split.count, [&](const Member& member) {
+    GateGradients<T> own_dz = dz;
     cell.pack(member);
     if (s.dx) kernel.pack(member);
     member.wait();
     for (int64_t end = s.T_; end > 0; end -= steps_at_once) {
-      const int64_t begin = larger(0, end - steps_at_once);
+      const int64_t begin = own_dz.begin = larger(0, end - steps_at_once);
       for (int64_t step = end - 1; step >= begin; --step) {
-        cell.step(member, split, step, split.rows(member, s.N), split.blocks(member, blocks));
+        cell.step(member, split, own_dz, step, split.rows(member, s.N), split.blocks(member, blocks));
+      }
+      for (int i = 0; i < product_count; ++i) {
+        products[i].pack(begin, end, part_of(s.N, member.index, member.count));
       }
       member.wait();
-      for (int i = 0; i < product_count; ++i) {
-        products[i].run(member, memory + member.index * product_scratch, begin * s.N, end * s.N);
+      for (int i = 0; i < product_count; ++i) products[i].run(member, (end - begin) * s.N, s.fresh && end == s.T_);
+      if (s.dx) {
+        packed_product<T>(part_of((end - begin) * s.N, member.index, member.count), kernel.K, dz.rows, dz.row,
+                          kernel.packed, s.D, nullptr, false, [&](int64_t row) {
+                            return s.dx + (row % s.N * s.T_ + time_of<T>(s, begin + row / s.N)) * s.D;
+                          });
       }
-      if (!s.dx) continue;
-      const Range part = part_of((end - begin) * s.N, member.index, member.count);
-      packed_product<T>({begin * s.N + part.begin, begin * s.N + part.end}, kernel.K, s.gates, slots * s.H,
-                        kernel.packed, s.D, nullptr, false,
-                        [&](int64_t row) { return s.dx + (row % s.N * s.T_ + time_of<T>(s, row / s.N)) * s.D; });
+      member.wait();  // the next steps write where these products read
     }
   });
 }

@@ -34,6 +34,7 @@ struct Vec<float> {
   friend RECURRA_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+  friend RECURRA_INLINE Vec fnma(Vec a, Vec b, Vec c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
   friend RECURRA_INLINE Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec abs(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
@@ -45,9 +46,8 @@ struct Vec<float> {
   friend RECURRA_INLINE Vec select(Mask m, Vec a, Vec b) { return {_mm256_blendv_ps(b.v, a.v, m)}; }
   friend RECURRA_INLINE Vec bits_and(Vec a, Vec b) { return {_mm256_and_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec bits_or(Vec a, Vec b) { return {_mm256_or_ps(a.v, b.v)}; }
-  friend RECURRA_INLINE Vec bits_xor(Vec a, Vec b) { return {_mm256_xor_ps(a.v, b.v)}; }
+  friend RECURRA_INLINE Vec copy_sign(Vec a, Vec sign) { return bits_or(abs(a), bits_and(sign, set(-0.0f))); }
   friend RECURRA_INLINE Vec int_add(Vec a, Vec b) { return from_int(_mm256_add_epi32(a.to_int(), b.to_int())); }
-  friend RECURRA_INLINE Vec int_sub(Vec a, Vec b) { return from_int(_mm256_sub_epi32(a.to_int(), b.to_int())); }
   template <int S>
   RECURRA_INLINE Vec shift_left() const {
     return from_int(_mm256_slli_epi32(to_int(), S));
@@ -83,6 +83,7 @@ struct Vec<double> {
   friend RECURRA_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_pd(a.v, b.v)}; }
   friend RECURRA_INLINE Vec operator/(Vec a, Vec b) { return {_mm256_div_pd(a.v, b.v)}; }
   friend RECURRA_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
+  friend RECURRA_INLINE Vec fnma(Vec a, Vec b, Vec c) { return {_mm256_fnmadd_pd(a.v, b.v, c.v)}; }
   friend RECURRA_INLINE Vec min(Vec a, Vec b) { return {_mm256_min_pd(a.v, b.v)}; }
   friend RECURRA_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_pd(a.v, b.v)}; }
   friend RECURRA_INLINE Vec abs(Vec a) { return {_mm256_andnot_pd(_mm256_set1_pd(-0.0), a.v)}; }
@@ -94,9 +95,8 @@ struct Vec<double> {
   friend RECURRA_INLINE Vec select(Mask m, Vec a, Vec b) { return {_mm256_blendv_pd(b.v, a.v, m)}; }
   friend RECURRA_INLINE Vec bits_and(Vec a, Vec b) { return {_mm256_and_pd(a.v, b.v)}; }
   friend RECURRA_INLINE Vec bits_or(Vec a, Vec b) { return {_mm256_or_pd(a.v, b.v)}; }
-  friend RECURRA_INLINE Vec bits_xor(Vec a, Vec b) { return {_mm256_xor_pd(a.v, b.v)}; }
+  friend RECURRA_INLINE Vec copy_sign(Vec a, Vec sign) { return bits_or(abs(a), bits_and(sign, set(-0.0))); }
   friend RECURRA_INLINE Vec int_add(Vec a, Vec b) { return from_int(_mm256_add_epi64(a.to_int(), b.to_int())); }
-  friend RECURRA_INLINE Vec int_sub(Vec a, Vec b) { return from_int(_mm256_sub_epi64(a.to_int(), b.to_int())); }
   template <int S>
   RECURRA_INLINE Vec shift_left() const {
     return from_int(_mm256_slli_epi64(to_int(), S));

@@ -28,6 +28,7 @@ struct Vec<float> {
   friend RECURRA_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  friend RECURRA_INLINE Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
   friend RECURRA_INLINE Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec abs(Vec a) { return {_mm512_abs_ps(a.v)}; }
@@ -39,9 +40,10 @@ struct Vec<float> {
   friend RECURRA_INLINE Vec select(Mask m, Vec a, Vec b) { return {_mm512_mask_blend_ps(m, b.v, a.v)}; }
   friend RECURRA_INLINE Vec bits_and(Vec a, Vec b) { return from_int(_mm512_and_si512(a.to_int(), b.to_int())); }
   friend RECURRA_INLINE Vec bits_or(Vec a, Vec b) { return from_int(_mm512_or_si512(a.to_int(), b.to_int())); }
-  friend RECURRA_INLINE Vec bits_xor(Vec a, Vec b) { return from_int(_mm512_xor_si512(a.to_int(), b.to_int())); }
+  friend RECURRA_INLINE Vec copy_sign(Vec a, Vec sign) {  // 0xd8: third ? second : first
+    return from_int(_mm512_ternarylogic_epi32(a.to_int(), sign.to_int(), set(-0.0f).to_int(), 0xd8));
+  }
   friend RECURRA_INLINE Vec int_add(Vec a, Vec b) { return from_int(_mm512_add_epi32(a.to_int(), b.to_int())); }
-  friend RECURRA_INLINE Vec int_sub(Vec a, Vec b) { return from_int(_mm512_sub_epi32(a.to_int(), b.to_int())); }
   template <int S>
   RECURRA_INLINE Vec shift_left() const {
     return from_int(_mm512_slli_epi32(to_int(), S));
@@ -75,6 +77,7 @@ struct Vec<double> {
   friend RECURRA_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_pd(a.v, b.v)}; }
   friend RECURRA_INLINE Vec operator/(Vec a, Vec b) { return {_mm512_div_pd(a.v, b.v)}; }
   friend RECURRA_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+  friend RECURRA_INLINE Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_pd(a.v, b.v, c.v)}; }
   friend RECURRA_INLINE Vec min(Vec a, Vec b) { return {_mm512_min_pd(a.v, b.v)}; }
   friend RECURRA_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_pd(a.v, b.v)}; }
   friend RECURRA_INLINE Vec abs(Vec a) { return {_mm512_abs_pd(a.v)}; }
@@ -86,9 +89,10 @@ struct Vec<double> {
   friend RECURRA_INLINE Vec select(Mask m, Vec a, Vec b) { return {_mm512_mask_blend_pd(m, b.v, a.v)}; }
   friend RECURRA_INLINE Vec bits_and(Vec a, Vec b) { return from_int(_mm512_and_si512(a.to_int(), b.to_int())); }
   friend RECURRA_INLINE Vec bits_or(Vec a, Vec b) { return from_int(_mm512_or_si512(a.to_int(), b.to_int())); }
-  friend RECURRA_INLINE Vec bits_xor(Vec a, Vec b) { return from_int(_mm512_xor_si512(a.to_int(), b.to_int())); }
+  friend RECURRA_INLINE Vec copy_sign(Vec a, Vec sign) {  // 0xd8: third ? second : first
+    return from_int(_mm512_ternarylogic_epi64(a.to_int(), sign.to_int(), set(-0.0).to_int(), 0xd8));
+  }
   friend RECURRA_INLINE Vec int_add(Vec a, Vec b) { return from_int(_mm512_add_epi64(a.to_int(), b.to_int())); }
-  friend RECURRA_INLINE Vec int_sub(Vec a, Vec b) { return from_int(_mm512_sub_epi64(a.to_int(), b.to_int())); }
   template <int S>
   RECURRA_INLINE Vec shift_left() const {
     return from_int(_mm512_slli_epi64(to_int(), S));

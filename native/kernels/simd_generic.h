@@ -60,6 +60,9 @@ struct Vec {
   friend RECURRA_INLINE Vec fma(Vec a, Vec b, Vec c) {
     return make([=](int i) { return a.v[i] * b.v[i] + c.v[i]; });
   }
+  friend RECURRA_INLINE Vec fnma(Vec a, Vec b, Vec c) {
+    return make([=](int i) { return c.v[i] - a.v[i] * b.v[i]; });
+  }
   friend RECURRA_INLINE Vec min(Vec a, Vec b) {
     return make([=](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
   }
@@ -100,14 +103,9 @@ struct Vec {
   friend RECURRA_INLINE Vec bits_or(Vec a, Vec b) {
     return make([=](int i) { return as_float(as_int(a.v[i]) | as_int(b.v[i])); });
   }
-  friend RECURRA_INLINE Vec bits_xor(Vec a, Vec b) {
-    return make([=](int i) { return as_float(as_int(a.v[i]) ^ as_int(b.v[i])); });
-  }
+  friend RECURRA_INLINE Vec copy_sign(Vec a, Vec sign) { return bits_or(abs(a), bits_and(sign, set(T(-0.0)))); }
   friend RECURRA_INLINE Vec int_add(Vec a, Vec b) {
     return make([=](int i) { return as_float(as_int(a.v[i]) + as_int(b.v[i])); });
-  }
-  friend RECURRA_INLINE Vec int_sub(Vec a, Vec b) {
-    return make([=](int i) { return as_float(as_int(a.v[i]) - as_int(b.v[i])); });
   }
   template <int S>
   RECURRA_INLINE Vec shift_left() const {

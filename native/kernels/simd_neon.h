@@ -33,6 +33,7 @@ struct Vec<float> {
   friend RECURRA_INLINE Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
   friend RECURRA_INLINE Vec operator/(Vec a, Vec b) { return {vdivq_f32(a.v, b.v)}; }
   friend RECURRA_INLINE Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+  friend RECURRA_INLINE Vec fnma(Vec a, Vec b, Vec c) { return {vfmsq_f32(c.v, a.v, b.v)}; }
   // By comparison, not vminq/vmaxq: those return NaN where either is NaN, x86 returns b.
   friend RECURRA_INLINE Vec min(Vec a, Vec b) { return select(vcltq_f32(a.v, b.v), a, b); }
   friend RECURRA_INLINE Vec max(Vec a, Vec b) { return select(vcgtq_f32(a.v, b.v), a, b); }
@@ -43,9 +44,8 @@ struct Vec<float> {
   friend RECURRA_INLINE Vec select(Mask m, Vec a, Vec b) { return {vbslq_f32(m, a.v, b.v)}; }
   friend RECURRA_INLINE Vec bits_and(Vec a, Vec b) { return from_int(vandq_u32(a.to_int(), b.to_int())); }
   friend RECURRA_INLINE Vec bits_or(Vec a, Vec b) { return from_int(vorrq_u32(a.to_int(), b.to_int())); }
-  friend RECURRA_INLINE Vec bits_xor(Vec a, Vec b) { return from_int(veorq_u32(a.to_int(), b.to_int())); }
+  friend RECURRA_INLINE Vec copy_sign(Vec a, Vec sign) { return {vbslq_f32(set(-0.0f).to_int(), sign.v, a.v)}; }
   friend RECURRA_INLINE Vec int_add(Vec a, Vec b) { return from_int(vaddq_u32(a.to_int(), b.to_int())); }
-  friend RECURRA_INLINE Vec int_sub(Vec a, Vec b) { return from_int(vsubq_u32(a.to_int(), b.to_int())); }
   template <int S>
   RECURRA_INLINE Vec shift_left() const {
     return from_int(vshlq_n_u32(to_int(), S));
@@ -84,6 +84,7 @@ struct Vec<double> {
   friend RECURRA_INLINE Vec operator*(Vec a, Vec b) { return {vmulq_f64(a.v, b.v)}; }
   friend RECURRA_INLINE Vec operator/(Vec a, Vec b) { return {vdivq_f64(a.v, b.v)}; }
   friend RECURRA_INLINE Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f64(c.v, a.v, b.v)}; }
+  friend RECURRA_INLINE Vec fnma(Vec a, Vec b, Vec c) { return {vfmsq_f64(c.v, a.v, b.v)}; }
   // By comparison, not vminq/vmaxq: those return NaN where either is NaN, x86 returns b.
   friend RECURRA_INLINE Vec min(Vec a, Vec b) { return select(vcltq_f64(a.v, b.v), a, b); }
   friend RECURRA_INLINE Vec max(Vec a, Vec b) { return select(vcgtq_f64(a.v, b.v), a, b); }
@@ -94,9 +95,8 @@ struct Vec<double> {
   friend RECURRA_INLINE Vec select(Mask m, Vec a, Vec b) { return {vbslq_f64(m, a.v, b.v)}; }
   friend RECURRA_INLINE Vec bits_and(Vec a, Vec b) { return from_int(vandq_u64(a.to_int(), b.to_int())); }
   friend RECURRA_INLINE Vec bits_or(Vec a, Vec b) { return from_int(vorrq_u64(a.to_int(), b.to_int())); }
-  friend RECURRA_INLINE Vec bits_xor(Vec a, Vec b) { return from_int(veorq_u64(a.to_int(), b.to_int())); }
+  friend RECURRA_INLINE Vec copy_sign(Vec a, Vec sign) { return {vbslq_f64(set(-0.0).to_int(), sign.v, a.v)}; }
   friend RECURRA_INLINE Vec int_add(Vec a, Vec b) { return from_int(vaddq_u64(a.to_int(), b.to_int())); }
-  friend RECURRA_INLINE Vec int_sub(Vec a, Vec b) { return from_int(vsubq_u64(a.to_int(), b.to_int())); }
   template <int S>
   RECURRA_INLINE Vec shift_left() const {
     return from_int(vshlq_n_u64(to_int(), S));

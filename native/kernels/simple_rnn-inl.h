@@ -92,32 +92,33 @@ struct SimpleRnnBackward {
   void pack(const Member& member) const { recurrent.pack(member); }
 
   int products(GradientProduct<T>* list) const {
-    list[0] = gradient_product(s, 1, 0, 0, s.H);
+    list[0] = gradient_product(s, 0, 1, 0);
     list[0].add({s.hs, s.N * s.H, s.H, s.H, s.drecurrent, s.H});
     list[0].add(input_part(s, s.dkernel, s.H));
     list[0].add(ones_part(s.dbias));
     return 1;
   }
 
-  void step(const Member& member, const Split& split, int64_t step, Range rows, Range blocks) const {
-    T* dz = s.gates + step * s.N * s.H;
+  void step(const Member& member, const Split& split, const GateGradients<T>& dz, int64_t step, Range rows,
+            Range blocks) const {
     const T* h = s.hs + (step + 1) * s.N * s.H;
     for (int64_t n = rows.begin; n < rows.end; ++n) {
       const bool masked = is_masked<T>(s, n, step);
+      const auto dz_row = dz.at(step, n);
       for_units_in_lockstep<T>(blocks, s.H, [&]<typename V>(int64_t unit, int64_t lanes) {
         const int64_t at = n * s.H + unit;
         const V zero = V::set(T(0)), doutput = output_gradient<V>(s, repeated, n, step, unit, lanes, masked);
         if (masked) {
-          store_rows(zero, dz + at, L, lanes);
+          dz_row.put(zero, 0, unit, lanes);
           return;
         }
         const V dh = load_rows<V>(s.dh + at, L, lanes) + doutput;
-        store_rows(activation_gradient(s.activation, dh, load_rows<V>(h + at, L, lanes)), dz + at, L, lanes);
-        store_rows(zero, s.dh + at, L, lanes);
+        dz_row.put(activation_gradient(s.activation, dh, load_rows<V>(h + at, L, lanes)), 0, unit, lanes);
+        if (s.mask) store_rows(zero, s.dh + at, L, lanes);  // a masked row's stays: the product is added
       });
     }
     split.meet(member);
-    add_state_gradient(s.dh, s.H, rows, blocks, dz, s.H, recurrent, 0, s.H, 0, 0);
+    add_state_gradient(!s.mask, s.dh, s.H, rows, blocks, dz.rows_of(step), s.H, recurrent, 0, s.H, 0, 0);
   }
 };
 

@@ -146,18 +146,11 @@ PRIMITIVES = Primitives(
 
 @dataclass
 class _Sequence:
-    """Cache of a fused forward run. The backward kernel works in `gates` itself, so it runs once."""
+    """Cache of a fused forward run."""
 
-    arrays: tuple[Any, ...]  # hs, (cs,) x, kernel, recurrent_kernel, mask: as the backward kernels take them
-    gates: Array | None
+    arrays: tuple[Any, ...]  # (gates,) hs, (cs,) x, kernel, recurrent_kernel, mask: as the backward kernels take them
     options: tuple[Any, ...]
     x_shape: tuple[int, int, int]
-
-    def take_gates(self) -> Array:
-        gates, self.gates = self.gates, None
-        if gates is None:
-            raise RuntimeError("a backward pass expected a cache of one forward pass, got one that was used before")
-        return gates
 
 
 def _is_fused(recurrent_masks: Any, input_masks: Any, *activations: Activation) -> bool:
@@ -223,8 +216,7 @@ def simple_rnn_forward(
     _native.simple_rnn_forward(y, h, hs, x, kernel, recurrent_kernel, bias, _ready(h0, dtype), mask, *options)
     if hs is None:
         return y, h, None
-    dz = np.empty((timesteps, batch, units), dtype)
-    return y, h, _Sequence((hs, x, kernel, recurrent_kernel, mask), dz, options, x.shape)
+    return y, h, _Sequence((hs, x, kernel, recurrent_kernel, mask), options, x.shape)
 
 
 def simple_rnn_backward(
@@ -240,11 +232,11 @@ def simple_rnn_backward(
     """As `reference.simple_rnn_backward`."""
     if not isinstance(cache, _Sequence):
         return reference.simple_rnn_backward(dy, dh, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
-    weights = cache.arrays[3]
+    weights = cache.arrays[-2]
     dx = np.empty(cache.x_shape, weights.dtype) if need_dx else None
     dh = _gradient_of_state(dh, cache.x_shape, weights)
-    gates, dy = cache.take_gates(), _ready(dy, weights.dtype)
-    _native.simple_rnn_backward(dx, dh, dkernel, drecurrent_kernel, dbias, gates, dy, *cache.arrays, *cache.options)
+    dy = _ready(dy, weights.dtype)
+    _native.simple_rnn_backward(dx, dh, dkernel, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
     return dx, dh
 
 
@@ -305,7 +297,7 @@ def lstm_forward(
     _native.lstm_forward(y, h, c, gates, hs, cs, x, kernel, recurrent_kernel, bias, h0, c0, mask, *options)
     if not training:
         return y, h, c, None
-    return y, h, c, _Sequence((hs, cs, x, kernel, recurrent_kernel, mask), gates, options, x.shape)
+    return y, h, c, _Sequence((gates, hs, cs, x, kernel, recurrent_kernel, mask), options, x.shape)
 
 
 def lstm_backward(
@@ -322,12 +314,12 @@ def lstm_backward(
     """As `reference.lstm_backward`."""
     if not isinstance(cache, _Sequence):
         return reference.lstm_backward(dy, dh, dc, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
-    weights = cache.arrays[4]
+    weights = cache.arrays[-2]
     dx = np.empty(cache.x_shape, weights.dtype) if need_dx else None
     dh = _gradient_of_state(dh, cache.x_shape, weights)
     dc = _gradient_of_state(dc, cache.x_shape, weights)
-    gates, dy = cache.take_gates(), _ready(dy, weights.dtype)
-    _native.lstm_backward(dx, dh, dc, dkernel, drecurrent_kernel, dbias, gates, dy, *cache.arrays, *cache.options)
+    dy = _ready(dy, weights.dtype)
+    _native.lstm_backward(dx, dh, dc, dkernel, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
     return dx, dh, dc
 
 
@@ -388,7 +380,7 @@ def gru_forward(
     _native.gru_forward(y, h, gates, hs, x, kernel, recurrent_kernel, bias, _ready(h0, dtype), mask, *options)
     if not training:
         return y, h, None
-    return y, h, _Sequence((hs, x, kernel, recurrent_kernel, mask), gates, options, x.shape)
+    return y, h, _Sequence((gates, hs, x, kernel, recurrent_kernel, mask), options, x.shape)
 
 
 def gru_backward(
@@ -404,11 +396,11 @@ def gru_backward(
     """As `reference.gru_backward`."""
     if not isinstance(cache, _Sequence):
         return reference.gru_backward(dy, dh, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
-    weights = cache.arrays[3]
+    weights = cache.arrays[-2]
     dx = np.empty(cache.x_shape, weights.dtype) if need_dx else None
     dh = _gradient_of_state(dh, cache.x_shape, weights)
-    gates, dy = cache.take_gates(), _ready(dy, weights.dtype)
-    _native.gru_backward(dx, dh, dkernel, drecurrent_kernel, dbias, gates, dy, *cache.arrays, *cache.options)
+    dy = _ready(dy, weights.dtype)
+    _native.gru_backward(dx, dh, dkernel, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
     return dx, dh
 
 
