@@ -13,6 +13,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import saving
+from recurra._changes import CountsChanges
 from recurra._checks import expected, fraction, positive_int
 from recurra._names import snake_case
 from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm
@@ -23,7 +24,7 @@ from recurra.variables import Arena, Variable
 FLAT = -1  # in place of a variable's index: all variables at once, end to end
 
 
-class Optimizer:
+class Optimizer(CountsChanges):
     """Base class: one step is unscale, clip, decay, update, average, constrain.
 
     A subclass names its `slots` and gives one formula, `update`, on arrays. Where the variables lie end to end in one
@@ -300,13 +301,30 @@ class Optimizer:
         else:
             self._step(self._indices(variables), variables, [variable.grad for variable in variables])
 
+    def as_adam(self, variables: Sequence[Variable]) -> dict[str, Any] | None:
+        """Returns the arguments of `ops.adam_update` that are the same at each step, or None where steps do more.
+
+        They hold until an attribute of the optimizer is set, or a variable moves. A step is then: `rate_and_step`,
+        the update with these two besides, `after_update`.
+        """
+        return None
+
+    def rate_and_step(self) -> tuple[float, int]:
+        """Returns the learning rate and the number, from 1, of the coming update."""
+        return self._current_learning_rate(), int(self.iterations) + 1
+
+    def after_update(self, variables: Sequence[Variable]) -> None:
+        """Averages the weights, counts the step and applies constraints."""
+        self._count_step()
+        self._constrain(variables)
+
     def _add_sparse_squares(self, variables: Sequence[Variable]) -> None:
         """Makes the coming update treat a sparse gradient's squares as Keras on TensorFlow does; see `Variable`.
 
         The formulas average g * g with a decay; what the sum of squares is beyond that goes into the slot beforehand.
         `clipnorm` takes its norm from that sum. Gradients clipped otherwise, unscaled or accumulated are dense there.
         """
-        dense = self.clipvalue or self.global_clipnorm or self.loss_scale_factor or self.gradient_accumulation_steps
+        dense = self._changes_gradients()
         name, decay = self.squares_slot or ("", "")
         rate = getattr(self, decay) if name and not dense else 0.0
         self._clipped.clear()
@@ -325,6 +343,10 @@ class Optimizer:
             if rate > 0:
                 average = self._slots[name].array(index)
                 average += (squares - variable.grad * variable.grad) * ((1 - rate) / rate)
+
+    def _changes_gradients(self) -> Any:
+        """Returns whether gradients are clipped all alike, unscaled or accumulated before the formula sees them."""
+        return self.clipvalue or self.global_clipnorm or self.loss_scale_factor or self.gradient_accumulation_steps
 
     def _step(self, indices: list[int], variables: Sequence[Variable], grads: list[Any]) -> None:
         self._apply(indices, [variable.value for variable in variables], grads)
@@ -354,6 +376,9 @@ class Optimizer:
             grads = self._accumulated(indices, grads)
         if grads:
             self._update_all(indices, weights, self._clip_gradients(grads, indices))
+        self._count_step()
+
+    def _count_step(self) -> None:
         if self.use_ema:
             self._average_weights()
         self._iterations.value += 1
@@ -371,16 +396,18 @@ class Optimizer:
         return means
 
     def _update_all(self, indices: list[int], weights: list[np.ndarray], grads: list[np.ndarray]) -> None:
-        learning_rate, step = self._current_learning_rate(), int(self.iterations) + 1
+        learning_rate, step = self.rate_and_step()
         self.before_update(step)
-        slots = [self._slots[name] for group in self.slot_groups() for name in group]
         for index, w, g in zip(indices, weights, grads, strict=True):
             if self.weight_decay is not None and self._decays(index):
                 w -= w * self.weight_decay * learning_rate
-            arrays = [w, g, *[slot.array(index) for slot in slots]]
+            arrays = [w, g, *self._slot_arrays(index)]
             if self.elementwise and index != FLAT:
                 arrays = [array.reshape(-1) for array in arrays]
             self.update(*arrays, learning_rate=learning_rate, step=step)
+
+    def _slot_arrays(self, index: int) -> list[np.ndarray]:
+        return [self._slots[name].array(index) for group in self.slot_groups() for name in group]
 
     def _clip_gradients(self, grads: list[np.ndarray], indices: Sequence[int] = ()) -> list[np.ndarray]:
         if self.clipnorm:
