@@ -61,6 +61,8 @@ class Trainable:
     def results(self) -> dict[str, Any]:
         """Returns the means of the losses, weighted by rows, and the metrics, in alphabetical order."""
         logs: dict[str, Any] = {"loss": self.loss_sum / self.rows if self.rows else 0.0}
+        if not self.metrics and not self.losses.trackers:
+            return logs
         for tracker in self.losses.trackers:
             logs[tracker.name] = tracker.result()
         for metric in self.metrics:
