@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import signal
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def assert_natively_the_same(models, general_steps, *data, **options):
 
 
 @pytest.mark.parametrize("loss", ["mse", "mae", losses.Huber(0.3), losses.MeanSquaredError("mean")])
-@pytest.mark.parametrize("options", [{}, {"amsgrad": True, "beta_1": 0.0}, {"use_ema": True, "epsilon": 1e-3}])
+@pytest.mark.parametrize("options", [{}, {"amsgrad": True, "beta_1": 0.0}, {"beta_2": 0.5, "epsilon": 1e-3}])
 def test_a_native_step_gives_the_bits_of_the_general_one(loss, options, data, general_steps):
     assert_natively_the_same(pair(loss, **options), general_steps, *data)
 
@@ -136,6 +137,7 @@ def test_targets_and_inputs_need_not_lie_in_one_piece(data, general_steps):
         {"optimizer": lambda: optimizers.Adam(clipnorm=0.1)},
         {"optimizer": lambda: optimizers.Adam(global_clipnorm=0.1)},
         {"optimizer": lambda: optimizers.Adam(weight_decay=0.1)},
+        {"optimizer": lambda: optimizers.Adam(use_ema=True)},
         {"optimizer": lambda: optimizers.Adam(gradient_accumulation_steps=2)},
         {"optimizer": lambda: optimizers.Adam(loss_scale_factor=2.0)},
         {"optimizer": lambda: optimizers.SGD()},
@@ -331,6 +333,32 @@ def test_an_interrupt_between_steps_leaves_the_steps_before_it(data):
         interrupted.fit(x, y, batch_size=4, shuffle=False, verbose=0, callbacks=[Interrupting()])
     assert int(interrupted.optimizer.iterations) == 2
     whole.fit(x[:8], y[:8], batch_size=4, shuffle=False, verbose=0)
+    assert_same(interrupted, whole)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
+def test_an_interrupt_at_any_time_comes_before_or_after_a_step(rng):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    def make():
+        recurra.utils.set_random_seed(0)
+        model = Sequential([Input((60, 1)), layers.LSTM(64), layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    x, y = rng.standard_normal((32, 60, 1)).astype("float32"), rng.standard_normal((32, 1)).astype("float32")
+    interrupted, whole = make(), make()
+    train(interrupted, x, y, steps=1)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        with pytest.raises(KeyboardInterrupt):
+            train(interrupted, x, y, steps=100_000)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    train(whole, x, y, steps=int(interrupted.optimizer.iterations))
     assert_same(interrupted, whole)
 
 

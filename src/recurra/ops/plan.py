@@ -137,11 +137,13 @@ class Plan:
     def trainer(self, loss: dict[str, Any], update: dict[str, Any]) -> Callable[..., float]:
         """Returns a training step in one call: `forward`, `error_loss`, gradients from zero, `backward`, `adam_update`.
 
-        The call takes (y, x, target, learning_rate, step) and returns the loss; y is filled with the result, or None.
+        The call takes (y, x, target, learning_rate) and returns the loss; y is filled with the result, or None. It
+        counts the step by itself: an interrupt comes before or after all of it.
 
         Args:
             loss: Name and options of `error_loss`.
-            update: Arguments of `adam_update` besides learning rate and step; its `g` is what `backward` adds to.
+            update: Arguments of `adam_update` besides learning rate and step, `g` being what `backward` adds to; and
+                `iterations`, int64 (), the steps so far.
         """
         maker = _native.TrainerFloat32 if self.dtype == np.float32 else _native.TrainerFloat64
         return maker(self._native, _ERROR_LOSSES[loss["name"]], loss.get("delta", 1.0), **update)

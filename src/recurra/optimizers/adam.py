@@ -76,9 +76,10 @@ class Adam(_Moments):
 
     def as_adam(self, variables: Sequence[Variable]) -> dict[str, Any] | None:
         arena = self._whole_arena(variables)
-        if arena is None or self._changes_gradients() or self.weight_decay is not None:
+        if arena is None or self._changes_gradients() or self.weight_decay is not None or self.use_ema:
             return None
-        return {"w": arena.weights, "g": arena.grads, **self._options(self._slot_arrays(FLAT))}
+        options = self._options(self._slot_arrays(FLAT))
+        return {"w": arena.weights, "g": arena.grads, "iterations": self._iterations.value, **options}
 
 
 @saving.builtin("keras.optimizers")

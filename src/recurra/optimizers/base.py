@@ -297,26 +297,16 @@ class Optimizer(CountsChanges):
         arena = self._whole_arena(variables)
         if arena is not None:
             self._apply([FLAT], [arena.weights], [arena.grads])
-            self._constrain(variables)
+            self.constrain(variables)
         else:
             self._step(self._indices(variables), variables, [variable.grad for variable in variables])
 
     def as_adam(self, variables: Sequence[Variable]) -> dict[str, Any] | None:
-        """Returns the arguments of `ops.adam_update` that are the same at each step, or None where steps do more.
+        """Returns the arguments of `ops.Plan.trainer` that do the work of `step`, or None where a step does more.
 
-        They hold until an attribute of the optimizer is set, or a variable moves. A step is then: `rate_and_step`,
-        the update with these two besides, `after_update`.
+        They hold until an attribute of the optimizer is set or a variable moves. `constrain` has to follow each step.
         """
         return None
-
-    def rate_and_step(self) -> tuple[float, int]:
-        """Returns the learning rate and the number, from 1, of the coming update."""
-        return self._current_learning_rate(), int(self.iterations) + 1
-
-    def after_update(self, variables: Sequence[Variable]) -> None:
-        """Averages the weights, counts the step and applies constraints."""
-        self._count_step()
-        self._constrain(variables)
 
     def _add_sparse_squares(self, variables: Sequence[Variable]) -> None:
         """Makes the coming update treat a sparse gradient's squares as Keras on TensorFlow does; see `Variable`.
@@ -350,7 +340,7 @@ class Optimizer(CountsChanges):
 
     def _step(self, indices: list[int], variables: Sequence[Variable], grads: list[Any]) -> None:
         self._apply(indices, [variable.value for variable in variables], grads)
-        self._constrain(variables)
+        self.constrain(variables)
 
     def _whole_arena(self, variables: Sequence[Variable]) -> Arena | None:
         """Returns the arena that holds just the optimizer's variables, if a step may run over it in one pass."""
@@ -376,9 +366,6 @@ class Optimizer(CountsChanges):
             grads = self._accumulated(indices, grads)
         if grads:
             self._update_all(indices, weights, self._clip_gradients(grads, indices))
-        self._count_step()
-
-    def _count_step(self) -> None:
         if self.use_ema:
             self._average_weights()
         self._iterations.value += 1
@@ -396,7 +383,7 @@ class Optimizer(CountsChanges):
         return means
 
     def _update_all(self, indices: list[int], weights: list[np.ndarray], grads: list[np.ndarray]) -> None:
-        learning_rate, step = self.rate_and_step()
+        learning_rate, step = self._current_learning_rate(), int(self.iterations) + 1
         self.before_update(step)
         for index, w, g in zip(indices, weights, grads, strict=True):
             if self.weight_decay is not None and self._decays(index):
@@ -467,7 +454,8 @@ class Optimizer(CountsChanges):
             average.assign(value)
         self.averages_swapped = not self.averages_swapped
 
-    def _constrain(self, variables: Sequence[Variable]) -> None:
+    def constrain(self, variables: Sequence[Variable]) -> None:
+        """Applies the variables' constraints; `step` and `apply` do so after each update."""
         for variable in variables:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable.value))

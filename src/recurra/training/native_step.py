@@ -52,8 +52,8 @@ class NativeStep:
             return None
         y = np.empty(shape, self._dtype) if self._trainable.metrics else None
         optimizer = self._trainable.optimizer
-        loss = self._native(y, x, np.ascontiguousarray(target, self._dtype), *optimizer.rate_and_step())
-        optimizer.after_update(self._trainable.variables)
+        loss = self._native(y, x, np.ascontiguousarray(target, self._dtype), float(optimizer.learning_rate))
+        optimizer.constrain(self._trainable.variables)
         return loss, y
 
 
