@@ -16,6 +16,7 @@ from recurra.layers.base import as_array, standardize_dtype
 from recurra.losses.functions import arrays, match_ranks
 
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")  # one and the same without weights
+_FLOATS = (np.dtype("float32"), np.dtype("float64"))  # what native code computes in
 REDUCTIONS = (*_MEANS, "sum", "none", None)
 
 
@@ -204,9 +205,11 @@ class LossFunctionWrapper(Loss):
 
     def as_error_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
         known = getattr(self.fn, "fused", False) and type(self).call is LossFunctionWrapper.call
-        if not known or self.reduction not in _MEANS or self.dtype not in (None, dtype.name):
+        if not known or self.reduction not in _MEANS or dtype not in _FLOATS:
             return None
-        return {"name": self.fn.__name__, **self._fn_kwargs} if dtype in (np.float32, np.float64) else None
+        if self.dtype is not None and self.dtype != dtype.name:
+            return None
+        return {"name": self.fn.__name__, **self._fn_kwargs}
 
     def gradient(self, y_true: Any, y_pred: Any) -> np.ndarray:
         gradient = getattr(self.fn, "gradient", None)
