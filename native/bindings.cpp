@@ -257,35 +257,24 @@ void define_elementwise(nb::module_& m) {
 
   m.def(
       "adam_update",
-      [](Array<T> w, Input<T> g, Array<T> m, Array<T> v, Maybe<T> vhat, double alpha, double beta_1, double beta_2,
-         double epsilon) {
-        const int64_t size = w.size();
-        require(g.size() == size && m.size() == size && v.size() == size && (!vhat || vhat->size() == size),
-                "w, g, m, v and vhat must have one size");
-        const Adam<T> s{size,
-                        w.data(),
-                        m.data(),
-                        v.data(),
-                        vhat ? vhat->data() : nullptr,
-                        g.data(),
-                        static_cast<T>(alpha),
-                        static_cast<T>(1 - beta_1),
-                        static_cast<T>(1 - beta_2),
-                        static_cast<T>(epsilon)};
+      [](Array<T> w, Input<T> g, Array<T> m, Array<T> v, Maybe<T> vhat, double learning_rate, int64_t step,
+         double beta_1, double beta_2, double epsilon) {
+        Adam<T> s = adam_settings(w, g, m, v, vhat, beta_1, beta_2, epsilon);
+        s.alpha = adam_alpha<T>(learning_rate, step, beta_1, beta_2);
         compute(flops(g), [&] { kernels().of<T>().adam(s); });
       },
-      "w"_a, "g"_a, "m"_a, "v"_a, "vhat"_a.none(), "alpha"_a, "beta_1"_a, "beta_2"_a, "epsilon"_a);
+      "w"_a, "g"_a, "m"_a, "v"_a, "vhat"_a.none(), "learning_rate"_a, "step"_a, "beta_1"_a, "beta_2"_a, "epsilon"_a);
 
   m.def(
       "error_loss",
       [](int loss, Maybe<T> dy, Input<T> y, Input<T> target, double delta) {
-        require(loss >= 0 && loss < kErrorLosses, "not a loss");
+        const ErrorLoss kind = error_loss_of(loss);
         require(y.size() > 0 && target.size() == y.size() && (!dy || dy->size() == y.size()),
                 "dy, y and target must have one size");
         double mean = 0;
         compute(flops(y), [&] {
-          mean = kernels().of<T>().error_loss(static_cast<ErrorLoss>(loss), dy ? dy->data() : nullptr, y.data(),
-                                              target.data(), y.size(), delta);
+          mean =
+              kernels().of<T>().error_loss(kind, dy ? dy->data() : nullptr, y.data(), target.data(), y.size(), delta);
         });
         return mean;
       },

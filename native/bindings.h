@@ -3,6 +3,8 @@
 
 #include <nanobind/nanobind.h>
 
+#include <cmath>
+
 #include "arrays.h"
 #include "plan.h"
 
@@ -41,6 +43,40 @@ template <typename T>
 T* bias_data(const Maybe<T>& bias, Cell cell, bool reset_after, int64_t H) {
   if (cell == Cell::gru && reset_after) return data(bias, {2, 3 * H}, "bias must be (2, 3H)");
   return data(bias, {gates_of(cell) * H}, "bias must be (G*H)");
+}
+
+inline ErrorLoss error_loss_of(int number) {
+  require(number >= 0 && number < kErrorLosses, "not a loss");
+  return static_cast<ErrorLoss>(number);
+}
+
+// Adam over the arrays w, g, m, v and vhat, without its alpha.
+template <typename T, typename G>
+Adam<T> adam_settings(const Array<T>& w, const Array<G>& g, const Array<T>& m, const Array<T>& v, const Maybe<T>& vhat,
+                      double beta_1, double beta_2, double epsilon) {
+  const int64_t size = w.size();
+  require(g.size() == size && m.size() == size && v.size() == size && (!vhat || vhat->size() == size),
+          "w, g, m, v and vhat must have one size");
+  Adam<T> s{};
+  s.size = size;
+  s.w = w.data(), s.g = g.data(), s.m = m.data(), s.v = v.data(), s.vhat = vhat ? vhat->data() : nullptr;
+  s.rate_1 = static_cast<T>(1 - beta_1), s.rate_2 = static_cast<T>(1 - beta_2);
+  s.epsilon = static_cast<T>(epsilon);
+  return s;
+}
+
+// lr * sqrt(1 - beta_2^step) / (1 - beta_1^step) in T; the powers by squares, of bases that went through float as in
+// Keras: the last bit of std::pow differs between systems.
+template <typename T>
+T adam_alpha(double learning_rate, int64_t step, double beta_1, double beta_2) {
+  const auto rest = [step](double beta) {
+    double power = 1, base = static_cast<float>(beta);
+    for (int64_t left = step; left > 0; left >>= 1, base *= base) {
+      if (left & 1) power *= base;
+    }
+    return T(1) - static_cast<T>(power);
+  };
+  return static_cast<T>(learning_rate) * std::sqrt(rest(beta_2)) / rest(beta_1);
 }
 
 void define_plans(nanobind::module_& m);

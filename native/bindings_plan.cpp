@@ -119,8 +119,45 @@ class Stepper {
   int turn_ = 0;
 };
 
+// A plan that is trained by Adam: weights, gradients and averages are the same arrays at each step.
 template <typename T>
-void define(nb::module_& m, const char* plan_name, const char* stepper_name, const char* layer_name) {
+class Trainer {
+ public:
+  Trainer(Plan<T>& plan, int loss, double delta, Array<T> w, Array<T> g, Array<int64_t> iterations, Array<T> m,
+          Array<T> v, Maybe<T> vhat, double beta_1, double beta_2, double epsilon)
+      : plan_(plan),
+        iterations_(data(iterations, {}, "iterations must be one number")),
+        beta_1_(beta_1),
+        beta_2_(beta_2) {
+    settings_.loss = error_loss_of(loss), settings_.delta = delta;
+    settings_.grads = g.data();
+    settings_.update = adam_settings(w, g, m, v, vhat, beta_1, beta_2, epsilon);
+  }
+
+  double step(Maybe<T> y, Input<T> x, Input<T> target, double learning_rate) {
+    TrainStep<T> s = settings_;
+    s.x_size = row_size(x), s.N = x.shape(0);
+    const int64_t results = s.N * plan_.output_size(s.x_size);
+    require(target.size() == results && (!y || y->size() == results), "y and target must have the size of the result");
+    s.y = y ? y->data() : nullptr, s.x = x.data(), s.target = target.data();
+    s.update.alpha = adam_alpha<T>(learning_rate, *iterations_ + 1, beta_1_, beta_2_);
+    double mean = 0;
+    const double update_flops = 10.0 * static_cast<double>(s.update.size);
+    compute(3 * plan_.flops(s.N, s.x_size) + update_flops, [&] { mean = plan_.train(s); });
+    *iterations_ += 1;
+    return mean;
+  }
+
+ private:
+  Plan<T>& plan_;
+  TrainStep<T> settings_{};  // what is the same at each step
+  int64_t* iterations_;
+  double beta_1_, beta_2_;
+};
+
+template <typename T>
+void define(nb::module_& m, const char* plan_name, const char* stepper_name, const char* trainer_name,
+            const char* layer_name) {
   nb::class_<RecurrentLayer<T>>(m, layer_name);
   m.def("recurrent_layer", &recurrent_layer<T>, "cell"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a.none(),
         "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "activation"_a, "recurrent_activation"_a,
@@ -146,13 +183,20 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
            "x"_a, "states"_a, "memory"_a)
       .def("__call__", &Stepper<T>::step)
       .def_prop_ro("turn", &Stepper<T>::turn);
+  nb::class_<Trainer<T>>(m, trainer_name)
+      .def(nb::init<Plan<T>&, int, double, Array<T>, Array<T>, Array<int64_t>, Array<T>, Array<T>, Maybe<T>, double,
+                    double, double>(),
+           nb::keep_alive<1, 2>(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 6>(), nb::keep_alive<1, 7>(),
+           nb::keep_alive<1, 8>(), nb::keep_alive<1, 9>(), nb::keep_alive<1, 10>(), "plan"_a, "loss"_a, "delta"_a,
+           "w"_a, "g"_a, "iterations"_a, "m"_a, "v"_a, "vhat"_a.none(), "beta_1"_a, "beta_2"_a, "epsilon"_a)
+      .def("__call__", &Trainer<T>::step, "y"_a.none(), "x"_a, "target"_a, "learning_rate"_a);
 }
 
 }  // namespace
 
 void define_plans(nb::module_& m) {
-  define<float>(m, "PlanFloat32", "StepperFloat32", "RecurrentLayerFloat32");
-  define<double>(m, "PlanFloat64", "StepperFloat64", "RecurrentLayerFloat64");
+  define<float>(m, "PlanFloat32", "StepperFloat32", "TrainerFloat32", "RecurrentLayerFloat32");
+  define<double>(m, "PlanFloat64", "StepperFloat64", "TrainerFloat64", "RecurrentLayerFloat64");
 }
 
 }  // namespace recurra

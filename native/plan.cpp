@@ -375,6 +375,7 @@ void Plan<T>::lay_out(int64_t N, int64_t x_size) {
     int64_t& place = gradients[(layers_.size() - 1 - i) % 2];
     place = std::max(place, N * size);
   }
+  gradients[0] = std::max(gradients[0], N * size);  // that of the result, even without layers
   for (int i = 0; i < 2; ++i) gradient_[i] = layout.take(gradients[i]);
   scratch_ = layout.take(scratch);
   buffer_ = static_cast<T*>(memory_.get(static_cast<size_t>(layout.size) * sizeof(T)));
@@ -382,7 +383,7 @@ void Plan<T>::lay_out(int64_t N, int64_t x_size) {
 }
 
 template <typename T>
-void Plan<T>::forward(T* y, const T* x, int64_t N, int64_t x_size) {
+const T* Plan<T>::forward(T* y, const T* x, int64_t N, int64_t x_size) {
   x_ = nullptr;
   lay_out(N, x_size);
   x_ = x;
@@ -393,17 +394,23 @@ void Plan<T>::forward(T* y, const T* x, int64_t N, int64_t x_size) {
       x = l.output(buffer);
     });
   }
-  copy(y, x, result_size());
+  if (y) copy(y, x, result_size());
+  return x;
 }
 
 template <typename T>
 void Plan<T>::backward(const T* dy) {
   if (!x_) throw std::logic_error("backward needs a forward run of its own");
+  copy(result_gradient(), dy, result_size());
+  backward();
+}
+
+template <typename T>
+void Plan<T>::backward() {
   T* buffer = buffer_;
   const auto trained = [](const Layer& layer) { return with(layer, [](const auto& l) { return l.has_gradients(); }); };
   const auto first = static_cast<size_t>(std::find_if(layers_.begin(), layers_.end(), trained) - layers_.begin());
-  T *given = buffer + gradient_[0], *next = buffer + gradient_[1];
-  if (first < layers_.size()) copy(given, dy, result_size());
+  T *given = result_gradient(), *next = buffer + gradient_[1];
   for (size_t i = layers_.size(); i-- > first;) {
     const T* x = i == 0 ? x_ : with(layers_[i - 1], [=](const auto& l) -> const T* { return l.output(buffer); });
     T* dx = i == first ? nullptr : next;
@@ -411,6 +418,17 @@ void Plan<T>::backward(const T* dy) {
     std::swap(given, next);
   }
   x_ = nullptr;
+}
+
+template <typename T>
+double Plan<T>::train(const TrainStep<T>& s) {
+  const KernelsOf<T>& table = kernels().of<T>();
+  const T* y = forward(s.y, s.x, s.N, s.x_size);
+  const double loss = table.error_loss(s.loss, result_gradient(), y, s.target, result_size(), s.delta);
+  std::fill_n(s.grads, s.update.size, T(0));
+  backward();
+  table.adam(s.update);
+  return loss;
 }
 
 template class Plan<float>;

@@ -111,6 +111,19 @@ struct DenseLayer {
   int64_t rows, y, product;  // the product has a place of its own where backward needs it
 };
 
+// One training step: what it reads and changes besides the plan's layers.
+template <typename T>
+struct TrainStep {
+  int64_t N, x_size;
+  T* y;             // the result, or null
+  const T* x;       // (N, x_size)
+  const T* target;  // of the shape of the result
+  ErrorLoss loss;
+  double delta;    // of Huber's function
+  T* grads;        // of all weights, end to end: what the layers add to
+  Adam<T> update;  // of all weights by these gradients
+};
+
 template <typename T>
 class Plan {
  public:
@@ -128,10 +141,13 @@ class Plan {
   // all layers, end to end; null before: zeros, null after: not wanted.
   void infer(T* y, const T* x, int64_t N, int64_t x_size, T* memory, const T* before, T* after) const;
 
-  // The same, keeping what `backward` needs; x must stay where it is until then. Training is for one thread.
-  void forward(T* y, const T* x, int64_t N, int64_t x_size);
+  // The same, keeping what `backward` needs; x must stay where it is until then. Training is for one thread. y may be
+  // null; the result is there as well where the returned pointer says, until the next run.
+  const T* forward(T* y, const T* x, int64_t N, int64_t x_size);
   // Adds the gradients of all weights to theirs, from dy of the shape of y. Once after each `forward`.
   void backward(const T* dy);
+  // Forward, loss, backward and update. Returns the loss.
+  double train(const TrainStep<T>& s);
 
   // Of the last forward run: elements of its result, and its cost.
   int64_t result_size() const { return N_ * output_size(x_size_); }
@@ -139,6 +155,8 @@ class Plan {
 
  private:
   void lay_out(int64_t N, int64_t x_size);
+  T* result_gradient() const { return buffer_ + gradient_[0]; }
+  void backward();  // from `result_gradient`, which is overwritten
 
   std::vector<Layer> layers_;
   Scratch memory_;       // what is kept, gradients between layers, scratch:

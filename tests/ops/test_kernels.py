@@ -191,10 +191,9 @@ def test_adam_is_its_definition(with_vhat, rng):
     results = []
     for module in (native, reference):
         w, g, m, v, vhat = (array.copy() for array in starts)
-        for _ in range(3):
-            module.adam_update(
-                w, g, m, v, alpha=0.01, beta_1=0.9, beta_2=0.999, epsilon=1e-7, vhat=vhat if with_vhat else None
-            )
+        for step in (1, 2, 1000):
+            options = {"learning_rate": 0.01, "step": step, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
+            module.adam_update(w, g, m, v, vhat=vhat if with_vhat else None, **options)
         results.append((w, m, v, vhat))
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)  # weights of order 1 may cancel in the update

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, config, constraints, initializers, ops, regularizers, saving
+from recurra._changes import CountsChanges
 from recurra._checks import expected
 from recurra._names import snake_case
 from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
@@ -169,7 +170,7 @@ def _call_of(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., Any]:
     return call
 
 
-class Layer(saving.Configurable):
+class Layer(CountsChanges, saving.Configurable):
     """Base class of all layers.
 
     A subclass gives `build` (make weights with `add_weight`), `forward` and, to be trained, `backward`. A Keras layer
@@ -195,7 +196,6 @@ class Layer(saving.Configurable):
 
     supports_masking = False
     keeps_integers = False
-    _changes = 0  # how often an attribute was set: plans hold until then
     stateless = False  # built from the start; `build` only checks shapes, and does so at each call
 
     _building = False
@@ -482,8 +482,7 @@ class Layer(saving.Configurable):
                 layers.pop(name, None)
             if isinstance(value, SeedGenerator):
                 self._seed_generators[name] = value
-        object.__setattr__(self, name, value)
-        self.__dict__["_changes"] = self._changes + 1
+        super().__setattr__(name, value)
 
     # Losses ---------------------------------------------------------------------------------------------------------
 

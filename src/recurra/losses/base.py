@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 
 from recurra import config, ops, saving
+from recurra._changes import CountsChanges
 from recurra._checks import expected, one_of
 from recurra._names import snake_case
 from recurra.layers.base import as_array, standardize_dtype
 from recurra.losses.functions import arrays, match_ranks
 
-REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
+_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")  # one and the same without weights
+_FLOATS = (np.dtype("float32"), np.dtype("float64"))  # what native code computes in
+REDUCTIONS = (*_MEANS, "sum", "none", None)
 
 
-class Loss(saving.Configurable):
+class Loss(CountsChanges, saving.Configurable):
     """Base class of losses (https://keras.io/api/losses).
 
     A subclass gives `call` and, to be trained with, `gradient`.
@@ -73,7 +76,7 @@ class Loss(saving.Configurable):
         """
         y_true, y_pred = self._cast(y_true, y_pred)
         if sample_weight is None and mask is None:
-            mean = self.fused(y_true, y_pred, gradient=False)
+            mean = self._fused(y_true, y_pred, gradient=False)
             if mean is not None:
                 return mean[0]
         return self._reduce(*self._weigh(y_true, y_pred, sample_weight, mask))
@@ -88,7 +91,7 @@ class Loss(saving.Configurable):
         """
         y_true, y_pred = self._cast(y_true, y_pred)
         if sample_weight is None and mask is None:
-            found = self.fused(y_true, y_pred, gradient=True)
+            found = self._fused(y_true, y_pred, gradient=True)
             if found is not None:
                 return found
         values, weights, scale = self._weigh(y_true, y_pred, sample_weight, mask)
@@ -102,8 +105,23 @@ class Loss(saving.Configurable):
                 gradient = gradient * np.expand_dims(factor, axes)
         return self._reduce(values, weights, scale), gradient.reshape(y_pred.shape).astype(y_pred.dtype, copy=False)
 
-    def fused(self, y_true: Any, y_pred: np.ndarray, gradient: bool) -> tuple[float, Any] | None:
+    def _fused(self, y_true: Any, y_pred: np.ndarray, gradient: bool) -> tuple[float, Any] | None:
         """Returns the loss and (or None) its gradient in one native pass, or None where there is none."""
+        options = self.as_error_loss(y_pred.dtype)
+        if options is None:
+            return None
+        y_true, y_pred = arrays(y_true, y_pred)
+        if y_true.shape != y_pred.shape or not y_pred.size:
+            return None
+        y_true, y_pred = np.ascontiguousarray(y_true), np.ascontiguousarray(y_pred)
+        return ops.error_loss(y_true=y_true, y_pred=y_pred, gradient=gradient, **options)
+
+    def as_error_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
+        """Returns name and options with which `ops.error_loss` gives this loss without weights; None if it does not.
+
+        Args:
+            dtype: Of the predictions.
+        """
         return None
 
     def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:
@@ -185,15 +203,13 @@ class LossFunctionWrapper(Loss):
     def call(self, y_true: Any, y_pred: Any) -> np.ndarray:
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
-    def fused(self, y_true: Any, y_pred: np.ndarray, gradient: bool) -> tuple[float, Any] | None:
-        means = self.reduction in ("sum_over_batch_size", "mean", "mean_with_sample_weight")
-        if not means or not getattr(self.fn, "fused", False) or type(self).call is not LossFunctionWrapper.call:
+    def as_error_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
+        known = getattr(self.fn, "fused", False) and type(self).call is LossFunctionWrapper.call
+        if not known or self.reduction not in _MEANS or dtype not in _FLOATS:
             return None
-        y_true, y_pred = arrays(y_true, y_pred)
-        if y_true.shape != y_pred.shape or not y_pred.size or y_pred.dtype not in (np.float32, np.float64):
+        if self.dtype is not None and self.dtype != dtype.name:
             return None
-        y_true, y_pred = np.ascontiguousarray(y_true), np.ascontiguousarray(y_pred)
-        return ops.error_loss(self.fn.__name__, y_true, y_pred, gradient=gradient, **self._fn_kwargs)
+        return {"name": self.fn.__name__, **self._fn_kwargs}
 
     def gradient(self, y_true: Any, y_pred: Any) -> np.ndarray:
         gradient = getattr(self.fn, "gradient", None)

@@ -56,6 +56,11 @@ def match_ranks(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndar
     return one, other
 
 
+def are_matched(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Returns whether `match_ranks` gives arrays of these shapes one shape."""
+    return one == other or (*one, 1) == other or one == (*other, 1)
+
+
 def _sign_labels(y_true: np.ndarray) -> np.ndarray:
     """Returns labels 0 and 1 as -1 and 1, others as they are."""
     binary = np.isin(y_true, (0, 1)).all()

@@ -102,6 +102,8 @@ class GraphModel(Model):
             ValueError: If an array is missing or has another rank or number of features.
         """
         tensors = self.inputs
+        if isinstance(inputs, np.ndarray) and len(tensors) == 1:
+            return [self._fit_input(inputs, tensors[0])]
         inputs = plain_numbers_as_array(inputs)
         if isinstance(inputs, dict):
             names = sorted(self._input_structure) if isinstance(self._input_structure, dict) else self.input_names
@@ -119,9 +121,9 @@ class GraphModel(Model):
 
     def _fit_input(self, value: Any, tensor: KerasTensor) -> np.ndarray:
         array = np.asarray(value)
-        name = node_of(tensor).layer.name
         if array.dtype.kind not in "fiub":
-            raise ValueError(expected(f"input {name!r}", "numbers", f"an array of dtype {array.dtype}"))
+            who = f"input {node_of(tensor).layer.name!r}"
+            raise ValueError(expected(who, "numbers", f"an array of dtype {array.dtype}"))
         rank = len(tensor.shape)
         if array.ndim == rank - 1 and tensor.shape[-1] == 1:
             array = array[..., None]
@@ -129,7 +131,8 @@ class GraphModel(Model):
             array = array[..., 0]
         last = tensor.shape[-1] if rank > 1 else None
         if array.ndim != rank or (last is not None and array.shape[-1] != last):
-            raise ValueError(expected(f"input {name!r} of model {self.name!r}", f"shape {tensor.shape}", array.shape))
+            who = f"input {node_of(tensor).layer.name!r} of model {self.name!r}"
+            raise ValueError(expected(who, f"shape {tensor.shape}", array.shape))
         return np.ascontiguousarray(array, tensor.dtype)
 
     def stream(self, n: int | None = None) -> Stream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import groupby
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -52,10 +52,13 @@ class Stream:
         x = np.zeros((rows, model.inputs[0].shape[-1]), model.inputs[0].dtype)
         self._x: np.ndarray = x[0] if n is None else x
         self._stages: list[_Native | _Cell | _Layer] = []
-        for native, group in groupby(line, partial(_is_native, dtype=x.dtype.name)):
-            for part in [list(group)] if native else group:
-                self._stages.append(_stage_of(part, x))
-                x = self._stages[-1].y
+        for layer in line:
+            _check(layer)
+        while line:
+            plan = ops.Plan(x.dtype.name, copies=True)
+            native = list(takewhile(partial(joins, plan=plan, training=False), line))
+            self._stages.append(_Native(plan, native, x) if native else _stage_of(line[0], x))
+            x, line = self._stages[-1].y, line[len(native) or 1 :]
         self._y: np.ndarray = x[0] if n is None else x
 
     def step(self, x: Any) -> np.ndarray:
@@ -99,14 +102,12 @@ class Stream:
 
 
 class _Native:
-    """Layers that one native call steps, from `x` (N, D) to `y` (N, units)."""
+    """Layers that have joined a plan: one native call steps them, from `x` (N, D) to `y` (N, units)."""
 
-    def __init__(self, line: list[Any], x: np.ndarray):
-        plan = ops.Plan(x.dtype.name, copies=True)
+    def __init__(self, plan: ops.Plan, line: list[Any], x: np.ndarray):
         shape: Any = (len(x), 1, x.shape[1])
         self._shapes: list[tuple[int, int]] = []
         for layer in line:
-            layer.join_plan(plan, training=False)
             shape = (len(x), 1, layer.compute_output_shape(shape)[-1])
             if isinstance(layer, RNN):
                 self._shapes += [(len(x), layer.cell.units)] * layer.cell.states
@@ -156,16 +157,9 @@ class _Layer:
         return []
 
 
-def _is_native(layer: Any, dtype: str) -> bool:
-    _check(layer)
-    return joins(layer, ops.Plan(dtype), training=False)
-
-
-def _stage_of(part: Any, x: np.ndarray) -> _Native | _Cell | _Layer:
-    """Returns the stage for a list of layers that native code knows, or for one layer that it does not."""
-    if isinstance(part, list):
-        return _Native(part, x)
-    return _Cell(part.cell, x) if isinstance(part, RNN) else _Layer(part, x)
+def _stage_of(layer: Any, x: np.ndarray) -> _Cell | _Layer:
+    """Returns the stage for a layer that native code does not know."""
+    return _Cell(layer.cell, x) if isinstance(layer, RNN) else _Layer(layer, x)
 
 
 def _check(layer: Any) -> None:

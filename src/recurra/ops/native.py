@@ -428,14 +428,15 @@ def adam_update(
     m: Array,
     v: Array,
     *,
-    alpha: float,
+    learning_rate: float,
+    step: int,
     beta_1: float,
     beta_2: float,
     epsilon: float,
     vhat: Array | None = None,
 ) -> None:
     """As `reference.adam_update`."""
-    _native.adam_update(w, g, m, v, vhat, alpha, beta_1, beta_2, epsilon)
+    _native.adam_update(w, g, m, v, vhat, learning_rate, step, beta_1, beta_2, epsilon)
 
 
 def sum_of_squares(x: Array) -> float:

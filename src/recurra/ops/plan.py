@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import recurra._native as _native  # absolute: types of the compiled module are not known
-from recurra.ops.native import _ELEMENTWISE, _FUNCTIONS, _FUSED
+from recurra.ops.native import _ELEMENTWISE, _ERROR_LOSSES, _FUNCTIONS, _FUSED
 from recurra.ops.reference import Activation, Array
 
 _CELLS = {"simple_rnn": 0, "lstm": 1, "gru": 2}
@@ -133,6 +133,20 @@ class Plan:
         if dy is not None:
             self._native.backward(np.ascontiguousarray(dy, self.dtype))
         self._x = None
+
+    def trainer(self, loss: dict[str, Any], update: dict[str, Any]) -> Callable[..., float]:
+        """Returns a training step in one call: `forward`, `error_loss`, gradients from zero, `backward`, `adam_update`.
+
+        The call takes (y, x, target, learning_rate) and returns the loss; y is filled with the result, or None. It
+        counts the step by itself: an interrupt comes before or after all of it.
+
+        Args:
+            loss: Name and options of `error_loss`.
+            update: Arguments of `adam_update` besides learning rate and step, `g` being what `backward` adds to; and
+                `iterations`, int64 (), the steps so far.
+        """
+        maker = _native.TrainerFloat32 if self.dtype == np.float32 else _native.TrainerFloat64
+        return maker(self._native, _ERROR_LOSSES[loss["name"]], loss.get("delta", 1.0), **update)
 
     def stepper(self, x: Array, y: Array) -> tuple[Callable[[], None], Callable[[], Array]]:
         """Returns a call that takes one time step from `x` to `y`, and one that returns the states as they are now.

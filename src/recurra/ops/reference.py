@@ -744,13 +744,16 @@ def adam_update(
     m: Array,
     v: Array,
     *,
-    alpha: float,
+    learning_rate: float,
+    step: int,
     beta_1: float,
     beta_2: float,
     epsilon: float,
     vhat: Array | None = None,
 ) -> None:
-    """One step of Adam (Kingma and Ba, 2015) on flat arrays, in place; with `vhat`, of AMSGrad."""
+    """Step 1, 2, 3, ... of Adam (Kingma and Ba, 2015) on flat arrays, in place; with `vhat`, of AMSGrad."""
+    rest_1, rest_2 = (1 - float(np.float32(beta)) ** step for beta in (beta_1, beta_2))  # rounded as in Keras
+    alpha = learning_rate * np.sqrt(rest_2) / rest_1
     m += (g - m) * (1 - beta_1)
     v += (g * g - v) * (1 - beta_2)
     if vhat is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from recurra import ops, saving
 from recurra._checks import expected, fraction
 from recurra.optimizers.arithmetic import cast, power, whole_power
-from recurra.optimizers.base import Optimizer
+from recurra.optimizers.base import FLAT, Optimizer
+from recurra.variables import Variable
 
 
 class _Moments(Optimizer):
@@ -66,13 +67,19 @@ class Adam(_Moments):
         return [*self.slots, ("velocity_hat",)] if self.amsgrad else self.slots
 
     def update(self, w: np.ndarray, g: np.ndarray, *slots: np.ndarray, learning_rate: float, step: int) -> None:
-        rate, one = w.dtype.type(learning_rate), w.dtype.type(1)
-        root = np.sqrt(one - power(self.beta_2, step, w.dtype))
-        alpha = rate * root / (one - power(self.beta_1, step, w.dtype))
+        ops.adam_update(w, g, **self._options(slots), learning_rate=learning_rate, step=step)
+
+    def _options(self, slots: Sequence[np.ndarray]) -> dict[str, Any]:
         m, v, *others = slots
-        vhat = others[0] if self.amsgrad else None
-        options = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
-        ops.adam_update(w, g, m, v, alpha=float(alpha), vhat=vhat, **options)
+        vhat = others[0] if others else None
+        return {"m": m, "v": v, "vhat": vhat, "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+
+    def as_adam(self, variables: Sequence[Variable]) -> dict[str, Any] | None:
+        arena = self._whole_arena(variables)
+        if arena is None or self._changes_gradients() or self.weight_decay is not None or self.use_ema:
+            return None
+        options = self._options(self._slot_arrays(FLAT))
+        return {"w": arena.weights, "g": arena.grads, "iterations": self._iterations.value, **options}
 
 
 @saving.builtin("keras.optimizers")

@@ -13,6 +13,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import saving
+from recurra._changes import CountsChanges
 from recurra._checks import expected, fraction, positive_int
 from recurra._names import snake_case
 from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm
@@ -23,7 +24,7 @@ from recurra.variables import Arena, Variable
 FLAT = -1  # in place of a variable's index: all variables at once, end to end
 
 
-class Optimizer:
+class Optimizer(CountsChanges):
     """Base class: one step is unscale, clip, decay, update, average, constrain.
 
     A subclass names its `slots` and gives one formula, `update`, on arrays. Where the variables lie end to end in one
@@ -296,9 +297,16 @@ class Optimizer:
         arena = self._whole_arena(variables)
         if arena is not None:
             self._apply([FLAT], [arena.weights], [arena.grads])
-            self._constrain(variables)
+            self.constrain(variables)
         else:
             self._step(self._indices(variables), variables, [variable.grad for variable in variables])
+
+    def as_adam(self, variables: Sequence[Variable]) -> dict[str, Any] | None:
+        """Returns the arguments of `ops.Plan.trainer` that do the work of `step`, or None where a step does more.
+
+        They hold until an attribute of the optimizer is set or a variable moves. `constrain` has to follow each step.
+        """
+        return None
 
     def _add_sparse_squares(self, variables: Sequence[Variable]) -> None:
         """Makes the coming update treat a sparse gradient's squares as Keras on TensorFlow does; see `Variable`.
@@ -306,7 +314,7 @@ class Optimizer:
         The formulas average g * g with a decay; what the sum of squares is beyond that goes into the slot beforehand.
         `clipnorm` takes its norm from that sum. Gradients clipped otherwise, unscaled or accumulated are dense there.
         """
-        dense = self.clipvalue or self.global_clipnorm or self.loss_scale_factor or self.gradient_accumulation_steps
+        dense = self._changes_gradients()
         name, decay = self.squares_slot or ("", "")
         rate = getattr(self, decay) if name and not dense else 0.0
         self._clipped.clear()
@@ -326,9 +334,13 @@ class Optimizer:
                 average = self._slots[name].array(index)
                 average += (squares - variable.grad * variable.grad) * ((1 - rate) / rate)
 
+    def _changes_gradients(self) -> Any:
+        """Returns whether gradients are clipped all alike, unscaled or accumulated before the formula sees them."""
+        return self.clipvalue or self.global_clipnorm or self.loss_scale_factor or self.gradient_accumulation_steps
+
     def _step(self, indices: list[int], variables: Sequence[Variable], grads: list[Any]) -> None:
         self._apply(indices, [variable.value for variable in variables], grads)
-        self._constrain(variables)
+        self.constrain(variables)
 
     def _whole_arena(self, variables: Sequence[Variable]) -> Arena | None:
         """Returns the arena that holds just the optimizer's variables, if a step may run over it in one pass."""
@@ -373,14 +385,16 @@ class Optimizer:
     def _update_all(self, indices: list[int], weights: list[np.ndarray], grads: list[np.ndarray]) -> None:
         learning_rate, step = self._current_learning_rate(), int(self.iterations) + 1
         self.before_update(step)
-        slots = [self._slots[name] for group in self.slot_groups() for name in group]
         for index, w, g in zip(indices, weights, grads, strict=True):
             if self.weight_decay is not None and self._decays(index):
                 w -= w * self.weight_decay * learning_rate
-            arrays = [w, g, *[slot.array(index) for slot in slots]]
+            arrays = [w, g, *self._slot_arrays(index)]
             if self.elementwise and index != FLAT:
                 arrays = [array.reshape(-1) for array in arrays]
             self.update(*arrays, learning_rate=learning_rate, step=step)
+
+    def _slot_arrays(self, index: int) -> list[np.ndarray]:
+        return [self._slots[name].array(index) for group in self.slot_groups() for name in group]
 
     def _clip_gradients(self, grads: list[np.ndarray], indices: Sequence[int] = ()) -> list[np.ndarray]:
         if self.clipnorm:
@@ -440,7 +454,8 @@ class Optimizer:
             average.assign(value)
         self.averages_swapped = not self.averages_swapped
 
-    def _constrain(self, variables: Sequence[Variable]) -> None:
+    def constrain(self, variables: Sequence[Variable]) -> None:
+        """Applies the variables' constraints; `step` and `apply` do so after each update."""
         for variable in variables:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable.value))

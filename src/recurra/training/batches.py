@@ -98,7 +98,6 @@ class IterableBatches:
         self.convert = convert
         self.shuffle = shuffle
         self.by_index = hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, list)
-        self._rest: Iterator[Any] | None = None
 
     @property
     def steps(self) -> int | None:

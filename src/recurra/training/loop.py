@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _tree
+from recurra import _tree, ops
 from recurra.training.batches import Batch
 from recurra.training.callbacks import CallbackList
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
+from recurra.training.native_step import native_step
 from recurra.training.plan import forget_plans, plan_of
 from recurra.variables import Arena, Variable
 
@@ -60,6 +61,8 @@ class Trainable:
     def results(self) -> dict[str, Any]:
         """Returns the means of the losses, weighted by rows, and the metrics, in alphabetical order."""
         logs: dict[str, Any] = {"loss": self.loss_sum / self.rows if self.rows else 0.0}
+        if not self.metrics and not self.losses.trackers:
+            return logs
         for tracker in self.losses.trackers:
             logs[tracker.name] = tracker.result()
         for metric in self.metrics:
@@ -67,9 +70,22 @@ class Trainable:
         return {name: logs[name] for name in sorted(logs)}
 
     def train_step(self, batch: Batch) -> None:
-        """One step: forward, loss, backward, update."""
+        """One step: forward, loss, backward, update; in one native call where there is one."""
+        plan = plan_of(self.model, training=True)
+        shape = plan.output_shape(batch[0][0]) if plan is not None else None
+        if plan is None or shape is None:
+            self._train(batch, None)
+            return
+        done = native_step(plan, self)(batch, shape)
+        if done is None:
+            self._train(batch, plan.native, shape)
+        else:
+            loss, y = done
+            self._record(batch, [y], [None], loss, [loss])
+
+    def _train(self, batch: Batch, plan: ops.Plan | None, shape: tuple[int, ...] = ()) -> None:
         inputs, targets, weights = batch
-        outputs, masks, activity_loss, backward = self._forward(inputs)
+        outputs, masks, activity_loss, backward = self._forward(inputs, plan, shape)
         total, values, gradients = self.losses.values_and_gradients(targets, outputs, weights, masks)
         for arena in self.arenas:
             arena.zero_grad()
@@ -82,12 +98,12 @@ class Trainable:
             self.optimizer.step(self.variables)
         self._record(batch, outputs, masks, total, values)
 
-    def _forward(self, inputs: list[Any]) -> tuple[list[Any], list[Any], float, Callable[[Any], Any]]:
+    def _forward(
+        self, inputs: list[Any], plan: ops.Plan | None, shape: tuple[int, ...]
+    ) -> tuple[list[Any], list[Any], float, Callable[[Any], Any]]:
         """Returns the outputs, their masks, the activity loss, and the backward run that takes their gradients."""
-        plan = plan_of(self.model, training=True)
-        shape = plan.output_shape(inputs[0]) if plan is not None else None
-        if plan is not None and shape is not None:
-            return [plan.native.forward(inputs[0], shape)], [None], 0.0, plan.native.backward
+        if plan is not None:
+            return [plan.forward(inputs[0], shape)], [None], 0.0, plan.backward
         outputs, cache, masks = self.model.run(inputs, None, True, {}, True)
         outputs, masks = _leaves(outputs, masks)
         backward = partial(self.model.backward_all, cache=cache, need_dx=False)

@@ -13,6 +13,8 @@ import numpy as np
 
 from recurra import ops
 
+_METHODS = ("forward", "backward", "run", "value_and_gradient", "step", "update")  # what native code does instead
+
 
 class ModelPlan:
     """The native plan of a built model, if there is one, and as long as it holds.
@@ -30,6 +32,8 @@ class ModelPlan:
         self._shapes: dict[tuple[int, ...], tuple[int, ...] | None] = {}
         self.native: Any = _make(model, training)
         self.dtype = np.dtype(model.inputs[0].dtype)
+
+        self.step: Any = None  # the `NativeStep` made of this plan
 
     def is_current(self) -> bool:
         """Returns whether model, layers and weights are those that the plan was made of."""
@@ -119,6 +123,6 @@ def joins(layer: Any, plan: ops.Plan, training: bool) -> bool:
     return plain and layer.join_plan(plan, training)
 
 
-def is_plain(layer: Any) -> bool:
-    """Returns whether a layer is one of recurra's own, with the methods of its class."""
-    return type(layer).__module__.startswith("recurra.") and not {"forward", "backward", "run"} & vars(layer).keys()
+def is_plain(part: Any) -> bool:
+    """Returns whether a layer, a loss or an optimizer is one of recurra's own, with the methods of its class."""
+    return type(part).__module__.startswith("recurra.") and vars(part).keys().isdisjoint(_METHODS)

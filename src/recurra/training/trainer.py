@@ -88,8 +88,12 @@ class Trainer:
         names = self.output_names  # type: ignore[attr-defined]
         if y is None:
             return [None] * len(names)
-        y = plain_numbers_as_array(y)
-        leaves = per_output(y, names, "targets") if isinstance(y, dict) else _tree.flatten(y)
+        if isinstance(y, np.ndarray):
+            leaves = [y]
+        elif isinstance(y, dict):
+            leaves = per_output(y, names, "targets")
+        else:
+            leaves = _tree.flatten(plain_numbers_as_array(y))
         if len(leaves) != len(names):
             raise ValueError(expected(who, f"targets for {len(names)} outputs", len(leaves)))
         return [None if leaf is None else _numbers(leaf, f"{who} y") for leaf in leaves]
@@ -345,10 +349,11 @@ class Trainer:
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
         """Returns the loss, the outputs' losses, then the metrics by name; the loss alone if there is no more."""
+        if len(logs) == 1:
+            return logs["loss"]
         names = ["loss", *(tracker.name for tracker in self._trainable_model("evaluate").losses.trackers)]
         names += [name for name in logs if name not in names]
-        values = [logs[name] for name in names]
-        return values if len(values) > 1 else values[0]
+        return [logs[name] for name in names]
 
     @property
     def metrics(self) -> list[Any]:

@@ -1,0 +1,74 @@
+"""A whole training step as one native call: a plan, a loss that is a mean of errors, and Adam.
+
+It gives the bits of the general way in `Trainable.train_step`, which stays the meaning of a step. What native code does
+not know (weights of samples, penalties, several outputs, other losses and optimizers) takes that way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra.losses.functions import are_matched
+from recurra.training.plan import ModelPlan, is_plain
+
+
+class NativeStep:
+    """The native step of a plan that a `Trainable` trains, if there is one, and as long as it holds.
+
+    Args:
+        plan: It says by itself whether it holds, and with it whether the weights are where they were.
+        trainable: The compiled model.
+    """
+
+    def __init__(self, plan: ModelPlan, trainable: Any):
+        self._trainable = trainable
+        self._loss = trainable.losses.losses[0]
+        self._changes = self._changes_now()
+        self._dtype = plan.dtype
+        self._native = _make(plan, trainable)
+
+    def is_current(self, trainable: Any) -> bool:
+        """Returns whether optimizer and loss are those that the step was made of."""
+        same = self._trainable is trainable and trainable.losses.losses[0] is self._loss
+        return same and self._changes == self._changes_now()
+
+    def _changes_now(self) -> tuple[int, int]:
+        return self._trainable.optimizer._changes, getattr(self._loss, "_changes", 0)
+
+    def __call__(self, batch: Any, shape: tuple[int, ...]) -> tuple[float, np.ndarray | None] | None:
+        """Takes a step; returns None, nothing done, where the batch needs the general way.
+
+        Args:
+            batch: Inputs that the plan takes, and targets.
+            shape: Of the result.
+
+        Returns:
+            The loss, and where metrics want it the result.
+        """
+        (x,), (target,), (weight,) = batch
+        if self._native is None or weight is not None or target is None or not are_matched(target.shape, shape):
+            return None
+        y = np.empty(shape, self._dtype) if self._trainable.metrics else None
+        optimizer = self._trainable.optimizer
+        loss = self._native(y, x, np.ascontiguousarray(target, self._dtype), float(optimizer.learning_rate))
+        optimizer.constrain(self._trainable.variables)
+        return loss, y
+
+
+def native_step(plan: ModelPlan, trainable: Any) -> NativeStep:
+    """Returns the native step of a plan, made at the first call and again after changes."""
+    if plan.step is None or not plan.step.is_current(trainable):
+        plan.step = NativeStep(plan, trainable)
+    return plan.step
+
+
+def _make(plan: ModelPlan, trainable: Any) -> Any:
+    (loss, *others), optimizer = trainable.losses.losses, trainable.optimizer
+    if loss is None or others or trainable.losses.factors != [1] or trainable.penalised:
+        return None
+    if not (is_plain(loss) and is_plain(optimizer)):
+        return None
+    options, update = loss.as_error_loss(plan.dtype), optimizer.as_adam(trainable.variables)
+    return None if options is None or update is None else plan.native.trainer(options, update)

@@ -1,0 +1,374 @@
+"""A training step in one native call gives the bits of the general way, and notices whatever changes between steps."""
+
+import copy
+import pickle
+import signal
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra import Input, Sequential, callbacks, layers, losses, optimizers
+from recurra.training.loop import Trainable
+
+STEPS = 4
+
+
+class OwnAdam(optimizers.Adam):
+    """The same optimizer, which native code does not know: a model with it takes the general way."""
+
+
+class OwnAdamW(optimizers.AdamW):
+    """Likewise."""
+
+
+@pytest.fixture
+def general_steps(monkeypatch):
+    """The models of the steps that went the general way, in order."""
+    models = []
+    general = Trainable._train
+
+    def noted(self, *arguments):
+        models.append(self.model)
+        general(self, *arguments)
+
+    monkeypatch.setattr(Trainable, "_train", noted)
+    return models
+
+
+@pytest.fixture
+def data(rng):
+    x = rng.standard_normal((11, 6, 2)).astype("float32")
+    return x, rng.standard_normal((11, 1)).astype("float32")
+
+
+def make_model(optimizer=None, loss="mse", dtype=None, **options):
+    recurra.utils.set_random_seed(0)
+    model = Sequential([Input((6, 2), dtype=dtype), layers.LSTM(5), layers.Dense(1)])
+    model.compile(optimizer or optimizers.Adam(0.01), loss, **options)
+    return model
+
+
+def pair(loss="mse", dtype=None, metrics=None, **options):
+    """Returns a model and its double whose optimizer is of the user's own."""
+    made = (optimizers.Adam(**options), OwnAdam(**options))
+    return [make_model(optimizer, loss, dtype, metrics=metrics) for optimizer in made]
+
+
+def train(model, x, y, steps=STEPS, **options):
+    return [model.train_on_batch(x, y, **options) for _ in range(steps)]
+
+
+def everything(model):
+    return [*model.get_weights(), *map(np.asarray, model.optimizer.variables)]
+
+
+def assert_same(one, other):
+    for a, b in zip(everything(one), everything(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def assert_natively_the_same(models, general_steps, *data, **options):
+    """Trains both: the first natively, the second not, to the same bits."""
+    native, general = models
+    before = len(general_steps)
+    assert train(native, *data, **options) == train(general, *data, **options)
+    assert general_steps[before:] == [general] * STEPS
+    assert_same(native, general)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", losses.Huber(0.3), losses.MeanSquaredError("mean")])
+@pytest.mark.parametrize("options", [{}, {"amsgrad": True, "beta_1": 0.0}, {"beta_2": 0.5, "epsilon": 1e-3}])
+def test_a_native_step_gives_the_bits_of_the_general_one(loss, options, data, general_steps):
+    assert_natively_the_same(pair(loss, **options), general_steps, *data)
+
+
+def test_it_does_so_in_float64(rng, general_steps):
+    recurra.config.set_floatx("float64")
+    try:
+        x, y = rng.standard_normal((3, 6, 2)), rng.standard_normal((3, 1))
+        assert_natively_the_same(pair(dtype="float64"), general_steps, x, y)
+    finally:
+        recurra.config.set_floatx("float32")
+
+
+def test_it_does_so_with_metrics_and_constraints(data, general_steps):
+    results = []
+    for optimizer in (optimizers.Adam(0.5), OwnAdam(0.5)):
+        recurra.utils.set_random_seed(0)
+        model = Sequential([Input((6, 2)), layers.GRU(3), layers.Dense(1, kernel_constraint="max_norm")])
+        model.compile(optimizer, "mse", metrics=["mae"])
+        results.append((train(model, *data), model))
+    assert results[0][0] == results[1][0]
+    assert_same(results[0][1], results[1][1])
+    assert general_steps == [results[1][1]] * STEPS
+    assert np.linalg.norm(results[0][1].layers[1].kernel) <= 2.001
+
+
+def test_fit_takes_native_steps(data, general_steps):
+    native, general = pair()
+    histories = []
+    for model in (native, general):
+        recurra.utils.set_random_seed(1)  # the order of the rows
+        histories.append(model.fit(*data, batch_size=4, epochs=3, verbose=0, validation_split=0.2).history)
+    assert histories[0] == histories[1]
+    assert general_steps == [general] * 6
+    assert_same(native, general)
+
+
+@pytest.mark.parametrize("y_shape", [(11,), (11, 1), (11, 1, 1)])
+@pytest.mark.parametrize("dtype", ["float64", "int64", "bool"])
+def test_targets_of_other_dtypes_and_ranks_are_taken(y_shape, dtype, data, general_steps):
+    x, y = data
+    assert_natively_the_same(pair(), general_steps, x, (y > 0).astype(dtype).reshape(y_shape))
+
+
+def test_targets_and_inputs_need_not_lie_in_one_piece(data, general_steps):
+    x, y = data
+    x, y = np.repeat(x, 2, axis=1)[:, ::2], np.repeat(y, 2, axis=1)[:, ::2]
+    assert not x.flags.c_contiguous and not y.flags.c_contiguous
+    assert_natively_the_same(pair(), general_steps, x, y)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"optimizer": lambda: optimizers.Adam(clipvalue=0.1)},
+        {"optimizer": lambda: optimizers.Adam(clipnorm=0.1)},
+        {"optimizer": lambda: optimizers.Adam(global_clipnorm=0.1)},
+        {"optimizer": lambda: optimizers.Adam(weight_decay=0.1)},
+        {"optimizer": lambda: optimizers.Adam(use_ema=True)},
+        {"optimizer": lambda: optimizers.Adam(gradient_accumulation_steps=2)},
+        {"optimizer": lambda: optimizers.Adam(loss_scale_factor=2.0)},
+        {"optimizer": lambda: optimizers.SGD()},
+        {"loss": "log_cosh"},
+        {"loss": losses.MeanSquaredError("sum")},
+        {"loss": losses.MeanSquaredError(dtype="float64")},
+        {"loss_weights": 0.5},
+        {"regularizer": "l2"},
+        {"fit": {"sample_weight": np.linspace(0, 1, 11)}},
+        {"fit": {"class_weight": {0: 0.5}}},
+    ],
+)
+def test_what_native_code_does_not_know_takes_the_general_way(way, data, general_steps):
+    model = Sequential([Input((6, 2)), layers.LSTM(5), layers.Dense(1, kernel_regularizer=way.get("regularizer"))])
+    optimizer = way.get("optimizer", optimizers.Adam)()
+    model.compile(optimizer, way.get("loss", "mse"), loss_weights=way.get("loss_weights"))
+    x, y = data
+    model.fit(x, (y > 0).astype(int), verbose=0, **way.get("fit", {}))
+    assert general_steps == [model]
+
+
+def test_methods_of_the_users_own_are_called(data):
+    class Halved(losses.MeanSquaredError):
+        def value_and_gradient(self, *arguments):
+            value, gradient = super().value_and_gradient(*arguments)
+            return value / 2, gradient / 2
+
+    class Still(optimizers.Adam):
+        def update(self, w, g, *slots, learning_rate, step):
+            pass
+
+    half, whole, still = make_model(loss=Halved()), make_model(), make_model(Still())
+    before = still.get_weights()
+    assert train(half, *data, steps=1)[0] == train(whole, *data, steps=1)[0] / 2
+    train(still, *data)
+    for one, other in zip(still.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def halve_the_weights(model):
+    model.set_weights([weight / 2 for weight in model.get_weights()])
+
+
+def set_the_optimizers_weights(model):
+    model.optimizer.set_weights([np.asarray(v) * 2 for v in model.optimizer.variables])
+
+
+def freeze(model):
+    model.layers[0].trainable = False
+
+
+def freeze_and_compile(model):
+    freeze(model)
+    model.compile(type(model.optimizer)(0.1), "mae")
+
+
+def share_the_layers(model):
+    Sequential([Input((6, 2)), *model.layers]).compile("adam", "mse")
+
+
+def lay_the_weights_elsewhere(model):
+    other = Sequential([Input((6, 2)), *model.layers])
+    other.compile(optimizers.SGD(0.1), "mse")
+    other.train_on_batch(np.ones((2, 6, 2), "float32"), np.ones((2, 1), "float32"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: setattr(m.optimizer, "learning_rate", 0.1),
+        lambda m: m.optimizer.learning_rate.assign(0.2),
+        lambda m: setattr(m.optimizer, "learning_rate", optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)),
+        lambda m: setattr(m.optimizer, "learning_rate", lambda: 0.03),
+        lambda m: setattr(m.optimizer, "beta_1", 0.5),
+        lambda m: setattr(m.optimizer, "epsilon", 0.1),
+        lambda m: m.optimizer.iterations.assign(100),
+        lambda m: m.compile(type(m.optimizer)(0.1), losses.Huber(0.1)),
+        lambda m: setattr(m.layers[1], "activation", recurra.activations.get("tanh")),
+        halve_the_weights,
+        set_the_optimizers_weights,
+        freeze,
+        freeze_and_compile,
+        share_the_layers,
+        lay_the_weights_elsewhere,
+    ],
+)
+def test_a_change_between_steps_shows_in_the_next(change, data, general_steps):
+    models = pair()
+    assert_natively_the_same(models, general_steps, *data)
+    before = models[0].get_weights()
+    for model in models:
+        change(model)
+    assert_natively_the_same(models, general_steps, *data)
+    moved = zip(models[0].get_weights(), before, strict=True)
+    assert any(np.any(now != then) for now, then in moved)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: setattr(m.optimizer, "clipvalue", 1e-4),
+        lambda m: setattr(m.optimizer, "weight_decay", 0.5),
+        lambda m: setattr(m._trainable_state.losses.losses[0], "reduction", "sum"),
+    ],
+)
+def test_a_change_that_native_code_does_not_know_ends_the_native_steps(change, data, general_steps):
+    models = pair()
+    assert_natively_the_same(models, general_steps, *data)
+    general_steps.clear()
+    for model in models:
+        change(model)
+    assert train(models[0], *data) == train(models[1], *data)
+    assert general_steps == [models[0]] * STEPS + [models[1]] * STEPS
+    assert_same(*models)
+
+
+def test_a_frozen_layer_stays_as_it_is_after_compile(data, general_steps):
+    model = make_model()
+    train(model, *data)
+    freeze_and_compile(model)
+    frozen = model.layers[0].get_weights()
+    train(model, *data)
+    for one, other in zip(model.layers[0].get_weights(), frozen, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not general_steps
+
+
+def test_saved_weights_are_trained_on_from(data, tmp_path, general_steps):
+    models = pair()
+    for model in models:
+        train(model, *data)
+        model.save_weights(tmp_path / "some.weights.h5")
+        train(model, *data)
+        model.load_weights(tmp_path / "some.weights.h5")
+    general_steps.clear()
+    assert_natively_the_same(models, general_steps, *data)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_trains_on_alone(copied, data, general_steps):
+    models = pair()
+    for model in models:
+        train(model, *data)
+    native = copied(models[0])
+    at_copy = models[0].get_weights()
+    general_steps.clear()
+    assert_natively_the_same((native, models[1]), general_steps, *data)
+    for one, other in zip(models[0].get_weights(), at_copy, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_callbacks_may_set_the_learning_rate(data, general_steps):
+    models = pair()
+    for model in models:
+        recurra.utils.set_random_seed(1)
+        schedule = callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
+        model.fit(*data, batch_size=4, epochs=3, verbose=0, callbacks=[schedule])
+    assert_same(*models)
+    assert float(models[0].optimizer.learning_rate) == pytest.approx(0.001 / 8)
+    assert general_steps == [models[1]] * 9
+
+
+def test_a_schedule_counts_native_steps(data, general_steps):
+    models = pair(learning_rate=optimizers.schedules.ExponentialDecay(0.1, 2, 0.5, staircase=True))
+    assert_natively_the_same(models, general_steps, *data)
+    assert int(models[0].optimizer.iterations) == STEPS
+    assert float(models[0].optimizer.learning_rate) == pytest.approx(0.025)
+
+
+def test_a_refused_batch_changes_nothing(data):
+    x, y = data
+    model = make_model()
+    train(model, x, y)
+    before = everything(model)
+    with pytest.raises(ValueError, match="expected"):
+        model.train_on_batch(x[:, :, :1], y)
+    with pytest.raises(ValueError, match="broadcast"):
+        model.train_on_batch(x, y[:5])
+    for one, other in zip(everything(model), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_interrupt_between_steps_leaves_the_steps_before_it(data):
+    x, y = data
+
+    class Interrupting(callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 2:
+                raise KeyboardInterrupt
+
+    interrupted, whole = pair()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit(x, y, batch_size=4, shuffle=False, verbose=0, callbacks=[Interrupting()])
+    assert int(interrupted.optimizer.iterations) == 2
+    whole.fit(x[:8], y[:8], batch_size=4, shuffle=False, verbose=0)
+    assert_same(interrupted, whole)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
+def test_an_interrupt_at_any_time_comes_before_or_after_a_step(rng):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    def make():
+        recurra.utils.set_random_seed(0)
+        model = Sequential([Input((60, 1)), layers.LSTM(64), layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    x, y = rng.standard_normal((32, 60, 1)).astype("float32"), rng.standard_normal((32, 1)).astype("float32")
+    interrupted, whole = make(), make()
+    train(interrupted, x, y, steps=1)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        with pytest.raises(KeyboardInterrupt):
+            train(interrupted, x, y, steps=100_000)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    train(whole, x, y, steps=int(interrupted.optimizer.iterations))
+    assert_same(interrupted, whole)
+
+
+def test_steps_of_several_sizes_go_on_from_each_other(data, general_steps):
+    x, y = data
+    models = pair()
+    for rows in (11, 1, 4, 11):
+        assert_natively_the_same(models, general_steps, x[:rows], y[:rows])
+
+
+def test_many_steps_leave_nothing_behind(growth, data):
+    model = make_model()
+    assert growth(lambda: model.train_on_batch(*data)) < 2000
