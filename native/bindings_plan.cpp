@@ -132,6 +132,7 @@ class Trainer {
     settings_.loss = error_loss_of(loss), settings_.delta = delta;
     settings_.grads = g.data();
     settings_.update = adam_settings(w, g, m, v, vhat, beta_1, beta_2, epsilon);
+    settings_.fresh = plan.writes_all(g.data(), settings_.update.size);
   }
 
   double step(Maybe<T> y, Input<T> x, Input<T> target, double learning_rate) {

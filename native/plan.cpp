@@ -87,7 +87,7 @@ void RecurrentLayer<T>::forward(T* buffer, const T* x) const {
 }
 
 template <typename T>
-void RecurrentLayer<T>::backward(T* buffer, T* scratch, const T* x, const T* dy, T* dx) const {
+void RecurrentLayer<T>::backward(T* buffer, T* scratch, const T* x, const T* dy, T* dx, bool fresh) const {
   const int64_t states = N * settings.H;
   std::fill_n(scratch, 2 * states, T(0));
   SequenceBackward<T> s{};
@@ -96,7 +96,7 @@ void RecurrentLayer<T>::backward(T* buffer, T* scratch, const T* x, const T* dy,
   s.reset_after = settings.reset_after, s.go_backwards = settings.go_backwards;
   s.zero_output_for_mask = settings.zero_output_for_mask, s.return_sequences = settings.return_sequences;
   s.dx = dx, s.dh = scratch, s.dc = scratch + states;
-  s.dkernel = dkernel, s.drecurrent = drecurrent, s.dbias = dbias;
+  s.fresh = fresh, s.dkernel = dkernel, s.drecurrent = drecurrent, s.dbias = dbias;
   s.gates = buffer + gates, s.dy = dy, s.hs = buffer + hs, s.cs = buffer + cs;
   s.x = x, s.kernel = settings.kernel, s.recurrent = settings.recurrent;
   const KernelsOf<T>& table = kernels().of<T>();
@@ -104,6 +104,14 @@ void RecurrentLayer<T>::backward(T* buffer, T* scratch, const T* x, const T* dy,
                       : cell == Cell::gru ? table.gru_backward
                                           : table.simple_rnn_backward;
   kernel(s);
+}
+
+template <typename T>
+void RecurrentLayer<T>::list_gradients(std::vector<Piece<T>>& pieces) const {
+  const int64_t width = gates_of(cell) * settings.H, bias = settings.reset_after && cell == Cell::gru ? 2 : 1;
+  if (dkernel) pieces.push_back({dkernel, settings.D * width});
+  if (drecurrent) pieces.push_back({drecurrent, settings.H * width});
+  if (dbias) pieces.push_back({dbias, bias * width});
 }
 
 // Bidirectional -------------------------------------------------------------------------------------------------------
@@ -197,15 +205,21 @@ void BidirectionalLayer<T>::forward(T* buffer, const T* x) const {
 }
 
 template <typename T>
-void BidirectionalLayer<T>::backward(T* buffer, T* scratch, const T* x, const T* dy, T* dx) const {
+void BidirectionalLayer<T>::list_gradients(std::vector<Piece<T>>& pieces) const {
+  ahead.list_gradients(pieces);
+  back.list_gradients(pieces);
+}
+
+template <typename T>
+void BidirectionalLayer<T>::backward(T* buffer, T* scratch, const T* x, const T* dy, T* dx, bool fresh) const {
   const int64_t x_size = ahead.timesteps * ahead.settings.D;
   T* dahead = scratch;
   T* dback = dahead + ahead.N * ahead.output_size(x_size);
   T* dx_back = dback + ahead.N * back.output_size(x_size);
   T* states = dx_back + x_elements;
   split_gradient(*this, dahead, dback, dy, ahead.output(buffer), back.output(buffer));
-  ahead.backward(buffer, states, x, dahead, dx);
-  back.backward(buffer, states, x, dback, dx ? dx_back : nullptr);
+  ahead.backward(buffer, states, x, dahead, dx, fresh);
+  back.backward(buffer, states, x, dback, dx ? dx_back : nullptr, fresh);
   for (int64_t i = 0; dx && i < x_elements; ++i) dx[i] = dx[i] + dx_back[i];
 }
 
@@ -259,7 +273,13 @@ void DenseLayer<T>::forward(T* buffer, const T* x) const {
 }
 
 template <typename T>
-void DenseLayer<T>::backward(T* buffer, T* scratch, const T* x, T* dy, T* dx) const {
+void DenseLayer<T>::list_gradients(std::vector<Piece<T>>& pieces) const {
+  if (dkernel) pieces.push_back({dkernel, D * units});
+  if (dbias) pieces.push_back({dbias, units});
+}
+
+template <typename T>
+void DenseLayer<T>::backward(T* buffer, T* scratch, const T* x, T* dy, T* dx, bool fresh) const {
   const KernelsOf<T>& table = kernels().of<T>();
   if (softmax) {
     table.softmax_gradient(dy, dy, buffer + y, rows, units, false);
@@ -272,7 +292,7 @@ void DenseLayer<T>::backward(T* buffer, T* scratch, const T* x, T* dy, T* dx) co
   }
   Matmul<T> s{};
   s.b = dy, s.N = units, s.K = rows;
-  s.accumulate = true;
+  s.accumulate = !fresh;
   if (dkernel) {
     s.M = D, s.out = dkernel, s.a = x, s.transpose_a = true;
     table.matmul(s);
@@ -402,11 +422,11 @@ template <typename T>
 void Plan<T>::backward(const T* dy) {
   if (!x_) throw std::logic_error("backward needs a forward run of its own");
   copy(result_gradient(), dy, result_size());
-  backward();
+  backward(false);
 }
 
 template <typename T>
-void Plan<T>::backward() {
+void Plan<T>::backward(bool fresh) {
   T* buffer = buffer_;
   const auto trained = [](const Layer& layer) { return with(layer, [](const auto& l) { return l.has_gradients(); }); };
   const auto first = static_cast<size_t>(std::find_if(layers_.begin(), layers_.end(), trained) - layers_.begin());
@@ -414,10 +434,23 @@ void Plan<T>::backward() {
   for (size_t i = layers_.size(); i-- > first;) {
     const T* x = i == 0 ? x_ : with(layers_[i - 1], [=](const auto& l) -> const T* { return l.output(buffer); });
     T* dx = i == first ? nullptr : next;
-    with(layers_[i], [=, this](const auto& layer) { layer.backward(buffer, buffer + scratch_, x, given, dx); });
+    with(layers_[i], [=, this](const auto& layer) { layer.backward(buffer, buffer + scratch_, x, given, dx, fresh); });
     std::swap(given, next);
   }
   x_ = nullptr;
+}
+
+template <typename T>
+bool Plan<T>::writes_all(const T* grads, int64_t size) const {
+  std::vector<Piece<T>> pieces;
+  for (const Layer& layer : layers_) with(layer, [&](const auto& l) { l.list_gradients(pieces); });
+  std::sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
+  const T* end = grads;
+  for (const Piece<T>& piece : pieces) {
+    if (piece.begin != end) return false;  // a gap, or a layer that stands in the line twice
+    end += piece.size;
+  }
+  return end == grads + size;
 }
 
 template <typename T>
@@ -425,8 +458,8 @@ double Plan<T>::train(const TrainStep<T>& s) {
   const KernelsOf<T>& table = kernels().of<T>();
   const T* y = forward(s.y, s.x, s.N, s.x_size);
   const double loss = table.error_loss(s.loss, result_gradient(), y, s.target, result_size(), s.delta);
-  std::fill_n(s.grads, s.update.size, T(0));
-  backward();
+  if (!s.fresh) std::fill_n(s.grads, s.update.size, T(0));
+  backward(s.fresh);
   table.adam(s.update);
   return loss;
 }

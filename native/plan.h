@@ -7,12 +7,15 @@
 //   output_size(x_size)            y_size; throws std::invalid_argument where the input does not fit
 //   state_size()                   of its states per row, h before c
 //   flops(x_size)                  per row, about
-//   has_gradients()                whether any of its weights is trained
+//   list_gradients(pieces)         where those of its weights are that are trained
+//   has_gradients()                whether there are any
 //   infer_scratch, backward_scratch(N, x_size)   elements of memory that those calls need
 //   infer(y, x, N, x_size, scratch, before, after)     states (N, H) end to end; null before: zeros
 //   lay_out(layout, N, x_size)     takes places in the plan's buffer for what stays until backward
 //   output(buffer)                 where forward writes
-//   forward(buffer, x), backward(buffer, scratch, x, dy, dx)     dy is overwritten; null dx: not wanted
+//   forward(buffer, x)
+//   backward(buffer, scratch, x, dy, dx, fresh)    dy is overwritten; null dx: not wanted; fresh: what stands in the
+//                                                  gradients of weights counts as zero
 #pragma once
 
 #include <cstdint>
@@ -42,16 +45,23 @@ struct Layout {
   }
 };
 
+template <typename T>
+struct Piece {
+  T* begin;
+  int64_t size;
+};
+
 // `settings` holds what does not change from call to call: sizes, options and weights.
 template <typename T>
 struct RecurrentLayer {
   Cell cell;
   SequenceForward<T> settings;
-  T *dkernel, *drecurrent, *dbias;  // added to; or null
+  T *dkernel, *drecurrent, *dbias;  // or null
 
   int64_t output_size(int64_t x_size) const;
   int64_t state_size() const { return (cell == Cell::lstm ? 2 : 1) * settings.H; }
   double flops(int64_t x_size) const;
+  void list_gradients(std::vector<Piece<T>>& pieces) const;
   bool has_gradients() const { return dkernel || drecurrent || dbias; }
   int64_t infer_scratch(int64_t, int64_t) const { return 0; }
   int64_t backward_scratch(int64_t N, int64_t) const { return 2 * N * settings.H; }
@@ -59,7 +69,7 @@ struct RecurrentLayer {
   void lay_out(Layout<T>& layout, int64_t N, int64_t x_size);
   T* output(T* buffer) const { return buffer + y; }
   void forward(T* buffer, const T* x) const;
-  void backward(T* buffer, T* scratch, const T* x, const T* dy, T* dx) const;
+  void backward(T* buffer, T* scratch, const T* x, const T* dy, T* dx, bool fresh) const;
 
   // Of the last lay_out.
   int64_t N, timesteps;
@@ -75,6 +85,7 @@ struct BidirectionalLayer {
   int64_t output_size(int64_t x_size) const;
   int64_t state_size() const { return ahead.state_size() + back.state_size(); }
   double flops(int64_t x_size) const { return ahead.flops(x_size) + back.flops(x_size); }
+  void list_gradients(std::vector<Piece<T>>& pieces) const;
   bool has_gradients() const { return ahead.has_gradients() || back.has_gradients(); }
   int64_t infer_scratch(int64_t N, int64_t x_size) const;
   int64_t backward_scratch(int64_t N, int64_t x_size) const;
@@ -82,7 +93,7 @@ struct BidirectionalLayer {
   void lay_out(Layout<T>& layout, int64_t N, int64_t x_size);
   T* output(T* buffer) const { return buffer + y; }
   void forward(T* buffer, const T* x) const;
-  void backward(T* buffer, T* scratch, const T* x, const T* dy, T* dx) const;
+  void backward(T* buffer, T* scratch, const T* x, const T* dy, T* dx, bool fresh) const;
 
   int64_t y, x_elements;
 };
@@ -94,11 +105,12 @@ struct DenseLayer {
   Function function;
   bool softmax;
   const T *kernel, *bias;
-  T *dkernel, *dbias;  // added to; or null
+  T *dkernel, *dbias;  // or null
 
   int64_t output_size(int64_t x_size) const;
   int64_t state_size() const { return 0; }
   double flops(int64_t x_size) const;
+  void list_gradients(std::vector<Piece<T>>& pieces) const;
   bool has_gradients() const { return dkernel || dbias; }
   int64_t infer_scratch(int64_t, int64_t) const { return 0; }
   int64_t backward_scratch(int64_t N, int64_t x_size) const { return N * (x_size / D); }
@@ -106,7 +118,7 @@ struct DenseLayer {
   void lay_out(Layout<T>& layout, int64_t N, int64_t x_size);
   T* output(T* buffer) const { return buffer + y; }
   void forward(T* buffer, const T* x) const;
-  void backward(T* buffer, T* scratch, const T* x, T* dy, T* dx) const;
+  void backward(T* buffer, T* scratch, const T* x, T* dy, T* dx, bool fresh) const;
 
   int64_t rows, y, product;  // the product has a place of its own where backward needs it
 };
@@ -120,7 +132,8 @@ struct TrainStep {
   const T* target;  // of the shape of the result
   ErrorLoss loss;
   double delta;    // of Huber's function
-  T* grads;        // of all weights, end to end: what the layers add to
+  T* grads;        // of all weights, end to end
+  bool fresh;      // whether the plan writes all of them (see writes_all): they need not be zeroed
   Adam<T> update;  // of all weights by these gradients
 };
 
@@ -146,6 +159,8 @@ class Plan {
   const T* forward(T* y, const T* x, int64_t N, int64_t x_size);
   // Adds the gradients of all weights to theirs, from dy of the shape of y. Once after each `forward`.
   void backward(const T* dy);
+  // Whether the gradients of the layers are just these, each once.
+  bool writes_all(const T* grads, int64_t size) const;
   // Forward, loss, backward and update. Returns the loss.
   double train(const TrainStep<T>& s);
 
@@ -156,7 +171,7 @@ class Plan {
  private:
   void lay_out(int64_t N, int64_t x_size);
   T* result_gradient() const { return buffer_ + gradient_[0]; }
-  void backward();  // from `result_gradient`, which is overwritten
+  void backward(bool fresh);  // from `result_gradient`, which is overwritten
 
   std::vector<Layer> layers_;
   Scratch memory_;       // what is kept, gradients between layers, scratch:
