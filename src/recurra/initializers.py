@@ -258,10 +258,11 @@ class Orthogonal(RandomInitializer):
         if len(shape) < 2:
             raise ValueError(expected("Orthogonal", "a shape of at least two dimensions", tuple(shape)))
         rows, columns = math.prod(shape[:-1]), shape[-1]
-        normal = self._generator().standard_normal((max(rows, columns), min(rows, columns)))
-        q = _orthonormal(np.ascontiguousarray(normal.T))
-        values = self.gain * (q if rows < columns else q.T)
-        return values.astype(_dtype(dtype), order="C").reshape(shape)
+        q = _orthonormal(
+            np.ascontiguousarray(self._generator().standard_normal((max(rows, columns), min(rows, columns))).T)
+        )
+        q *= self.gain
+        return (q if rows < columns else q.T).astype(_dtype(dtype), order="C").reshape(shape)
 
 
 def _orthonormal(rows: np.ndarray) -> np.ndarray:
