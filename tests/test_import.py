@@ -32,10 +32,35 @@ def test_importing_the_compat_module_loads_numpy_alone():
 
 
 def test_importing_recurra_leaves_the_slow_parts_of_the_standard_library_alone():
-    slow = {"asyncio", "http", "multiprocessing", "sqlite3", "ssl", "tkinter", "unittest", "xml"}
+    slow = {
+        "asyncio",
+        "csv",
+        "http",
+        "json",
+        "multiprocessing",
+        "pathlib",
+        "sqlite3",
+        "ssl",
+        "tkinter",
+        "unittest",
+        "xml",
+    }
     assert not slow & modules_loaded_by("recurra")
 
 
 def test_forecasting_is_loaded_when_first_asked_for():
     code = "import recurra, sys; assert 'recurra.forecasting' not in sys.modules; recurra.forecast"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_callbacks_are_loaded_when_first_asked_for():
+    code = """
+import pickle, sys, recurra
+assert "recurra.training.callbacks.backup" not in sys.modules
+assert set(recurra.callbacks.__all__) <= set(dir(recurra.callbacks))
+for name in recurra.callbacks.__all__:
+    assert getattr(recurra.callbacks, name).__name__ == name
+from recurra.training.callbacks import CSVLogger
+assert pickle.loads(pickle.dumps(CSVLogger("x.csv"))).filename == "x.csv"
+"""
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from pathlib import Path
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -16,29 +15,30 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     Raises:
         OSError: If the file cannot be written; `path` is then as it was.
     """
-    path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".recurra-{secrets.token_hex(8)}.tmp")
+    path = os.path.realpath(path)
+    directory = os.path.dirname(path)
+    temporary = os.path.join(directory, f".recurra-{secrets.token_hex(8)}.tmp")
     try:
         file = open(temporary, "xb")  # noqa: SIM115
     except OSError as error:
-        error.filename = str(path)  # what the caller knows
+        error.filename = path  # what the caller knows
         raise
     try:
         with file:
             file.write(data)
             file.flush()
             with contextlib.suppress(FileNotFoundError):
-                os.chmod(temporary, path.stat().st_mode & 0o777)
+                os.chmod(temporary, os.stat(path).st_mode & 0o777)
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    _sync_directory(path.parent)
+    _sync_directory(directory)
 
 
-def _sync_directory(directory: Path) -> None:
+def _sync_directory(directory: str) -> None:
     if os.name != "posix":  # other systems cannot open a directory
         return
     handle = os.open(directory, os.O_RDONLY)

@@ -127,6 +127,11 @@ def standardize_dtype(dtype: Any, who: str) -> str:
     return name
 
 
+@functools.cache
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
+
+
 def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
     """Runs `build` within the layer's name scope, once, and marks the layer as built."""
 
@@ -199,8 +204,6 @@ class Layer(CountsChanges, saving.Configurable):
     stateless = False  # built from the start; `build` only checks shapes, and does so at each call
 
     _building = False
-    _forward_parameters: tuple[str, ...] = ()
-    _backward_takes_need_dx = False
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -214,8 +217,6 @@ class Layer(CountsChanges, saving.Configurable):
                 cls.backward, cls.backward_all = Layer.backward, Layer.backward_all  # type: ignore[method-assign]
         elif "forward" in own:
             cls.call = _call_of(cls.forward)  # type: ignore[method-assign]
-        cls._forward_parameters = tuple(inspect.signature(cls.forward).parameters)[2:]
-        cls._backward_takes_need_dx = "need_dx" in inspect.signature(cls.backward).parameters
 
     def __init__(
         self,
@@ -285,7 +286,7 @@ class Layer(CountsChanges, saving.Configurable):
 
     def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
         """Returns the gradient of the inputs, and of those keyword arguments that are tensors, by name."""
-        if self._backward_takes_need_dx:
+        if "need_dx" in _parameters(type(self).backward):
             return self.backward(doutputs, cache, need_dx=need_dx), {}  # type: ignore[call-arg]
         return self.backward(doutputs, cache), {}
 
@@ -501,6 +502,11 @@ class Layer(CountsChanges, saving.Configurable):
         return found
 
     # Calls ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def _forward_parameters(self) -> tuple[str, ...]:
+        """The names of what `forward` takes beside the inputs."""
+        return _parameters(type(self).forward)[2:]
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Computes on arrays, or adds to the graph on symbolic tensors.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +51,8 @@ def save_model(model: Model, filepath: Any, overwrite: bool = True, **kwargs: An
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Model:
     """Builds a model, with new weights, from `Model.to_json`."""
+    import json
+
     with saving.closed_table():
         return saving.deserialize_keras_object(json.loads(json_string), custom_objects=custom_objects)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from recurra import _tree
@@ -65,17 +64,16 @@ def plot_model(
     import shutil
     import subprocess
 
-    path = Path(to_file)
     text = model_to_dot(model, show_shapes, show_layer_names, rankdir)
-    kind = path.suffix.removeprefix(".").lower()
+    kind = os.path.splitext(to_file)[1].removeprefix(".").lower()
     if kind not in ("png", "svg", "pdf", "dot"):
         raise ValueError(expected("plot_model", "a .png, .svg, .pdf or .dot file", repr(str(to_file))))
     if kind == "dot":
-        write_atomically(path, text.encode())
+        write_atomically(to_file, text.encode())
         return
     program = shutil.which("dot")
     if program is None:
         hint = "install Graphviz from https://graphviz.org, or write a .dot file"
         raise RuntimeError(expected("plot_model", "Graphviz's program dot", "none on the path", hint))
     drawn = subprocess.run([program, f"-T{kind}"], input=text.encode(), capture_output=True, check=True)
-    write_atomically(path, drawn.stdout)
+    write_atomically(to_file, drawn.stdout)

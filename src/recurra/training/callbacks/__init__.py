@@ -1,14 +1,19 @@
 """Callbacks: what happens at the start and the end of training, of its epochs and of its batches."""
 
-from recurra.training.callbacks.averages import SwapEMAWeights
-from recurra.training.callbacks.backup import BackupAndRestore
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from recurra.training.callbacks.base import Callback, CallbackList, LambdaCallback
-from recurra.training.callbacks.checkpoint import ModelCheckpoint
-from recurra.training.callbacks.csv_logger import CSVLogger
-from recurra.training.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
-from recurra.training.callbacks.monitor import EarlyStopping, MonitorCallback, TerminateOnNaN
-from recurra.training.callbacks.tensorboard import TensorBoard
 from recurra.training.history import History
+
+if TYPE_CHECKING:
+    from recurra.training.callbacks.averages import SwapEMAWeights
+    from recurra.training.callbacks.backup import BackupAndRestore
+    from recurra.training.callbacks.checkpoint import ModelCheckpoint
+    from recurra.training.callbacks.csv_logger import CSVLogger
+    from recurra.training.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+    from recurra.training.callbacks.monitor import EarlyStopping, MonitorCallback, TerminateOnNaN
+    from recurra.training.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",
@@ -26,3 +31,27 @@ __all__ = [
     "TensorBoard",
     "TerminateOnNaN",
 ]
+
+# Loaded when they are first asked for: most trainings do without these, and what they need of the standard library.
+_MODULES = {
+    "BackupAndRestore": "backup",
+    "CSVLogger": "csv_logger",
+    "EarlyStopping": "monitor",
+    "LearningRateScheduler": "learning_rate",
+    "ModelCheckpoint": "checkpoint",
+    "MonitorCallback": "monitor",
+    "ReduceLROnPlateau": "learning_rate",
+    "SwapEMAWeights": "averages",
+    "TensorBoard": "tensorboard",
+    "TerminateOnNaN": "monitor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

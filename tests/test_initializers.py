@@ -1,0 +1,59 @@
+"""Orthogonal gives Q of the QR factorisation whose R has a positive diagonal, whatever the rows are."""
+
+import numpy as np
+import pytest
+
+from recurra import initializers
+
+NEARLY_DEPENDENT = {
+    "hilbert": 1 / (np.arange(20)[:, None] + np.arange(20) + 1.0),
+    "vandermonde": np.vander(np.linspace(0, 1, 40)),
+    "almost_equal": 1 + 1e-13 * np.random.default_rng(0).standard_normal((50, 60)),
+    "one_direction": np.outer(*np.random.default_rng(0).standard_normal((2, 60))),
+    "few_directions": np.random.default_rng(0).standard_normal((90, 7)) @ np.arange(90 * 7).reshape(7, 90),
+}
+
+
+def assert_is_q(q, rows):
+    """Q's rows are orthonormal, and each of `rows` is a combination of those up to it."""
+    np.testing.assert_allclose(q @ q.T, np.eye(len(q)), rtol=0, atol=4e-15)
+    r = np.tril(rows @ q.T)
+    np.testing.assert_allclose(r @ q, rows, rtol=0, atol=1e-13 * np.abs(rows).max())
+
+
+def orthogonal_and_draw(shape, seed):
+    """Returns rows that Orthogonal made orthonormal, and the normal numbers that it made them of."""
+    value = initializers.Orthogonal(seed=seed)(shape, "float64")
+    normal = np.random.default_rng(seed).standard_normal((max(shape), min(shape)))
+    return value if shape[0] < shape[1] else value.T, normal.T
+
+
+@pytest.mark.parametrize("shape", [(300, 1200), (300, 300), (900, 300), (80, 100)])
+def test_orthogonal_makes_the_drawn_rows_orthonormal(shape):
+    for seed in range(4):
+        rows, normal = orthogonal_and_draw(shape, seed)
+        assert_is_q(rows, normal)
+        assert np.all((rows * normal).sum(axis=1) > 0)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (64, 25), (25, 26), (24, 24), (2, 2), (1, 5), (5, 1)])
+def test_orthogonal_is_numpys_q_where_its_r_has_a_positive_diagonal(shape):
+    for seed in range(30):
+        rows, normal = orthogonal_and_draw(shape, seed)
+        q, r = np.linalg.qr(normal.T)
+        np.testing.assert_allclose(rows, (q * np.sign(r.diagonal())).T, rtol=0, atol=1e-13)
+        assert_is_q(rows, normal)
+
+
+@pytest.mark.parametrize("name", NEARLY_DEPENDENT)
+def test_rows_that_are_nearly_dependent_become_orthonormal_too(name):
+    assert_is_q(initializers._orthonormal(NEARLY_DEPENDENT[name].copy()), NEARLY_DEPENDENT[name])
+
+
+def test_rows_that_are_exactly_dependent_are_refused():
+    with pytest.raises(np.linalg.LinAlgError, match="dependent"):
+        initializers._orthonormal(np.ones((2, 7)))
+
+
+def test_orthogonal_without_rows_is_empty():
+    assert initializers.Orthogonal(seed=1)((0, 3)).shape == (0, 3)
