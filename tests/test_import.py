@@ -56,11 +56,11 @@ def test_forecasting_is_loaded_when_first_asked_for():
 def test_callbacks_are_loaded_when_first_asked_for():
     code = """
 import pickle, sys, recurra
-assert "recurra.training.callbacks.backup" not in sys.modules
+assert "recurra.callbacks.backup" not in sys.modules
 assert set(recurra.callbacks.__all__) <= set(dir(recurra.callbacks))
 for name in recurra.callbacks.__all__:
     assert getattr(recurra.callbacks, name).__name__ == name
-from recurra.training.callbacks import CSVLogger
+from recurra.callbacks import CSVLogger
 assert pickle.loads(pickle.dumps(CSVLogger("x.csv"))).filename == "x.csv"
 """
     subprocess.run([sys.executable, "-c", code], check=True)

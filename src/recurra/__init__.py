@@ -8,6 +8,7 @@ from typing import Any
 
 from recurra import (
     activations,
+    callbacks,
     config,
     constraints,
     initializers,
@@ -28,7 +29,6 @@ from recurra.layers.base import Layer
 from recurra.layers.input_layer import Input
 from recurra.models import Functional, Model, Sequential
 from recurra.ops import get_num_threads, native_info, set_num_threads
-from recurra.training import callbacks
 from recurra.variables import Variable
 
 __all__ = [

@@ -8,11 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from recurra import layers, models, optimizers, random
+from recurra import callbacks, layers, models, optimizers, random
+from recurra.callbacks import Callback, CallbackList
 from recurra.errors import FileFormatError
 from recurra.optimizers import schedules
-from recurra.training import callbacks
-from recurra.training.callbacks import Callback, CallbackList
 
 
 class Dummy:

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from recurra import layers, losses, optimizers, random
+from recurra import callbacks, layers, losses, optimizers, random
 from recurra.layers.input_layer import Input
 from recurra.models import Model, Sequential
-from recurra.training import callbacks
 
 KINDS = {"gru": layers.GRU, "lstm": layers.LSTM, "simple_rnn": layers.SimpleRNN}
 Progress = Callable[[str], None]

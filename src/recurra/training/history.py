@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recurra.training.callbacks.base import Callback
+from recurra.callbacks.base import Callback
 
 
 class History(Callback):

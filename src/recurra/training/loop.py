@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, ops
+from recurra.callbacks import CallbackList
 from recurra.training.batches import Batch
-from recurra.training.callbacks import CallbackList
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
 from recurra.training.native_step import native_step
 from recurra.training.plan import forget_plans, plan_of

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any
 
-from recurra.training.callbacks.base import Callback
+from recurra.callbacks.base import Callback
 
 BAR_WIDTH = 20
 INTERVAL_S = 0.05  # between two drawings of the bar

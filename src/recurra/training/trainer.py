@@ -8,10 +8,10 @@ import numpy as np
 
 from recurra import _tree, optimizers, saving
 from recurra._checks import expected
+from recurra.callbacks import CallbackList, History
 from recurra.layers.base import plain_numbers_as_array
 from recurra.training import loop
 from recurra.training.batches import ArrayBatches, Batch, IterableBatches, is_iterable_data, limited, split_tail
-from recurra.training.callbacks import CallbackList, History
 from recurra.training.compiled import CompiledLosses, CompiledMetrics, per_output
 from recurra.training.plan import plan_of
 

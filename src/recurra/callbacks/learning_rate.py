@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from recurra._checks import expected
-from recurra.training.callbacks.base import Callback
-from recurra.training.callbacks.monitor import MonitorCallback
+from recurra.callbacks.base import Callback
+from recurra.callbacks.monitor import MonitorCallback
 
 
 class LearningRateScheduler(Callback):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from recurra._files import write_atomically
-from recurra.training.callbacks.base import Callback
+from recurra.callbacks.base import Callback
 
 
 class CSVLogger(Callback):

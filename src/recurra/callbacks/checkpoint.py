@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra._checks import expected
-from recurra.training.callbacks.monitor import MonitorCallback
+from recurra.callbacks.monitor import MonitorCallback
 
 
 class ModelCheckpoint(MonitorCallback):

@@ -11,7 +11,7 @@ import numpy as np
 
 from recurra._checks import expected
 from recurra._names import snake_case
-from recurra.training.callbacks.base import Callback
+from recurra.callbacks.base import Callback
 
 # What a metric's name tells about which way is better; "error" and the like first: "auc_error" is an error.
 _DOWN = ("loss", "error", "mse", "mae", "mape", "msle", "entropy", "hinge", "divergence", "kld", "poisson", "false_")

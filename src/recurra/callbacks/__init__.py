@@ -3,17 +3,17 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from recurra.training.callbacks.base import Callback, CallbackList, LambdaCallback
+from recurra.callbacks.base import Callback, CallbackList, LambdaCallback
 from recurra.training.history import History
 
 if TYPE_CHECKING:
-    from recurra.training.callbacks.averages import SwapEMAWeights
-    from recurra.training.callbacks.backup import BackupAndRestore
-    from recurra.training.callbacks.checkpoint import ModelCheckpoint
-    from recurra.training.callbacks.csv_logger import CSVLogger
-    from recurra.training.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
-    from recurra.training.callbacks.monitor import EarlyStopping, MonitorCallback, TerminateOnNaN
-    from recurra.training.callbacks.tensorboard import TensorBoard
+    from recurra.callbacks.averages import SwapEMAWeights
+    from recurra.callbacks.backup import BackupAndRestore
+    from recurra.callbacks.checkpoint import ModelCheckpoint
+    from recurra.callbacks.csv_logger import CSVLogger
+    from recurra.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+    from recurra.callbacks.monitor import EarlyStopping, MonitorCallback, TerminateOnNaN
+    from recurra.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",

@@ -14,9 +14,9 @@ import numpy as np
 from recurra import random
 from recurra._checks import expected
 from recurra._files import write_atomically
+from recurra.callbacks.base import Callback
+from recurra.callbacks.checkpoint import check_save_freq
 from recurra.errors import FileFormatError
-from recurra.training.callbacks.base import Callback
-from recurra.training.callbacks.checkpoint import check_save_freq
 
 
 class BackupAndRestore(Callback):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from recurra._checks import expected
+from recurra.callbacks.base import Callback
 from recurra.errors import NotFittedError
-from recurra.training.callbacks.base import Callback
 
 
 class SwapEMAWeights(Callback):

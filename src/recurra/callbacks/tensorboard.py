@@ -6,9 +6,9 @@ import os
 import time
 from typing import Any
 
+from recurra.callbacks.base import Callback
+from recurra.callbacks.checkpoint import check_save_freq
 from recurra.errors import extra_needed
-from recurra.training.callbacks.base import Callback
-from recurra.training.callbacks.checkpoint import check_save_freq
 
 
 class TensorBoard(Callback):
