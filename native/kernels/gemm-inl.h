@@ -169,7 +169,22 @@ struct GradientPart {
   int64_t out_row;
 };
 
-// out = or += a^T @ dz over rows (step, n) in ascending order: the gradient of weights and biases.
+// The order in which rows (step, n) are summed: those of the first half of the batch, step after step, then those of
+// the second. Each half has sums of its own, so that two threads which run half of the batch each keep to what they
+// wrote. `steps` of N rows lie end to end; `first` of the N are the first half, all of them where halves would not pay.
+struct RowOrder {
+  int64_t N, first, steps;
+
+  int64_t rows() const { return steps * N; }
+  int64_t at(int64_t step, int64_t n) const {
+    return n < first ? step * first + n : steps * first + step * (N - first) + n - first;
+  }
+  // Of so many steps, the rows of half 0 or 1.
+  int64_t rows_of(int half, int64_t some_steps) const { return some_steps * (half == 0 ? first : N - first); }
+  int halves() const { return first == N ? 1 : 2; }
+};
+
+// out = or += a^T @ dz over rows (step, n) in that order: the gradient of weights and biases.
 //
 // dz lies in column blocks of `depth` rows each, as the tile kernel reads them; `pack` brings a, so many rows at once,
 // into tiles of kGemmRows columns: element (j, k) at packed[(j / 6 * depth + k) * 6 + j % 6].
@@ -179,10 +194,11 @@ struct GradientProduct {
   static constexpr int64_t kDepth = 256;  // rows at once: a block of dz of 256 * 64 floats and of a stay in L2
   GradientPart<T> part[kParts];
   int parts = 0;
-  int64_t N;          // rows of one step
+  RowOrder order;
   int64_t depth = 0;  // rows that dz and packed have room for
   const T* dz = nullptr;
   T* packed = nullptr;
+  T* second = nullptr;              // (rows(), count * width): sums of the second half
   bool shares = false;              // packed is another product's, whose first rows are all of this one's
   int64_t width;                    // columns of one slot, whose last block may be ragged
   int64_t first, count, first_out;  // slots of dz, and where the first of them goes in `out`
@@ -196,25 +212,29 @@ struct GradientProduct {
     return total;
   }
   int64_t packed_size() const { return shares ? 0 : depth * ceil_div(rows(), kGemmRows) * kGemmRows; }
+  int64_t second_size() const { return order.halves() == 2 ? rows() * count * width : 0; }
 
-  // Packs rows `own` of each of the steps begin .. end, the first of which is row 0.
-  void pack(int64_t begin, int64_t end, Range own) const {
+  // Packs rows `own` of each of these steps; `start` is the step whose rows come first.
+  void pack(int64_t start, Range steps, Range own) const {
     if (shares) return;
     int64_t row = 0;
     for (int i = 0; i < parts; ++i) {
       for (int64_t j = 0; j < part[i].count;) {
         const int64_t run = smaller(part[i].count - j, kGemmRows - row % kGemmRows);
-        pack_run(packed + row / kGemmRows * depth * kGemmRows + row % kGemmRows, part[i], j, run, begin, end, own);
+        T* to = packed + row / kGemmRows * depth * kGemmRows + row % kGemmRows;
+        pack_run(to, part[i], j, run, start, steps, {own.begin, smaller(own.end, order.first)});
+        pack_run(to, part[i], j, run, start, steps, {larger(own.begin, order.first), own.end});
         row += run;
         j += run;
       }
     }
   }
 
-  void pack_run(T* packed_run, const GradientPart<T>& p, int64_t j, int64_t run, int64_t begin, int64_t end,
+  // Rows of one half.
+  void pack_run(T* packed_run, const GradientPart<T>& p, int64_t j, int64_t run, int64_t start, Range steps,
                 Range own) const {
-    for (int64_t step = begin; step < end; ++step) {
-      T* to = packed_run + ((step - begin) * N + own.begin) * kGemmRows;
+    for (int64_t step = steps.begin; step < steps.end && own.begin < own.end; ++step) {
+      T* to = packed_run + order.at(step - start, own.begin) * kGemmRows;
       const T* from = p.source + step * p.step_stride + own.begin * p.row_stride + j;
       for (int64_t n = own.begin; n < own.end; ++n, from += p.row_stride, to += kGemmRows) {
         if (!p.source) {
@@ -236,13 +256,19 @@ struct GradientProduct {
     return part[i].out + row * part[i].out_row + first_out * width;
   }
 
-  // This member's columns, over so many packed rows. `fresh`: what stands in `out` counts as zero.
-  void run(const Member& member, int64_t packed_rows, bool fresh) const {
+  // This member's share, over so many packed steps. `start`: the first of them, so that what stands in `second` counts
+  // as zero; `fresh`: that in `out` too.
+  void run(const Member& member, int64_t steps, bool start, bool fresh) const {
+    const int64_t blocks = count * ceil_div(width, Vec<T>::lanes);
+    const Range own = part_of(order.halves() * blocks, member.index, member.count);
+    if (own.begin < blocks) run_half(0, {own.begin, smaller(own.end, blocks)}, steps, start && fresh);
+    if (own.end > blocks) run_half(1, {larger(own.begin, blocks) - blocks, own.end - blocks}, steps, start);
+  }
+
+  void run_half(int half, Range own, int64_t steps, bool fresh) const {
     constexpr int L = Vec<T>::lanes;
-    const int64_t M = rows(), blocks = ceil_div(width, L);
-    const Range own = part_of(count * blocks, member.index, member.count);
-    if (M == 0) return;
-    for_row_tiles({0, packed_rows}, kDepth, [&](int64_t k, int64_t K) {
+    const int64_t M = rows(), blocks = ceil_div(width, L), begin = half * order.rows_of(0, order.steps);
+    for_row_tiles({begin, begin + order.rows_of(half, steps)}, kDepth, [&](int64_t k, int64_t K) {
       for_column_groups(own, kGemmColumns, [&](int64_t block, int64_t columns) {
         Tile<T> tile;
         tile.stretches = 1;
@@ -251,17 +277,33 @@ struct GradientProduct {
           const int64_t slot = (block + c) / blocks, column = (block + c) % blocks * L;
           tile.columns[c] = slot * width + column;
           tile.lanes[c] = smaller(L, width - column);
-          tile.init[c] = fresh && k == 0 ? kZeros<T> : nullptr;
+          tile.init[c] = fresh && k == begin ? kZeros<T> : nullptr;
           tile.init_row[c] = 0;
         }
         for (int64_t row = 0; row < M; row += kGemmRows) {
           const int64_t height = smaller(kGemmRows, M - row);
-          tile.stretch[0].a = packed + (row * depth) + k * kGemmRows;
-          for (int64_t r = 0; r < height; ++r) tile.rows[r] = out_row(row + r);
+          tile.stretch[0].a = packed + row * depth + k * kGemmRows;
+          for (int64_t r = 0; r < height; ++r) {
+            tile.rows[r] = half == 0 ? out_row(row + r) : second + (row + r) * count * width;
+          }
           run_tile(tile, height, columns);
         }
       });
     });
+  }
+
+  // Adds the sums of the second half; this member's share.
+  void join(const Member& member) const {
+    if (order.halves() == 1) return;
+    const Range own = part_of(rows(), member.index, member.count);
+    for (int64_t row = own.begin; row < own.end; ++row) {
+      T* out = out_row(row);
+      const T* sums = second + row * count * width;
+      for (int64_t at = 0; at < count * width; at += Vec<T>::lanes) {
+        const int64_t lanes = smaller(Vec<T>::lanes, count * width - at);
+        store_lanes(load_lanes(out + at, lanes) + load_lanes(sums + at, lanes), out + at, lanes);
+      }
+    }
   }
 };
 
@@ -308,11 +350,12 @@ void transposed_product(const Matmul<T>& m, int team) {
   constexpr int L = Vec<T>::lanes;
   const int64_t blocks = ceil_div(m.N, L);
   GradientProduct<T> product;
-  product.N = product.depth = smaller(m.K, GradientProduct<T>::kDepth);
+  product.depth = smaller(m.K, GradientProduct<T>::kDepth);
+  product.order = {1, 1, product.depth};  // a row is a step
   product.width = m.N;
   product.first = product.first_out = 0;
   product.count = 1;
-  product.add({m.a, product.depth * m.M, m.M, m.M, m.out, m.N});
+  product.add({m.a, m.M, 0, m.M, m.out, m.N});
   Arena arena;
   T* dz = nullptr;
   const auto take = [&] {
@@ -334,9 +377,10 @@ void transposed_product(const Matmul<T>& m, int team) {
       for (int64_t u = own.begin; u < own.end; ++u) {
         pack_block(dz + u * product.depth * L, m.b + k * m.N + u * L, rows, m.N, smaller(L, m.N - u * L));
       }
-      product.pack(k / product.depth, k / product.depth + 1, part_of(rows, member.index, member.count));
+      const Range steps = part_of(rows, member.index, member.count);
+      product.pack(k, {k + steps.begin, k + steps.end}, {0, 1});
       member.wait();
-      product.run(member, rows, fresh && k == 0);
+      product.run(member, rows, k == 0, fresh);
       member.wait();
     }
   });

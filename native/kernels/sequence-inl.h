@@ -348,7 +348,6 @@ GradientPart<T> ones_part(T* out) {
 template <typename T>
 GradientProduct<T> gradient_product(const SequenceBackward<T>& s, int64_t first, int64_t count, int64_t first_out) {
   GradientProduct<T> product;
-  product.N = s.N;
   product.width = s.H;
   product.first = first;
   product.count = count;
@@ -356,19 +355,28 @@ GradientProduct<T> gradient_product(const SequenceBackward<T>& s, int64_t first,
   return product;
 }
 
+// Two halves where there are rows enough, and room in the cache for sums of each.
+template <typename T>
+RowOrder row_order(const SequenceBackward<T>& s, int64_t gates) {
+  const int64_t sums = (s.D + s.H + 1) * gates * s.H * static_cast<int64_t>(sizeof(T));
+  const bool halves = s.N >= 16 && sums <= kCache / 2;
+  return {s.N, halves ? s.N / 2 : s.N, smaller(larger(1, GradientProduct<T>::kDepth / larger(s.N, 1)), s.T_)};
+}
+
 // Gradients of the gates before their activations, in slots of H: of one step as rows for the products with weights, of
 // the steps since `begin` as column blocks for the products over rows.
 template <typename T>
 struct GateGradients {
   static constexpr int L = Vec<T>::lanes;
-  int64_t N, H, row, depth;  // row: H for each slot; depth: rows of the column blocks
+  RowOrder order;
+  int64_t H, row, depth;  // row: H for each slot; depth: rows of the column blocks
   T *rows, *blocks;
   int64_t begin = 0;
   bool keeps_rows;  // of all steps since `begin`
 
   // By turns in two places: a member may write one step while another still reads the step before it.
-  T* rows_of(int64_t step) const { return rows + (keeps_rows ? step - begin : step & 1) * N * row; }
-  int64_t rows_size() const { return (keeps_rows ? depth : 2 * N) * row; }
+  T* rows_of(int64_t step) const { return rows + (keeps_rows ? step - begin : step & 1) * order.N * row; }
+  int64_t rows_size() const { return (keeps_rows ? order.steps : 2) * order.N * row; }
 
   // One row, by value: the compiler then keeps it in registers over the stores.
   struct Row {
@@ -382,7 +390,7 @@ struct GateGradients {
     }
   };
   RECURRA_INLINE Row at(int64_t step, int64_t n) const {
-    return {rows_of(step) + n * row, blocks + ((step - begin) * N + n) * L, H, depth};
+    return {rows_of(step) + n * row, blocks + order.at(step - begin, n) * L, H, depth};
   }
 };
 
@@ -396,8 +404,10 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   const int64_t blocks = ceil_div(s.H, L);
   const int64_t weights = s.H * s.H * Cell::kGates;
   const Split split = split_sequence(s.N, s.T_, blocks, static_cast<double>(weights), weights * sizeof(T));
-  const int64_t steps_at_once = smaller(larger(1, GradientProduct<T>::kDepth / larger(s.N, 1)), s.T_);
-  GateGradients<T> dz{s.N, s.H, slots * s.H, steps_at_once * s.N + 1, nullptr, nullptr, 0, s.dx != nullptr};
+  const RowOrder order = row_order(s, Cell::kGates);
+  // One row more than needed: blocks whole powers of two apart would drive each other out of the cache.
+  const int64_t depth = order.rows() + 1;
+  GateGradients<T> dz{order, s.H, slots * s.H, depth, nullptr, nullptr, 0, s.dx != nullptr};
   GradientProduct<T> products[3];
   const int product_count = cell.products(products);
   TransposedWeights<T> kernel{s.kernel, s.D, Cell::kGates * s.H, 0, s.dx ? Cell::kGates * s.H : 0};
@@ -406,12 +416,15 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   const auto take = [&] {
     cell.take(arena);
     dz.rows = arena.take<T>(dz.rows_size());
-    dz.blocks = arena.take<T>(slots * blocks * L * dz.depth);
+    dz.blocks = arena.take<T>(slots * blocks * L * depth);
     for (int i = 0; i < product_count; ++i) {
-      products[i].depth = dz.depth;
-      products[i].dz = dz.blocks;
-      products[i].packed = arena.take<T>(products[i].packed_size());
-      if (products[i].shares) products[i].packed = products[0].packed;
+      GradientProduct<T>& product = products[i];
+      product.order = order;
+      product.depth = depth;
+      product.dz = dz.blocks;
+      product.packed = arena.take<T>(product.packed_size());
+      product.second = arena.take<T>(product.second_size());
+      if (product.shares) product.packed = products[0].packed;
     }
     kernel.packed = arena.take<T>(kernel.size());
   };
@@ -419,29 +432,36 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   arena.allocate();
   take();
   cell.start();
+  // Where each of two members has its half of the rows, neither reads what the other writes before the end.
+  const bool apart = split.count == 2 && !split.by_units && order.halves() == 2;
   run_members(split.count, [&](const Member& member) {
+    const Range own = part_of(s.N, member.index, member.count);
     GateGradients<T> own_dz = dz;
     cell.pack(member);
     if (s.dx) kernel.pack(member);
     member.wait();
-    for (int64_t end = s.T_; end > 0; end -= steps_at_once) {
-      const int64_t begin = own_dz.begin = larger(0, end - steps_at_once);
+    for (int64_t end = s.T_; end > 0; end -= order.steps) {
+      const int64_t begin = own_dz.begin = larger(0, end - order.steps);
       for (int64_t step = end - 1; step >= begin; --step) {
         cell.step(member, split, own_dz, step, split.rows(member, s.N), split.blocks(member, blocks));
       }
-      for (int i = 0; i < product_count; ++i) {
-        products[i].pack(begin, end, part_of(s.N, member.index, member.count));
+      for (int i = 0; i < product_count; ++i) products[i].pack(begin, {begin, end}, own);
+      if (!apart) member.wait();
+      for (int i = 0; i < product_count; ++i) products[i].run(member, end - begin, end == s.T_, s.fresh);
+      const auto input_gradient = [&](Range rows) {
+        packed_product<T>(rows, kernel.K, dz.rows, dz.row, kernel.packed, s.D, nullptr, false, [&](int64_t row) {
+          return s.dx + (row % s.N * s.T_ + time_of<T>(s, begin + row / s.N)) * s.D;
+        });
+      };
+      if (s.dx && apart) {
+        for (int64_t i = 0; i < end - begin; ++i) input_gradient({i * s.N + own.begin, i * s.N + own.end});
+      } else if (s.dx) {
+        input_gradient(part_of((end - begin) * s.N, member.index, member.count));
       }
-      member.wait();
-      for (int i = 0; i < product_count; ++i) products[i].run(member, (end - begin) * s.N, s.fresh && end == s.T_);
-      if (s.dx) {
-        packed_product<T>(part_of((end - begin) * s.N, member.index, member.count), kernel.K, dz.rows, dz.row,
-                          kernel.packed, s.D, nullptr, false, [&](int64_t row) {
-                            return s.dx + (row % s.N * s.T_ + time_of<T>(s, begin + row / s.N)) * s.D;
-                          });
-      }
-      member.wait();  // the next steps write where these products read
+      if (!apart) member.wait();  // the next steps write where these products read
     }
+    if (apart) member.wait();
+    for (int i = 0; i < product_count && s.T_ > 0; ++i) products[i].join(member);
   });
 }
 
