@@ -16,17 +16,40 @@ void pack_block(T* block, const T* src, int64_t K, int64_t row_stride, int64_t l
   }
 }
 
+// to (4, 4) <- from (4, 4) transposed, rows so far apart.
+template <typename T>
+RECURRA_INLINE void transpose_4x4(T* to, int64_t to_row, const T* from, int64_t from_row) {
+  for (int i = 0; i < 4; ++i) {
+    for (int j = 0; j < 4; ++j) to[i * to_row + j] = from[j * from_row + i];
+  }
+}
+
+#if defined(RECURRA_SIMD_AVX512) || defined(RECURRA_SIMD_AVX2)
+RECURRA_INLINE void transpose_4x4(float* to, int64_t to_row, const float* from, int64_t from_row) {
+  __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + from_row);
+  __m128 c = _mm_loadu_ps(from + 2 * from_row), d = _mm_loadu_ps(from + 3 * from_row);
+  _MM_TRANSPOSE4_PS(a, b, c, d);
+  _mm_storeu_ps(to, a);
+  _mm_storeu_ps(to + to_row, b);
+  _mm_storeu_ps(to + 2 * to_row, c);
+  _mm_storeu_ps(to + 3 * to_row, d);
+}
+#endif
+
 // The same from the transpose: element (k, j) lies at src[j * row_stride + k].
 template <typename T>
 void pack_block_transposed(T* block, const T* src, int64_t K, int64_t row_stride, int64_t lanes) {
   constexpr int L = Vec<T>::lanes;
-  for (int64_t k = 0; k < K; k += L) {  // L x L at a time: both sides stay in a few cache lines
-    const int64_t rows = smaller(L, K - k);
-    for (int64_t j = 0; j < lanes; ++j) {
-      const T* from = src + j * row_stride + k;
-      T* to = block + k * L + j;
-      for (int64_t i = 0; i < rows; ++i) to[i * L] = from[i];
+  const int64_t whole_lanes = lanes / 4 * 4, whole_k = K / 4 * 4;
+  for (int64_t k = 0; k < whole_k; k += 4) {
+    for (int64_t j = 0; j < whole_lanes; j += 4)
+      transpose_4x4(block + k * L + j, L, src + j * row_stride + k, row_stride);
+    for (int64_t j = whole_lanes; j < lanes; ++j) {
+      for (int64_t i = k; i < k + 4; ++i) block[i * L + j] = src[j * row_stride + i];
     }
+  }
+  for (int64_t k = whole_k; k < K; ++k) {
+    for (int64_t j = 0; j < lanes; ++j) block[k * L + j] = src[j * row_stride + k];
   }
   for (int64_t j = lanes; j < L; ++j) {
     for (int64_t k = 0; k < K; ++k) block[k * L + j] = T(0);

@@ -8,10 +8,10 @@
 //   load(p), load_part(p, n)           n < lanes elements, the rest zero
 //   store(p), store_part(p, n)
 //   set(value), set_bits(integer)      the same value in every lane
-//   + - * /, fma(a, b, c) = a * b + c rounded once, min, max, abs, sqrt, round (to even)
+//   + - * /, fma(a, b, c) = a * b + c and fnma(a, b, c) = c - a * b rounded once, min, max, abs, sqrt, round (to even)
 //   max(a, b), min(a, b)               b where either is NaN
 //   less(a, b) -> Mask, select(mask, a, b)
-//   bits_and, bits_or, bits_xor, int_add, int_sub, shift_left<S>, shift_right<S>   on the bits of each lane
+//   bits_and, bits_or, copy_sign(a, sign), int_add, shift_left<S>, shift_right<S>   on the bits of each lane
 #pragma once
 
 #include <cstdint>

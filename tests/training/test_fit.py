@@ -212,6 +212,10 @@ def test_layers_of_one_model_train_on_in_another(data):
     "call, message",
     [
         (lambda m, x, y: m.fit(x, y[:3], verbose=0), "the same number of rows"),
+        (lambda m, x, y: m.train_on_batch(x, y[:3]), "the same number of rows"),
+        (lambda m, x, y: m.test_on_batch(x, y[:3]), "the same number of rows"),
+        (lambda m, x, y: m.fit(iter([(x, y[:3])]), verbose=0), "the same number of rows"),
+        (lambda m, x, y: m.train_on_batch(x[:0], y[:0]), "at least one row"),
         (lambda m, x, y: m.fit(x[:0], y[:0], verbose=0), "at least one row"),
         (lambda m, x, y: m.fit(np.zeros((6, 4, 3)), np.zeros(6), verbose=0), r"shape \(None, 4, 2\), got \(6, 4, 3\)"),
         (lambda m, x, y: m.fit(np.array([["a"]] * 6), np.zeros(6), verbose=0), "numbers, got an array of dtype"),

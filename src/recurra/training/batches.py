@@ -19,6 +19,22 @@ from recurra._checks import expected, positive_int
 Batch = tuple[list[Any], list[Any], list[Any]]
 
 
+def rows_of(batch: Batch, who: str) -> int:
+    """Returns the number of rows of inputs, targets and weights.
+
+    Raises:
+        ValueError: If there are none, or the arrays differ in their number.
+    """
+    counts = {len(a) for part in batch for a in part if a is not None}
+    if len(counts) > 1:
+        sizes = [[len(a) for a in part if a is not None] for part in batch]
+        got = f"x with {sizes[0]}, y with {sizes[1]} and sample_weight with {sizes[2]} rows"
+        raise ValueError(expected(who, "the same number of rows everywhere", got))
+    if counts <= {0}:
+        raise ValueError(expected(who, "at least one row of data", "none"))
+    return counts.pop()
+
+
 class ArrayBatches:
     """Rows of arrays, batch after batch; the last one of an epoch may be smaller.
 
@@ -43,14 +59,7 @@ class ArrayBatches:
         who: str = "fit",
     ):
         self.arrays = (inputs, targets, weights)
-        counts = {len(a) for part in self.arrays for a in part if a is not None}
-        if len(counts) > 1:
-            sizes = [[len(a) for a in part if a is not None] for part in self.arrays]
-            got = f"x with {sizes[0]}, y with {sizes[1]} and sample_weight with {sizes[2]} rows"
-            raise ValueError(expected(who, "the same number of rows everywhere", got))
-        self.rows = counts.pop() if counts else 0
-        if self.rows == 0:
-            raise ValueError(expected(who, "at least one row of data", "none"))
+        self.rows = rows_of(self.arrays, who)
         self.batch_size = positive_int(who, "batch_size", 32 if batch_size is None else batch_size)
         self.shuffle = shuffle
 

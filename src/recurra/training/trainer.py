@@ -11,7 +11,15 @@ from recurra._checks import expected
 from recurra.callbacks import CallbackList, History
 from recurra.layers.base import plain_numbers_as_array
 from recurra.training import loop
-from recurra.training.batches import ArrayBatches, Batch, IterableBatches, is_iterable_data, limited, split_tail
+from recurra.training.batches import (
+    ArrayBatches,
+    Batch,
+    IterableBatches,
+    is_iterable_data,
+    limited,
+    rows_of,
+    split_tail,
+)
 from recurra.training.compiled import CompiledLosses, CompiledMetrics, per_output
 from recurra.training.plan import plan_of
 
@@ -125,7 +133,9 @@ class Trainer:
             if len(targets) != 1 or targets[0] is None:
                 raise ValueError(expected(who, "one output with class_weight", f"{len(targets)}"))
             sample_weight = _weights_of_classes(targets[0], class_weight)
-        return inputs, targets, self._weights(sample_weight, len(targets), who)
+        batch = inputs, targets, self._weights(sample_weight, len(targets), who)
+        rows_of(batch, who)
+        return batch
 
     def _batch(self, item: Any, class_weight: Any = None, who: str = "fit") -> Batch:
         """Returns x, (x, y) or (x, y, sample_weight) of an iterable, as a tuple or a list, as a batch."""
