@@ -91,7 +91,7 @@ void backward(Plan<T>& plan, Input<T> dy) {
 template <typename T>
 class Stepper {
  public:
-  Stepper(const Plan<T>& plan, Array<T> y, Input<T> x, Array<T> states, Array<T> memory)
+  Stepper(Plan<T>& plan, Array<T> y, Input<T> x, Array<T> states, Array<T> memory)
       : plan_(plan), y_(y.data()), x_(x.data()), memory_(memory.data()), N_(x.shape(0)), size_(row_size(x)) {
     const int64_t size = N_ * plan_.state_size();
     data(states, {2, size}, "states must be (2, all of them)");
@@ -100,6 +100,7 @@ class Stepper {
     states_[0] = states.data();
     states_[1] = states.data() + size;
     flops_ = plan_.flops(N_, size_);
+    plan.pack();
   }
 
   void step() {
@@ -180,8 +181,8 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
           "memory_size", [](const Plan<T>& plan, int64_t N, int64_t x_size) { return plan.memory_size(N, x_size); },
           "rows"_a, "x_size"_a);
   nb::class_<Stepper<T>>(m, stepper_name)
-      .def(nb::init<const Plan<T>&, Array<T>, Input<T>, Array<T>, Array<T>>(), nb::keep_alive<1, 2>(), "plan"_a, "y"_a,
-           "x"_a, "states"_a, "memory"_a)
+      .def(nb::init<Plan<T>&, Array<T>, Input<T>, Array<T>, Array<T>>(), nb::keep_alive<1, 2>(), "plan"_a, "y"_a, "x"_a,
+           "states"_a, "memory"_a)
       .def("__call__", &Stepper<T>::step)
       .def_prop_ro("turn", &Stepper<T>::turn);
   nb::class_<Trainer<T>>(m, trainer_name)

@@ -379,6 +379,26 @@ void Plan<T>::infer(T* y, const T* x, int64_t N, int64_t x_size, T* memory, cons
   }
 }
 
+template <typename T>
+void Plan<T>::pack() {
+  const auto size_of = [](const SequenceForward<T>& s, Cell cell) { return packed_size(s.D, s.H, gates_of(cell)); };
+  std::vector<RecurrentLayer<T>*> recurrent;
+  for (Layer& layer : layers_) {
+    if (auto* found = std::get_if<RecurrentLayer<T>>(&layer)) recurrent.push_back(found);
+  }
+  Layout<T> layout;
+  for (const auto* layer : recurrent) layout.take(size_of(layer->settings, layer->cell));
+  T* place = static_cast<T*>(packed_.get(static_cast<size_t>(layout.size) * sizeof(T)));
+  layout = {};
+  for (auto* layer : recurrent) {
+    SequenceForward<T>& s = layer->settings;
+    s.packed = place + layout.take(size_of(s, layer->cell));
+    s.h = s.c = s.packed;  // of no rows
+    run(*layer, s);        // of no steps: it only packs
+    s.is_packed = true;
+  }
+}
+
 // Where everything stands for N rows of x_size: known again at the next batch of that size.
 template <typename T>
 void Plan<T>::lay_out(int64_t N, int64_t x_size) {

@@ -154,6 +154,9 @@ class Plan {
   // all layers, end to end; null before: zeros, null after: not wanted.
   void infer(T* y, const T* x, int64_t N, int64_t x_size, T* memory, const T* before, T* after) const;
 
+  // Packs the weights once for all calls of `infer` to come: they must not change any more.
+  void pack();
+
   // The same, keeping what `backward` needs; x must stay where it is until then. Training is for one thread. y may be
   // null; the result is there as well where the returned pointer says, until the next run.
   const T* forward(T* y, const T* x, int64_t N, int64_t x_size);
@@ -174,6 +177,7 @@ class Plan {
   void backward(bool fresh);  // from `result_gradient`, which is overwritten
 
   std::vector<Layer> layers_;
+  Scratch packed_;       // weights, where `pack` was called
   Scratch memory_;       // what is kept, gradients between layers, scratch:
   T* buffer_ = nullptr;  // 64-byte aligned, as all places in it are
   int64_t N_ = 0, x_size_ = 0;

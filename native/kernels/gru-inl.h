@@ -23,9 +23,9 @@ struct GruForward {
   GruForward(const SequenceForward<T>& sequence, Activations activations)
       : s(sequence),
         f(activations),
-        kernel{s.kernel, s.D, s.H, 3, 0, 3, s.T_ <= 2},
-        recurrent{s.recurrent, s.H, s.H, s.reset_after ? 3 : 2, 0, 3, s.T_ <= 2},
-        candidate{s.recurrent, s.reset_after ? 0 : s.H, s.H, 1, 2, 3, s.T_ <= 2} {}
+        kernel{s.kernel, s.D, s.H, 3, 0, 3, reads_in_place(s)},
+        recurrent{s.recurrent, s.H, s.H, s.reset_after ? 3 : 2, 0, 3, reads_in_place(s)},
+        candidate{s.recurrent, s.reset_after ? 0 : s.H, s.H, 1, 2, 3, reads_in_place(s)} {}
 
   void take(Arena& arena) {
     kernel.packed = arena.take<T>(kernel.size());

@@ -55,7 +55,15 @@ struct SequenceForward {
   const T* h0;         // (N, H) or null
   const T* c0;         // (N, H) or null
   const bool* mask;    // (N, T) or null
+  T* packed;           // memory for the weights as the kernel reads them, of packed_size(D, H, G); or null
+  bool is_packed;      // they stand there since a call before
 };
+
+// Elements for packed weights on any target: units rounded up to the widest vector, and GRU's sums of biases.
+constexpr int64_t packed_size(int64_t D, int64_t H, int64_t G) {
+  constexpr int64_t kWidest = 16;
+  return (D + H + 4) * G * ((H + kWidest - 1) / kWidest * kWidest) + 4 * kWidest;
+}
 
 // Its gradients.
 template <typename T>

@@ -17,8 +17,8 @@ struct LstmForward {
   LstmForward(const SequenceForward<T>& sequence, Activations activations)
       : s(sequence),
         f(activations),
-        kernel{s.kernel, s.D, s.H, 4, 0, 4, s.T_ <= 2},
-        recurrent{s.recurrent, s.H, s.H, 4, 0, 4, s.T_ <= 2} {}
+        kernel{s.kernel, s.D, s.H, 4, 0, 4, reads_in_place(s)},
+        recurrent{s.recurrent, s.H, s.H, 4, 0, 4, reads_in_place(s)} {}
 
   void take(Arena& arena) {
     kernel.packed = arena.take<T>(kernel.size());

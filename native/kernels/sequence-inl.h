@@ -89,8 +89,14 @@ RECURRA_INLINE Split split_sequence(int64_t N, int64_t steps, int64_t blocks, do
   return {count, by_units && count > 1};
 }
 
-// Gate weights (K, gates * H) as column blocks: block u of gate g at ((g * blocks + u) * K) * L. Where the sequence is
-// too short to pay for packing, only the ragged last block is packed and the others are read in place.
+// Whether a sequence is too short to pay for packing.
+template <typename T>
+RECURRA_INLINE bool reads_in_place(const SequenceForward<T>& s) {
+  return s.T_ <= 2 && !s.packed;
+}
+
+// Gate weights (K, gates * H) as column blocks: block u of gate g at ((g * blocks + u) * K) * L. `direct`: only the
+// ragged last block is packed and the others are read in place.
 template <typename T>
 struct GateWeights {
   static constexpr int L = Vec<T>::lanes;
@@ -255,16 +261,19 @@ void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool re
   const Split split = split_sequence(s.N, s.T_, blocks, static_cast<double>(weights), weights * sizeof(T));
   ForwardBuffers<T> buffers;
   Arena arena;
-  buffers.take(arena, s, slots, rereads_gates);
-  cell.take(arena);
+  const auto take = [&] {
+    buffers.take(arena, s, slots, rereads_gates);
+    Arena kept(s.packed);
+    cell.take(s.packed ? kept : arena);
+  };
+  take();
   arena.allocate();
-  buffers.take(arena, s, slots, rereads_gates);
-  cell.take(arena);
+  take();
 
   copy_or_zero(buffers.h(0), s.h0, buffers.size);
   if (!s.return_sequences && (s.mask || s.T_ == 0)) copy_or_zero<T>(s.y, nullptr, buffers.size);
   run_members(split.count, [&](const Member& member) {
-    cell.pack(member);
+    if (!s.is_packed) cell.pack(member);
     member.wait();
     for (int64_t step = 0; step < s.T_; ++step) {
       cell.step(member, split, buffers, step, split.rows(member, s.N), split.blocks(member, blocks));

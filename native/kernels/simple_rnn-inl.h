@@ -14,8 +14,8 @@ struct SimpleRnnForward {
 
   explicit SimpleRnnForward(const SequenceForward<T>& sequence)
       : s(sequence),
-        kernel{s.kernel, s.D, s.H, 1, 0, 1, s.T_ <= 2},
-        recurrent{s.recurrent, s.H, s.H, 1, 0, 1, s.T_ <= 2} {}
+        kernel{s.kernel, s.D, s.H, 1, 0, 1, reads_in_place(s)},
+        recurrent{s.recurrent, s.H, s.H, 1, 0, 1, reads_in_place(s)} {}
 
   void take(Arena& arena) {
     kernel.packed = arena.take<T>(kernel.size());

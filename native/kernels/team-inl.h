@@ -24,9 +24,13 @@ RECURRA_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 RECURRA_INLINE int64_t larger(int64_t a, int64_t b) { return a < b ? b : a; }
 RECURRA_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Hands out pieces of one scratch block; the sizes are added up by a first pass over the same calls.
+// Hands out pieces of one scratch block, whose sizes are added up by a first pass over the same calls; or of memory
+// that is there.
 class Arena {
  public:
+  Arena() = default;
+  explicit Arena(void* memory) : base_(static_cast<char*>(memory)) {}
+
   template <typename T>
   T* take(int64_t count) {
     T* piece = reinterpret_cast<T*>(base_ + used_);

@@ -7,7 +7,7 @@ from recurra.ops import native, reference
 
 TOLERANCE = {"float32": 2e-6, "float64": 1e-13}  # relative to the largest magnitude of an array
 KINDS = {"simple_rnn": 1, "lstm": 4, "gru": 3, "gru_before": 3}
-SIZES = [(1, 1, 1, 1), (3, 5, 1, 7), (1, 5, 3, 17), (3, 1, 2, 33), (7, 4, 5, 16), (2, 3, 4, 40), (17, 3, 2, 9)]
+SIZES = [(1, 1, 1, 1), (3, 5, 1, 7), (1, 5, 3, 17), (3, 1, 2, 33), (7, 4, 5, 16), (2, 3, 4, 40), (17, 3, 2, 9), (40, 9, 3, 20)]
 FUSED = ("tanh", "sigmoid", "relu", "hard_sigmoid", "linear")
 
 
@@ -125,17 +125,17 @@ def test_recurrent_dropout_and_other_activations_run_the_definition_natively(kin
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10)
 
 
-def test_gradients_of_weights_are_added_to_what_is_there(rng):
-    arrays, _ = draw("lstm", (3, 4, 2, 5), "float64", rng)
-    sums = []
-    for repeats in (1, 2):
-        grads = [np.zeros_like(array) for array in arrays[1:4]]
-        for _ in range(repeats):
-            y, _, _, cache = native.lstm_forward(*arrays, None, training=True)
-            native.lstm_backward(np.ones_like(y), None, None, cache, *grads)
-        sums.append(grads)
-    for once, twice in zip(*sums, strict=True):
-        np.testing.assert_allclose(twice, 2 * once, rtol=1e-12)
+@pytest.mark.parametrize("size", [(3, 4, 2, 5), (18, 4, 2, 5)], ids=["whole batch", "halves"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_of_weights_are_added_to_what_is_there_and_a_cache_serves_twice(kind, size, rng):
+    arrays, _ = draw(kind, size, "float64", rng)
+    y, *states, cache = run(native, kind, arrays, None, training=True)
+    once, twice = ([np.zeros_like(array) for array in arrays[1:4]] for _ in range(2))
+    backward = getattr(native, f"{kind.removesuffix('_before')}_backward")
+    for grads in (once, twice, twice):
+        backward(np.ones_like(y), *[None] * len(states), cache, *grads)
+    for one, two in zip(once, twice, strict=True):
+        np.testing.assert_allclose(two, 2 * one, rtol=1e-12, atol=1e-14)
 
 
 def test_frozen_weights_and_unread_inputs_are_left_out(rng):
