@@ -26,7 +26,6 @@ namespace recurra {
 
 namespace {
 
-constexpr int kMaxThreads = 256;
 constexpr double kFlopsPerThread = 1e6;  // about 20 us: below, waking another thread costs more than it saves
 constexpr size_t kScratchKept = size_t(64) << 20;
 constexpr size_t kHugePage = size_t(2) << 20;
@@ -208,9 +207,14 @@ const bool fork_handler = [] {
 }();
 #endif
 
+thread_local int last_team_size = 1;
+
 }  // namespace
 
+int last_team() { return last_team_size; }
+
 void run_team(int count, TeamFunction function, void* context) {
+  last_team_size = count;
   if (count <= 1) {
     function(context, Member{0, 1, nullptr});
   } else {

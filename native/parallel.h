@@ -10,6 +10,8 @@
 
 namespace recurra {
 
+constexpr int kMaxThreads = 256;
+
 class Barrier;
 
 struct Member {
@@ -25,6 +27,9 @@ using TeamFunction = void (*)(void* context, const Member& member);
 // Runs `function` on up to `count` threads, the caller among them, and returns when all are done. Runs it on the caller
 // alone where another thread's team holds the pool.
 void run_team(int count, TeamFunction function, void* context);
+
+// How many threads the last team had that the calling thread ran.
+int last_team();
 
 // How many threads work of about `flops` floating point operations is worth.
 int team_size(double flops);

@@ -480,7 +480,9 @@ double Plan<T>::train(const TrainStep<T>& s) {
   const double loss = table.error_loss(s.loss, result_gradient(), y, s.target, result_size(), s.delta);
   if (!s.fresh) std::fill_n(s.grads, s.update.size, T(0));
   backward(s.fresh);
-  table.adam(s.update);
+  Adam<T> update = s.update;
+  update.most_threads = last_team();  // where the weights stay with one core, they should not travel for this alone
+  table.adam(update);
   return loss;
 }
 

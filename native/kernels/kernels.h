@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "../parallel.h"
+
 namespace recurra {
 
 // Names of these in Python order: see ops/native.py. The first five are what the sequence kernels know.
@@ -105,6 +107,7 @@ struct Adam {
   T *w, *m, *v, *vhat;  // vhat or null
   const T* g;
   T alpha, rate_1, rate_2, epsilon;  // rate = 1 - beta, rounded once: 1 - float(0.999) is off by 1e-5
+  int most_threads = kMaxThreads;
 };
 
 template <typename T>

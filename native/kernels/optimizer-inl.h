@@ -12,7 +12,7 @@ void adam(const Adam<T>& s) {
   using V = Vec<T>;
   const V rate_1 = V::set(s.rate_1), rate_2 = V::set(s.rate_2);
   const V alpha = V::set(s.alpha), epsilon = V::set(s.epsilon);
-  for_vectors<T>(s.size, 4, [=](int64_t at, int64_t lanes) {
+  const auto update = [=](int64_t at, int64_t lanes) {
     const V g = load_lanes(s.g + at, lanes);
     V m = load_lanes(s.m + at, lanes), v = load_lanes(s.v + at, lanes);
     m = fma(g - m, rate_1, m);
@@ -24,7 +24,8 @@ void adam(const Adam<T>& s) {
       store_lanes(v, s.vhat + at, lanes);
     }
     store_lanes(load_lanes(s.w + at, lanes) - (alpha * m) / (sqrt(v) + epsilon), s.w + at, lanes);
-  });
+  };
+  for_vectors<T>(s.size, 10, update, s.most_threads);
 }
 
 }  // namespace recurra::RECURRA_NAMESPACE
