@@ -20,6 +20,7 @@
 #endif
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 namespace recurra {
@@ -225,6 +226,16 @@ void run_team(int count, TeamFunction function, void* context) {
 int team_size(double flops) {
   const int limit = get_num_threads();
   return flops >= kFlopsPerThread * limit ? limit : std::max(1, static_cast<int>(flops / kFlopsPerThread));
+}
+
+int64_t cache_bytes() {
+  static const int64_t bytes = [] {
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+    if (const long told = sysconf(_SC_LEVEL2_CACHE_SIZE); told > 0) return static_cast<int64_t>(told);
+#endif
+    return int64_t(1) << 20;
+  }();
+  return bytes;
 }
 
 void set_num_threads(int count) { num_threads.store(std::clamp(count, 1, kMaxThreads)); }

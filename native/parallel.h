@@ -34,6 +34,10 @@ int last_team();
 // How many threads work of about `flops` floating point operations is worth.
 int team_size(double flops);
 
+// Bytes of a core's second-level cache; 1 MB where the system does not say. It may decide who computes what, never in
+// which order.
+int64_t cache_bytes();
+
 void set_num_threads(int count);
 int get_num_threads();
 

@@ -74,17 +74,17 @@ struct Split {
   }
 };
 
-constexpr int64_t kCache = 768 << 10;  // bytes that stay in L2 beside the rest
+constexpr int64_t kCache = 768 << 10;  // bytes that stay in most L2 caches beside the rest
 
 RECURRA_INLINE Split split_sequence(int64_t N, int64_t steps, int64_t blocks, double weights, int64_t weight_bytes) {
   constexpr double kFlopsPerMeeting = 1e5;  // a barrier costs as much as 2e4 to 5e4 of them
   constexpr int64_t kUsesOfWeight = 64;     // below, another core fetches its share no faster than this one computes it
   const double flops_per_step = 2.0 * static_cast<double>(N) * weights;
   int count = team_size(flops_per_step * static_cast<double>(steps));
-  const bool enough_rows = N >= 4 * count, in_cache = weight_bytes <= kCache;
+  const bool enough_rows = N >= 4 * count, in_cache = weight_bytes <= cache_bytes() / 4 * 3;
   const bool by_units = blocks >= 2 * count && (!enough_rows || !in_cache);
   if (by_units && flops_per_step < kFlopsPerMeeting * count) count = 1;
-  if (by_units && in_cache && N * steps < kUsesOfWeight) count = 1;
+  if (by_units && weight_bytes <= kCache && N * steps < kUsesOfWeight) count = 1;
   if (!by_units && count > N) count = static_cast<int>(larger(N, 1));
   return {count, by_units && count > 1};
 }
