@@ -87,7 +87,7 @@ void backward(Plan<T>& plan, Input<T> dy) {
   compute(2 * plan.last_flops(), [&] { plan.backward(dy.data()); });
 }
 
-// A plan that is stepped: its states take turns in two places, and nothing is checked or allocated at a step.
+// A plan that is stepped: its states take turns in two places, and nothing is checked, packed or allocated at a step.
 template <typename T>
 class Stepper {
  public:

@@ -252,11 +252,6 @@ struct GruBackward {
             Range blocks) const {
     const int64_t H = s.H;
     const T* rows_of_dz = dz.rows_of(step);
-    const auto each = [&](auto f) {
-      for (int64_t n = rows.begin; n < rows.end; ++n) {
-        for (int64_t u = blocks.begin; u < blocks.end; ++u) f(n, u * L, smaller(L, H - u * L));
-      }
-    };
     for (int64_t n = rows.begin; n < rows.end; ++n) {
       const bool masked = is_masked<T>(s, n, step);
       const auto dz_row = dz.at(step, n);
@@ -275,7 +270,9 @@ struct GruBackward {
       return;
     }
     add_state_gradient(true, drh, H, rows, blocks, rows_of_dz, dz.row, candidate, 2 * H, H, 0, 0);
-    each([&](int64_t n, int64_t unit, int64_t lanes) { reset(dz, step, n, unit, lanes); });
+    for (int64_t n = rows.begin; n < rows.end; ++n) {
+      for (int64_t u = blocks.begin; u < blocks.end; ++u) reset(dz, step, n, u * L, smaller(L, H - u * L));
+    }
     split.meet(member);
     add_state_gradient(false, s.dh, H, rows, blocks, rows_of_dz, dz.row, recurrent, 0, 2 * H, 0, 0);
   }

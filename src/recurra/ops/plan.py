@@ -151,6 +151,8 @@ class Plan:
     def stepper(self, x: Array, y: Array) -> tuple[Callable[[], None], Callable[[], Array]]:
         """Returns a call that takes one time step from `x` to `y`, and one that returns the states as they are now.
 
+        The weights are packed here, once: the plan must have copies of them, or they must not change any more.
+
         Args:
             x: (N, D), read at each step.
             y: (N, units), written.

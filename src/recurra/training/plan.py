@@ -32,7 +32,6 @@ class ModelPlan:
         self._shapes: dict[tuple[int, ...], tuple[int, ...] | None] = {}
         self.native: Any = _make(model, training)
         self.dtype = np.dtype(model.inputs[0].dtype)
-
         self.step: Any = None  # the `NativeStep` made of this plan
 
     def is_current(self) -> bool:
