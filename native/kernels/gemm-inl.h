@@ -27,7 +27,7 @@ constexpr int kMaxColumns = 4;
 constexpr int kGemmRows = 6;  // == kTileRows[kGemmColumns]
 
 // One stretch of k: a (rows, K) with element (r, k) at a[r * a_row + k * a_k]; b (K, vectors) with vector c of row k at
-// b[k * b_k + c * b_vector].
+// b[k * b_k + c * b_vector]. `repeats` of them, where b goes on and a begins a_repeat further each time.
 template <typename T>
 struct Stretch {
   const T* a;
@@ -35,6 +35,7 @@ struct Stretch {
   const T* b;
   int64_t b_k, b_vector;
   int64_t K;
+  int64_t repeats = 1, a_repeat = 0;
 };
 
 template <typename T>
@@ -63,18 +64,21 @@ void tile_kernel(const Tile<T>& tile) {
   }
   for (int i = 0; i < tile.stretches; ++i) {
     const Stretch<T>& s = tile.stretch[i];
-    const T* a = s.a;
+    const T* start = s.a;
     const T* b = s.b;
     const int64_t a_row = s.a_row, a_k = s.a_k, b_k = s.b_k, b_vector = s.b_vector;
-    for (int64_t k = s.K; k > 0; --k) {
-      V bk[C];
-      RECURRA_UNROLL for (int c = 0; c < C; ++c) bk[c] = V::load(b + c * b_vector);
-      RECURRA_UNROLL for (int r = 0; r < R; ++r) {
-        const V ak = V::set(a[r * a_row]);
-        RECURRA_UNROLL for (int c = 0; c < C; ++c) sum[r][c] = fma(ak, bk[c], sum[r][c]);
+    for (int64_t repeat = s.repeats; repeat > 0; --repeat, start += s.a_repeat) {
+      const T* a = start;
+      for (int64_t k = s.K; k > 0; --k) {
+        V bk[C];
+        RECURRA_UNROLL for (int c = 0; c < C; ++c) bk[c] = V::load(b + c * b_vector);
+        RECURRA_UNROLL for (int r = 0; r < R; ++r) {
+          const V ak = V::set(a[r * a_row]);
+          RECURRA_UNROLL for (int c = 0; c < C; ++c) sum[r][c] = fma(ak, bk[c], sum[r][c]);
+        }
+        a += a_k;
+        b += b_k;
       }
-      a += a_k;
-      b += b_k;
     }
   }
   RECURRA_UNROLL for (int c = 0; c < C; ++c) {
@@ -186,8 +190,9 @@ struct RowOrder {
 
 // out = or += a^T @ dz over rows (step, n) in that order: the gradient of weights and biases.
 //
-// dz lies in column blocks of `depth` rows each, as the tile kernel reads them; `pack` brings a, so many rows at once,
-// into tiles of kGemmRows columns: element (j, k) at packed[(j / 6 * depth + k) * 6 + j % 6].
+// dz lies in column blocks of `depth` rows each, as the tile kernel reads them. Of a, tiles of kGemmRows columns of one
+// part are read where they lie, if the tiles of dz are so few that packing would not pay; `pack` brings what else there
+// is, so many rows at once, into such tiles: element (j, k) at packed[(j / 6 * depth + k) * 6 + j % 6].
 template <typename T>
 struct GradientProduct {
   static constexpr int kParts = 5;
@@ -200,6 +205,7 @@ struct GradientProduct {
   T* packed = nullptr;
   T* second = nullptr;              // (rows(), count * width): sums of the second half
   bool shares = false;              // packed is another product's, whose first rows are all of this one's
+  bool in_place = false;            // whether a is read where it lies
   int64_t width;                    // columns of one slot, whose last block may be ragged
   int64_t first, count, first_out;  // slots of dz, and where the first of them goes in `out`
 
@@ -211,7 +217,25 @@ struct GradientProduct {
     for (int i = 0; i < parts; ++i) total += part[i].count;
     return total;
   }
-  int64_t packed_size() const { return shares ? 0 : depth * ceil_div(rows(), kGemmRows) * kGemmRows; }
+  // Rows of the result whose part of a is read where it lies, before those that are packed.
+  int64_t whole_rows(const GradientPart<T>& p) const {
+    return in_place && p.source ? p.count / kGemmRows * kGemmRows : 0;
+  }
+  int64_t packed_rows() const {
+    int64_t total = 0;
+    for (int i = 0; i < parts; ++i) total += part[i].count - whole_rows(part[i]);
+    return total;
+  }
+  // The row of the result that is packed row `row`.
+  int64_t packed_row(int64_t row) const {
+    int64_t before = 0;
+    for (int i = 0;; before += part[i++].count) {
+      const int64_t whole = whole_rows(part[i]), left = part[i].count - whole;
+      if (row < left) return before + whole + row;
+      row -= left;
+    }
+  }
+  int64_t packed_size() const { return shares ? 0 : depth * ceil_div(packed_rows(), kGemmRows) * kGemmRows; }
   int64_t second_size() const { return order.halves() == 2 ? rows() * count * width : 0; }
 
   // Packs rows `own` of each of these steps; `start` is the step whose rows come first.
@@ -219,7 +243,7 @@ struct GradientProduct {
     if (shares) return;
     int64_t row = 0;
     for (int i = 0; i < parts; ++i) {
-      for (int64_t j = 0; j < part[i].count;) {
+      for (int64_t j = whole_rows(part[i]); j < part[i].count;) {
         const int64_t run = smaller(part[i].count - j, kGemmRows - row % kGemmRows);
         T* to = packed + row / kGemmRows * depth * kGemmRows + row % kGemmRows;
         pack_run(to, part[i], j, run, start, steps, {own.begin, smaller(own.end, order.first)});
@@ -250,29 +274,30 @@ struct GradientProduct {
     }
   }
 
-  T* out_row(int64_t row) const {
+  // Where a row of the result is summed.
+  T* sums_row(int half, int64_t row) const {
+    if (half == 1) return second + row * count * width;
     int i = 0;
     while (row >= part[i].count) row -= part[i++].count;
     return part[i].out + row * part[i].out_row + first_out * width;
   }
 
-  // This member's share, over so many packed steps. `start`: the first of them, so that what stands in `second` counts
-  // as zero; `fresh`: that in `out` too.
-  void run(const Member& member, int64_t steps, bool start, bool fresh) const {
+  // This member's share, over so many steps from step `begin` on. `start`: the first of them, so that what stands in
+  // `second` counts as zero; `fresh`: that in `out` too.
+  void run(const Member& member, int64_t begin, int64_t steps, bool start, bool fresh) const {
     const int64_t blocks = count * ceil_div(width, Vec<T>::lanes);
     const Range own = part_of(order.halves() * blocks, member.index, member.count);
-    if (own.begin < blocks) run_half(0, {own.begin, smaller(own.end, blocks)}, steps, start && fresh);
-    if (own.end > blocks) run_half(1, {larger(own.begin, blocks) - blocks, own.end - blocks}, steps, start);
+    if (own.begin < blocks) run_half(0, {own.begin, smaller(own.end, blocks)}, begin, steps, start && fresh);
+    if (own.end > blocks) run_half(1, {larger(own.begin, blocks) - blocks, own.end - blocks}, begin, steps, start);
   }
 
-  void run_half(int half, Range own, int64_t steps, bool fresh) const {
+  void run_half(int half, Range own, int64_t first_step, int64_t steps, bool fresh) const {
     constexpr int L = Vec<T>::lanes;
-    const int64_t M = rows(), blocks = ceil_div(width, L), begin = half * order.rows_of(0, order.steps);
+    const int64_t blocks = ceil_div(width, L), begin = half * order.rows_of(0, order.steps);
     for_row_tiles({begin, begin + order.rows_of(half, steps)}, kDepth, [&](int64_t k, int64_t K) {
       for_column_groups(own, kGemmColumns, [&](int64_t block, int64_t columns) {
         Tile<T> tile;
         tile.stretches = 1;
-        tile.stretch[0] = {nullptr, 1, kGemmRows, dz + ((first * blocks + block) * depth + k) * L, L, depth * L, K};
         for (int64_t c = 0; c < columns; ++c) {
           const int64_t slot = (block + c) / blocks, column = (block + c) % blocks * L;
           tile.columns[c] = slot * width + column;
@@ -280,12 +305,24 @@ struct GradientProduct {
           tile.init[c] = fresh && k == begin ? kZeros<T> : nullptr;
           tile.init_row[c] = 0;
         }
-        for (int64_t row = 0; row < M; row += kGemmRows) {
-          const int64_t height = smaller(kGemmRows, M - row);
-          tile.stretch[0].a = packed + row * depth + k * kGemmRows;
-          for (int64_t r = 0; r < height; ++r) {
-            tile.rows[r] = half == 0 ? out_row(row + r) : second + (row + r) * count * width;
+        const T* b = dz + ((first * blocks + block) * depth + k) * L;
+        int64_t row = 0;
+        for (int i = 0; i < parts; row += part[i++].count) {
+          const GradientPart<T>& p = part[i];
+          for (int64_t j = 0; j < whole_rows(p); j += kGemmRows) {
+            // Of several steps all rows are here at once, of one perhaps not.
+            const T* a = p.source + first_step * p.step_stride + (half * order.first + k - begin) * p.row_stride + j;
+            const int64_t rows_of_step = steps > 1 ? order.rows_of(half, 1) : K;
+            tile.stretch[0] = {a, 1, p.row_stride, b, L, depth * L, rows_of_step, steps, p.step_stride};
+            for (int64_t r = 0; r < kGemmRows; ++r) tile.rows[r] = sums_row(half, row + j + r);
+            run_tile(tile, kGemmRows, columns);
           }
+        }
+        const int64_t others = packed_rows();
+        for (int64_t i = 0; i < others; i += kGemmRows) {
+          const int64_t height = smaller(kGemmRows, others - i);
+          tile.stretch[0] = {packed + i * depth + k * kGemmRows, 1, kGemmRows, b, L, depth * L, K};
+          for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums_row(half, packed_row(i + r));
           run_tile(tile, height, columns);
         }
       });
@@ -297,7 +334,7 @@ struct GradientProduct {
     if (order.halves() == 1) return;
     const Range own = part_of(rows(), member.index, member.count);
     for (int64_t row = own.begin; row < own.end; ++row) {
-      T* out = out_row(row);
+      T* out = sums_row(0, row);
       const T* sums = second + row * count * width;
       for (int64_t at = 0; at < count * width; at += Vec<T>::lanes) {
         const int64_t lanes = smaller(Vec<T>::lanes, count * width - at);
@@ -380,7 +417,7 @@ void transposed_product(const Matmul<T>& m, int team) {
       const Range steps = part_of(rows, member.index, member.count);
       product.pack(k, {k + steps.begin, k + steps.end}, {0, 1});
       member.wait();
-      product.run(member, rows, k == 0, fresh);
+      product.run(member, k, rows, k == 0, fresh);
       member.wait();
     }
   });

@@ -21,7 +21,7 @@ struct MathConstants<float> {
   static constexpr float exp_low = -104.0f, exp_high = 89.0f;  // beyond: zero, infinity
   static constexpr float exp_normal = -88.0f;                  // here 2^n is zero: below the smallest normal number
   static constexpr float tanh_one = 10.0f;                     // beyond: one
-  static constexpr int newton_steps = 2;
+  static constexpr int halley_steps = 1;
   static constexpr uint32_t sqrt_half_bits = 0x3f3504f3u, mantissa_mask = 0x007fffffu, infinity_bits = 0x7f800000u;
 };
 // The same with 11 coefficients: relative error of expm1 5e-19.
@@ -46,16 +46,22 @@ struct MathConstants<double> {
   static constexpr double exp_low = -746.0, exp_high = 710.0;
   static constexpr double exp_normal = -709.0;
   static constexpr double tanh_one = 20.0;
-  static constexpr int newton_steps = 4;
+  static constexpr int halley_steps = 2;
   static constexpr uint64_t sqrt_half_bits = 0x3fe6a09e667f3bcdull, mantissa_mask = 0x000fffffffffffffull,
                             infinity_bits = 0x7ff0000000000000ull;
 };
 
-// Coefficients in ascending order, by Horner's rule.
-template <typename V, typename T, int N>
+template <typename T>
+constexpr T power(T x, int n) {
+  return n == 0 ? T(1) : x * power(x, n - 1);
+}
+
+// Factor times the polynomial at Factor x, coefficients in ascending order, by Horner's rule.
+template <int Factor = 1, typename V, typename T, int N>
 RECURRA_INLINE V polynomial(V x, const T (&c)[N]) {
-  V sum = V::set(c[N - 1]);
-  RECURRA_UNROLL for (int i = N - 2; i >= 0; --i) sum = fma(sum, x, V::set(c[i]));
+  V sum = V::set(c[N - 1] * power(T(Factor), Factor == 1 ? 0 : N));
+  RECURRA_UNROLL for (int i = N - 2; i >= 0; --i) sum =
+      fma(sum, x, V::set(c[i] * power(T(Factor), Factor == 1 ? 0 : i + 1)));
   return sum;
 }
 
@@ -70,17 +76,19 @@ RECURRA_INLINE Vec<T> power_of_two(Vec<T> n) {
   return (n + Vec<T>::set(round_to_bias<T>)).template shift_left<Format<T>::mantissa_bits>();
 }
 
-// e^r - 1 where x = n ln 2 + r with a whole n; `biased` has n + bias in its low bits. (Not one struct of three: GCC 12
-// moves that through memory.)
-template <typename V>
+// (e^r - 1) / Factor where Factor x = n ln 2 + r with a whole n; `biased` has n + bias in its low bits. A factor that
+// is a power of two costs nothing: it goes into the constants. (Not one struct of three: GCC 12 moves that through
+// memory.)
+template <int Factor, typename V>
 RECURRA_INLINE V reduce_exp(V x, V& n, V& biased) {
-  using C = MathConstants<ElementOf<V>>;
-  const V magic = V::set(round_to_bias<ElementOf<V>>);
-  biased = fma(x, V::set(C::log2e), magic);
+  using T = ElementOf<V>;
+  using C = MathConstants<T>;
+  const V magic = V::set(round_to_bias<T>);
+  biased = fma(x, V::set(Factor * C::log2e), magic);
   n = biased - magic;
-  V r = fma(n, V::set(-C::ln2_high), x);
-  r = fma(n, V::set(-C::ln2_low), r);
-  return fma(r * r, polynomial(r, C::expm1), r);
+  V r = fma(n, V::set(-C::ln2_high / Factor), x);
+  r = fma(n, V::set(-C::ln2_low / Factor), r);
+  return fma(r * r, polynomial<Factor>(r, C::expm1), r);
 }
 
 template <typename T>
@@ -89,7 +97,7 @@ RECURRA_INLINE Vec<T> exp(Vec<T> x) {
   using V = Vec<T>;
   x = min(V::set(C::exp_high), max(V::set(C::exp_low), x));
   V n, biased;
-  const V expm1 = reduce_exp(x, n, biased);
+  const V expm1 = reduce_exp<1>(x, n, biased);
   const V half = round(n * V::set(T(0.5)));  // in two steps, because 2^n itself may not be a normal number
   return ((V::set(T(1)) + expm1) * power_of_two(half)) * power_of_two(n - half);
 }
@@ -98,7 +106,7 @@ RECURRA_INLINE Vec<T> exp(Vec<T> x) {
 template <typename V>
 RECURRA_INLINE V exp_nonpositive(V x) {
   V n, biased;
-  const V expm1 = reduce_exp(max(V::set(MathConstants<ElementOf<V>>::exp_normal), x), n, biased);
+  const V expm1 = reduce_exp<1>(max(V::set(MathConstants<ElementOf<V>>::exp_normal), x), n, biased);
   const V scale = biased.template shift_left<Format<ElementOf<V>>::mantissa_bits>();
   return fma(scale, expm1, scale);
 }
@@ -107,7 +115,7 @@ RECURRA_INLINE V exp_nonpositive(V x) {
 template <typename V>
 RECURRA_INLINE V expm1_normal(V x) {
   V n, biased;
-  const V expm1 = reduce_exp(x, n, biased);
+  const V expm1 = reduce_exp<1>(x, n, biased);
   const V scale = biased.template shift_left<Format<ElementOf<V>>::mantissa_bits>();
   return fma(scale, expm1, scale - V::set(ElementOf<V>(1)));
 }
@@ -118,20 +126,23 @@ RECURRA_INLINE V expm1_nonpositive(V x) {
   return expm1_normal(max(V::set(MathConstants<ElementOf<V>>::exp_normal), x));
 }
 
-// numerator / (c + e) for a sum in [1, 2], with the rounding of neither the sum nor the reciprocal. No division:
-// AVX-512 takes 16 cycles for one, and half as many for all of this. 1 / sum begins as a polynomial, 1 - x p(x) = T_3(3
-// - 2x) / 99 with Chebyshev's T_3, which is good to 1 %; each Newton step squares that. The remainder mends the last
-// bits, except where it is a denormal: there it is zero, and the quotient of a full reciprocal has to do.
+// numerator / (1 + z), where the numerator is 1, z or -z, with the rounding of neither the sum nor the reciprocal.
+//
+// No division: AVX-512 takes 16 cycles for one, and a third of that for all of this. 1 / (1 + z) begins as 1 + z (c_1 +
+// z c_2), which is good to a hundredth and exact at zero, where the remainder below would be a denormal, that is, zero.
+// (The error is Chebyshev's T_3 over the interval of z, moved so that one of its zeros is at z = 0.) Each of Halley's
+// steps takes the error to the third power, and the remainder mends the last bits.
 template <typename V>
-RECURRA_INLINE V divide_by_sum(V numerator, ElementOf<V> c, V e) {
+RECURRA_INLINE V divide_by_sum(V numerator, V z, double c_1, double c_2) {
   using T = ElementOf<V>;
-  const V sum = V::set(c) + e;
-  V inverse = fma(fma(V::set(T(32.0 / 99)), sum, V::set(T(-16.0 / 11))), sum, V::set(T(70.0 / 33)));
-  RECURRA_UNROLL for (int i = 0; i < MathConstants<T>::newton_steps; ++i) {
-    inverse = fma(inverse, fnma(sum, inverse, V::set(T(1))), inverse);
+  const V one = V::set(T(1)), sum = one + z;
+  V inverse = fma(fma(V::set(T(c_2)), z, V::set(T(c_1))), z, one);
+  RECURRA_UNROLL for (int i = 0; i < MathConstants<T>::halley_steps; ++i) {
+    const V error = fnma(sum, inverse, one);
+    inverse = fma(inverse, fma(error, error, error), inverse);
   }
   const V quotient = numerator * inverse;
-  const V remainder = fnma(quotient, e, fnma(quotient, V::set(c), numerator));
+  const V remainder = fnma(quotient, z, numerator - quotient);
   return fma(remainder, inverse, quotient);
 }
 
@@ -139,15 +150,20 @@ template <typename V>
 RECURRA_INLINE V sigmoid(V x) {
   using T = ElementOf<V>;
   const V e = exp_nonpositive(bits_or(x, V::set(T(-0.0))));
-  return divide_by_sum(select(less(x, V::set(T(0))), e, V::set(T(1))), T(1), e);
+  return divide_by_sum(select(less(x, V::set(T(0))), e, V::set(T(1))), e, -0.8474078720333296, 0.35422236160999887);
 }
 
+// From z = (e^-2|x| - 1) / 2: -z / (1 + z), with the sign of x.
 template <typename V>
 RECURRA_INLINE V tanh(V x) {
   using T = ElementOf<V>;
-  const V a = min(V::set(MathConstants<T>::tanh_one), abs(x));
-  const V e = expm1_normal(a * V::set(T(-2)));
-  return copy_sign(divide_by_sum(e, T(2), e), x);
+  using C = MathConstants<T>;
+  const V half = V::set(T(0.5));
+  V n, biased;
+  const V part = reduce_exp<-2>(min(V::set(C::tanh_one), abs(x)), n, biased);
+  const V scale = biased.template shift_left<Format<T>::mantissa_bits>();
+  const V z = fnma(scale, part, fma(scale, half, V::set(T(-0.5))));
+  return copy_sign(divide_by_sum(z, z, -0.7383135547194857, 2.4298813283169154), x);
 }
 
 template <typename T>

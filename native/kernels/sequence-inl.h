@@ -421,6 +421,9 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   const int product_count = cell.products(products);
   TransposedWeights<T> kernel{s.kernel, s.D, Cell::kGates * s.H, 0, s.dx ? Cell::kGates * s.H : 0};
 
+  // Packing pays where a tile of it is read many times, and where a step has too few rows to read at one stretch.
+  const bool in_place = slots * blocks <= 4 * kGemmColumns && order.first >= 8;
+
   Arena arena;
   const auto take = [&] {
     cell.take(arena);
@@ -430,6 +433,7 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
       GradientProduct<T>& product = products[i];
       product.order = order;
       product.depth = depth;
+      product.in_place = in_place;
       product.dz = dz.blocks;
       product.packed = arena.take<T>(product.packed_size());
       product.second = arena.take<T>(product.second_size());
@@ -456,7 +460,7 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
       }
       for (int i = 0; i < product_count; ++i) products[i].pack(begin, {begin, end}, own);
       if (!apart) member.wait();
-      for (int i = 0; i < product_count; ++i) products[i].run(member, end - begin, end == s.T_, s.fresh);
+      for (int i = 0; i < product_count; ++i) products[i].run(member, begin, end - begin, end == s.T_, s.fresh);
       const auto input_gradient = [&](Range rows) {
         packed_product<T>(rows, kernel.K, dz.rows, dz.row, kernel.packed, s.D, nullptr, false, [&](int64_t row) {
           return s.dx + (row % s.N * s.T_ + time_of<T>(s, begin + row / s.N)) * s.D;

@@ -51,17 +51,34 @@ struct SimpleRnnForward {
       tile.stretch[1].a = h_prev + n * s.H;
       for (int64_t r = 0; r < height; ++r) tile.rows[r] = h + (n + r) * s.H;
       run_tile(tile, height, count);
-      for (int64_t r = n; r < n + height; ++r) {
-        const bool masked = is_masked<T>(s, r, step);
-        for_units_in_lockstep<T>({u, u + count}, s.H, [&]<typename V>(int64_t unit, int64_t lanes) {
-          const int64_t at = r * s.H + unit;
-          const V value =
-              masked ? load_rows<V>(h_prev + at, L, lanes) : activate(s.activation, load_rows<V>(h + at, L, lanes));
-          store_rows(value, h + at, L, lanes);
-          put_output(s, r, step, unit, lanes, L, value, masked);
+      const Range some{n, n + height};
+      if (count >= Lockstep<Many<T>>::count || height < Lockstep<Many<T>>::count) {
+        for (int64_t r = some.begin; r < some.end; ++r) {
+          for_units_in_lockstep<T>({u, u + count}, s.H, [&]<typename V>(int64_t unit, int64_t lanes) {
+            activate_sums<V>(buffers, step, r, unit, lanes, L, L);
+          });
+        }
+        return;
+      }
+      for (int64_t c = 0; c < count; ++c) {
+        for_rows_in_lockstep<T>(some, s.mask != nullptr, tile.lanes[c], [&]<typename V>(int64_t r, int64_t lanes) {
+          activate_sums<V>(buffers, step, r, tile.columns[c], lanes, s.H, output_row(s));
         });
       }
     });
+  }
+
+  // h from the sums that stand in its place. Its vectors lie `stride` apart, those of the output y_stride.
+  template <typename V>
+  RECURRA_INLINE void activate_sums(const ForwardBuffers<T>& buffers, int64_t step, int64_t n, int64_t unit,
+                                    int64_t lanes, int64_t stride, int64_t y_stride) const {
+    const int64_t at = n * s.H + unit;
+    T* h = buffers.h(step + 1) + at;
+    const bool masked = is_masked<T>(s, n, step);
+    const V value = masked ? load_rows<V>(buffers.h(step) + at, stride, lanes)
+                           : activate(s.activation, load_rows<V>(h, stride, lanes));
+    store_rows(value, h, stride, lanes);
+    put_output(s, n, step, unit, lanes, y_stride, value, masked);
   }
 };
 
