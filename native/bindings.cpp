@@ -13,6 +13,7 @@
 
 #include "arrays.h"
 #include "dispatch.h"
+#include "orthonormal.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -306,6 +307,15 @@ void gather_rows(Array<uint8_t> out, Input<uint8_t> x, Input<int64_t> index) {
   });
 }
 
+// Makes rows (count, size) orthonormal in place; false where one is a combination of others.
+bool orthonormalize_rows(Array<double> rows) {
+  require(rows.ndim() == 2, "rows must have two axes");
+  const int64_t count = rows.shape(0), size = rows.shape(1);
+  bool done = false;
+  compute(4.0 * static_cast<double>(count * count * size), [&] { done = orthonormalize(rows.data(), count, size); });
+  return done;
+}
+
 nb::dict info() {
   nb::dict result;
   result["target"] = kernels().name;
@@ -335,6 +345,7 @@ NB_MODULE(_native, m) {
   define_sequences<double>(m);
   define_elementwise<float>(m);
   define_elementwise<double>(m);
+  m.def("orthonormalize", &orthonormalize_rows, "rows"_a);
   m.def("gather_rows", &gather_rows, "out"_a, "x"_a, "index"_a);
   define_plans(m);
   m.def("info", &info);

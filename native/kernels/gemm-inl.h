@@ -427,8 +427,9 @@ template <typename T>
 void matmul(const Matmul<T>& m) {
   constexpr int L = Vec<T>::lanes;
   const double flops = 2.0 * static_cast<double>(m.M) * static_cast<double>(m.N) * static_cast<double>(m.K);
+  const int team = static_cast<int>(smaller(team_size(flops), m.most_threads));
   if (m.transpose_a) {  // the rows of a and b are what is summed over, as in the gradient of weights
-    transposed_product(m, team_size(flops));
+    transposed_product(m, team);
     return;
   }
   Arena arena;
@@ -436,7 +437,7 @@ void matmul(const Matmul<T>& m) {
   arena.take<T>(packed_size);
   arena.allocate();
   T* packed = arena.take<T>(packed_size);
-  run_members(team_size(flops), [&](const Member& member) {
+  run_members(team, [&](const Member& member) {
     pack_matrix(member, packed, m.b, m.K, m.N, m.transpose_b ? m.K : m.N, m.transpose_b);
     member.wait();
     packed_product(part_of(m.M, member.index, member.count), m.K, m.a, m.K, packed, m.N, m.bias, m.accumulate,

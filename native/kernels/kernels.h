@@ -99,6 +99,7 @@ struct Matmul {
   const T* a;
   const T* b;
   const T* bias;  // or null
+  int most_threads = kMaxThreads;
 };
 
 template <typename T>

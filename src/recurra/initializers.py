@@ -17,9 +17,6 @@ from recurra._names import snake_case
 from recurra.random import draw_seed
 
 _TRUNCATED_STDDEV = 0.87962566103423978  # of a standard normal cut at 2
-# Of Orthogonal: how many rows it works on at a time; the least pivot that float64 divides by, and what is added to the
-# diagonal where one is less; how often a panel is gone through, more than the worst independent rows take.
-_PANEL, _SMALLEST_PIVOT, _SHIFT, _PASSES = 40, 1e-11, 1e-10, 10
 
 
 class Initializer(saving.Configurable):
@@ -258,60 +255,10 @@ class Orthogonal(RandomInitializer):
         if len(shape) < 2:
             raise ValueError(expected("Orthogonal", "a shape of at least two dimensions", tuple(shape)))
         rows, columns = math.prod(shape[:-1]), shape[-1]
-        q = _orthonormal(
-            np.ascontiguousarray(self._generator().standard_normal((max(rows, columns), min(rows, columns))).T)
-        )
+        normal = self._generator().standard_normal((max(rows, columns), min(rows, columns)))
+        q = ops.orthonormalize(np.ascontiguousarray(normal.T))
         q *= self.gain
         return (q if rows < columns else q.T).astype(_dtype(dtype), order="C").reshape(shape)
-
-
-def _orthonormal(rows: np.ndarray) -> np.ndarray:
-    """Makes rows orthonormal, in place: Q of the QR factorisation of their transpose whose R has a positive diagonal.
-
-    Block Gram-Schmidt: a panel of rows loses its projection on the rows before it, then it is multiplied by the inverse
-    of the Cholesky factor of its inner products (Cholesky QR, Stathopoulos and Wu, 2002). Where a row shrinks to less
-    than half its length its panel goes through it again, as the last ones of a square matrix do: twice is enough
-    (Giraud et al., 2005). LAPACK would do as well, but its bits differ between processors and builds of NumPy, and
-    every training begins here.
-
-    Raises:
-        LinAlgError: If a row is exactly a combination of others, which random ones are not.
-    """
-    for start in range(0, len(rows), _PANEL):
-        panel, before = rows[start : start + _PANEL], rows[:start]
-        for _ in range(_PASSES):
-            scale = 1 / np.sqrt((panel * panel).sum(axis=1))
-            if start:
-                panel -= ops.matmul(ops.matmul(panel, before, transpose_b=True), before)
-            products = ops.matmul(panel, panel, transpose_b=True) * scale * scale[:, None]
-            np.fill_diagonal(products, (panel * panel).sum(axis=1) * scale * scale)  # NumPy's sums are more exact
-            try:
-                inverse = _inverse_cholesky(products)
-            except np.linalg.LinAlgError:
-                # With a shift (Fukaya et al., 2020) this pass brings the rows near enough for the next one.
-                inverse = _inverse_cholesky(products + _SHIFT * np.eye(len(panel)))
-            panel[...] = ops.matmul(inverse * scale, panel)
-            if ((inverse * inverse).sum(axis=1) <= 4).all():
-                break
-        else:
-            raise np.linalg.LinAlgError("linearly dependent rows")
-    return rows
-
-
-def _inverse_cholesky(matrix: np.ndarray) -> np.ndarray:
-    """Returns the inverse of the lower Cholesky factor of a symmetric matrix whose diagonal is at most one.
-
-    Raises:
-        LinAlgError: If the matrix is not positive definite, or nearly so.
-    """
-    size = len(matrix)
-    both = np.concatenate([matrix, np.eye(size)], axis=1)  # elimination turns it into the factor and its inverse
-    for i, row in enumerate(both):
-        if not row[i] > _SMALLEST_PIVOT:
-            raise np.linalg.LinAlgError("linearly dependent rows")
-        row /= math.sqrt(row[i])
-        both[i + 1 :] -= row[i + 1 : size, None] * row
-    return both[:, size:]
 
 
 _CLASSES = (

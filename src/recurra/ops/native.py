@@ -444,6 +444,17 @@ def sum_of_squares(x: Array) -> float:
     return _native.sum_of_squares(np.ascontiguousarray(x))
 
 
+def orthonormalize(rows: Array) -> Array:
+    """As `reference.orthonormalize`, by block Gram-Schmidt; in place.
+
+    Raises:
+        LinAlgError: If a row is exactly a combination of others, which random ones are not.
+    """
+    if not _native.orthonormalize(rows):
+        raise np.linalg.LinAlgError("linearly dependent rows")
+    return rows
+
+
 def error_loss(
     name: str, y_true: Array, y_pred: Array, *, delta: float = 1.0, gradient: bool = True
 ) -> tuple[float, Array | None]:

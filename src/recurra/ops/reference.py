@@ -791,6 +791,12 @@ def sum_of_squares(x: Array) -> float:
     return float(np.square(x, dtype=np.float64).sum())
 
 
+def orthonormalize(rows: Array) -> Array:
+    """Returns Q of the QR factorisation of rows.T whose R has a positive diagonal, as rows (count, size), float64."""
+    q, r = np.linalg.qr(rows.T)
+    return np.ascontiguousarray((q * np.where(r.diagonal() < 0, -1.0, 1.0)).T)
+
+
 def gather_rows(x: Array, index: Array, out: Array) -> Array:
     """Fills out[i] = x[index[i]] and returns it; index int64, rows of x and out contiguous."""
     np.take(x, index, axis=0, out=out)
