@@ -185,6 +185,7 @@ struct RowOrder {
   }
   // Of so many steps, the rows of half 0 or 1.
   int64_t rows_of(int half, int64_t some_steps) const { return some_steps * (half == 0 ? first : N - first); }
+  int64_t first_of(int half) const { return half * steps * first; }
   int halves() const { return first == N ? 1 : 2; }
 };
 
@@ -293,7 +294,7 @@ struct GradientProduct {
 
   void run_half(int half, Range own, int64_t first_step, int64_t steps, bool fresh) const {
     constexpr int L = Vec<T>::lanes;
-    const int64_t blocks = ceil_div(width, L), begin = half * order.rows_of(0, order.steps);
+    const int64_t blocks = ceil_div(width, L), begin = order.first_of(half);
     for_row_tiles({begin, begin + order.rows_of(half, steps)}, kDepth, [&](int64_t k, int64_t K) {
       for_column_groups(own, kGemmColumns, [&](int64_t block, int64_t columns) {
         Tile<T> tile;
@@ -344,15 +345,16 @@ struct GradientProduct {
   }
 };
 
-// out row(r) (M, N) = init + a (M, K) @ b, with b packed into column blocks of K rows; rows of a lie a_row apart.
+// out row(r) (M, N) = init + a (M, K) @ b, with b packed into column blocks of K rows; `stretch` is of row 0 and the
+// first blocks.
 template <typename T, typename RowOf>
-void packed_product(Range rows, int64_t K, const T* a, int64_t a_row, const T* packed_b, int64_t N, const T* bias,
-                    bool accumulate, RowOf row_of) {
+void packed_product(Range rows, const Stretch<T>& stretch, int64_t N, const T* bias, bool accumulate, RowOf row_of) {
   constexpr int L = Vec<T>::lanes;
   for_column_groups({0, ceil_div(N, L)}, kGemmColumns, [&](int64_t block, int64_t count) {
     Tile<T> tile;
     tile.stretches = 1;
-    tile.stretch[0] = {nullptr, a_row, 1, packed_b + block * K * L, L, K * L, K};
+    tile.stretch[0] = stretch;
+    tile.stretch[0].b += block * stretch.b_vector;
     for (int64_t c = 0; c < count; ++c) {
       tile.columns[c] = (block + c) * L;
       tile.lanes[c] = smaller(L, N - tile.columns[c]);
@@ -360,7 +362,7 @@ void packed_product(Range rows, int64_t K, const T* a, int64_t a_row, const T* p
       tile.init_row[c] = 0;
     }
     for_row_tiles(rows, kTileRows[count], [&](int64_t row, int64_t height) {
-      tile.stretch[0].a = a + row * a_row;
+      tile.stretch[0].a = stretch.a + row * stretch.a_row;
       for (int64_t r = 0; r < height; ++r) tile.rows[r] = row_of(row + r);
       run_tile(tile, height, count);
     });
@@ -440,8 +442,8 @@ void matmul(const Matmul<T>& m) {
   run_members(team, [&](const Member& member) {
     pack_matrix(member, packed, m.b, m.K, m.N, m.transpose_b ? m.K : m.N, m.transpose_b);
     member.wait();
-    packed_product(part_of(m.M, member.index, member.count), m.K, m.a, m.K, packed, m.N, m.bias, m.accumulate,
-                   [&](int64_t row) { return m.out + row * m.N; });
+    packed_product<T>(part_of(m.M, member.index, member.count), {m.a, m.K, 1, packed, L, m.K * L, m.K}, m.N, m.bias,
+                      m.accumulate, [&](int64_t row) { return m.out + row * m.N; });
   });
 }
 

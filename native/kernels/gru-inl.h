@@ -251,7 +251,6 @@ struct GruBackward {
   void step(const Member& member, const Split& split, const GateGradients<T>& dz, int64_t step, Range rows,
             Range blocks) const {
     const int64_t H = s.H;
-    const T* rows_of_dz = dz.rows_of(step);
     for (int64_t n = rows.begin; n < rows.end; ++n) {
       const bool masked = is_masked<T>(s, n, step);
       const auto dz_row = dz.at(step, n);
@@ -266,15 +265,15 @@ struct GruBackward {
     }
     split.meet(member);
     if (s.reset_after) {
-      add_state_gradient(false, s.dh, H, rows, blocks, rows_of_dz, dz.row, recurrent, 0, 2 * H, 3 * H, H);
+      add_state_gradient(false, s.dh, rows, blocks, dz, step, recurrent, {0, 2}, {3, 4});
       return;
     }
-    add_state_gradient(true, drh, H, rows, blocks, rows_of_dz, dz.row, candidate, 2 * H, H, 0, 0);
+    add_state_gradient(true, drh, rows, blocks, dz, step, candidate, {2, 3});
     for (int64_t n = rows.begin; n < rows.end; ++n) {
       for (int64_t u = blocks.begin; u < blocks.end; ++u) reset(dz, step, n, u * L, smaller(L, H - u * L));
     }
     split.meet(member);
-    add_state_gradient(false, s.dh, H, rows, blocks, rows_of_dz, dz.row, recurrent, 0, 2 * H, 0, 0);
+    add_state_gradient(false, s.dh, rows, blocks, dz, step, recurrent, {0, 2});
   }
 
   int64_t slots() const { return s.reset_after ? 4 : 3; }

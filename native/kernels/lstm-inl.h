@@ -172,7 +172,7 @@ struct LstmBackward {
       });
     }
     split.meet(member);
-    add_state_gradient(!s.mask, s.dh, s.H, rows, blocks, dz.rows_of(step), 4 * s.H, recurrent, 0, 4 * s.H, 0, 0);
+    add_state_gradient(!s.mask, s.dh, rows, blocks, dz, step, recurrent, {0, 4});
   }
 
   // dh, dc: of this step's states in, of those before it out (dh without the recurrent product).

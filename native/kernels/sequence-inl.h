@@ -300,48 +300,6 @@ RECURRA_INLINE V output_gradient(const SequenceBackward<T>& s, T* repeated, int6
   return d;
 }
 
-// Transposed weights, packed for dh += dz @ recurrent^T and dx = dz @ kernel^T: (gates * H, columns).
-template <typename T>
-struct TransposedWeights {
-  const T* source;
-  int64_t columns;   // of the product
-  int64_t row;       // length of a row of the source
-  int64_t first, K;  // which columns of the source are summed over
-  T* packed = nullptr;
-
-  int64_t size() const { return ceil_div(columns, Vec<T>::lanes) * Vec<T>::lanes * K; }
-  void pack(const Member& member) const { pack_matrix(member, packed, source + first, K, columns, row, true); }
-};
-
-// dh (rows, own blocks of units) = or += dz @ recurrent^T, where dz is one or two stretches of columns of the gradients
-// of the gates.
-template <typename T>
-void add_state_gradient(bool fresh, T* dh, int64_t H, Range rows, Range blocks, const T* dz, int64_t dz_row,
-                        const TransposedWeights<T>& weights, int64_t first_k, int64_t first_stop, int64_t second_k,
-                        int64_t second_stop) {
-  constexpr int L = Vec<T>::lanes;
-  const int64_t K = weights.K;
-  for_column_groups(blocks, kGemmColumns, [&](int64_t block, int64_t count) {
-    Tile<T> tile;
-    tile.stretches = second_stop > 0 ? 2 : 1;
-    const T* b = weights.packed + block * K * L;
-    tile.stretch[0] = {nullptr, dz_row, 1, b, L, K * L, first_stop};
-    tile.stretch[1] = {nullptr, dz_row, 1, b + first_stop * L, L, K * L, second_stop};
-    for (int64_t c = 0; c < count; ++c) {
-      tile.columns[c] = (block + c) * L;
-      tile.lanes[c] = smaller(L, H - tile.columns[c]);
-      tile.init[c] = fresh ? kZeros<T> : nullptr;
-      tile.init_row[c] = 0;
-    }
-    for_row_tiles(rows, kTileRows[count], [&](int64_t row, int64_t height) {
-      tile.stretch[0].a = dz + row * dz_row + first_k;
-      tile.stretch[1].a = dz + row * dz_row + second_k;
-      for (int64_t r = 0; r < height; ++r) tile.rows[r] = dh + (row + r) * H;
-      run_tile(tile, height, count);
-    });
-  });
-}
-
 template <typename T>
 GradientPart<T> input_part(const SequenceBackward<T>& s, T* out, int64_t out_row) {
   const int64_t row_stride = s.T_ * s.D;
@@ -372,36 +330,95 @@ RowOrder row_order(const SequenceBackward<T>& s, int64_t gates) {
   return {s.N, halves ? s.N / 2 : s.N, smaller(larger(1, GradientProduct<T>::kDepth / larger(s.N, 1)), s.T_)};
 }
 
-// Gradients of the gates before their activations, in slots of H: of one step as rows for the products with weights, of
-// the steps since `begin` as column blocks for the products over rows.
+// Gradients of the gates before their activations, of the steps since `begin`: in slots of H, each of them in column
+// blocks of `depth` rows, as the products over rows read them. The products with transposed weights can read those too,
+// L columns at a stretch. Where layers are large, or their last block is ragged, they find them in rows as well: to
+// leap from block to block then takes longer than to write them twice.
 template <typename T>
 struct GateGradients {
   static constexpr int L = Vec<T>::lanes;
+  static constexpr int64_t kMostUnits = 64;  // that are read from the blocks alone
   RowOrder order;
-  int64_t H, row, depth;  // row: H for each slot; depth: rows of the column blocks
-  T *rows, *blocks;
+  int64_t H, slots, depth;
+  bool all_rows;  // not just those of the last two steps
+  T *blocks = nullptr, *rows = nullptr;
   int64_t begin = 0;
-  bool keeps_rows;  // of all steps since `begin`
+
+  bool in_rows() const { return H > kMostUnits || H % L != 0; }
+  int64_t row() const { return slots * H; }
+  int64_t blocks_size() const { return slots * ceil_div(H, L) * L * depth; }
+  int64_t rows_size() const { return in_rows() ? row() * (all_rows ? order.rows() : 2 * order.N) : 0; }
 
   // By turns in two places: a member may write one step while another still reads the step before it.
-  T* rows_of(int64_t step) const { return rows + (keeps_rows ? step - begin : step & 1) * order.N * row; }
-  int64_t rows_size() const { return (keeps_rows ? order.steps : 2) * order.N * row; }
+  T* row_at(int64_t step, int64_t n) const {
+    return rows + (all_rows ? order.at(step - begin, n) : (step & 1) * order.N + n) * row();
+  }
 
   // One row, by value: the compiler then keeps it in registers over the stores.
   struct Row {
-    T *row, *blocks;
+    T *blocks, *row;
     int64_t H, depth;
 
     template <typename V>
     RECURRA_INLINE void put(V value, int64_t slot, int64_t unit, int64_t lanes) const {
-      store_rows(value, row + slot * H + unit, L, lanes);
       store_rows(value, blocks + (slot * ceil_div(H, L) * L + unit) * depth, depth * L, L);
+      if (row) store_rows(value, row + slot * H + unit, L, lanes);
     }
   };
   RECURRA_INLINE Row at(int64_t step, int64_t n) const {
-    return {rows_of(step) + n * row, blocks + order.at(step - begin, n) * L, H, depth};
+    return {blocks + order.at(step - begin, n) * L, in_rows() ? row_at(step, n) : nullptr, H, depth};
+  }
+
+  // These slots of one row and those after it in its half of the batch, to be multiplied by b.
+  Stretch<T> stretch(int64_t step, int64_t n, Range of_slots, const T* b, int64_t b_vector) const {
+    const int64_t first = of_slots.begin * H, count = (of_slots.end - of_slots.begin) * H;
+    if (in_rows()) return {row_at(step, n) + first, row(), 1, b, L, b_vector, count};
+    const T* a = blocks + first * depth + order.at(step - begin, n) * L;
+    return {a, L, 1, b, L, b_vector, L, count / L, depth * L};
   }
 };
+
+// Transposed weights, packed for dh += dz @ recurrent^T and dx = dz @ kernel^T: (K, columns).
+template <typename T>
+struct TransposedWeights {
+  const T* source;
+  int64_t columns;   // of the product
+  int64_t row;       // length of a row of the source
+  int64_t first, K;  // which columns of the source are summed over
+  T* packed = nullptr;
+
+  int64_t size() const { return ceil_div(columns, Vec<T>::lanes) * Vec<T>::lanes * K; }
+  void pack(const Member& member) const { pack_matrix(member, packed, source + first, K, columns, row, true); }
+};
+
+// dh (rows, own blocks of units) = or += dz @ recurrent^T, where dz is one or two ranges of slots.
+template <typename T>
+void add_state_gradient(bool fresh, T* dh, Range rows, Range blocks, const GateGradients<T>& dz, int64_t step,
+                        const TransposedWeights<T>& weights, Range slots, Range more = {0, 0}) {
+  constexpr int L = Vec<T>::lanes;
+  const int64_t K = weights.K, H = dz.H, first = dz.order.first;
+  for_column_groups(blocks, kGemmColumns, [&](int64_t block, int64_t count) {
+    Tile<T> tile;
+    tile.stretches = more.end > more.begin ? 2 : 1;
+    const T* b = weights.packed + block * K * L;
+    for (int64_t c = 0; c < count; ++c) {
+      tile.columns[c] = (block + c) * L;
+      tile.lanes[c] = smaller(L, H - tile.columns[c]);
+      tile.init[c] = fresh ? kZeros<T> : nullptr;
+      tile.init_row[c] = 0;
+    }
+    const auto tiles = [&](Range some) {  // of one half of the batch: they lie end to end
+      for_row_tiles(some, kTileRows[count], [&](int64_t n, int64_t height) {
+        tile.stretch[0] = dz.stretch(step, n, slots, b, K * L);
+        tile.stretch[1] = dz.stretch(step, n, more, b + (slots.end - slots.begin) * H * L, K * L);
+        for (int64_t r = 0; r < height; ++r) tile.rows[r] = dh + (n + r) * H;
+        run_tile(tile, height, count);
+      });
+    };
+    if (rows.begin < first) tiles({rows.begin, smaller(rows.end, first)});
+    if (rows.end > first) tiles({larger(rows.begin, first), rows.end});
+  });
+}
 
 // The loop of every cell. Every so many steps the products over their rows follow, while the gradients of their gates
 // are in the cache. `Cell` offers
@@ -416,7 +433,7 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   const RowOrder order = row_order(s, Cell::kGates);
   // One row more than needed: blocks whole powers of two apart would drive each other out of the cache.
   const int64_t depth = order.rows() + 1;
-  GateGradients<T> dz{order, s.H, slots * s.H, depth, nullptr, nullptr, 0, s.dx != nullptr};
+  GateGradients<T> dz{order, s.H, slots, depth, s.dx != nullptr};
   GradientProduct<T> products[3];
   const int product_count = cell.products(products);
   TransposedWeights<T> kernel{s.kernel, s.D, Cell::kGates * s.H, 0, s.dx ? Cell::kGates * s.H : 0};
@@ -427,8 +444,8 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   Arena arena;
   const auto take = [&] {
     cell.take(arena);
+    dz.blocks = arena.take<T>(dz.blocks_size());
     dz.rows = arena.take<T>(dz.rows_size());
-    dz.blocks = arena.take<T>(slots * blocks * L * depth);
     for (int i = 0; i < product_count; ++i) {
       GradientProduct<T>& product = products[i];
       product.order = order;
@@ -461,15 +478,15 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
       for (int i = 0; i < product_count; ++i) products[i].pack(begin, {begin, end}, own);
       if (!apart) member.wait();
       for (int i = 0; i < product_count; ++i) products[i].run(member, begin, end - begin, end == s.T_, s.fresh);
-      const auto input_gradient = [&](Range rows) {
-        packed_product<T>(rows, kernel.K, dz.rows, dz.row, kernel.packed, s.D, nullptr, false, [&](int64_t row) {
-          return s.dx + (row % s.N * s.T_ + time_of<T>(s, begin + row / s.N)) * s.D;
+      for (int half = 0; s.dx && half < order.halves(); ++half) {
+        const int64_t all = order.rows_of(half, end - begin);
+        const Range rows = apart ? Range{0, half == member.index ? all : 0} : part_of(all, member.index, member.count);
+        const Stretch<T> stretch =
+            own_dz.stretch(begin, half * order.first, {0, Cell::kGates}, kernel.packed, kernel.K * L);
+        packed_product<T>(rows, stretch, s.D, nullptr, false, [&](int64_t row) {
+          const int64_t of_step = order.rows_of(half, 1), n = half * order.first + row % of_step;
+          return s.dx + (n * s.T_ + time_of<T>(s, begin + row / of_step)) * s.D;
         });
-      };
-      if (s.dx && apart) {
-        for (int64_t i = 0; i < end - begin; ++i) input_gradient({i * s.N + own.begin, i * s.N + own.end});
-      } else if (s.dx) {
-        input_gradient(part_of((end - begin) * s.N, member.index, member.count));
       }
       if (!apart) member.wait();  // the next steps write where these products read
     }

@@ -135,7 +135,7 @@ struct SimpleRnnBackward {
       });
     }
     split.meet(member);
-    add_state_gradient(!s.mask, s.dh, s.H, rows, blocks, dz.rows_of(step), s.H, recurrent, 0, s.H, 0, 0);
+    add_state_gradient(!s.mask, s.dh, rows, blocks, dz, step, recurrent, {0, 1});
   }
 };
 
