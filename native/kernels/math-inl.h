@@ -59,9 +59,8 @@ constexpr T power(T x, int n) {
 // Factor times the polynomial at Factor x, coefficients in ascending order, by Horner's rule.
 template <int Factor = 1, typename V, typename T, int N>
 RECURRA_INLINE V polynomial(V x, const T (&c)[N]) {
-  V sum = V::set(c[N - 1] * power(T(Factor), Factor == 1 ? 0 : N));
-  RECURRA_UNROLL for (int i = N - 2; i >= 0; --i) sum =
-      fma(sum, x, V::set(c[i] * power(T(Factor), Factor == 1 ? 0 : i + 1)));
+  V sum = V::set(c[N - 1] * power(T(Factor), N));
+  RECURRA_UNROLL for (int i = N - 2; i >= 0; --i) sum = fma(sum, x, V::set(c[i] * power(T(Factor), i + 1)));
   return sum;
 }
 
