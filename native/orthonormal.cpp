@@ -12,8 +12,8 @@ namespace {
 
 constexpr int64_t kPanel = 48;
 constexpr int kPasses = 10;               // more than the worst independent rows take
-constexpr double kSmallestPivot = 1e-11;  // that is divided by; where one is less, the diagonal gets
-constexpr double kShift = 1e-10;
+constexpr double kSmallestPivot = 1e-11;  // that is divided by
+constexpr double kShift = 1e-10;          // of the diagonal, where a pivot is less
 
 using Matrix = std::vector<double>;
 
@@ -39,8 +39,8 @@ void take_projection(double* rows, int64_t count, const double* panel, int64_t w
 }
 
 // The inverse of the lower Cholesky factor of a symmetric matrix (size, size) whose diagonal is at most one, by
-// elimination; false if the matrix is not positive definite, or nearly so. The matrix is used up.
-bool inverse_cholesky(Matrix& matrix, Matrix& inverse, int64_t size) {
+// elimination; false if the matrix is not positive definite, or nearly so.
+bool inverse_cholesky(Matrix matrix, Matrix& inverse, int64_t size) {
   inverse.assign(static_cast<size_t>(size * size), 0);
   for (int64_t i = 0; i < size; ++i) {
     double *row = &matrix[i * size], *inverse_row = &inverse[i * size];
@@ -67,7 +67,7 @@ bool inverse_cholesky(Matrix& matrix, Matrix& inverse, int64_t size) {
 // enough (Giraud et al., 2005). LAPACK would do as well, but its bits differ between processors and builds, and every
 // training begins here.
 bool orthonormalize(double* rows, int64_t count, int64_t size) {
-  Matrix length(static_cast<size_t>(count)), common, inner, shifted, inverse, result;
+  Matrix length(static_cast<size_t>(count)), common, inner, inverse, result;
   for (int64_t i = 0; i < count; ++i) length[i] = std::sqrt(square_of(rows + i * size, size));
   for (int64_t start = 0; start < count; start += kPanel) {
     const int64_t width = std::min(kPanel, count - start);
@@ -89,11 +89,10 @@ bool orthonormalize(double* rows, int64_t count, int64_t size) {
           inner[i * width + j] = inner[i * width + j] / scale[i] / scale[j];
         }
       }
-      shifted = inner;
       if (!inverse_cholesky(inner, inverse, width)) {
         // With a shift (Fukaya et al., 2020) this pass brings the rows near enough for the next one.
-        for (int64_t i = 0; i < width; ++i) shifted[i * width + i] += kShift;
-        if (!inverse_cholesky(shifted, inverse, width)) return false;
+        for (int64_t i = 0; i < width; ++i) inner[i * width + i] += kShift;
+        if (!inverse_cholesky(inner, inverse, width)) return false;
       }
       done = true;
       for (int64_t i = 0; i < width; ++i) {

@@ -223,8 +223,8 @@ void run_team(int count, TeamFunction function, void* context) {
   }
 }
 
-int team_size(double flops) {
-  const int limit = get_num_threads();
+int team_size(double flops, int most) {
+  const int limit = std::min(get_num_threads(), most);
   return flops >= kFlopsPerThread * limit ? limit : std::max(1, static_cast<int>(flops / kFlopsPerThread));
 }
 

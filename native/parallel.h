@@ -31,8 +31,8 @@ void run_team(int count, TeamFunction function, void* context);
 // How many threads the last team had that the calling thread ran.
 int last_team();
 
-// How many threads work of about `flops` floating point operations is worth.
-int team_size(double flops);
+// How many threads work of about `flops` floating point operations is worth, at most so many.
+int team_size(double flops, int most = kMaxThreads);
 
 // Bytes of a core's second-level cache; 1 MB where the system does not say. It may decide who computes what, never in
 // which order.

@@ -58,8 +58,7 @@ template <typename T, typename F>
 void for_vectors(int64_t size, double flops_per_element, F f, int most_threads = kMaxThreads) {
   constexpr int L = Vec<T>::lanes;
   const int64_t vectors = ceil_div(size, L);
-  const int team = team_size(flops_per_element * static_cast<double>(size));
-  run_members(team < most_threads ? team : most_threads, [&](const Member& member) {
+  run_members(team_size(flops_per_element * static_cast<double>(size), most_threads), [&](const Member& member) {
     const Range own = part_of(vectors, member.index, member.count);
     for (int64_t i = own.begin; i < own.end; ++i) f(i * L, smaller(L, size - i * L));
   });

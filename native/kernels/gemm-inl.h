@@ -429,7 +429,7 @@ template <typename T>
 void matmul(const Matmul<T>& m) {
   constexpr int L = Vec<T>::lanes;
   const double flops = 2.0 * static_cast<double>(m.M) * static_cast<double>(m.N) * static_cast<double>(m.K);
-  const int team = static_cast<int>(smaller(team_size(flops), m.most_threads));
+  const int team = team_size(flops, m.most_threads);
   if (m.transpose_a) {  // the rows of a and b are what is summed over, as in the gradient of weights
     transposed_product(m, team);
     return;

@@ -110,19 +110,13 @@ RECURRA_INLINE V exp_nonpositive(V x) {
   return fma(scale, expm1, scale);
 }
 
-// e^x - 1 for exp_normal <= x <= 0.
-template <typename V>
-RECURRA_INLINE V expm1_normal(V x) {
-  V n, biased;
-  const V expm1 = reduce_exp<1>(x, n, biased);
-  const V scale = biased.template shift_left<Format<ElementOf<V>>::mantissa_bits>();
-  return fma(scale, expm1, scale - V::set(ElementOf<V>(1)));
-}
-
 // e^x - 1 for x <= 0.
 template <typename V>
 RECURRA_INLINE V expm1_nonpositive(V x) {
-  return expm1_normal(max(V::set(MathConstants<ElementOf<V>>::exp_normal), x));
+  V n, biased;
+  const V expm1 = reduce_exp<1>(max(V::set(MathConstants<ElementOf<V>>::exp_normal), x), n, biased);
+  const V scale = biased.template shift_left<Format<ElementOf<V>>::mantissa_bits>();
+  return fma(scale, expm1, scale - V::set(ElementOf<V>(1)));
 }
 
 // numerator / (1 + z), where the numerator is 1, z or -z, with the rounding of neither the sum nor the reciprocal.
