@@ -9,11 +9,14 @@
 
 namespace recurra::RECURRA_NAMESPACE {
 
-// Rows of a tile for 1, 2, 3, 4 vectors of columns, by what the registers hold: R * C sums, C of b, one of a.
+// Rows of a tile for 1, 2, 3, 4 vectors of columns, by what the registers hold: R * C sums, C of b and one of a, or one
+// of b and R of a.
 #if defined(RECURRA_SIMD_AVX512) || defined(RECURRA_SIMD_NEON)
+constexpr int kRegisters = 32;
 constexpr int kTileRows[] = {0, 8, 8, 8, 6};
 constexpr int kGemmColumns = 4;
 #else
+constexpr int kRegisters = 16;
 constexpr int kTileRows[] = {0, 8, 6, 4, 3};
 constexpr int kGemmColumns = 2;
 #endif
@@ -70,11 +73,20 @@ void tile_kernel(const Tile<T>& tile) {
     for (int64_t repeat = s.repeats; repeat > 0; --repeat, start += s.a_repeat) {
       const T* a = start;
       for (int64_t k = s.K; k > 0; --k) {
-        V bk[C];
-        RECURRA_UNROLL for (int c = 0; c < C; ++c) bk[c] = V::load(b + c * b_vector);
-        RECURRA_UNROLL for (int r = 0; r < R; ++r) {
-          const V ak = V::set(a[r * a_row]);
-          RECURRA_UNROLL for (int c = 0; c < C; ++c) sum[r][c] = fma(ak, bk[c], sum[r][c]);
+        if constexpr (R * C + C + 1 <= kRegisters) {
+          V bk[C];
+          RECURRA_UNROLL for (int c = 0; c < C; ++c) bk[c] = V::load(b + c * b_vector);
+          RECURRA_UNROLL for (int r = 0; r < R; ++r) {
+            const V ak = V::set(a[r * a_row]);
+            RECURRA_UNROLL for (int c = 0; c < C; ++c) sum[r][c] = fma(ak, bk[c], sum[r][c]);
+          }
+        } else {
+          V ak[R];
+          RECURRA_UNROLL for (int r = 0; r < R; ++r) ak[r] = V::set(a[r * a_row]);
+          RECURRA_UNROLL for (int c = 0; c < C; ++c) {
+            const V bk = V::load(b + c * b_vector);
+            RECURRA_UNROLL for (int r = 0; r < R; ++r) sum[r][c] = fma(ak[r], bk, sum[r][c]);
+          }
         }
         a += a_k;
         b += b_k;

@@ -76,14 +76,9 @@ struct Lockstep<Two<V>> {
 template <typename V>
 using ElementOf = typename Lockstep<V>::Element;
 
-// As many at once as there are registers for: 32 of them, or 16.
-#if defined(RECURRA_SIMD_AVX512) || defined(RECURRA_SIMD_NEON)
+// Four, also where 16 registers do not hold all that they need: what then waits in L1 costs less than an idle CPU.
 template <typename T>
 using Many = Two<Two<Vec<T>>>;
-#else
-template <typename T>
-using Many = Two<Vec<T>>;
-#endif
 
 template <typename T>
 RECURRA_INLINE Vec<T> load_lanes(const T* p, int64_t lanes) {

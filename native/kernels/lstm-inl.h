@@ -29,37 +29,33 @@ struct LstmForward {
     recurrent.pack(member);
   }
 
-  // A tile is a few rows of the gates of one block of units, of as many as there are registers for. Its sums stay in L1
-  // until the gate math has read them: rows of the gate buffer lie whole powers of two apart and would drive each other
-  // out of the cache.
+  // A tile is a few rows of the gates of one block of units. Its sums stay in L1 until the gate math has read them:
+  // rows of the gate buffer lie whole powers of two apart and would drive each other out of the cache.
   void step(const Member&, const Split&, const ForwardBuffers<T>& buffers, int64_t step, Range rows,
             Range blocks) const {
     const T* x = s.x + time_of<T>(s, step) * s.D;
     const T* h_prev = buffers.h(step);
     alignas(64) T sums[kGroupRows * 4 * L];
-    const int64_t columns = rows.end - rows.begin <= 2 ? 4 : kGemmColumns;
     for (int64_t u = blocks.begin; u < blocks.end; ++u) {
       const int64_t lanes = kernel.lanes(u);
+      Tile<T> tile;
+      tile.stretches = 2;
+      tile.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);
+      tile.stretch[1] = recurrent.stretch(u, nullptr, s.H);
+      for (int64_t gate = 0; gate < 4; ++gate) {
+        tile.columns[gate] = gate * L;
+        tile.lanes[gate] = lanes;
+        tile.init[gate] = s.bias ? s.bias + gate * s.H + u * L : kZeros<T>;
+        tile.init_row[gate] = 0;
+      }
       for_row_groups(rows, [&](Range some) {
         buffers.fetch(s, step, some, u * L);
-        for (int64_t gate = 0; gate < 4; gate += columns) {
-          Tile<T> tile;
-          tile.stretches = 2;
-          tile.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D, gate);
-          tile.stretch[1] = recurrent.stretch(u, nullptr, s.H, gate);
-          for (int64_t c = 0; c < columns; ++c) {
-            tile.columns[c] = (gate + c) * L;
-            tile.lanes[c] = lanes;
-            tile.init[c] = s.bias ? s.bias + (gate + c) * s.H + u * L : kZeros<T>;
-            tile.init_row[c] = 0;
-          }
-          for_row_tiles(some, kTileRows[columns], [&](int64_t n, int64_t height) {
-            tile.stretch[0].a = x + n * s.T_ * s.D;
-            tile.stretch[1].a = h_prev + n * s.H;
-            for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + (n - some.begin + r) * 4 * L;
-            run_tile(tile, height, columns);
-          });
-        }
+        for_row_tiles(some, kTileRows[4], [&](int64_t n, int64_t height) {
+          tile.stretch[0].a = x + n * s.T_ * s.D;
+          tile.stretch[1].a = h_prev + n * s.H;
+          for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + (n - some.begin + r) * 4 * L;
+          run_tile(tile, height, 4);
+        });
         for_rows_in_lockstep<T>(some, s.mask != nullptr, lanes, [&]<typename V>(int64_t n, int64_t lanes_of_row) {
           if (is_masked<T>(s, n, step)) {
             carry(buffers, step, n, u * L, lanes_of_row);
@@ -181,16 +177,16 @@ struct LstmBackward {
                                 int64_t lanes, V doutput) const {
     const int64_t H = s.H, size = s.N * H, at = n * H + unit;
     const T* z = s.gates + (step * s.N + n) * 4 * H + unit;
-    const V input = load_rows<V>(z, L, lanes), forget = load_rows<V>(z + H, L, lanes);
-    const V candidate = load_rows<V>(z + 2 * H, L, lanes), output = load_rows<V>(z + 3 * H, L, lanes);
-    const V c_prev = load_rows<V>(s.cs + step * size + at, L, lanes);
     const V ac = activate(f.activation, load_rows<V>(s.cs + (step + 1) * size + at, L, lanes));
     const V dh = load_rows<V>(s.dh + at, L, lanes) + doutput;
-    const V dc = load_rows<V>(s.dc + at, L, lanes) + activation_gradient(f.activation, dh * output, ac);
-    dz_row.put(activation_gradient(f.recurrent_activation, dc * candidate, input), 0, unit, lanes);
-    dz_row.put(activation_gradient(f.recurrent_activation, dc * c_prev, forget), 1, unit, lanes);
-    dz_row.put(activation_gradient(f.activation, dc * input, candidate), 2, unit, lanes);
+    const V output = load_rows<V>(z + 3 * H, L, lanes);
     dz_row.put(activation_gradient(f.recurrent_activation, dh * ac, output), 3, unit, lanes);
+    const V dc = load_rows<V>(s.dc + at, L, lanes) + activation_gradient(f.activation, dh * output, ac);
+    const V input = load_rows<V>(z, L, lanes), candidate = load_rows<V>(z + 2 * H, L, lanes);
+    dz_row.put(activation_gradient(f.recurrent_activation, dc * candidate, input), 0, unit, lanes);
+    dz_row.put(activation_gradient(f.activation, dc * input, candidate), 2, unit, lanes);
+    const V forget = load_rows<V>(z + H, L, lanes), c_prev = load_rows<V>(s.cs + step * size + at, L, lanes);
+    dz_row.put(activation_gradient(f.recurrent_activation, dc * c_prev, forget), 1, unit, lanes);
     store_rows(dc * forget, s.dc + at, L, lanes);
     if (s.mask) store_rows(V::set(T(0)), s.dh + at, L, lanes);  // a masked row's stays: the product is added
   }

@@ -128,13 +128,11 @@ struct GateWeights {
     }
   }
 
-  // The stretch of a tile whose vectors are the gates of block u from `gate` on (or with one gate, u and the blocks
-  // after it).
-  Stretch<T> stretch(int64_t u, const T* a, int64_t a_row, int64_t gate = 0) const {
-    const int64_t vector = (gates == 1 ? 1 : blocks()) * K * L;
-    if (!direct) return {a, a_row, 1, packed + u * K * L + gate * vector, L, vector, K};
-    if (ragged(u)) return {a, a_row, 1, packed + gate * K * L, L, K * L, K};
-    return {a, a_row, 1, source + (first_gate + gate) * H + u * L, row * H, gates == 1 ? L : H, K};
+  // The stretch of a tile whose vectors are the gates of block u (or with one gate, u and the blocks after it).
+  Stretch<T> stretch(int64_t u, const T* a, int64_t a_row) const {
+    if (!direct) return {a, a_row, 1, packed + u * K * L, L, (gates == 1 ? 1 : blocks()) * K * L, K};
+    if (ragged(u)) return {a, a_row, 1, packed, L, K * L, K};
+    return {a, a_row, 1, source + first_gate * H + u * L, row * H, gates == 1 ? L : H, K};
   }
 
   // With one gate: f(first, count) for groups of blocks that can share a tile. A ragged block that is packed alone

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from recurra import _changes
 from recurra._checks import expected
 
 
@@ -53,6 +54,10 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         self.arena: Arena | None = None
         self.squares: np.ndarray | None = None
         self._grad: np.ndarray | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        _changes.stamp()  # native code may hold what stood there
 
     @property
     def grad(self) -> np.ndarray | None:

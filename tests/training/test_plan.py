@@ -232,6 +232,45 @@ def test_a_plan_sees_what_changes(data):
     both(lambda m: (setattr(m.layers[0], "trainable", True), m.compile("sgd", "mae")))
 
 
+def test_the_next_step_sees_what_changed_since_the_last(data):
+    """Between steps with the same arrays, where nothing is looked at as long as nothing was set."""
+    x, y = data
+    planned, general = make_model(LINES["lstm"]), make_model(LINES["lstm"], OwnDense)
+    before, after = [], []
+
+    class Doubled(recurra.losses.MeanSquaredError):
+        def call(self, y_true, y_pred):
+            return 2 * super().call(y_true, y_pred)
+
+    def replace_array(model):
+        variable = model.layers[0].weights[1]
+        variable.value = 0.5 * variable.value
+
+    def double_forward(model):
+        layer = model.layers[1]
+
+        def doubled(*given, **named):
+            y, cache = type(layer).forward(layer, *given, **named)
+            return 2 * y, cache
+
+        layer.forward = doubled
+
+    for change in (
+        lambda m: None,
+        replace_array,
+        lambda m: setattr(m.optimizer, "clipnorm", 1e-3),
+        lambda m: setattr(m.layers[0], "go_backwards", True),
+        lambda m: m.compile("adam", Doubled()),
+        double_forward,
+    ):
+        for model, losses in ((planned, before), (general, after)):
+            model.train_on_batch(x, y)
+            change(model)
+            losses.append(model.train_on_batch(x, y))
+        assert_same(planned.get_weights(), general.get_weights())
+    assert before == after
+
+
 def test_layers_shared_with_another_model_keep_training_here(data):
     x, y = data
     results = []

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, config, constraints, initializers, ops, regularizers, saving
-from recurra._changes import CountsChanges
+from recurra._changes import StampsChanges
 from recurra._checks import expected
 from recurra._names import snake_case
 from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
@@ -175,7 +175,7 @@ def _call_of(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., Any]:
     return call
 
 
-class Layer(CountsChanges, saving.Configurable):
+class Layer(StampsChanges, saving.Configurable):
     """Base class of all layers.
 
     A subclass gives `build` (make weights with `add_weight`), `forward` and, to be trained, `backward`. A Keras layer

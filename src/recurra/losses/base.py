@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import config, ops, saving
-from recurra._changes import CountsChanges
+from recurra._changes import StampsChanges
 from recurra._checks import expected, one_of
 from recurra._names import snake_case
 from recurra.layers.base import as_array, standardize_dtype
@@ -20,7 +20,7 @@ _FLOATS = (np.dtype("float32"), np.dtype("float64"))  # what native code compute
 REDUCTIONS = (*_MEANS, "sum", "none", None)
 
 
-class Loss(CountsChanges, saving.Configurable):
+class Loss(StampsChanges, saving.Configurable):
     """Base class of losses (https://keras.io/api/losses).
 
     A subclass gives `call` and, to be trained with, `gradient`.

@@ -90,6 +90,11 @@ class GraphModel(Model):
             return sorted(self._output_structure)
         return [node_of(tensor).layer.name for tensor in self.outputs]
 
+    @property
+    def output_count(self) -> int:
+        """How many outputs there are."""
+        return len(self.outputs)
+
     def standardize_inputs(self, inputs: Any) -> list[np.ndarray]:
         """Returns one array for each input, in order, cast to the input's dtype.
 

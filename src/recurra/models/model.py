@@ -51,6 +51,11 @@ class Model(Trainer, Layer):
         """The names of the outputs."""
         return ["output"]
 
+    @property
+    def output_count(self) -> int:
+        """How many outputs there are."""
+        return 1
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Returns a layer by its name or its position.
 

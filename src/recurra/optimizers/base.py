@@ -13,7 +13,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import saving
-from recurra._changes import CountsChanges
+from recurra._changes import StampsChanges
 from recurra._checks import expected, fraction, positive_int
 from recurra._names import snake_case
 from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm
@@ -24,7 +24,7 @@ from recurra.variables import Arena, Variable
 FLAT = -1  # in place of a variable's index: all variables at once, end to end
 
 
-class Optimizer(CountsChanges):
+class Optimizer(StampsChanges):
     """Base class: one step is unscale, clip, decay, update, average, constrain.
 
     A subclass names its `slots` and gives one formula, `update`, on arrays. Where the variables lie end to end in one

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _tree, ops
+from recurra import _changes, _tree, ops
 from recurra.callbacks import CallbackList
 from recurra.training.batches import Batch
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
@@ -37,10 +37,15 @@ class Trainable:
         self.arenas: list[Arena] = []
         self.variables: list[Variable] = []
         self.loss_sum = self.rows = 0.0
+        self._seen = -1
 
     def prepare(self) -> None:
         """Lays the trainable weights into arenas, unless they lie there."""
+        now = _changes.last
+        if now == self._seen:
+            return
         if self.arenas and all(arena.is_current() for arena in self.arenas):
+            self._seen = now
             return
         self.variables = self.model.trainable_weights
         by_dtype: dict[str, list[Variable]] = {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from recurra import _changes
 from recurra.losses.functions import are_matched
 from recurra.training.plan import ModelPlan, is_plain
 
@@ -23,19 +24,26 @@ class NativeStep:
     """
 
     def __init__(self, plan: ModelPlan, trainable: Any):
+        self._seen = _changes.last
         self._trainable = trainable
         self._loss = trainable.losses.losses[0]
-        self._changes = self._changes_now()
+        self._changed = self._last_changes()
         self._dtype = plan.dtype
         self._native = _make(plan, trainable)
 
     def is_current(self, trainable: Any) -> bool:
         """Returns whether optimizer and loss are those that the step was made of."""
-        same = self._trainable is trainable and trainable.losses.losses[0] is self._loss
-        return same and self._changes == self._changes_now()
+        if self._trainable is not trainable or trainable.losses.losses[0] is not self._loss:
+            return False
+        now = _changes.last
+        if now != self._seen:
+            if self._changed != self._last_changes():
+                return False
+            self._seen = now
+        return True
 
-    def _changes_now(self) -> tuple[int, int]:
-        return self._trainable.optimizer._changes, getattr(self._loss, "_changes", 0)
+    def _last_changes(self) -> tuple[int, int]:
+        return self._trainable.optimizer._changed, getattr(self._loss, "_changed", 0)
 
     def __call__(self, batch: Any, shape: tuple[int, ...]) -> tuple[float, np.ndarray | None] | None:
         """Takes a step; returns None, nothing done, where the batch needs the general way.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import ops
+from recurra import _changes, ops
 
 _METHODS = ("forward", "backward", "run", "value_and_gradient", "step", "update")  # what native code does instead
 
@@ -27,8 +27,9 @@ class ModelPlan:
     def __init__(self, model: Any, training: bool):
         self._model = model
         self._graph = model.graph
+        self._seen = _changes.last
         self._owners = [part for layer in self._graph.layers for part in _parts(layer)]
-        self._changes = [part._changes for part in self._owners]
+        self._changed = [part._changed for part in self._owners]
         self._shapes: dict[tuple[int, ...], tuple[int, ...] | None] = {}
         self.native: Any = _make(model, training)
         self.dtype = np.dtype(model.inputs[0].dtype)
@@ -36,9 +37,16 @@ class ModelPlan:
 
     def is_current(self) -> bool:
         """Returns whether model, layers and weights are those that the plan was made of."""
-        if self._model.graph is not self._graph or [part._changes for part in self._owners] != self._changes:
-            return False
-        return self.native is None or self.native.is_current()
+        now = _changes.last
+        if now != self._seen:
+            if not is_plain(self._model) or self._model.graph is not self._graph:
+                return False
+            if [part._changed for part in self._owners] != self._changed:
+                return False
+            if self.native is not None and not self.native.is_current():
+                return False
+            self._seen = now
+        return True
 
     def output_shape(self, x: np.ndarray) -> tuple[int, ...] | None:
         """Returns the shape of the result for this input, or None where the plan does not take it."""
@@ -60,14 +68,13 @@ class ModelPlan:
 
 def plan_of(model: Any, training: bool) -> ModelPlan | None:
     """Returns the model's plan, made at the first call and again after changes, or None where there is none."""
-    if not is_plain(model):
-        return None
     plans = model.__dict__.get("_plans") or model.__dict__.setdefault("_plans", _Plans())
-    name = "training" if training else "inference"
-    plan = getattr(plans, name)
+    plan = plans.training if training else plans.inference
     if plan is None or not plan.is_current():
+        if not is_plain(model):
+            return None
         plan = ModelPlan(model, training)
-        setattr(plans, name, plan)
+        setattr(plans, "training" if training else "inference", plan)
     return plan if plan.native is not None else None
 
 

@@ -93,17 +93,17 @@ class Trainer:
     # Data -----------------------------------------------------------------------------------------------------------
 
     def _targets(self, y: Any, who: str) -> list[Any]:
-        names = self.output_names  # type: ignore[attr-defined]
+        count = self.output_count  # type: ignore[attr-defined]
         if y is None:
-            return [None] * len(names)
+            return [None] * count
         if isinstance(y, np.ndarray):
             leaves = [y]
         elif isinstance(y, dict):
-            leaves = per_output(y, names, "targets")
+            leaves = per_output(y, self.output_names, "targets")  # type: ignore[attr-defined]
         else:
             leaves = _tree.flatten(plain_numbers_as_array(y))
-        if len(leaves) != len(names):
-            raise ValueError(expected(who, f"targets for {len(names)} outputs", len(leaves)))
+        if len(leaves) != count:
+            raise ValueError(expected(who, f"targets for {count} outputs", len(leaves)))
         return [None if leaf is None else _numbers(leaf, f"{who} y") for leaf in leaves]
 
     def _weights(self, sample_weight: Any, count: int, who: str) -> list[Any]:
