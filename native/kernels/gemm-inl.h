@@ -9,15 +9,15 @@
 
 namespace recurra::RECURRA_NAMESPACE {
 
-// Rows of a tile for 1, 2, 3, 4 vectors of columns, by what the registers hold: R * C sums, C of b and one of a, or one
+// Rows of a tile for so many vectors of columns, by what the registers hold: R * C sums, C of b and one of a, or one
 // of b and R of a.
 #if defined(RECURRA_SIMD_AVX512) || defined(RECURRA_SIMD_NEON)
 constexpr int kRegisters = 32;
-constexpr int kTileRows[] = {0, 8, 8, 8, 6};
+constexpr int kTileRows[] = {0, 8, 8, 8, 6, 0, 1, 0, 1};
 constexpr int kGemmColumns = 4;
 #else
 constexpr int kRegisters = 16;
-constexpr int kTileRows[] = {0, 8, 6, 4, 3};
+constexpr int kTileRows[] = {0, 8, 6, 4, 3, 0, 1, 0, 1};
 constexpr int kGemmColumns = 2;
 #endif
 #if defined(RECURRA_SIMD_AVX512)
@@ -26,7 +26,7 @@ constexpr bool kCheapMasks = true;  // to move a few lanes takes no longer than 
 constexpr bool kCheapMasks = false;
 #endif
 constexpr int kMaxRows = 8;
-constexpr int kMaxColumns = 4;
+constexpr int kMaxColumns = 8;
 constexpr int kGemmRows = 6;  // == kTileRows[kGemmColumns]
 
 // One stretch of k: a (rows, K) with element (r, k) at a[r * a_row + k * a_k]; b (K, vectors) with vector c of row k at
@@ -52,6 +52,12 @@ struct Tile {
   int64_t init_row[kMaxColumns];  // own content
 };
 
+// Has the chains of these vectors of one row begin with what lies end to end at `sums`.
+template <typename T>
+RECURRA_INLINE void begin_with(Tile<T>& tile, const T* sums, int64_t columns) {
+  for (int64_t c = 0; c < columns; ++c) tile.init[c] = sums + c * Vec<T>::lanes;
+}
+
 // Whole: no vector has lanes to leave out, which saves a test for each of the loads and stores.
 template <typename T, int R, int C, bool Whole>
 void tile_kernel(const Tile<T>& tile) {
@@ -76,6 +82,9 @@ void tile_kernel(const Tile<T>& tile) {
         if constexpr (R * C + C + 1 <= kRegisters) {
           V bk[C];
           RECURRA_UNROLL for (int c = 0; c < C; ++c) bk[c] = V::load(b + c * b_vector);
+          if constexpr (R == 2) {  // GCC would load each twice, as operands of two instructions
+            RECURRA_UNROLL for (int c = 0; c < C; ++c) keep(bk[c]);
+          }
           RECURRA_UNROLL for (int r = 0; r < R; ++r) {
             const V ak = V::set(a[r * a_row]);
             RECURRA_UNROLL for (int c = 0; c < C; ++c) sum[r][c] = fma(ak, bk[c], sum[r][c]);
@@ -105,26 +114,30 @@ void tile_kernel(const Tile<T>& tile) {
   }
 }
 
+template <typename T, int R, int C, bool Whole>
+RECURRA_INLINE void run_at_most(const Tile<T>& tile) {
+  tile_kernel < T, kTileRows[C]<R ? kTileRows[C] : R, C, Whole>(tile);
+}
+
 template <typename T, int C, bool Whole>
 RECURRA_INLINE void run_rows(const Tile<T>& tile, int64_t rows) {
-  constexpr int most = kTileRows[C];
   switch (rows) {
     case 1:
-      return tile_kernel<T, 1, C, Whole>(tile);
+      return run_at_most<T, 1, C, Whole>(tile);
     case 2:
-      return tile_kernel<T, 2, C, Whole>(tile);
+      return run_at_most<T, 2, C, Whole>(tile);
     case 3:
-      return tile_kernel<T, 3, C, Whole>(tile);
+      return run_at_most<T, 3, C, Whole>(tile);
     case 4:
-      return tile_kernel < T, most<4 ? most : 4, C, Whole>(tile);
+      return run_at_most<T, 4, C, Whole>(tile);
     case 5:
-      return tile_kernel < T, most<5 ? most : 5, C, Whole>(tile);
+      return run_at_most<T, 5, C, Whole>(tile);
     case 6:
-      return tile_kernel < T, most<6 ? most : 6, C, Whole>(tile);
+      return run_at_most<T, 6, C, Whole>(tile);
     case 7:
-      return tile_kernel < T, most<7 ? most : 7, C, Whole>(tile);
+      return run_at_most<T, 7, C, Whole>(tile);
     default:
-      return tile_kernel<T, most, C, Whole>(tile);
+      return run_at_most<T, 8, C, Whole>(tile);
   }
 }
 
@@ -149,8 +162,12 @@ void run_tile(const Tile<T>& tile, int64_t rows, int64_t columns) {
       return run_columns<T, 2>(tile, rows);
     case 3:
       return run_columns<T, 3>(tile, rows);
-    default:
+    case 4:
       return run_columns<T, 4>(tile, rows);
+    case 6:
+      return run_columns<T, 6>(tile, rows);
+    default:
+      return run_columns<T, 8>(tile, rows);
   }
 }
 
@@ -165,10 +182,18 @@ RECURRA_INLINE void for_row_tiles(Range range, int64_t most, F f) {
   }
 }
 
-// Calls f(first, columns) for groups of at most `most` consecutive column blocks.
+// Vectors of columns for tiles of so many rows. An FMA takes 4 cycles and two begin in each: it takes eight sums side
+// by side to keep a core busy.
+RECURRA_INLINE int64_t columns_for(int64_t rows) { return rows == 1 ? kMaxColumns : rows <= 3 ? 4 : kGemmColumns; }
+
+// Calls f(first, columns) for groups of consecutive column blocks, as tiles of so many rows take them.
 template <typename F>
-RECURRA_INLINE void for_column_groups(Range blocks, int64_t most, F f) {
-  for (int64_t first = blocks.begin; first < blocks.end; first += most) f(first, smaller(most, blocks.end - first));
+RECURRA_INLINE void for_column_groups(Range blocks, int64_t rows, F f) {
+  for (int64_t first = blocks.begin, columns; first < blocks.end; first += columns) {
+    const int64_t left = blocks.end - first, most = columns_for(rows);
+    columns = left >= most ? most : smaller(left, 4);
+    f(first, columns);
+  }
 }
 
 template <typename T>
@@ -308,7 +333,7 @@ struct GradientProduct {
     constexpr int L = Vec<T>::lanes;
     const int64_t blocks = ceil_div(width, L), begin = order.first_of(half);
     for_row_tiles({begin, begin + order.rows_of(half, steps)}, kDepth, [&](int64_t k, int64_t K) {
-      for_column_groups(own, kGemmColumns, [&](int64_t block, int64_t columns) {
+      for_column_groups(own, kGemmRows, [&](int64_t block, int64_t columns) {
         Tile<T> tile;
         tile.stretches = 1;
         for (int64_t c = 0; c < columns; ++c) {
@@ -362,7 +387,7 @@ struct GradientProduct {
 template <typename T, typename RowOf>
 void packed_product(Range rows, const Stretch<T>& stretch, int64_t N, const T* bias, bool accumulate, RowOf row_of) {
   constexpr int L = Vec<T>::lanes;
-  for_column_groups({0, ceil_div(N, L)}, kGemmColumns, [&](int64_t block, int64_t count) {
+  for_column_groups({0, ceil_div(N, L)}, rows.end - rows.begin, [&](int64_t block, int64_t count) {
     Tile<T> tile;
     tile.stretches = 1;
     tile.stretch[0] = stretch;

@@ -19,6 +19,7 @@ struct GruForward {
   GateWeights<T> kernel, recurrent;  // recurrent: all three gates with reset_after, else z and r
   GateWeights<T> candidate;          // recurrent_h, not reset_after
   T* bias = nullptr;                 // (4H): sums of both biases of z and r, then hh's, then hu's
+  InputSums<T> inputs{s, kernel};
 
   GruForward(const SequenceForward<T>& sequence, Activations activations)
       : s(sequence),
@@ -39,6 +40,7 @@ struct GruForward {
     if (!s.reset_after) candidate.pack(member);
     if (member.index == 0) add_biases();
   }
+  const T* input_bias() const { return bias; }
   void add_biases() const {
     const int64_t H = s.H;
     const bool two = s.bias && s.reset_after;
@@ -50,28 +52,47 @@ struct GruForward {
   void step(const Member& member, const Split& split, const ForwardBuffers<T>& buffers, int64_t step, Range rows,
             Range blocks) const {
     T* gates = buffers.gates + step * buffers.gates_step;
+    const T* x = s.x + time_of<T>(s, step) * s.D;
+    const T* h_prev = buffers.h(step);
     alignas(64) T sums[kGroupRows * 4 * L];  // in L1 until the gate math has read them: see LstmForward
-    for (int64_t u = blocks.begin; u < blocks.end; ++u) {
+    kernel.for_blocks(blocks, rows.end - rows.begin, [&]<int Count>(int64_t u) {
+      constexpr int kColumns = 3 * Count;
+      Tile<T> of_x, of_h;
+      set_up<Count>(of_x, of_h, u);
       for_row_groups(rows, [&](Range some) {
         buffers.fetch(s, step, some, u * L);
-        for_row_tiles(some, kTileRows[3], [&](int64_t n, int64_t height) {
-          gate_products(buffers, sums + (n - some.begin) * 4 * L, step, n, height, u);
-        });
-        for_rows_in_lockstep<T>(some, s.mask != nullptr, kernel.lanes(u), [&]<typename V>(int64_t n, int64_t lanes) {
-          const T* z = sums + (n - some.begin) * 4 * L;
-          if (!s.reset_after) {
-            reset<V>(buffers, gates, z, step, n, u, lanes);
-          } else if (is_masked<T>(s, n, step)) {
-            carry(buffers, step, n, u, lanes);
+        for_row_tiles(some, kTileRows[kColumns], [&](int64_t n, int64_t height) {
+          for (int64_t r = 0; r < height; ++r) of_x.rows[r] = of_h.rows[r] = sums + (n - some.begin + r) * 4 * L;
+          if (inputs.used()) {
+            const T* from = inputs.at(step, u);
+            for (int c = 0; c < kColumns; ++c) Vec<T>::load(from + c * L).store(sums + of_x.columns[c]);
           } else {
-            finish<V>(buffers, gates, z, step, n, u, lanes);
+            of_x.stretch[0].a = x + n * s.T_ * s.D;
+            run_columns<T, kColumns>(of_x, height);
           }
+          of_h.stretch[0].a = h_prev + n * s.H;
+          run_tile(of_h, height, recurrent.gates * Count);
         });
+        for (int i = 0; i < Count; ++i) {
+          const T* of_block = sums + i * 4 * L;
+          const int64_t block = u + i;
+          for_rows_in_lockstep<T>(some, s.mask != nullptr, kernel.lanes(block),
+                                  [&]<typename V>(int64_t n, int64_t lanes) {
+                                    const T* z = of_block + (n - some.begin) * 4 * L;
+                                    if (!s.reset_after) {
+                                      reset<V>(buffers, gates, z, step, n, block, lanes);
+                                    } else if (is_masked<T>(s, n, step)) {
+                                      carry(buffers, step, n, block, lanes);
+                                    } else {
+                                      finish<V>(buffers, gates, z, step, n, block, lanes);
+                                    }
+                                  });
+        }
       });
-    }
+    });
     if (s.reset_after) return;
     split.meet(member);  // the candidate's product needs r * h of all units
-    candidate.for_groups(blocks, [&](int64_t u, int64_t count) {
+    candidate.for_groups(blocks, rows.end - rows.begin, [&](int64_t u, int64_t count) {
       Tile<T> tile;
       tile.stretches = 1;
       tile.stretch[0] = candidate.stretch(u, nullptr, 4 * s.H);
@@ -98,26 +119,30 @@ struct GruForward {
     });
   }
 
-  // sums (height, 4, L): z, r, hh get bias + x @ kernel; then z, r go on with h @ recurrent, and hu (reset_after)
-  // starts.
-  void gate_products(const ForwardBuffers<T>& buffers, T* sums, int64_t step, int64_t n, int64_t height,
-                     int64_t u) const {
-    Tile<T> tile;
-    tile.stretches = 1;
-    tile.stretch[0] = kernel.stretch(u, s.x + (n * s.T_ + time_of<T>(s, step)) * s.D, s.T_ * s.D);
-    for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + r * 4 * L;
-    for (int64_t g = 0; g < 3; ++g) {
-      tile.columns[g] = g * L;
-      tile.lanes[g] = kernel.lanes(u);
-      tile.init[g] = bias + g * s.H + u * L;
-      tile.init_row[g] = 0;
+  // Two tiles whose sums are those of z, r, hh and hu of each block: z, r and hh get bias + x @ kernel; then z and r go
+  // on with h @ recurrent, and hu (reset_after) starts.
+  template <int Count>
+  RECURRA_INLINE void set_up(Tile<T>& of_x, Tile<T>& of_h, int64_t u) const {
+    of_x.stretches = of_h.stretches = 1;
+    of_x.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);
+    of_h.stretch[0] = recurrent.stretch(u, nullptr, s.H);
+    const int64_t gates = recurrent.gates;
+    for (int i = 0; i < Count; ++i) {
+      for (int gate = 0; gate < 3; ++gate) {
+        const int64_t of_gate = gate * s.H + (u + i) * L;
+        const int c = i * 3 + gate;
+        of_x.columns[c] = (i * 4 + gate) * L;
+        of_x.lanes[c] = kernel.lanes(u + i);
+        of_x.init[c] = bias + of_gate;
+        of_x.init_row[c] = 0;
+        if (gate == gates) break;
+        const int64_t c_h = i * gates + gate;
+        of_h.columns[c_h] = (i * 4 + (gate < 2 ? gate : 3)) * L;
+        of_h.lanes[c_h] = kernel.lanes(u + i);
+        of_h.init[c_h] = gate < 2 ? nullptr : bias + s.H + of_gate;
+        of_h.init_row[c_h] = 0;
+      }
     }
-    run_tile(tile, height, 3);
-    tile.stretch[0] = recurrent.stretch(u, buffers.h(step) + n * s.H, s.H);
-    tile.init[0] = tile.init[1] = nullptr;
-    tile.columns[2] = 3 * L;
-    tile.init[2] = bias + 3 * s.H + u * L;
-    run_tile(tile, height, s.reset_after ? 3 : 2);
   }
 
   // reset_after: the gates, the candidate, the new h and the output from the sums.

@@ -13,6 +13,7 @@ struct LstmForward {
   const SequenceForward<T>& s;
   Activations f;
   GateWeights<T> kernel, recurrent;
+  InputSums<T> inputs{s, kernel};
 
   LstmForward(const SequenceForward<T>& sequence, Activations activations)
       : s(sequence),
@@ -29,42 +30,50 @@ struct LstmForward {
     recurrent.pack(member);
   }
 
-  // A tile is a few rows of the gates of one block of units. Its sums stay in L1 until the gate math has read them:
-  // rows of the gate buffer lie whole powers of two apart and would drive each other out of the cache.
+  const T* input_bias() const { return s.bias; }
+
+  // A tile is a few rows of the gates of one block of units, or one row of two. Its sums stay in L1 until the gate math
+  // has read them: rows of the gate buffer lie whole powers of two apart and would drive each other out of the cache.
   void step(const Member&, const Split&, const ForwardBuffers<T>& buffers, int64_t step, Range rows,
             Range blocks) const {
     const T* x = s.x + time_of<T>(s, step) * s.D;
     const T* h_prev = buffers.h(step);
     alignas(64) T sums[kGroupRows * 4 * L];
-    for (int64_t u = blocks.begin; u < blocks.end; ++u) {
-      const int64_t lanes = kernel.lanes(u);
+    kernel.for_blocks(blocks, rows.end - rows.begin, [&]<int Count>(int64_t u) {
+      constexpr int kColumns = 4 * Count;
       Tile<T> tile;
-      tile.stretches = 2;
+      tile.stretches = inputs.used() ? 1 : 2;
       tile.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);
-      tile.stretch[1] = recurrent.stretch(u, nullptr, s.H);
-      for (int64_t gate = 0; gate < 4; ++gate) {
-        tile.columns[gate] = gate * L;
-        tile.lanes[gate] = lanes;
-        tile.init[gate] = s.bias ? s.bias + gate * s.H + u * L : kZeros<T>;
-        tile.init_row[gate] = 0;
+      Stretch<T>& state = tile.stretch[tile.stretches - 1] = recurrent.stretch(u, nullptr, s.H);
+      for (int c = 0; c < kColumns; ++c) {
+        const int64_t gate = c % 4, block = u + c / 4;
+        tile.columns[c] = c * L;
+        tile.lanes[c] = kernel.lanes(block);
+        tile.init[c] = s.bias ? s.bias + gate * s.H + block * L : kZeros<T>;
+        tile.init_row[c] = 0;
       }
       for_row_groups(rows, [&](Range some) {
         buffers.fetch(s, step, some, u * L);
-        for_row_tiles(some, kTileRows[4], [&](int64_t n, int64_t height) {
+        for_row_tiles(some, kTileRows[kColumns], [&](int64_t n, int64_t height) {
           tile.stretch[0].a = x + n * s.T_ * s.D;
-          tile.stretch[1].a = h_prev + n * s.H;
+          state.a = h_prev + n * s.H;
           for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + (n - some.begin + r) * 4 * L;
-          run_tile(tile, height, 4);
+          if (inputs.used()) begin_with(tile, inputs.at(step, u), kColumns);
+          run_columns<T, kColumns>(tile, height);
         });
-        for_rows_in_lockstep<T>(some, s.mask != nullptr, lanes, [&]<typename V>(int64_t n, int64_t lanes_of_row) {
-          if (is_masked<T>(s, n, step)) {
-            carry(buffers, step, n, u * L, lanes_of_row);
-          } else {
-            pointwise<V>(buffers, sums + (n - some.begin) * 4 * L, step, n, u * L, lanes_of_row);
-          }
-        });
+        for (int i = 0; i < Count; ++i) {
+          const T* z = sums + i * 4 * L;
+          for_rows_in_lockstep<T>(some, s.mask != nullptr, kernel.lanes(u + i),
+                                  [&]<typename V>(int64_t n, int64_t lanes) {
+                                    if (is_masked<T>(s, n, step)) {
+                                      carry(buffers, step, n, (u + i) * L, lanes);
+                                    } else {
+                                      pointwise<V>(buffers, z + (n - some.begin) * 4 * L, step, n, (u + i) * L, lanes);
+                                    }
+                                  });
+        }
       });
-    }
+    });
   }
 
   const T* c_from(const ForwardBuffers<T>& buffers, int64_t step) const {

@@ -95,8 +95,8 @@ RECURRA_INLINE bool reads_in_place(const SequenceForward<T>& s) {
   return s.T_ <= 2 && !s.packed;
 }
 
-// Gate weights (K, gates * H) as column blocks: block u of gate g at ((g * blocks + u) * K) * L. `direct`: only the
-// ragged last block is packed and the others are read in place.
+// Gate weights (K, gates * H) as column blocks: gate g of block u at (u * gates + g) * K * L. `direct`: only the ragged
+// last block is packed and the others are read in place.
 template <typename T>
 struct GateWeights {
   static constexpr int L = Vec<T>::lanes;
@@ -123,24 +123,35 @@ struct GateWeights {
     }
     const Range own = part_of(gates * blocks(), member.index, member.count);
     for (int64_t i = own.begin; i < own.end; ++i) {
-      const int64_t g = i / blocks(), u = i % blocks();
-      pack_block(packed + i * K * L, source + (first_gate + g) * H + u * L, K, stride, lanes(u));
+      const int64_t g = i / blocks(), u = i % blocks();  // neighbours share cache lines of the source
+      pack_block(packed + (u * gates + g) * K * L, source + (first_gate + g) * H + u * L, K, stride, lanes(u));
     }
   }
 
-  // The stretch of a tile whose vectors are the gates of block u (or with one gate, u and the blocks after it).
+  // Calls f<count>(u) for blocks u to u + count that share a tile of so many rows: two where the gates of one are too
+  // few to keep the CPU busy with a single row.
+  template <typename F>
+  void for_blocks(Range own, int64_t rows, F f) const {
+    int64_t u = own.begin;
+    if (rows == 1 && !direct) {
+      for (; u + 2 <= own.end; u += 2) f.template operator()<2>(u);
+    }
+    for (; u < own.end; ++u) f.template operator()<1>(u);
+  }
+
+  // The stretch of a tile whose vectors are the gates of block u, and of the blocks after it.
   Stretch<T> stretch(int64_t u, const T* a, int64_t a_row) const {
-    if (!direct) return {a, a_row, 1, packed + u * K * L, L, (gates == 1 ? 1 : blocks()) * K * L, K};
+    if (!direct) return {a, a_row, 1, packed + u * gates * K * L, L, K * L, K};
     if (ragged(u)) return {a, a_row, 1, packed, L, K * L, K};
     return {a, a_row, 1, source + first_gate * H + u * L, row * H, gates == 1 ? L : H, K};
   }
 
-  // With one gate: f(first, count) for groups of blocks that can share a tile. A ragged block that is packed alone
-  // cannot share one with blocks that are read in place.
+  // With one gate: f(first, count) for groups of blocks that can share a tile of so many rows. A ragged block that is
+  // packed alone cannot share one with blocks that are read in place.
   template <typename F>
-  void for_groups(Range own, F f) const {
+  void for_groups(Range own, int64_t rows, F f) const {
     const bool alone = direct && own.end > own.begin && ragged(own.end - 1);
-    for_column_groups({own.begin, own.end - alone}, kGemmColumns, f);
+    for_column_groups({own.begin, own.end - alone}, rows, f);
     if (alone) f(own.end - 1, 1);
   }
 };
@@ -155,6 +166,47 @@ template <typename T, typename S>
 RECURRA_INLINE bool is_masked(const S& s, int64_t n, int64_t step) {
   return s.mask && !s.mask[n * s.T_ + time_of<T>(s, step)];
 }
+
+// x @ kernel + bias of some steps to come of a single row: (kSteps, blocks * gates * L). The tiles of a step would read
+// all of the kernel for that row; tiles whose rows are steps read it once for kSteps. With more rows it does not pay.
+template <typename T>
+struct InputSums {
+  static constexpr int L = Vec<T>::lanes;
+  static constexpr int64_t kSteps = 12;
+  const SequenceForward<T>& s;
+  const GateWeights<T>& kernel;
+  T* sums = nullptr;
+
+  bool used() const { return s.N == 1 && s.T_ > 2 && s.D >= 4 && !kernel.direct; }
+  int64_t row() const { return kernel.blocks() * kernel.gates * L; }
+  void take(Arena& arena) { sums = arena.take<T>(used() ? kSteps * row() : 0); }
+
+  // Of one step, the gates of block u.
+  const T* at(int64_t step, int64_t u) const { return sums + step % kSteps * row() + u * kernel.gates * L; }
+
+  // Before step `begin`: what a member needs of it and those after it.
+  void compute(const T* bias, int64_t begin, Range blocks) const {
+    if (!used() || begin % kSteps != 0) return;
+    const int64_t gates = kernel.gates, steps = smaller(kSteps, s.T_ - begin);
+    for_column_groups({blocks.begin * gates, blocks.end * gates}, steps, [&](int64_t first, int64_t count) {
+      Tile<T> tile;
+      tile.stretches = 1;
+      tile.stretch[0] = {nullptr, s.go_backwards ? -s.D : s.D, 1, kernel.packed + first * s.D * L, L, s.D * L, s.D};
+      for (int64_t c = 0; c < count; ++c) {
+        const int64_t gate = (first + c) % gates, u = (first + c) / gates;
+        tile.columns[c] = (first + c) * L;
+        tile.lanes[c] = kernel.lanes(u);
+        tile.init[c] = bias ? bias + gate * s.H + u * L : kZeros<T>;
+        tile.init_row[c] = 0;
+      }
+      for_row_tiles({0, steps}, kTileRows[count], [&](int64_t step, int64_t height) {
+        tile.stretch[0].a = s.x + time_of<T>(s, begin + step) * s.D;
+        for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + (step + r) * row();
+        run_tile(tile, height, count);
+      });
+    });
+  }
+};
 
 // Calls f<V>(unit, lanes) along the units of blocks, several vectors in lockstep where they are whole. What belongs to
 // one row lies end to end, so that the CPU sees few streams and fetches ahead.
@@ -250,7 +302,7 @@ RECURRA_INLINE void copy_or_zero(T* to, const T* from, int64_t count) {
 }
 
 // The loop of every cell. `Cell` packs its weights and computes step by step what a member owns:
-//   take(arena), pack(member), step(member, split, buffers, step, rows, blocks)
+//   take(arena), pack(member), inputs, input_bias(), step(member, split, buffers, step, rows, blocks)
 // `slots`: blocks of H in its gate buffer.
 template <typename T, typename Cell>
 void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool rereads_gates = false) {
@@ -263,6 +315,7 @@ void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool re
     buffers.take(arena, s, slots, rereads_gates);
     Arena kept(s.packed);
     cell.take(s.packed ? kept : arena);
+    cell.inputs.take(arena);
   };
   take();
   arena.allocate();
@@ -273,8 +326,10 @@ void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool re
   run_members(split.count, [&](const Member& member) {
     if (!s.is_packed) cell.pack(member);
     member.wait();
+    const Range own_rows = split.rows(member, s.N), own_blocks = split.blocks(member, blocks);
     for (int64_t step = 0; step < s.T_; ++step) {
-      cell.step(member, split, buffers, step, split.rows(member, s.N), split.blocks(member, blocks));
+      cell.inputs.compute(cell.input_bias(), step, own_blocks);
+      cell.step(member, split, buffers, step, own_rows, own_blocks);
       split.meet(member);
     }
   });
@@ -395,7 +450,7 @@ void add_state_gradient(bool fresh, T* dh, Range rows, Range blocks, const GateG
                         const TransposedWeights<T>& weights, Range slots, Range more = {0, 0}) {
   constexpr int L = Vec<T>::lanes;
   const int64_t K = weights.K, H = dz.H, first = dz.order.first;
-  for_column_groups(blocks, kGemmColumns, [&](int64_t block, int64_t count) {
+  for_column_groups(blocks, rows.end - rows.begin, [&](int64_t block, int64_t count) {
     Tile<T> tile;
     tile.stretches = more.end > more.begin ? 2 : 1;
     const T* b = weights.packed + block * K * L;

@@ -11,6 +11,7 @@
 //   + - * /, fma(a, b, c) = a * b + c and fnma(a, b, c) = c - a * b rounded once, min, max, abs, sqrt, round (to even)
 //   max(a, b), min(a, b)               b where either is NaN
 //   less(a, b) -> Mask, select(mask, a, b)
+//   keep(a)                            has the compiler hold it in a register, where it would read memory again
 //   bits_and, bits_or, copy_sign(a, sign), int_add, shift_left<S>, shift_right<S>   on the bits of each lane
 #pragma once
 
@@ -21,10 +22,12 @@
 #define RECURRA_INLINE __forceinline
 #define RECURRA_UNROLL
 #define RECURRA_PREFETCH_WRITE(p)
+#define RECURRA_KEEP(v)
 #else
 #define RECURRA_INLINE inline __attribute__((always_inline))
 #define RECURRA_UNROLL _Pragma("GCC unroll 16")
 #define RECURRA_PREFETCH_WRITE(p) __builtin_prefetch(p, 1)
+#define RECURRA_KEEP(v) asm("" : "+v"(v))
 #endif
 
 namespace recurra::RECURRA_NAMESPACE {

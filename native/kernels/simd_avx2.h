@@ -38,6 +38,7 @@ struct Vec<float> {
   friend RECURRA_INLINE Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec abs(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+  friend RECURRA_INLINE void keep(Vec& a) { RECURRA_KEEP(a.v); }
   friend RECURRA_INLINE Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
   friend RECURRA_INLINE Vec round(Vec a) {
     return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
@@ -87,6 +88,7 @@ struct Vec<double> {
   friend RECURRA_INLINE Vec min(Vec a, Vec b) { return {_mm256_min_pd(a.v, b.v)}; }
   friend RECURRA_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_pd(a.v, b.v)}; }
   friend RECURRA_INLINE Vec abs(Vec a) { return {_mm256_andnot_pd(_mm256_set1_pd(-0.0), a.v)}; }
+  friend RECURRA_INLINE void keep(Vec& a) { RECURRA_KEEP(a.v); }
   friend RECURRA_INLINE Vec sqrt(Vec a) { return {_mm256_sqrt_pd(a.v)}; }
   friend RECURRA_INLINE Vec round(Vec a) {
     return {_mm256_round_pd(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};

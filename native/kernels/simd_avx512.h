@@ -32,6 +32,7 @@ struct Vec<float> {
   friend RECURRA_INLINE Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec abs(Vec a) { return {_mm512_abs_ps(a.v)}; }
+  friend RECURRA_INLINE void keep(Vec& a) { RECURRA_KEEP(a.v); }
   friend RECURRA_INLINE Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
   friend RECURRA_INLINE Vec round(Vec a) {
     return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
@@ -81,6 +82,7 @@ struct Vec<double> {
   friend RECURRA_INLINE Vec min(Vec a, Vec b) { return {_mm512_min_pd(a.v, b.v)}; }
   friend RECURRA_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_pd(a.v, b.v)}; }
   friend RECURRA_INLINE Vec abs(Vec a) { return {_mm512_abs_pd(a.v)}; }
+  friend RECURRA_INLINE void keep(Vec& a) { RECURRA_KEEP(a.v); }
   friend RECURRA_INLINE Vec sqrt(Vec a) { return {_mm512_sqrt_pd(a.v)}; }
   friend RECURRA_INLINE Vec round(Vec a) {
     return {_mm512_roundscale_pd(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};

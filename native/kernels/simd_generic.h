@@ -73,6 +73,7 @@ struct Vec {
     const Int sign = Int(1) << (8 * sizeof(T) - 1);
     return make([=](int i) { return as_float(as_int(a.v[i]) & ~sign); });
   }
+  friend RECURRA_INLINE void keep(Vec&) {}
   friend RECURRA_INLINE Vec sqrt(Vec a) {
     return make([=](int i) {
       if constexpr (sizeof(T) == 4)

@@ -38,6 +38,7 @@ struct Vec<float> {
   friend RECURRA_INLINE Vec min(Vec a, Vec b) { return select(vcltq_f32(a.v, b.v), a, b); }
   friend RECURRA_INLINE Vec max(Vec a, Vec b) { return select(vcgtq_f32(a.v, b.v), a, b); }
   friend RECURRA_INLINE Vec abs(Vec a) { return {vabsq_f32(a.v)}; }
+  friend RECURRA_INLINE void keep(Vec&) {}
   friend RECURRA_INLINE Vec sqrt(Vec a) { return {vsqrtq_f32(a.v)}; }
   friend RECURRA_INLINE Vec round(Vec a) { return {vrndnq_f32(a.v)}; }
   friend RECURRA_INLINE Mask less(Vec a, Vec b) { return vcltq_f32(a.v, b.v); }
@@ -89,6 +90,7 @@ struct Vec<double> {
   friend RECURRA_INLINE Vec min(Vec a, Vec b) { return select(vcltq_f64(a.v, b.v), a, b); }
   friend RECURRA_INLINE Vec max(Vec a, Vec b) { return select(vcgtq_f64(a.v, b.v), a, b); }
   friend RECURRA_INLINE Vec abs(Vec a) { return {vabsq_f64(a.v)}; }
+  friend RECURRA_INLINE void keep(Vec&) {}
   friend RECURRA_INLINE Vec sqrt(Vec a) { return {vsqrtq_f64(a.v)}; }
   friend RECURRA_INLINE Vec round(Vec a) { return {vrndnq_f64(a.v)}; }
   friend RECURRA_INLINE Mask less(Vec a, Vec b) { return vcltq_f64(a.v, b.v); }

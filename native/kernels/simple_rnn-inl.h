@@ -11,6 +11,7 @@ struct SimpleRnnForward {
   static constexpr int L = Vec<T>::lanes;
   const SequenceForward<T>& s;
   GateWeights<T> kernel, recurrent;
+  InputSums<T> inputs{s, kernel};
 
   explicit SimpleRnnForward(const SequenceForward<T>& sequence)
       : s(sequence),
@@ -26,9 +27,12 @@ struct SimpleRnnForward {
     recurrent.pack(member);
   }
 
+  const T* input_bias() const { return s.bias; }
+
   void step(const Member&, const Split&, const ForwardBuffers<T>& buffers, int64_t step, Range rows,
             Range blocks) const {
-    recurrent.for_groups(blocks, [&](int64_t u, int64_t count) { tiles(buffers, step, rows, u, count); });
+    recurrent.for_groups(blocks, rows.end - rows.begin,
+                         [&](int64_t u, int64_t count) { tiles(buffers, step, rows, u, count); });
   }
 
   // z of `count` blocks from u on goes into the new h, then becomes h.
@@ -37,9 +41,9 @@ struct SimpleRnnForward {
     const T* h_prev = buffers.h(step);
     T* h = buffers.h(step + 1);
     Tile<T> tile;
-    tile.stretches = 2;
+    tile.stretches = inputs.used() ? 1 : 2;
     tile.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);
-    tile.stretch[1] = recurrent.stretch(u, nullptr, s.H);
+    Stretch<T>& state = tile.stretch[tile.stretches - 1] = recurrent.stretch(u, nullptr, s.H);
     for (int64_t c = 0; c < count; ++c) {
       tile.columns[c] = (u + c) * L;
       tile.lanes[c] = kernel.lanes(u + c);
@@ -48,8 +52,9 @@ struct SimpleRnnForward {
     }
     for_row_tiles(rows, kTileRows[count], [&](int64_t n, int64_t height) {
       tile.stretch[0].a = x + n * s.T_ * s.D;
-      tile.stretch[1].a = h_prev + n * s.H;
+      state.a = h_prev + n * s.H;
       for (int64_t r = 0; r < height; ++r) tile.rows[r] = h + (n + r) * s.H;
+      if (inputs.used()) begin_with(tile, inputs.at(step, u), count);
       run_tile(tile, height, count);
       const Range some{n, n + height};
       if (count >= Lockstep<Many<T>>::count || height < Lockstep<Many<T>>::count) {

@@ -23,8 +23,8 @@ def sequences(rows, timesteps=9, features=2):
 def test_a_stream_gives_the_bits_of_the_sequence(kind, rows):
     make = KINDS[kind]
     line = [make(return_sequences=True), layers.Dropout(0.5), layers.LayerNormalization(), make(return_sequences=True)]
-    model = Sequential([Input((None, 2)), *line, layers.Dense(4, activation="tanh"), layers.Dense(3)])
-    x = sequences(rows)
+    model = Sequential([Input((None, 4)), *line, layers.Dense(4, activation="tanh"), layers.Dense(3)])
+    x = sequences(rows, timesteps=14, features=4)
     wanted = model.predict(x, batch_size=rows, verbose=0)
     stream = model.stream(rows)
     for t in range(x.shape[1]):

@@ -13,7 +13,7 @@ import recurra
 from recurra.ops import native
 
 SCRIPT = "import sys; from test_bits_and_threads import kernels_hash; print(kernels_hash())"
-SIZES = [(1, 5, 1, 32), (6, 4, 1, 300), (3, 7, 2, 17), (33, 6, 5, 64), (8, 3, 40, 130)]
+SIZES = [(1, 5, 1, 32), (6, 4, 1, 300), (3, 7, 2, 17), (33, 6, 5, 64), (8, 3, 40, 130), (1, 27, 40, 300)]
 
 
 def kernels_hash():

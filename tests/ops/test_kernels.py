@@ -10,6 +10,7 @@ KINDS = {"simple_rnn": 1, "lstm": 4, "gru": 3, "gru_before": 3}
 SIZES = [(1, 1, 1, 1), (3, 5, 1, 7), (1, 5, 3, 17), (3, 1, 2, 33), (7, 4, 5, 16), (2, 3, 4, 40)]
 SIZES += [(17, 3, 2, 9), (40, 9, 3, 20)]  # from 16 rows on, the gradients of weights are sums of two halves
 SIZES += [(70, 5, 7, 32), (600, 2, 7, 16)]  # states and inputs are read in place, gradients of gates from their blocks
+SIZES += [(1, 13, 5, 20)]  # what one row takes from x is summed ahead, the gates of two blocks at once
 FUSED = ("tanh", "sigmoid", "relu", "hard_sigmoid", "linear")
 
 
