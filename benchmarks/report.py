@@ -3,7 +3,8 @@
     python benchmarks/report.py FOLDER
 
 FOLDER holds the JSON files that the benchmarks wrote, `make bench` into out/bench. A guide says where a table goes by
-`<!-- figures: QUESTION -->`, and `<!-- end of figures -->` behind it.
+`<!-- figures: QUESTION -->`, and `<!-- end of figures -->` behind it. `<!-- figures: QUESTION TARGET -->` takes figures
+of that target alone: a run elsewhere leaves them.
 """
 
 import importlib
@@ -17,8 +18,8 @@ import train_step
 
 ROOT = Path(__file__).parents[1]
 GUIDES = {"en": ROOT / "docs" / "performance.md", "ko": ROOT / "docs" / "ko" / "performance.md"}
-PICTURE = ROOT / "docs" / "images" / "train_step.svg"
-BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
+IMAGES = ROOT / "docs" / "images"
+BLOCK = re.compile(r"(<!-- figures: (\w+)(?: (\w+))? -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 ALT = {
     "en": "How many times faster than the best other library a training step is",
     "ko": "학습 한 걸음이 가장 빠른 다른 라이브러리보다 몇 배 빠른지",
@@ -77,16 +78,21 @@ def with_figures(text: str, results: dict[str, dict], language: str) -> str:
     """Returns a guide with the tables of these results; questions that have none keep what they had."""
 
     def block(found: re.Match) -> str:
-        if found[2] not in results:
+        result = results.get(found[2])
+        if result is None or found[3] not in (None, result["machine"]["target"]):
             return found[0]
-        result = results[found[2]]
         tables = importlib.import_module(found[2]).tables(result)
         body = "\n".join(markdown(table, language) for table in tables)
         if found[2] == "train_step" and train_step.has_peers(result["records"]):
-            body = f"![{ALT[language]}]({'../' * (language == 'ko')}images/{PICTURE.name})\n\n{body}"
-        return f"{found[1]}\n{body}\n{harness.describe(result)}.\n\n{found[3]}"
+            body = f"![{ALT[language]}]({'../' * (language == 'ko')}images/{picture_of(result).name})\n\n{body}"
+        return f"{found[1]}\n{body}\n{harness.describe(result)}.\n\n{found[4]}"
 
     return BLOCK.sub(block, text)
+
+
+def picture_of(result: dict) -> Path:
+    """Returns the file for the picture of these training steps."""
+    return IMAGES / f"train_step_{result['machine']['target']}.svg"
 
 
 def draw(result: dict, file: Path) -> None:
@@ -131,7 +137,7 @@ def main(folder: Path) -> None:
         guide.write_text(with_figures(guide.read_text(encoding="utf-8"), results, language), encoding="utf-8")
     steps = results.get("train_step")
     if steps and train_step.has_peers(steps["records"]):
-        draw(steps, PICTURE)
+        draw(steps, picture_of(steps))
 
 
 if __name__ == "__main__":

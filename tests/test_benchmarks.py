@@ -7,7 +7,7 @@ import pytest
 
 import report
 
-FIGURES = re.compile(r"<!-- figures: (\w+) -->")
+FIGURES = re.compile(r"<!-- figures: (\w+)(?: \w+)? -->")
 RESULT = {
     "machine": {"cpu": "a CPU", "cores": 2, "target": "avx2", "python": "3.12.0", "system": "Linux"},
     "versions": {"recurra": "0.1.0"},
@@ -20,7 +20,7 @@ RESULT = {
 def test_a_guide_has_a_place_for_the_figures_of_every_benchmark(language):
     questions = FIGURES.findall(report.GUIDES[language].read_text(encoding="utf-8"))
     files = Path(report.__file__).parent.glob("*.py")
-    assert sorted(questions) == sorted(file.stem for file in files if "harness.main(" in file.read_text("utf-8"))
+    assert sorted(set(questions)) == sorted(file.stem for file in files if "harness.main(" in file.read_text("utf-8"))
 
 
 def test_figures_replace_those_of_the_run_before_and_nothing_else():
@@ -33,3 +33,10 @@ def test_figures_replace_those_of_the_run_before_and_nothing_else():
         f"a CPU, 2 cores, target avx2, recurra 0.1.0, Python 3.12.0.\n\n<!-- end of figures -->\n{kept}"
     )
     assert report.with_figures(once, {"bits": RESULT}, "ko") == once
+
+
+def test_figures_of_another_target_stay():
+    text = "".join(f"<!-- figures: bits {target} -->\nold\n<!-- end of figures -->\n" for target in ("neon", "avx2"))
+    neon, avx2 = report.with_figures(text, {"bits": RESULT}, "en").split("<!-- end of figures -->\n")[:2]
+    assert neon == "<!-- figures: bits neon -->\nold\n"
+    assert "| avx2 | 1 | 0a | 1b | 2c |" in avx2
