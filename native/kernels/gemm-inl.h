@@ -116,7 +116,8 @@ void tile_kernel(const Tile<T>& tile) {
 
 template <typename T, int R, int C, bool Whole>
 RECURRA_INLINE void run_at_most(const Tile<T>& tile) {
-  tile_kernel < T, kTileRows[C]<R ? kTileRows[C] : R, C, Whole>(tile);
+  constexpr int rows = R > kTileRows[C] ? kTileRows[C] : R;
+  tile_kernel<T, rows, C, Whole>(tile);
 }
 
 template <typename T, int C, bool Whole>
