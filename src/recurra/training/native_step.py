@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _changes
 from recurra.losses.functions import are_matched
 from recurra.training.plan import ModelPlan, is_plain
 
@@ -24,7 +23,6 @@ class NativeStep:
     """
 
     def __init__(self, plan: ModelPlan, trainable: Any):
-        self._seen = _changes.last
         self._trainable = trainable
         self._loss = trainable.losses.losses[0]
         self._changed = self._last_changes()
@@ -33,14 +31,8 @@ class NativeStep:
 
     def is_current(self, trainable: Any) -> bool:
         """Returns whether optimizer and loss are those that the step was made of."""
-        if self._trainable is not trainable or trainable.losses.losses[0] is not self._loss:
-            return False
-        now = _changes.last
-        if now != self._seen:
-            if self._changed != self._last_changes():
-                return False
-            self._seen = now
-        return True
+        same = self._trainable is trainable and trainable.losses.losses[0] is self._loss
+        return same and self._changed == self._last_changes()
 
     def _last_changes(self) -> tuple[int, int]:
         return self._trainable.optimizer._changed, getattr(self._loss, "_changed", 0)

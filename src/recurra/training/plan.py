@@ -69,12 +69,13 @@ class ModelPlan:
 def plan_of(model: Any, training: bool) -> ModelPlan | None:
     """Returns the model's plan, made at the first call and again after changes, or None where there is none."""
     plans = model.__dict__.get("_plans") or model.__dict__.setdefault("_plans", _Plans())
-    plan = plans.training if training else plans.inference
+    name = "training" if training else "inference"
+    plan = getattr(plans, name)
     if plan is None or not plan.is_current():
         if not is_plain(model):
             return None
         plan = ModelPlan(model, training)
-        setattr(plans, "training" if training else "inference", plan)
+        setattr(plans, name, plan)
     return plan if plan.native is not None else None
 
 
