@@ -79,26 +79,45 @@ void Member::wait() const {
 
 namespace {
 
-// Workers wait for a new ticket, run their part and count down. One team at a time.
+// Workers wait for a new ticket and claim the part that has their number. One job at a time. A pool lives as long as
+// the process.
 class Pool {
  public:
-  ~Pool() { stop(); }
+  ~Pool() = delete;
 
-  void run(int count, TeamFunction function, void* context) {
-    std::unique_lock<std::mutex> lease(busy_, std::try_to_lock);
-    if (count > 1 && lease.owns_lock()) {
-      grow(count - 1);
-      count = std::min(count, static_cast<int>(workers_.size()) + 1);
-    } else {
-      count = 1;
+  // Parts that the caller may claim as well.
+  void run_parts(int count, TeamFunction function, void* context) {
+    const std::unique_lock<std::mutex> lease(busy_, std::try_to_lock);
+    if (!lease.owns_lock()) {
+      for (int i = 0; i < count; ++i) function(context, Member{{i, count}});
+      return;
+    }
+    grow(count - 1);
+    const uint64_t ticket = publish(count, function, context, nullptr);
+    finish(0);
+    for (int i = 1; i < count; ++i) {
+      if (claim(i, ticket)) finish(i);
+    }
+    wait_for_others();
+  }
+
+  void run_team(int count, TeamFunction function, void* context) {
+    const std::unique_lock<std::mutex> lease(busy_, std::try_to_lock);
+    if (lease.owns_lock()) grow(count - 1);
+    count = lease.owns_lock() ? std::min(count, static_cast<int>(workers_.size()) + 1) : 1;
+    if (count == 1) {
+      function(context, Member{{0, 1}});
+      return;
     }
     Barrier barrier(count);
-    if (count > 1) publish(count, function, context, &barrier);
-    function(context, Member{0, count, &barrier});
-    if (count > 1) spin_until([&] { return pending_.load(std::memory_order_acquire) == 0; });
+    publish(count, function, context, &barrier);
+    finish(0);
+    wait_for_others();
   }
 
  private:
+  static constexpr int kCountBits = 16;  // of a ticket; the others count jobs
+
   void grow(int wanted) {
     try {
       while (static_cast<int>(workers_.size()) < wanted) {
@@ -110,62 +129,75 @@ class Pool {
     }
   }
 
-  void publish(int count, TeamFunction function, void* context, Barrier* barrier) {
+  uint64_t publish(int count, TeamFunction function, void* context, Barrier* barrier) {
     function_ = function;
     context_ = context;
     count_ = count;
     barrier_ = barrier;
-    pending_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-    ticket_.fetch_add(1, std::memory_order_seq_cst);
-    if (sleeping_.load(std::memory_order_seq_cst) > 0) {
+    unfinished_.store(count, std::memory_order_relaxed);
+    const uint64_t job = (ticket_.load(std::memory_order_relaxed) >> kCountBits) + 1;
+    const uint64_t ticket = job << kCountBits | static_cast<uint64_t>(count);
+    ticket_.store(ticket, std::memory_order_seq_cst);
+    wake();
+    return ticket;
+  }
+
+  void wake() {
+    if (sleeping_.load(std::memory_order_seq_cst) == 0) return;
+    {
       const std::lock_guard<std::mutex> lock(sleep_);
-      wake_.notify_all();
+      sleeping_.store(0, std::memory_order_relaxed);
     }
+    wake_.notify_all();
   }
 
-  void work(int index, uint64_t seen) {
+  // Whether part `index` of this job is the calling thread's. A worker that comes late to a job which is done finds its
+  // part claimed, and so never looks at the function of the next one under the number of this one.
+  bool claim(int index, uint64_t ticket) {
+    uint64_t last = claimed_[index].load(std::memory_order_acquire);
+    return last < ticket && claimed_[index].compare_exchange_strong(last, ticket, std::memory_order_acq_rel);
+  }
+
+  void finish(int index) {
+    function_(context_, Member{{index, count_}, barrier_});
+    unfinished_.fetch_sub(1, std::memory_order_acq_rel);
+  }
+
+  void wait_for_others() {
+    spin_until([&] { return unfinished_.load(std::memory_order_acquire) == 0; });
+  }
+
+  void work(int index, uint64_t ticket) {
+    const FlushDenormals flush;
     for (;;) {
-      await(seen);
-      ++seen;
-      if (stopping_.load(std::memory_order_acquire)) return;
-      if (index < count_) {
-        const FlushDenormals flush;
-        function_(context_, Member{index, count_, barrier_});
-      }
-      pending_.fetch_sub(1, std::memory_order_release);
+      ticket = next_after(ticket);
+      const int count = static_cast<int>(ticket & ((1 << kCountBits) - 1));
+      if (index < count && claim(index, ticket)) finish(index);
     }
   }
 
-  void await(uint64_t seen) {
-    const auto ready = [&] { return ticket_.load(std::memory_order_seq_cst) != seen; };
+  uint64_t next_after(uint64_t seen) {
+    uint64_t ticket = seen;
+    const auto ready = [&] { return (ticket = ticket_.load(std::memory_order_seq_cst)) != seen; };
     const auto end = std::chrono::steady_clock::now() + kSpin;
     while (!ready()) {
-      for (int i = 0; i < 64 && !ready(); ++i) pause_briefly();
+      for (int i = 0; i < 256 && !ready(); ++i) pause_briefly();
+      std::this_thread::yield();
       if (std::chrono::steady_clock::now() < end) continue;
       std::unique_lock<std::mutex> lock(sleep_);
       sleeping_.fetch_add(1, std::memory_order_seq_cst);
       wake_.wait(lock, ready);
-      sleeping_.fetch_sub(1, std::memory_order_seq_cst);
     }
-  }
-
-  void stop() {
-    stopping_.store(true, std::memory_order_release);
-    ticket_.fetch_add(1, std::memory_order_seq_cst);
-    {
-      const std::lock_guard<std::mutex> lock(sleep_);
-      wake_.notify_all();
-    }
-    for (std::thread& worker : workers_) worker.join();
+    return ticket;
   }
 
   std::mutex busy_, sleep_;
   std::condition_variable wake_;
   std::vector<std::thread> workers_;
   alignas(64) std::atomic<uint64_t> ticket_{0};
-  alignas(64) std::atomic<int> pending_{0};
-  alignas(64) std::atomic<int> sleeping_{0};
-  std::atomic<bool> stopping_{false};
+  alignas(64) std::atomic<int> unfinished_{0};
+  alignas(64) std::atomic<int> sleeping_{0};  // that nobody has woken yet
+  alignas(64) std::atomic<uint64_t> claimed_[kMaxThreads] = {};
   TeamFunction function_ = nullptr;
   void* context_ = nullptr;
   int count_ = 0;
@@ -214,13 +246,16 @@ thread_local int last_team_size = 1;
 
 int last_team() { return last_team_size; }
 
+void run_parts(int count, TeamFunction function, void* context) {
+  last_team_size = count;
+  if (count > 1) return pool().run_parts(count, function, context);
+  function(context, Member{{0, 1}});
+}
+
 void run_team(int count, TeamFunction function, void* context) {
   last_team_size = count;
-  if (count <= 1) {
-    function(context, Member{0, 1, nullptr});
-  } else {
-    pool().run(count, function, context);
-  }
+  if (count > 1) return pool().run_team(count, function, context);
+  function(context, Member{{0, 1}});
 }
 
 int team_size(double flops, int most) {

@@ -1,8 +1,8 @@
 // The thread pool, scratch memory and the floating point mode of kernels.
 //
-// A kernel asks for a team; every member runs the same function with its number, and members meet at barriers. What a
-// member computes depends on shapes and on the team's size; the bits never do, because every element has one owner and
-// one order of operations.
+// A kernel is cut into parts that do not wait for each other, or it asks for a team, whose members compute at the same
+// time and meet at barriers. What a part or member computes depends on shapes and on their number; the bits never do,
+// because every element has one owner and one order of operations.
 #pragma once
 
 #include <cstddef>
@@ -14,21 +14,27 @@ constexpr int kMaxThreads = 256;
 
 class Barrier;
 
-struct Member {
-  int index;
-  int count;
-  Barrier* barrier;
+struct Part {
+  int index, count;
+};
+
+struct Member : Part {
+  Barrier* barrier = nullptr;
 
   void wait() const;  // until all members are here
 };
 
 using TeamFunction = void (*)(void* context, const Member& member);
 
-// Runs `function` on up to `count` threads, the caller among them, and returns when all are done. Runs it on the caller
-// alone where another thread's team holds the pool.
+// Runs `function` for each of `count` parts and returns when all are done. Each thread has a part of its own; the
+// caller also takes those that no other has begun, because it sleeps or computes for somebody else.
+void run_parts(int count, TeamFunction function, void* context);
+
+// Runs `function` for each member of a team of up to `count` threads, the caller among them, at the same time. The
+// caller alone is the team where another thread holds the pool.
 void run_team(int count, TeamFunction function, void* context);
 
-// How many threads the last team had that the calling thread ran.
+// How many parts or members the last work had that the calling thread shared out.
 int last_team();
 
 // How many threads work of about `flops` floating point operations is worth, at most so many.

@@ -58,8 +58,8 @@ template <typename T, typename F>
 void for_vectors(int64_t size, double flops_per_element, F f, int most_threads = kMaxThreads) {
   constexpr int L = Vec<T>::lanes;
   const int64_t vectors = ceil_div(size, L);
-  run_members(team_size(flops_per_element * static_cast<double>(size), most_threads), [&](const Member& member) {
-    const Range own = part_of(vectors, member.index, member.count);
+  run_parts(team_size(flops_per_element * static_cast<double>(size), most_threads), [&](const Part& part) {
+    const Range own = part_of(vectors, part);
     for (int64_t i = own.begin; i < own.end; ++i) f(i * L, smaller(L, size - i * L));
   });
 }
@@ -235,8 +235,8 @@ void softmax_gradient_row(T* dx, const T* dy, const T* y, int64_t columns, bool 
 
 template <typename F>
 void for_rows(int64_t rows, int64_t columns, F f) {
-  run_members(team_size(40.0 * static_cast<double>(rows * columns)), [&](const Member& member) {
-    const Range own = part_of(rows, member.index, member.count);
+  run_parts(team_size(40.0 * static_cast<double>(rows * columns)), [&](const Part& part) {
+    const Range own = part_of(rows, part);
     for (int64_t row = own.begin; row < own.end; ++row) f(row * columns);
   });
 }

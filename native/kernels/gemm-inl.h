@@ -321,11 +321,11 @@ struct GradientProduct {
     return part[i].out + row * part[i].out_row + first_out * width;
   }
 
-  // This member's share, over so many steps from step `begin` on. `start`: the first of them, so that what stands in
+  // This part's share, over so many steps from step `begin` on. `start`: the first of them, so that what stands in
   // `second` counts as zero; `fresh`: that in `out` too.
-  void run(const Member& member, int64_t begin, int64_t steps, bool start, bool fresh) const {
+  void run(const Part& part, int64_t begin, int64_t steps, bool start, bool fresh) const {
     const int64_t blocks = count * ceil_div(width, Vec<T>::lanes);
-    const Range own = part_of(order.halves() * blocks, member.index, member.count);
+    const Range own = part_of(order.halves() * blocks, part);
     if (own.begin < blocks) run_half(0, {own.begin, smaller(own.end, blocks)}, begin, steps, start && fresh);
     if (own.end > blocks) run_half(1, {larger(own.begin, blocks) - blocks, own.end - blocks}, begin, steps, start);
   }
@@ -368,10 +368,10 @@ struct GradientProduct {
     });
   }
 
-  // Adds the sums of the second half; this member's share.
-  void join(const Member& member) const {
+  // Adds the sums of the second half; this part's share.
+  void join(const Part& part) const {
     if (order.halves() == 1) return;
-    const Range own = part_of(rows(), member.index, member.count);
+    const Range own = part_of(rows(), part);
     for (int64_t row = own.begin; row < own.end; ++row) {
       T* out = sums_row(0, row);
       const T* sums = second + row * count * width;
@@ -407,11 +407,11 @@ void packed_product(Range rows, const Stretch<T>& stretch, int64_t N, const T* b
   });
 }
 
-// b (K, N), or its transpose (N, K), into column blocks; this member's share of them.
+// b (K, N), or its transpose (N, K), into column blocks; this part's share of them.
 template <typename T>
-void pack_matrix(const Member& member, T* packed, const T* b, int64_t K, int64_t N, int64_t b_row, bool transposed) {
+void pack_matrix(const Part& part, T* packed, const T* b, int64_t K, int64_t N, int64_t b_row, bool transposed) {
   constexpr int L = Vec<T>::lanes;
-  const Range blocks = part_of(ceil_div(N, L), member.index, member.count);
+  const Range blocks = part_of(ceil_div(N, L), part);
   for (int64_t i = blocks.begin; i < blocks.end; ++i) {
     const int64_t lanes = smaller(L, N - i * L);
     if (transposed) {
@@ -447,20 +447,17 @@ void transposed_product(const Matmul<T>& m, int team) {
   if (!m.accumulate && !fresh) {
     for (int64_t i = 0; i < m.M * m.N; ++i) m.out[i] = m.bias ? m.bias[i % m.N] : T(0);
   }
-  run_members(team, [&](const Member& member) {
-    const Range own = part_of(blocks, member.index, member.count);
-    for (int64_t k = 0; k < m.K; k += product.depth) {
-      const int64_t rows = smaller(product.depth, m.K - k);
+  for (int64_t k = 0; k < m.K; k += product.depth) {
+    const int64_t rows = smaller(product.depth, m.K - k);
+    run_parts(team, [&](const Part& part) {
+      const Range own = part_of(blocks, part), steps = part_of(rows, part);
       for (int64_t u = own.begin; u < own.end; ++u) {
         pack_block(dz + u * product.depth * L, m.b + k * m.N + u * L, rows, m.N, smaller(L, m.N - u * L));
       }
-      const Range steps = part_of(rows, member.index, member.count);
       product.pack(k, {k + steps.begin, k + steps.end}, {0, 1});
-      member.wait();
-      product.run(member, k, rows, k == 0, fresh);
-      member.wait();
-    }
-  });
+    });
+    run_parts(team, [&](const Part& part) { product.run(part, k, rows, k == 0, fresh); });
+  }
 }
 
 template <typename T>
@@ -477,11 +474,12 @@ void matmul(const Matmul<T>& m) {
   arena.take<T>(packed_size);
   arena.allocate();
   T* packed = arena.take<T>(packed_size);
-  run_members(team, [&](const Member& member) {
-    pack_matrix(member, packed, m.b, m.K, m.N, m.transpose_b ? m.K : m.N, m.transpose_b);
-    member.wait();
-    packed_product<T>(part_of(m.M, member.index, member.count), {m.a, m.K, 1, packed, L, m.K * L, m.K}, m.N, m.bias,
-                      m.accumulate, [&](int64_t row) { return m.out + row * m.N; });
+  run_parts(team, [&](const Part& part) {
+    pack_matrix(part, packed, m.b, m.K, m.N, m.transpose_b ? m.K : m.N, m.transpose_b);
+  });
+  run_parts(team, [&](const Part& part) {
+    packed_product<T>(part_of(m.M, part), {m.a, m.K, 1, packed, L, m.K * L, m.K}, m.N, m.bias, m.accumulate,
+                      [&](int64_t row) { return m.out + row * m.N; });
   });
 }
 

@@ -34,11 +34,11 @@ struct GruForward {
     candidate.packed = arena.take<T>(candidate.size());
     bias = arena.take<T>(4 * s.H);
   }
-  void pack(const Member& member) const {
-    kernel.pack(member);
-    recurrent.pack(member);
-    if (!s.reset_after) candidate.pack(member);
-    if (member.index == 0) add_biases();
+  void pack(const Part& part) const {
+    kernel.pack(part);
+    recurrent.pack(part);
+    if (!s.reset_after) candidate.pack(part);
+    if (part.index == 0) add_biases();
   }
   const T* input_bias() const { return bias; }
   void add_biases() const {
@@ -246,9 +246,9 @@ struct GruBackward {
   void start() const {
     if (s.mask) copy_or_zero<T>(repeated, nullptr, s.N * s.H);
   }
-  void pack(const Member& member) const {
-    recurrent.pack(member);
-    if (!s.reset_after) candidate.pack(member);
+  void pack(const Part& part) const {
+    recurrent.pack(part);
+    if (!s.reset_after) candidate.pack(part);
   }
 
   // Gates z and r have the same gradient on both sides of the sum; the candidate's sides differ.

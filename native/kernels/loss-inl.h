@@ -12,8 +12,8 @@ double sum_of(int64_t size, double flops_per_element, F value_at) {
   constexpr int64_t kChunk = 1 << 15;
   const int64_t chunks = ceil_div(size, kChunk);
   double* sums = static_cast<double*>(scratch(static_cast<size_t>(chunks + 1) * sizeof(double)));
-  run_members(team_size(flops_per_element * static_cast<double>(size)), [&](const Member& member) {
-    const Range own = part_of(chunks, member.index, member.count);
+  run_parts(team_size(flops_per_element * static_cast<double>(size)), [&](const Part& part) {
+    const Range own = part_of(chunks, part);
     for (int64_t chunk = own.begin; chunk < own.end; ++chunk) {
       const int64_t begin = chunk * kChunk, end = smaller(size, begin + kChunk);
       double lane[kVirtualLanes] = {};

@@ -25,9 +25,9 @@ struct LstmForward {
     kernel.packed = arena.take<T>(kernel.size());
     recurrent.packed = arena.take<T>(recurrent.size());
   }
-  void pack(const Member& member) const {
-    kernel.pack(member);
-    recurrent.pack(member);
+  void pack(const Part& part) const {
+    kernel.pack(part);
+    recurrent.pack(part);
   }
 
   const T* input_bias() const { return s.bias; }
@@ -152,7 +152,7 @@ struct LstmBackward {
   void start() const {
     if (s.mask) copy_or_zero<T>(repeated, nullptr, s.N * s.H);
   }
-  void pack(const Member& member) const { recurrent.pack(member); }
+  void pack(const Part& part) const { recurrent.pack(part); }
 
   int products(GradientProduct<T>* list) const {
     list[0] = gradient_product(s, 0, 4, 0);

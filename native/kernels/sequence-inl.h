@@ -56,30 +56,38 @@ RECURRA_INLINE V activation_gradient(Function f, V dy, V y) {
   }
 }
 
-// How a team shares a sequence: rows of the batch, each member running all steps by itself; or blocks of units, all
-// members meeting after each step. The second where rows are too few to fill tiles, or where a member's share of the
-// weights fits its L2 cache and the whole does not.
+// How threads share a sequence: rows of the batch, each part running all steps by itself; or blocks of units, where all
+// members of a team meet after each step. The second where rows are too few to fill tiles, or where a member's share of
+// the weights fits its L2 cache and the whole does not.
 struct Split {
   int count;
   bool by_units;
 
-  Range rows(const Member& member, int64_t N) const {
-    return by_units ? Range{0, N} : part_of(N, member.index, member.count);
-  }
+  Range rows(const Member& member, int64_t N) const { return by_units ? Range{0, N} : part_of(N, member); }
   Range blocks(const Member& member, int64_t blocks) const {
-    return by_units ? part_of(blocks, member.index, member.count) : Range{0, blocks};
+    return by_units ? part_of(blocks, member) : Range{0, blocks};
+  }
+  template <typename F>
+  void run(F function) const {
+    if (by_units) {
+      run_members(count, function);
+    } else {
+      run_parts(count, [&](const Part& part) { function(Member{part}); });
+    }
   }
   void meet(const Member& member) const {
     if (by_units) member.wait();
   }
 };
 
+constexpr int64_t kFlopsOfGate = 50;   // how many flops of a product take as long as an activation, or as its gradient
 constexpr int64_t kCache = 768 << 10;  // bytes that stay in most L2 caches beside the rest
 
-RECURRA_INLINE Split split_sequence(int64_t N, int64_t steps, int64_t blocks, double weights, int64_t weight_bytes) {
+// `flops` of one row at one step.
+RECURRA_INLINE Split split_sequence(int64_t N, int64_t steps, int64_t blocks, double flops, int64_t weight_bytes) {
   constexpr double kFlopsPerMeeting = 1e5;  // a barrier costs as much as 2e4 to 5e4 of them
   constexpr int64_t kUsesOfWeight = 64;     // below, another core fetches its share no faster than this one computes it
-  const double flops_per_step = 2.0 * static_cast<double>(N) * weights;
+  const double flops_per_step = static_cast<double>(N) * flops;
   int count = team_size(flops_per_step * static_cast<double>(steps));
   const bool enough_rows = N >= 4 * count, in_cache = weight_bytes <= cache_bytes() / 4 * 3;
   const bool by_units = blocks >= 2 * count && (!enough_rows || !in_cache);
@@ -111,17 +119,17 @@ struct GateWeights {
   bool ragged(int64_t u) const { return (u + 1) * L > H; }
   int64_t lanes(int64_t u) const { return smaller(L, H - u * L); }
 
-  void pack(const Member& member) const {
+  void pack(const Part& part) const {
     const int64_t stride = row * H;
     if (direct) {
       const int64_t u = blocks() - 1;
-      if (member.index != 0 || !ragged(u)) return;
+      if (part.index != 0 || !ragged(u)) return;
       for (int64_t g = 0; g < gates; ++g) {
         pack_block(packed + g * K * L, source + (first_gate + g) * H + u * L, K, stride, lanes(u));
       }
       return;
     }
-    const Range own = part_of(gates * blocks(), member.index, member.count);
+    const Range own = part_of(gates * blocks(), part);
     for (int64_t i = own.begin; i < own.end; ++i) {
       const int64_t g = i / blocks(), u = i % blocks();  // neighbours share cache lines of the source
       pack_block(packed + (u * gates + g) * K * L, source + (first_gate + g) * H + u * L, K, stride, lanes(u));
@@ -302,13 +310,14 @@ RECURRA_INLINE void copy_or_zero(T* to, const T* from, int64_t count) {
 }
 
 // The loop of every cell. `Cell` packs its weights and computes step by step what a member owns:
-//   take(arena), pack(member), inputs, input_bias(), step(member, split, buffers, step, rows, blocks)
+//   take(arena), pack(part), inputs, input_bias(), step(member, split, buffers, step, rows, blocks)
 // `slots`: blocks of H in its gate buffer.
 template <typename T, typename Cell>
 void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool rereads_gates = false) {
   const int64_t blocks = ceil_div(s.H, Vec<T>::lanes);
   const int64_t weights = (s.D + s.H) * s.H * Cell::kGates;
-  const Split split = split_sequence(s.N, s.T_, blocks, static_cast<double>(weights), weights * sizeof(T));
+  const double flops = static_cast<double>(2 * weights + kFlopsOfGate * s.H * Cell::kGates);
+  const Split split = split_sequence(s.N, s.T_, blocks, flops, weights * sizeof(T));
   ForwardBuffers<T> buffers;
   Arena arena;
   const auto take = [&] {
@@ -323,9 +332,8 @@ void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool re
 
   copy_or_zero(buffers.h(0), s.h0, buffers.size);
   if (!s.return_sequences && (s.mask || s.T_ == 0)) copy_or_zero<T>(s.y, nullptr, buffers.size);
-  run_members(split.count, [&](const Member& member) {
-    if (!s.is_packed) cell.pack(member);
-    member.wait();
+  if (!s.is_packed) run_parts(split.count, [&](const Part& part) { cell.pack(part); });
+  split.run([&](const Member& member) {
     const Range own_rows = split.rows(member, s.N), own_blocks = split.blocks(member, blocks);
     for (int64_t step = 0; step < s.T_; ++step) {
       cell.inputs.compute(cell.input_bias(), step, own_blocks);
@@ -397,6 +405,11 @@ struct GateGradients {
   T *blocks = nullptr, *rows = nullptr;
   int64_t begin = 0;
 
+  GateGradients since(int64_t step) const {
+    GateGradients later = *this;
+    later.begin = step;
+    return later;
+  }
   bool in_rows() const { return H > kMostUnits || H % L != 0; }
   int64_t row() const { return slots * H; }
   int64_t blocks_size() const { return slots * ceil_div(H, L) * L * depth; }
@@ -441,7 +454,7 @@ struct TransposedWeights {
   T* packed = nullptr;
 
   int64_t size() const { return ceil_div(columns, Vec<T>::lanes) * Vec<T>::lanes * K; }
-  void pack(const Member& member) const { pack_matrix(member, packed, source + first, K, columns, row, true); }
+  void pack(const Part& part) const { pack_matrix(part, packed, source + first, K, columns, row, true); }
 };
 
 // dh (rows, own blocks of units) = or += dz @ recurrent^T, where dz is one or two ranges of slots.
@@ -475,14 +488,15 @@ void add_state_gradient(bool fresh, T* dh, Range rows, Range blocks, const GateG
 
 // The loop of every cell. Every so many steps the products over their rows follow, while the gradients of their gates
 // are in the cache. `Cell` offers
-//   take(arena), pack(member), step(member, split, dz, step, rows, blocks) and products(list) -> count
+//   take(arena), pack(part), step(member, split, dz, step, rows, blocks) and products(list) -> count
 // `slots`: blocks of H that a row of dz has.
 template <typename T, typename Cell>
 void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   constexpr int L = Vec<T>::lanes;
   const int64_t blocks = ceil_div(s.H, L);
   const int64_t weights = s.H * s.H * Cell::kGates;
-  const Split split = split_sequence(s.N, s.T_, blocks, static_cast<double>(weights), weights * sizeof(T));
+  const double flops = static_cast<double>(4 * weights + kFlopsOfGate * s.H * Cell::kGates);
+  const Split split = split_sequence(s.N, s.T_, blocks, flops, weights * sizeof(T));
   const RowOrder order = row_order(s, Cell::kGates);
   // One row more than needed: blocks whole powers of two apart would drive each other out of the cache.
   const int64_t depth = order.rows() + 1;
@@ -515,36 +529,52 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   arena.allocate();
   take();
   cell.start();
-  // Where each of two members has its half of the rows, neither reads what the other writes before the end.
+  // Where each of two parts has its half of the rows, neither reads what the other writes before the end.
   const bool apart = split.count == 2 && !split.by_units && order.halves() == 2;
-  run_members(split.count, [&](const Member& member) {
-    const Range own = part_of(s.N, member.index, member.count);
-    GateGradients<T> own_dz = dz;
-    cell.pack(member);
-    if (s.dx) kernel.pack(member);
-    member.wait();
-    for (int64_t end = s.T_; end > 0; end -= order.steps) {
-      const int64_t begin = own_dz.begin = larger(0, end - order.steps);
-      for (int64_t step = end - 1; step >= begin; --step) {
-        cell.step(member, split, own_dz, step, split.rows(member, s.N), split.blocks(member, blocks));
-      }
-      for (int i = 0; i < product_count; ++i) products[i].pack(begin, {begin, end}, own);
-      if (!apart) member.wait();
-      for (int i = 0; i < product_count; ++i) products[i].run(member, begin, end - begin, end == s.T_, s.fresh);
-      for (int half = 0; s.dx && half < order.halves(); ++half) {
-        const int64_t all = order.rows_of(half, end - begin);
-        const Range rows = apart ? Range{0, half == member.index ? all : 0} : part_of(all, member.index, member.count);
-        const Stretch<T> stretch =
-            own_dz.stretch(begin, half * order.first, {0, Cell::kGates}, kernel.packed, kernel.K * L);
-        packed_product<T>(rows, stretch, s.D, nullptr, false, [&](int64_t row) {
-          const int64_t of_step = order.rows_of(half, 1), n = half * order.first + row % of_step;
-          return s.dx + (n * s.T_ + time_of<T>(s, begin + row / of_step)) * s.D;
-        });
-      }
-      if (!apart) member.wait();  // the next steps write where these products read
+  run_parts(split.count, [&](const Part& part) {
+    cell.pack(part);
+    if (s.dx) kernel.pack(part);
+  });
+  const auto run_steps = [&](const Member& member, int64_t begin, int64_t end) {
+    const GateGradients<T> since = dz.since(begin);
+    for (int64_t step = end - 1; step >= begin; --step) {
+      cell.step(member, split, since, step, split.rows(member, s.N), split.blocks(member, blocks));
     }
-    if (apart) member.wait();
-    for (int i = 0; i < product_count && s.T_ > 0; ++i) products[i].join(member);
+    for (int i = 0; i < product_count; ++i) products[i].pack(begin, {begin, end}, part_of(s.N, member));
+  };
+  const auto run_products = [&](const Part& part, int64_t begin, int64_t end) {
+    const GateGradients<T> since = dz.since(begin);
+    for (int i = 0; i < product_count; ++i) products[i].run(part, begin, end - begin, end == s.T_, s.fresh);
+    for (int half = 0; s.dx && half < order.halves(); ++half) {
+      const int64_t all = order.rows_of(half, end - begin);
+      const Range rows = apart ? Range{0, half == part.index ? all : 0} : part_of(all, part);
+      const Stretch<T> stretch =
+          since.stretch(begin, half * order.first, {0, Cell::kGates}, kernel.packed, kernel.K * L);
+      packed_product<T>(rows, stretch, s.D, nullptr, false, [&](int64_t row) {
+        const int64_t of_step = order.rows_of(half, 1), n = half * order.first + row % of_step;
+        return s.dx + (n * s.T_ + time_of<T>(s, begin + row / of_step)) * s.D;
+      });
+    }
+  };
+  const auto for_stretches = [&](auto run) {
+    for (int64_t end = s.T_; end > 0; end -= order.steps) run(larger(0, end - order.steps), end);
+  };
+  if (apart) {
+    run_parts(split.count, [&](const Part& part) {
+      for_stretches([&](int64_t begin, int64_t end) {
+        run_steps(Member{part}, begin, end);
+        run_products(part, begin, end);
+      });
+    });
+  } else {
+    for_stretches([&](int64_t begin, int64_t end) {
+      split.run([&](const Member& member) { run_steps(member, begin, end); });
+      run_parts(split.count, [&](const Part& part) { run_products(part, begin, end); });
+    });
+  }
+  if (s.T_ == 0) return;
+  run_parts(split.count, [&](const Part& part) {
+    for (int i = 0; i < product_count; ++i) products[i].join(part);
   });
 }
 

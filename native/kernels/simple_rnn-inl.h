@@ -22,9 +22,9 @@ struct SimpleRnnForward {
     kernel.packed = arena.take<T>(kernel.size());
     recurrent.packed = arena.take<T>(recurrent.size());
   }
-  void pack(const Member& member) const {
-    kernel.pack(member);
-    recurrent.pack(member);
+  void pack(const Part& part) const {
+    kernel.pack(part);
+    recurrent.pack(part);
   }
 
   const T* input_bias() const { return s.bias; }
@@ -111,7 +111,7 @@ struct SimpleRnnBackward {
   void start() const {
     if (s.mask) copy_or_zero<T>(repeated, nullptr, s.N * s.H);
   }
-  void pack(const Member& member) const { recurrent.pack(member); }
+  void pack(const Part& part) const { recurrent.pack(part); }
 
   int products(GradientProduct<T>* list) const {
     list[0] = gradient_product(s, 0, 1, 0);

@@ -1,10 +1,15 @@
-// run_team for lambdas, and the ranges that members own.
+// run_parts and run_team for lambdas, and the ranges that parts own.
 #pragma once
 
 #include "../parallel.h"
 #include "simd.h"
 
 namespace recurra::RECURRA_NAMESPACE {
+
+template <typename F>
+void run_parts(int count, F function) {
+  recurra::run_parts(count, [](void* context, const Member& part) { (*static_cast<F*>(context))(part); }, &function);
+}
 
 template <typename F>
 void run_members(int count, F function) {
@@ -15,9 +20,9 @@ struct Range {
   int64_t begin, end;
 };
 
-// Part `index` of `count` nearly equal parts of 0..total.
-RECURRA_INLINE Range part_of(int64_t total, int index, int count) {
-  return {total * index / count, total * (index + 1) / count};
+// This one of nearly equal parts of 0..total.
+RECURRA_INLINE Range part_of(int64_t total, const Part& part) {
+  return {total * part.index / part.count, total * (part.index + 1) / part.count};
 }
 
 RECURRA_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }

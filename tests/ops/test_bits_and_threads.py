@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -119,6 +120,14 @@ def test_calls_from_many_python_threads_are_safe(threads):
         worker.join()
     assert not errors
     assert len(results) == 150 and all(results)
+
+
+def test_kernels_give_the_same_bits_to_python_threads_that_share_the_pool(threads):
+    threads(2)
+    wanted = kernels_hash()
+    with ThreadPoolExecutor(4) as pool:
+        hashes = set(pool.map(lambda _: kernels_hash(), range(12)))
+    assert hashes == {wanted}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
