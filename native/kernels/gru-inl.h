@@ -101,17 +101,18 @@ struct GruForward {
         tile.lanes[c] = kernel.lanes(u + c);
         tile.init[c] = nullptr;
       }
-      for_row_tiles(rows, kTileRows[count], [&](int64_t n, int64_t height) {
-        tile.stretch[0].a = gates + n * 4 * s.H + 3 * s.H;
-        for (int64_t r = 0; r < height; ++r) tile.rows[r] = gates + (n + r) * 4 * s.H;
-        run_tile(tile, height, count);
+      for_row_groups(rows, [&](Range some) {
+        for_row_tiles(some, kTileRows[count], [&](int64_t n, int64_t height) {
+          tile.stretch[0].a = gates + n * 4 * s.H + 3 * s.H;
+          for (int64_t r = 0; r < height; ++r) tile.rows[r] = gates + (n + r) * 4 * s.H;
+          run_tile(tile, height, count);
+        });
         for (int64_t c = 0; c < count; ++c) {
-          const Range some{n, n + height};
-          for_rows_in_lockstep<T>(some, s.mask != nullptr, tile.lanes[c], [&]<typename V>(int64_t row, int64_t lanes) {
-            if (is_masked<T>(s, row, step)) {
-              carry(buffers, step, row, u + c, lanes);
+          for_rows_in_lockstep<T>(some, s.mask != nullptr, tile.lanes[c], [&]<typename V>(int64_t n, int64_t lanes) {
+            if (is_masked<T>(s, n, step)) {
+              carry(buffers, step, n, u + c, lanes);
             } else {
-              finish_reset<V>(buffers, gates, step, row, u + c, lanes);
+              finish_reset<V>(buffers, gates, step, n, u + c, lanes);
             }
           });
         }

@@ -50,24 +50,25 @@ struct SimpleRnnForward {
       tile.init[c] = s.bias ? s.bias + tile.columns[c] : kZeros<T>;
       tile.init_row[c] = 0;
     }
-    for_row_tiles(rows, kTileRows[count], [&](int64_t n, int64_t height) {
-      tile.stretch[0].a = x + n * s.T_ * s.D;
-      state.a = h_prev + n * s.H;
-      for (int64_t r = 0; r < height; ++r) tile.rows[r] = h + (n + r) * s.H;
-      if (inputs.used()) begin_with(tile, inputs.at(step, u), count);
-      run_tile(tile, height, count);
-      const Range some{n, n + height};
-      if (count >= Lockstep<Many<T>>::count || height < Lockstep<Many<T>>::count) {
-        for (int64_t r = some.begin; r < some.end; ++r) {
+    for_row_groups(rows, [&](Range some) {
+      for_row_tiles(some, kTileRows[count], [&](int64_t n, int64_t height) {
+        tile.stretch[0].a = x + n * s.T_ * s.D;
+        state.a = h_prev + n * s.H;
+        for (int64_t r = 0; r < height; ++r) tile.rows[r] = h + (n + r) * s.H;
+        if (inputs.used()) begin_with(tile, inputs.at(step, u), count);
+        run_tile(tile, height, count);
+      });
+      if (count >= Lockstep<Many<T>>::count || some.end - some.begin < Lockstep<Many<T>>::count) {
+        for (int64_t n = some.begin; n < some.end; ++n) {
           for_units_in_lockstep<T>({u, u + count}, s.H, [&]<typename V>(int64_t unit, int64_t lanes) {
-            activate_sums<V>(buffers, step, r, unit, lanes, L, L);
+            activate_sums<V>(buffers, step, n, unit, lanes, L, L);
           });
         }
         return;
       }
       for (int64_t c = 0; c < count; ++c) {
-        for_rows_in_lockstep<T>(some, s.mask != nullptr, tile.lanes[c], [&]<typename V>(int64_t r, int64_t lanes) {
-          activate_sums<V>(buffers, step, r, tile.columns[c], lanes, s.H, output_row(s));
+        for_rows_in_lockstep<T>(some, s.mask != nullptr, tile.lanes[c], [&]<typename V>(int64_t n, int64_t lanes) {
+          activate_sums<V>(buffers, step, n, tile.columns[c], lanes, s.H, output_row(s));
         });
       }
     });
