@@ -96,7 +96,7 @@ void RecurrentLayer<T>::backward(T* buffer, T* scratch, const T* x, const T* dy,
   s.reset_after = settings.reset_after, s.go_backwards = settings.go_backwards;
   s.zero_output_for_mask = settings.zero_output_for_mask, s.return_sequences = settings.return_sequences;
   s.dx = dx, s.dh = scratch, s.dc = scratch + states;
-  s.fresh = fresh, s.dkernel = dkernel, s.drecurrent = drecurrent, s.dbias = dbias;
+  s.fresh = fresh, s.at_rest = true, s.dkernel = dkernel, s.drecurrent = drecurrent, s.dbias = dbias;
   s.gates = buffer + gates, s.dy = dy, s.hs = buffer + hs, s.cs = buffer + cs;
   s.x = x, s.kernel = settings.kernel, s.recurrent = settings.recurrent;
   const KernelsOf<T>& table = kernels().of<T>();

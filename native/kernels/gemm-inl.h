@@ -209,6 +209,7 @@ struct GradientPart {
   int64_t count;
   T* out;
   int64_t out_row;
+  bool at_rest = false;  // all rows of step 0 are zeros
 };
 
 // The order in which rows (step, n) are summed: those of the first half of the batch, step after step, then those of
@@ -265,6 +266,8 @@ struct GradientProduct {
     for (int i = 0; i < parts; ++i) total += part[i].count - whole_rows(part[i]);
     return total;
   }
+  // How many packed rows from the first on are at rest.
+  int64_t resting_rows() const { return parts > 0 && part[0].at_rest ? part[0].count - whole_rows(part[0]) : 0; }
   // The row of the result that is packed row `row`.
   int64_t packed_row(int64_t row) const {
     int64_t before = 0;
@@ -345,22 +348,34 @@ struct GradientProduct {
           tile.init_row[c] = 0;
         }
         const T* b = dz + ((first * blocks + block) * depth + k) * L;
+        // Of several steps all rows are here at once, of one perhaps not.
+        const int64_t rows_of_step = steps > 1 ? order.rows_of(half, 1) : K;
         int64_t row = 0;
         for (int i = 0; i < parts; row += part[i++].count) {
           const GradientPart<T>& p = part[i];
+          const int64_t zeros = first_step == 0 && p.at_rest ? 1 : 0;  // steps
           for (int64_t j = 0; j < whole_rows(p); j += kGemmRows) {
-            // Of several steps all rows are here at once, of one perhaps not.
-            const T* a = p.source + first_step * p.step_stride + (half * order.first + k - begin) * p.row_stride + j;
-            const int64_t rows_of_step = steps > 1 ? order.rows_of(half, 1) : K;
-            tile.stretch[0] = {a, 1, p.row_stride, b, L, depth * L, rows_of_step, steps, p.step_stride};
+            const T* a =
+                p.source + (first_step + zeros) * p.step_stride + (half * order.first + k - begin) * p.row_stride + j;
+            tile.stretch[0] = {a,
+                               1,
+                               p.row_stride,
+                               b + zeros * rows_of_step * L,
+                               L,
+                               depth * L,
+                               rows_of_step,
+                               steps - zeros,
+                               p.step_stride};
             for (int64_t r = 0; r < kGemmRows; ++r) tile.rows[r] = sums_row(half, row + j + r);
             run_tile(tile, kGemmRows, columns);
           }
         }
-        const int64_t others = packed_rows();
+        const int64_t others = packed_rows(), resting = first_step == 0 ? resting_rows() : 0;
         for (int64_t i = 0; i < others; i += kGemmRows) {
           const int64_t height = smaller(kGemmRows, others - i);
-          tile.stretch[0] = {packed + i * depth + k * kGemmRows, 1, kGemmRows, b, L, depth * L, K};
+          const int64_t zeros = i + height <= resting ? smaller(rows_of_step, K) : 0;  // rows of dz
+          const T* a = packed + i * depth + (k + zeros) * kGemmRows;
+          tile.stretch[0] = {a, 1, kGemmRows, b + zeros * L, L, depth * L, K - zeros};
           for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums_row(half, packed_row(i + r));
           run_tile(tile, height, columns);
         }

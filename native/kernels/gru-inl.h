@@ -59,6 +59,7 @@ struct GruForward {
       constexpr int kColumns = 3 * Count;
       Tile<T> of_x, of_h;
       set_up<Count>(of_x, of_h, u);
+      of_h.stretches -= is_at_rest(s, step);
       for_row_groups(rows, [&](Range some) {
         buffers.fetch(s, step, some, u * L);
         for_row_tiles(some, kTileRows[kColumns], [&](int64_t n, int64_t height) {
@@ -94,7 +95,7 @@ struct GruForward {
     split.meet(member);  // the candidate's product needs r * h of all units
     candidate.for_groups(blocks, rows.end - rows.begin, [&](int64_t u, int64_t count) {
       Tile<T> tile;
-      tile.stretches = 1;
+      tile.stretches = is_at_rest(s, step) ? 0 : 1;
       tile.stretch[0] = candidate.stretch(u, nullptr, 4 * s.H);
       for (int64_t c = 0; c < count; ++c) {
         tile.columns[c] = 2 * s.H + (u + c) * L;
@@ -255,7 +256,7 @@ struct GruBackward {
   // Gates z and r have the same gradient on both sides of the sum; the candidate's sides differ.
   int products(GradientProduct<T>* list) const {
     const int64_t H = s.H, row = 3 * H;
-    const GradientPart<T> h{s.hs, s.N * H, H, H, s.drecurrent, row};
+    const GradientPart<T> h = state_part(s, s.hs, H, row);
     T* recurrent_bias = s.dbias && s.reset_after ? s.dbias + row : nullptr;
     list[0] = gradient_product(s, 0, 2, 0);
     list[0].add(h);
@@ -263,7 +264,7 @@ struct GruBackward {
     list[0].add(input_part(s, s.dkernel, row));
     list[0].add(ones_part(s.dbias));
     list[1] = gradient_product(s, 2, 1, 2);
-    if (!s.reset_after) list[1].add({s.gates + 3 * H, s.N * 4 * H, 4 * H, H, s.drecurrent, row});
+    if (!s.reset_after) list[1].add(state_part(s, s.gates + 3 * H, 4 * H, row));
     list[1].add(input_part(s, s.dkernel, row));
     list[1].add(ones_part(s.dbias));
     if (!s.reset_after) return 2;
@@ -289,15 +290,18 @@ struct GruBackward {
         }
       });
     }
-    split.meet(member);
     if (s.reset_after) {
+      if (is_at_rest(s, step)) return;
+      split.meet(member);
       add_state_gradient(false, s.dh, rows, blocks, dz, step, recurrent, {0, 2}, {3, 4});
       return;
     }
+    split.meet(member);
     add_state_gradient(true, drh, rows, blocks, dz, step, candidate, {2, 3});
     for (int64_t n = rows.begin; n < rows.end; ++n) {
       for (int64_t u = blocks.begin; u < blocks.end; ++u) reset(dz, step, n, u * L, smaller(L, H - u * L));
     }
+    if (is_at_rest(s, step)) return;
     split.meet(member);
     add_state_gradient(false, s.dh, rows, blocks, dz, step, recurrent, {0, 2});
   }

@@ -73,11 +73,12 @@ struct SequenceBackward {
   int64_t N, T_, D, H;
   Function activation, recurrent_activation;
   bool reset_after, go_backwards, zero_output_for_mask, return_sequences;
-  T* dx;       // (N, T, D) or null
-  T* dh;       // (N, H) in: gradient of the final state; out: of the initial one
-  T* dc;       // (N, H) likewise, LSTM only
-  bool fresh;  // whether what stands in the gradients of weights counts as zero: they are written, not added to
-  T* dkernel;  // or null, as the next two
+  T* dx;         // (N, T, D) or null
+  T* dh;         // (N, H) in: gradient of the final state; out: of the initial one
+  T* dc;         // (N, H) likewise, LSTM only
+  bool fresh;    // whether what stands in the gradients of weights counts as zero: they are written, not added to
+  bool at_rest;  // whether the initial states were zeros whose gradient nobody asks for: dh and dc hold anything after
+  T* dkernel;    // or null, as the next two
   T* drecurrent;
   T* dbias;
   const T* dy;     // shape of y, or null

@@ -42,9 +42,9 @@ struct LstmForward {
     kernel.for_blocks(blocks, rows.end - rows.begin, [&]<int Count>(int64_t u) {
       constexpr int kColumns = 4 * Count;
       Tile<T> tile;
-      tile.stretches = inputs.used() ? 1 : 2;
       tile.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);
-      Stretch<T>& state = tile.stretch[tile.stretches - 1] = recurrent.stretch(u, nullptr, s.H);
+      Stretch<T>& state = tile.stretch[inputs.used() ? 0 : 1] = recurrent.stretch(u, nullptr, s.H);
+      tile.stretches = (inputs.used() ? 1 : 2) - is_at_rest(s, step);
       for (int c = 0; c < kColumns; ++c) {
         const int64_t gate = c % 4, block = u + c / 4;
         tile.columns[c] = c * L;
@@ -156,7 +156,7 @@ struct LstmBackward {
 
   int products(GradientProduct<T>* list) const {
     list[0] = gradient_product(s, 0, 4, 0);
-    list[0].add({s.hs, s.N * s.H, s.H, s.H, s.drecurrent, 4 * s.H});
+    list[0].add(state_part(s, s.hs, s.H, 4 * s.H));
     list[0].add(input_part(s, s.dkernel, 4 * s.H));
     list[0].add(ones_part(s.dbias));
     return 1;
@@ -176,6 +176,7 @@ struct LstmBackward {
         }
       });
     }
+    if (is_at_rest(s, step)) return;
     split.meet(member);
     add_state_gradient(!s.mask, s.dh, rows, blocks, dz, step, recurrent, {0, 4});
   }

@@ -175,6 +175,16 @@ RECURRA_INLINE bool is_masked(const S& s, int64_t n, int64_t step) {
   return s.mask && !s.mask[n * s.T_ + time_of<T>(s, step)];
 }
 
+// Whether the state before a step is all zeros, so that its product with the recurrent weights need not be taken.
+template <typename T>
+RECURRA_INLINE bool is_at_rest(const SequenceForward<T>& s, int64_t step) {
+  return step == 0 && !s.h0;
+}
+template <typename T>
+RECURRA_INLINE bool is_at_rest(const SequenceBackward<T>& s, int64_t step) {
+  return step == 0 && s.at_rest;
+}
+
 // x @ kernel + bias of some steps to come of a single row: (kSteps, blocks * gates * L). The tiles of a step would read
 // all of the kernel for that row; tiles whose rows are steps read it once for kSteps. With more rows it does not pay.
 template <typename T>
@@ -359,6 +369,12 @@ RECURRA_INLINE V output_gradient(const SequenceBackward<T>& s, T* repeated, int6
   d = d + load_rows<V>(kept, L, lanes);
   store_rows(masked && !s.zero_output_for_mask ? d : V::set(T(0)), kept, L, lanes);
   return d;
+}
+
+// Of the states before each step.
+template <typename T>
+GradientPart<T> state_part(const SequenceBackward<T>& s, const T* states, int64_t row_stride, int64_t out_row) {
+  return {states, s.N * row_stride, row_stride, s.H, s.drecurrent, out_row, s.at_rest};
 }
 
 template <typename T>

@@ -41,9 +41,9 @@ struct SimpleRnnForward {
     const T* h_prev = buffers.h(step);
     T* h = buffers.h(step + 1);
     Tile<T> tile;
-    tile.stretches = inputs.used() ? 1 : 2;
     tile.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);
-    Stretch<T>& state = tile.stretch[tile.stretches - 1] = recurrent.stretch(u, nullptr, s.H);
+    Stretch<T>& state = tile.stretch[inputs.used() ? 0 : 1] = recurrent.stretch(u, nullptr, s.H);
+    tile.stretches = (inputs.used() ? 1 : 2) - is_at_rest(s, step);
     for (int64_t c = 0; c < count; ++c) {
       tile.columns[c] = (u + c) * L;
       tile.lanes[c] = kernel.lanes(u + c);
@@ -116,7 +116,7 @@ struct SimpleRnnBackward {
 
   int products(GradientProduct<T>* list) const {
     list[0] = gradient_product(s, 0, 1, 0);
-    list[0].add({s.hs, s.N * s.H, s.H, s.H, s.drecurrent, s.H});
+    list[0].add(state_part(s, s.hs, s.H, s.H));
     list[0].add(input_part(s, s.dkernel, s.H));
     list[0].add(ones_part(s.dbias));
     return 1;
@@ -140,6 +140,7 @@ struct SimpleRnnBackward {
         if (s.mask) store_rows(zero, s.dh + at, L, lanes);  // a masked row's stays: the product is added
       });
     }
+    if (is_at_rest(s, step)) return;
     split.meet(member);
     add_state_gradient(!s.mask, s.dh, rows, blocks, dz, step, recurrent, {0, 1});
   }

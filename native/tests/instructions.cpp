@@ -57,7 +57,8 @@ double run_layer(std::string layer, int64_t N, int64_t T, int64_t D, int64_t H) 
   }
   auto backward = sequence<recurra::SequenceBackward<float>>(N, T, D, H, layer == "gru");
   backward.dx = D == 1 ? nullptr : dx.data(), backward.dh = dh.data(), backward.dc = is_lstm ? dc.data() : nullptr;
-  backward.dkernel = dkernel.data(), backward.drecurrent = drecurrent.data(), backward.dbias = dbias.data();
+  backward.at_rest = true, backward.dkernel = dkernel.data(), backward.drecurrent = drecurrent.data(),
+  backward.dbias = dbias.data();
   backward.gates = gates.data(), backward.dy = dy.data(), backward.hs = hs.data(), backward.cs = cs.data();
   backward.x = x.data(), backward.kernel = kernel.data(), backward.recurrent = recurrent.data();
 

@@ -70,6 +70,16 @@ def test_a_native_layer_computes_its_definition(kind, size, dtype, variant, rng)
             assert_close(one, other, f"gradient {position}")
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_states_are_states_of_zeros_to_the_bit(kind, size, rng):
+    arrays, mask = draw(kind, size, "float32", rng, mask=True)
+    zeros = [np.zeros_like(array) for array in arrays[4:]]
+    without = run(native, kind, [*arrays[:4], *[None] * len(zeros)], mask)
+    for one, other in zip(without, run(native, kind, [*arrays[:4], *zeros], mask), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("activation", FUSED)
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_fused_activation_is_its_definition(kind, activation, rng):

@@ -122,6 +122,20 @@ def test_a_plan_gives_the_bits_of_the_layers(line, data):
     assert_same(everything(planned, x, y), everything(general, x, y))
 
 
+@pytest.mark.parametrize("batch", [1, 17, 50, 300], ids=["row", "halves", "pieces", "step by step"])
+@pytest.mark.parametrize("layer", ["SimpleRNN", "LSTM", "GRU"])
+def test_a_plan_that_starts_at_rest_gives_the_bits_of_zero_states(layer, batch, rng):
+    # The general way takes the products with states of zeros and the gradient of those states, a plan neither.
+    def line(dense):
+        first = getattr(layers, layer)(16, return_sequences=True)
+        return [first, getattr(layers, layer)(40), dense(2)]
+
+    x, y = rng.standard_normal((batch, 6, 2)).astype("float32"), rng.standard_normal((batch, 2)).astype("float32")
+    planned, general = make_model(line), make_model(line, OwnDense)
+    fit = {"batch_size": batch, "epochs": 4}
+    assert_same(everything(planned, x, y, **fit), everything(general, x, y, **fit))
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("loss", ["mae", "huber", "log_cosh"])
 def test_every_loss_and_optimizer_goes_with_a_plan(loss, optimizer, data):
