@@ -354,18 +354,12 @@ struct GradientProduct {
         for (int i = 0; i < parts; row += part[i++].count) {
           const GradientPart<T>& p = part[i];
           const int64_t zeros = first_step == 0 && p.at_rest ? 1 : 0;  // steps
+          const T* b_of_steps = b + zeros * rows_of_step * L;
           for (int64_t j = 0; j < whole_rows(p); j += kGemmRows) {
-            const T* a =
-                p.source + (first_step + zeros) * p.step_stride + (half * order.first + k - begin) * p.row_stride + j;
-            tile.stretch[0] = {a,
-                               1,
-                               p.row_stride,
-                               b + zeros * rows_of_step * L,
-                               L,
-                               depth * L,
-                               rows_of_step,
-                               steps - zeros,
-                               p.step_stride};
+            const int64_t from = (first_step + zeros) * p.step_stride + (half * order.first + k - begin) * p.row_stride;
+            tile.stretch[0] = {
+                p.source + from + j, 1, p.row_stride, b_of_steps, L, depth * L, rows_of_step, steps - zeros,
+                p.step_stride};
             for (int64_t r = 0; r < kGemmRows; ++r) tile.rows[r] = sums_row(half, row + j + r);
             run_tile(tile, kGemmRows, columns);
           }
