@@ -182,7 +182,7 @@ class Pool {
     const auto end = std::chrono::steady_clock::now() + kSpin;
     while (!ready()) {
       for (int i = 0; i < 256 && !ready(); ++i) pause_briefly();
-      std::this_thread::yield();
+      std::this_thread::yield();  // the system may have woken it on the caller's processor
       if (std::chrono::steady_clock::now() < end) continue;
       std::unique_lock<std::mutex> lock(sleep_);
       sleeping_.fetch_add(1, std::memory_order_seq_cst);

@@ -83,12 +83,13 @@ struct Split {
 constexpr int64_t kFlopsOfGate = 50;   // how many flops of a product take as long as an activation, or as its gradient
 constexpr int64_t kCache = 768 << 10;  // bytes that stay in most L2 caches beside the rest
 
-// `flops` of one row at one step.
-RECURRA_INLINE Split split_sequence(int64_t N, int64_t steps, int64_t blocks, double flops, int64_t weight_bytes) {
+// `flops` of one row at one step, and `flops_besides` outside of the steps.
+RECURRA_INLINE Split split_sequence(int64_t N, int64_t steps, int64_t blocks, double flops, double flops_besides,
+                                    int64_t weight_bytes) {
   constexpr double kFlopsPerMeeting = 1e5;  // a barrier costs as much as 2e4 to 5e4 of them
   constexpr int64_t kUsesOfWeight = 64;     // below, another core fetches its share no faster than this one computes it
-  const double flops_per_step = static_cast<double>(N) * flops;
-  int count = team_size(flops_per_step * static_cast<double>(steps));
+  const double rows = static_cast<double>(N), flops_per_step = rows * flops;
+  int count = team_size(rows * static_cast<double>(steps) * (flops + flops_besides));
   const bool enough_rows = N >= 4 * count, in_cache = weight_bytes <= cache_bytes() / 4 * 3;
   const bool by_units = blocks >= 2 * count && (!enough_rows || !in_cache);
   if (by_units && flops_per_step < kFlopsPerMeeting * count) count = 1;
@@ -327,7 +328,7 @@ void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool re
   const int64_t blocks = ceil_div(s.H, Vec<T>::lanes);
   const int64_t weights = (s.D + s.H) * s.H * Cell::kGates;
   const double flops = static_cast<double>(2 * weights + kFlopsOfGate * s.H * Cell::kGates);
-  const Split split = split_sequence(s.N, s.T_, blocks, flops, weights * sizeof(T));
+  const Split split = split_sequence(s.N, s.T_, blocks, flops, 0, weights * sizeof(T));
   ForwardBuffers<T> buffers;
   Arena arena;
   const auto take = [&] {
@@ -511,8 +512,9 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   constexpr int L = Vec<T>::lanes;
   const int64_t blocks = ceil_div(s.H, L);
   const int64_t weights = s.H * s.H * Cell::kGates;
-  const double flops = static_cast<double>(4 * weights + kFlopsOfGate * s.H * Cell::kGates);
-  const Split split = split_sequence(s.N, s.T_, blocks, flops, weights * sizeof(T));
+  const double product = static_cast<double>(2 * weights);
+  const double flops = product + static_cast<double>(kFlopsOfGate * s.H * Cell::kGates);
+  const Split split = split_sequence(s.N, s.T_, blocks, flops, product, weights * sizeof(T));
   const RowOrder order = row_order(s, Cell::kGates);
   // One row more than needed: blocks whole powers of two apart would drive each other out of the cache.
   const int64_t depth = order.rows() + 1;
