@@ -23,10 +23,14 @@ bool always() { return true; }
 #if defined(__x86_64__)
 // These also ask the system whether it saves the registers.
 bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#if defined(RECURRA_AVX512_IN_PAIRS)
+bool has_avx512() { return has_avx2(); }
+#else
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vl");
 }
+#endif
 #elif defined(_M_X64)
 bool has_bits(int leaf, int index, unsigned bits) {
   int registers[4];

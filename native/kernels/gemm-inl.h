@@ -379,7 +379,6 @@ struct GradientProduct {
 
   // Adds the sums of the second half; this part's share.
   void join(const Part& part) const {
-    if (order.halves() == 1) return;
     const Range own = part_of(rows(), part);
     for (int64_t row = own.begin; row < own.end; ++row) {
       T* out = sums_row(0, row);

@@ -590,7 +590,7 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
       run_parts(split.count, [&](const Part& part) { run_products(part, begin, end); });
     });
   }
-  if (s.T_ == 0) return;
+  if (order.halves() == 1 || s.T_ == 0) return;
   run_parts(split.count, [&](const Part& part) {
     for (int i = 0; i < product_count; ++i) products[i].join(part);
   });

@@ -53,7 +53,9 @@ struct Vec;
 
 }  // namespace recurra::RECURRA_NAMESPACE
 
-#if defined(RECURRA_SIMD_AVX512)
+#if defined(RECURRA_SIMD_AVX512) && defined(RECURRA_AVX512_IN_PAIRS)
+#include "../tests/simd_in_pairs.h"
+#elif defined(RECURRA_SIMD_AVX512)
 #include "simd_avx512.h"
 #elif defined(RECURRA_SIMD_AVX2)
 #include "simd_avx2.h"

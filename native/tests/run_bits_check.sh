@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compares the bits of the golden runs and of every kernel with tests/golden/bits.txt: on each target of this CPU, for 1,
-# 2, 3, 5 and 8 threads; and NEON under qemu-user, where aarch64-linux-gnu-g++ and qemu-aarch64 are installed. Fails at
-# the first difference. With --write it writes the file anew first, from the preferred target and one thread.
+# 2, 3, 5 and 8 threads; what the kernels do on AVX-512 also without it, its vectors made of two of AVX2; and NEON under
+# qemu-user, where aarch64-linux-gnu-g++ and qemu-aarch64 are installed. Fails at the first difference. With --write it writes the file anew first, from the preferred target and one thread.
 #   run_bits_check.sh BUILD_FOLDER [--write]     (`make bits` and `make bits-golden` call it; needs cmake and ninja)
 set -euo pipefail
 source_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -42,6 +42,14 @@ for target in avx512 avx2 neon generic; do
     done
   fi
 done
+
+if ! RECURRA_TARGET=avx512 "$check" --target 2>/dev/null && RECURRA_TARGET=avx2 "$check" --target 2>/dev/null; then
+  build "$build_folder/in_pairs" -DRECURRA_AVX512_IN_PAIRS=ON
+  for threads in 1 3; do
+    compare "avx512 in pairs of AVX2 vectors, $threads threads" \
+      env RECURRA_TARGET=avx512 RECURRA_NUM_THREADS=$threads "$build_folder/in_pairs/bits_check"
+  done
+fi
 
 if [[ $(uname -m) == aarch64 ]]; then
   : # NEON was checked above
