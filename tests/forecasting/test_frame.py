@@ -8,7 +8,8 @@ import pytest
 
 import recurra
 from recurra.errors import DataError
-from recurra.forecasting.frame import filled, read_panel, to_frame
+from recurra.forecasting.frame import read_panel, to_frame
+from recurra.forecasting.panel import Panel, filled
 
 MONTHS = [f"2020-{m:02d}" for m in range(1, 13)]
 
@@ -160,3 +161,127 @@ def test_a_named_column_has_to_be_there(tmp_path):
 
 def test_columns_become_a_polars_frame_without_a_model():
     assert to_frame({"a": [1, 2]}).equals(pl.DataFrame({"a": [1, 2]}))
+
+
+def days(count, start="2024-01-01"):
+    return list(pd.date_range(start, periods=count).strftime("%Y-%m-%d"))
+
+
+def test_several_rows_in_one_step_are_refused_whatever_the_order_of_the_series():
+    office = pd.DataFrame({"unique_id": "office", "ds": pd.bdate_range("2024-01-01", periods=50), "y": 1.0})
+    shop = pd.DataFrame({"unique_id": "shop", "ds": pd.date_range("2024-01-01", periods=51), "y": np.arange(51.0)})
+    for frames in ([office, shop], [shop, office]):
+        with pytest.raises(DataError, match="series 'office' expected daily rows without gaps"):
+            read_panel(pd.concat(frames))
+        panel = read_panel(pd.concat(frames), fill="ffill")
+        np.testing.assert_array_equal(panel.series(panel.ids.index("shop")), np.arange(51))
+    with pytest.raises(DataError, match=r"one for each step, got 2024-01-01 and 2024-01-02 \(row 1\) in one step"):
+        read_panel(shop.drop(columns="unique_id"), freq="MS")
+    with pytest.raises(DataError, match=r"business-daily times, got 2024-01-06 \(row 5\)"):
+        read_panel(shop.drop(columns="unique_id"), freq="B")
+
+
+def test_what_was_filled_is_remembered_and_filled_anew_before_a_cutoff():
+    values = [0.0, 1, 2, None, None, 5, None, 7, 8]
+    panel = read_panel(pd.DataFrame({"ds": days(9), "y": values}), fill="interpolate")
+    np.testing.assert_array_equal(panel.values, np.arange(9))
+    np.testing.assert_array_equal(panel.observed, [value is not None for value in values])
+    assert panel.remarks == ("3 of 9 values were missing: filled by interpolate",)
+    np.testing.assert_array_equal(panel.head(np.array([5])).values, [0, 1, 2, 2, 2])
+    np.testing.assert_array_equal(panel.head(np.array([7])).values, [0, 1, 2, 3, 4, 5, 5])
+    assert read_panel(pd.DataFrame({"ds": days(9), "y": np.arange(9.0)}), fill="zero").observed is None
+
+
+@pytest.mark.parametrize(
+    "freq, times, message", [("MS", range(9), "dates or times, got counters"), ("step", days(9), "counters, got times")]
+)
+def test_a_frequency_that_the_times_cannot_have_is_refused(freq, times, message):
+    with pytest.raises(DataError, match=message):
+        read_panel(pd.DataFrame({"ds": times, "y": np.arange(9.0)}), freq=freq)
+
+
+def test_ids_that_are_the_same_when_joined_are_refused(tmp_path):
+    rows = [(r, s, d, 1) for r, s in (("a/b", "c"), ("a", "b/c")) for d in days(3)]
+    with pytest.raises(
+        DataError, match="columns 'r', 's' expected ids that differ when they are joined by /, got 'a/b/c'"
+    ):
+        read_panel(write(tmp_path, csv(rows, "r,s,date,value")), id_col="r,s")
+
+
+@pytest.mark.parametrize(
+    "header, time",
+    [("order_date,value", "order_date"), ("거래일,매출", "거래일"), ("n,when", "when"), ("year,month,date,y", "date")],
+)
+def test_the_column_of_dates_is_found_by_its_content(tmp_path, header, time):
+    columns = {"n": range(9), "year": [2024] * 9, "month": [1] * 9, "value": range(9), "매출": range(9), "y": range(9)}
+    rows = zip(*(columns.get(name, days(9)) for name in header.split(",")), strict=True)
+    assert read_panel(write(tmp_path, csv(rows, header))).time_col == time
+
+
+def test_empty_rows_are_left_out_and_rows_keep_their_numbers(tmp_path):
+    lines = csv(zip(days(9), range(9), strict=True)).splitlines()
+    text = "\n".join([*lines[:4], "", *lines[4:], ",", ""]) + "\n"
+    np.testing.assert_array_equal(read_panel(write(tmp_path, text)).values, np.arange(9))
+    with pytest.raises(DataError, match="'x' in row 9"):
+        read_panel(write(tmp_path, text.replace("2024-01-07,6", "2024-01-07,x")))
+    assert read_panel(write(tmp_path, "v\n1\n2\n3\n\n")).lengths[0] == 3
+    with pytest.raises(DataError, match="a number in every row, got none in row 3"):
+        read_panel(write(tmp_path, "v\n1\n\n3\n"))
+
+
+@pytest.mark.parametrize("text", ["1\n2\n3\n", "2024-01-01,3\n2024-01-02,4\n"])
+def test_a_file_without_names_is_refused(tmp_path, text):
+    with pytest.raises(DataError, match=r"names of columns in the first line, got '.*': add a line such as date,value"):
+        read_panel(write(tmp_path, text))
+
+
+def test_separators_inside_quotes_do_not_count(tmp_path):
+    panel = read_panel(write(tmp_path, csv(zip(days(9), range(9), strict=True), 'date;"value (a, b, c)"', ";")))
+    assert panel.target_col == "value (a, b, c)"
+
+
+def test_a_comma_in_a_file_of_semicolons_is_decimal_and_said_so(tmp_path):
+    panel = read_panel(write(tmp_path, csv([(d, "10,000") for d in days(3)], "date;value", ";")))
+    np.testing.assert_array_equal(panel.values, 10)
+    assert panel.remarks == ("value: '10,000' was read as 10.0, as ; separates the fields",)
+
+
+def test_labels_of_pandas_rows_are_columns_where_they_say_something():
+    by_day = pd.DataFrame({"y": np.arange(9.0)}, index=pd.date_range("2024-01-01", periods=9, name="day"))
+    assert (read_panel(by_day).time_col, read_panel(by_day).freq.name) == ("day", "D")
+    both = pd.MultiIndex.from_product([[3, 4], by_day.index], names=["unique_id", "ds"])
+    panel = read_panel(pd.DataFrame({"y": np.arange(18.0)}, index=both))
+    assert (panel.ids, panel.id_values) == (("3", "4"), (3, 4))
+    numbered = pd.DataFrame({0: days(9), 1: pd.array([*range(8), None], dtype="Int64")})
+    assert read_panel(numbered.iloc[:-1]).target_col == "1"
+    assert read_panel(numbered, fill="zero").values[-1] == 0
+
+
+def test_rows_are_counted_within_each_series():
+    panel = read_panel(pd.DataFrame({"unique_id": ["a", "b", "a", "b"], "y": [1.0, 2, 3, 4]}))
+    np.testing.assert_array_equal(panel.times, [0, 1, 0, 1])
+
+
+def test_a_column_of_numbers_that_tells_the_series_apart_is_named():
+    frame = pd.DataFrame({"store": [1] * 9 + [2] * 9, "ds": days(9) * 2, "y": np.arange(18.0)})
+    with pytest.raises(DataError, match=r"twice .*: if the file holds several series, name them: --id store"):
+        read_panel(frame)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("freq, count", [("D", 40), ("h", 720)])
+def test_time_zones_come_back(make, freq, count):
+    times = pd.date_range("2024-03-01", periods=count, freq=freq, tz="Europe/Berlin")
+    result = recurra.forecast(
+        make({"ds": times, "y": np.arange(float(count))}), 3 if freq == "D" else 30, model="naive"
+    )
+    back = pd.Series(list(result.frame["ds"]))
+    expected = pd.date_range(times[-1], periods=len(back) + 1, freq=freq)[1:]
+    assert [time.isoformat() for time in back] == [time.isoformat() for time in expected]
+
+
+def test_a_panel_of_arrays_wants_finite_numbers():
+    with pytest.raises(ValueError, match=r"series 1 expected an array .* got NaN or infinity in it"):
+        Panel.from_arrays([np.arange(9.0), np.array([1.0, np.nan])])
+    with pytest.raises(ValueError, match=r"series 0 expected an array .* got shape \(3, 2\)"):
+        Panel.from_arrays([np.zeros((3, 2))])

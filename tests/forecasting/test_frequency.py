@@ -48,7 +48,8 @@ def test_ends_of_months_stay_ends_of_months():
 
 
 @pytest.mark.parametrize(
-    "text, season", [("MS", 12), ("QS", 4), ("D", 7), ("h", 24), ("15min", 4), ("2h", 12), ("W", 52), ("YS", 1)]
+    "text, season",
+    [("MS", 12), ("QS", 4), ("D", 7), ("h", 24), ("15min", 96), ("min", 60), ("2h", 12), ("W", 52), ("YS", 1)],
 )
 def test_the_season_is_that_of_the_step(text, season):
     assert parse_frequency(text).season_length == season
@@ -64,3 +65,21 @@ def test_an_unknown_name_is_refused():
     with pytest.raises(ValueError, match="freq expected one of"):
         parse_frequency("fortnight")
     assert set(SEASONS) > {"MS", "D"}
+
+
+def test_business_days_keep_their_time_of_day():
+    times = np.array([f"2024-01-0{day}T16:00:00" for day in (2, 3, 4, 5, 8, 9)], "datetime64[s]")
+    frequency = infer_frequency(times, "x")
+    assert frequency.name == "B"
+    assert frequency.future(times[3], 1).astype(str).tolist() == ["2024-01-08T16:00:00"]
+
+
+def test_a_weekend_is_not_on_the_axis_of_business_days():
+    times = np.array(["2024-01-05", "2024-01-06", "2024-01-08"], "datetime64[s]")
+    np.testing.assert_array_equal(parse_frequency("B").positions(times) % 1, [0, 0.5, 0])
+
+
+@pytest.mark.parametrize("name", ["0D", 5, ""])
+def test_no_step_is_no_frequency(name):
+    with pytest.raises(ValueError, match="freq expected one of"):
+        parse_frequency(name)

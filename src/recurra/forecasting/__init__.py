@@ -115,7 +115,7 @@ def forecast(
     final.learn_from(panel, progress)
     columns = final.columns(final.predict_arrays())
     return Forecast(
-        frame=to_frame(columns, panel.like),
+        frame=to_frame(columns, panel),
         columns=columns,
         backtest=backtest,
         model=chosen,

@@ -222,7 +222,7 @@ class Forecaster:
         """
         arrays = self.predict_arrays()
         assert self._panel is not None
-        return to_frame(self.columns(arrays), self._panel.like)
+        return to_frame(self.columns(arrays), self._panel)
 
     def columns(self, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         """Returns arrays of `predict_arrays` as columns of a long table."""
@@ -232,7 +232,7 @@ class Forecaster:
         times = panel.future_times(horizon)
         columns: dict[str, Any] = {}
         if panel.id_col is not None:
-            columns[panel.id_col] = [name for name in panel.ids for _ in range(horizon)]
+            columns[panel.id_col] = [name for name in panel.id_values or panel.ids for _ in range(horizon)]
         written = _frame_times(times) if panel.like is not None else panel.write_times(times)
         columns[panel.time_col] = written
         return columns | {name: values.ravel() for name, values in arrays.items()}

@@ -5,23 +5,25 @@ from __future__ import annotations
 import io
 import os
 import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from recurra._checks import expected, one_of
 from recurra.errors import DataError, extra_needed
-from recurra.forecasting.frequency import Frequency, infer_frequency, parse_frequency
-from recurra.forecasting.panel import Panel
+from recurra.forecasting.fields import AmbiguousTimes, Times, decimal_sign, is_missing, number, parse_times
+from recurra.forecasting.frequency import Frequency, parse_frequency, shared_frequency
+from recurra.forecasting.panel import FILLS, Panel, filled
 
-FILLS = ("interpolate", "ffill", "zero", "mean")
 TIME_NAMES = (
     "ds", "date", "datetime", "date_time", "time", "timestamp", "month", "week", "day", "year", "quarter", "period",
-    "날짜", "일자", "일시", "시간", "월", "연월", "년월", "년도", "연도",
+    "날짜", "일자", "일시", "시간", "시각", "시점", "기간", "기준일", "거래일",
+    "월", "주", "분기", "연월", "년월", "년도", "연도",
 )  # fmt: skip
 TARGET_NAMES = ("y", "target", "value", "values", "값", "목표")
-MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "?"}
 LARGEST_BYTES = 2**30
 
 
@@ -56,167 +58,19 @@ def read_panel(
     if isinstance(source, Panel):
         return source
     is_file = isinstance(source, (str, os.PathLike))
-    columns = _read_file(Path(source)) if is_file else _read_frame(source)
-    name = Path(source).name if is_file else "the frame"
-    table = _Table(columns, name, first_row=2 if is_file else 0)
-    ids, id_name = table.find_ids(id_col)
-    time_name = table.find_time(time_col, id_name)
-    target_name = table.find_target(target_col, time_name, id_name)
-    times, unit = table.times(time_name)
-    values = table.numbers(target_name)
-    return _assemble(table, ids, id_name, times, unit, time_name, values, target_name, freq, fill, source, is_file)
-
-
-def _assemble(
-    table: _Table,
-    ids: list[str],
-    id_name: str | None,
-    times: np.ndarray,
-    unit: str,
-    time_name: str | None,
-    values: np.ndarray,
-    target_name: str,
-    freq: str | None,
-    fill: str | None,
-    source: Any,
-    is_file: bool,
-) -> Panel:
-    names = list(dict.fromkeys(ids))
-    codes = np.array([names.index(one) for one in ids]) if len(names) < 50 else _codes(ids, names)
-    remarks = list(table.remarks)
-    parts_values, parts_times = [], []
-    shared: Frequency | None = parse_frequency(freq) if freq else None
-    for code, name in enumerate(names):
-        rows = np.flatnonzero(codes == code)
-        own = times[rows]
-        order = np.argsort(own, kind="stable")
-        if np.any(order != np.arange(len(rows))):
-            remarks.append(f"series {name!r} was not in order of time: sorted")
-        rows, own = rows[order], own[order]
-        _refuse_duplicates(table, name, own, rows, time_name, id_name, ids)
-        if len(own) < 2:
-            raise DataError(expected(f"series {name!r}", "at least 2 values", len(own)))
-        shared = shared or infer_frequency(own, name)
-        own, series = _regular(table, name, own, values[rows], rows, shared, fill, target_name, unit)
-        parts_times.append(own)
-        parts_values.append(series)
-    lengths = [len(part) for part in parts_values]
-    return Panel(
-        values=np.concatenate(parts_values),
-        indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        ids=tuple(names),
-        times=np.concatenate(parts_times),
-        freq=shared or Frequency("step"),
-        id_col=id_name,
-        time_col=time_name or "ds",
-        target_col=target_name,
-        like=None if is_file else source,
-        time_unit=unit,
-        remarks=tuple(remarks),
-    )
-
-
-def _codes(ids: list[str], names: list[str]) -> np.ndarray:
-    places = {name: i for i, name in enumerate(names)}
-    return np.array([places[one] for one in ids])
-
-
-def _refuse_duplicates(
-    table: _Table,
-    name: str,
-    times: np.ndarray,
-    rows: np.ndarray,
-    time_name: str | None,
-    id_name: str | None,
-    ids: list[str],
-) -> None:
-    same = np.flatnonzero(times[1:] == times[:-1])
-    if not len(same):
-        return
-    at = int(same[0])
-    places = f"rows {table.row(rows[at])} and {table.row(rows[at + 1])}"
-    texts = [column for column in table.text_columns() if column not in (time_name, id_name)]
-    hint = f"if the file holds several series, name them: --id {','.join(texts)}" if texts else "drop or add up one"
-    which = f"series {name!r}" if id_name else f"column {time_name!r}"
-    raise DataError(expected(which, "each time once", f"{table.text(time_name, rows[at])} twice ({places})", hint))
-
-
-def _regular(
-    table: _Table,
-    name: str,
-    times: np.ndarray,
-    values: np.ndarray,
-    rows: np.ndarray,
-    freq: Frequency,
-    fill: str | None,
-    target_name: str,
-    unit: str,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns times and values with every step there, filled as `fill` says."""
-    infinite = np.flatnonzero(np.isinf(values))
-    if len(infinite):
-        where = f"row {table.row(rows[infinite[0]])} of column {target_name!r}"
-        raise DataError(expected(f"series {name!r}", "finite numbers", f"infinity in {where}"))
-    places = freq.positions(times)
-    if np.any(places != np.round(places)):
-        at = int(np.flatnonzero(places != np.round(places))[0])
-        raise DataError(
-            expected(f"series {name!r}", f"{freq} times", f"{_show(times[at], unit)} (row {table.row(rows[at])})")
-        )
-    places = places.astype(np.int64)
-    jumps = np.flatnonzero(np.diff(places) > 1)
-    missing = np.flatnonzero(np.isnan(values))
-    if fill is None and len(jumps):
-        at = int(jumps[0])
-        more = f" and {len(jumps) - 1} more gaps" if len(jumps) > 1 else ""
-        jump = f"a jump from {_show(times[at], unit)} to {_show(times[at + 1], unit)}{more}"
-        hint = f"choose how to fill it with --fill {'|'.join(FILLS)}"
-        raise DataError(expected(f"series {name!r}", f"{freq} rows without gaps", jump, hint))
-    if fill is None and len(missing):
-        where = f"row {table.row(rows[missing[0]])} of column {target_name!r}"
-        hint = f"choose how to fill it with --fill {'|'.join(FILLS)}"
-        raise DataError(expected(f"series {name!r}", "a number in every row", f"none in {where}", hint))
-    full = np.full(places[-1] + 1, np.nan)
-    full[places] = values
-    if np.isnan(full).all():
-        raise DataError(expected(f"series {name!r}", "numbers", "missing values alone"))
-    all_times = times if len(full) == len(times) else np.concatenate([times[:1], freq.future(times[0], len(full) - 1)])
-    return all_times, filled(full, fill) if fill else full
-
-
-def filled(values: np.ndarray, how: str) -> np.ndarray:
-    """Returns the values with NaN filled; leading ones take the first value, or zero.
-
-    >>> filled(np.array([1.0, np.nan, 3.0]), "interpolate").tolist()
-    [1.0, 2.0, 3.0]
-    """
-    known = np.flatnonzero(~np.isnan(values))
-    result = values.copy()
-    if how == "zero":
-        result[np.isnan(values)] = 0.0
-    elif how == "interpolate":
-        result = np.interp(np.arange(len(values)), known, values[known])
-    else:
-        places = np.searchsorted(known, np.arange(len(values)), side="right") - 1
-        before = np.maximum(places, 0)
-        if how == "ffill":
-            result = values[known[before]]
-        else:
-            means = np.cumsum(values[known]) / np.arange(1, len(known) + 1)
-            result[np.isnan(values)] = means[before][np.isnan(values)]
-    return result
-
-
-def _show(time: Any, unit: str) -> str:
-    if not isinstance(time, np.datetime64):
-        return str(int(time))
-    return str(time.astype(f"datetime64[{unit or 's'}]")).replace("T", " ")
+    table = _read_file(Path(source)) if is_file else _read_frame(source)
+    ids = table.find_ids(id_col)
+    time_name = table.find_time(time_col, ids)
+    target_name = table.find_target(target_col, time_name, ids)
+    times = table.times(time_name, ids)
+    reader = _Reader(table, ids, time_name, target_name, times, table.numbers(target_name))
+    return reader.panel(parse_frequency(freq) if freq is not None else None, fill, None if is_file else source)
 
 
 # Reading ------------------------------------------------------------------------------------------------------------
 
 
-def _read_file(path: Path) -> dict[str, list[Any]]:
+def _read_file(path: Path) -> _Table:
     if path.is_dir():
         raise DataError(expected("forecast", "a file", f"the directory {str(path)!r}"))
     if not path.exists():
@@ -238,13 +92,13 @@ def _read_file(path: Path) -> dict[str, list[Any]]:
         except Exception as error:
             raise DataError(expected(path.name, "a sound Parquet file", _one_line(error))) from error
     else:
-        frame = _read_csv(path.name, data)
+        return _read_csv(path.name, data)
     if frame.height == 0:
-        raise DataError(expected(path.name, "rows of data below the header", "none"))
-    return {name: frame[name].to_list() for name in frame.columns}
+        raise DataError(expected(path.name, "rows of data", "none"))
+    return _Table(path.name, _columns(frame), first_row=2, zones=_zones(frame))
 
 
-def _read_csv(name: str, data: bytes) -> Any:
+def _read_csv(name: str, data: bytes) -> _Table:
     import polars
 
     try:
@@ -254,16 +108,32 @@ def _read_csv(name: str, data: bytes) -> Any:
         raise DataError(expected(name, "text in UTF-8", f"other bytes at {error.start}", hint)) from error
     if "\x00" in text:
         raise DataError(expected(name, "text", "a binary file", "give a CSV or Parquet file"))
-    header = text.lstrip().splitlines()[0]
+    header = re.sub(r'"[^"]*"', "", text.lstrip().splitlines()[0])
     separator = max(",;\t|", key=header.count)
     try:
-        return polars.read_csv(
+        frame = polars.read_csv(
             text.encode(), separator=separator, infer_schema=False, truncate_ragged_lines=False, quote_char='"'
         )
     except Exception as error:
         raise DataError(
             expected(name, "a table with the same number of fields in each row", _one_line(error))
         ) from error
+    if frame.height == 0:
+        raise DataError(expected(name, "rows of data below the header", "none"))
+    if all(number(column, ".") is not None or parse_times([column]) for column in frame.columns):
+        got = ", ".join(map(repr, frame.columns[:3]))
+        raise DataError(expected(name, "names of columns in the first line", got, "add a line such as date,value"))
+    return _Table(name, _columns(frame), first_row=2, decimal="," if separator == ";" else ".").without_empty_rows()
+
+
+def _columns(frame: Any) -> dict[str, list[Any]]:
+    return {str(name): column.to_list() for name, column in zip(frame.columns, frame.iter_columns(), strict=True)}
+
+
+def _zones(frame: Any) -> dict[str, str]:
+    """Returns the time zones of the columns that have one."""
+    zones = {str(name): getattr(dtype, "time_zone", None) for name, dtype in frame.schema.items()}
+    return {name: zone for name, zone in zones.items() if zone}
 
 
 def _is_korean(data: bytes) -> bool:
@@ -278,31 +148,85 @@ def _one_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
 
 
-def _read_frame(source: Any) -> dict[str, list[Any]]:
+def _read_frame(source: Any) -> _Table:
     with extra_needed("reading data needs", "narwhals", "forecast"):
         import narwhals
     try:
         frame = narwhals.from_native(source, eager_only=True)
+        index = narwhals.maybe_get_index(frame)
+        if index is not None and (any(name is not None for name in index.names) or index.dtype.kind not in "iu"):
+            frame = narwhals.from_native(source.reset_index(), eager_only=True)  # pandas, with times or ids as labels
     except TypeError as error:
         what = "a path, or a pandas, Polars or Arrow frame"
         raise TypeError(expected("read_panel", what, type(source).__name__)) from error
     if len(frame) == 0:
         raise DataError(expected("the frame", "rows", "none"))
-    return {name: frame[name].to_list() for name in frame.columns}
+    return _Table("the frame", _columns(frame), first_row=0, zones=_zones(frame))
 
 
+@dataclass(frozen=True)
+class _Ids:
+    """Which series each row belongs to.
+
+    Attributes:
+        codes: int64 (rows,), the place of its name in `names`.
+        names: Of the series, in the order of the data.
+        columns: Names of the columns that they come from; none where all rows are one series.
+        values: Where they come from one column: what it holds for each series.
+    """
+
+    codes: np.ndarray
+    names: list[str]
+    columns: list[str]
+    values: list[Any]
+
+    @property
+    def of_first(self) -> np.ndarray:
+        """The rows of the first series."""
+        return self.codes == 0
+
+
+@dataclass
 class _Table:
-    """Columns as read, and what they mean."""
+    """Columns as read, and what they mean.
 
-    def __init__(self, columns: dict[str, list[Any]], name: str, first_row: int):
-        self.columns = {str(column): values for column, values in columns.items()}
-        self.name = name
-        self.first_row = first_row
-        self.remarks: list[str] = []
+    Attributes:
+        name: Of the file, for errors.
+        columns: Fields by column.
+        first_row: Number of the first row: its line in a file, its position in a frame.
+        decimal: The decimal sign where numbers do not tell.
+        zones: Time zones of columns.
+        remarks: What was noticed.
+        kept: int64 (rows,), which of the rows read these are; all if None.
+    """
+
+    name: str
+    columns: dict[str, list[Any]]
+    first_row: int
+    decimal: str = "."
+    zones: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    kept: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
 
     def row(self, index: Any) -> int:
         """Returns the row's number: its line in a file, its position in a frame."""
-        return int(index) + self.first_row
+        return int(index if self.kept is None else self.kept[int(index)]) + self.first_row
+
+    def without_empty_rows(self) -> _Table:
+        """Returns the table without rows that hold nothing; of one column only those at the end, others are gaps."""
+        empty = np.array([all(map(is_missing, row)) for row in zip(*self.columns.values(), strict=True)])
+        if len(self.columns) == 1:
+            empty[: len(empty) - int(np.argmin(empty[::-1]))] = False
+        kept = np.flatnonzero(~empty)
+        if len(kept) == len(empty):
+            return self
+        if not len(kept):
+            raise DataError(expected(self.name, "rows of data below the header", "empty ones"))
+        columns = {name: [values[i] for i in kept] for name, values in self.columns.items()}
+        return replace(self, columns=columns, kept=kept)
 
     def text(self, column: str | None, index: Any) -> str:
         return str(self.columns[column][int(index)]) if column else str(index)
@@ -315,45 +239,47 @@ class _Table:
             raise DataError(expected(self.name, f"the {what} column {column!r}", ", ".join(map(repr, self.columns))))
         return column
 
-    def find_ids(self, id_col: str | None) -> tuple[list[str], str | None]:
-        """Returns the name of each row's series, and of the column."""
-        rows = len(next(iter(self.columns.values())))
+    def find_ids(self, id_col: str | None) -> _Ids:
+        """Returns which series each row belongs to."""
         if id_col is None and "unique_id" not in self.columns:
-            return [self.name] * rows, None
+            return _Ids(np.zeros(len(self), np.int64), [self.name], [], [])
         names = [self._need(part.strip(), "id") for part in (id_col or "unique_id").split(",")]
         parts = [self.columns[name] for name in names]
         for name, part in zip(names, parts, strict=True):
-            if None in part:
-                raise DataError(
-                    expected(f"column {name!r}", "a name in every row", f"none in row {self.row(part.index(None))}")
-                )
-        return ["/".join(map(str, key)) for key in zip(*parts, strict=True)], ",".join(names)
+            missing = next((i for i, value in enumerate(part) if is_missing(value)), None)
+            if missing is not None:
+                raise DataError(expected(f"column {name!r}", "a name in every row", f"none in row {self.row(missing)}"))
+        places: dict[tuple[Any, ...], int] = {}
+        codes = np.array([places.setdefault(key, len(places)) for key in zip(*parts, strict=True)], np.int64)
+        joined = ["/".join(map(str, key)) for key in places]
+        if len(set(joined)) < len(joined):
+            same = next(name for name in joined if joined.count(name) > 1)
+            what = "ids that differ when they are joined by /"
+            raise DataError(expected(f"columns {', '.join(map(repr, names))}", what, f"{same!r} of two series"))
+        values = [key[0] for key in places] if len(names) == 1 else []
+        return _Ids(codes, joined, names, values if any(not isinstance(value, str) for value in values) else [])
 
-    def find_time(self, time_col: str | None, id_name: str | None) -> str | None:
+    def find_time(self, time_col: str | None, ids: _Ids) -> str | None:
         """Returns the column of the times; None where rows are counted."""
         if time_col is not None:
             return self._need(time_col, "time")
-        own = [name for name in self.columns if name not in (id_name or "").split(",")]
+        own = [name for name in self.columns if name not in ids.columns]
         named = [name for name in own if name.strip().lower() in TIME_NAMES]
-        for name in named:
-            if self._is_time(name) or self._is_numeric(name):
-                return name
-        for name in own:
-            if self._is_time(name):
-                return name
-        if named:
-            return named[0]
+        dates = [name for name in named if self._holds_dates(name, ids)] + [name for name in own if self._is_time(name)]
+        counters = [name for name in named if self._is_numeric(name)]
+        if dates or counters or named:
+            return (dates or counters or named)[0]
         if all(self._is_numeric(name) for name in own):
             self.remarks.append("no column of times: rows are counted")
             return None
         hint = "name it with --time"
         raise DataError(expected(self.name, "a column of dates or times", ", ".join(map(repr, own)), hint))
 
-    def find_target(self, target_col: str | None, time_name: str | None, id_name: str | None) -> str:
+    def find_target(self, target_col: str | None, time_name: str | None, ids: _Ids) -> str:
         """Returns the column of the values."""
         if target_col is not None:
             return self._need(target_col, "target")
-        taken = {time_name, *(id_name or "").split(",")}
+        taken = {time_name, *ids.columns}
         own = [name for name in self.columns if name not in taken]
         for wanted in TARGET_NAMES:
             for name in own:
@@ -369,150 +295,229 @@ class _Table:
         raise DataError(expected(self.name, what, got, "choose the target with --target"))
 
     def _is_numeric(self, column: str) -> bool:
-        values = [value for value in self.columns[column][:200] if not _is_missing(value)]
-        return bool(values) and sum(_number(value) is not None for value in values) > len(values) / 2
+        values = [value for value in self.columns[column][:200] if not is_missing(value)]
+        known = sum(any(number(value, sign) is not None for sign in ".,") for value in values)
+        return known > len(values) / 2
 
     def _is_time(self, column: str) -> bool:
-        values = [value for value in self.columns[column][:50] if not _is_missing(value)]
-        if not values or isinstance(values[0], (int, float)):
+        """Whether it holds texts or objects that are times; not numbers, which could be anything."""
+        values = [value for value in self.columns[column][:50] if not is_missing(value)]
+        if not values or any(isinstance(value, (int, float)) or number(value, ".") is not None for value in values):
             return False
-        return _parse_times(values)[0] is not None and not all(re.fullmatch(r"[\d.+-]*", str(v)) for v in values)
+        try:
+            return parse_times(values) is not None
+        except AmbiguousTimes:
+            return True
+
+    def _holds_dates(self, column: str, ids: _Ids) -> bool:
+        """Whether it holds times of a calendar, which may be written as numbers."""
+        values = self.columns[column][:50]
+        if any(map(is_missing, values)):
+            return self._is_time(column)
+        try:
+            times = parse_times(values, ids.of_first[: len(values)])
+        except AmbiguousTimes:
+            return True
+        return times is not None and times.unit != ""
 
     def numbers(self, column: str) -> np.ndarray:
         """Returns the column as float64, NaN where missing."""
         values = self.columns[column]
+        sign = decimal_sign(values, self.decimal, f"target column {column!r}")
+        if sign == "," and decimal_sign(values) == ".":
+            example = next(value for value in values if isinstance(value, str) and "," in value)
+            self.remarks.append(f"{column}: {example!r} was read as {number(example, sign)}, as ; separates the fields")
         result = np.empty(len(values))
         for index, value in enumerate(values):
-            if _is_missing(value):
-                result[index] = np.nan
-                continue
-            number = _number(value)
-            if number is None:
+            known = np.nan if is_missing(value) else number(value, sign)
+            if known is None:
                 where = f"{str(value)[:40]!r} in row {self.row(index)}"
                 raise DataError(expected(f"target column {column!r}", "numbers", where, "choose another with --target"))
-            result[index] = number
+            result[index] = known
         return result
 
-    def times(self, column: str | None) -> tuple[np.ndarray, str]:
-        """Returns the column as datetime64[s] or int64, and the unit that it is written in."""
+    def times(self, column: str | None, ids: _Ids) -> Times:
+        """Returns the times of the rows; counted within each series if there is no column of them."""
         if column is None:
-            return np.arange(len(next(iter(self.columns.values())))), ""
+            counted = np.empty(len(self), np.int64)
+            for code in range(len(ids.names)):
+                rows = ids.codes == code
+                counted[rows] = np.arange(rows.sum())
+            return Times(counted, "")
         values = self.columns[column]
         for index, value in enumerate(values):
-            if _is_missing(value):
+            if is_missing(value):
                 raise DataError(
                     expected(f"time column {column!r}", "a time in every row", f"none in row {self.row(index)}")
                 )
-        times, unit = _parse_times(values)
-        if times is None:
-            bad = next((i for i, value in enumerate(values) if _parse_times([value])[0] is None), 0)
-            hint = "write times like 2024-01-31 or 2024-01-31 13:00"
-            raise DataError(
-                expected(
-                    f"time column {column!r}",
-                    "dates or times",
-                    f"{str(values[bad])[:40]!r} in row {self.row(bad)}",
-                    hint,
-                )
-            )
-        return times, unit
-
-
-def _is_missing(value: Any) -> bool:
-    if value is None:
-        return True
-    if isinstance(value, str):
-        return value.strip().lower() in MISSING
-    return isinstance(value, float) and np.isnan(value)
-
-
-def _number(value: Any) -> float | None:
-    """Returns the number that a field holds: 1234.5, 1,234.5 or, with a decimal comma, 1234,5."""
-    if not isinstance(value, str):
         try:
-            return float(value)
-        except (TypeError, ValueError):
-            return None
-    text = value.strip().replace("\u00a0", "")
-    if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", text):
-        text = text.replace(",", "")
-    elif re.fullmatch(r"[+-]?\d+,\d+", text):
-        text = text.replace(",", ".")
-    elif re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+", text):
-        text = text.replace(".", "").replace(",", ".")
+            times = parse_times(values, ids.of_first, clocks_change=column in self.zones)
+        except AmbiguousTimes as error:
+            raise AmbiguousTimes(f"column {column!r}: {error}") from None
+        if times is None:
+            bad = next((i for i, value in enumerate(values) if not _is_one_time(value)), 0)
+            got = f"{str(values[bad])[:40]!r} in row {self.row(bad)}"
+            hint = "write times like 2024-01-31 or 2024-01-31 13:00, in whole seconds"
+            raise DataError(expected(f"time column {column!r}", "dates or times", got, hint))
+        if times.remark:
+            self.remarks.append(f"{column}: {times.remark}")
+        return times
+
+
+def _is_one_time(value: Any) -> bool:
     try:
-        return float(text) if "_" not in text else None
-    except ValueError:
-        return None
+        return parse_times([value]) is not None
+    except AmbiguousTimes:
+        return True
 
 
-def _parse_times(values: list[Any]) -> tuple[np.ndarray | None, str]:
-    """Returns times and their unit, or None where they are none."""
-    first = values[0]
-    if hasattr(first, "isoformat"):
-        texts = [value.isoformat() for value in values]
-    elif isinstance(first, np.datetime64):
-        texts = [str(value) for value in values]
-    else:
-        texts = [str(value).strip() for value in values]
-    if all(re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", text) for text in texts):
-        texts = [f"{text[:4]}-{text[4:6]}-{text[6:]}" for text in texts]
-    elif all(re.fullmatch(r"[+-]?\d+(\.0+)?", text) for text in texts):
-        counters = np.array([int(float(text)) for text in texts], np.int64)
-        years = len(counters) > 1 and counters.min() > 1500 and counters.max() < 2200 and np.diff(counters).min() >= 1
-        return (counters - 1970).astype("datetime64[Y]").astype(
-            "datetime64[s]"
-        ) if years else counters, "Y" if years else ""
-    texts = [_iso(text) for text in texts]
-    lengths = {len(text) for text in texts}
-    try:
-        times = np.array(texts, "datetime64[s]")
-    except ValueError:
-        return None, ""
-    if np.isnat(times).any():
-        return None, ""
-    unit = "M" if max(lengths) <= 7 else "D" if bool((times == times.astype("datetime64[D]")).all()) else "s"
-    return times, unit
+# Series by series ---------------------------------------------------------------------------------------------------
 
 
-def _iso(text: str) -> str:
-    """Returns a time in ISO's order; text that is none comes back as it is."""
-    text = re.sub(r"(\.\d+)?(Z|[+-]00:?00)?$", "", text) if ":" in text else text
-    korean = re.fullmatch(r"(\d{4})년\s*(\d{1,2})월(?:\s*(\d{1,2})일)?", text)
-    quarter = re.fullmatch(r"(\d{4})[-\s]?Q([1-4])", text)
-    ordered = re.fullmatch(r"(\d{4})[/.](\d{1,2})(?:[/.](\d{1,2}))?\.?(?:[ T](.*))?", text)
-    us = re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})(?:[ T](.*))?", text)
-    german = re.fullmatch(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T](.*))?", text)
-    if quarter:
-        return f"{quarter[1]}-{3 * int(quarter[2]) - 2:02d}"
-    if korean:
-        day = f"-{int(korean[3]):02d}" if korean[3] else ""
-        return f"{korean[1]}-{int(korean[2]):02d}{day}"
-    if ordered:
-        day = f"-{int(ordered[3]):02d}" if ordered[3] else ""
-        return f"{ordered[1]}-{int(ordered[2]):02d}{day}" + (f"T{ordered[4]}" if ordered[4] else "")
-    if us:
-        return f"{us[3]}-{int(us[1]):02d}-{int(us[2]):02d}" + (f"T{us[4]}" if us[4] else "")
-    if german:
-        return f"{german[3]}-{int(german[2]):02d}-{int(german[1]):02d}" + (f"T{german[4]}" if german[4] else "")
-    return text.replace(" ", "T", 1) if re.match(r"\d{4}-\d{2}-\d{2} ", text) else text
+@dataclass
+class _Reader:
+    """Makes a panel of a table whose columns are known."""
+
+    table: _Table
+    ids: _Ids
+    time_col: str | None
+    target_col: str
+    times: Times
+    values: np.ndarray
+
+    def panel(self, freq: Frequency | None, fill: str | None, like: Any) -> Panel:
+        if freq is not None and (freq.name == "step") != (self.times.unit == ""):
+            what, got = ("counters", "times") if freq.name == "step" else ("dates or times", "counters")
+            got = f"{got} in {self.time_col!r}" if self.time_col else "counted rows"
+            raise DataError(expected(f"freq {str(freq)!r}", what, got))
+        rows = [self._rows(code) for code in range(len(self.ids.names))]
+        freq = freq or shared_frequency([self.times.values[own] for own in rows], self.ids.names)
+        series = [self._regular(name, own, freq, fill) for name, own in zip(self.ids.names, rows, strict=True)]
+        observed = np.concatenate([~np.isnan(full) for _, full in series])
+        if not observed.all():
+            self.table.remarks.append(f"{(~observed).sum()} of {len(observed)} values were missing: filled by {fill}")
+        return Panel(
+            values=np.concatenate([filled(full, fill) if fill else full for _, full in series]),
+            indptr=np.concatenate([[0], np.cumsum([len(full) for _, full in series])]).astype(np.int64),
+            ids=tuple(self.ids.names),
+            times=np.concatenate([times for times, _ in series]),
+            freq=freq,
+            id_col=",".join(self.ids.columns) or None,
+            time_col=self.time_col or "ds",
+            target_col=self.target_col,
+            like=like,
+            time_unit=self.times.unit,
+            remarks=tuple(self.table.remarks),
+            observed=None if observed.all() else observed,
+            fill=fill,
+            id_values=tuple(self.ids.values),
+            offset=self.times.offset,
+            zone=self.table.zones.get(self.time_col or ""),
+            in_utc=self.times.in_utc,
+        )
+
+    def _rows(self, code: int) -> np.ndarray:
+        """Returns the rows of one series in the order of time, each time once."""
+        name = self.ids.names[code]
+        rows = np.flatnonzero(self.ids.codes == code)
+        order = np.argsort(self.times.values[rows], kind="stable")
+        if np.any(order != np.arange(len(rows))):
+            self.table.remarks.append(f"series {name!r} was not in order of time: sorted")
+            rows = rows[order]
+        own = self.times.values[rows]
+        same = np.flatnonzero(own[1:] == own[:-1])
+        if len(same):
+            self._refuse_twice(name, rows[same[0]], rows[same[0] + 1])
+        if len(rows) < 2:
+            raise DataError(expected(f"series {name!r}", "at least 2 values", len(rows)))
+        return rows
+
+    def _refuse_twice(self, name: str, one: int, other: int) -> None:
+        table = self.table
+        texts = [c for c in table.columns if not table._is_numeric(c) and not table._is_time(c)]
+        free = [c for c in [*texts, *table.columns] if c not in (self.time_col, self.target_col, *self.ids.columns)]
+        times = self.times.values.tolist()
+        telling = [c for c in free if len(set(zip(table.columns[c], times, strict=True))) == len(table)]
+        columns = [*self.ids.columns, *(telling[:1] or [c for c in free if c in texts])]
+        hint = "drop or add up one"
+        if len(columns) > len(self.ids.columns):
+            hint = f"if the file holds several series, name them: --id {','.join(columns)}"
+        which = f"series {name!r}" if self.ids.columns else f"column {self.time_col!r}"
+        got = f"{table.text(self.time_col, one)} twice (rows {table.row(one)} and {table.row(other)})"
+        raise DataError(expected(which, "each time once", got, hint))
+
+    def _regular(self, name: str, rows: np.ndarray, freq: Frequency, fill: str | None) -> tuple[np.ndarray, np.ndarray]:
+        """Returns times and values of one series with every step there, NaN where nothing was."""
+        who, table = f"series {name!r}", self.table
+        times, values = self.times.values[rows], self.values[rows]
+        infinite = np.flatnonzero(np.isinf(values))
+        if len(infinite):
+            where = f"row {table.row(rows[infinite[0]])} of column {self.target_col!r}"
+            raise DataError(expected(who, "finite numbers", f"infinity in {where}"))
+        places = freq.positions(times)
+        off = np.flatnonzero(places != np.round(places))
+        if len(off):
+            got = f"{self._show(times[off[0]])} (row {table.row(rows[off[0]])})"
+            raise DataError(expected(who, f"{freq} times", got))
+        places = places.astype(np.int64)
+        steps = np.diff(places)
+        if steps.min() < 1:
+            at = int(steps.argmin())
+            got = f"{self._show(times[at])} and {self._show(times[at + 1])} (row {table.row(rows[at + 1])}) in one step"
+            raise DataError(expected(who, f"{freq} times, one for each step", got, "add them up first"))
+        hint = f"choose how to fill it with --fill {'|'.join(FILLS)}"
+        jumps, missing = np.flatnonzero(steps > 1), np.flatnonzero(np.isnan(values))
+        if fill is None and len(jumps):
+            at = int(jumps[0])
+            more = f" and {len(jumps) - 1} more gaps" if len(jumps) > 1 else ""
+            jump = f"a jump from {self._show(times[at])} to {self._show(times[at + 1])}{more}"
+            raise DataError(expected(who, f"{freq} rows without gaps", jump, hint))
+        if fill is None and len(missing):
+            where = f"row {table.row(rows[missing[0]])} of column {self.target_col!r}"
+            raise DataError(expected(who, "a number in every row", f"none in {where}", hint))
+        full = np.full(places[-1] + 1, np.nan)
+        full[places] = values
+        if np.isnan(full).all():
+            raise DataError(expected(who, "numbers", "missing values alone"))
+        if len(full) > len(times):
+            times = np.concatenate([times[:1], freq.future(times[0], len(full) - 1)])
+        return times, full
+
+    def _show(self, time: Any) -> str:
+        if not isinstance(time, np.datetime64):
+            return str(int(time))
+        return str(time.astype(f"datetime64[{self.times.unit}]")).replace("T", " ")
 
 
 # Writing ------------------------------------------------------------------------------------------------------------
 
 
-def to_frame(columns: dict[str, Any], like: Any = None) -> Any:
-    """Returns columns as a frame of the library of `like`; a Polars frame if that is None.
+def to_frame(columns: dict[str, Any], panel: Panel | None = None) -> Any:
+    """Returns columns as a frame of the library that the data of a panel came in; as a Polars frame for a file.
 
     Args:
         columns: Names and arrays or lists of one length.
-        like: The frame that the data came in.
+        panel: The data.
     """
+    like = None if panel is None else panel.like
     if like is None:
         with extra_needed("reading data needs", "polars", "forecast"):
             import polars
         return polars.DataFrame(columns)
     with extra_needed("reading data needs", "narwhals", "forecast"):
         import narwhals
-    backend = narwhals.get_native_namespace(like)
-    return narwhals.from_dict(columns, backend=backend).to_native()
+    zone = None if panel is None else panel.zone
+    if panel is not None and zone is not None and not panel.in_utc:
+        columns = columns | {panel.time_col: _to_utc(columns[panel.time_col], zone)}
+    frame = narwhals.from_dict(columns, backend=narwhals.get_native_namespace(like))
+    if panel is not None and zone is not None:
+        time = narwhals.col(panel.time_col).dt.replace_time_zone("UTC")
+        frame = frame.with_columns(time.dt.convert_time_zone(zone))
+    return frame.to_native()
+
+
+def _to_utc(times: np.ndarray, zone: str) -> np.ndarray:
+    """Returns times of the zone's clocks as those of UTC; one that the clocks leave out is moved on by an hour."""
+    clock = ZoneInfo(zone)
+    offsets = [time.replace(tzinfo=clock).utcoffset() for time in times.astype("datetime64[ms]").tolist()]
+    return times - np.array(offsets, "timedelta64[ms]")

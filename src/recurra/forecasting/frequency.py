@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,10 @@ class Frequency:
     @property
     def season_candidates(self) -> tuple[int, ...]:
         """Seasons to look for, in steps, the usual one first; 1 is none."""
-        found = [season // self.step for season in SEASONS[self.name] if season % self.step == 0]
+        usual = SEASONS[self.name]
+        if self.name == "min" and self.step > 1:  # of so few values as an hour then has, the day is the season
+            usual = (1440, 10080)
+        found = [season // self.step for season in usual if season % self.step == 0]
         return tuple(season for season in found if season >= 1) or (1,)
 
     @property
@@ -80,8 +84,9 @@ class Frequency:
         if self.name in MONTHS:
             return (_months(times) - _months(times[:1])) / (MONTHS[self.name] * self.step)
         if self.name == "B":
-            days = times.astype("datetime64[D]")
-            return np.busday_count(days[0], days) / self.step
+            days, passed = times.astype("datetime64[D]"), _since_midnight(times)
+            off = (passed != passed[0]) | ~np.is_busday(days)
+            return np.busday_count(days[0], days) / self.step + np.where(off, 0.5, 0.0)
         passed = (times - times[0]).astype(np.int64)
         return passed / (self.step if self.name == "step" else _fixed_seconds(self.name) * self.step)
 
@@ -98,12 +103,16 @@ class Frequency:
             return _add_months(last.astype("datetime64[s]"), ahead * MONTHS[self.name], at_end=self.name.endswith("E"))
         if self.name == "B":
             days = np.busday_offset(last.astype("datetime64[D]"), ahead, roll="forward")
-            return days.astype("datetime64[s]")
+            return days.astype("datetime64[s]") + _since_midnight(last)
         return last.astype("datetime64[s]") + (ahead * _fixed_seconds(self.name)).astype("timedelta64[s]")
 
 
 def _fixed_seconds(name: str) -> int:
     return 7 * SECONDS["D"] if name == "W" else SECONDS[name]
+
+
+def _since_midnight(times: Any) -> Any:
+    return times.astype("datetime64[s]") - times.astype("datetime64[D]").astype("datetime64[s]")
 
 
 def _months(times: np.ndarray) -> np.ndarray:
@@ -126,12 +135,14 @@ def parse_frequency(text: str) -> Frequency:
     Raises:
         ValueError: If there is none of that name.
     """
+    text = str(text)
     digits = len(text) - len(text.lstrip("0123456789"))
     aliases = {"M": "MS", "Q": "QS", "Y": "YS", "A": "YS", "H": "h", "T": "min", "S": "s"}
     name = aliases.get(text[digits:], text[digits:])
-    if name not in SEASONS:
+    step = int(text[:digits] or 1)
+    if name not in SEASONS or step < 1:
         raise ValueError(expected("freq", f"one of {', '.join(SEASONS)}, with a number before it", repr(text)))
-    return Frequency(name, int(text[:digits] or 1))
+    return Frequency(name, step)
 
 
 def infer_frequency(times: np.ndarray, who: str) -> Frequency:
@@ -150,9 +161,9 @@ def infer_frequency(times: np.ndarray, who: str) -> Frequency:
     for candidate in (_by_months(times), _by_business_days(times, seconds), _by_seconds(seconds)):
         if candidate is not None and _fits(candidate, times):
             return candidate
-    raise DataError(
-        expected(f"series {who!r}", "times with a regular step", _irregular(times, seconds), "resample it first")
-    )
+    by_month = bool(np.all(np.diff(_months(times)) == 1))  # such as the last business days of months
+    hint = "name the step with --freq MS" if by_month else "resample it first"
+    raise DataError(expected(f"series {who!r}", "times with a regular step", _irregular(times, seconds), hint))
 
 
 def _usual(steps: np.ndarray) -> int:
@@ -184,9 +195,7 @@ def _by_months(times: np.ndarray) -> Frequency | None:
 
 
 def _by_business_days(times: np.ndarray, seconds: np.ndarray) -> Frequency | None:
-    days = times.astype("datetime64[D]")
-    whole_days = bool((times == days).all())
-    if not whole_days or _usual(seconds) != SECONDS["D"] or len(times) < 6 or not np.is_busday(days).all():
+    if _usual(seconds) != SECONDS["D"] or len(times) < 6 or not np.is_busday(times.astype("datetime64[D]")).all():
         return None
     return Frequency("B")
 
@@ -199,6 +208,38 @@ def _by_seconds(seconds: np.ndarray) -> Frequency | None:
         if step % size == 0:
             return Frequency(name, step // size)
     return None
+
+
+def shared_frequency(series: list[np.ndarray], names: list[str]) -> Frequency:
+    """Returns the frequency that fits all series; that of the first where none does.
+
+    Args:
+        series: Ascending, different times of each: datetime64[s] or int64.
+        names: Theirs, for errors.
+
+    Raises:
+        DataError: If a series has no regular step.
+    """
+    tried: list[Frequency] = []
+    for times, name in zip(series, names, strict=True):
+        candidate = infer_frequency(times, name)
+        if candidate not in tried:
+            if all(_fits(candidate, others) for others in series):
+                return candidate
+            tried.append(candidate)
+    return tried[0]
+
+
+def is_regular(times: np.ndarray) -> bool:
+    """Returns whether some frequency has these times, in any order, each once and without gaps."""
+    ordered = np.sort(times)
+    if len(ordered) < 2 or np.any(ordered[1:] == ordered[:-1]):
+        return False
+    try:
+        frequency = infer_frequency(ordered, "times")
+    except DataError:
+        return False
+    return bool(np.all(np.diff(frequency.positions(ordered)) == 1))
 
 
 def _irregular(times: np.ndarray, seconds: np.ndarray) -> str:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from recurra._checks import expected
 from recurra.forecasting.frequency import Frequency
+
+FILLS = ("interpolate", "ffill", "zero", "mean")
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Series of one frequency, each regular and without missing values.
+    """Series of one frequency, each regular; what was missing has been filled.
 
     Attributes:
         values: float64 (total,), the series one after the other.
@@ -25,6 +29,12 @@ class Panel:
         like: The frame that the data came in, None for a file: results come in the same kind.
         time_unit: How times are written: "Y", "M", "D", "s", or "" for counters.
         remarks: What was noticed while reading.
+        observed: bool (total,), False where a value was missing and filled; None where nothing was.
+        fill: How it was filled, one of `FILLS`.
+        id_values: The ids as the data has them, where that is no text; else empty.
+        offset: What follows each time in a file, such as "+09:00".
+        zone: Time zone of the frame that the data came in, such as "Asia/Seoul".
+        in_utc: Whether `times` are UTC; else they are those of the zone's clocks.
     """
 
     values: np.ndarray
@@ -38,18 +48,33 @@ class Panel:
     like: Any = None
     time_unit: str = "D"
     remarks: tuple[str, ...] = field(default=())
+    observed: np.ndarray | None = None
+    fill: str | None = None
+    id_values: tuple[Any, ...] = ()
+    offset: str = ""
+    zone: str | None = None
+    in_utc: bool = False
 
     @classmethod
     def from_arrays(
         cls, series: Sequence[np.ndarray], freq: Frequency | None = None, ids: Sequence[str] | None = None
     ) -> Panel:
-        """Returns a panel of arrays; times are counted, or begin in January 2000 if `freq` is one of the calendar."""
+        """Returns a panel of arrays; times are counted, or begin in January 2000 if `freq` is one of the calendar.
+
+        Raises:
+            ValueError: If a series is not one axis of finite numbers.
+        """
+        series = [np.asarray(one, np.float64) for one in series]
+        for i, one in enumerate(series):
+            if one.ndim != 1 or not len(one) or not np.isfinite(one).all():
+                got = f"shape {one.shape}" if one.ndim != 1 or not len(one) else "NaN or infinity in it"
+                raise ValueError(expected(f"series {i}", "an array (n,) of finite numbers", got))
         lengths = [len(one) for one in series]
         freq = freq or Frequency("step")
         counted = freq.name == "step"
         start: Any = np.int64(0) if counted else np.datetime64("2000-01-01", "s")
         return cls(
-            values=np.concatenate([np.asarray(one, np.float64) for one in series]),
+            values=np.concatenate(series),
             indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             ids=tuple(ids or (f"series_{i}" for i in range(len(series)))),
             times=np.concatenate([np.concatenate([[start], freq.future(start, n - 1)]) for n in lengths]),
@@ -77,10 +102,18 @@ class Panel:
         return self.times[self.indptr[i] : self.indptr[i + 1]]
 
     def head(self, lengths: np.ndarray) -> Panel:
-        """Returns the panel cut to the first `lengths[i]` values of series i: what was known at a cutoff."""
+        """Returns the panel cut to the first `lengths[i]` values of series i: what was known at a cutoff.
+
+        Missing values are filled anew from what is left, so that nothing comes from after the cutoff.
+        """
         kept = np.concatenate([np.arange(a, a + n) for a, n in zip(self.indptr[:-1], lengths, strict=True)])
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        return replace(self, values=self.values[kept], times=self.times[kept], indptr=indptr)
+        values, observed = self.values[kept], None if self.observed is None else self.observed[kept]
+        if observed is not None and self.fill is not None:
+            for start, end in pairwise(indptr):
+                own = slice(start, end)
+                values[own] = filled(np.where(observed[own], values[own], np.nan), self.fill)
+        return replace(self, values=values, times=self.times[kept], indptr=indptr, observed=observed)
 
     def future_times(self, horizon: int) -> np.ndarray:
         """Returns the next times of each series: (n_series, horizon)."""
@@ -91,4 +124,27 @@ class Panel:
         if times.dtype.kind != "M":
             return [str(int(time)) for time in times.ravel()]
         texts = times.ravel().astype(f"datetime64[{self.time_unit or 's'}]").astype(str)
-        return [text.replace("T", " ") for text in texts]
+        return [text.replace("T", " ") + self.offset for text in texts]
+
+
+def filled(values: np.ndarray, how: str) -> np.ndarray:
+    """Returns the values with NaN filled; leading ones take the first value, or zero. All are zero if all are NaN.
+
+    >>> filled(np.array([1.0, np.nan, 3.0]), "interpolate").tolist()
+    [1.0, 2.0, 3.0]
+    """
+    known = np.flatnonzero(~np.isnan(values))
+    result = values.copy()
+    if how == "zero" or not len(known):
+        result[np.isnan(values)] = 0.0
+    elif how == "interpolate":
+        result = np.interp(np.arange(len(values)), known, values[known])
+    else:
+        places = np.searchsorted(known, np.arange(len(values)), side="right") - 1
+        before = np.maximum(places, 0)
+        if how == "ffill":
+            result = values[known[before]]
+        else:
+            means = np.cumsum(values[known]) / np.arange(1, len(known) + 1)
+            result[np.isnan(values)] = means[before][np.isnan(values)]
+    return result

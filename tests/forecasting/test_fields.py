@@ -1,0 +1,118 @@
+"""What the fields of a column mean: one decimal sign, one order of day and month, one zone for all of it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recurra.errors import DataError
+from recurra.forecasting.fields import AmbiguousTimes, decimal_sign, is_missing, number, parse_times
+
+
+@pytest.mark.parametrize(
+    "texts, values",
+    [
+        (["0,100", "12,451"], [0.1, 12.451]),
+        (["1,5", "1,234"], [1.5, 1.234]),
+        (["1.234", "1.234,5"], [1234, 1234.5]),
+        (["1.234.567", "2"], [1234567, 2]),
+        (["1,234", "1,234.5"], [1234, 1234.5]),
+        (["1,234", "5"], [1234, 5]),
+        (["0.125", "1,234"], [0.125, 1234]),
+        (["10.123", "11.456"], [10.123, 11.456]),
+        (["1 234,5", "-2"], [1234.5, -2]),
+        (["1e3", ".5", "+7."], [1000, 0.5, 7]),
+    ],
+)
+def test_a_column_has_one_decimal_sign(texts, values):
+    sign = decimal_sign(texts)
+    assert [number(text, sign) for text in texts] == values
+
+
+def test_a_comma_that_could_be_either_is_read_as_the_file_says():
+    assert decimal_sign(["10,000", "12,451"], otherwise=",") == ","
+    assert decimal_sign(["10,000", "12.5"], otherwise=",") == "."
+    assert decimal_sign(["10.123", "11.123"], otherwise=",") == "."
+
+
+@pytest.mark.parametrize("texts", [["1.5", "2,5"], ["1.234", "2,345"]])
+def test_two_decimal_signs_are_refused(texts):
+    with pytest.raises(DataError, match=f"one decimal sign, got '{texts[0]}' and '{texts[1]}'"):
+        decimal_sign(texts)
+
+
+@pytest.mark.parametrize("text", ["many", "1_000", "1,23,4", "12 34", "0x10", "1.2.3"])
+def test_what_is_no_number_is_none(text):
+    assert number(text, ".") is None
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), pd.NA, pd.NaT, "", " n/a ", "-", "NULL"])
+def test_what_says_nothing_is_missing(value):
+    assert is_missing(value)
+    assert not is_missing(0) and not is_missing("0")
+
+
+@pytest.mark.parametrize(
+    "texts, times, unit",
+    [
+        (["201011", "201012", "201101"], ["2010-11", "2010-12", "2011-01"], "M"),
+        (["Q1 2010", "Q2 2010"], ["2010-01", "2010-04"], "M"),
+        (["2010년 1분기", "2010년 2분기"], ["2010-01", "2010-04"], "M"),
+        (["Jan 2010", "February 2010"], ["2010-01", "2010-02"], "M"),
+        (["30 Jan 2010", "31-Jan-2010"], ["2010-01-30", "2010-01-31"], "D"),
+        (["2024. 1. 9.", "2024. 1. 10."], ["2024-01-09", "2024-01-10"], "D"),
+        (["2024-1-9 0:00", "2024/1/9 13:05"], ["2024-01-09", "2024-01-09T13:05"], "s"),
+        (["1/31/2024 12:00 AM", "1/31/2024 1:00 PM"], ["2024-01-31", "2024-01-31T13:00"], "s"),
+        (["31/01/2024", "01/02/2024"], ["2024-01-31", "2024-02-01"], "D"),
+        (["01/02/2024", "01/31/2024"], ["2024-01-02", "2024-01-31"], "D"),
+        (["2024-01-31 00:00 UTC", "2024-02-01T00:00:00.000Z"], ["2024-01-31", "2024-02-01"], "D"),
+        (["1700000000", "1700003600"], ["2023-11-14T22:13:20", "2023-11-14T23:13:20"], "s"),
+        (["1700000000000", "1700003600000"], ["2023-11-14T22:13:20", "2023-11-14T23:13:20"], "s"),
+    ],
+)
+def test_times_are_read_in_many_forms(texts, times, unit):
+    read = parse_times(texts)
+    np.testing.assert_array_equal(read.values, np.array(times, "datetime64[s]"))
+    assert read.unit == unit
+
+
+@pytest.mark.parametrize("day_first", [True, False])
+def test_the_order_of_day_and_month_is_the_one_that_gives_regular_times(day_first):
+    months = pd.date_range("2015-01-01", periods=30, freq="MS")
+    read = parse_times(list(months.strftime("%d/%m/%Y" if day_first else "%m/%d/%Y")))
+    np.testing.assert_array_equal(read.values, months.to_numpy().astype("datetime64[s]"))
+
+
+def test_an_order_of_day_and_month_that_may_be_both_is_refused():
+    with pytest.raises(AmbiguousTimes, match="'01/01/2015', which may be both: write them like 2024-01-31"):
+        parse_times([f"01/{month:02d}/2015" for month in range(1, 13)])
+
+
+@pytest.mark.parametrize(
+    "texts", [["24-01-31"], ["today"], ["2024-02-30"], ["2024-01-01 00:00:00.5"], ["13:00"], ["now"]]
+)
+def test_what_is_no_time_is_none(texts):
+    assert parse_times(texts) is None
+
+
+def test_whole_numbers_are_years_only_where_each_stands_once_in_a_series():
+    assert parse_times([2001, 2002, 2003]).unit == "Y"
+    assert parse_times([2001, 2001, 2002]).unit == ""
+    two_series = parse_times([2001, 2002, 2001, 2002], np.array([True, True, False, False]))
+    assert two_series.unit == "Y"
+    assert two_series.values.astype("datetime64[Y]").astype(str).tolist() == ["2001", "2002", "2001", "2002"]
+
+
+def test_an_offset_is_kept_and_times_stay_those_of_the_clock():
+    read = parse_times(["2024-01-01T00:00:00+09:00", "2024-01-02T00:00:00+09:00"])
+    assert read.values.astype("datetime64[D]").astype(str).tolist() == ["2024-01-01", "2024-01-02"]
+    assert (read.offset, read.unit, read.in_utc) == ("+09:00", "s", False)
+
+
+def test_days_go_by_the_clock_and_hours_by_utc_where_clocks_are_changed():
+    days = pd.date_range("2024-03-30", periods=3, tz="Europe/Berlin")
+    hours = pd.date_range("2024-03-31", periods=4, freq="h", tz="Europe/Berlin")
+    by_day, by_hour = (parse_times(list(times), clocks_change=True) for times in (days, hours))
+    assert by_day.values.astype(str).tolist() == [
+        f"{day}T00:00:00" for day in ("2024-03-30", "2024-03-31", "2024-04-01")
+    ]
+    assert by_hour.in_utc and np.all(np.diff(by_hour.values) == np.timedelta64(3600, "s"))
