@@ -398,6 +398,9 @@ class MultiHeadAttention(_Attention):
                 kwargs.setdefault(name, mask)
         return super().__call__(query, value=value, key=key, **kwargs)
 
+    def _carried_mask(self, mask: Any, kwargs: dict[str, Any]) -> Any:
+        return mask  # the query's, beside those of value and key
+
     def forward(
         self,
         query: np.ndarray,

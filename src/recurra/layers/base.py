@@ -442,7 +442,7 @@ class Layer(StampsChanges, saving.Configurable):
         """Copies arrays into the weights, all or none.
 
         Raises:
-            ValueError: If their number or a shape is not that of `get_weights`.
+            ValueError: If their number or a shape is not that of `get_weights`, or one holds no numbers.
         """
         variables = self.weights
         if len(weights) != len(variables):
@@ -455,6 +455,9 @@ class Layer(StampsChanges, saving.Configurable):
                 raise ValueError(
                     expected(f"weight {variable.path!r} of {self.name!r}", f"shape {variable.shape}", array.shape)
                 )
+            if array.dtype.kind not in "fiub":
+                who = f"weight {variable.path!r} of {self.name!r}"
+                raise ValueError(expected(who, "numbers", f"an array of dtype {array.dtype}"))
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
 
@@ -530,13 +533,11 @@ class Layer(StampsChanges, saving.Configurable):
 
     def _call_eager(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
         inputs = plain_numbers_as_array(inputs)
-        mask = kwargs.pop("mask", None)
-        if mask is None:
-            mask = _tree.map_structure(lambda x: getattr(x, "_keras_mask", None), inputs)
+        mask = _tree.map_structure(lambda x: getattr(x, "_keras_mask", None), inputs)
         inputs = self.cast_inputs(inputs)
         self._build_for(_tree.map_structure(np.shape, inputs))
         training = bool(kwargs.pop("training", None))
-        outputs, _, mask = self.run(inputs, mask, training, kwargs, keep_cache=False)
+        outputs, _, mask = self.run_call(inputs, mask, training, kwargs, keep_cache=False)
         self._activity_losses = (
             [] if self.activity_regularizer is None else [self._activity_loss(y) for y in _tree.flatten(outputs)]
         )
@@ -592,6 +593,25 @@ class Layer(StampsChanges, saving.Configurable):
         has_mask = mask is not None and any(m is not None for m in _tree.flatten(mask))
         makes_mask = type(self).compute_mask is not Layer.compute_mask
         return outputs, cache, self.compute_mask(inputs, mask if has_mask else None) if has_mask or makes_mask else None
+
+    def run_call(
+        self, inputs: Any, carried: Any, training: bool, kwargs: dict[str, Any], keep_cache: bool = True
+    ) -> tuple[Any, Any, Any]:
+        """Runs the layer with the `mask` among kwargs, else with the masks that the inputs carry; see `run`."""
+        kwargs = dict(kwargs)
+        given = kwargs.pop("mask", None)
+        if given is not None:
+            return self.run(inputs, as_masks(given), training, kwargs, keep_cache)
+        mask = self._carried_mask(carried, kwargs)
+        outputs, cache, masks = self.run(inputs, mask, training, kwargs, keep_cache)
+        if mask is not carried and any(one is not None for one in _tree.flatten(carried)):
+            masks = self.compute_mask(inputs, carried)
+        return outputs, cache, masks
+
+    def _carried_mask(self, mask: Any, kwargs: dict[str, Any]) -> Any:
+        """Returns what `forward` gets of the inputs' masks: nothing where there are other tensors, as in Keras."""
+        alone = not kwargs or not any(isinstance(leaf, np.ndarray) for leaf in _tree.flatten(list(kwargs.values())))
+        return mask if alone else None
 
     def cast_inputs(self, inputs: Any) -> Any:
         """Returns the inputs as arrays of the layer's dtype; whole numbers stay where the layer keeps them.
@@ -665,6 +685,13 @@ class Layer(StampsChanges, saving.Configurable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def as_masks(given: Any) -> Any:
+    """Returns a mask, or a list of masks and None, as bool arrays."""
+    if isinstance(given, (list, tuple)) and any(one is None or np.ndim(one) > 1 for one in given):
+        return [None if one is None else np.asarray(one, bool) for one in given]
+    return np.asarray(given, bool)
 
 
 def dtype_policy(dtype: str) -> dict[str, Any]:

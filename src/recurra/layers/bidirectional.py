@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,13 @@ from recurra.layers.base import Layer, is_shape
 from recurra.layers.recurrent import RNN
 
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
+
+
+class _Cache(NamedTuple):
+    """The activity penalties of the two layers, and what `backward` needs."""
+
+    activity_loss: float
+    parts: tuple[Any, Any, Any, Any] | None
 
 
 @saving.builtin("keras.layers")
@@ -89,12 +96,13 @@ class Bidirectional(Layer):
         options = {"mask": mask, "training": training, "keep_cache": keep_cache}
         forward, forward_cache = self.forward_layer.forward(inputs, initial_state=states[0], **options)
         backward, backward_cache = self.backward_layer.forward(inputs, initial_state=states[1], **options)
+        penalty = _penalty(self.forward_layer, forward) + _penalty(self.backward_layer, backward)
         forward_y, *forward_states = _tree.flatten(forward)
         backward_y, *backward_states = _tree.flatten(backward)
         if self.return_sequences:
             backward_y = np.flip(backward_y, axis=1)
         merged = self._merge(forward_y, backward_y)
-        cache = (forward_y, backward_y, forward_cache, backward_cache) if keep_cache else None
+        cache = _Cache(penalty, (forward, backward, forward_cache, backward_cache) if keep_cache else None)
         if not self.return_state:
             return merged, cache
         outputs = list(merged) if self.merge_mode is None else [merged]
@@ -116,7 +124,10 @@ class Bidirectional(Layer):
 
     def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
         """Returns the gradients of the inputs and of `initial_state`."""
-        forward_y, backward_y, forward_cache, backward_cache = cache
+        forward, backward, forward_cache, backward_cache = cache.parts
+        forward_y, backward_y = _tree.flatten(forward)[0], _tree.flatten(backward)[0]
+        if self.return_sequences:
+            backward_y = np.flip(backward_y, axis=1)
         flat = _tree.flatten(doutputs)
         merged = 2 if self.merge_mode is None else 1
         half = (len(flat) - merged) // 2
@@ -126,6 +137,8 @@ class Bidirectional(Layer):
         if self.return_state:
             dforward = [dforward, *flat[merged : merged + half]]
             dbackward = [dbackward, *flat[merged + half :]]
+        dforward = _with_penalty(self.forward_layer, forward, dforward)
+        dbackward = _with_penalty(self.backward_layer, backward, dbackward)
         dx, from_forward = self.forward_layer.backward_all(dforward, forward_cache, need_dx)
         dx_backward, from_backward = self.backward_layer.backward_all(dbackward, backward_cache, need_dx)
         dstates = [*_tree.flatten(from_forward["initial_state"]), *_tree.flatten(from_backward["initial_state"])]
@@ -192,6 +205,21 @@ class Bidirectional(Layer):
 
     def _config_names(self) -> list[str]:
         return ["merge_mode"]
+
+
+def _penalty(layer: Any, outputs: Any) -> float:
+    if layer.activity_regularizer is None:
+        return 0.0
+    return sum(layer._activity_loss(y) for y in _tree.flatten(outputs))
+
+
+def _with_penalty(layer: Any, outputs: Any, doutputs: Any) -> Any:
+    """Returns the gradients of a layer's outputs with those of its activity penalty."""
+    if layer.activity_regularizer is None:
+        return doutputs
+    given = zip(_tree.flatten(outputs), _tree.flatten(doutputs), strict=True)
+    added = [layer.activity_regularizer.gradient(y) / len(y) + (0 if dy is None else dy) for y, dy in given]
+    return added if isinstance(doutputs, list) else added[0]
 
 
 def _bare(name: str) -> str:

@@ -9,8 +9,13 @@ import numpy as np
 from recurra import ops, saving
 from recurra._checks import expected
 from recurra.layers.dense import Dense
+from recurra.layers.normalization import BatchNormalization
 from recurra.layers.recurrent import RNN
 from recurra.layers.wrapper import Wrapper
+
+
+def _has_statistics(layer: Any) -> bool:
+    return isinstance(layer, BatchNormalization) or any(map(_has_statistics, layer._sublayers()))
 
 
 @saving.builtin("keras.layers")
@@ -57,13 +62,30 @@ class TimeDistributed(Wrapper):
         takes_steps = not isinstance(self.layer, RNN)  # it wants a mask of time steps of its own
         if mask is not None and (np.ndim(mask) > 2 or takes_steps):
             step_mask = np.asarray(mask).reshape(batch * timesteps, *np.shape(mask)[2:])
-        outputs, cache, _ = self.layer.run(self.layer.cast_inputs(steps), step_mask, training, {})
+        steps = self.layer.cast_inputs(steps)
+        if training and _has_statistics(self.layer):  # each step is a batch of its own to them
+            return self._forward_by_step(steps.reshape(batch, timesteps, *steps.shape[1:]), step_mask)
+        outputs, cache, _ = self.layer.run(steps, step_mask, training, {})
         if not isinstance(outputs, np.ndarray):
             raise ValueError(expected("TimeDistributed", "a layer with one output", repr(self.layer)))
         return outputs.reshape(batch, timesteps, *outputs.shape[1:]), cache
 
+    def _forward_by_step(self, steps: np.ndarray, mask: Any) -> tuple[np.ndarray, Any]:
+        batch, timesteps = steps.shape[:2]
+        masks = [None] * timesteps
+        if mask is not None:
+            masks = list(np.moveaxis(mask.reshape(batch, timesteps, *mask.shape[1:]), 1, 0))
+        results = [self.layer.run(np.ascontiguousarray(steps[:, t]), masks[t], True, {}) for t in range(timesteps)]
+        return np.stack([outputs for outputs, _, _ in results], axis=1), [cache for _, cache, _ in results]
+
     def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> np.ndarray | None:
         batch, timesteps = doutputs.shape[:2]
+        if isinstance(cache, list):
+            one = [
+                self.layer.backward_all(np.ascontiguousarray(doutputs[:, t]), cache[t], need_dx=need_dx)[0]
+                for t in range(timesteps)
+            ]
+            return np.stack(one, axis=1) if need_dx else None
         steps = np.ascontiguousarray(doutputs).reshape(batch * timesteps, *doutputs.shape[2:])
         dx, _ = self.layer.backward_all(steps, cache, need_dx=need_dx)
         return None if dx is None else dx.reshape(batch, timesteps, *dx.shape[1:])

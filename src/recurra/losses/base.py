@@ -162,7 +162,7 @@ class Loss(StampsChanges, saving.Configurable):
         if self.reduction in ("sum_over_batch_size", "mean"):
             return values, weights, 1 / counted if counted else 0.0
         if self.reduction == "mean_with_sample_weight" and weights is not None:
-            total = float(np.broadcast_to(weights, values.shape).sum())
+            total = float(weights.sum())  # before they are broadcast, as in Keras
             return values, weights, 1 / total if total else 0.0
         if self.reduction == "mean_with_sample_weight":
             return values, weights, 1 / values.size if values.size else 0.0

@@ -114,17 +114,27 @@ class Metric(saving.Configurable):
 
 
 def weighted(values: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Returns values and weights of one shape; values are averaged over axes that the weights do not have."""
-    if sample_weight is None:
-        return values, np.ones(values.shape)
-    weights = np.asarray(sample_weight, np.float64)
-    values, weights = match_ranks(values, weights)
-    if weights.ndim < values.ndim:
-        values = values.mean(axis=tuple(range(weights.ndim, values.ndim)))
-    try:
-        return values, np.broadcast_to(weights, np.broadcast_shapes(values.shape, weights.shape))
-    except ValueError:
-        raise ValueError(expected("a metric", f"weights that fit {values.shape}", weights.shape)) from None
+    """Returns for each sample the mean of its weighted values, and the mean of its weights, as Keras takes them.
+
+    Batches of shorter and longer sequences count by their samples; else that is the mean of all values.
+
+    Args:
+        values: float64 (N, ...).
+        sample_weight: None, or what fits the first axes of the values.
+    """
+    weights = None if sample_weight is None else np.asarray(sample_weight, np.float64)
+    if weights is not None:
+        values, weights = match_ranks(values, weights)
+        if weights.ndim < values.ndim:
+            values = values.mean(axis=tuple(range(weights.ndim, values.ndim)))
+        try:
+            weights = np.broadcast_to(weights, np.broadcast_shapes(values.shape, weights.shape))
+        except ValueError:
+            raise ValueError(expected("a metric", f"weights that fit {values.shape}", weights.shape)) from None
+        values = values * weights
+        weights = weights.mean(axis=tuple(range(1, weights.ndim)))
+    values = values.mean(axis=tuple(range(1, values.ndim)))
+    return values, np.ones(values.shape) if weights is None else weights
 
 
 @saving.builtin("keras.metrics")
@@ -138,7 +148,7 @@ class Mean(Metric):
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         values, weights = weighted(np.asarray(values, np.float64), sample_weight)
-        self.total.value += (values * weights).sum()
+        self.total.value += values.sum()
         self.count.value += weights.sum()
 
     def result(self) -> float:

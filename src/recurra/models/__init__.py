@@ -98,8 +98,9 @@ def clone_model(
         copy = Sequential([*starts, *map(clone, model.layers)], name=model.name, trainable=model.trainable)
     else:
         copy = _clone_graph(model, input_tensors, clone, call_function)  # type: ignore[arg-type]
-    if model.compiled and clone_function is None and model.get_compile_config():
-        copy.compile_from_config(model.get_compile_config())
+    told = model.get_compile_config()
+    if told is not None and clone_function is None:
+        copy.compile_from_config(told)
     return copy
 
 

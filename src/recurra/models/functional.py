@@ -249,8 +249,10 @@ class Functional(GraphModel):
     def from_config(cls, config: dict[str, Any]) -> Functional:
         layers: dict[str, Layer] = {}
         pending: list[tuple[Layer, dict[str, Any]]] = []
+        of_masks = {e.get("name") for e in config["layers"] if e.get("module", "").startswith("keras.src.ops")}
+        _check_masks(config["layers"], of_masks)
         for entry in config["layers"]:
-            if entry.get("module", "").startswith("keras.src.ops"):
+            if entry.get("name") in of_masks:
                 continue  # how Keras computes masks: here they follow from the layers
             layer = saving.deserialize_keras_object(
                 {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")}
@@ -263,7 +265,7 @@ class Functional(GraphModel):
             waiting = []
             for layer, node in pending:
                 try:
-                    args, kwargs = _read_node(node, made)
+                    args, kwargs = _read_node(node, made, of_masks)
                 except KeyError:
                     waiting.append((layer, node))
                     continue
@@ -271,9 +273,8 @@ class Functional(GraphModel):
                 made[layer.name, counts[layer.name]] = layer._inbound_nodes[-1]
                 counts[layer.name] += 1
             if len(waiting) == len(pending):
-                raise ValueError(
-                    expected("Functional", "nodes whose inputs exist", f"{waiting[0][0].name!r} without its inputs")
-                )
+                got = f"{waiting[0][0].name!r} without its inputs{_operations(config['layers'])}"
+                raise ValueError(expected("Functional", "nodes whose inputs exist", got))
             pending = waiting
         inputs, outputs = (_read_ends(config[name], made) for name in ("input_layers", "output_layers"))
         return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
@@ -282,7 +283,7 @@ class Functional(GraphModel):
 def _serialize_node(node: Node, indices: dict[int, int]) -> dict[str, Any]:
     def write(leaf: Any) -> Any:
         if not isinstance(leaf, KerasTensor):
-            return leaf
+            return saving.serialize_keras_object(leaf) if isinstance(leaf, np.ndarray) else leaf
         source = node_of(leaf)
         history = [source.layer.name, indices.get(id(source), 0), leaf._keras_history[2]]  # type: ignore[index]
         config = {"shape": list(leaf.shape), "dtype": leaf.dtype, "keras_history": history}
@@ -315,6 +316,8 @@ def _read_value(value: Any, made: dict[tuple[str, int], Node]) -> Any:
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             return _read_tensor(value["config"]["keras_history"], made)
+        if value.get("class_name") == "__numpy__":
+            return saving.deserialize_keras_object(value)
         if value.get("class_name") == "__tuple__":
             return tuple(_read_value(item, made) for item in value["items"])
         return {key: _read_value(item, made) for key, item in value.items()}
@@ -323,9 +326,39 @@ def _read_value(value: Any, made: dict[tuple[str, int], Node]) -> Any:
     return value
 
 
-def _read_node(node: dict[str, Any], made: dict[tuple[str, int], Node]) -> tuple[list[Any], dict[str, Any]]:
-    kwargs = {name: value for name, value in node["kwargs"].items() if name != "mask" and value is not None}
+def _read_node(
+    node: dict[str, Any], made: dict[tuple[str, int], Node], of_masks: set[Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    kwargs = {name: value for name, value in node["kwargs"].items() if value is not None}
+    if _sources(kwargs.get("mask")) & of_masks:
+        del kwargs["mask"]
     return _read_value(node["args"], made), _read_value(kwargs, made)
+
+
+def _sources(value: Any) -> set[Any]:
+    """Returns the names of the layers and operations that serialized tensors come from."""
+    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+        return {value["config"]["keras_history"][0]}
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return {name for item in inner for name in _sources(item)}
+
+
+def _check_masks(entries: list[dict[str, Any]], of_masks: set[Any]) -> None:
+    """Raises ValueError for masks that somebody computed by operations: those of layers compare a layer's input."""
+    masked = [e for e in entries if e.get("class_name") in ("Masking", "Embedding")]
+    known = {name for e in masked for node in e["inbound_nodes"] for name in _sources(node["args"])}
+    for entry in entries:
+        if entry.get("name") in of_masks and entry["class_name"] == "NotEqual":
+            compared = {name for node in entry["inbound_nodes"] for name in _sources(node["args"])}
+            if not compared <= known:
+                what, hint = "masks that come from Masking or Embedding", "give the mask as an input of the model"
+                raise ValueError(expected("Functional", what, f"the operation {entry['name']!r} on {compared}", hint))
+
+
+def _operations(entries: list[dict[str, Any]]) -> str:
+    """Returns which of Keras's operations a config names: recurra knows layers."""
+    names = sorted({e["class_name"] for e in entries if e.get("module", "").startswith("keras.src.ops")})
+    return f"; it names Keras's operations {', '.join(names)}, which are no layers" if names else ""
 
 
 def _read_ends(ends: Any, made: dict[tuple[str, int], Node]) -> Any:

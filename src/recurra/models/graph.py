@@ -22,6 +22,8 @@ class _Step:
     inputs: Any
     kwargs: dict[str, Any]
     tensor_kwargs: dict[str, Any]
+    mask: Any  # positions, if the call was given tensors for it
+    training: bool | None
     outputs: list[int]
     cast: bool
     reads: list[int] = field(default_factory=list)
@@ -74,6 +76,10 @@ class Graph:
         self._input_positions = [positions[id(tensor)] for tensor in inputs]
         self._output_positions = [positions[id(tensor)] for tensor in outputs]
         self._needs_gradient = self._find_needed()
+        self._known_shapes: tuple[list[Any], dict[int, Any]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_known_shapes": None}  # they go by ids, and a copy has tensors of its own
 
     def _find_needed(self) -> list[bool]:
         """Returns for each tensor whether any weight lies before it."""
@@ -86,13 +92,17 @@ class Graph:
 
     def shapes(self, input_shapes: list[Any]) -> dict[int, Any]:
         """Returns the shapes of all tensors, by id, for inputs of these shapes."""
-        known = {id(t): tuple(shape) for t, shape in zip(self.inputs, input_shapes, strict=True)}
+        key = [tuple(shape) for shape in input_shapes]
+        if self._known_shapes is not None and self._known_shapes[0] == key:
+            return self._known_shapes[1]
+        known = {id(t): shape for t, shape in zip(self.inputs, key, strict=True)}
         for node in self.nodes:
             if all(id(tensor) in known for tensor in _tree.flatten(node.outputs)):
                 continue
             given = _tree.map_structure(lambda tensor: known[id(tensor)], node.inputs)
             found = flat_shapes(node.layer.compute_output_shape(given))
             known.update((id(t), tuple(s)) for t, s in zip(_tree.flatten(node.outputs), found, strict=True))
+        self._known_shapes = key, known  # a model within a model within a model is asked at every call of each
         return known
 
     def forward(
@@ -123,7 +133,10 @@ class Graph:
             kwargs = step.kwargs
             if step.tensor_kwargs:
                 kwargs = kwargs | {name: _look_up(where, values) for name, where in step.tensor_kwargs.items()}
-            outputs, cache, mask = layer.run(given, mask, training, kwargs, keep_cache)
+            if step.mask is not None:
+                kwargs = kwargs | {"mask": _look_up(step.mask, values)}
+            now = training if step.training is None else step.training
+            outputs, cache, mask = layer.run_call(given, mask, now, kwargs, keep_cache)
             activity_loss += getattr(cache, "activity_loss", 0.0)
             if len(step.outputs) == 1:
                 values[step.outputs[0]] = outputs if isinstance(outputs, np.ndarray) else _tree.flatten(outputs)[0]
@@ -181,15 +194,15 @@ def _make_step(node: Node, positions: dict[int, int]) -> _Step:
 
     inputs = _tree.map_structure(place, node.inputs)
     tensor_kwargs = {name: _tree.map_structure(place, node.kwargs[name]) for name in node.tensor_kwargs}
-    kwargs = {name: value for name, value in node.kwargs.items() if name not in tensor_kwargs}
-    kwargs = {name: value for name, value in kwargs.items() if name not in ("training", "mask")}
-    tensor_kwargs.pop("mask", None)
+    kwargs = {name: value for name, value in node.kwargs.items() if name not in tensor_kwargs and name != "training"}
     tensors = _tree.flatten(node.inputs)
     step = _Step(
         node=node,
         layer=node.layer,
         inputs=inputs,
         kwargs=kwargs,
+        mask=tensor_kwargs.pop("mask", None),
+        training=node.kwargs.get("training"),
         tensor_kwargs=tensor_kwargs,
         outputs=[positions[id(tensor)] for tensor in _tree.flatten(node.outputs)],
         cast=any(tensor.dtype != node.layer.dtype for tensor in tensors if isinstance(tensor, KerasTensor)),

@@ -36,6 +36,15 @@ class Model(Trainer, Layer):
             return super().__new__(Functional)
         return super().__new__(cls)
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Model:
+        """Returns the model of a config; `Model` takes those of functional models."""
+        if cls is Model and "input_layers" in config:
+            from recurra.models.functional import Functional
+
+            return Functional.from_config(config)
+        return super().from_config(config)
+
     @property
     def layers(self) -> list[Layer]:
         """The layers of the model, in order."""
@@ -62,6 +71,8 @@ class Model(Trainer, Layer):
         Raises:
             ValueError: If there is no such layer.
         """
+        if index is not None and name is not None:
+            raise ValueError(expected("get_layer", "a name or an index", "both"))
         if index is not None:
             if index >= len(self.layers):
                 raise ValueError(expected("get_layer", f"an index below {len(self.layers)}", index))

@@ -73,6 +73,11 @@ class Stream:
         Raises:
             ValueError: If x has another shape.
         """
+        x = np.asarray(x)
+        if x.shape != self._x.shape and (x.shape or self._x.size > 1):
+            raise ValueError(expected("stream.step", f"x of shape {self._x.shape}", x.shape))
+        if x.dtype.kind not in "fiub":
+            raise ValueError(expected("stream.step", "numbers", f"an array of dtype {x.dtype}"))
         self._x[...] = x
         for stage in self._stages:
             stage()

@@ -348,7 +348,8 @@ class Optimizer(StampsChanges):
         arena = variables[0].arena if variables else None
         if apart or not self.elementwise or arena is None:
             return None
-        fits = tuple(variables) == self._trainable_variables == arena.variables
+        own = list(map(id, self._trainable_variables))  # == compares values
+        fits = own == list(map(id, variables)) == list(map(id, arena.variables))
         return arena if fits and arena.is_current() else None
 
     def _indices(self, variables: Sequence[Variable]) -> list[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -97,16 +98,20 @@ class IterableBatches:
     """Batches that a generator, a dataset or a PyDataset gives: x, (x, y) or (x, y, sample_weight).
 
     Args:
-        source: The iterable; an object with `__getitem__` and `__len__` is gone through by index at each epoch.
+        source: The iterable; an object with `__getitem__` and `__len__` is gone through by index at each epoch. Of a
+            generator, which can be gone through once, the first two batches come again at each epoch, as in Keras.
         convert: Turns one of its items into a `Batch`.
         shuffle: Draw a new order of the indices for each epoch, where there are indices.
+        who: For errors.
     """
 
-    def __init__(self, source: Any, convert: Callable[[Any], Batch], shuffle: bool | str = False):
+    def __init__(self, source: Any, convert: Callable[[Any], Batch], shuffle: bool | str = False, who: str = "fit"):
         self.source = source
         self.convert = convert
         self.shuffle = shuffle
+        self.who = who
         self.by_index = hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, list)
+        self._first = list(islice(source, 2)) if not self.by_index and iter(source) is source else []
 
     @property
     def steps(self) -> int | None:
@@ -117,14 +122,17 @@ class IterableBatches:
         return length
 
     def __iter__(self) -> Iterator[Batch]:
+        item = None
         for item in self._items():
             yield self.convert(item)
+        if item is None:
+            raise ValueError(expected(self.who, "an iterable of at least one batch", "an empty one"))
         if hasattr(self.source, "on_epoch_end"):
             self.source.on_epoch_end()
 
     def _items(self) -> Iterable[Any]:
         if not self.by_index:
-            return self.source
+            return chain(self._first, self.source)
         order: Any = range(len(self.source))
         if self.shuffle:
             order = np.random.default_rng(random.draw_seed()).permutation(len(self.source))

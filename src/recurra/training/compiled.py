@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class CompiledLosses:
 
     def __init__(self, loss: Any, loss_weights: Any, names: list[str]):
         several = isinstance(loss, (list, tuple)) or (isinstance(loss, dict) and "class_name" not in loss)
+        if isinstance(loss, dict) and several and len(loss) < len(names):
+            raise ValueError(expected("compile", f"a loss or None for each of the outputs {names}", f"{list(loss)}"))
         given = per_output(loss, names, "loss") if several else [loss] * len(names)
         given = [one[0] if isinstance(one, (list, tuple)) and len(one) == 1 else one for one in given]
         self.names = names
@@ -50,7 +52,14 @@ class CompiledLosses:
         else:
             found = per_output(loss_weights, names, "loss_weights")
             self.factors = [1.0 if factor is None else float(factor) for factor in found]
-        self.trackers = [Mean(name=f"{name}_loss") for name in names] if len(names) > 1 else []
+        trained = [late or one is not None for one, late in zip(self.losses, self._by_shape, strict=True)]
+        self.trackers = [
+            Mean(name=f"{name}_loss") if counts and sum(trained) > 1 else None
+            for name, counts in zip(names, trained, strict=True)
+        ]
+
+    def __bool__(self) -> bool:
+        return any(late or one is not None for one, late in zip(self.losses, self._by_shape, strict=True))
 
     def _resolve(self, targets: list[Any], outputs: list[Any]) -> None:
         """Makes the losses called "crossentropy": which one is meant depends on the shapes of the first batch."""
@@ -67,14 +76,17 @@ class CompiledLosses:
         self._resolve(targets, outputs)
         total, values = 0.0, []
         gradients: list[Any] = []
-        for loss, factor, target, output, weight, mask in zip(
-            self.losses, self.factors, targets, outputs, weights, masks, strict=True
+        for name, loss, factor, target, output, weight, mask in zip(
+            self.names, self.losses, self.factors, targets, outputs, weights, masks, strict=True
         ):
             if loss is None:
                 values.append(0.0)
                 gradients.append(None)
                 continue
-            value, gradient = loss.value_and_gradient(target, output, weight, mask)
+            try:
+                value, gradient = loss.value_and_gradient(target, output, weight, mask)
+            except ValueError as error:
+                raise _told(error, name, target, output) from error
             if not isinstance(value, float) and np.ndim(value):
                 value, gradient = float(np.mean(value)), gradient / np.size(value)
             values.append(value)
@@ -88,16 +100,36 @@ class CompiledLosses:
         """Returns the total loss and the loss of each output."""
         self._resolve(targets, outputs)
         total, values = 0.0, []
-        for loss, factor, target, output, weight, mask in zip(
-            self.losses, self.factors, targets, outputs, weights, masks, strict=True
+        for name, loss, factor, target, output, weight, mask in zip(
+            self.names, self.losses, self.factors, targets, outputs, weights, masks, strict=True
         ):
             if loss is None:
                 values.append(0.0)
                 continue
-            value = float(np.mean(loss.value(target, output, weight, mask)))
+            try:
+                value = float(np.mean(loss.value(target, output, weight, mask)))
+            except ValueError as error:
+                raise _told(error, name, target, output) from error
             values.append(value)
             total += factor * value
         return total, values
+
+
+def _told(error: ValueError, name: str, target: Any, output: Any) -> ValueError:
+    """Returns the error; one with the shapes and the output's name in place of NumPy's "could not be broadcast"."""
+    if "broadcast" not in str(error):
+        return error
+    what = f"targets that fit its shape {np.shape(output)}"
+    return ValueError(expected(f"the loss of output {name!r}", what, np.shape(target)))
+
+
+class _Entry(NamedTuple):
+    """A metric: of which output, its own name, and that in the logs."""
+
+    position: int
+    own_name: str
+    name: str
+    metric: Metric
 
 
 class CompiledMetrics:
@@ -106,11 +138,11 @@ class CompiledMetrics:
     Args:
         given: Metrics for the only output, or a list or dict of lists of them.
         names: The outputs' names.
+        taken: How often each name is in use; ours are added.
         weighted: Whether sample weights count.
-        taken: Names that metrics have already: ours get "weighted_" before them.
     """
 
-    def __init__(self, given: Any, names: list[str], weighted: bool = False, taken: tuple[str, ...] = ()):
+    def __init__(self, given: Any, names: list[str], taken: dict[str, int], weighted: bool = False):
         self.names = names
         self.weighted = weighted
         self.taken = taken
@@ -123,46 +155,53 @@ class CompiledMetrics:
         else:
             found = per_output(given, names, "metrics")
         self._given = [_flat(entry) for entry in found]
-        self.metrics: list[tuple[int, str, Metric]] | None = None
+        self.entries: list[_Entry] | None = None
 
     def __bool__(self) -> bool:
         return any(self._given)
 
     def resolve(self, targets: list[Any], outputs: list[Any]) -> None:
         """Makes the metric objects: which accuracy is meant depends on the shapes of the first batch."""
-        if self.metrics is not None:
+        if self.entries is not None:
             return
         made = []
         for position, entries in enumerate(self._given):
             for entry in entries:
                 metric, name = _make_metric(entry, targets[position], outputs[position])
-                if len(self.names) > 1:
-                    name = f"{self.names[position]}_{name}"
-                if name in self.taken:
-                    name = f"weighted_{name}"
-                made.append((position, name, metric))
-        self.metrics = made
+                made.append(_Entry(position, name, self._unique(name, position), metric))
+        self.entries = made
+
+    def _unique(self, name: str, position: int) -> str:
+        """Returns the name in the logs, made unique as Keras does it."""
+        output = f"{self.names[position]}_" if len(self.names) > 1 else ""
+        found = output + name
+        if found in self.taken and self.weighted:
+            found = f"{output}weighted_{name}"
+        count = self.taken.get(found, 0)
+        self.taken[found] = count + 1
+        return f"{found}_{count}" if count else found
 
     def update(self, targets: list[Any], outputs: list[Any], weights: list[Any], masks: list[Any]) -> None:
         """Adds a batch."""
         self.resolve(targets, outputs)
-        for position, _, metric in self.metrics or []:
+        for entry in self.entries or []:
+            position = entry.position
             weight = weights[position] if self.weighted else None
             mask = masks[position]
-            if mask is not None:
+            if mask is not None and isinstance(entry.metric, MeanMetricWrapper):  # Keras's others do not look at it
                 marks = np.asarray(mask, np.float64)
                 weight = marks if weight is None else marks * np.reshape(weight, (len(weight), -1))
-            metric.update_state(targets[position], outputs[position], sample_weight=weight)
+            entry.metric.update_state(targets[position], outputs[position], sample_weight=weight)
 
     def results(self) -> dict[str, Any]:
         """Returns the results by name; one number in an array as that number."""
-        results = {name: metric.result() for _, name, metric in self.metrics or []}
+        results = {entry.name: entry.metric.result() for entry in self.entries or []}
         return {name: float(value[0]) if np.shape(value) == (1,) else value for name, value in results.items()}
 
     def reset(self) -> None:
         """Forgets all batches."""
-        for _, _, metric in self.metrics or []:
-            metric.reset_state()
+        for entry in self.entries or []:
+            entry.metric.reset_state()
 
 
 def _flat(entry: Any) -> list[Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from recurra import _changes, _tree, ops
 from recurra.callbacks import CallbackList
+from recurra.layers.recurrent import RNN
 from recurra.training.batches import Batch
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
 from recurra.training.native_step import native_step
@@ -53,12 +54,14 @@ class Trainable:
             by_dtype.setdefault(variable.dtype, []).append(variable)
         self.arenas = [Arena(variables) for variables in by_dtype.values()]
         self.penalised = [variable for variable in self.variables if variable.regularizer is not None]
+        self.kept = self.model.non_trainable_variables
+        self.stateful = [layer for layer in _all_layers(self.model) if isinstance(layer, RNN) and layer.stateful]
         self.optimizer.build(self.variables)
 
     def reset(self) -> None:
         """Forgets losses and metrics of the batches so far."""
         self.loss_sum = self.rows = 0.0
-        for tracker in self.losses.trackers:
+        for tracker in filter(None, self.losses.trackers):
             tracker.reset_state()
         for metric in self.metrics:
             metric.reset()
@@ -66,13 +69,19 @@ class Trainable:
     def results(self) -> dict[str, Any]:
         """Returns the means of the losses, weighted by rows, and the metrics, in alphabetical order."""
         logs: dict[str, Any] = {"loss": self.loss_sum / self.rows if self.rows else 0.0}
-        if not self.metrics and not self.losses.trackers:
+        if not self.metrics and len(self.losses.trackers) == 1:
             return logs
-        for tracker in self.losses.trackers:
+        for tracker in filter(None, self.losses.trackers):
             logs[tracker.name] = tracker.result()
         for metric in self.metrics:
             logs |= metric.results()
         return {name: logs[name] for name in sorted(logs)}
+
+    def order(self, logs: dict[str, Any]) -> list[str]:
+        """Returns the names of logs as Keras lists them: losses, metrics of one output as compiled, the rest sorted."""
+        names = ["loss", *(tracker.name for tracker in filter(None, self.losses.trackers))]
+        names += [entry.own_name for group in self.metrics for entry in group.entries or []]
+        return [name for name in names if name in logs] + sorted(name for name in logs if name not in names)
 
     def train_step(self, batch: Batch) -> None:
         """One step: forward, loss, backward, update; in one native call where there is one."""
@@ -90,8 +99,13 @@ class Trainable:
 
     def _train(self, batch: Batch, plan: ops.Plan | None, shape: tuple[int, ...] = ()) -> None:
         inputs, targets, weights = batch
-        outputs, masks, activity_loss, backward = self._forward(inputs, plan, shape)
-        total, values, gradients = self.losses.values_and_gradients(targets, outputs, weights, masks)
+        before = [variable.value.copy() for variable in self.kept], [layer.states for layer in self.stateful]
+        try:
+            outputs, masks, activity_loss, backward = self._forward(inputs, plan, shape)
+            total, values, gradients = self.losses.values_and_gradients(targets, outputs, weights, masks)
+        except Exception:
+            self._go_back(*before)
+            raise
         for arena in self.arenas:
             arena.zero_grad()
         backward(gradients if len(gradients) > 1 else gradients[0])
@@ -102,6 +116,13 @@ class Trainable:
         if self.variables:
             self.optimizer.step(self.variables)
         self._record(batch, outputs, masks, total, values)
+
+    def _go_back(self, values: list[np.ndarray], states: list[Any]) -> None:
+        """Undoes what the forward run of a batch that is refused has changed: statistics, random states, states."""
+        for variable, value in zip(self.kept, values, strict=True):
+            variable.value[...] = value
+        for layer, own in zip(self.stateful, states, strict=True):
+            layer.states = own
 
     def _forward(
         self, inputs: list[Any], plan: ops.Plan | None, shape: tuple[int, ...]
@@ -136,10 +157,15 @@ class Trainable:
         rows = len(batch[0][0])
         self.loss_sum += total * rows
         self.rows += rows
-        for tracker, value in zip(self.losses.trackers, values, strict=False):
-            tracker.update_state(value)  # Keras does not weigh these by rows
+        for tracker, value in zip(self.losses.trackers, values, strict=True):
+            if tracker is not None:
+                tracker.update_state(value)  # Keras does not weigh these by rows
         for metric in self.metrics:
             metric.update(batch[1], outputs, batch[2], masks)
+
+
+def _all_layers(layer: Any) -> list[Any]:
+    return [layer, *(inner for part in layer._sublayers() for inner in _all_layers(part))]
 
 
 def _leaves(outputs: Any, masks: Any) -> tuple[list[Any], list[Any]]:

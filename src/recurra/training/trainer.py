@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, optimizers, saving
-from recurra._checks import expected
+from recurra._checks import expected, positive_int
 from recurra.callbacks import CallbackList, History
 from recurra.layers.base import plain_numbers_as_array
 from recurra.training import loop
@@ -60,13 +60,13 @@ class Trainer:
         Raises:
             ValueError: If a name is unknown.
         """
+        _check_names(loss, metrics, weighted_metrics)
         self.optimizer = optimizers.get(optimizer)
         self.loss = loss
         given = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
         flags = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": False}
         self._compile_arguments = given | flags
         self._trainable_state = None
-        _check_names(loss, metrics, weighted_metrics)
 
     @property
     def compiled(self) -> bool:
@@ -77,16 +77,18 @@ class Trainer:
         """Returns the compiled model made ready for steps; made once, when the outputs are known.
 
         Raises:
-            ValueError: If the model is not compiled.
+            ValueError: If the model is not compiled, or has nothing to make smaller.
         """
         if self._compile_arguments is None:
             raise ValueError(expected(who, "a compiled model", f"{self.name!r}", "call compile() first"))  # type: ignore[attr-defined]
         if self._trainable_state is None:
             given, names = self._compile_arguments, self.output_names  # type: ignore[attr-defined]
-            plain = CompiledMetrics(given["metrics"], names)
-            taken = _names_of(given["metrics"], names)
-            weighted = CompiledMetrics(given["weighted_metrics"], names, weighted=True, taken=taken)
+            taken: dict[str, int] = {}
+            plain = CompiledMetrics(given["metrics"], names, taken)
+            weighted = CompiledMetrics(given["weighted_metrics"], names, taken, weighted=True)
             losses = CompiledLosses(given["loss"], given["loss_weights"], names)
+            if not losses and not _has_penalties(self):
+                raise ValueError(expected(who, "a loss to train with", "none", "name one in compile(loss=...)"))
             self._trainable_state = loop.Trainable(self, self.optimizer, losses, (plain, weighted))
         return self._trainable_state
 
@@ -139,7 +141,11 @@ class Trainer:
 
     def _batch(self, item: Any, class_weight: Any = None, who: str = "fit") -> Batch:
         """Returns x, (x, y) or (x, y, sample_weight) of an iterable, as a tuple or a list, as a batch."""
-        parts = (*item, None, None)[:3] if isinstance(item, (tuple, list)) else (item, None, None)
+        parts = tuple(item) if isinstance(item, (tuple, list)) else (item,)
+        if not 1 <= len(parts) <= 3:
+            what = "batches (x,), (x, y) or (x, y, sample_weight)"
+            raise ValueError(expected(who, what, f"one of {len(parts)} parts"))
+        parts = (*parts, None, None)[:3]
         parts = tuple(_from_tensor(part) for part in parts)
         return self._arrays(parts[0], parts[1], parts[2], class_weight, who)
 
@@ -156,7 +162,7 @@ class Trainer:
         if is_iterable_data(x):
             if y is not None or sample_weight is not None:
                 raise ValueError(expected(who, "targets inside the iterable x", "y or sample_weight beside it"))
-            return IterableBatches(x, lambda item: self._batch(item, class_weight, who), shuffle)
+            return IterableBatches(x, lambda item: self._batch(item, class_weight, who), shuffle, who)
         arrays = self._arrays(x, y, sample_weight, class_weight, who)
         return ArrayBatches(*arrays, batch_size=batch_size, shuffle=shuffle, who=who)
 
@@ -208,7 +214,13 @@ class Trainer:
         """
         if self._compile_arguments is None:
             self._trainable_model("fit")
+        steps_per_epoch = _steps("fit", "steps_per_epoch", steps_per_epoch)
+        validation_steps = _steps("fit", "validation_steps", validation_steps)
+        if isinstance(validation_freq, int):
+            positive_int("fit", "validation_freq", validation_freq)
         if validation_split and validation_data is None:
+            if is_iterable_data(x):
+                raise ValueError(expected("fit", "arrays with validation_split", f"an iterable, {type(x).__name__}"))
             arrays = self._arrays(x, y, sample_weight, class_weight, "fit")
             sizes = [len(part) for part in arrays]
             head, tail = split_tail([leaf for part in arrays for leaf in part], validation_split)
@@ -227,13 +239,8 @@ class Trainer:
         else:
             source = self._source(x, y, sample_weight, batch_size, "fit", shuffle, class_weight)
             validation = self._validation_source(validation_data, validation_batch_size or batch_size)
-        first = iter(source) if isinstance(source, IterableBatches) and not self.built else None  # type: ignore[attr-defined]
-        if first is not None and not source.by_index:
-            raise ValueError(
-                expected("fit", "a built model with an iterable", f"{self.name!r}", "add an Input first")  # type: ignore[attr-defined]
-            )
-        if first is not None:
-            next(first)
+        if isinstance(source, IterableBatches) and not self.built:  # type: ignore[attr-defined]
+            next(iter(source))  # the first batch shows the shapes; it comes again
         trainable = self._trainable_model("fit")
         verbose = 1 if verbose == AUTO else int(verbose)
         if not isinstance(callbacks, CallbackList):
@@ -282,6 +289,7 @@ class Trainer:
         """Returns the loss, or a list of it and the metrics (a dict with `return_dict`); arguments as in `fit`."""
         if self._compile_arguments is None:
             self._trainable_model("evaluate")
+        steps = _steps("evaluate", "steps", steps)
         source = self._source(x, y, sample_weight, batch_size, "evaluate")
         trainable = self._trainable_model("evaluate")
         callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
@@ -297,8 +305,9 @@ class Trainer:
         callbacks: Any = None,
     ) -> Any:
         """Returns the model's outputs for all rows of `x`, computed batch by batch; arguments as in `fit`."""
+        steps = _steps("predict", "steps", steps)
         if is_iterable_data(x):
-            source: Any = IterableBatches(x, lambda item: self._batch(item, who="predict"))
+            source: Any = IterableBatches(x, lambda item: self._batch(item, who="predict"), who="predict")
         else:
             self.build_for(x)  # type: ignore[attr-defined]
             inputs = self.standardize_inputs(x)  # type: ignore[attr-defined]
@@ -358,27 +367,24 @@ class Trainer:
         return self.run(self.standardize_inputs(x), None, False, {}, False)[0]  # type: ignore[attr-defined]
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
-        """Returns the loss, the outputs' losses, then the metrics by name; the loss alone if there is no more."""
+        """Returns the loss, the outputs' losses, then the metrics as compiled; the loss alone if there is no more."""
         if len(logs) == 1:
             return logs["loss"]
-        names = ["loss", *(tracker.name for tracker in self._trainable_model("evaluate").losses.trackers)]
-        names += [name for name in logs if name not in names]
-        return [logs[name] for name in names]
+        return [logs[name] for name in self._trainable_model("evaluate").order(logs)]
 
     @property
     def metrics(self) -> list[Any]:
         """The metric objects, once data have shown what they are."""
         if self._trainable_state is None:
             return []
-        return [metric for group in self._trainable_state.metrics for _, _, metric in group.metrics or []]
+        return [entry.metric for group in self._trainable_state.metrics for entry in group.entries or []]
 
     @property
     def metrics_names(self) -> list[str]:
         """The names of what `evaluate` returns."""
         if self._trainable_state is None:
             return ["loss"] if self.compiled else []
-        names = ["loss", *(tracker.name for tracker in self._trainable_state.losses.trackers)]
-        return names + sorted(name for group in self._trainable_state.metrics for _, name, _ in group.metrics or [])
+        return self._trainable_state.order(self._trainable_state.results())
 
     def reset_metrics(self) -> None:
         """Forgets the losses and metrics of the batches so far."""
@@ -415,15 +421,10 @@ def _check_names(loss: Any, *metric_lists: Any) -> None:
                 metrics.get(entry)
 
 
-def _names_of(given: Any, outputs: list[str]) -> tuple[str, ...]:
-    """Returns the names that metrics will have, as far as they are strings or named objects."""
-    entries = CompiledMetrics(given, outputs)._given
-    names = []
-    for output, own in zip(outputs, entries, strict=True):
-        for entry in own:
-            name = entry if isinstance(entry, str) else getattr(entry, "name", getattr(entry, "__name__", ""))
-            names.append(f"{output}_{name}" if len(outputs) > 1 else name)
-    return tuple(names)
+def _has_penalties(layer: Any) -> bool:
+    """Returns whether any weight or output within a layer is regularized."""
+    own = layer.activity_regularizer is not None or any(v.regularizer is not None for v in layer.trainable_weights)
+    return own or any(_has_penalties(part) for part in layer._sublayers())
 
 
 def _numbers(value: Any, who: str) -> np.ndarray:
@@ -450,6 +451,11 @@ def _weights_of_classes(targets: np.ndarray, class_weight: dict[int, float]) -> 
     for label, weight in class_weight.items():
         weights[labels == int(label)] = weight
     return weights
+
+
+def _steps(who: str, name: str, value: Any) -> int | None:
+    """Returns a number of batches, None for all of them, which 0 means too."""
+    return positive_int(who, name, value) if value else None
 
 
 def _is_due(epoch: int, frequency: Any) -> bool:

@@ -1,0 +1,184 @@
+"""Whole models against real Keras: given masks, initial states, penalties, statistics, losses and metrics in training.
+
+Run where Keras is installed (`pip install '.[peers]'`); skipped elsewhere.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra import _tree
+
+T, D = 5, 3
+
+
+@pytest.fixture(scope="module")
+def keras():
+    return pytest.importorskip("keras", reason="Keras is not installed")
+
+
+@pytest.fixture
+def x(rng):
+    return rng.standard_normal((8, T, D)).astype("f")
+
+
+@pytest.fixture
+def mask(rng):
+    mask = rng.random((8, T)) > 0.4
+    mask[:, 0] = True
+    return mask
+
+
+def assert_alike(keras, build, inputs, y=None, **told):
+    """Builds the model in both, and compares predictions and, with targets, three epochs and what `evaluate` says."""
+    results, weights = [], None
+    for library in (keras, recurra):
+        model = build(library)
+        weights = weights or model.get_weights()
+        model.set_weights(weights)
+        found = [model.predict(inputs, verbose=0)]
+        if y is not None:
+            metrics = told.get("metrics")
+            model.compile("sgd", told["loss"], metrics=metrics(library) if callable(metrics) else metrics)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                history = model.fit(inputs, y, epochs=3, shuffle=False, verbose=0).history
+                found += [history[name] for name in sorted(history)]
+                found += [model.evaluate(inputs, y, verbose=0), model.predict(inputs, verbose=0)]
+        results.append((sorted(history) if y is not None else None, [np.asarray(a) for a in _tree.flatten(found)]))
+    (names, wanted), (own_names, own) = results
+    assert own_names == names
+    for one, other in zip(own, wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-6)
+
+
+def masked(make):
+    def build(library):
+        x, mask = library.Input((T, D)), library.Input((T,), dtype="bool")
+        return library.Model([x, mask], make(library.layers)(x, mask=mask))
+
+    return build
+
+
+@pytest.mark.parametrize(
+    "make, units",
+    [
+        (lambda layers: layers.GRU(4), (4,)),
+        (lambda layers: layers.LSTM(4, return_sequences=True), (T, 4)),
+        (lambda layers: layers.Bidirectional(layers.SimpleRNN(3)), (6,)),
+        (lambda layers: layers.BatchNormalization(), (T, D)),
+    ],
+)
+def test_a_mask_that_a_layer_is_given_in_a_graph_counts(keras, x, mask, rng, make, units):
+    assert_alike(keras, masked(make), [x, mask], rng.standard_normal((8, *units)).astype("f"), loss="mse")
+
+
+def test_masks_of_several_inputs_and_of_nested_models_count(keras, x, mask):
+    def attention(library):
+        x, mask = library.Input((T, D)), library.Input((T,), dtype="bool")
+        return library.Model([x, mask], library.layers.Attention()([x, x], mask=[None, mask]))
+
+    def nested(library):
+        inner = library.Sequential([library.Input((T, D)), library.layers.GRU(3)])
+        x, mask = library.Input((T, D)), library.Input((T,), dtype="bool")
+        return library.Model([x, mask], inner(x, mask=mask))
+
+    assert_alike(keras, attention, [x, mask])
+    assert_alike(keras, nested, [x, mask])
+
+
+@pytest.mark.parametrize("cell", ["SimpleRNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("sequences", [False, True])
+def test_a_mask_on_the_way_and_initial_states(keras, x, mask, rng, cell, sequences):
+    def build(library):
+        make = getattr(library.layers, cell)
+        start = library.Input((T, D))
+        inputs = library.layers.Masking()(start)
+        _, *states = make(4, return_state=True)(inputs)
+        outputs = make(4, return_sequences=sequences)(inputs, initial_state=states)
+        return library.Model(start, library.layers.Dense(2)(outputs))
+
+    y = rng.standard_normal((8, T, 2) if sequences else (8, 2)).astype("f")
+    assert_alike(keras, build, np.where(mask[..., None], x, 0), y, loss="mse")
+
+
+def test_penalties_within_bidirectional_and_statistics_of_each_step(keras, x, rng):
+    def penalised(library):
+        layer = library.layers.GRU(3, activity_regularizer="l2", return_sequences=True)
+        return library.Sequential([library.Input((T, D)), library.layers.Bidirectional(layer)])
+
+    def by_step(library):
+        layer = library.layers.TimeDistributed(library.layers.BatchNormalization())
+        return library.Sequential([library.Input((T, D)), layer])
+
+    assert_alike(keras, penalised, x, rng.standard_normal((8, T, 6)).astype("f"), loss="mse")
+    assert_alike(keras, by_step, x, rng.standard_normal((8, T, D)).astype("f"), loss="mse")
+
+
+@pytest.mark.parametrize("metric", ["RootMeanSquaredError", "AUC"])
+def test_metrics_that_do_not_look_at_masks(keras, x, mask, rng, metric):
+    def build(library):
+        start = library.Input((T, D))
+        states = library.layers.GRU(4, return_sequences=True)(library.layers.Masking()(start))
+        return library.Model(start, library.layers.Dense(1, activation="sigmoid")(states))
+
+    y = (rng.random((8, T, 1)) > 0.5).astype("f")
+    metrics = lambda library: [getattr(library.metrics, metric)()]  # noqa: E731
+    assert_alike(keras, build, np.where(mask[..., None], x, 0), y, loss="mse", metrics=metrics)
+
+
+@pytest.mark.parametrize("loss, metrics", [(["mse", "mae"], [["mae"], ["mse", "mae"]]), (["mse", None], None)])
+def test_two_outputs(keras, x, rng, loss, metrics):
+    def build(library):
+        start = library.Input((T, D))
+        state = library.layers.GRU(4)(start)
+        outputs = [library.layers.Dense(2, name="first")(state), library.layers.Dense(1, name="second")(state)]
+        return library.Model(start, outputs)
+
+    y = [rng.standard_normal((8, units)).astype("f") for units in (2, 1)]
+    assert_alike(keras, build, x, y, loss=loss, metrics=metrics)
+
+
+@pytest.mark.parametrize("metrics", [["mse", "mae"], ["mae", "mae"], ["mae", "cosine_similarity", "mse"]])
+def test_one_output_with_metrics_in_any_order(keras, x, rng, metrics):
+    def build(library):
+        return library.Sequential([library.Input((T, D)), library.layers.GRU(4), library.layers.Dense(2)])
+
+    assert_alike(keras, build, x, rng.standard_normal((8, 2)).astype("f"), loss="mse", metrics=metrics)
+
+
+def test_generators_that_end(keras, x, rng):
+    y = rng.standard_normal((8, 2)).astype("f")
+
+    def run(library, weights=[]):  # noqa: B006 - the first library's weights are the second's
+        model = library.Sequential([library.Input((T, D)), library.layers.GRU(4), library.layers.Dense(2)])
+        weights.extend(model.get_weights() if not weights else [])
+        model.set_weights(weights)
+        model.compile("sgd", "mse")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            batches = ((x, y) for _ in range(5))
+            validation = ((x, y) for _ in range(3))
+            return model.fit(batches, epochs=4, steps_per_epoch=2, validation_data=validation, verbose=0).history
+
+    wanted, own = run(keras), run(recurra)
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(own[name], wanted[name], rtol=1e-4)
+
+
+def test_metrics_over_batches_of_other_lengths_and_weights_that_broadcast(keras):
+    results = []
+    for library in (keras, recurra):
+        metric = library.metrics.MeanAbsoluteError()
+        for steps in (5, 3):
+            metric.update_state(np.zeros((4, steps, 1)), np.arange(4.0 * steps).reshape(4, steps, 1) ** 2)
+        metric.update_state(np.zeros((2, 5, 1)), np.ones((2, 5, 1)), sample_weight=np.arange(10.0).reshape(2, 5))
+        loss = library.losses.MeanSquaredError(reduction="mean_with_sample_weight")
+        values = np.arange(12, dtype="f").reshape(3, 4, 1)
+        results.append(
+            [float(metric.result())]
+            + [float(loss(0 * values, values, sample_weight=w)) for w in (2.0, np.array([[1], [2], [3.0]], "f"))]
+        )
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
