@@ -77,3 +77,10 @@ def test_losses_and_metrics_of_one_name_stay_apart():
     for package in (recurra.losses, recurra.metrics):
         original = package.MeanSquaredError(name="mine")
         assert type(package.deserialize(package.serialize(original))) is package.MeanSquaredError
+
+
+def test_a_mean_over_weights_takes_them_before_they_are_broadcast():
+    values = np.arange(12, dtype="float32").reshape(3, 4, 1)
+    loss = recurra.losses.MeanSquaredError(reduction="mean_with_sample_weight")
+    weights = np.array([[1], [2], [3]], "float32")
+    assert loss(0 * values, values, sample_weight=weights) == pytest.approx((values[..., 0] ** 2 * weights).sum() / 6)

@@ -8,7 +8,7 @@ import pytest
 
 import recurra
 from recurra import layers
-from recurra.interop import from_torch, to_torch
+from recurra.interop import from_torch, to_onnx, to_torch
 
 KINDS = ["SimpleRNN", "LSTM", "GRU"]
 
@@ -112,3 +112,32 @@ def test_fit_takes_a_dataloader():
         given = (x, y) if source is None else (source,)
         losses.append(model.fit(*given, batch_size=None if source else 4, epochs=2, shuffle=False, verbose=0).history)
     assert losses[0] == losses[1]
+
+
+def masked_merge(library, merge, both):
+    """The same masked branches, merged, from recurra or from Keras."""
+    tools = library.layers
+    end = library.Input((6, 3))
+    kept = tools.Masking()(end)
+    other = tools.Dense(3)(kept if both else end)
+    merged = getattr(tools, merge)()([kept, other])
+    normal = tools.GlobalAveragePooling1D()(tools.RMSNormalization()(merged))  # which ends the mask
+    return library.Model(end, tools.Concatenate()([tools.GRU(2)(merged), normal]))
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("merge", ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"])
+@pytest.mark.filterwarnings("ignore:Layer .* does not support masking")
+def test_onnxruntime_gives_what_keras_gives_for_merged_masks(merge, both, data):
+    keras = pytest.importorskip("keras", reason="Keras is not installed")
+    pytest.importorskip("onnx", reason="the interop extra is not installed")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    mine, its = masked_merge(recurra, merge, both), masked_merge(keras, merge, both)
+    mine.set_weights([weight + 0.1 for weight in its.get_weights()])
+    its.set_weights(mine.get_weights())
+    x = data[0]
+    x[0, 4:], x[1, 1:], x[2] = 0, 0, 0
+    made = to_onnx(mine, right_padded=True).SerializeToString()
+    session = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
+    (y,) = session.run(None, {session.get_inputs()[0].name: x})
+    np.testing.assert_allclose(y, its.predict(x, verbose=0), rtol=1e-4, atol=1e-5)

@@ -89,3 +89,23 @@ def test_it_learns_from_both_ends(rng):
     model.compile(optimizer=recurra.optimizers.Adam(0.03), loss="mse")
     history = model.fit(x, y, epochs=40, verbose=0).history["loss"]
     assert history[-1] < history[0] / 10
+
+
+def test_penalties_of_the_inner_outputs_count(rng):
+    x, y = rng.standard_normal((4, 5, 2)), rng.standard_normal((4, 5, 6))
+    layer = layers.Bidirectional(layers.GRU(3, return_sequences=True, activity_regularizer="l2", dtype="float64"))
+    model = recurra.Sequential([recurra.Input((5, 2), dtype="float64"), layer])
+    model.compile("sgd", "mse")
+    outputs = model.predict(x, verbose=0)
+    penalty = 0.01 * (outputs**2).sum() / len(x)
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(((outputs - y) ** 2).mean() + penalty)
+    _, cache, _ = model.run([x], None, True, {})
+    for variable in model.trainable_weights:
+        variable.zero_grad()
+    model.backward_all(np.zeros_like(outputs), cache)
+    weight = model.trainable_weights[0]
+    step = np.zeros(weight.shape)
+    step[0, 0] = 1e-6
+    weight.assign(weight.value + step)
+    change = 0.01 * (model.predict(x, verbose=0) ** 2).sum() / len(x) - penalty
+    assert weight.grad[0, 0] == pytest.approx(change / 1e-6, rel=1e-4)

@@ -75,3 +75,13 @@ def test_the_loss_crossentropy_follows_the_shapes():
     by_label = model.evaluate(x, labels, verbose=0)
     model.compile(loss="crossentropy")
     assert model.evaluate(x, np.eye(3)[labels], verbose=0) == pytest.approx(by_label)
+
+
+def test_statistics_within_time_distributed_are_those_of_each_step(rng):
+    x = rng.standard_normal((6, 3, 2)).astype("float32")
+    layer, alone = layers.TimeDistributed(layers.BatchNormalization()), layers.BatchNormalization()
+    y = layer(x, training=True)
+    steps = [alone(np.ascontiguousarray(x[:, t]), training=True) for t in range(3)]
+    np.testing.assert_array_equal(y, np.stack(steps, axis=1))
+    for own, wanted in zip(layer.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, wanted)

@@ -145,3 +145,101 @@ def test_the_features_axis_of_one_is_added_for_the_caller(rng):
 def test_a_mistake_is_told_in_one_sentence(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+MASKED = {
+    "GRU": lambda: layers.GRU(4),
+    "LSTM": lambda: layers.LSTM(4, return_sequences=True),
+    "Bidirectional": lambda: layers.Bidirectional(layers.SimpleRNN(3)),
+    "pooling": lambda: layers.GlobalAveragePooling1D(),
+    "nested": lambda: recurra.Sequential([recurra.Input((5, 2)), layers.GRU(3)]),
+}
+
+
+@pytest.mark.parametrize("kind", MASKED)
+def test_a_mask_given_in_a_graph_counts_and_is_kept_in_files(kind, rng, tmp_path):
+    x, mask = rng.standard_normal((6, 5, 2)).astype("float32"), rng.random((6, 5)) > 0.4
+    mask[:, 0] = True
+    ends = recurra.Input((5, 2), name="x"), recurra.Input((5,), dtype="bool", name="mask")
+    layer = MASKED[kind]()
+    model = recurra.Model(ends, layer(ends[0], mask=ends[1]))
+    wanted = layer(x, mask=mask).numpy()
+    assert np.any(wanted != layer(x).numpy())
+    np.testing.assert_array_equal(model.predict([x, mask], verbose=0), wanted)
+    model.save(tmp_path / "m.keras")
+    np.testing.assert_array_equal(recurra.models.load_model(tmp_path / "m.keras").predict([x, mask], verbose=0), wanted)
+
+
+def test_a_constant_mask_and_training_in_a_call_count(rng):
+    x = rng.standard_normal((6, 5, 2)).astype("float32")
+    end = recurra.Input((5, 2))
+    model = recurra.Model(end, layers.GRU(4)(end, mask=np.zeros((6, 5), bool)))
+    assert not model.predict(x, verbose=0).any()
+    copy = recurra.Model.from_config(model.get_config())
+    assert not copy.predict(x, verbose=0).any()
+    dropping = recurra.Model(end, layers.Dropout(0.5)(end, training=True))
+    assert (dropping(x).numpy() == 0).any() and (dropping.predict(x, verbose=0) == 0).any()
+
+
+def test_gradients_of_a_masked_call(rng):
+    ends = recurra.Input((5, 2), dtype="float64"), recurra.Input((5,), dtype="bool")
+    model = recurra.Model(ends, layers.GRU(3, dtype="float64")(ends[0], mask=ends[1]))
+    mask = rng.random((4, 5)) > 0.4
+    outputs, cache, _ = model.run([rng.standard_normal((4, 5, 2)), mask], None, False, {})
+    dx, dmask = model.backward_all(np.ones_like(outputs), cache)[0]
+    assert dmask is None and not dx[~mask].any() and dx[mask].any()
+
+
+def test_the_inputs_mask_does_not_count_beside_initial_states(rng):
+    """Keras hands masks on by itself only where the inputs are the only tensors of a call."""
+    x = rng.standard_normal((3, 5, 2)).astype("float32")
+    x[:, 3:] = 0
+    end, layer, state = recurra.Input((5, 2)), layers.GRU(4, return_sequences=True), np.ones((3, 4), "float32")
+    masked = layers.Masking()(end)
+    model = recurra.Model(end, layer(masked, initial_state=[layers.GRU(4)(masked)]))
+    first = layers.Masking()(x)
+    eager = layer(first, initial_state=[state])
+    np.testing.assert_array_equal(eager, layer(x, initial_state=[state]))
+    assert eager._keras_mask.tolist() == [[True] * 3 + [False] * 2] * 3
+    assert np.any(model.predict(x, verbose=0)[:, 3:] != model.predict(x, verbose=0)[:, 2:3])
+
+
+def test_models_within_models_are_built_without_asking_each_one_twice():
+    """Twice at each of 25 levels would be 33 million times."""
+    end = recurra.Input((2,))
+    model = recurra.Model(end, layers.Dense(2)(end))
+    for _ in range(25):
+        end = recurra.Input((2,))
+        model = recurra.Model(end, layers.Add()([model(end), model(end)]))
+    assert recurra.Model.from_config(model.get_config()).output_shape == (None, 2)
+
+
+def test_files_that_compute_by_operations_are_refused_by_name():
+    end = recurra.Input((5, 2))
+    config = recurra.Model(end, layers.GRU(2)(end)).get_config()
+    gru = next(entry for entry in config["layers"] if entry["class_name"] == "GRU")
+    source = json.loads(json.dumps(gru["inbound_nodes"]))
+    operation = {"module": "keras.src.ops.numpy", "class_name": "Tanh", "name": "tanh", "config": {}}
+    config["layers"].append(operation | {"inbound_nodes": source})
+    gru["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = ["tanh", 0, 0]
+    with pytest.raises(ValueError, match="it names Keras's operations Tanh, which are no layers"):
+        recurra.Model.from_config(config)
+    config["layers"][-1] |= {"class_name": "NotEqual", "name": "own_mask"}
+    with pytest.raises(ValueError, match="masks that come from Masking or Embedding, got the operation 'own_mask'"):
+        recurra.Model.from_config(config)
+
+
+def test_a_layer_is_asked_for_by_name_or_by_index():
+    model = two_inputs()
+    with pytest.raises(ValueError, match="a name or an index, got both"):
+        model.get_layer("answer", 1)
+
+
+def test_weights_are_set_all_or_none():
+    model = two_inputs()
+    before = model.get_weights()
+    for bad in (np.full(before[-1].shape, "a"), np.full(before[-1].shape, None), np.zeros(before[-1].shape, complex)):
+        with pytest.raises(ValueError, match="numbers, got an array of dtype"):
+            model.set_weights([2 * weight for weight in before[:-1]] + [bad])
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old)

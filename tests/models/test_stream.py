@@ -138,7 +138,12 @@ def test_layers_that_need_the_whole_sequence_are_refused(layer):
 
 def test_wrong_shapes_are_refused():
     stream = Sequential([Input((None, 2)), layers.GRU(4)]).stream(3)
-    with pytest.raises(ValueError, match="shape"):
-        stream.step(np.ones((3, 5)))
+    for x in (np.ones((3, 5)), np.ones(2), np.ones((1, 2)), np.ones((3, 1)), 1.0):
+        with pytest.raises(ValueError, match=r"stream.step expected x of shape \(3, 2\)"):
+            stream.step(x)
+    for x in (None, np.full((3, 2), "a")):
+        with pytest.raises(ValueError, match=r"stream.step expected"):
+            stream.step(x)
+    assert not np.any(stream.state)
     with pytest.raises(ValueError, match="states of shapes"):
         stream.state = [np.zeros((2, 4))]

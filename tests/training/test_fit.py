@@ -224,6 +224,11 @@ def test_layers_of_one_model_train_on_in_another(data):
         (lambda m, x, y: m.fit(x, y, class_weight={0: 1}, sample_weight=np.ones(11), verbose=0), "both"),
         (lambda m, x, y: m.fit(verbose=0), "x, the inputs"),
         (lambda m, x, y: m.fit(x, y, batch_size=0, verbose=0), "batch_size to be a positive integer"),
+        (lambda m, x, y: m.fit(x, y, steps_per_epoch=-1, verbose=0), "steps_per_epoch to be a positive integer"),
+        (lambda m, x, y: m.fit(x, y, validation_freq=0, verbose=0), "validation_freq to be a positive integer"),
+        (lambda m, x, y: m.evaluate(x, y, steps=-1, verbose=0), "steps to be a positive integer"),
+        (lambda m, x, y: m.fit(iter([(x, y, None, y)]), verbose=0), "batches .* got one of 4 parts"),
+        (lambda m, x, y: m.fit(iter([(x, y)]), validation_split=0.5, verbose=0), "arrays with validation_split"),
         (lambda m, x, y: m.compile(loss="msee"), "losses.get expected"),
         (lambda m, x, y: m.compile(loss="mse", metrics=["acuracy"]), "metrics.get expected"),
         (lambda m, x, y: m.compile(optimizer="adaam"), "optimizers.get expected"),
@@ -238,3 +243,99 @@ def test_a_mistake_is_told_before_any_step(data, call, message):
         call(model, *data)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_a_generator_that_ends_begins_again_with_its_first_two_batches(data):
+    x, y = data
+
+    def batches(count):
+        return ((x + 0.1 * i, y) for i in range(count))
+
+    def losses(source, epochs):
+        return make_model().fit(source, epochs=epochs, verbose=0).history["loss"]
+
+    class ByEpoch:
+        def __init__(self):
+            self.epochs = iter([range(3), range(2), range(2)])
+
+        def __iter__(self):
+            return iter([(x + 0.1 * i, y) for i in next(self.epochs)])
+
+    assert losses(batches(3), 3) == losses(ByEpoch(), 3)
+    history = make_model().fit(x, y, validation_data=batches(2), epochs=3, verbose=0).history
+    assert all(loss > 0 for loss in history["val_loss"])
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+@pytest.mark.parametrize("empty", [iter([]), (item for item in ())], ids=["iterator", "generator"])
+def test_no_batches_are_refused(method, empty):
+    with pytest.raises(ValueError, match=f"{method} expected an iterable of at least one batch"):
+        getattr(make_model(), method)(empty, verbose=0)
+
+
+def test_no_steps_are_all_steps(data):
+    x, y = data
+    one, other = (
+        make_model().fit(x, y, validation_data=(x, y), verbose=0, steps_per_epoch=n, validation_steps=n).history
+        for n in (0, None)
+    )
+    assert one == other
+    assert make_model().evaluate(x, y, steps=0, verbose=0) == make_model().evaluate(x, y, verbose=0)
+
+
+def test_evaluate_lists_metrics_as_they_were_compiled(data):
+    x, y = data
+    model = make_model(metrics=["mse", "mae"])
+    loss, mse, mae = model.evaluate(x, y, verbose=0)
+    assert (loss, mse) == pytest.approx((mse, loss)) and mae != pytest.approx(mse)
+    assert model.metrics_names == ["loss", "mse", "mae"]
+    assert list(model.evaluate(x, y, verbose=0, return_dict=True)) == ["loss", "mae", "mse"]
+    twice = make_model(metrics=["mae", "mae"], weighted_metrics=["mae"])
+    assert sorted(twice.fit(x, y, verbose=0).history) == ["loss", "mae", "mae_1", "weighted_mae"]
+
+
+@pytest.mark.parametrize("layer", [layers.BatchNormalization(), layers.GRU(2, stateful=True, return_sequences=True)])
+def test_a_batch_that_is_refused_changes_nothing(layer, rng):
+    model = recurra.Sequential([recurra.Input((4, 2), batch_size=3), layer, layers.Dropout(0.5), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    x = rng.standard_normal((3, 4, 2)).astype("float32")
+    model.fit(x, np.zeros((3, 4, 2)), batch_size=3, verbose=0)
+    before = [v.numpy() for v in model.variables], getattr(layer, "states", None)
+    with pytest.raises(ValueError, match=r"loss of output 'dense.*' expected targets that fit its shape .*3, 4, 2"):
+        model.fit(x, np.zeros((3, 4, 3)), batch_size=3, verbose=0)
+    for old, variable in zip(before[0], model.variables, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), old)
+    assert getattr(layer, "states", None) is before[1]
+
+
+def test_compile_is_all_or_nothing(data):
+    model = make_model()
+    with pytest.raises(ValueError, match=r"losses\.get expected"):
+        model.compile("sgd", "msee")
+    assert model.loss == "mse" and model.fit(*data, verbose=0).history["loss"]
+
+
+def test_an_optimizer_goes_on_with_fewer_weights(data):
+    optimizer = recurra.optimizers.Adam(0.01)
+    model = make_model(optimizer=optimizer)
+    model.fit(*data, verbose=0)
+    frozen = model.layers[0].get_weights()
+    model.layers[0].trainable = False
+    model.compile(optimizer, "mse")
+    last = model.layers[1].get_weights()[0]
+    model.fit(*data, verbose=0)
+    for old, new in zip(frozen, model.layers[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old)
+    assert np.any(model.layers[1].get_weights()[0] != last)
+    with pytest.raises(ValueError, match="the variables it was built with"):
+        make_model(optimizer=optimizer).fit(*data, verbose=0)
+
+
+def test_a_model_without_a_loss_needs_a_penalty(data):
+    model = recurra.Sequential([recurra.Input((4, 2)), layers.GRU(2)])
+    model.compile("sgd")
+    with pytest.raises(ValueError, match="fit expected a loss to train with, got none"):
+        model.fit(*data, verbose=0)
+    model = recurra.Sequential([recurra.Input((4, 2)), layers.GRU(2, kernel_regularizer="l2")])
+    model.compile("sgd")
+    assert model.fit(*data, verbose=0).history["loss"][0] > 0

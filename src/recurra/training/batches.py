@@ -111,7 +111,7 @@ class IterableBatches:
         self.shuffle = shuffle
         self.who = who
         self.by_index = hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, list)
-        self._first = list(islice(source, 2)) if not self.by_index and iter(source) is source else []
+        self._first = list(islice(source, 2)) if isinstance(source, Iterator) else []
 
     @property
     def steps(self) -> int | None:
