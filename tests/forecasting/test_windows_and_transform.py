@@ -59,6 +59,14 @@ def test_a_season_is_found_under_a_trend_and_taken_out():
     assert not is_seasonal(np.random.default_rng(0).standard_normal(120).cumsum(), 12)
 
 
+@pytest.mark.parametrize("scale, offset", [(1e-9, 0.0), (1e9, 0.0), (1.0, 1e9), (1e-6, 1.0)])
+def test_a_season_is_found_in_any_unit(scale, offset):
+    seen = scale * season(120, noise=0.05) + offset
+    assert is_seasonal(seen, 12)
+    assert not is_seasonal(np.full(120, offset), 12)
+    assert not is_seasonal(scale * np.arange(120.0) + offset, 12)
+
+
 def test_swings_that_grow_with_the_level_are_seen_as_logarithms():
     assert fit_transform(np.exp(season(144, trend=0.02, noise=0.05)), 12).log
     assert not fit_transform(season(144, noise=0.1) + 10, 12).log

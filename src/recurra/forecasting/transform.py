@@ -84,7 +84,7 @@ def is_seasonal(values: np.ndarray, season_length: int) -> bool:
     d = values - trend_of(values, m)
     d = d - d.mean()
     size = d @ d
-    if size <= 1e-12 * max(1.0, float(values @ values)):
+    if size <= n * (16 * np.finfo(float).eps * np.abs(values).max()) ** 2:  # what rounding leaves, in any unit
         return False
     lags = np.array([d[k:] @ d[:-k] for k in range(1, m + 1)]) / size if m <= 400 else np.zeros(m)
     limit = 1.645 / np.sqrt(n) * np.sqrt(1 + 2 * np.sum(lags[:-1] ** 2))
