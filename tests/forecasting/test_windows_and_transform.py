@@ -83,3 +83,19 @@ def test_the_errors_of_a_baseline_are_its_own_past_ones():
     past = np.array([0.0, 1.0, 0.0, 1.0, 0.0])
     np.testing.assert_allclose(error_sizes("naive", past, 1, 1), [1.0])
     assert (np.diff(error_sizes("naive", np.random.default_rng(0).standard_normal(80), 6, 1)) >= 0).all()
+
+
+@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("count, horizon, season_length", [(60, 7, 12), (5, 3, 9), (2, 2, 1), (200, 30, 7)])
+def test_the_errors_of_a_baseline_are_those_of_one_forecast_after_the_other(name, count, horizon, season_length):
+    past = np.random.default_rng(count).standard_normal(count).cumsum()
+    first = min(max(season_length, 2), count - 1)
+    squares = [[] for _ in range(horizon)]
+    for cutoff in np.unique(np.linspace(first, count - 1, 60).astype(int)):
+        forecast = BASELINES[name](past[:cutoff], horizon, season_length)
+        for step in range(min(horizon, count - cutoff)):
+            squares[step].append((past[cutoff + step] - forecast[step]) ** 2)
+    sizes = [np.sqrt(np.mean(found)) if found else 0.0 for found in squares]
+    np.testing.assert_allclose(
+        error_sizes(name, past, horizon, season_length), np.maximum.accumulate(sizes), rtol=1e-12, atol=1e-300
+    )
