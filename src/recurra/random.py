@@ -8,6 +8,8 @@ The numbers are NumPy's PCG64 (O'Neill, 2014).
 from __future__ import annotations
 
 import random as _python_random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,20 @@ def set_random_seed(seed: int) -> None:
     _python_random.seed(seed)
     np.random.seed(seed)
     _stream = np.random.default_rng(seed)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within it recurra draws what it draws after `set_random_seed(seed)`; afterwards the stream goes on from before.
+
+    Python's and NumPy's random numbers are left alone.
+    """
+    global _stream
+    before, _stream = _stream, np.random.default_rng(seed)
+    try:
+        yield
+    finally:
+        _stream = before
 
 
 def draw_seed() -> int:

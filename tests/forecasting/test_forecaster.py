@@ -1,5 +1,7 @@
 """The forecaster: honest about the past, the same for the same seed, saved whole."""
 
+import random
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from recurra.errors import DataError, FileFormatError, NotFittedError
 from recurra.forecasting import Forecaster, Panel, forecast
 from recurra.forecasting.backtest import choose_windows
 from recurra.forecasting.frequency import Frequency
+from recurra.random import draw_seed, seeded
 
 
 def monthly(n=96, seed=0, series=1):
@@ -45,6 +48,28 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
     first, again, other = (quick(seed=seed).fit(monthly()).predict_arrays()["y_hat"] for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert np.any(first != other)
+
+
+def test_training_leaves_the_random_numbers_of_the_program_alone():
+    def drawn(train):
+        recurra.utils.set_random_seed(5)
+        if train:
+            quick(budget_s=1e-9).fit(monthly())
+        return random.random(), np.random.rand(), draw_seed()
+
+    assert drawn(train=True) == drawn(train=False)
+
+
+def test_the_stream_goes_on_after_an_error():
+    recurra.utils.set_random_seed(5)
+    wanted = draw_seed()
+    recurra.utils.set_random_seed(5)
+    with pytest.raises(KeyboardInterrupt), seeded(1):
+        inside = draw_seed()
+        raise KeyboardInterrupt
+    assert draw_seed() == wanted
+    recurra.utils.set_random_seed(1)
+    assert draw_seed() == inside
 
 
 def test_the_network_beats_the_naive_forecast_where_there_is_something_to_learn():

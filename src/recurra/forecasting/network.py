@@ -90,31 +90,31 @@ def train(
         settings: See `Settings`.
         pasts, futures: float32 (k, L) and (k, H), scaled.
         held_pasts, held_futures: Later windows, which are not trained on.
-        seed: Of the weights and the order of windows.
+        seed: Of the weights and the order of windows; the program's random numbers are left as they were.
         deadline_s: `time.monotonic()` at which training stops, at the end of an epoch.
         progress: Called with a line now and then.
     """
-    random.set_random_seed(seed)
-    model = build(settings, f"{settings.kind}_{seed}")
-    steps = -(-len(pasts) // settings.batch_size)
-    schedule = optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * steps, alpha=0.05)
-    model.compile(optimizer=optimizers.Adam(schedule, global_clipnorm=1.0), loss=WindowLoss(settings))
-    watch = [
-        callbacks.EarlyStopping("val_loss", patience=settings.patience, restore_best_weights=True),
-        callbacks.TerminateOnNaN(),
-        _Watch(f"{settings.kind}, seed {seed}", deadline_s, progress),
-    ]
-    model.fit(
-        pasts[..., None],
-        futures,
-        batch_size=settings.batch_size,
-        epochs=settings.epochs,
-        verbose=0,
-        validation_data=(held_pasts[..., None], held_futures),
-        validation_batch_size=512,
-        callbacks=watch,
-    )
-    return model
+    with random.seeded(seed):
+        model = build(settings, f"{settings.kind}_{seed}")
+        steps = -(-len(pasts) // settings.batch_size)
+        schedule = optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * steps, alpha=0.05)
+        model.compile(optimizer=optimizers.Adam(schedule, global_clipnorm=1.0), loss=WindowLoss(settings))
+        watch = [
+            callbacks.EarlyStopping("val_loss", patience=settings.patience, restore_best_weights=True),
+            callbacks.TerminateOnNaN(),
+            _Watch(f"{settings.kind}, seed {seed}", deadline_s, progress),
+        ]
+        model.fit(
+            pasts[..., None],
+            futures,
+            batch_size=settings.batch_size,
+            epochs=settings.epochs,
+            verbose=0,
+            validation_data=(held_pasts[..., None], held_futures),
+            validation_batch_size=512,
+            callbacks=watch,
+        )
+        return model
 
 
 class _Watch(callbacks.Callback):
