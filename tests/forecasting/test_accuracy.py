@@ -32,3 +32,12 @@ def test_smape_lies_between_0_and_200(actual, forecast):
 def test_coverage_counts_the_bounds_and_leaves_out_missing_values():
     actual = np.array([1.0, 2.0, np.nan, 9.0])
     assert coverage(actual, np.ones(4), np.full(4, 2.0)) == pytest.approx(2 / 3)
+
+
+def test_missing_actual_values_are_left_out_of_every_measure():
+    past, forecast = np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 3.0])
+    some, none = np.array([2.0, np.nan, 3.0]), np.full(3, np.nan)
+    assert smape(some, forecast) == pytest.approx(smape(some[::2], forecast[::2]))
+    assert mase(some, forecast, past, 1) == pytest.approx(mase(some[::2], forecast[::2], past, 1))
+    for value in (smape(none, forecast), mase(none, forecast, past, 1), coverage(none, forecast, forecast)):
+        assert np.isnan(value)

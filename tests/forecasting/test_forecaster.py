@@ -1,6 +1,7 @@
 """The forecaster: honest about the past, the same for the same seed, saved whole."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import recurra
 from recurra.errors import DataError, FileFormatError, NotFittedError
 from recurra.forecasting import Forecaster, Panel, forecast
+from recurra.forecasting.accuracy import mase
 from recurra.forecasting.backtest import choose_windows
 from recurra.forecasting.frequency import Frequency
 from recurra.random import draw_seed, seeded
@@ -154,6 +156,37 @@ def test_cutoffs_leave_enough_to_learn_from():
     assert choose_windows(2820, 12, None, None) == (5, 12)
     assert choose_windows(36, 12, None, None) == (1, 12)
     assert choose_windows(144, 12, 2, 6) == (2, 6)
+
+
+def test_cutoffs_that_were_asked_for_are_made_or_refused():
+    assert choose_windows(40, 4, 6, None) == (6, 4)
+    assert choose_windows(40, 4, 1, None) == choose_windows(16, 4, 1, None) == (1, 4)
+    with pytest.raises(DataError, match="at most 6 cutoffs 4 apart for a horizon of 4 and 40 values, got 7"):
+        choose_windows(40, 4, 7, None)
+    assert Forecaster("naive", horizon=4).backtest(monthly(40), n_windows=6).n_windows == 6
+    with pytest.raises(DataError, match="at most 6 cutoffs"):
+        Forecaster("naive", horizon=4).backtest(monthly(40), n_windows=7)
+
+
+def test_filled_values_are_not_scored():
+    panel = monthly(60, series=2)
+    panel.values[55:60] = 1e6  # what a bad fill made of the end of the first series
+    seen = np.ones(120, bool)
+    seen[55:60] = False
+    scored = Forecaster("naive", horizon=6).backtest(replace(panel, observed=seen), n_windows=1).rows
+    kept = Forecaster("naive", horizon=6).backtest(panel, n_windows=1).rows
+    for row, other in zip(scored, kept, strict=True):
+        assert row["MASE"] < 10 < other["MASE"]
+    past, end, answer = panel.values[:54], panel.values[54:55], panel.values[53:54]
+    second = panel.values[60:]
+    by_hand = [mase(end, answer, past, 12), mase(second[54:], np.full(6, second[53]), second[:54], 12)]
+    assert next(row["MASE"] for row in scored if row["model"] == "naive") == pytest.approx(np.mean(by_hand))
+
+
+def test_a_backtest_on_filled_values_alone_is_refused():
+    seen = np.r_[np.ones(54, bool), np.zeros(6, bool)]
+    with pytest.raises(DataError, match="filled ones alone"):
+        Forecaster("naive", horizon=6).backtest(replace(monthly(60), observed=seen), n_windows=1)
 
 
 def test_a_spent_budget_stops_each_network_after_its_first_epoch(monkeypatch):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurra._checks import positive_int
+from recurra._checks import expected, positive_int
+from recurra.errors import DataError
 from recurra.forecasting.accuracy import coverage, mase, smape
 from recurra.forecasting.baselines import BASELINES
 from recurra.forecasting.panel import Panel
@@ -24,7 +25,7 @@ class Backtest:
 
     Attributes:
         rows: One dict for each model: model, sMAPE (percent, 0 to 200), MASE, coverage_80 and coverage_95 (shares);
-            means over cutoffs and series.
+            means over cutoffs and series. Steps whose actual value was filled count for none of them.
         winner: The model with the lowest MASE; with the lowest sMAPE where MASE is not defined.
         n_windows: Number of cutoffs.
         step_size: Values between two of them.
@@ -48,17 +49,23 @@ class Backtest:
 def choose_windows(shortest: int, horizon: int, n_windows: int | None, step_size: int | None) -> tuple[int, int]:
     """Returns the number of cutoffs and the values between them, so that enough is left to learn from.
 
-    At least one cutoff is always there; more only while two thirds of the shortest series lie before the first.
+    At least one cutoff is always there. Of themselves there are more, at most 5, only while two thirds of the shortest
+    series lie before the first.
+
+    Raises:
+        DataError: If `n_windows` cutoffs leave less before the first than a forecaster needs.
     """
-    step = horizon if step_size is None else positive_int("backtest", "step_size", step_size)
-    if n_windows is not None:
-        n_windows = positive_int("backtest", "n_windows", n_windows)
-    most = 1 + max(0, (shortest // 3 - horizon) // step)
     from recurra.forecasting.forecaster import fewest_values
 
-    while most > 1 and shortest - horizon - (most - 1) * step < fewest_values(horizon):
-        most -= 1
-    return min(most, n_windows or MOST_WINDOWS), step
+    step = horizon if step_size is None else positive_int("backtest", "step_size", step_size)
+    most = 1 + max(0, (shortest - horizon - fewest_values(horizon)) // step)
+    if n_windows is None:
+        return min(most, 1 + max(0, (shortest // 3 - horizon) // step), MOST_WINDOWS), step
+    n_windows = positive_int("backtest", "n_windows", n_windows)
+    if n_windows > most:
+        what = f"at most {most} cutoff{'s' * (most > 1)} {step} apart for a horizon of {horizon} and {shortest} values"
+        raise DataError(expected("backtest", what, n_windows, "choose fewer (--windows) or a shorter horizon"))
+    return n_windows, step
 
 
 def backtest_models(
@@ -84,15 +91,19 @@ def backtest_models(
     n_windows, step = choose_windows(int(panel.lengths.min()), horizon, n_windows, step_size)
     cut_back = [horizon + step * k for k in reversed(range(n_windows))]
     known = [panel.head(panel.lengths - back) for back in cut_back]
+    actuals = [_actual(panel, back, horizon) for back in cut_back]
+    if np.isnan(actuals).all():
+        hint = "cut the empty rows at the end off, or choose more cutoffs"
+        raise DataError(expected("backtest", "values to compare forecasts with", "filled ones alone", hint))
     baselines = [Forecaster(name, horizon=horizon, season_length=season_length) for name in BASELINES]
     rows, last = [], {}
     for forecaster in [*forecasters, *(b for b in baselines if b.model not in [f.model for f in forecasters])]:
         forecaster.learn_from(known[0], progress)
         scores = []
-        for past, back in zip(known, cut_back, strict=True):
+        for past, actual in zip(known, actuals, strict=True):
             answer = forecaster.predict_arrays(past)
             scores += [
-                _scores(panel, i, int(past.lengths[i]), back, horizon, season_length, answer)
+                _scores(past.series(i), actual[i], season_length, {name: values[i] for name, values in answer.items()})
                 for i in range(panel.n_series)
             ]
         last[forecaster.model] = answer
@@ -103,16 +114,21 @@ def backtest_models(
     return Backtest(rows, rows[0]["model"], n_windows, step, horizon, last)
 
 
+def _actual(panel: Panel, back: int, horizon: int) -> np.ndarray:
+    """Returns the `horizon` values that begin `back` before the end of each series, NaN where filled: (n_series, H)."""
+    places = panel.indptr[1:, None] - back + np.arange(horizon)
+    values = panel.values[places]
+    return values if panel.observed is None else np.where(panel.observed[places], values, np.nan)
+
+
 def _scores(
-    panel: Panel, i: int, cutoff: int, back: int, horizon: int, season_length: int, answer: dict[str, np.ndarray]
+    past: np.ndarray, actual: np.ndarray, season_length: int, answer: dict[str, np.ndarray]
 ) -> dict[str, float]:
-    series = panel.series(i)
-    past, actual = series[:cutoff], series[cutoff : cutoff + horizon]
     return {
-        "sMAPE": smape(actual, answer["y_hat"][i]),
-        "MASE": mase(actual, answer["y_hat"][i], past, season_length),
-        "coverage_80": coverage(actual, answer["lo-80"][i], answer["hi-80"][i]),
-        "coverage_95": coverage(actual, answer["lo-95"][i], answer["hi-95"][i]),
+        "sMAPE": smape(actual, answer["y_hat"]),
+        "MASE": mase(actual, answer["y_hat"], past, season_length),
+        "coverage_80": coverage(actual, answer["lo-80"], answer["hi-80"]),
+        "coverage_95": coverage(actual, answer["lo-95"], answer["hi-95"]),
     }
 
 
