@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 
 import numpy as np
+import polars
 import pytest
 
 import recurra
@@ -131,6 +132,78 @@ def test_a_wrong_option_is_told():
         forecast(monthly(), 3, model="transformer")
     with pytest.raises(NotFittedError, match="call fit first"):
         Forecaster().predict()
+
+
+def test_fitting_to_other_data_chooses_anew():
+    forecaster = Forecaster("naive").fit(monthly())
+    assert (forecaster.horizon, forecaster.season_length) == (12, 12)
+    forecaster.fit(Panel.from_arrays([np.arange(100.0)], Frequency("D")))
+    assert (forecaster.horizon, forecaster.season_length) == (7, 7)
+    assert forecaster.predict().height == 7
+    assert forecaster.backtest(monthly()).horizon == 12
+    kept = Forecaster("naive", horizon=5).fit(monthly()).fit(Panel.from_arrays([np.arange(100.0)], Frequency("D")))
+    assert (kept.horizon, kept.season_length) == (5, 7)
+
+
+def test_a_loaded_forecaster_chooses_anew_too(tmp_path):
+    Forecaster("gru", n_seeds=1, budget_s=1e-9).fit(monthly()).save(tmp_path / "f.keras")
+    again = Forecaster.load(tmp_path / "f.keras")
+    assert again.horizon == 12
+    assert again.fit(Panel.from_arrays([np.sin(np.arange(100.0))], Frequency("D"))).horizon == 7
+
+
+@pytest.mark.parametrize("count, horizon", [(600, 288), (400, 196), (20, 6), (10, 1)])
+def test_the_horizon_that_nobody_named_is_a_season_or_what_the_data_allows(count, horizon):
+    panel = Panel.from_arrays([np.arange(float(count)) % 7])
+    season = 288 if count > 288 else None
+    assert Forecaster("naive", season_length=season).fit(panel).horizon == horizon
+    shortened = [text for text in forecast(panel, model="naive", season_length=season).remarks if "horizon" in text]
+    assert bool(shortened) == (horizon == 196)
+
+
+@pytest.mark.parametrize("seed", [1.5, "a", None])
+def test_a_seed_that_is_no_whole_number_is_refused(seed):
+    with pytest.raises(TypeError, match="seed to be a whole number from 0 to 4294967293, got"):
+        Forecaster(seed=seed)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32 - 1, 2**32])
+def test_a_seed_out_of_range_is_refused(seed):
+    with pytest.raises(ValueError, match="seed to be a whole number from 0 to 4294967293, got"):
+        forecast("nothing.csv", seed=seed)
+    assert Forecaster(seed=2**32 - 1, n_seeds=1).seed == 2**32 - 1
+
+
+def test_a_seed_of_numpy_is_a_seed(tmp_path):
+    fitted = quick(seed=np.int64(3), budget_s=1e-9).fit(monthly())
+    fitted.save(tmp_path / "f.keras")
+    assert type(Forecaster.load(tmp_path / "f.keras").seed) is int
+
+
+@pytest.mark.parametrize("budget", ["60s", 0, -1.0, float("nan"), True])
+def test_a_budget_that_is_no_time_is_refused(budget):
+    for call in (lambda: Forecaster(budget_s=budget), lambda: forecast("nothing.csv", budget_s=budget)):
+        with pytest.raises(ValueError, match="budget_s to be a number of seconds above 0, got"):
+            call()
+
+
+def test_a_season_as_long_as_the_series_is_refused():
+    with pytest.raises(DataError, match=r"a season of 40 expected longer series, got 'series_0' of 40 values"):
+        forecast(monthly(40), 3, model="naive", season_length=40)
+    assert forecast(monthly(40), 3, model="naive", season_length=39).season_length == 39
+    assert forecast(monthly(10), 1, model="naive").season_length == 12
+
+
+@pytest.mark.parametrize("changes", [{"time_col": "lo-80"}, {"id_col": "y_hat"}, {"id_col": "ds"}])
+def test_a_column_named_like_one_of_the_result_is_refused(changes):
+    name = next(iter(changes.values()))
+    with pytest.raises(DataError, match=f"column expected a name that .* got '{name}'"):
+        Forecaster("naive", horizon=3).fit(replace(monthly(series=2), **changes))
+
+
+def test_years_come_back_as_whole_numbers():
+    frame = polars.DataFrame({"year": range(1980, 2020), "y": np.arange(40.0)})
+    assert forecast(frame, 2, model="naive").frame["year"].to_list() == [2020, 2021]
 
 
 def test_a_saved_forecaster_forecasts_the_same(tmp_path):

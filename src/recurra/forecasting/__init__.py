@@ -11,7 +11,7 @@ import numpy as np
 from recurra._checks import one_of
 from recurra.forecasting.backtest import Backtest, backtest_models
 from recurra.forecasting.baselines import BASELINES
-from recurra.forecasting.forecaster import Forecaster
+from recurra.forecasting.forecaster import Forecaster, checked_budget
 from recurra.forecasting.frame import read_panel, to_frame
 from recurra.forecasting.network import KINDS, Progress
 from recurra.forecasting.panel import Panel
@@ -73,12 +73,12 @@ def forecast(
 
     Args:
         data: A path to a CSV or Parquet file, or a pandas, Polars or Arrow frame.
-        horizon: Steps ahead; one season if None.
+        horizon: Steps ahead; one season if None, or as many as the shortest series allows.
         model: "auto" (a GRU against the baselines, the better one is used), "gru", "lstm", "simple_rnn", "naive",
             "seasonal_naive" or "drift".
         id_col, time_col, target_col, freq, fill: As in `read_panel`.
         season_length: Steps of a season; that of the frequency if None.
-        seed: Of the networks; the same seed gives the same forecast.
+        seed: Of the networks; the same seed gives the same forecast. Each network has the number after the last one's.
         n_seeds: Networks that are averaged.
         n_windows: Cutoffs of the backtest.
         budget_s: Seconds of training, at the most.
@@ -86,11 +86,11 @@ def forecast(
 
     Raises:
         DataError: If the data cannot be used.
-        ValueError: If an option is out of range.
+        TypeError, ValueError: If an option is out of range.
     """
     started = time.monotonic()
     one_of("forecast", "model", model, ("auto", *KINDS, *BASELINES))
-    panel = read_panel(data, id_col=id_col, time_col=time_col, target_col=target_col, freq=freq, fill=fill)
+    budget_s = checked_budget("forecast", budget_s)
     options: dict[str, Any] = {
         "season_length": season_length,
         "seed": seed,
@@ -98,8 +98,12 @@ def forecast(
         "budget_s": None if budget_s is None else budget_s / 2,
     }
     candidate = Forecaster("gru" if model == "auto" else model, horizon=horizon, **options)
+    panel = read_panel(data, id_col=id_col, time_col=time_col, target_col=target_col, freq=freq, fill=fill)
     candidate.resolve(panel)
     remarks = list(panel.remarks)
+    if horizon is None and (candidate.horizon or 1) < (candidate.season_length or 1):
+        few = f"{panel.lengths.min()} values are too few to forecast a season of {candidate.season_length}"
+        remarks.append(f"{few}: the horizon is {candidate.horizon}")
     constant = [panel.ids[i] for i in range(panel.n_series) if np.ptp(panel.series(i)) == 0]
     if constant:
         remarks.append(f"constant, so forecast as they are: {', '.join(map(repr, constant[:5]))}")

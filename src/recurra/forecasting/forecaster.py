@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import numbers
+import operator
 import os
 import time
 from dataclasses import asdict
@@ -37,17 +39,28 @@ def fewest_values(horizon: int) -> int:
     return 2 * horizon + 8
 
 
+def longest_horizon(count: int) -> int:
+    """Returns the longest horizon for which `count` values are enough; below 1 if they are for none."""
+    return (count - 8) // 2
+
+
 class Forecaster:
     """Forecasts the series of a panel by a network, or by a baseline.
 
     Args:
         model: "gru", "lstm" or "simple_rnn"; or a baseline: "naive", "seasonal_naive", "drift".
-        horizon: Steps ahead; one season if None.
+        horizon: Steps ahead; one season if None, or as many as the shortest series allows.
         lookback: Values that the network sees; chosen by season and horizon if "auto".
         season_length: Steps of a season; that of the frequency if None.
-        seed: Of the networks.
+        seed: Of the networks: the first has this one, the next the number after it, up to 2**32 - 1.
         n_seeds: Networks that are averaged.
         budget_s: Seconds of training, at the most.
+
+    Attributes:
+        horizon, season_length: As given; after `fit` the ones in use. Fitting to other data chooses anew what was None.
+
+    Raises:
+        TypeError, ValueError: If an option is out of range.
 
     >>> panel = Panel.from_arrays([np.sin(np.arange(60.0))])
     >>> Forecaster("naive", horizon=2).fit(panel).predict_arrays()["y_hat"].shape
@@ -66,19 +79,32 @@ class Forecaster:
         budget_s: float | None = None,
     ):
         self.model = one_of("Forecaster", "model", model, (*KINDS, *BASELINES))
-        self.horizon = None if horizon is None else positive_int("Forecaster", "horizon", horizon)
+        self._given: dict[str, int | None] = {
+            "horizon": None if horizon is None else positive_int("Forecaster", "horizon", horizon),
+            "season_length": (
+                None if season_length is None else positive_int("Forecaster", "season_length", season_length)
+            ),
+        }
+        self._in_use = self._given
         self.lookback = lookback if lookback == "auto" else positive_int("Forecaster", "lookback", lookback)
-        self.season_length = (
-            None if season_length is None else positive_int("Forecaster", "season_length", season_length)
-        )
-        self.seed = seed
         self.n_seeds = positive_int("Forecaster", "n_seeds", n_seeds)
-        self.budget_s = budget_s
+        self.seed = _checked_seed(seed, self.n_seeds)
+        self.budget_s = checked_budget("Forecaster", budget_s)
         self._panel: Panel | None = None
         self._network: Any = None
         self._settings: Settings | None = None
         self._transforms: list[Transform] = []
         self._widening = np.zeros(len(LEVELS))
+
+    @property
+    def horizon(self) -> int | None:
+        """Steps ahead: as given, after `fit` as in use."""
+        return self._in_use["horizon"]
+
+    @property
+    def season_length(self) -> int | None:
+        """Steps of a season: as given, after `fit` as in use."""
+        return self._in_use["season_length"]
 
     def fit(self, data: Any, *, progress: Progress | None = None, **columns: Any) -> Forecaster:
         """Learns from the whole of the data.
@@ -98,29 +124,39 @@ class Forecaster:
 
     def learn_from(self, panel: Panel, progress: Progress | None = None) -> None:
         """Fits to a panel whose lengths were checked, with horizon and season known."""
-        self._panel = panel
         if self.model in KINDS:
             self._fit_network(panel, progress)
+        self._panel = panel
 
     def options(self) -> dict[str, Any]:
         """Returns the constructor's arguments, with the horizon and the season in use."""
         return {name: getattr(self, name) for name in OPTIONS}
 
     def resolve(self, panel: Panel) -> None:
-        """Chooses horizon and season where they were left open, and checks that the series are long enough.
+        """Chooses horizon and season where they were left open, and checks that they and the names suit the data.
 
         Raises:
-            DataError: If a series is too short for the horizon.
+            DataError: If a series is too short for the horizon or the season, or a column is named like one of the
+                result.
         """
-        self.season_length = self.season_length or panel.freq.season_length
-        self.horizon = self.horizon or (self.season_length if self.season_length > 1 else 6)
-        needed = fewest_values(self.horizon)
-        for name, count in zip(panel.ids, panel.lengths, strict=True):
-            if count < needed:
-                longest = (int(count) - 8) // 2
-                hint = f"use a horizon of at most {longest}" if longest >= 1 else "bring more data"
-                what = f"at least {needed} values for a horizon of {self.horizon}"
-                raise DataError(expected(f"series {name!r}", what, int(count), hint))
+        _refuse_taken_names(panel)
+        shortest = int(panel.lengths.min())
+        horizon, season = self._given["horizon"], self._given["season_length"]
+        if season is not None and season >= shortest:
+            name = panel.ids[int(panel.lengths.argmin())]
+            hint = f"choose a season of at most {shortest - 1}, or 1 for none"
+            raise DataError(expected(f"a season of {season}", "longer series", f"{name!r} of {shortest} values", hint))
+        season = season or panel.freq.season_length
+        longest = longest_horizon(shortest)
+        if horizon is None:
+            horizon = season if season > 1 else 6
+            horizon = min(horizon, longest) if longest >= 1 else horizon
+        if horizon > longest:
+            name = panel.ids[int(panel.lengths.argmin())]
+            hint = f"use a horizon of at most {longest}" if longest >= 1 else "bring more data"
+            what = f"at least {fewest_values(horizon)} values for a horizon of {horizon}"
+            raise DataError(expected(f"series {name!r}", what, shortest, hint))
+        self._in_use = {"horizon": horizon, "season_length": season}
 
     # The network ----------------------------------------------------------------------------------------------------
 
@@ -134,8 +170,8 @@ class Forecaster:
     def _fit_network(self, panel: Panel, progress: Progress | None) -> None:
         started = time.monotonic()
         horizon, season = self.horizon or 1, self.season_length or 1
-        self._transforms = [fit_transform(panel.series(i), season) for i in range(panel.n_series)]
-        scaled = [self._transforms[i].forward(panel.series(i)) for i in range(panel.n_series)]
+        transforms = [fit_transform(panel.series(i), season) for i in range(panel.n_series)]
+        scaled = [transforms[i].forward(panel.series(i)) for i in range(panel.n_series)]
         lookback = self._choose_lookback(int(panel.lengths.min()))
         quantiles = (0.025, 0.1, 0.5, 0.9, 0.975)
         windows = Windows(np.concatenate(scaled), panel.indptr, lookback, horizon)
@@ -149,7 +185,7 @@ class Forecaster:
         for member in range(self.n_seeds):
             share = None if self.budget_s is None else started + self.budget_s * (member + 1) / self.n_seeds
             members.append(network.train(settings, x, y, x_held, y_held, self.seed + member, share, progress))
-        self._settings = settings
+        self._settings, self._transforms = settings, transforms
         self._network = network.average(members, settings)
         answers = network.predict(self._network, x_held, settings)
         self._widening = _widening(answers, y_held)
@@ -228,13 +264,12 @@ class Forecaster:
         """Returns arrays of `predict_arrays` as columns of a long table."""
         panel = self._panel
         assert panel is not None
-        horizon = self.horizon or 1
+        horizon = arrays["y_hat"].shape[1]
         times = panel.future_times(horizon)
         columns: dict[str, Any] = {}
         if panel.id_col is not None:
             columns[panel.id_col] = [name for name in panel.id_values or panel.ids for _ in range(horizon)]
-        written = _frame_times(times) if panel.like is not None else panel.write_times(times)
-        columns[panel.time_col] = written
+        columns[panel.time_col] = panel.write_times(times) if panel.like is None else plain_times(panel, times)
         return columns | {name: values.ravel() for name, values in arrays.items()}
 
     def backtest(
@@ -251,7 +286,7 @@ class Forecaster:
             **columns: Options of `read_panel`.
         """
         panel = read_panel(data, **columns)
-        fresh = Forecaster(**self.options())
+        fresh = Forecaster(**(self.options() | self._given))
         fresh.resolve(panel)
         return backtest_models([fresh], panel, n_windows, step_size)
 
@@ -274,6 +309,7 @@ class Forecaster:
         state = {
             "format": 1,
             "options": self.options(),
+            "given": self._given,
             "settings": asdict(settings),
             "transforms": [transform.to_dict() for transform in self._transforms],
             "widening": self._widening.tolist(),
@@ -302,6 +338,7 @@ class Forecaster:
             with open(path, "rb") as file:
                 state = json.loads(keras_file.open_archive(file, Path(path).name).read(ASSET, LARGEST_SETTINGS))
             forecaster = cls(**state["options"])
+            forecaster._given = state.get("given", forecaster._given)
             settings = state["settings"]
             forecaster._settings = Settings(**(settings | {"quantiles": tuple(settings["quantiles"])}))
             forecaster._transforms = [
@@ -318,9 +355,46 @@ class Forecaster:
 OPTIONS = ("model", "horizon", "lookback", "season_length", "seed", "n_seeds", "budget_s")
 
 
-def _frame_times(times: np.ndarray) -> np.ndarray:
-    """Returns times in a unit that every frame library knows."""
-    return times.ravel().astype("datetime64[ms]") if times.dtype.kind == "M" else times.ravel()
+def plain_times(panel: Panel, times: np.ndarray) -> np.ndarray:
+    """Returns times as columns of frames hold them: counters and years as whole numbers, others as datetime64[ms]."""
+    times = times.ravel()
+    if times.dtype.kind != "M":
+        return times
+    if panel.time_unit == "Y":
+        return times.astype("datetime64[Y]").astype(np.int64) + 1970
+    return times.astype("datetime64[ms]")  # a unit that every frame library knows
+
+
+def _refuse_taken_names(panel: Panel) -> None:
+    """Refuses a time or id column that is named like another column of the result."""
+    taken = ["y_hat", *interval_names()]
+    for role, name in (("time", panel.time_col), ("id", panel.id_col)):
+        if name in taken:
+            what = f"a name that the forecast does not use itself ({', '.join(taken)})"
+            raise DataError(expected(f"the {role} column", what, repr(name), "rename the column"))
+        taken.append(str(name))
+
+
+def _checked_seed(seed: Any, n_seeds: int) -> int:
+    """Returns the seed as an int: any kind of whole number, whose followers are seeds too."""
+    last = 2**32 - n_seeds
+    what = f"seed to be a whole number from 0 to {last}"
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise TypeError(expected("Forecaster", what, repr(seed))) from None
+    if not 0 <= number <= last:
+        raise ValueError(expected("Forecaster", what, number))
+    return number
+
+
+def checked_budget(who: str, seconds: Any) -> float | None:
+    """Returns the seconds as they are; ValueError unless they are a number above 0, or None."""
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, numbers.Real) or not float(seconds) > 0:
+        raise ValueError(expected(who, "budget_s to be a number of seconds above 0", repr(seconds)))
+    return float(seconds)
 
 
 def interval_names() -> list[str]:
