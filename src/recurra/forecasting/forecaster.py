@@ -31,6 +31,7 @@ NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the c
 MOST_WINDOWS = 1500  # windows that a network is trained on; more are thinned out evenly
 LONGEST_LOOKBACK = 96
 ASSET = "assets/recurra_forecaster.json"
+FORMAT = 2  # of that asset
 LARGEST_SETTINGS = 2**28  # bytes
 
 
@@ -94,7 +95,8 @@ class Forecaster:
         self._network: Any = None
         self._settings: Settings | None = None
         self._transforms: list[Transform] = []
-        self._widening = np.zeros(len(LEVELS))
+        self._widening = np.zeros((len(LEVELS), 1))
+        self._least = np.zeros((1, 1))
 
     @property
     def horizon(self) -> int | None:
@@ -175,7 +177,7 @@ class Forecaster:
         lookback = self._choose_lookback(int(panel.lengths.min()))
         quantiles = (0.025, 0.1, 0.5, 0.9, 0.975)
         windows = Windows(np.concatenate(scaled), panel.indptr, lookback, horizon)
-        train_ends, held_ends = _split_in_time(windows, panel, horizon)
+        train_ends, held_ends, enough = _split_in_time(windows, panel, horizon)
         settings = Settings(
             self.model, lookback, horizon, quantiles, batch_size=int(np.clip(len(train_ends) // 12, 8, 64))
         )
@@ -188,7 +190,8 @@ class Forecaster:
         self._settings, self._transforms = settings, transforms
         self._network = network.average(members, settings)
         answers = network.predict(self._network, x_held, settings)
-        self._widening = _widening(answers, y_held)
+        self._widening = _widening(answers, y_held, _growth(scaled, horizon))
+        self._least = np.where(enough[:, None], 0.0, _least(scaled, horizon, season))
 
     def predict_arrays(self, panel: Panel | None = None) -> dict[str, np.ndarray]:
         """Returns y_hat, lo-80, hi-80, lo-95 and hi-95, each (n_series, H), after the end of each series.
@@ -222,15 +225,7 @@ class Forecaster:
         answers = network.predict(self._network, np.array(pasts), settings)
         result = {name: np.empty((panel.n_series, settings.horizon)) for name in ("y_hat", *interval_names())}
         for i, (answer, anchor, start) in enumerate(zip(answers, anchors, starts, strict=True)):
-            low95, low80, middle, high80, high95 = answer.T
-            wide80, wide95 = self._widening
-            bands = {
-                "y_hat": middle,
-                "lo-80": np.minimum(low80 - wide80, middle),
-                "hi-80": np.maximum(high80 + wide80, middle),
-                "lo-95": np.minimum(np.minimum(low95 - wide95, low80 - wide80), middle),
-                "hi-95": np.maximum(np.maximum(high95 + wide95, high80 + wide80), middle),
-            }
+            bands = _bands(answer, self._widening, self._least[i])
             for name, values in bands.items():
                 result[name][i] = self._transforms[i].inverse(values + anchor, start)
         return result
@@ -307,12 +302,13 @@ class Forecaster:
             raise ValueError(expected("Forecaster.save", f"a network ({', '.join(KINDS)})", repr(self.model)))
         panel, settings = self._panel, self._settings
         state = {
-            "format": 1,
+            "format": FORMAT,
             "options": self.options(),
             "given": self._given,
             "settings": asdict(settings),
             "transforms": [transform.to_dict() for transform in self._transforms],
             "widening": self._widening.tolist(),
+            "least": self._least.tolist(),
             "freq": asdict(panel.freq),
             "ids": list(panel.ids),
             "columns": [panel.id_col, panel.time_col, panel.target_col, panel.time_unit],
@@ -329,7 +325,7 @@ class Forecaster:
         """Reads what `save` wrote.
 
         Raises:
-            FileFormatError: If the file holds no forecaster.
+            FileFormatError: If the file holds no forecaster, or one that a later recurra wrote.
         """
         from recurra.interop import keras_file
 
@@ -337,6 +333,9 @@ class Forecaster:
         try:
             with open(path, "rb") as file:
                 state = json.loads(keras_file.open_archive(file, Path(path).name).read(ASSET, LARGEST_SETTINGS))
+            if state["format"] not in (1, FORMAT):
+                what = f"a Forecaster of format 1 or {FORMAT}"
+                raise FileFormatError(expected(Path(path).name, what, state["format"], "update recurra"))
             forecaster = cls(**state["options"])
             forecaster._given = state.get("given", forecaster._given)
             settings = state["settings"]
@@ -344,8 +343,10 @@ class Forecaster:
             forecaster._transforms = [
                 Transform(t["log"], tuple(t["seasonal"]), t["scale"]) for t in state["transforms"]
             ]
-            forecaster._widening = np.array(state["widening"])
             forecaster._panel = _stored_panel(state)
+            # format 1 held one number for each level, the same for all steps
+            forecaster._widening = np.array(state["widening"]).reshape(len(LEVELS), -1)
+            forecaster._least = np.array(state.get("least", np.zeros((len(state["ids"]), 1))))
         except KeyError as error:
             raise FileFormatError(expected(Path(path).name, "a saved Forecaster", f"none ({error})")) from error
         forecaster._network = model
@@ -423,20 +424,41 @@ def _stored_panel(state: dict[str, Any]) -> Panel:
     )
 
 
-def _split_in_time(windows: Windows, panel: Panel, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns ends of windows to train on, and of later ones to check with: the last sixth of each series.
+def _bands(answer: np.ndarray, widening: np.ndarray, least: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns y_hat and the intervals of quantiles (H, 5): widened, never below `least`, each within the next."""
+    low95, low80, middle, high80, high95 = answer.T
+    wide80, wide95 = widening
+    low80 = np.minimum(low80 - wide80, middle - NORMAL[80] * least)
+    high80 = np.maximum(high80 + wide80, middle + NORMAL[80] * least)
+    low95 = np.minimum(low95 - wide95, middle - NORMAL[95] * least)
+    high95 = np.maximum(high95 + wide95, middle + NORMAL[95] * least)
+    return {
+        "y_hat": middle,
+        "lo-80": low80,
+        "hi-80": high80,
+        "lo-95": np.minimum(low95, low80),
+        "hi-95": np.maximum(high95, high80),
+    }
 
-    The futures of the first lie wholly before those of the second begin, where the series is long enough for that.
+
+def _split_in_time(windows: Windows, panel: Panel, horizon: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns ends of windows to train on, of later ones to check with, and for which series these tell the errors.
+
+    The later ones are the last sixth of each series. The futures of the first lie wholly before those of the second
+    begin, where the series is long enough for that. Where it is not, errors on them are no measure of those to come;
+    neither where fewer windows than steps ahead are held back, so that the futures of all overlap.
     """
-    train, held = [], []
+    train, held, apart = [], [], []
     for i in range(panel.n_series):
         ends = windows.ends(i)
         count = max(1, len(ends) // 6)
         later, earlier = ends[len(ends) - count :], ends[: len(ends) - count]
-        apart = earlier[earlier + horizon <= later[0]]
-        train.append(apart if len(apart) >= len(ends) // 3 else earlier)
+        before = earlier[earlier + horizon <= later[0]]
+        apart.append(len(before) >= len(ends) // 3)
+        train.append(before if apart[-1] else earlier)
         held.append(later)
-    return _thinned(np.concatenate(train)), _thinned(np.concatenate(held))
+    held_ends = np.concatenate(held)
+    return _thinned(np.concatenate(train)), _thinned(held_ends), np.array(apart) & (len(held_ends) >= horizon)
 
 
 def _thinned(ends: np.ndarray) -> np.ndarray:
@@ -451,16 +473,35 @@ def _anchored(windows: Windows, ends: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return (windows.pasts(ends) - last).astype(np.float32), (windows.futures(ends) - last).astype(np.float32)
 
 
-def _widening(answers: np.ndarray, futures: np.ndarray) -> np.ndarray:
-    """Returns what the intervals must grow by on each side so that they hold as often as they say.
+def _growth(scaled: list[np.ndarray], horizon: int) -> np.ndarray:
+    """Returns the sizes of the naive forecast's errors by step ahead, over all series: (H,), never falling."""
+    sizes = [error_sizes("naive", series, horizon, 1) for series in scaled]
+    growth = np.sqrt(np.mean(np.square(sizes), axis=0))
+    return growth if growth[0] > 0 else np.ones(horizon)
 
-    Conformalised quantile regression (Romano, Patterson and Candès, 2019) over the windows held back, all steps
-    together; intervals are never made smaller.
+
+def _least(scaled: list[np.ndarray], horizon: int, season_length: int) -> np.ndarray:
+    """Returns the sizes of the best baseline's past errors for each series: (n_series, H).
+
+    Of n values only (n - h) / h errors h steps ahead do not overlap: as they are few, the variance that they show is
+    taken 1 + h / (n - h) times.
+    """
+    sizes = [[error_sizes(name, series, horizon, season_length) for series in scaled] for name in BASELINES]
+    lengths = np.array([len(series) for series in scaled])[:, None]
+    return np.array(min(sizes, key=np.mean)) * np.sqrt(lengths / (lengths - np.arange(1, horizon + 1)))
+
+
+def _widening(answers: np.ndarray, futures: np.ndarray, growth: np.ndarray) -> np.ndarray:
+    """Returns what the intervals must grow by on each side so that they hold as often as they say: (levels, H).
+
+    Conformalised quantile regression (Romano, Patterson and Candès, 2019) over the windows held back. The scores of all
+    steps together are taken relative to `growth` (H,), so that late steps grow by more than early ones; intervals are
+    never made smaller.
     """
     low95, low80, _, high80, high95 = np.moveaxis(answers, -1, 0)
     sizes = []
     for level, low, high in ((80, low80, high80), (95, low95, high95)):
-        outside = np.maximum(low - futures, futures - high).ravel()
+        outside = np.maximum(low - futures, futures - high) / growth
         rank = min(1.0, level / 100 * (1 + 1 / len(answers)))
-        sizes.append(max(0.0, float(np.quantile(outside, rank))))
+        sizes.append(max(0.0, float(np.quantile(outside, rank))) * growth)
     return np.array(sizes)
