@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import polars
 import pytest
+import typer
 
 import recurra
+from recurra.cli import console
 from recurra.cli.main import main
 
 COMMANDS = ["forecast", "backtest", "show", "convert", "demo", "info"]
@@ -37,6 +41,110 @@ def test_the_table_goes_to_stdout_and_remarks_to_stderr(sales, tmp_path, capsys)
     assert output.read_text().startswith("month,y_hat,lo-80,hi-80,lo-95,hi-95\n2024-01,")
     assert plot.read_bytes().startswith(b"\x89PNG")
     assert recurra.Forecaster.load(save).predict().height == 6
+
+
+@pytest.fixture
+def walk(tmp_path):
+    """Values that no network forecasts better than the last one."""
+    values = np.random.default_rng(5).standard_normal(60).cumsum()
+    path = tmp_path / "walk.csv"
+    path.write_text("time,value\n" + "".join(f"{i},{value}\n" for i, value in enumerate(values)))
+    return path
+
+
+def test_a_baseline_that_wins_is_written_though_there_is_no_network_to_save(walk, tmp_path, capsys):
+    output, save = tmp_path / "f.csv", tmp_path / "f.keras"
+    assert main(["forecast", str(walk), "--horizon", "4", "--output", str(output), "--save", str(save)]) == 1
+    out, err = capsys.readouterr()
+    assert "Backtest" in out
+    assert output.read_text().count("\n") == 5
+    assert not save.exists()
+    assert f"wrote {output}" in err
+    assert "wrote {save}" not in err
+    assert err.splitlines()[-1].startswith("recurra: --save expected a network, got the baseline ")
+    assert err.splitlines()[-1].endswith("won the backtest: --model gru saves a network even if a baseline is better")
+
+
+def test_constant_series_have_no_network_to_save(tmp_path, capsys):
+    (tmp_path / "c.csv").write_text("step,value\n" + "".join(f"{i},7\n" for i in range(40)))
+    arguments = ["forecast", str(tmp_path / "c.csv"), "--model", "gru", "--save", str(tmp_path / "c.keras")]
+    assert main(arguments) == 1
+    assert "got constant series, which need none: leave --save out" in capsys.readouterr().err
+
+
+def test_parquet_holds_times_and_whole_numbers(sales, walk, tmp_path, capsys):
+    output = tmp_path / "f.parquet"
+    assert main(["forecast", str(sales), "--horizon", "2", "--model", "naive", "--output", str(output)]) == 0
+    assert polars.read_parquet(output)["month"].to_list() == [datetime(2024, 1, 1), datetime(2024, 2, 1)]
+    assert main(["forecast", str(walk), "--horizon", "2", "--model", "naive", "--output", str(output)]) == 0
+    assert polars.read_parquet(output)["time"].to_list() == [60, 61]
+    years = tmp_path / "years.csv"
+    years.write_text("year,value\n" + "".join(f"{year},{year % 7}\n" for year in range(1980, 2020)))
+    assert main(["forecast", str(years), "--horizon", "2", "--model", "naive", "--output", str(output)]) == 0
+    assert polars.read_parquet(output)["year"].to_list() == [2020, 2021]
+
+
+@pytest.mark.parametrize("name", ["sales.csv", "./sales.csv", "link.csv", "hard.csv"])
+def test_the_data_is_never_written_over(sales, tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.csv").symlink_to(sales)
+    os.link(sales, tmp_path / "hard.csv")
+    before = sales.read_bytes()
+    assert main(["forecast", "sales.csv", "--model", "naive", "--output", name]) == 1
+    assert "--output expected another file than the data" in capsys.readouterr().err
+    assert sales.read_bytes() == before
+
+
+@pytest.mark.parametrize("option, ending", [("--output", "csv"), ("--plot", "png"), ("--save", "keras")])
+def test_a_directory_is_not_written_over(sales, tmp_path, monkeypatch, capsys, option, ending):
+    monkeypatch.setattr(recurra, "forecast", None)  # refused before any work
+    (tmp_path / f"d.{ending}").mkdir()
+    assert main(["forecast", str(sales), option, str(tmp_path / f"d.{ending}")]) == 1
+    assert f"{option} expected a file to write, got the directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_tables_never_cut_a_number(width, monkeypatch, capsys):
+    monkeypatch.setattr(console, "PIPE_WIDTH", width)
+    rows = [
+        ["서울 " * 20, "2024-01-01 00:00:00", *["1,234,567.8"] * 5],
+        ["b", "2024-01-02 00:00:00", *["-0.12345"] * 5],
+    ]
+    console.table("Title", ["id", "ds", "forecast", "80 % from", "to", "95 % from", "to"], rows)
+    out = capsys.readouterr().out
+    assert out.count("1,234,567.8") == out.count("-0.12345") == 5
+    assert out.count("2024-01-0") == out.count("00:00:00") == 2
+    assert "서울" in out
+    assert "…" in out
+
+
+def test_a_table_that_fits_is_not_cut(monkeypatch, capsys):
+    monkeypatch.setattr(console, "PIPE_WIDTH", 80)
+    console.table("Title", ["id", "value"], [["x" * 50, "1.5"]])
+    out = capsys.readouterr().out
+    assert "x" * 50 in out
+    console.table("Title", ["id", "value"], [["x" * 90, "1.5"]])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_help_comes_as_it_is_where_nothing_was_said(capsys):
+    assert main([]) == 2
+    err = capsys.readouterr().err
+    assert main(["-h"]) == 0
+    assert err.strip() == capsys.readouterr().out.strip()
+    assert err.count("\n") > 5
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, typer.Abort])
+def test_ctrl_c_is_told_and_leaves_nothing(sales, tmp_path, monkeypatch, capsys, stop):
+    def interrupted(*args, **options):
+        raise stop
+
+    monkeypatch.setattr(recurra, "forecast", interrupted)
+    assert main(["forecast", str(sales), "--output", str(tmp_path / "f.csv")]) == 130
+    out, err = capsys.readouterr()
+    assert (out, err.strip()) == ("", "stopped")
+    assert list(tmp_path.iterdir()) == [sales]
 
 
 def test_json_is_one_document_and_the_same_as_from_python(sales, capsys):
@@ -104,6 +212,10 @@ def test_help_lists_all_commands(capsys):
         (["forecast", "{sales}", "--plot", "picture.txt"], 1, "a file that ends in .png"),
         (["forecast", "{sales}", "--output", "/nonexistent/f.csv"], 1, "an existing directory"),
         (["forecast", "{sales}", "--save", "model.h5"], 1, "a file that ends in .keras"),
+        (["forecast", "{sales}", "--save", "m.keras", "--model", "naive"], 1, "--save expected a network, got --model"),
+        (["forecast", "{sales}", "--seed", "4294967295"], 1, "seed to be a whole number from 0 to 4294967293"),
+        (["forecast", "{sales}", "--horizon", "6", "--windows", "8"], 1, "at most 6 cutoffs 6 apart"),
+        (["forecast", "{sales}", "--season", "60"], 1, "a season of 60 expected longer series"),
         (["forecast", "{sales}", "--bogus"], 2, "No such option"),
         (["forecast"], 2, "Missing argument"),
         (["nonsense"], 2, "No such command"),

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 MOST_ROWS = 60  # of a table on a terminal or in a pipe; --output and --json hold all
+PIPE_WIDTH = 160
+LEAST_WIDTH = 8  # of a column that is cut
 
 
 def remark(text: str) -> None:
@@ -18,29 +20,50 @@ def remark(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], highlight: int | None = None) -> None:
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], highlight: int | None = None, texts: int = 1
+) -> None:
     """Prints a table on stdout: the first column to the left, numbers to the right.
+
+    Where a line is too narrow the first columns are cut, the widest one first. Numbers are always whole: a table of
+    many of them is wider than the terminal.
 
     Args:
         title: Above the table.
         columns: Heads.
         rows: Cells.
         highlight: Index of a row to stand out.
+        texts: How many of the first columns may be cut.
     """
     from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    shown = rows[:MOST_ROWS]
+    cells = zip(columns, *shown, strict=True)
+    widths = [max(cell_len(line) for cell in column for line in cell.splitlines() or [""]) for column in cells]
+    frame = 3 * len(columns) - 1  # the spaces between and around the columns
+    room = Console().width if sys.stdout.isatty() else PIPE_WIDTH
+    widths = _fitted(widths, texts, room - frame)
     drawn = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for position, name in enumerate(columns):
-        drawn.add_column(escape(name), justify="left" if position == 0 else "right", no_wrap=True)
-    for position, row in enumerate(rows[:MOST_ROWS]):
+    for position, (name, width) in enumerate(zip(columns, widths, strict=True)):
+        side: Any = "left" if position == 0 else "right"
+        drawn.add_column(escape(name), justify=side, no_wrap=True, width=width)
+    for position, row in enumerate(shown):
         drawn.add_row(*map(escape, row), style="bold" if position == highlight else None)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    console.print(drawn)
+    Console(highlight=False, width=max(room, sum(widths) + frame)).print(drawn)
     if len(rows) > MOST_ROWS:
         remark(f"{len(rows) - MOST_ROWS} more rows: --json and --output hold all of them")
+
+
+def _fitted(widths: list[int], texts: int, room: int) -> list[int]:
+    """Returns the widths with the first `texts` of them made less until all fit, if they can without vanishing."""
+    widths = list(widths)
+    while sum(widths) > room and max(widths[:texts], default=0) > LEAST_WIDTH:
+        widths[widths.index(max(widths[:texts]))] -= 1
+    return widths
 
 
 def document(content: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from recurra._checks import expected
@@ -28,6 +29,7 @@ from recurra.cli.options import (
     seconds,
 )
 
+SAVE_HINT = "--model gru saves a network even if a baseline is better"
 INTERVALS = ("lo-80", "hi-80", "lo-95", "hi-95")
 
 
@@ -53,8 +55,12 @@ def forecast(
 
     Example: recurra forecast sales.csv --horizon 12 --plot sales.png
     """
-    _check_outputs(plot, output, save)
+    _check_outputs(file, plot, output, save)
     import recurra
+    from recurra.forecasting.baselines import BASELINES
+
+    if save is not None and model in BASELINES:
+        raise ValueError(expected("--save", "a network", f"--model {model}", SAVE_HINT))
 
     with console.progress(f"forecasting {file.name}") as progress:
         result = recurra.forecast(
@@ -72,26 +78,37 @@ def forecast(
             budget_s=seconds(budget),
             progress=progress,
         )
-    if save is not None:
-        result.forecaster.save(save)
     if output is not None:
-        write_atomically(output, _encoded(result.frame, output))
+        write_atomically(output, _encoded(result, output))
     if plot is not None:
         from recurra.forecasting.plot import plot_forecast
 
         plot_forecast(result, plot)
+    saved = save if result.model not in BASELINES else None
+    if saved is not None:
+        result.forecaster.save(saved)
     if json:
         console.document(_document(result))
     else:
         _print(result)
     for text in result.remarks:
         console.remark(text)
-    for path in filter(None, (plot, output, save)):
+    for path in filter(None, (plot, output, saved)):
         console.remark(f"wrote {path}")
+    if save != saved:
+        raise _nothing_to_save(result)
 
 
-def _check_outputs(plot: Path | None, output: Path | None, save: Path | None) -> None:
-    """Refuses endings and directories before any work is done."""
+def _nothing_to_save(result: Any) -> ValueError:
+    panel = result.panel
+    if all(np.ptp(panel.series(i)) == 0 for i in range(panel.n_series)):
+        return ValueError(expected("--save", "a network", "constant series, which need none", "leave --save out"))
+    got = f"the baseline {result.model}, which won the backtest"
+    return ValueError(expected("--save", "a network", got, SAVE_HINT))
+
+
+def _check_outputs(file: Path, plot: Path | None, output: Path | None, save: Path | None) -> None:
+    """Refuses endings, directories and the data itself before any work is done."""
     for option, path, endings in (
         ("--plot", plot, (".png", ".svg", ".pdf")),
         ("--output", output, (".csv", ".parquet")),
@@ -103,14 +120,24 @@ def _check_outputs(plot: Path | None, output: Path | None, save: Path | None) ->
             raise ValueError(expected(option, f"a file that ends in {' or '.join(endings)}", repr(str(path))))
         if not path.parent.is_dir():
             raise ValueError(expected(option, "a file in an existing directory", repr(str(path))))
+        if path.is_dir():
+            raise ValueError(expected(option, "a file to write", f"the directory {str(path)!r}"))
+        if path.exists() and file.exists() and path.samefile(file):
+            hint = "it would be overwritten, choose another name"
+            raise ValueError(expected(option, "another file than the data", repr(str(path)), hint))
 
 
-def _encoded(frame: Any, path: Path) -> bytes:
+def _encoded(result: Any, path: Path) -> bytes:
+    """Returns the forecast as a file: times as text in CSV, as times or whole numbers in Parquet."""
+    from recurra.forecasting.forecaster import plain_times
+    from recurra.forecasting.frame import to_frame
+
     buffer = io.BytesIO()
     if path.suffix.lower() == ".parquet":
-        frame.write_parquet(buffer)
+        times = plain_times(result.panel, result.panel.future_times(result.horizon))
+        to_frame(result.columns | {result.panel.time_col: times}).write_parquet(buffer)
     else:
-        frame.write_csv(buffer)
+        result.frame.write_csv(buffer)
     return buffer.getvalue()
 
 
@@ -144,7 +171,7 @@ def _print(result: Any) -> None:
     series = f"{panel.n_series} series" if panel.n_series > 1 else f"{panel.lengths[0]} values"
     about = f"{panel.target_col}: {series}, {panel.freq}, season {result.season_length}, by {result.model}"
     heads = [*names, "forecast", "80 % from", "to", "95 % from", "to"]
-    console.table(f"Forecast ({about})", heads, rows)
+    console.table(f"Forecast ({about})", heads, rows, texts=len(names) - 1)  # ids may be cut, times not
     print_backtest(result.backtest, result.backtest.rows, result.model)
     winner = result.backtest.winner
     print(f"{winner} won the backtest; the forecast is by {result.model}. ({result.elapsed_s:.1f} s)")

@@ -38,4 +38,4 @@ def info(json: Json = False) -> None:
         console.document(facts)
         return
     rows = [[name, ", ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v)] for name, v in facts.items()]
-    console.table("recurra", ["what", "value"], rows)
+    console.table("recurra", ["what", "value"], rows, texts=2)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+STOPPED = 130  # as shells say it of Ctrl-C
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a command; returns the exit code: 0, 1 for a mistake by the user, 2 for a wrong call, 130 for Ctrl-C."""
@@ -17,10 +19,9 @@ def main(argv: list[str] | None = None) -> int:
     command = typer.main.get_command(app)
     try:
         result = command.main(args=argv, prog_name="recurra", standalone_mode=False)
-        return int(result or 0)
+        return _stopped() if result == STOPPED else int(result or 0)
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+        return _stopped()
     except BrokenPipeError:
         sys.stderr.close()
         return 1
@@ -28,16 +29,26 @@ def main(argv: list[str] | None = None) -> int:
         return _tell(error)
 
 
+def _stopped() -> int:
+    print("stopped", file=sys.stderr)
+    return STOPPED
+
+
 def _tell(error: Exception) -> int:
     """Prints an error of the user's in one line and returns the exit code; raises what is a defect of recurra's."""
     from recurra.errors import RecurraError
 
     show = getattr(error, "format_message", None)
+    if type(error).__name__ == "NoArgsIsHelpError" and show is not None:  # `recurra` alone: its message is the help
+        print(show(), file=sys.stderr)
+        return 2
     if show is not None:  # a wrong option or argument, as the parser tells it
         print(f"recurra: {' '.join(show().split())}", file=sys.stderr)
         return int(getattr(error, "exit_code", 2))
-    if type(error).__name__ in ("Abort", "Exit"):
-        return int(getattr(error, "exit_code", 130))
+    if type(error).__name__ == "Abort":  # what some versions of the parser make of Ctrl-C; others return 130
+        return _stopped()
+    if type(error).__name__ == "Exit":
+        return int(getattr(error, "exit_code", 0))
     if isinstance(error, (RecurraError, OSError, ValueError)):
         print(f"recurra: {' '.join(str(error).split())}", file=sys.stderr)
         return 1

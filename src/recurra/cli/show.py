@@ -39,7 +39,8 @@ def show(file: ModelFile, json: Json = False) -> None:
         console.document(facts | ({"arrays": rows} if arrays else {}))
         return
     text = facts.pop("summary", None)
-    console.table("File", ["what", "value"], [[name, _printable(value)] for name, value in facts.items()])
+    about = [[name, _printable(value)] for name, value in facts.items()]
+    console.table("File", ["what", "value"], about, texts=2)
     if text:
         print(_printable(text))
     elif arrays:
