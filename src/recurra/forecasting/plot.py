@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 ENDINGS = (".png", ".svg", ".pdf")
 MOST_SERIES = 6
+# Families with Hangul: the first one that is installed stands in for letters that the usual font lacks.
+HANGUL = (
+    "NanumGothic", "Nanum Gothic", "NanumBarunGothic", "Noto Sans KR", "Noto Sans CJK KR", "Noto Sans CJK JP",
+    "Malgun Gothic", "Apple SD Gothic Neo", "AppleGothic", "UnDotum", "Baekmuk Dotum",
+)  # fmt: skip
 PAST, AHEAD, BEFORE = "#333333", "#0072B2", "#D55E00"  # colours that colour-blind readers tell apart
 
 
@@ -36,16 +41,7 @@ def plot_forecast(forecast: Forecast, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
         raise ValueError(expected("plot", f"a file that ends in {', '.join(ENDINGS)}", repr(path.name)))
-    with extra_needed("pictures need", "matplotlib", "forecast"):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    count = min(forecast.panel.n_series, MOST_SERIES)
-    figure = Figure(figsize=(10, 1.2 + 3.4 * count), layout="constrained")
-    FigureCanvasAgg(figure)
-    arrays = forecast.forecaster.predict_arrays()
-    for i, axes in enumerate(figure.subplots(count, 1, squeeze=False).ravel()):
-        _draw(axes, forecast, arrays, i)
-    figure.suptitle(_title(forecast), fontsize=11)
+    figure = _figure(forecast)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # fonts without the letters of a name
@@ -53,11 +49,31 @@ def plot_forecast(forecast: Forecast, path: str | os.PathLike[str]) -> None:
     write_atomically(path, buffer.getvalue())
 
 
+def _figure(forecast: Forecast) -> Any:
+    with extra_needed("pictures need", "matplotlib", "forecast"):
+        from matplotlib import font_manager, rc_context, rcParams
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    count = min(forecast.panel.n_series, MOST_SERIES)
+    arrays = forecast.forecaster.predict_arrays()
+    known = set(font_manager.get_font_names())
+    korean = [family for family in HANGUL if family in known][:1]
+    with rc_context({"font.family": [*rcParams["font.family"], *korean]}):
+        figure = Figure(figsize=(10, 1.2 + 3.4 * count), layout="constrained")
+        FigureCanvasAgg(figure)
+        for i, axes in enumerate(figure.subplots(count, 1, squeeze=False).ravel()):
+            _draw(axes, forecast, arrays, i)
+        figure.suptitle(_title(forecast), fontsize=11)
+    return figure
+
+
 def _title(forecast: Forecast) -> str:
     row = next(row for row in forecast.backtest.rows if row["model"] == forecast.model)
-    windows = forecast.backtest.n_windows
+    windows, n_series = forecast.backtest.n_windows, forecast.panel.n_series
     score = f"sMAPE {row['sMAPE']:.1f} %, MASE {row['MASE']:.2f} over {windows} backtest window{'s' * (windows > 1)}"
-    return f"{forecast.panel.target_col}, next {forecast.horizon} values by {forecast.model}: {score}"
+    shown = f" (the first {MOST_SERIES} of {n_series} series)" if n_series > MOST_SERIES else ""
+    ahead = f"next {forecast.horizon} values" if forecast.horizon > 1 else "next value"
+    return f"{forecast.panel.target_col}, {ahead} by {forecast.model}{shown}: {score}"
 
 
 def _axis(times: np.ndarray) -> Any:
@@ -70,12 +86,24 @@ def _draw(axes: Any, forecast: Forecast, arrays: dict[str, np.ndarray], i: int) 
     shown = min(len(values), max(6 * horizon, 3 * forecast.season_length if forecast.season_length < 400 else 0, 60))
     axes.plot(_axis(times[-shown:]), values[-shown:], color=PAST, linewidth=1.3, label="past")
     last = forecast.backtest.last[forecast.model]["y_hat"][i]
-    axes.plot(_axis(times[-horizon:]), last, color=BEFORE, linewidth=1.3, linestyle="--", label="backtest, last window")
+    single = horizon == 1  # a line or an area of one point would not be seen
+    axes.plot(
+        _axis(times[-horizon:]),
+        last,
+        color=BEFORE,
+        linewidth=1.3,
+        linestyle="--",
+        marker="D" * single,
+        label="backtest, last window",
+    )
     ahead = _axis(panel.freq.future(times[-1], horizon))
-    for level, strength in ((95, 0.15), (80, 0.28)):
-        low, high = arrays[f"lo-{level}"][i], arrays[f"hi-{level}"][i]
-        axes.fill_between(ahead, low, high, color=AHEAD, alpha=strength, linewidth=0, label=f"{level} % interval")
-    axes.plot(ahead, arrays["y_hat"][i], color=AHEAD, linewidth=1.8, marker="o" * (horizon == 1), label="forecast")
+    for level, strength, width in ((95, 0.15, 10), (80, 0.28, 6)):
+        low, high, label = arrays[f"lo-{level}"][i], arrays[f"hi-{level}"][i], f"{level} % interval"
+        if single:
+            axes.vlines(ahead, low, high, color=AHEAD, alpha=2 * strength, linewidth=width, label=label)
+        else:
+            axes.fill_between(ahead, low, high, color=AHEAD, alpha=strength, linewidth=0, label=label)
+    axes.plot(ahead, arrays["y_hat"][i], color=AHEAD, linewidth=1.8, marker="o" * single, label="forecast")
     if panel.n_series > 1:
         axes.set_title(panel.ids[i], fontsize=10)
     axes.grid(alpha=0.25)
