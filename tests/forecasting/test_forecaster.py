@@ -341,3 +341,46 @@ def test_a_spent_budget_stops_each_network_after_its_first_epoch(monkeypatch):
     monkeypatch.setattr(recurra.Sequential, "fit", counted)
     Forecaster("gru", horizon=6, budget_s=1e-9).fit(monthly())
     assert epochs == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "path, value",
+    [
+        ("options.horizon", 10**9),
+        ("options.horizon", "6"),
+        ("options.model", "naive"),
+        ("settings.lookback", 3),
+        ("settings.quantiles", [0.5]),
+        ("transforms", []),
+        ("transforms.0.scale", "a"),
+        ("transforms.0.seasonal", [float("nan")]),
+        ("widening", [[1.0], [2.0], [3.0]]),
+        ("least", None),
+        ("freq.name", "fortnight"),
+        ("freq.step", 0),
+        ("ids", []),
+        ("columns", ["a"]),
+        ("series.0", [1.0]),
+        ("series.0", [None] * 96),
+        ("first_times.0", 10**30),
+        ("counted", True),
+        ("format", 99),
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path, path, value):
+    good, bad = tmp_path / "good.keras", tmp_path / "bad.keras"
+    quick().fit(monthly()).save(good)
+    with zipfile.ZipFile(good) as source, zipfile.ZipFile(bad, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name == ASSET:
+                state = json.loads(data)
+                *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+                place = state
+                for part in way:
+                    place = place[part]
+                place[last] = value
+                data = json.dumps(state).encode()
+            target.writestr(name, data)
+    with pytest.raises(FileFormatError, match=r"bad\.keras expected a"):
+        Forecaster.load(bad)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -135,7 +136,8 @@ def _encoded(result: Any, path: Path) -> bytes:
     buffer = io.BytesIO()
     if path.suffix.lower() == ".parquet":
         times = plain_times(result.panel, result.panel.future_times(result.horizon))
-        to_frame(result.columns | {result.panel.time_col: times}).write_parquet(buffer)
+        columns = result.columns | {result.panel.time_col: times}
+        to_frame(columns, replace(result.panel, like=None)).write_parquet(buffer)
     else:
         result.frame.write_csv(buffer)
     return buffer.getvalue()

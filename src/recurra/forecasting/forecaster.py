@@ -20,7 +20,7 @@ from recurra.forecasting import network
 from recurra.forecasting.backtest import Backtest, backtest_models
 from recurra.forecasting.baselines import BASELINES, error_sizes
 from recurra.forecasting.frame import read_panel, to_frame
-from recurra.forecasting.frequency import Frequency
+from recurra.forecasting.frequency import parse_frequency
 from recurra.forecasting.network import KINDS, Progress, Settings
 from recurra.forecasting.panel import Panel
 from recurra.forecasting.transform import Transform, fit_transform
@@ -315,6 +315,7 @@ class Forecaster:
             "series": [panel.series(i).tolist() for i in range(panel.n_series)],
             "first_times": [int(panel.series_times(i)[0].astype(np.int64)) for i in range(panel.n_series)],
             "counted": panel.times.dtype.kind != "M",
+            "offset": panel.offset,
         }
         if Path(path).suffix != ".keras":
             raise ValueError(expected("Forecaster.save", "a file that ends in .keras", repr(str(path))))
@@ -347,10 +348,37 @@ class Forecaster:
             # format 1 held one number for each level, the same for all steps
             forecaster._widening = np.array(state["widening"]).reshape(len(LEVELS), -1)
             forecaster._least = np.array(state.get("least", np.zeros((len(state["ids"]), 1))))
-        except KeyError as error:
-            raise FileFormatError(expected(Path(path).name, "a saved Forecaster", f"none ({error})")) from error
-        forecaster._network = model
+            forecaster._network = model
+            forecaster._check_loaded()
+        except FileFormatError:
+            raise
+        except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            got = f"none ({type(error).__name__}: {error})"
+            raise FileFormatError(expected(Path(path).name, "a saved Forecaster", got)) from error
         return forecaster
+
+    def _check_loaded(self) -> None:
+        """Raises ValueError where the parts of a file do not fit each other."""
+        panel, settings, model = self._panel, self._settings, self._network
+        assert panel is not None and settings is not None
+        count, horizon = panel.n_series, settings.horizon
+        shapes = [tensor.shape for tensor in (*model.inputs, *model.outputs)]
+        if self.model not in KINDS or len(settings.quantiles) != 5 or self.horizon != horizon:
+            raise ValueError(f"a {self.model} of {len(settings.quantiles)} quantiles and {horizon} steps")
+        if shapes != [(None, settings.lookback, 1), (None, 5 * horizon)]:
+            raise ValueError(f"a network of shapes {shapes} for {settings.lookback} and {horizon} values")
+        for name, array, rows in (("widening", self._widening, len(LEVELS)), ("least", self._least, count)):
+            if array.shape not in ((rows, 1), (rows, horizon)) or not np.isfinite(array).all():
+                raise ValueError(f"{name} of shape {array.shape}")
+        if len(self._transforms) != count or panel.lengths.min() < settings.lookback:
+            raise ValueError(f"{count} series of {panel.lengths.min()} values and more")
+        numbers = [panel.values, *([t.scale, *t.seasonal] for t in self._transforms)]
+        if not all(np.isfinite(np.array(one, np.float64)).all() for one in numbers):
+            raise ValueError("numbers that are not finite")
+        if not all(isinstance(name, str) for name in (*panel.ids, panel.time_col, panel.target_col)):
+            raise ValueError("names that are no text")
+        self.predict_arrays()
+        panel.write_times(panel.future_times(horizon))
 
 
 OPTIONS = ("model", "horizon", "lookback", "season_length", "seed", "n_seeds", "budget_s")
@@ -404,7 +432,7 @@ def interval_names() -> list[str]:
 
 
 def _stored_panel(state: dict[str, Any]) -> Panel:
-    freq = Frequency(**state["freq"])
+    freq = parse_frequency(f"{state['freq']['step']}{state['freq']['name']}")
     series = [np.array(values, np.float64) for values in state["series"]]
     times = []
     for first, values in zip(state["first_times"], series, strict=True):
@@ -421,6 +449,7 @@ def _stored_panel(state: dict[str, Any]) -> Panel:
         time_col=time_col,
         target_col=target_col,
         time_unit=unit,
+        offset=state.get("offset", ""),
     )
 
 

@@ -499,21 +499,17 @@ def to_frame(columns: dict[str, Any], panel: Panel | None = None) -> Any:
         columns: Names and arrays or lists of one length.
         panel: The data.
     """
-    like = None if panel is None else panel.like
-    if like is None:
-        with extra_needed("reading data needs", "polars", "forecast"):
-            import polars
-        return polars.DataFrame(columns)
     with extra_needed("reading data needs", "narwhals", "forecast"):
         import narwhals
-    zone = None if panel is None else panel.zone
-    if panel is not None and zone is not None and not panel.in_utc:
-        columns = columns | {panel.time_col: _to_utc(columns[panel.time_col], zone)}
-    frame = narwhals.from_dict(columns, backend=narwhals.get_native_namespace(like))
-    if panel is not None and zone is not None:
-        time = narwhals.col(panel.time_col).dt.replace_time_zone("UTC")
-        frame = frame.with_columns(time.dt.convert_time_zone(zone))
-    return frame.to_native()
+        import polars
+    backend = polars if panel is None or panel.like is None else narwhals.get_native_namespace(panel.like)
+    times = None if panel is None or panel.zone is None else columns[panel.time_col]
+    if panel is None or panel.zone is None or not isinstance(times, np.ndarray):
+        return narwhals.from_dict(columns, backend=backend).to_native()
+    in_utc = times if panel.in_utc else _to_utc(times, panel.zone)
+    frame = narwhals.from_dict(columns | {panel.time_col: in_utc}, backend=backend)
+    time = narwhals.col(panel.time_col).dt.replace_time_zone("UTC")
+    return frame.with_columns(time.dt.convert_time_zone(panel.zone)).to_native()
 
 
 def _to_utc(times: np.ndarray, zone: str) -> np.ndarray:

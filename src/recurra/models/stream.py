@@ -73,7 +73,8 @@ class Stream:
         Raises:
             ValueError: If x has another shape.
         """
-        x = np.asarray(x)
+        if x.__class__ is not np.ndarray:
+            x = np.asarray(x)
         if x.shape != self._x.shape and (x.shape or self._x.size > 1):
             raise ValueError(expected("stream.step", f"x of shape {self._x.shape}", x.shape))
         if x.dtype.kind not in "fiub":
