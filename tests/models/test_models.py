@@ -243,3 +243,23 @@ def test_weights_are_set_all_or_none():
             model.set_weights([2 * weight for weight in before[:-1]] + [bad])
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(new, old)
+
+
+@pytest.mark.parametrize("wrap", [lambda t: [t], lambda t: (t,), lambda t: t], ids=["list", "tuple", "tensor"])
+def test_one_output_is_an_array_however_it_was_given(wrap):
+    end = recurra.Input((3,))
+    model = recurra.Model(wrap(end), wrap(layers.Dense(2)(end)))
+    assert isinstance(model.predict(np.zeros((4, 3)), verbose=0), np.ndarray)
+    assert (model.input_shape, model.output_shape) == ((None, 3), (None, 2))
+    outer = recurra.Model(end, layers.Dense(1)(model(end)))
+    assert recurra.Model.from_config(outer.get_config()).output_shape == (None, 1)
+
+
+def test_nested_outputs_come_back_nested():
+    end = recurra.Input((3,))
+    one, other = layers.Dense(2)(end), layers.Dense(1)(end)
+    for outputs in ({"both": [one, other]}, [one, [other]]):
+        model = recurra.Model(end, outputs)
+        copy = recurra.Model.from_config(model.get_config())
+        assert copy.output_shape == model.output_shape
+        assert type(copy.predict(np.zeros((4, 3)), verbose=0)) is type(outputs)

@@ -9,7 +9,7 @@ import numpy as np
 
 from recurra import _tree, saving
 from recurra._checks import expected
-from recurra.layers.base import Layer, plain_numbers_as_array
+from recurra.layers.base import Layer, is_shape, plain_numbers_as_array
 from recurra.layers.symbolic import KerasTensor, Node
 from recurra.models.graph import Graph, GraphCache, flat_shapes, node_of
 from recurra.models.model import Model
@@ -29,6 +29,7 @@ class GraphModel(Model):
     _graph: Graph | None = None
     _input_structure: Any = None
     _output_structure: Any = None
+    _result_structure: Any = None  # that of the outputs; of a list of one, the one, as in Keras
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         tensors = _tree.flatten(inputs)
@@ -37,6 +38,7 @@ class GraphModel(Model):
                 raise ValueError(expected("Model", "symbolic tensors from Input and layers", repr(tensor)))
         self._graph = Graph(tensors, _tree.flatten(outputs))
         self._input_structure, self._output_structure = inputs, outputs
+        self._result_structure = _only(outputs)
 
     @property
     def graph(self) -> Graph:
@@ -72,12 +74,12 @@ class GraphModel(Model):
     @property
     def input_shape(self) -> Any:
         """The shape of the input, or a structure of shapes."""
-        return _tree.map_structure(lambda tensor: tensor.shape, self.input)
+        return _only(_tree.map_structure(lambda tensor: tensor.shape, self.input))
 
     @property
     def output_shape(self) -> Any:
         """The shape of the output, or a structure of shapes."""
-        return _tree.map_structure(lambda tensor: tensor.shape, self.output)
+        return _only(_tree.map_structure(lambda tensor: tensor.shape, self.output))
 
     @property
     def input_names(self) -> list[str]:
@@ -172,7 +174,7 @@ class GraphModel(Model):
                 return outputs, None, None
         masks = [None] * len(leaves) if mask is None else _tree.flatten(mask)
         outputs, cache = self.graph.forward(leaves, masks, training, keep_cache)
-        return _tree.pack_as(self._output_structure, outputs), cache, _tree.pack_as(self._output_structure, cache.masks)
+        return _tree.pack_as(self._result_structure, outputs), cache, _tree.pack_as(self._result_structure, cache.masks)
 
     def _infer(self, leaves: list[Any]) -> Any:
         """Returns the outputs by one native call, or None where that is not possible."""
@@ -181,7 +183,7 @@ class GraphModel(Model):
         if plan is None or shape is None:
             return None
         y = plan.native.infer(leaves[0], shape)
-        return y if isinstance(self._output_structure, KerasTensor) else _tree.pack_as(self._output_structure, [y])
+        return y if isinstance(self._result_structure, KerasTensor) else _tree.pack_as(self._result_structure, [y])
 
     def forward(
         self, inputs: Any, mask: Any = None, training: bool = False, keep_cache: bool = True
@@ -195,7 +197,17 @@ class GraphModel(Model):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         known = self.graph.shapes(flat_shapes(input_shape))
-        return _tree.map_structure(lambda tensor: known[id(tensor)], self._output_structure)
+        return _tree.map_structure(lambda tensor: known[id(tensor)], self._result_structure)
+
+
+def _only(structure: Any) -> Any:
+    """Returns what a list, a tuple or a dict of one holds; other structures, and shapes, as they are."""
+    if is_shape(structure):
+        return structure
+    if isinstance(structure, dict) and len(structure) == 1:
+        one = next(iter(structure.values()))
+        return one if is_shape(one) else structure
+    return structure[0] if isinstance(structure, (list, tuple)) and len(structure) == 1 else structure
 
 
 def _is_list_of_one_array(inputs: Any) -> bool:
@@ -299,12 +311,11 @@ def _serialize_ends(structure: Any, indices: dict[int, int]) -> Any:
         source = node_of(tensor)
         return [source.layer.name, indices.get(id(source), 0), tensor._keras_history[2]]  # type: ignore[index]
 
-    leaves = [write(tensor) for tensor in _tree.flatten(structure)]
     if isinstance(structure, KerasTensor):
-        return leaves[0]
+        return write(structure)
     if isinstance(structure, dict):
-        return dict(zip(sorted(structure), leaves, strict=True))
-    return leaves
+        return {key: _serialize_ends(structure[key], indices) for key in sorted(structure)}
+    return [_serialize_ends(one, indices) for one in structure]
 
 
 def _read_tensor(history: list[Any], made: dict[tuple[str, int], Node]) -> KerasTensor:
@@ -363,7 +374,7 @@ def _operations(entries: list[dict[str, Any]]) -> str:
 
 def _read_ends(ends: Any, made: dict[tuple[str, int], Node]) -> Any:
     if isinstance(ends, dict):
-        return {key: _read_tensor(history, made) for key, history in ends.items()}
+        return {key: _read_ends(inner, made) for key, inner in ends.items()}
     if len(ends) == 3 and isinstance(ends[0], str):
         return _read_tensor(ends, made)
-    return [_read_tensor(history, made) for history in ends]
+    return [_read_ends(inner, made) for inner in ends]
