@@ -30,16 +30,16 @@ class BackupAndRestore(Callback):
     Args:
         backup_dir: Directory of its own.
         save_freq: "epoch", or a number of batches; an epoch cut off then begins again from the weights in between.
-        delete_checkpoint: Delete the backup when training has ended.
         double_checkpoint: Accepted, changes nothing: a backup is never half written.
+        delete_checkpoint: Delete the backup when training has ended.
     """
 
     def __init__(
         self,
         backup_dir: str | os.PathLike[str],
         save_freq: str | int = "epoch",
-        delete_checkpoint: bool = True,
         double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
     ):
         super().__init__()
         if not backup_dir:

@@ -329,6 +329,7 @@ class MultiHeadAttention(_Attention):
         use_bias: bool = True,
         output_shape: Any = None,
         attention_axes: Any = None,
+        *,  # what follows in Keras is not here
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,

@@ -22,6 +22,7 @@ class Dense(Layer):
         use_bias: Whether there is a bias.
         kernel_initializer, bias_initializer: First values of the weights.
         kernel_regularizer, bias_regularizer: Penalties on the weights.
+        activity_regularizer: Penalty on the output.
         kernel_constraint, bias_constraint: Applied to the weights after each update.
 
     Call:
@@ -48,11 +49,12 @@ class Dense(Layer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units = positive_int("Dense", "units", units)
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)

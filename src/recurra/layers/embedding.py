@@ -48,6 +48,7 @@ class Embedding(Layer):
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
         weights: Any = None,
+        *,
         activity_regularizer: Any = None,
         input_length: int | None = None,
         **kwargs: Any,

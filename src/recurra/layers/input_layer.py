@@ -41,11 +41,11 @@ class InputLayer(Layer):
         batch_size: int | None = None,
         dtype: Any = None,
         sparse: bool | None = None,
+        ragged: bool | None = None,
         batch_shape: Any = None,
         input_tensor: Any = None,
         optional: bool = False,
         name: str | None = None,
-        ragged: bool | None = None,
         input_shape: Any = None,
         **kwargs: Any,
     ):
@@ -118,16 +118,16 @@ def Input(
     batch_size: int | None = None,
     dtype: Any = None,
     sparse: bool | None = None,
+    ragged: bool | None = None,
     batch_shape: Any = None,
     name: str | None = None,
     tensor: Any = None,
     optional: bool = False,
-    ragged: bool | None = None,
 ) -> KerasTensor:
     """Returns a symbolic tensor that a model can begin with (https://keras.io/api/layers/core_layers/input).
 
     Args:
-        shape, batch_size, dtype, sparse, batch_shape, name, optional, ragged: As of `InputLayer`.
+        shape, batch_size, dtype, sparse, ragged, batch_shape, name, optional: As of `InputLayer`.
         tensor: A tensor of `Input` to take shape and dtype from.
 
     Raises:

@@ -230,6 +230,11 @@ class BatchNormalization(_Affine):
         gamma_initializer: Any = "ones",
         moving_mean_initializer: Any = "zeros",
         moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        *,  # batch renormalization's options follow in Keras
         synchronized: bool = False,
         **kwargs: Any,
     ):
@@ -238,7 +243,19 @@ class BatchNormalization(_Affine):
             raise ValueError(
                 expected("BatchNormalization", "renorm=False", "True", "batch renormalization is not here")
             )
-        super().__init__(axis, epsilon, center, scale, beta_initializer, gamma_initializer, **kwargs)
+        super().__init__(
+            axis,
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            **kwargs,
+        )
         self.momentum = fraction("BatchNormalization", "momentum", momentum)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)

@@ -260,8 +260,8 @@ class SparseCategoricalCrossentropy(_OfClasses):
 
     def __init__(
         self,
-        ignore_class: int | None = None,
         from_logits: bool = False,
+        ignore_class: int | None = None,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
         axis: int = -1,
         name: str = "sparse_categorical_crossentropy",

@@ -206,10 +206,13 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         dtype: Any = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
+        axis: int = -1,
     ):
         super().__init__(
             losses.sparse_categorical_crossentropy, name, dtype, from_logits=from_logits, ignore_class=ignore_class
         )
+        if axis != -1:
+            raise ValueError(expected("SparseCategoricalCrossentropy", "the classes on the last axis", f"axis={axis}"))
         self._ignore_class = ignore_class
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
@@ -217,6 +220,9 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
             counts = _whole_labels(y_true, y_pred) != self._ignore_class
             sample_weight = counts * np.asarray(sample_weight, np.float64)
         super().update_state(y_true, y_pred, sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"axis": -1}
 
 
 # Counts of the confusion matrix -------------------------------------------------------------------------------------

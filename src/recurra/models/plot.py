@@ -12,7 +12,7 @@ from recurra.models.functional import GraphModel
 from recurra.models.graph import node_of
 
 
-def model_to_dot(model: Any, show_shapes: bool = False, show_layer_names: bool = True, rankdir: str = "TB") -> str:
+def model_to_dot(model: Any, show_shapes: bool = False, *, show_layer_names: bool = True, rankdir: str = "TB") -> str:
     """Returns the model's graph in Graphviz's language.
 
     Args:
@@ -49,6 +49,7 @@ def plot_model(
     model: Any,
     to_file: str | os.PathLike[str] = "model.png",
     show_shapes: bool = False,
+    *,
     show_layer_names: bool = True,
     rankdir: str = "TB",
 ) -> None:
@@ -64,7 +65,7 @@ def plot_model(
     import shutil
     import subprocess
 
-    text = model_to_dot(model, show_shapes, show_layer_names, rankdir)
+    text = model_to_dot(model, show_shapes, show_layer_names=show_layer_names, rankdir=rankdir)
     kind = os.path.splitext(to_file)[1].removeprefix(".").lower()
     if kind not in ("png", "svg", "pdf", "dot"):
         raise ValueError(expected("plot_model", "a .png, .svg, .pdf or .dot file", repr(str(to_file))))
