@@ -27,7 +27,7 @@ IDLE = {"use_gate": False, "axis": -1}
 _builtin: dict[str, dict[str, type]] = {}  # by class name, then by Keras's module: losses and metrics share names
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
-_scopes: list[dict[str, Any]] = []
+_scopes: ContextVar[tuple[dict[str, Any], ...]] = ContextVar("scopes", default=())  # of this thread, inner ones last
 _serialized: dict[tuple[str, str], type] = {}  # the program's own classes that it has serialized itself
 _closed: ContextVar[bool] = ContextVar("closed", default=False)
 
@@ -72,14 +72,14 @@ def get_registered_name(obj: Any) -> str:
 
 def get_registered_object(name: str, custom_objects: dict[str, Any] | None = None) -> Any:
     """Returns the class or function registered as `name`, or None."""
-    for table in (custom_objects or {}, *reversed(_scopes), _registered):
+    for table in (custom_objects or {}, *reversed(_scopes.get()), _registered):
         if name in table:
             return table[name]
     return None
 
 
 class CustomObjectScope:
-    """Within the `with` block, files may name the given classes and functions.
+    """Within the `with` block, files may name the given classes and functions; other threads do not see them.
 
     Args:
         custom_objects: Names and what they stand for.
@@ -89,11 +89,11 @@ class CustomObjectScope:
         self.custom_objects = dict(custom_objects or {})
 
     def __enter__(self) -> CustomObjectScope:
-        _scopes.append(self.custom_objects)
+        _scopes.set((*_scopes.get(), self.custom_objects))
         return self
 
     def __exit__(self, *error: object) -> None:
-        _scopes.pop()
+        _scopes.set(_scopes.get()[:-1])
 
 
 custom_object_scope = CustomObjectScope
@@ -166,15 +166,14 @@ def serialize_keras_object(obj: Any) -> Any:
     if isinstance(obj, dict):
         return {str(key): serialize_keras_object(value) for key, value in obj.items()}
     if inspect.isfunction(obj) or inspect.isbuiltin(obj):
-        own = (getattr(obj, "__module__", None) or "").startswith("recurra.")
-        return obj.__name__ if own else _serialize_function(obj)
+        # A name alone is read back only where an activation is meant, as in Keras.
+        return obj.__name__ if obj.__module__ == "recurra.activations" else _serialize_function(obj)
     if hasattr(obj, "get_config"):
         return _serialize_instance(obj)
     raise TypeError(expected("serialize_keras_object", "an object with get_config()", repr(obj)))
 
 
 def _serialize_function(function: Any) -> Any:
-    module = "builtins"
     name = getattr(function, "__name__", "")
     if name == "<lambda>":
         raise ValueError(
@@ -183,7 +182,7 @@ def _serialize_function(function: Any) -> Any:
             )
         )
     return {
-        "module": module,
+        "module": "builtins",
         "class_name": "function",
         "config": name,
         "registered_name": get_registered_name(function),
@@ -322,18 +321,16 @@ def find_class(class_name: str, registered_name: str | None = None, module: str 
 
 
 def _find_function(config: dict[str, Any]) -> Any:
-    from recurra import activations, losses, metrics
+    from recurra import activations, metrics
 
     name = config["config"]
     for candidate in (config.get("registered_name"), name):
         found = get_registered_object(candidate) if candidate else None
         if callable(found):
             return found
-    for module in (activations, losses, metrics):
-        with contextlib.suppress(ValueError, TypeError):
-            found = module.get(name)
-            if inspect.isfunction(found):
-                return found
+    for table in (activations.FUNCTIONS, metrics.FUNCTIONS):  # those of losses are metrics too
+        if name in table:
+            return table[name]
     raise ValueError(
         expected("deserialize_keras_object", "a known function", repr(name), "pass it in custom_objects or register it")
     )

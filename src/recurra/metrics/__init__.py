@@ -105,7 +105,21 @@ _CLASSES = (
     SpecificityAtSensitivity,
 )
 # Losses as functions, under the names that Keras gives them here too.
-globals().update({name: function for name, function in vars(losses).items() if name in losses.FUNCTIONS})
+FUNCTIONS: dict[str, Any] = dict(losses.FUNCTIONS)
+globals().update(FUNCTIONS)
+FUNCTIONS |= {
+    function.__name__: function
+    for function in (
+        accuracy,
+        binary_accuracy,
+        categorical_accuracy,
+        concordance_correlation,
+        pearson_correlation,
+        sparse_categorical_accuracy,
+        sparse_top_k_categorical_accuracy,
+        top_k_categorical_accuracy,
+    )
+}
 _BY_NAME: dict[str, Any] = {name: cls for cls in _CLASSES for name in (cls.__name__, snake_case(cls.__name__))}
 _BY_NAME |= {
     name: _BY_NAME[target]

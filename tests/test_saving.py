@@ -1,0 +1,61 @@
+"""What files may name, and for whom."""
+
+import threading
+
+import pytest
+
+import recurra
+from recurra import layers, losses, metrics, saving
+
+
+def test_custom_objects_belong_to_their_thread():
+    """As in Keras; two threads that load with custom_objects once took each other's away."""
+    errors, start = [], threading.Barrier(4)
+
+    def load(number):
+        cls = type(f"Custom{number}", (layers.Layer,), {})
+        config = {"module": "own", "class_name": cls.__name__, "config": {"name": "x"}, "registered_name": None}
+        start.wait()
+        try:
+            for _ in range(300):
+                assert isinstance(saving.deserialize_keras_object(config, {cls.__name__: cls}), cls)
+                assert saving.get_registered_object(f"Custom{(number + 1) % 4}") is None
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=load, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+
+
+def test_scopes_lie_in_one_another():
+    with saving.CustomObjectScope({"a": int, "b": int}) as outer:
+        with saving.CustomObjectScope({"a": str}), outer:
+            assert saving.get_registered_object("a") is int
+        assert saving.get_registered_object("a") is int
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(saving.get_registered_object("a")))
+        thread.start()
+        thread.join()
+        assert seen == [None]
+    assert saving.get_registered_object("a") is None
+
+
+@pytest.mark.parametrize("function", [losses.mean_squared_error, metrics.binary_accuracy, metrics.pearson_correlation])
+def test_functions_of_losses_and_metrics_survive(function, tmp_path):
+    assert saving.deserialize_keras_object(saving.serialize_keras_object(function)) is function
+    model = recurra.Sequential([recurra.Input((2,)), layers.Dense(3)])
+    metric = metrics.MeanMetricWrapper(function, name="own")
+    model.compile(loss=losses.huber, metrics=[metric, metrics.mean_absolute_error])
+    x, y = [[0.5, 1.0], [2.0, 3.0]], [[0.0, 1.0, 1.0], [0.4, 0.0, 1.0]]
+    wanted = model.evaluate(x, y, verbose=0)
+    model.save(tmp_path / "m.keras")
+    assert recurra.models.load_model(tmp_path / "m.keras").evaluate(x, y, verbose=0) == wanted
+
+
+def test_activations_are_names_in_configs():
+    assert saving.serialize_keras_object(recurra.activations.relu) == "relu"
+    assert layers.Dense(2, activation="swish").get_config()["activation"] == "silu"
