@@ -196,3 +196,39 @@ def test_an_initializer_without_a_seed_repeats_itself_but_not_others():
     one, other = initializers.GlorotUniform(), initializers.GlorotUniform()
     np.testing.assert_array_equal(one((3, 4)), one((3, 4)))
     assert np.any(one((3, 4)) != other((3, 4)))
+
+
+X = np.array([[-2.0, -0.4, 0.0], [0.3, 1.5, 7.0]], "float32")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "wanted"),
+    [
+        ("relu", {"negative_slope": 0.1}, np.where(X > 0, X, 0.1 * X)),
+        ("relu", {"negative_slope": 0.0, "max_value": 1.0}, np.clip(X, 0, 1)),
+        ("relu", {"threshold": 1.0, "negative_slope": 0.5}, np.where(X > 1, X, 0.5 * (X - 1))),
+        ("leaky_relu", {"negative_slope": 0.3}, np.where(X > 0, X, 0.3 * X)),
+        ("elu", {"alpha": 2.0}, np.where(X > 0, X, 2 * np.expm1(X))),
+        ("celu", {"alpha": 2.0}, np.where(X > 0, X, 2 * np.expm1(X / 2))),
+        ("gelu", {"approximate": True}, X / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (X + 0.044715 * X**3)))),
+        ("hard_shrink", {"threshold": 1.6}, np.where(np.abs(X) > 1.6, X, 0)),
+        ("soft_shrink", {"threshold": 1.6}, np.sign(X) * np.maximum(np.abs(X) - 1.6, 0)),
+        ("squareplus", {"b": 1.0}, (X + np.sqrt(X * X + 1)) / 2),
+        ("softmax", {"axis": 0}, np.exp(X) / np.exp(X).sum(axis=0)),
+        ("log_softmax", {"axis": 0}, X - np.log(np.exp(X).sum(axis=0))),
+        ("sparsemax", {"axis": 0}, [[0, 0, 0], [1, 1, 1]]),
+        ("glu", {"axis": 0}, X[:1] / (1 + np.exp(-X[1:]))),
+    ],
+)
+def test_activations_take_keras_s_options(name, options, wanted):
+    found = getattr(activations, name)(X, **options)
+    assert found.dtype == "float32"
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_activations_keep_numbers_numbers_and_refuse_other_options():
+    assert activations.sigmoid(0.0).shape == activations.relu(-1.0, max_value=3.0).shape == ()
+    with pytest.raises(TypeError, match=r"relu\(\) got an unexpected keyword argument 'slope'"):
+        activations.relu(X, slope=0.1)
+    with pytest.raises(TypeError, match=r"tanh\(\)"):
+        activations.tanh(X, axis=0)

@@ -10,7 +10,7 @@ import recurra
 from recurra import callbacks, layers, losses, metrics
 
 AREAS = [
-    *("callbacks", "constraints", "initializers", "layers", "losses", "metrics", "models", "optimizers"),
+    *("activations", "callbacks", "constraints", "initializers", "layers", "losses", "metrics", "models", "optimizers"),
     *("optimizers.schedules", "regularizers", "utils"),
 ]
 # From the 10th on: Keras has activity_regularizer there, which the cell, whose order this is, does not have.
@@ -71,3 +71,21 @@ def test_options_that_have_got_a_name_of_their_own_reach_the_config():
     again = layers.BatchNormalization.from_config(normal.get_config())
     assert again.get_config() == normal.get_config()
     np.testing.assert_array_equal(again(np.ones((2, 3))), normal(np.ones((2, 3))))
+
+
+@pytest.mark.parametrize("name", list(recurra.activations.FUNCTIONS))
+def test_activations_with_options_agree_with_keras(name, rng):
+    keras = pytest.importorskip("keras", reason="Keras is not installed")
+    x = rng.normal(0, 3, (4, 6)).astype("float32")
+    mine, its = getattr(recurra.activations, name), getattr(keras.activations, name)
+    assert by_position(mine) == by_position(its)
+    values = {"axis": [0], "approximate": [True], "max_value": [None, 2.0], "threshold": [0.0, 0.7, -0.2]}
+    for option in by_position(its)[1:]:
+        for value in values.get(option, [0.3, 1.7]):
+            if name == "sparsemax":  # Keras's (3.15) is right on the last axis alone: others do not sum to one
+                continue
+            options = {option: value}
+            np.testing.assert_allclose(mine(x, **options), np.asarray(its(x, **options)), rtol=1e-5, atol=1e-5)
+    for options in ({"negative_slope": 0.1, "threshold": 0.5}, {"max_value": 2.0, "threshold": -1.0}):
+        if name == "relu":
+            np.testing.assert_allclose(mine(x, **options), np.asarray(its(x, **options)), rtol=1e-5, atol=1e-5)

@@ -79,11 +79,7 @@ class ReLU(Layer):
         self.threshold = threshold
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        y = np.where(inputs > self.threshold, inputs, inputs.dtype.type(0))
-        if self.max_value is not None:
-            y = np.minimum(y, inputs.dtype.type(self.max_value))
-        if self.negative_slope:
-            y = y - self.negative_slope * np.maximum(self.threshold - inputs, 0)
+        y = activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
         return y, inputs
 
     def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
