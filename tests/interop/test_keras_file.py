@@ -224,3 +224,22 @@ def test_a_failed_save_leaves_the_old_file_whole(tmp_path, monkeypatch):
 def test_a_wrong_path_is_told_in_one_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call(make_model())
+
+
+def test_a_legacy_file_tells_layers_from_initializers_of_the_same_name(tmp_path):
+    """Keras's `.h5` has no module with a layer, and there are two called Identity."""
+    entries = [
+        {"class_name": "InputLayer", "config": {"batch_shape": [None, 3, 2], "dtype": "float32", "name": "x"}},
+        {"class_name": "Identity", "config": {"name": "same", "trainable": True, "dtype": "float32"}},
+        {
+            "class_name": "TimeDistributed",
+            "config": {"name": "each", "layer": {"class_name": "Identity", "config": {"name": "inner"}}},
+        },
+    ]
+    config = {"class_name": "Sequential", "config": {"name": "m", "layers": entries}}
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps(config)
+        file.create_group("model_weights").attrs["layer_names"] = []
+    model = recurra.models.load_model(tmp_path / "m.h5")
+    x = np.arange(6, dtype="float32").reshape(1, 3, 2)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x)

@@ -392,7 +392,13 @@ def test_a_backup_of_another_model_or_a_broken_one_is_refused(data, tmp_path):
     other.compile("adam", "mse")
     with pytest.raises(FileFormatError, match="a backup of this model"):
         other.fit(*data, epochs=1, verbose=0, callbacks=[backup])
-    (tmp_path / "backup.npz").write_bytes(b"0")
+    whole = (tmp_path / "backup.npz").read_bytes()
+    middle = len(whole) // 2
+    for damaged in (b"0", b"", whole[:middle], whole[:middle] + b"?" * 9 + whole[middle + 9 :]):
+        (tmp_path / "backup.npz").write_bytes(damaged)
+        with pytest.raises(FileFormatError, match=r"a whole backup.*delete it to begin anew"):
+            make_model().fit(*data, epochs=1, verbose=0, callbacks=[backup])
+    np.savez(tmp_path / "backup.npz", other=np.ones(3))
     with pytest.raises(FileFormatError, match="a whole backup"):
         make_model().fit(*data, epochs=1, verbose=0, callbacks=[backup])
 

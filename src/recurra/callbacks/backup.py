@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from recurra._files import write_atomically
 from recurra.callbacks.base import Callback
 from recurra.callbacks.checkpoint import check_save_freq
 from recurra.errors import FileFormatError
+
+UNSOUND = (AttributeError, EOFError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 class BackupAndRestore(Callback):
@@ -94,9 +98,7 @@ class BackupAndRestore(Callback):
         write_atomically(self._path, data.getvalue())
 
     def _restore(self) -> None:
-        with _open(self._path) as file:
-            meta = json.loads(str(file["meta"]))
-            arrays = {name: file[name] for name in file.files}
+        meta, arrays = _read(self._path)
         optimizer = self.model.optimizer
         optimizer.build(self.model.trainable_weights)
         variables = {f"weight_{i}": variable for i, variable in enumerate(self.model.weights)}
@@ -118,10 +120,12 @@ class BackupAndRestore(Callback):
         self.model._initial_epoch = meta["epoch"]
 
 
-def _open(path: Path) -> Any:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Returns what `_save` wrote: a file cut off shows it at its end or in any of its members."""
     try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return json.loads(str(file["meta"])), {name: file[name] for name in file.files}
+    except UNSOUND as error:
         hint = "delete it to begin anew"
         raise FileFormatError(expected("BackupAndRestore", "a whole backup", str(path), hint)) from error
 

@@ -54,6 +54,10 @@ def _modern(config: Any) -> Any:
     inner = changed.get("config")
     if not isinstance(inner, dict) or not isinstance(changed.get("class_name"), str):
         return changed
+    held = inner.get("layers") if isinstance(inner.get("layers"), list) else [inner.get("layer")]
+    for entry in held:
+        if isinstance(entry, dict):  # a name alone could be that of an initializer: Identity
+            entry.setdefault("module", "keras.layers")
     if changed["class_name"] in MASK_OPERATIONS:
         changed["module"] = "keras.src.ops"  # as in a `.keras` file, where a model leaves such nodes out
     if changed["class_name"] == "Model":
