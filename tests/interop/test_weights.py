@@ -66,6 +66,53 @@ def test_safetensors_bring_the_model_back(names, kind, x, tmp_path):
     np.testing.assert_allclose(other(x), model(x), rtol=1e-6, atol=1e-6)
 
 
+def nested():
+    line = [layers.Bidirectional(layers.LSTM(2, name="memory"), name="both"), layers.Dense(2, name="out")]
+    inner = recurra.Sequential([recurra.Input((3, 4)), *line], name="inner")
+    return recurra.Sequential([recurra.Input((3, 4)), inner, layers.Dense(2, name="last")])
+
+
+def test_safetensors_names_do_not_tell_how_a_model_was_made(tmp_path, rng):
+    pytest.importorskip("safetensors", reason="the interop extra is not installed")
+    x = rng.standard_normal((2, 3, 4)).astype("float32")
+    built = nested()
+    built.save(tmp_path / "m.keras")
+    loaded = recurra.models.load_model(tmp_path / "m.keras")
+    assert [v.path for v in built.weights] != [v.path for v in loaded.weights]
+    for model in (built, loaded):
+        save_safetensors(model, tmp_path / "m.safetensors")
+        for other in (nested(), recurra.models.load_model(tmp_path / "m.keras")):
+            other.set_weights([array * 0 for array in other.get_weights()])
+            load_safetensors(other, tmp_path / "m.safetensors")
+            np.testing.assert_array_equal(other(x), model(x))
+
+
+def test_safetensors_with_names_of_before_load(tmp_path):
+    safetensors = pytest.importorskip("safetensors.numpy", reason="the interop extra is not installed")
+    model = nested()
+    old = {variable.path: variable.numpy() for variable in model.weights}
+    assert any(name.startswith("sequential") for name in old)
+    model.save(tmp_path / "m.keras")
+    loaded = {variable.path: variable.numpy() for variable in recurra.models.load_model(tmp_path / "m.keras").weights}
+    assert any(name.startswith("backward_memory/") for name in loaded)
+    for state in (old, loaded):
+        safetensors.save_file(state, tmp_path / "old.safetensors")
+        other = nested()
+        load_safetensors(other, tmp_path / "old.safetensors")
+        for one, two in zip(other.get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_safetensors_say_when_only_automatic_numbers_differ(tmp_path):
+    pytest.importorskip("safetensors", reason="the interop extra is not installed")
+    save_safetensors(make("LSTM"), tmp_path / "m.safetensors")
+    with pytest.raises(FileFormatError, match="only the numbers of automatic names differ; name the layers"):
+        load_safetensors(make("LSTM"), tmp_path / "m.safetensors")
+    with pytest.raises(FileFormatError) as caught:
+        load_safetensors(nested(), tmp_path / "m.safetensors")
+    assert "numbers" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

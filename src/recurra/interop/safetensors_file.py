@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,7 @@ from recurra._files import write_atomically
 from recurra.errors import FileFormatError, extra_needed
 from recurra.interop import torch_weights
 from recurra.interop.keras_file import assign_all
+from recurra.variables import Variable
 
 FLOATS = ("F16", "F32", "F64")
 
@@ -30,8 +32,8 @@ def save_safetensors(model: Any, filepath: str | os.PathLike[str], names: str = 
     Args:
         model: The model.
         filepath: The file.
-        names: "keras": the weights' paths, such as "lstm/lstm_cell/kernel", in Keras's shapes. "torch": as of
-            `to_torch`.
+        names: "keras": the names of layers and weight within the model, such as "lstm/lstm_cell/kernel", in Keras's
+            shapes. "torch": as of `to_torch`.
     """
     one_of("save_safetensors", "names", names, ("keras", "torch"))
     state = torch_weights.to_torch(model) if names == "torch" else keras_names(model)
@@ -44,20 +46,20 @@ def save_safetensors(model: Any, filepath: str | os.PathLike[str], names: str = 
 def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonfinite: bool = False) -> None:
     """Sets the weights of a built model from a `.safetensors` file, all or none.
 
-    The names say which kind of file it is: all of them are the model's own weight paths, or it is a `state_dict` of
-    torch. The file has lost the order of torch's modules: where their names are not those of the layers, each layer
-    takes the one module that has its shapes.
+    The names say which kind of file it is: all of them are those of the model's layers and weights, or it is a
+    `state_dict` of torch. The file has lost the order of torch's modules: where their names are not those of the
+    layers, each layer takes the one module that has its shapes.
 
     Raises:
         FileFormatError: If the file is not sound or does not fit the model.
     """
     path = Path(filepath)
-    wanted = {variable.path: variable for variable in model.weights}
     with open_safetensors(path) as file:
         found = describe(file)
         keras_form = any("/" in name for name in found)
         if keras_form:
-            _check_names(found, keras_names(model), path.name)
+            wanted = _named_variables(model)
+            places = _match_names(found, wanted, path.name)
         for name, (_, dtype) in found.items():
             if dtype not in FLOATS:
                 raise FileFormatError(expected(path.name, f"floating point numbers in {name!r}", dtype))
@@ -67,19 +69,48 @@ def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonf
             raise FileFormatError(expected(path.name, f"at most {largest} weights for the model", size))
         state = {name: file.get_tensor(name) for name in found}
     if keras_form:
-        assign_all([(wanted[name], state[name]) for name in wanted], path.name, allow_nonfinite)
+        assign_all([(wanted[name], state[places[name]]) for name in wanted], path.name, allow_nonfinite)
     else:
         torch_weights.assign_state(model, state, path.name, in_order=False, allow_nonfinite=allow_nonfinite)
 
 
-def _check_names(found: dict[str, Any], wanted: dict[str, np.ndarray], file_name: str) -> None:
-    odd = sorted(set(found) ^ set(wanted))
+def _match_names(found: dict[str, Any], wanted: dict[str, Variable], file_name: str) -> dict[str, str]:
+    """Returns for each name of the model its name in the file.
+
+    Names once were `variable.path`, with or without the models around a layer: the ends of such agree.
+    """
+    ends: dict[str, list[str]] = {}
+    for own in wanted:
+        for end in _ends(own, own.count("/")):
+            ends.setdefault(end, []).append(own)
+    deepest = max((own.count("/") for own in wanted), default=0)
+    places: dict[str, str] = {}
+    for name in found:
+        longer = ends.get(name, [])
+        fitting = [end for end in _ends(name, deepest) if end in wanted] or (longer if len(longer) == 1 else [])
+        if fitting:
+            places[fitting[0]] = name
+    odd = [*sorted(set(wanted) - set(places)), *sorted(set(found) - set(places.values()))]
     if odd:
         which = "missing" if odd[0] in wanted else "not in the model"
-        raise FileFormatError(expected(file_name, f"{len(wanted)} weights of the model", f"{odd[0]!r} {which}"))
-    for name, value in wanted.items():
-        if found[name][0] != value.shape:
-            raise FileFormatError(expected(file_name, f"{name!r} of shape {value.shape}", found[name][0]))
+        hint = None
+        if sorted(map(_without_numbers, found)) == sorted(map(_without_numbers, wanted)):
+            hint = "only the numbers of automatic names differ; name the layers, or call utils.clear_session() first"
+        raise FileFormatError(expected(file_name, f"{len(wanted)} weights of the model", f"{odd[0]!r} {which}", hint))
+    for own, name in places.items():
+        if found[name][0] != wanted[own].shape:
+            raise FileFormatError(expected(file_name, f"{name!r} of shape {wanted[own].shape}", found[name][0]))
+    return places
+
+
+def _ends(name: str, slashes: int) -> list[str]:
+    """Returns the ends of a path from the longest to the shortest, those with at most so many slashes."""
+    parts = name.rsplit("/", slashes + 1)[-slashes - 1 :]
+    return ["/".join(parts[start:]) for start in range(len(parts))]
+
+
+def _without_numbers(name: str) -> str:
+    return re.sub(r"_\d+(?=/)", "", name)
 
 
 @contextlib.contextmanager
@@ -106,14 +137,28 @@ def describe(file: Any) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def keras_names(model: Any) -> dict[str, np.ndarray]:
-    """Returns the weights by path.
+    """Returns the weights by the names of layers and weight within the model.
 
     Raises:
-        ValueError: If two weights have the same path.
+        ValueError: If two weights have the same name.
     """
-    named = {variable.path: variable.value for variable in model.weights}
+    return {name: variable.value for name, variable in _named_variables(model).items()}
+
+
+def _named_variables(model: Any) -> dict[str, Variable]:
+    # Not variable.path: that begins with the name of the model if its weights were made by building it.
+    names: dict[int, str] = {}
+
+    def walk(layer: Any, prefix: str) -> None:
+        for variable in (*layer._trainable_variables, *layer._non_trainable_variables):
+            names.setdefault(id(variable), f"{prefix}{variable.name}")
+        for inner in layer._sublayers():
+            walk(inner, f"{prefix}{inner.name}/")
+
+    walk(model, "")
+    named = {names.get(id(variable), variable.path): variable for variable in model.weights}
     if len(named) != len(model.weights):
-        raise ValueError(expected("safetensors", "weights with different paths", "two alike", "name the layers"))
+        raise ValueError(expected("safetensors", "weights with different names", "two alike", "name the layers"))
     return named
 
 
