@@ -12,8 +12,8 @@ from recurra.cli import console
 
 READ = (".keras", ".h5", ".weights.h5", ".safetensors")
 WRITTEN = (".keras", ".weights.h5", ".safetensors", ".onnx")
-Source = Annotated[Path, typer.Argument(metavar="{from}", help=f"A file: {', '.join(READ)}.")]
-Target = Annotated[Path, typer.Argument(metavar="{to}", help=f"The file to write: {', '.join(WRITTEN)}.")]
+Source = Annotated[Path, typer.Argument(metavar="from", help=f"A file: {', '.join(READ)}.")]
+Target = Annotated[Path, typer.Argument(metavar="to", help=f"The file to write: {', '.join(WRITTEN)}.")]
 Into = Annotated[
     Path | None, typer.Option("--into", help="For weights alone: the .keras model that they are weights of.")
 ]

@@ -21,7 +21,7 @@ DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64"}  # as safetensor
 LARGEST_ONNX = 2**31  # bytes: what the format allows
 
 ModelFile = Annotated[
-    Path, typer.Argument(metavar="{file}", help="A .keras, .h5, .weights.h5, .onnx or .safetensors file.")
+    Path, typer.Argument(metavar="file", help="A .keras, .h5, .weights.h5, .onnx or .safetensors file.")
 ]
 
 
