@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from recurra import random
 from recurra._checks import expected, one_of, positive_int
-from recurra.layers.base import clear_session
+from recurra.layers.base import as_array, clear_session
 from recurra.models.plot import model_to_dot, plot_model
 from recurra.random import set_random_seed
 from recurra.saving import (
@@ -183,7 +184,12 @@ class TimeseriesDataset:
             windows = self._data[self._starts[rows, None] + self._offsets]
             if self._batch_size is None:
                 windows, rows = windows[0], rows[0]
-            yield windows if self._targets is None else (windows, self._targets[self._starts[rows]])
+            windows = as_array(windows)
+            yield windows if self._targets is None else (windows, as_array(self._targets[self._starts[rows]]))
+
+    def take(self, count: int) -> Iterator[Any]:
+        """Returns the first `count` batches."""
+        return itertools.islice(iter(self), count)
 
 
 def timeseries_dataset_from_array(

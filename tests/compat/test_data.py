@@ -69,3 +69,34 @@ def test_elements_are_chosen_and_repeated():
     assert sorted(values(numbers.shuffle(2))) == [0, 1, 2, 3, 4, 5]
     assert values(numbers.shuffle(6, seed=3)) == values(numbers.shuffle(6, seed=3))
     assert all(type(array) is np.ndarray for array in numbers.cache().as_numpy_iterator())
+
+
+def test_datasets_know_their_length_where_tensorflow_s_do():
+    ten = Dataset.range(10)
+    known = [
+        (ten.batch(3), 4),
+        (ten.batch(3, drop_remainder=True), 3),
+        (ten.window(3, shift=1, drop_remainder=True), 8),
+        (ten.window(3, shift=2, stride=2, drop_remainder=True), 3),
+        (ten.window(3), 4),
+        (ten.skip(3).shuffle(4).map(lambda x: x).prefetch(1).cache(), 7),
+        (ten.take(30), 10),
+        (ten.take(-1), 10),
+        (ten.repeat(2), 20),
+        (Dataset.zip(ten, Dataset.range(4)), 4),
+        (Dataset.zip((ten, Dataset.range(4))), 4),
+        (ten.concatenate(ten), 20),
+        (Dataset.from_tensor_slices(np.zeros((5, 2))), 5),
+    ]
+    for dataset, length in known:
+        assert len(dataset) == len(list(dataset)) == int(dataset.cardinality()) == length
+    assert Dataset.range(0)
+    for dataset in (ten.repeat(), ten.filter(lambda x: x > 3), ten.batch(2).unbatch()):
+        assert not hasattr(dataset, "__len__")
+        assert dataset.cardinality() < 0
+
+
+def test_datasets_are_joined_and_taken_apart():
+    assert values(Dataset.range(2).concatenate(Dataset.range(1))) == [0, 1, 0]
+    pairs = Dataset.zip(Dataset.range(5), Dataset.range(3)).batch(2)
+    assert [(int(a), int(b)) for a, b in pairs.unbatch()] == [(0, 0), (1, 1), (2, 2)]

@@ -156,3 +156,40 @@ def test_clear_session_starts_the_names_anew():
     assert tf.keras.layers.LSTM(1).name == "lstm_1"
     tf.keras.backend.clear_session()
     assert tf.keras.layers.LSTM(1).name == "lstm"
+
+
+def test_whole_numbers_beyond_int32_are_int64_and_never_wrap():
+    assert tf.constant(2**40).dtype == tf.convert_to_tensor([3_000_000_000]).dtype == tf.int64
+    assert tf.constant([3_000_000_000]).numpy().tolist() == [3_000_000_000]
+    assert tf.constant([2**31 - 1, -(2**31)]).dtype == tf.int32
+    assert tf.range(2**33, 2**33 + 2).numpy().tolist() == [2**33, 2**33 + 1]
+    for value, dtype in ((2**70, None), (2**63, None), (300, tf.uint8), (-1, tf.uint8), (2**40, tf.int32)):
+        with pytest.raises(ValueError, match="convert_to_tensor expected"):
+            tf.constant(value, dtype)
+    with pytest.raises(TypeError, match=r"whole numbers for int32, got 1\.7"):
+        tf.constant(1.7, dtype=tf.int32)
+
+
+def test_math_has_all_of_its_names():
+    names = {}
+    exec("from recurra.compat.tensorflow.math import *", names)
+    assert set(tf.math.__all__) <= set(names)
+    assert float(tf.math.sqrt(4.0)) == 2.0
+    sums = tf.math.cumsum([[1, 2], [3, 4]])
+    assert sums.dtype == tf.int32 and sums.numpy().tolist() == [[1, 2], [4, 6]]
+
+
+def test_shapes_are_those_of_tensorflow():
+    assert tf.sigmoid(0.0).shape == ()
+    assert tf.where([[True, False], [True, True]]).numpy().tolist() == [[0, 0], [1, 0], [1, 1]]
+    assert tf.where([True, False], [1, 2], [3, 4]).numpy().tolist() == [1, 4]
+    assert tf.matmul([[1.0, 2.0]], [[3.0, 4.0]], transpose_b=True).numpy().tolist() == [[11.0]]
+    assert tf.matmul([[1.0], [2.0]], [[3.0], [4.0]], transpose_a=True).numpy().tolist() == [[11.0]]
+    assert tf.reshape(tf.range(4), -1).shape == (4,)
+    assert tf.reshape(tf.range(4), tf.constant([2, 2])).shape == (2, 2)
+
+
+def test_windows_of_utils_can_be_taken_and_are_tensors():
+    dataset = recurra.utils.timeseries_dataset_from_array(np.arange(9), np.arange(9), 3, batch_size=2)
+    ((x, y),) = dataset.take(1)
+    assert x.numpy().tolist() == [[0, 1, 2], [1, 2, 3]] and y.numpy().tolist() == [0, 1]

@@ -141,3 +141,11 @@ def test_onnxruntime_gives_what_keras_gives_for_merged_masks(merge, both, data):
     session = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
     (y,) = session.run(None, {session.get_inputs()[0].name: x})
     np.testing.assert_allclose(y, its.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_in_bfloat16_come_over():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    model = recurra.Sequential([layers.Input((3,)), layers.Dense(2, name="out")])
+    net = torch.nn.Linear(3, 2).to(torch.bfloat16)
+    from_torch(model, {f"out.{name}": value for name, value in net.state_dict().items()})
+    np.testing.assert_array_equal(model.get_weights()[0], net.weight.detach().float().numpy().T)

@@ -169,7 +169,10 @@ def _modules(state: Mapping[str, Any]) -> Modules:
 
 
 def _as_array(key: str, value: Any) -> np.ndarray:
-    value = value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = value.float() if str(value.dtype) == "torch.bfloat16" else value  # NumPy has no such numbers
+    value = np.asarray(value)
     if value.dtype.kind != "f":
         raise FileFormatError(expected("from_torch", f"floating point numbers in {key!r}", value.dtype))
     return value

@@ -43,12 +43,36 @@ class Dataset:
         def row(i: int) -> Any:
             return _tree.map_structure(lambda array: as_array(array[i]), arrays)
 
-        return cls(lambda: map(row, range(length)))
+        return _of_length(length, lambda: map(row, range(length)))
 
     @classmethod
     def range(cls, *arguments: int) -> Dataset:
         """The numbers of Python's range, as int64."""
-        return cls(lambda: (as_array(np.array(number, np.int64)) for number in range(*arguments)))
+        numbers = range(*arguments)
+        return _of_length(len(numbers), lambda: (as_array(np.array(number, np.int64)) for number in numbers))
+
+    @staticmethod
+    def zip(*datasets: Any) -> Dataset:
+        """Tuples of one element of each dataset, as long as all of them have one; a tuple or list of datasets does."""
+        parts = datasets[0] if len(datasets) == 1 and isinstance(datasets[0], (tuple, list)) else datasets
+        lengths = [_length(part) for part in parts]
+        length = None if None in lengths else min(lengths)  # type: ignore[type-var]
+        return _of_length(length, lambda: zip(*parts))  # noqa: B905
+
+    def cardinality(self) -> Any:
+        """Returns the number of elements, or -2 where only reading tells it."""
+        length = _length(self)
+        return as_array(np.array(-2 if length is None else length, np.int64))
+
+    def concatenate(self, dataset: Dataset) -> Dataset:
+        """The elements of this dataset, then those of the other."""
+        lengths = _length(self), _length(dataset)
+        length = None if None in lengths else sum(lengths)  # type: ignore[arg-type]
+        return _of_length(length, lambda: itertools.chain(self, dataset))
+
+    def unbatch(self) -> Dataset:
+        """The rows of the elements, one by one."""
+        return Dataset(lambda: (row for element in self for row in Dataset.from_tensor_slices(element)))
 
     def window(self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False) -> Dataset:
         """Datasets of `size` elements, `stride` apart; each begins `shift` elements (`size` if None) after the last."""
@@ -58,9 +82,13 @@ class Dataset:
             for start in range(0, len(elements), shift or size):
                 chosen = elements[start : start + size * stride : stride]
                 if len(chosen) == size or not drop_remainder:
-                    yield _of_list(chosen)
+                    yield _of_length(len(chosen), lambda chosen=chosen: iter(chosen))  # type: ignore[misc]
 
-        return Dataset(read)
+        length = _length(self)
+        if length is not None:
+            starts = length - (size - 1) * stride if drop_remainder else length
+            length = -(-max(starts, 0) // (shift or size))
+        return _of_length(length, read)
 
     def batch(self, batch_size: int, drop_remainder: bool = False, **ignored: Any) -> Dataset:
         """So many elements at a time, stacked along a new first axis."""
@@ -71,11 +99,14 @@ class Dataset:
                 if len(chunk) == batch_size or not drop_remainder:
                     yield _stack(chunk)
 
-        return Dataset(read)
+        length = _length(self)
+        if length is not None:
+            length = length // batch_size if drop_remainder else -(-length // batch_size)
+        return _of_length(length, read)
 
     def map(self, map_func: Callable[..., Any], **ignored: Any) -> Dataset:
         """`map_func` of every element; a tuple's parts are its arguments."""
-        return Dataset(lambda: (_apply(map_func, element) for element in self))
+        return _of_length(_length(self), lambda: (_apply(map_func, element) for element in self))
 
     def flat_map(self, map_func: Callable[..., Dataset]) -> Dataset:
         """The elements of the datasets that `map_func` makes, one after the other."""
@@ -98,20 +129,28 @@ class Dataset:
                 yield buffer.pop()
                 buffer.extend(itertools.islice(elements, 1))
 
-        return Dataset(read)
+        return _of_length(_length(self), read)
 
     def repeat(self, count: int | None = None) -> Dataset:
         """The elements `count` times over, or for ever."""
-        rounds = itertools.count if count is None or count < 0 else lambda: range(count)
-        return Dataset(lambda: (element for _ in rounds() for element in self))
+        if count is None or count < 0:
+            return Dataset(lambda: (element for _ in itertools.count() for element in self))
+        length = _length(self)
+        once = None if length is None else length * count
+        return _of_length(once, lambda: (element for _ in range(count) for element in self))
 
     def take(self, count: int) -> Dataset:
         """The first `count` elements."""
-        return Dataset(lambda: itertools.islice(iter(self), count))
+        length = _length(self)
+        if count < 0:  # all, as in TensorFlow
+            return self
+        return _of_length(None if length is None else min(length, count), lambda: itertools.islice(iter(self), count))
 
     def skip(self, count: int) -> Dataset:
         """All but the first `count` elements."""
-        return Dataset(lambda: itertools.islice(iter(self), count, None))
+        length = _length(self)
+        rest = None if length is None else max(length - count, 0)
+        return _of_length(rest, lambda: itertools.islice(iter(self), count, None))
 
     def cache(self, filename: str = "") -> Dataset:
         """The same dataset: there is nothing to speed up."""
@@ -135,8 +174,26 @@ def _arrays(tensors: Any) -> Any:
     return convert_to_tensor(tensors)
 
 
-def _of_list(elements: list[Any]) -> Dataset:
-    return Dataset(lambda: iter(elements))
+class _Sized(Dataset):
+    """A dataset that knows its length before it is read; others have no `len()`, as `fit` wants to know it."""
+
+    def __init__(self, read: Callable[[], Iterator[Any]], length: int):
+        super().__init__(read)
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def _of_length(length: int | None, read: Callable[[], Iterator[Any]]) -> Dataset:
+    return Dataset(read) if length is None else _Sized(read, length)
+
+
+def _length(dataset: Any) -> int | None:
+    return len(dataset) if hasattr(dataset, "__len__") else None
 
 
 def _apply(function: Callable[..., Any], element: Any) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from recurra import ops
+from recurra import activations
+from recurra._checks import expected
 from recurra.layers.base import Array as Tensor
 from recurra.layers.base import as_array
 
@@ -30,11 +31,32 @@ newaxis = None
 
 
 def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:
-    """Returns `value` as an array: an array keeps its dtype, Python's numbers become float32 and int32."""
-    array = np.asarray(value, dtype)
-    if dtype is None and not isinstance(value, (np.ndarray, np.generic)):
-        array = array.astype({float64: float32, int64: int32}.get(array.dtype, array.dtype))
-    return as_array(array)
+    """Returns `value` as an array: an array keeps its dtype, Python's numbers become float32, and int32 or int64.
+
+    Raises:
+        TypeError: For fractions as whole numbers.
+        ValueError: For whole numbers that do not fit.
+    """
+    if isinstance(value, (np.ndarray, np.generic)):
+        return as_array(np.asarray(value, dtype))
+    array = np.asarray(value)
+    if array.dtype.kind in "uO" and all(isinstance(number, int) for number in array.ravel().tolist()):
+        raise ValueError(expected("convert_to_tensor", "whole numbers of at most 64 bits", repr(value)))
+    if dtype is None:
+        return _as_tensorflow(array)
+    if array.dtype.kind == "f" and np.dtype(dtype).kind in "iu":
+        raise TypeError(expected("convert_to_tensor", f"whole numbers for {np.dtype(dtype)}", repr(value), "use cast"))
+    converted = array.astype(dtype)
+    if array.dtype.kind == "i" and converted.dtype.kind in "iu" and (converted != array).any():
+        raise ValueError(expected("convert_to_tensor", f"numbers that {converted.dtype} holds", repr(value)))
+    return as_array(converted)
+
+
+def _as_tensorflow(array: np.ndarray) -> Tensor:
+    """Returns Python's numbers in the dtype that TensorFlow gives them."""
+    if array.dtype == int64 and (array == array.astype(int32)).all():
+        return as_array(array.astype(int32))
+    return as_array(array.astype(float32) if array.dtype == float64 else array)
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None) -> Tensor:
@@ -100,9 +122,8 @@ def eye(num_rows: int, num_columns: int | None = None, dtype: Any = float32) -> 
 def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> Tensor:
     """Returns start, start + delta, ... below `limit`; with one argument, 0, 1, ... below it."""
     first, end = (0, start) if limit is None else (start, limit)
-    whole = all(isinstance(number, (int, np.integer)) for number in (first, end, delta))
     numbers = np.arange(first, end, delta)
-    return as_array(numbers.astype(dtype or (int32 if whole else float32)))
+    return as_array(numbers.astype(dtype)) if dtype else _as_tensorflow(numbers)
 
 
 def linspace(start: float, stop: float, num: int) -> Tensor:
@@ -120,7 +141,21 @@ def one_hot(
 
 def reshape(tensor: Any, shape: Any) -> Tensor:
     """Returns the same values in another shape; one dimension may be -1."""
-    return as_array(np.reshape(convert_to_tensor(tensor), tuple(shape)))
+    return as_array(np.reshape(convert_to_tensor(tensor), tuple(np.atleast_1d(np.asarray(shape, int)).tolist())))
+
+
+def where(condition: Any, x: Any = None, y: Any = None) -> Tensor:
+    """Returns `x` where the condition holds, else `y`; of a condition alone, the places (n, axes) where it holds."""
+    if x is None and y is None:
+        return as_array(np.argwhere(np.asarray(condition)).astype(int64))
+    return as_array(_choose(np.asarray(condition), x, y))
+
+
+def matmul(a: Any, b: Any, transpose_a: Any = False, transpose_b: Any = False) -> Tensor:
+    """Returns the products of the matrices on the last two axes, each transposed first if so wished."""
+    first, second = convert_to_tensor(a), convert_to_tensor(b)
+    first = np.swapaxes(first, -1, -2) if transpose_a else first
+    return as_array(np.matmul(first, np.swapaxes(second, -1, -2) if transpose_b else second))
 
 
 def transpose(a: Any, perm: Any = None) -> Tensor:
@@ -210,14 +245,15 @@ def executing_eagerly() -> Any:
     return True
 
 
+_choose = of_numpy(np.where)
 zeros_like, ones_like = of_numpy(np.zeros_like), of_numpy(np.ones_like)
 abs, square, sqrt, exp, sign = (of_numpy(f) for f in (np.abs, np.square, np.sqrt, np.exp, np.sign))
 sin, cos, tanh, round = (of_numpy(f) for f in (np.sin, np.cos, np.tanh, np.round))
 add, subtract, multiply, divide, pow = (
     of_numpy(f) for f in (np.add, np.subtract, np.multiply, np.true_divide, np.power)
 )
-maximum, minimum, matmul = (of_numpy(f) for f in (np.maximum, np.minimum, np.matmul))
-equal, less, greater, where = (of_numpy(f) for f in (np.equal, np.less, np.greater, np.where))
-sigmoid = of_numpy(ops.sigmoid)
+maximum, minimum = (of_numpy(f) for f in (np.maximum, np.minimum))
+equal, less, greater = (of_numpy(f) for f in (np.equal, np.less, np.greater))
+sigmoid = of_numpy(activations.sigmoid)
 reduce_mean, reduce_sum, reduce_prod = (reduction(f) for f in (np.mean, np.sum, np.prod))
 reduce_max, reduce_min = (reduction(f) for f in (np.max, np.min))
