@@ -8,6 +8,7 @@ from typing import Any
 
 from recurra import (
     activations,
+    backend,
     callbacks,
     config,
     constraints,
@@ -25,10 +26,16 @@ from recurra import (
 )
 from recurra._version import __version__
 from recurra.errors import DataError, FileFormatError, MissingExtraError, NotFittedError, RecurraError
+from recurra.initializers import Initializer
 from recurra.layers.base import Layer
 from recurra.layers.input_layer import Input
+from recurra.layers.symbolic import KerasTensor
+from recurra.losses import Loss
+from recurra.metrics import Metric
 from recurra.models import Functional, Model, Sequential
 from recurra.ops import get_num_threads, native_info, set_num_threads
+from recurra.optimizers import Optimizer
+from recurra.regularizers import Regularizer
 from recurra.variables import Variable
 
 __all__ = [
@@ -36,16 +43,23 @@ __all__ = [
     "FileFormatError",
     "Forecaster",
     "Functional",
+    "Initializer",
     "Input",
+    "KerasTensor",
     "Layer",
+    "Loss",
+    "Metric",
     "MissingExtraError",
     "Model",
     "NotFittedError",
+    "Optimizer",
     "RecurraError",
+    "Regularizer",
     "Sequential",
     "Variable",
     "__version__",
     "activations",
+    "backend",
     "callbacks",
     "config",
     "constraints",
@@ -65,7 +79,13 @@ __all__ = [
     "saving",
     "set_num_threads",
     "utils",
+    "version",
 ]
+
+
+def version() -> str:
+    """Returns the version of recurra."""
+    return __version__
 
 
 def __getattr__(name: str) -> Any:

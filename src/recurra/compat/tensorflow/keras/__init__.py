@@ -4,7 +4,15 @@ import sys
 from types import ModuleType
 
 from recurra import (
+    Initializer,
+    KerasTensor,
+    Layer,
+    Loss,
+    Metric,
+    Optimizer,
+    Regularizer,
     activations,
+    backend,
     callbacks,
     config,
     constraints,
@@ -18,15 +26,23 @@ from recurra import (
     regularizers,
     saving,
     utils,
+    version,
 )
 from recurra._version import __version__ as __version__
-from recurra.compat.tensorflow.keras import backend, preprocessing
+from recurra.compat.tensorflow.keras import preprocessing
 from recurra.layers import Input
 from recurra.models import Model, Sequential
 
 __all__ = [
+    "Initializer",
     "Input",
+    "KerasTensor",
+    "Layer",
+    "Loss",
+    "Metric",
     "Model",
+    "Optimizer",
+    "Regularizer",
     "Sequential",
     "activations",
     "backend",
@@ -44,6 +60,7 @@ __all__ = [
     "regularizers",
     "saving",
     "utils",
+    "version",
 ]
 
 for _name in __all__:
