@@ -54,8 +54,8 @@ def _modern(config: Any) -> Any:
     inner = changed.get("config")
     if not isinstance(inner, dict) or not isinstance(changed.get("class_name"), str):
         return changed
-    held = inner.get("layers") if isinstance(inner.get("layers"), list) else [inner.get("layer")]
-    for entry in held:
+    several = inner.get("layers")
+    for entry in several if isinstance(several, list) else [inner.get("layer")]:
         if isinstance(entry, dict):  # a name alone could be that of an initializer: Identity
             entry.setdefault("module", "keras.layers")
     if changed["class_name"] in MASK_OPERATIONS:

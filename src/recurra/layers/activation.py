@@ -79,7 +79,7 @@ class ReLU(Layer):
         self.threshold = threshold
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        y = activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
+        y = activations.get("relu")(inputs, self.negative_slope, self.max_value, self.threshold)
         return y, inputs
 
     def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:

@@ -254,6 +254,6 @@ add, subtract, multiply, divide, pow = (
 )
 maximum, minimum = (of_numpy(f) for f in (np.maximum, np.minimum))
 equal, less, greater = (of_numpy(f) for f in (np.equal, np.less, np.greater))
-sigmoid = of_numpy(activations.sigmoid)
+sigmoid = of_numpy(activations.get("sigmoid"))
 reduce_mean, reduce_sum, reduce_prod = (reduction(f) for f in (np.mean, np.sum, np.prod))
 reduce_max, reduce_min = (reduction(f) for f in (np.max, np.min))
