@@ -84,3 +84,11 @@ def test_a_mean_over_weights_takes_them_before_they_are_broadcast():
     loss = recurra.losses.MeanSquaredError(reduction="mean_with_sample_weight")
     weights = np.array([[1], [2], [3]], "float32")
     assert loss(0 * values, values, sample_weight=weights) == pytest.approx((values[..., 0] ** 2 * weights).sum() / 6)
+
+
+def test_a_metric_of_a_function_comes_back_from_old_configs_too():
+    metric = recurra.metrics.MeanMetricWrapper.from_config(
+        {"fn": "mean_absolute_error", "name": "m", "dtype": "float32"}
+    )
+    metric.update_state(np.zeros((2, 2)), np.array([[1.0, 3.0], [0.0, 0.0]]))
+    assert metric.result() == 1

@@ -185,6 +185,10 @@ class MeanMetricWrapper(Mean):
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any):
+        if isinstance(fn, str):  # as files held it once
+            from recurra.metrics import FUNCTIONS
+
+            fn = FUNCTIONS[fn]
         super().__init__(name or snake_case(getattr(fn, "__name__", "mean_metric_wrapper")), dtype)
         self.fn = fn
         self._fn_kwargs = kwargs
