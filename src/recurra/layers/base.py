@@ -415,6 +415,10 @@ class Layer(StampsChanges, saving.Configurable):
         """The weights that training leaves alone, then the states of the random generators."""
         return [*self.non_trainable_weights, *self._seed_states()]
 
+    def _own_statistics(self) -> list[Variable]:
+        """Returns what a forward run in training may change of the layer's own: statistics, and random states."""
+        return [*self._non_trainable_variables, *(one.state for one in self._seed_generators.values())]
+
     def _seed_states(self) -> list[Variable]:
         found = [generator.state for generator in self._seed_generators.values()]
         for layer in self._sublayers():

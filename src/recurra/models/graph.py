@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _tree
+from recurra import _changes, _tree
 from recurra._checks import expected
 from recurra.layers.base import Layer, is_shape
 from recurra.layers.symbolic import KerasTensor, Node
@@ -76,7 +76,7 @@ class Graph:
         self._input_positions = [positions[id(tensor)] for tensor in inputs]
         self._output_positions = [positions[id(tensor)] for tensor in outputs]
         self._needs_gradient = self._find_needed()
-        self._known_shapes: tuple[list[Any], dict[int, Any]] | None = None
+        self._known_shapes: tuple[tuple[int, list[Any]], dict[int, Any]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_known_shapes": None}  # they go by ids, and a copy has tensors of its own
@@ -92,10 +92,10 @@ class Graph:
 
     def shapes(self, input_shapes: list[Any]) -> dict[int, Any]:
         """Returns the shapes of all tensors, by id, for inputs of these shapes."""
-        key = [tuple(shape) for shape in input_shapes]
+        key = _changes.last, [tuple(shape) for shape in input_shapes]
         if self._known_shapes is not None and self._known_shapes[0] == key:
             return self._known_shapes[1]
-        known = {id(t): shape for t, shape in zip(self.inputs, key, strict=True)}
+        known = {id(t): shape for t, shape in zip(self.inputs, key[1], strict=True)}
         for node in self.nodes:
             if all(id(tensor) in known for tensor in _tree.flatten(node.outputs)):
                 continue

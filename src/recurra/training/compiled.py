@@ -86,7 +86,8 @@ class CompiledLosses:
             try:
                 value, gradient = loss.value_and_gradient(target, output, weight, mask)
             except ValueError as error:
-                raise _told(error, name, target, output) from error
+                _tell_shapes(error, name, target, output)
+                raise
             if not isinstance(value, float) and np.ndim(value):
                 value, gradient = float(np.mean(value)), gradient / np.size(value)
             values.append(value)
@@ -109,18 +110,18 @@ class CompiledLosses:
             try:
                 value = float(np.mean(loss.value(target, output, weight, mask)))
             except ValueError as error:
-                raise _told(error, name, target, output) from error
+                _tell_shapes(error, name, target, output)
+                raise
             values.append(value)
             total += factor * value
         return total, values
 
 
-def _told(error: ValueError, name: str, target: Any, output: Any) -> ValueError:
-    """Returns the error; one with the shapes and the output's name in place of NumPy's "could not be broadcast"."""
-    if "broadcast" not in str(error):
-        return error
-    what = f"targets that fit its shape {np.shape(output)}"
-    return ValueError(expected(f"the loss of output {name!r}", what, np.shape(target)))
+def _tell_shapes(error: ValueError, name: str, target: Any, output: Any) -> None:
+    """Raises an error with the shapes and the output's name in place of NumPy's "could not be broadcast"."""
+    if "broadcast" in str(error):
+        what = f"targets that fit its shape {np.shape(output)}"
+        raise ValueError(expected(f"the loss of output {name!r}", what, np.shape(target))) from error
 
 
 class _Entry(NamedTuple):

@@ -54,8 +54,9 @@ class Trainable:
             by_dtype.setdefault(variable.dtype, []).append(variable)
         self.arenas = [Arena(variables) for variables in by_dtype.values()]
         self.penalised = [variable for variable in self.variables if variable.regularizer is not None]
-        self.kept = self.model.non_trainable_variables
-        self.stateful = [layer for layer in _all_layers(self.model) if isinstance(layer, RNN) and layer.stateful]
+        layers = _all_layers(self.model)
+        self.kept = [variable for layer in layers for variable in layer._own_statistics()]
+        self.stateful = [layer for layer in layers if isinstance(layer, RNN) and layer.stateful]
         self.optimizer.build(self.variables)
 
     def reset(self) -> None:
