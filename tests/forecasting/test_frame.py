@@ -65,14 +65,18 @@ def test_series_keep_their_order_and_rows_are_sorted(tmp_path):
     assert panel.ids == ("b", "a")
     np.testing.assert_array_equal(panel.values, [1, 2, 3, 4])
     assert panel.remarks == ("series 'b' was not in order of time: sorted",)
+    panel = read_panel(write(tmp_path, csv([*rows[:2], *rows[:1:-1]], "unique_id,ds,y")))
+    assert panel.remarks == ("series 'b' and 1 more were not in order of time: sorted",)
 
 
 def test_several_columns_name_a_series(tmp_path):
     rows = [(d, r, s, 1) for r in "AB" for s in "xy" for d in ("2024-01-01", "2024-01-02")]
     path = write(tmp_path, csv(rows, "date,region,state,trips"))
     assert read_panel(path, id_col="region,state").ids == ("A/x", "A/y", "B/x", "B/y")
-    with pytest.raises(DataError, match="--id region,state"):
+    with pytest.raises(DataError, match=r"--id region,state$"):
         read_panel(path)
+    with pytest.raises(DataError, match=r"--id region,state$"):
+        read_panel(path, id_col="region")
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
@@ -243,7 +247,7 @@ def test_separators_inside_quotes_do_not_count(tmp_path):
 def test_a_comma_in_a_file_of_semicolons_is_decimal_and_said_so(tmp_path):
     panel = read_panel(write(tmp_path, csv([(d, "10,000") for d in days(3)], "date;value", ";")))
     np.testing.assert_array_equal(panel.values, 10)
-    assert panel.remarks == ("value: '10,000' was read as 10.0, as ; separates the fields",)
+    assert panel.remarks == ("value: '10,000' was read as 10, as ; separates the fields",)
 
 
 def test_labels_of_pandas_rows_are_columns_where_they_say_something():
@@ -268,16 +272,47 @@ def test_a_column_of_numbers_that_tells_the_series_apart_is_named():
         read_panel(frame)
 
 
-@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
-@pytest.mark.parametrize("freq, count", [("D", 40), ("h", 720)])
-def test_time_zones_come_back(make, freq, count):
-    times = pd.date_range("2024-03-01", periods=count, freq=freq, tz="Europe/Berlin")
-    result = recurra.forecast(
-        make({"ds": times, "y": np.arange(float(count))}), 3 if freq == "D" else 30, model="naive"
-    )
-    back = pd.Series(list(result.frame["ds"]))
-    expected = pd.date_range(times[-1], periods=len(back) + 1, freq=freq)[1:]
-    assert [time.isoformat() for time in back] == [time.isoformat() for time in expected]
+ZONES = ["Europe/Berlin", "Europe/London", "America/New_York", "Australia/Lord_Howe", "UTC"]
+
+
+@pytest.mark.parametrize("make", [lambda frame: frame, pl.from_pandas], ids=["pandas", "polars"])
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize(
+    "start, freq", [("2024-03-29", "h"), ("2024-03-09", "h"), ("2024-11-01", "h"), ("2024-03-01", "D")]
+)
+def test_time_zones_come_back(make, zone, start, freq):
+    """Also where the clocks are changed only after the end of the data."""
+    times = pd.date_range(start, periods=48, freq=freq, tz=zone)
+    result = recurra.forecast(make(pd.DataFrame({"ds": times, "y": np.arange(48.0)})), 10, model="naive")
+    wanted = pd.date_range(times[-1], periods=11, freq=freq)[1:]
+    assert [pd.Timestamp(time).isoformat() for time in result.frame["ds"]] == [time.isoformat() for time in wanted]
+
+
+def test_times_of_a_zone_are_written_as_those_of_its_clocks(tmp_path):
+    times = pd.date_range("2024-03-30", periods=48, freq="h", tz="Europe/Berlin")
+    pl.from_pandas(pd.DataFrame({"ds": times, "y": np.arange(48.0)})).write_parquet(tmp_path / "data.parquet")
+    forecaster = recurra.Forecaster("gru", horizon=2, n_seeds=1, budget_s=0.01).fit(tmp_path / "data.parquet")
+    forecaster.save(tmp_path / "f.keras")
+    for one in (forecaster, recurra.Forecaster.load(tmp_path / "f.keras")):
+        assert one.predict()["ds"].to_list() == ["2024-04-01 01:00:00+02:00", "2024-04-01 02:00:00+02:00"]
+
+
+def test_a_comma_that_could_be_decimal_is_said(tmp_path):
+    panel = read_panel(write(tmp_path, csv([(d, "110,000") for d in days(3)], "date\tvalue", "\t")))
+    assert panel.remarks == ("value: '110,000' was read as 110000: the comma could be a decimal sign too",)
+
+
+def test_names_such_as_na_are_names_of_series():
+    frame = pd.DataFrame({"region": ["NA"] * 3 + ["EU"] * 3, "ds": days(3) * 2, "y": np.arange(6.0)})
+    assert read_panel(frame, id_col="region").ids == ("NA", "EU")
+    with pytest.raises(DataError, match="a name in every row, got none in row 0"):
+        read_panel(frame.assign(region=["", *frame.region[1:]]), id_col="region")
+
+
+def test_columns_of_one_name_are_refused():
+    frame = pd.DataFrame([["2024-01-01", 1.0, 2.0]], columns=["ds", "y", "y"])
+    with pytest.raises(DataError, match="columns of different names"):
+        read_panel(frame)
 
 
 def test_a_panel_of_arrays_wants_finite_numbers():

@@ -17,8 +17,13 @@ MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "?"}
 
 def is_missing(value: Any) -> bool:
     """Returns whether a field holds nothing: None, NaN, pandas's NA and NaT, or a text that says so."""
+    return value.strip().lower() in MISSING if isinstance(value, str) else is_empty(value)
+
+
+def is_empty(value: Any) -> bool:
+    """Returns whether a field holds nothing at all: texts such as "NA" are something."""
     if isinstance(value, str):
-        return value.strip().lower() in MISSING
+        return not value.strip()
     if isinstance(value, float):
         return bool(np.isnan(value))
     return value is None or type(value).__name__ in ("NAType", "NaTType")
@@ -107,12 +112,18 @@ _CLOCK = (
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAME = r"(?P<name>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
+_DAY = r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])"
+_COMPACT = (  # whole numbers that are times if all of a column are of one of these forms
+    re.compile(_DAY),
+    re.compile(r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])"),
+    re.compile(_DAY + r"(?P<hour>[01]\d|2[0-3])(?:(?P<minute>[0-5]\d)(?P<second>[0-5]\d)?)?"),
+)
 _FORMS = tuple(
     re.compile(form + _CLOCK, re.IGNORECASE)
     for form in (
         r"(?P<year>\d{4})[-/.]\s?(?P<month>\d{1,2})(?:[-/.]\s?(?P<day>\d{1,2}))?\.?",
         r"(?P<year>\d{1,3})-(?P<month>\d\d)",  # years that are counted
-        r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])?",
+        _DAY,
         r"(?P<first>\d{1,2})(?P<between>[-/.])\s?(?P<second_>\d{1,2})(?P=between)\s?(?P<year>\d{4})",
         r"(?P<year>\d{4})년(?:\s*(?P<month>\d{1,2})월(?:\s*(?P<day>\d{1,2})일)?)?",
         r"(?P<year>\d{4})[-\s]?Q(?P<quarter>[1-4])",
@@ -131,7 +142,8 @@ class AmbiguousTimes(DataError):
 def parse_times(values: list[Any], of_first: np.ndarray | None = None, clocks_change: bool = False) -> Times | None:
     """Returns a column of times; None if one of its fields is no time.
 
-    Whole numbers are read as 20240131, 202401, seconds or milliseconds since 1970, years, or else as counters.
+    Whole numbers are read as 20240131, 202401 or 2024013123(59(59)), seconds or milliseconds since 1970, years, or else
+    as counters.
 
     Args:
         values: Texts, numbers, dates, or times with or without a zone.
@@ -144,9 +156,9 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, clocks_ch
     texts = [value.isoformat() if hasattr(value, "isoformat") else str(value).strip() for value in values]
     of_first = np.ones(len(texts), bool) if of_first is None else of_first
     if all(re.fullmatch(r"[+-]?\d+(\.0+)?", text) for text in texts):
-        read = _whole_numbers([int(float(text)) for text in texts], of_first)
-        if read is not None:
-            return read
+        texts = [text.partition(".")[0] for text in texts]
+        if not any(all(form.fullmatch(text) for text in texts) for form in _COMPACT):
+            return _whole_numbers(list(map(int, texts)), of_first)
     matches = _matches(texts)
     if matches is None:
         return None
@@ -157,7 +169,7 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, clocks_ch
     except ValueError:
         return None
     to_utc = np.array([_offset_seconds(match.get("zone")) for match in matches]).astype("timedelta64[s]")
-    if not to_utc.any():
+    if not to_utc.any() and not clocks_change:
         return Times(times, _unit(matches, times))
     if not clocks_change and len(np.unique(to_utc)) == 1:
         return Times(times, "s", offset=_offset_text(int(to_utc[0].astype(np.int64))))
@@ -170,11 +182,11 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, clocks_ch
 
 
 def _whole_numbers(numbers: list[int], of_first: np.ndarray) -> Times | None:
-    """Returns None for numbers such as 20240131, which are read as texts."""
+    """Returns seconds since 1970, years or counters; None for numbers that are too large for any of them."""
+    if max(map(abs, numbers)) >= 2**63:
+        return None
     counted = np.array(numbers, np.int64)
     lowest, highest = counted.min(), counted.max()
-    if all(_FORMS[2].fullmatch(str(one)) for one in numbers):
-        return None
     for per_second, since in ((1, "seconds"), (1000, "milliseconds")):
         if 10**9 * per_second <= lowest and highest < 4 * 10**9 * per_second and not (counted % per_second).any():
             times = (counted // per_second).astype("datetime64[s]")
@@ -192,7 +204,7 @@ def _matches(texts: list[str]) -> list[dict[str, Any]] | None:
     for text in texts:
         match = likely.fullmatch(text)
         if match is None:
-            match = next(filter(None, (form.fullmatch(text) for form in _FORMS)), None)
+            match = next(filter(None, (form.fullmatch(text) for form in (*_FORMS, *_COMPACT))), None)
             if match is None:
                 return None
             likely = match.re

@@ -315,7 +315,7 @@ class Forecaster:
             "series": [panel.series(i).tolist() for i in range(panel.n_series)],
             "first_times": [int(panel.series_times(i)[0].astype(np.int64)) for i in range(panel.n_series)],
             "counted": panel.times.dtype.kind != "M",
-            "offset": panel.offset,
+            "zone": [panel.offset, panel.zone, panel.in_utc],
         }
         if Path(path).suffix != ".keras":
             raise ValueError(expected("Forecaster.save", "a file that ends in .keras", repr(str(path))))
@@ -439,6 +439,7 @@ def _stored_panel(state: dict[str, Any]) -> Panel:
         start: Any = np.int64(first) if state["counted"] else np.datetime64(first, "s")
         times.append(np.concatenate([[start], freq.future(start, len(values) - 1)]))
     id_col, time_col, target_col, unit = state["columns"]
+    offset, zone, in_utc = state.get("zone", ("", None, False))
     return Panel(
         values=np.concatenate(series),
         indptr=np.concatenate([[0], np.cumsum([len(values) for values in series])]).astype(np.int64),
@@ -449,7 +450,9 @@ def _stored_panel(state: dict[str, Any]) -> Panel:
         time_col=time_col,
         target_col=target_col,
         time_unit=unit,
-        offset=state.get("offset", ""),
+        offset=offset,
+        zone=zone,
+        in_utc=in_utc,
     )
 
 

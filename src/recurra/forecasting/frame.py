@@ -14,7 +14,7 @@ import numpy as np
 
 from recurra._checks import expected, one_of
 from recurra.errors import DataError, extra_needed
-from recurra.forecasting.fields import AmbiguousTimes, Times, decimal_sign, is_missing, number, parse_times
+from recurra.forecasting.fields import AmbiguousTimes, Times, decimal_sign, is_empty, is_missing, number, parse_times
 from recurra.forecasting.frequency import Frequency, parse_frequency, shared_frequency
 from recurra.forecasting.panel import FILLS, Panel, filled
 
@@ -95,7 +95,8 @@ def _read_file(path: Path) -> _Table:
         return _read_csv(path.name, data)
     if frame.height == 0:
         raise DataError(expected(path.name, "rows of data", "none"))
-    return _Table(path.name, _columns(frame), first_row=2, zones=_zones(frame))
+    columns = _columns(frame)
+    return _Table(path.name, columns, first_row=2, zones=_zones(frame, columns))
 
 
 def _read_csv(name: str, data: bytes) -> _Table:
@@ -130,10 +131,15 @@ def _columns(frame: Any) -> dict[str, list[Any]]:
     return {str(name): column.to_list() for name, column in zip(frame.columns, frame.iter_columns(), strict=True)}
 
 
-def _zones(frame: Any) -> dict[str, str]:
-    """Returns the time zones of the columns that have one."""
-    zones = {str(name): getattr(dtype, "time_zone", None) for name, dtype in frame.schema.items()}
-    return {name: zone for name, zone in zones.items() if zone}
+def _zones(frame: Any, columns: dict[str, list[Any]]) -> dict[str, str]:
+    """Returns the time zones of the columns that have one; not all are told by the dtype."""
+    zones = {}
+    for name, dtype in frame.schema.items():
+        clock = getattr(next((v for v in columns[str(name)] if not is_missing(v)), None), "tzinfo", None)
+        zone = getattr(dtype, "time_zone", None) or getattr(clock, "key", None) or getattr(clock, "zone", None)
+        if zone:
+            zones[str(name)] = str(zone)
+    return zones
 
 
 def _is_korean(data: bytes) -> bool:
@@ -159,9 +165,12 @@ def _read_frame(source: Any) -> _Table:
     except TypeError as error:
         what = "a path, or a pandas, Polars or Arrow frame"
         raise TypeError(expected("read_panel", what, type(source).__name__)) from error
+    except narwhals.exceptions.DuplicateError as error:
+        raise DataError(expected("the frame", "columns of different names", _one_line(error))) from error
     if len(frame) == 0:
         raise DataError(expected("the frame", "rows", "none"))
-    return _Table("the frame", _columns(frame), first_row=0, zones=_zones(frame))
+    columns = _columns(frame)
+    return _Table("the frame", columns, first_row=0, zones=_zones(frame, columns))
 
 
 @dataclass(frozen=True)
@@ -246,7 +255,7 @@ class _Table:
         names = [self._need(part.strip(), "id") for part in (id_col or "unique_id").split(",")]
         parts = [self.columns[name] for name in names]
         for name, part in zip(names, parts, strict=True):
-            missing = next((i for i, value in enumerate(part) if is_missing(value)), None)
+            missing = next((i for i, value in enumerate(part) if is_empty(value)), None)
             if missing is not None:
                 raise DataError(expected(f"column {name!r}", "a name in every row", f"none in row {self.row(missing)}"))
         places: dict[tuple[Any, ...], int] = {}
@@ -324,9 +333,10 @@ class _Table:
         """Returns the column as float64, NaN where missing."""
         values = self.columns[column]
         sign = decimal_sign(values, self.decimal, f"target column {column!r}")
-        if sign == "," and decimal_sign(values) == ".":
+        if decimal_sign(values, ",") != decimal_sign(values, "."):
             example = next(value for value in values if isinstance(value, str) and "," in value)
-            self.remarks.append(f"{column}: {example!r} was read as {number(example, sign)}, as ; separates the fields")
+            why = ", as ; separates the fields" if self.decimal == "," else ": the comma could be a decimal sign too"
+            self.remarks.append(f"{column}: {example!r} was read as {number(example, sign):.15g}{why}")
         result = np.empty(len(values))
         for index, value in enumerate(values):
             known = np.nan if is_missing(value) else number(value, sign)
@@ -384,6 +394,7 @@ class _Reader:
     target_col: str
     times: Times
     values: np.ndarray
+    sorted: list[str] = field(default_factory=list)  # names of the series whose rows were not in order
 
     def panel(self, freq: Frequency | None, fill: str | None, like: Any) -> Panel:
         if freq is not None and (freq.name == "step") != (self.times.unit == ""):
@@ -391,6 +402,9 @@ class _Reader:
             got = f"{got} in {self.time_col!r}" if self.time_col else "counted rows"
             raise DataError(expected(f"freq {str(freq)!r}", what, got))
         rows = [self._rows(code) for code in range(len(self.ids.names))]
+        if self.sorted:
+            were = f" and {len(self.sorted) - 1} more were" if len(self.sorted) > 1 else " was"
+            self.table.remarks.append(f"series {self.sorted[0]!r}{were} not in order of time: sorted")
         freq = freq or shared_frequency([self.times.values[own] for own in rows], self.ids.names)
         series = [self._regular(name, own, freq, fill) for name, own in zip(self.ids.names, rows, strict=True)]
         observed = np.concatenate([~np.isnan(full) for _, full in series])
@@ -422,7 +436,7 @@ class _Reader:
         rows = np.flatnonzero(self.ids.codes == code)
         order = np.argsort(self.times.values[rows], kind="stable")
         if np.any(order != np.arange(len(rows))):
-            self.table.remarks.append(f"series {name!r} was not in order of time: sorted")
+            self.sorted.append(name)
             rows = rows[order]
         own = self.times.values[rows]
         same = np.flatnonzero(own[1:] == own[:-1])
@@ -435,7 +449,8 @@ class _Reader:
     def _refuse_twice(self, name: str, one: int, other: int) -> None:
         table = self.table
         texts = [c for c in table.columns if not table._is_numeric(c) and not table._is_time(c)]
-        free = [c for c in [*texts, *table.columns] if c not in (self.time_col, self.target_col, *self.ids.columns)]
+        taken = (self.time_col, self.target_col, *self.ids.columns)
+        free = [c for c in dict.fromkeys([*texts, *table.columns]) if c not in taken]
         times = self.times.values.tolist()
         telling = [c for c in free if len(set(zip(table.columns[c], times, strict=True))) == len(table)]
         columns = [*self.ids.columns, *(telling[:1] or [c for c in free if c in texts])]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timezone
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -123,6 +125,10 @@ class Panel:
         """Returns times as the data wrote them."""
         if times.dtype.kind != "M":
             return [str(int(time)) for time in times.ravel()]
+        if self.zone is not None and self.in_utc:
+            clock = ZoneInfo(self.zone)
+            moments = times.ravel().astype("datetime64[s]").tolist()
+            return [one.replace(tzinfo=timezone.utc).astimezone(clock).isoformat(" ") for one in moments]
         texts = times.ravel().astype(f"datetime64[{self.time_unit or 's'}]").astype(str)
         return [text.replace("T", " ") + self.offset for text in texts]
 
