@@ -92,3 +92,21 @@ def test_a_metric_of_a_function_comes_back_from_old_configs_too():
     )
     metric.update_state(np.zeros((2, 2)), np.array([[1.0, 3.0], [0.0, 0.0]]))
     assert metric.result() == 1
+
+
+@pytest.mark.parametrize("make, shape", [(recurra.losses.Dice, ()), (lambda: recurra.losses.Dice(axis=(1, 2)), (4, 1))])
+def test_losses_over_several_axes_are_weighted_with_their_gradients(make, shape, rng):
+    y, predicted = (rng.random((4, 5, 3)) for _ in range(2))
+    weights, mask = (rng.random((4, 5)), rng.random((4, 5)) > 0.3) if shape == () else (rng.random(shape), None)
+    loss = make()
+    _, gradient = loss.value_and_gradient(y, predicted, weights, mask)
+    moved = predicted.copy()
+    moved[1, 2, 1] += 1e-6
+    change = (loss.value(y, moved, weights, mask) - loss.value(y, predicted, weights, mask)) / 1e-6
+    assert gradient[1, 2, 1] == pytest.approx(change, rel=1e-4)
+
+
+def test_weights_that_do_not_fit_a_mask_are_told():
+    loss = recurra.losses.MeanSquaredError()
+    with pytest.raises(ValueError, match=r"weights that fit the mask \(4, 5\), got \(4,\)"):
+        loss.value(np.zeros((4, 5, 3)), np.ones((4, 5, 3)), np.ones(4), np.ones((4, 5), bool))

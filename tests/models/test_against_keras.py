@@ -182,3 +182,42 @@ def test_metrics_over_batches_of_other_lengths_and_weights_that_broadcast(keras)
             + [float(loss(0 * values, values, sample_weight=w)) for w in (2.0, np.array([[1], [2], [3.0]], "f"))]
         )
     np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_training_in_a_call_is_overruled_by_fit_and_predict(keras, x, rng, training):
+    def build(library):
+        start = library.Input((T, D))
+        return library.Model(start, library.layers.BatchNormalization()(start, training=training))
+
+    assert_alike(keras, build, x, rng.standard_normal((8, T, D)).astype("f"), loss="mse")
+
+
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
+@pytest.mark.parametrize("weights", [None, 2.0, (8,), (8, 1), (8, T)])
+def test_losses_of_one_value_take_weights(keras, rng, reduction, weights):
+    if weights is not None and not isinstance(weights, float):
+        weights = rng.random(weights).astype("f")
+    y, predicted = (rng.random((8, T, D)).astype("f") for _ in range(2))
+    for name, options in (("Dice", {}), ("Tversky", {}), ("Dice", {"axis": (1, 2)})):
+        if options and np.shape(weights) == (8, T):
+            continue
+        wanted, own = (
+            getattr(library.losses, name)(reduction=reduction, **options)(y, predicted, sample_weight=weights)
+            for library in (keras, recurra)
+        )
+        np.testing.assert_allclose(own, wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [None, (3,), (3, 1)])
+def test_metrics_of_classes_take_weights_with_a_last_axis(keras, shape):
+    predicted = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]], "f")
+    weights = None if shape is None else np.array([1.0, 2.0, 3.0]).reshape(shape)
+    results = []
+    for library in (keras, recurra):
+        sparse = library.metrics.SparseCategoricalCrossentropy(ignore_class=1)
+        sparse.update_state(np.array([0, 1, 2]), predicted, sample_weight=weights)
+        chosen = library.metrics.Recall(class_id=1, thresholds=0.5)
+        chosen.update_state(np.eye(3), predicted, sample_weight=weights)
+        results.append([float(sparse.result()), float(np.asarray(chosen.result()).ravel()[0])])
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-5)

@@ -540,7 +540,7 @@ class Layer(StampsChanges, saving.Configurable):
         mask = _tree.map_structure(lambda x: getattr(x, "_keras_mask", None), inputs)
         inputs = self.cast_inputs(inputs)
         self._build_for(_tree.map_structure(np.shape, inputs))
-        training = bool(kwargs.pop("training", None))
+        training = kwargs.pop("training", None)
         outputs, _, mask = self.run_call(inputs, mask, training, kwargs, keep_cache=False)
         self._activity_losses = (
             [] if self.activity_regularizer is None else [self._activity_loss(y) for y in _tree.flatten(outputs)]
@@ -572,7 +572,7 @@ class Layer(StampsChanges, saving.Configurable):
             self.build(shapes)
 
     def run(
-        self, inputs: Any, mask: Any, training: bool, kwargs: dict[str, Any], keep_cache: bool = True
+        self, inputs: Any, mask: Any, training: bool | None, kwargs: dict[str, Any], keep_cache: bool = True
     ) -> tuple[Any, Any, Any]:
         """Runs `forward` with those of mask and training that it names.
 
@@ -590,7 +590,7 @@ class Layer(StampsChanges, saving.Configurable):
         if "mask" in names:
             kwargs = {**kwargs, "mask": mask}
         if "training" in names:
-            kwargs = {**kwargs, "training": training}
+            kwargs = {**kwargs, "training": bool(training)}
         if "keep_cache" in names:
             kwargs = {**kwargs, "keep_cache": keep_cache}
         outputs, cache = self.forward(inputs, **kwargs)
@@ -599,7 +599,7 @@ class Layer(StampsChanges, saving.Configurable):
         return outputs, cache, self.compute_mask(inputs, mask if has_mask else None) if has_mask or makes_mask else None
 
     def run_call(
-        self, inputs: Any, carried: Any, training: bool, kwargs: dict[str, Any], keep_cache: bool = True
+        self, inputs: Any, carried: Any, training: bool | None, kwargs: dict[str, Any], keep_cache: bool = True
     ) -> tuple[Any, Any, Any]:
         """Runs the layer with the `mask` among kwargs, else with the masks that the inputs carry; see `run`."""
         kwargs = dict(kwargs)

@@ -102,7 +102,8 @@ class Loss(StampsChanges, saving.Configurable):
             if axes == (y_pred.ndim - 1,):
                 gradient = gradient.reshape(*values.shape, -1) * factor[..., None]
             else:
-                gradient = gradient * np.expand_dims(factor, axes)
+                kept = [size for axis, size in enumerate(y_pred.shape) if axis not in axes]
+                gradient = gradient * np.expand_dims(factor.reshape(kept), axes)
         return self._reduce(values, weights, scale), gradient.reshape(y_pred.shape).astype(y_pred.dtype, copy=False)
 
     def _fused(self, y_true: Any, y_pred: np.ndarray, gradient: bool) -> tuple[float, Any] | None:
@@ -147,9 +148,18 @@ class Loss(StampsChanges, saving.Configurable):
             marks = mask.astype(values.dtype)
             if weights is not None:
                 marks, weights = match_ranks(marks, weights)
-                marks = marks * weights
+                try:
+                    marks = marks * weights
+                except ValueError:
+                    what = f"weights that fit the mask {marks.shape}"
+                    raise ValueError(expected(f"loss {self.name!r}", what, weights.shape)) from None
             weights = marks
             counted = values.size * mask.sum() / mask.size
+        if weights is not None and values.ndim == 0:  # one value for all: the mean of its weights, as in Keras
+            if weights.ndim == 0:
+                return values, weights, 1.0
+            counted = weights.size if mask is None else mask.sum()
+            weights = np.asarray(weights.sum())
         if weights is not None:
             values, weights = match_ranks(values, weights)
             try:

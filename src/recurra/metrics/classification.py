@@ -216,9 +216,12 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         self._ignore_class = ignore_class
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        if self._ignore_class is not None and sample_weight is not None:
-            counts = _whole_labels(y_true, y_pred) != self._ignore_class
-            sample_weight = counts * np.asarray(sample_weight, np.float64)
+        weighted = sample_weight is not None or getattr(y_pred, "_keras_mask", None) is not None
+        if self._ignore_class is not None and weighted:
+            counts = (_whole_labels(y_true, y_pred) != self._ignore_class).astype(np.float64)
+            given = counts if sample_weight is None else np.asarray(sample_weight, np.float64)
+            counts, given = match_ranks(counts, given)
+            sample_weight = counts if sample_weight is None else counts * given
         super().update_state(y_true, y_pred, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
@@ -238,6 +241,8 @@ def _confusion(
     weights = np.ones(y_pred.shape)
     if sample_weight is not None:
         given = np.asarray(sample_weight, np.float64)
+        if given.ndim == y_pred.ndim + 1 and given.shape[-1] == 1:
+            given = given[..., 0]
         given = given.reshape(*given.shape, *([1] * (y_pred.ndim - given.ndim)))
         weights = np.broadcast_to(given, y_pred.shape).astype(np.float64)
     labels = y_pred.shape[-1] if by_label else 1

@@ -164,7 +164,7 @@ class GraphModel(Model):
         return self.standardize_inputs(inputs)
 
     def run(
-        self, inputs: Any, mask: Any = None, training: bool = False, kwargs: Any = None, keep_cache: bool = True
+        self, inputs: Any, mask: Any = None, training: bool | None = False, kwargs: Any = None, keep_cache: bool = True
     ) -> tuple[Any, Any, Any]:
         """Runs the graph on arrays as `standardize_inputs` gives them; see `Layer.run`."""
         leaves = inputs if isinstance(inputs, list) else _tree.flatten(inputs)

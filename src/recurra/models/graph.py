@@ -106,14 +106,14 @@ class Graph:
         return known
 
     def forward(
-        self, inputs: list[np.ndarray], masks: list[Any], training: bool, keep_cache: bool
+        self, inputs: list[np.ndarray], masks: list[Any], training: bool | None, keep_cache: bool
     ) -> tuple[list[np.ndarray], GraphCache]:
         """Runs all layers.
 
         Args:
             inputs: Arrays in the order of `self.inputs`.
             masks: Their masks, or None for each.
-            training: Whether dropout drops and so on.
+            training: Whether dropout drops and so on; None leaves that to the calls of the layers.
             keep_cache: Whether `backward` will follow.
 
         Returns:
@@ -135,7 +135,7 @@ class Graph:
                 kwargs = kwargs | {name: _look_up(where, values) for name, where in step.tensor_kwargs.items()}
             if step.mask is not None:
                 kwargs = kwargs | {"mask": _look_up(step.mask, values)}
-            now = training if step.training is None else step.training
+            now = step.training if training is None else training  # Keras's order, if the model is told
             outputs, cache, mask = layer.run_call(given, mask, now, kwargs, keep_cache)
             activity_loss += getattr(cache, "activity_loss", 0.0)
             if len(step.outputs) == 1:

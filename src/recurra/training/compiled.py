@@ -119,7 +119,7 @@ class CompiledLosses:
 
 def _tell_shapes(error: ValueError, name: str, target: Any, output: Any) -> None:
     """Raises an error with the shapes and the output's name in place of NumPy's "could not be broadcast"."""
-    if "broadcast" in str(error):
+    if "could not be broadcast" in str(error):
         what = f"targets that fit its shape {np.shape(output)}"
         raise ValueError(expected(f"the loss of output {name!r}", what, np.shape(target))) from error
 
