@@ -14,15 +14,11 @@ from recurra.layers.recurrent import RNN
 from recurra.layers.wrapper import Wrapper
 
 
-def _has_statistics(layer: Any) -> bool:
-    return isinstance(layer, BatchNormalization) or any(map(_has_statistics, layer._sublayers()))
-
-
 @saving.builtin("keras.layers")
 class TimeDistributed(Wrapper):
     """Applies a layer to each time step, with the same weights (https://keras.io/api/layers/recurrent_layers/time_distributed).
 
-    All N * T steps go through the layer as one batch.
+    All N * T steps go through the layer as one batch; in training, where batch normalization is in it, step by step.
 
     Args:
         layer: The layer.
@@ -99,3 +95,7 @@ class TimeDistributed(Wrapper):
 
     def cast_inputs(self, inputs: Any) -> Any:
         return self.layer.cast_inputs(inputs)
+
+
+def _has_statistics(layer: Any) -> bool:
+    return isinstance(layer, BatchNormalization) or any(map(_has_statistics, layer._sublayers()))
