@@ -313,10 +313,7 @@ class _Table:
         values = [value for value in self.columns[column][:50] if not is_missing(value)]
         if not values or any(isinstance(value, (int, float)) or number(value, ".") is not None for value in values):
             return False
-        try:
-            return parse_times(values) is not None
-        except AmbiguousTimes:
-            return True
+        return _are_times(values)
 
     def _holds_dates(self, column: str, ids: _Ids) -> bool:
         """Whether it holds times of a calendar, which may be written as numbers."""
@@ -333,7 +330,7 @@ class _Table:
         """Returns the column as float64, NaN where missing."""
         values = self.columns[column]
         sign = decimal_sign(values, self.decimal, f"target column {column!r}")
-        if decimal_sign(values, ",") != decimal_sign(values, "."):
+        if sign != decimal_sign(values, "." if self.decimal == "," else ","):
             example = next(value for value in values if isinstance(value, str) and "," in value)
             why = ", as ; separates the fields" if self.decimal == "," else ": the comma could be a decimal sign too"
             self.remarks.append(f"{column}: {example!r} was read as {number(example, sign):.15g}{why}")
@@ -365,7 +362,7 @@ class _Table:
         except AmbiguousTimes as error:
             raise AmbiguousTimes(f"column {column!r}: {error}") from None
         if times is None:
-            bad = next((i for i, value in enumerate(values) if not _is_one_time(value)), 0)
+            bad = next((i for i, value in enumerate(values) if not _are_times([value])), 0)
             got = f"{str(values[bad])[:40]!r} in row {self.row(bad)}"
             hint = "write times like 2024-01-31 or 2024-01-31 13:00, in whole seconds"
             raise DataError(expected(f"time column {column!r}", "dates or times", got, hint))
@@ -374,9 +371,9 @@ class _Table:
         return times
 
 
-def _is_one_time(value: Any) -> bool:
+def _are_times(values: list[Any]) -> bool:
     try:
-        return parse_times([value]) is not None
+        return parse_times(values) is not None
     except AmbiguousTimes:
         return True
 
@@ -516,8 +513,11 @@ def to_frame(columns: dict[str, Any], panel: Panel | None = None) -> Any:
     """
     with extra_needed("reading data needs", "narwhals", "forecast"):
         import narwhals
-        import polars
-    backend = polars if panel is None or panel.like is None else narwhals.get_native_namespace(panel.like)
+    if panel is None or panel.like is None:
+        with extra_needed("reading data needs", "polars", "forecast"):
+            import polars as backend
+    else:
+        backend = narwhals.get_native_namespace(panel.like)
     times = None if panel is None or panel.zone is None else columns[panel.time_col]
     if panel is None or panel.zone is None or not isinstance(times, np.ndarray):
         return narwhals.from_dict(columns, backend=backend).to_native()

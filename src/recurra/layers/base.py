@@ -638,6 +638,9 @@ class Layer(StampsChanges, saving.Configurable):
     def _activity_loss(self, outputs: np.ndarray) -> float:
         return self.activity_regularizer(outputs) / len(outputs)
 
+    def _activity_gradient(self, outputs: np.ndarray) -> np.ndarray:
+        return self.activity_regularizer.gradient(outputs) / len(outputs)
+
     # Configs --------------------------------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:

@@ -218,7 +218,7 @@ def _with_penalty(layer: Any, outputs: Any, doutputs: Any) -> Any:
     if layer.activity_regularizer is None:
         return doutputs
     given = zip(_tree.flatten(outputs), _tree.flatten(doutputs), strict=True)
-    added = [layer.activity_regularizer.gradient(y) / len(y) + (0 if dy is None else dy) for y, dy in given]
+    added = [layer._activity_gradient(y) + (0 if dy is None else dy) for y, dy in given]
     return added if isinstance(doutputs, list) else added[0]
 
 

@@ -171,8 +171,7 @@ class Graph:
             layer = step.layer
             if layer.activity_regularizer is not None:
                 for position in step.outputs:
-                    value = cache.values[position]
-                    _add(grads, position, layer.activity_regularizer.gradient(value) / len(value))
+                    _add(grads, position, layer._activity_gradient(cache.values[position]))
             given = [grads[position] for position in step.outputs]
             if all(grad is None for grad in given):
                 continue

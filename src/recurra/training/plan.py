@@ -28,7 +28,7 @@ class ModelPlan:
         self._model = model
         self._graph = model.graph
         self._seen = _changes.last
-        self._owners = [part for layer in self._graph.layers for part in _parts(layer)]
+        self._owners = [part for layer in self._graph.layers for part in parts_of(layer)]
         self._changed = [part._changed for part in self._owners]
         self._shapes: dict[tuple[int, ...], tuple[int, ...] | None] = {}
         self.native: Any = _make(model, training)
@@ -110,8 +110,9 @@ def line_of(model: Any) -> list[Any] | None:
     return line if tensor is model.outputs[0] else None
 
 
-def _parts(layer: Any) -> list[Any]:
-    return [layer, *(part for inner in layer._sublayers() for part in _parts(inner))]
+def parts_of(layer: Any) -> list[Any]:
+    """Returns the layer and all layers within it."""
+    return [layer, *(part for inner in layer._sublayers() for part in parts_of(inner))]
 
 
 def _make(model: Any, training: bool) -> ops.Plan | None:
@@ -125,7 +126,8 @@ def _make(model: Any, training: bool) -> ops.Plan | None:
 def joins(layer: Any, plan: ops.Plan, training: bool) -> bool:
     """Adds a layer to a plan if it is recurra's own through and through; returns whether it was added."""
     plain = all(
-        is_plain(part) and part.dtype == plan.dtype.name and part.activity_regularizer is None for part in _parts(layer)
+        is_plain(part) and part.dtype == plan.dtype.name and part.activity_regularizer is None
+        for part in parts_of(layer)
     )
     return plain and layer.join_plan(plan, training)
 

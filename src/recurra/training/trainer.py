@@ -21,7 +21,7 @@ from recurra.training.batches import (
     split_tail,
 )
 from recurra.training.compiled import CompiledLosses, CompiledMetrics, per_output
-from recurra.training.plan import plan_of
+from recurra.training.plan import parts_of, plan_of
 
 AUTO = "auto"
 
@@ -423,8 +423,8 @@ def _check_names(loss: Any, *metric_lists: Any) -> None:
 
 def _has_penalties(layer: Any) -> bool:
     """Returns whether any weight or output within a layer is regularized."""
-    own = layer.activity_regularizer is not None or any(v.regularizer is not None for v in layer.trainable_weights)
-    return own or any(_has_penalties(part) for part in layer._sublayers())
+    weights = any(variable.regularizer is not None for variable in layer.trainable_weights)
+    return weights or any(part.activity_regularizer is not None for part in parts_of(layer))
 
 
 def _numbers(value: Any, who: str) -> np.ndarray:
