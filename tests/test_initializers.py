@@ -1,4 +1,4 @@
-"""Orthogonal gives Q of the QR factorisation whose R has a positive diagonal, whatever the rows are."""
+"""Random first weights are NumPy's numbers of their seed, and Orthogonal's the Q of a QR factorisation."""
 
 import numpy as np
 import pytest
@@ -57,3 +57,22 @@ def test_rows_that_are_exactly_dependent_are_refused():
 
 def test_orthogonal_without_rows_is_empty():
     assert initializers.Orthogonal(seed=1)((0, 3)).shape == (0, 3)
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (3, 4), (200, 300), (7, 90, 80)])
+@pytest.mark.parametrize(
+    ("initializer", "draw"),
+    [
+        (initializers.RandomNormal(1.0, 0.5, seed=3), lambda g, shape: g.normal(1.0, 0.5, shape)),
+        (initializers.RandomUniform(-1.0, 3.0, seed=3), lambda g, shape: g.uniform(-1.0, 3.0, shape)),
+        (
+            initializers.VarianceScaling(distribution="untruncated_normal", seed=3, input_axes=(), output_axes=()),
+            lambda g, shape: g.normal(0, 1.0, shape),
+        ),
+    ],
+)
+def test_pieces_that_are_drawn_one_after_the_other_are_one_draw(initializer, draw, shape):
+    expected = draw(np.random.default_rng(3), shape)
+
+    np.testing.assert_array_equal(initializer(shape, "float64"), expected)
+    np.testing.assert_array_equal(initializer(shape, "float32"), np.asarray(expected, np.float32))

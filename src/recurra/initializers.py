@@ -6,6 +6,7 @@ fan_in = shape[-2] * field, fan_out = shape[-1] * field, field = product of the 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from recurra._names import snake_case
 from recurra.random import draw_seed
 
 _TRUNCATED_STDDEV = 0.87962566103423978  # of a standard normal cut at 2
+_AT_ONCE = 1 << 15  # numbers that are drawn together: they are cast while they are in the cache
 
 
 class Initializer(saving.Configurable):
@@ -98,7 +100,8 @@ class RandomNormal(RandomInitializer):
         self.mean, self.stddev = mean, stddev
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
-        return self._generator().normal(self.mean, self.stddev, shape).astype(_dtype(dtype))
+        generator = self._generator()
+        return _drawn(lambda count: generator.normal(self.mean, self.stddev, count), shape, dtype)
 
 
 @saving.builtin("keras.initializers")
@@ -122,7 +125,17 @@ class RandomUniform(RandomInitializer):
         self.minval, self.maxval = minval, maxval
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
-        return self._generator().uniform(self.minval, self.maxval, shape).astype(_dtype(dtype))
+        generator = self._generator()
+        return _drawn(lambda count: generator.uniform(self.minval, self.maxval, count), shape, dtype)
+
+
+def _drawn(draw: Callable[[int], np.ndarray], shape: Any, dtype: Any) -> np.ndarray:
+    values = np.empty(shape, _dtype(dtype))
+    flat = values.reshape(-1)
+    for start in range(0, flat.size, _AT_ONCE):
+        part = flat[start : start + _AT_ONCE]
+        part[...] = draw(part.size)
+    return values
 
 
 def _truncated(generator: np.random.Generator, shape: Any) -> np.ndarray:
@@ -187,12 +200,10 @@ class VarianceScaling(RandomInitializer):
         generator = self._generator()
         if self.distribution == "uniform":
             limit = math.sqrt(3 * variance)
-            values = generator.uniform(-limit, limit, shape)
-        elif self.distribution == "truncated_normal":
-            values = math.sqrt(variance) / _TRUNCATED_STDDEV * _truncated(generator, shape)
-        else:
-            values = generator.normal(0, math.sqrt(variance), shape)
-        return values.astype(_dtype(dtype))
+            return _drawn(lambda count: generator.uniform(-limit, limit, count), shape, dtype)
+        if self.distribution == "untruncated_normal":
+            return _drawn(lambda count: generator.normal(0, math.sqrt(variance), count), shape, dtype)
+        return (math.sqrt(variance) / _TRUNCATED_STDDEV * _truncated(generator, shape)).astype(_dtype(dtype))
 
 
 @saving.builtin("keras.initializers")
@@ -255,8 +266,13 @@ class Orthogonal(RandomInitializer):
         if len(shape) < 2:
             raise ValueError(expected("Orthogonal", "a shape of at least two dimensions", tuple(shape)))
         rows, columns = math.prod(shape[:-1]), shape[-1]
-        normal = self._generator().standard_normal((max(rows, columns), min(rows, columns)))
-        q = ops.orthonormalize(np.ascontiguousarray(normal.T))
+        generator = self._generator()
+        q = np.empty((min(rows, columns), max(rows, columns)))
+        at_once = max(1, _AT_ONCE // max(1, len(q)))
+        for start in range(0, q.shape[1], at_once):
+            part = q[:, start : start + at_once]
+            part[...] = generator.standard_normal(part.shape[::-1]).T
+        q = ops.orthonormalize(q)
         q *= self.gain
         return (q if rows < columns else q.T).astype(_dtype(dtype), order="C").reshape(shape)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _changes
+from recurra import _changes, _memory
 from recurra._checks import expected
 
 
@@ -147,28 +147,19 @@ class Arena:
 
     def __init__(self, variables: Sequence[Variable]):
         self.variables = tuple(variables)
-        size = sum(variable.value.size for variable in self.variables)
-        dtype = self.variables[0].value.dtype if self.variables else np.float32
-        self.weights = np.empty(size, dtype)
-        self.grads = np.zeros(size, dtype)
-        start = 0
-        for variable in self.variables:
-            stop, shape = start + variable.value.size, variable.value.shape
-            self.weights[start:stop] = variable.value.ravel()
-            variable.value = self.weights[start:stop].reshape(shape)
-            variable._grad = self.grads[start:stop].reshape(shape)
-            variable.arena = self
-            start = stop
+        self.weights, values = _memory.end_to_end([variable.value for variable in self.variables])
+        self.grads = _memory.zeros(self.weights.size, self.weights.dtype)
+        grads = _memory.views(self.grads, [value.shape for value in values])
+        for variable, value, grad in zip(self.variables, values, grads, strict=True):
+            variable.value, variable._grad, variable.arena = value, grad, self
 
     def is_current(self) -> bool:
         """Returns whether all variables still live here.
 
         Another model that shares them may have moved them; a copy or a pickle gives each an array of its own.
         """
-        for variable in self.variables:
-            if variable.arena is not self or variable.value.base is not self.weights:
-                return False
-        return True
+        memory = self.weights if self.weights.base is None else self.weights.base
+        return all(variable.arena is self and variable.value.base is memory for variable in self.variables)
 
     def zero_grad(self) -> None:
         """Sets all gradients to zero."""

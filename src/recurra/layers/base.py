@@ -14,7 +14,6 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,12 +30,12 @@ Shape = tuple[int | None, ...]
 MOST_LAYERS = 10_000  # of a model in a file
 
 
-@dataclass
 class _Room:
     """What a file may still ask for."""
 
-    weight_bytes: int
-    layers: int = MOST_LAYERS
+    def __init__(self, weight_bytes: int):
+        self.weight_bytes = weight_bytes
+        self.layers = MOST_LAYERS
 
 
 _name_counts: Counter[str] = Counter()

@@ -7,8 +7,7 @@ Both follow the same rules for masks, states and direction.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +19,7 @@ from recurra.random import SeedGenerator
 WeightGrads = tuple[Any, Any, Any]  # of kernel, recurrent_kernel and bias, to be added to
 
 
-@dataclass(frozen=True)
-class DropoutMasks:
+class DropoutMasks(NamedTuple):
     """What a cell multiplies its input and its state by, scaled by 1 / (1 - rate).
 
     Attributes:
@@ -33,8 +31,7 @@ class DropoutMasks:
     recurrent: tuple[np.ndarray, ...] | None
 
 
-@dataclass
-class _Run:
+class _Run(NamedTuple):
     """What `RecurrentCell.run_backward` needs of the forward run."""
 
     op_cache: Any

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +12,7 @@ from recurra.layers.base import Layer, is_shape
 from recurra.layers.symbolic import KerasTensor, Node
 
 
-@dataclass
-class _Step:
+class _Step(NamedTuple):
     """One node with its tensors as positions in the list of values."""
 
     node: Node
@@ -26,11 +24,10 @@ class _Step:
     training: bool | None
     outputs: list[int]
     cast: bool
-    reads: list[int] = field(default_factory=list)
+    reads: list[int]
 
 
-@dataclass
-class GraphCache:
+class GraphCache(NamedTuple):
     """What `Graph.backward` needs, and what training asks for.
 
     Attributes:
@@ -195,19 +192,19 @@ def _make_step(node: Node, positions: dict[int, int]) -> _Step:
     tensor_kwargs = {name: _tree.map_structure(place, node.kwargs[name]) for name in node.tensor_kwargs}
     kwargs = {name: value for name, value in node.kwargs.items() if name not in tensor_kwargs and name != "training"}
     tensors = _tree.flatten(node.inputs)
-    step = _Step(
+    mask = tensor_kwargs.pop("mask", None)
+    return _Step(
         node=node,
         layer=node.layer,
         inputs=inputs,
         kwargs=kwargs,
-        mask=tensor_kwargs.pop("mask", None),
+        mask=mask,
         training=node.kwargs.get("training"),
         tensor_kwargs=tensor_kwargs,
         outputs=[positions[id(tensor)] for tensor in _tree.flatten(node.outputs)],
         cast=any(tensor.dtype != node.layer.dtype for tensor in tensors if isinstance(tensor, KerasTensor)),
+        reads=[p for p in _tree.flatten([inputs, list(tensor_kwargs.values())]) if p is not None],
     )
-    step.reads = [p for p in _tree.flatten([inputs, list(tensor_kwargs.values())]) if p is not None]
-    return step
 
 
 def _look_up(where: Any, values: list[Any]) -> Any:

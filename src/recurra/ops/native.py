@@ -8,8 +8,7 @@ bits depend neither on NumPy's BLAS nor on its threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -144,8 +143,7 @@ PRIMITIVES = Primitives(
 )
 
 
-@dataclass
-class _Sequence:
+class _Sequence(NamedTuple):
     """Cache of a fused forward run."""
 
     arrays: tuple[Any, ...]  # (gates,) hs, (cs,) x, kernel, recurrent_kernel, mask: as the backward kernels take them

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -83,8 +82,7 @@ def matmul(
     return out
 
 
-@dataclass(frozen=True)
-class Primitives:
+class Primitives(NamedTuple):
     """What the equations of this file are built on."""
 
     matmul: Callable[..., Array]
@@ -306,8 +304,7 @@ def _product_backward(
     return dv
 
 
-@dataclass
-class _Loop:
+class _Loop(NamedTuple):
     """The loop over time of every recurrent layer: order of steps, masks, what is put out.
 
     At a masked step of a row the states stay; the output repeats the one before it (zero at the start), or is zero
@@ -363,8 +360,7 @@ class _Loop:
         return dstates
 
 
-@dataclass
-class _Cache:
+class _Cache(NamedTuple):
     """What a backward pass needs: the arguments of the forward one, and what each step kept."""
 
     x: Array

@@ -155,8 +155,10 @@ class Optimizer(StampsChanges):
         self._slot_variables.extend(slot_variable for row in rows for slot_variable in row)
 
     def _new_slot_variable(self, variable: Variable, name: str) -> Variable:
-        start = np.full(variable.shape, self.slot_start(name), variable.dtype)
-        return self._new_variable(start, f"{variable.path.replace('/', '_')}_{name}")
+        start = np.array(self.slot_start(name), variable.dtype)
+        made = self._new_variable(start, f"{variable.path.replace('/', '_')}_{name}")
+        made.value = np.broadcast_to(start, variable.shape)  # a Slot lays it out: large ones are written just once
+        return made
 
     def _new_variable(self, value: Any, name: str) -> Variable:
         return Variable(value, name=name, path=f"{self.name}/{name}", trainable=False)

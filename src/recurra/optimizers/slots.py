@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recurra import _memory
 from recurra.variables import Variable
 
 
@@ -31,13 +32,12 @@ class Slot:
 
     def _lay(self) -> None:
         values = [variable.value for variable in self.variables]
-        self._flat = np.concatenate([value.ravel() for value in values]) if values else np.empty(0)
-        if len({value.dtype for value in values}) > 1:
-            return
-        start = 0
+        if len({value.dtype for value in values}) <= 1:
+            self._flat, values = _memory.end_to_end(values)
+        else:
+            self._flat, values = np.empty(0), [value.copy() for value in values]
         for variable, value in zip(self.variables, values, strict=True):
-            variable.value = self._flat[start : start + value.size].reshape(value.shape)
-            start += value.size
+            variable.value = value
 
     # A copy or a pickle would turn each view into an array of its own: it is laid anew instead.
 

@@ -1,0 +1,54 @@
+"""Flat arrays that hold many weights end to end."""
+
+import numpy as np
+import pytest
+
+from recurra import _memory
+from recurra.optimizers.slots import Slot
+from recurra.variables import Arena, Variable
+
+HUGE_PAGE = 2 << 20
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, HUGE_PAGE // 8 - 1, HUGE_PAGE // 8, HUGE_PAGE // 4, 1_000_003])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_zeros_are_as_numpys_and_large_ones_begin_at_a_huge_page(size, dtype):
+    flat = _memory.zeros(size, np.dtype(dtype))
+
+    assert flat.shape == (size,) and flat.dtype == dtype and not flat.any()
+    assert flat.flags.c_contiguous and flat.flags.writeable
+    if flat.nbytes >= HUGE_PAGE // 2:
+        assert flat.ctypes.data % HUGE_PAGE == 0
+
+
+def test_arrays_end_to_end_keep_values_and_shapes():
+    arrays = [np.arange(6.0).reshape(2, 3), np.array(7.0), np.zeros((0, 4)), np.arange(3.0)]
+
+    flat, laid = _memory.end_to_end(arrays)
+
+    assert flat.tolist() == [0, 1, 2, 3, 4, 5, 7, 0, 1, 2]
+    for view, array in zip(laid, arrays, strict=True):
+        np.testing.assert_array_equal(view, array)
+        assert view.shape == array.shape and (view.size == 0 or np.shares_memory(view, flat))
+
+
+@pytest.mark.parametrize("units", [3, 1000])  # of 1000: on huge pages
+def test_an_arena_knows_when_a_variable_has_moved(units):
+    variables = [Variable(np.ones((units, units), np.float32)), Variable(np.zeros(units, np.float32))]
+    arena = Arena(variables)
+    assert arena.is_current()
+
+    variables[1].value = variables[1].value.copy()
+
+    assert not arena.is_current()
+
+
+def test_slots_of_two_dtypes_can_be_written():
+    start = np.zeros((), np.float32)
+    variables = [Variable(np.zeros(2, np.float32)), Variable(np.zeros(3, np.float64))]
+    variables[0].value = np.broadcast_to(start, (2,))
+
+    slot = Slot(variables)
+    slot.fill(1.5)
+
+    assert slot.array(0).tolist() == [1.5, 1.5] and slot.array(1).tolist() == [1.5, 1.5, 1.5]
