@@ -4,8 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars
@@ -82,6 +83,23 @@ def test_parquet_holds_times_and_whole_numbers(sales, walk, tmp_path, capsys):
     years.write_text("year,value\n" + "".join(f"{year},{year % 7}\n" for year in range(1980, 2020)))
     assert main(["forecast", str(years), "--horizon", "2", "--model", "naive", "--output", str(output)]) == 0
     assert polars.read_parquet(output)["year"].to_list() == [2020, 2021]
+
+
+def test_offsets_and_zones_are_kept_in_every_file(tmp_path, capsys):
+    days = [datetime(2024, 1, 1) + timedelta(days=i) for i in range(40)]
+    frame = polars.DataFrame({"day": days, "value": range(40)})
+    zoned = frame.with_columns(polars.col("day").dt.replace_time_zone("Asia/Seoul"))
+    zoned.write_parquet(tmp_path / "zone.parquet")
+    texts = [f"{day.isoformat()}+09:00" for day in days]
+    frame.with_columns(day=polars.Series(texts)).write_csv(tmp_path / "offset.csv")
+    for data, in_parquet in (("zone.parquet", days[-1].replace(tzinfo=ZoneInfo("Asia/Seoul"))), ("offset.csv", None)):
+        csv, parquet = tmp_path / "f.csv", tmp_path / "f.parquet"
+        for output in (csv, parquet):
+            arguments = ["--horizon", "1", "--model", "naive", "--output", str(output)]
+            assert main(["forecast", str(tmp_path / data), *arguments]) == 0
+        assert csv.read_text().splitlines()[1].startswith("2024-02-10 00:00:00+09:00,")
+        written = polars.read_parquet(parquet)["day"].to_list()
+        assert written == [in_parquet + timedelta(days=1) if in_parquet else "2024-02-10 00:00:00+09:00"]
 
 
 @pytest.mark.parametrize("name", ["sales.csv", "./sales.csv", "link.csv", "hard.csv"])

@@ -64,7 +64,7 @@ def test_what_says_nothing_is_missing(value):
         (["1/31/2024 12:00 AM", "1/31/2024 1:00 PM"], ["2024-01-31", "2024-01-31T13:00"], "s"),
         (["31/01/2024", "01/02/2024"], ["2024-01-31", "2024-02-01"], "D"),
         (["01/02/2024", "01/31/2024"], ["2024-01-02", "2024-01-31"], "D"),
-        (["2024-01-31 00:00 UTC", "2024-02-01T00:00:00.000Z"], ["2024-01-31", "2024-02-01"], "D"),
+        (["2024-01-31 00:00 UTC", "2024-02-01T00:00:00.000Z"], ["2024-01-31", "2024-02-01"], "s"),
         (["2024013123", "2024020100"], ["2024-01-31T23:00", "2024-02-01T00:00"], "s"),
         (["202401312359", "202402010000"], ["2024-01-31T23:59", "2024-02-01T00:00"], "s"),
         ([20240131235959, 20240201000000], ["2024-01-31T23:59:59", "2024-02-01T00:00"], "s"),
@@ -114,8 +114,31 @@ def test_an_offset_is_kept_and_times_stay_those_of_the_clock():
 def test_days_go_by_the_clock_and_hours_by_utc_where_clocks_are_changed():
     days = pd.date_range("2024-03-30", periods=3, tz="Europe/Berlin")
     hours = pd.date_range("2024-03-31", periods=4, freq="h", tz="Europe/Berlin")
-    by_day, by_hour = (parse_times(list(times), clocks_change=True) for times in (days, hours))
+    by_day, by_hour = (parse_times(list(times), zone="Europe/Berlin") for times in (days, hours))
     assert by_day.values.astype(str).tolist() == [
         f"{day}T00:00:00" for day in ("2024-03-30", "2024-03-31", "2024-04-01")
     ]
     assert by_hour.in_utc and np.all(np.diff(by_hour.values) == np.timedelta64(3600, "s"))
+
+
+@pytest.mark.parametrize("midnight", ["01:00:00-02:00", "23:00:00-03:00"])
+@pytest.mark.parametrize("zone", ["America/Sao_Paulo", None])
+def test_a_midnight_that_the_clocks_leave_out_is_a_day(zone, midnight):
+    # In Sao Paulo the fourth of November 2018 began at one. Some libraries write that moment, some the one before.
+    day = "2018-11-03" if midnight.startswith("23") else "2018-11-04"
+    texts = ["2018-11-02 00:00:00-03:00", "2018-11-03 00:00:00-03:00", f"{day} {midnight}", "2018-11-05 00:00:00-02:00"]
+    read = parse_times(texts, zone=zone)
+    assert read.values.astype("datetime64[D]").astype(str).tolist() == [f"2018-11-0{day}" for day in (2, 3, 4, 5)]
+    assert (read.unit, read.in_utc) == ("D", False)
+    if zone:  # else nothing tells the last time from another hour
+        np.testing.assert_array_equal(parse_times(texts[:3], zone=zone).values, read.values[:3])
+
+
+def test_steps_of_24_hours_are_no_days_of_clocks():
+    steps = pd.date_range("2024-03-28", periods=8, freq="24h", tz="Europe/Berlin")
+    for zone in ("Europe/Berlin", None):
+        assert parse_times(list(steps), zone=zone).in_utc
+
+
+def test_utc_is_an_offset_too():
+    assert parse_times(["2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"]).offset == "+00:00"

@@ -10,6 +10,7 @@ import recurra
 from recurra.errors import DataError
 from recurra.forecasting.frame import read_panel, to_frame
 from recurra.forecasting.panel import Panel, filled
+from recurra.forecasting.zones import to_utc
 
 MONTHS = [f"2020-{m:02d}" for m in range(1, 13)]
 
@@ -38,7 +39,7 @@ def test_the_columns_and_the_frequency_are_found(tmp_path):
         (["2024/1/1", "2024/1/2", "2024/1/3"], "2024-01-04"),
         (["1.2.2024", "2.2.2024", "3.2.2024"], "2024-02-04"),
         (["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 02:00"], "2024-01-01 03:00:00"),
-        (["2024-01-01T00:00:00Z", "2024-01-01T00:30:00Z", "2024-01-01T01:00:00Z"], "2024-01-01 01:30:00"),
+        (["2024-01-01T00:00:00Z", "2024-01-01T00:30:00Z", "2024-01-01T01:00:00Z"], "2024-01-01 01:30:00+00:00"),
         (["2024Q1", "2024Q2", "2024Q3"], "2024-10"),
         (["2024년 1월", "2024년 2월", "2024년 3월"], "2024-04"),
         (["1999", "2000", "2001"], "2002"),
@@ -286,6 +287,53 @@ def test_time_zones_come_back(make, zone, start, freq):
     result = recurra.forecast(make(pd.DataFrame({"ds": times, "y": np.arange(48.0)})), 10, model="naive")
     wanted = pd.date_range(times[-1], periods=11, freq=freq)[1:]
     assert [pd.Timestamp(time).isoformat() for time in result.frame["ds"]] == [time.isoformat() for time in wanted]
+
+
+@pytest.mark.parametrize("make", [lambda frame: frame, pl.from_pandas, pa.Table.from_pandas])
+@pytest.mark.parametrize(
+    "zone, start",
+    [
+        ("America/Sao_Paulo", "2018-10-10"),
+        ("America/Sao_Paulo", "2018-09-23"),  # ends on the day before
+        ("America/Sao_Paulo", "2018-01-20"),
+        ("Africa/Cairo", "2024-04-10"),
+        ("Asia/Beirut", "2024-03-01"),
+        ("America/Havana", "2024-02-15"),
+        ("America/Havana", "2024-10-15"),
+        ("America/Havana", "2024-09-25"),
+    ],
+)
+def test_days_go_on_where_clocks_change_at_midnight(make, zone, start):
+    days = pd.date_range(start, periods=52)
+    times = days.tz_localize(zone, nonexistent="shift_forward", ambiguous=np.ones(52, bool))
+    frame = make(pd.DataFrame({"ds": times[:42], "y": np.arange(42.0)}))
+    result = recurra.forecast(frame, 10, model="drift")
+    assert result.panel.freq.name == "D"
+    np.testing.assert_allclose(result.frame["y_hat"], np.arange(42.0, 52))
+    back = result.frame["ds"].to_pylist() if make == pa.Table.from_pandas else result.frame["ds"]
+    assert [pd.Timestamp(time).isoformat() for time in back] == [time.isoformat() for time in times[42:]]
+
+
+@pytest.mark.parametrize("zone", ["+09:00", "UTC-03:30"])
+def test_zones_that_are_an_offset_alone_come_back(zone):
+    frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=40, tz=zone), "y": np.arange(40.0)})
+    for data in (frame, pa.Table.from_pandas(frame)):
+        result = recurra.forecast(data, 2, model="naive").frame
+        back = result if data is frame else result.to_pandas()
+        assert str(back["ds"].dt.tz) == str(frame["ds"].dt.tz)
+        assert back["ds"].iloc[0] == pd.Timestamp("2024-02-10", tz=zone)
+
+
+def test_texts_with_an_offset_keep_it():
+    days = [f"{day}T00:00:00+05:30" for day in pd.date_range("2024-01-01", periods=40).strftime("%Y-%m-%d")]
+    for make in (pd.DataFrame, pl.DataFrame):
+        result = recurra.forecast(make({"ds": days, "y": np.arange(40.0)}), 1, model="naive")
+        assert list(result.frame["ds"]) == ["2024-02-10 00:00:00+05:30"]
+
+
+def test_a_zone_that_is_not_known_is_refused():
+    with pytest.raises(DataError, match="a time zone that is known, got 'Mars/Olympus'"):
+        to_utc(np.array(["2024-01-01"], "datetime64[s]"), "Mars/Olympus")
 
 
 def test_times_of_a_zone_are_written_as_those_of_its_clocks(tmp_path):

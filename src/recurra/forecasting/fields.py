@@ -11,6 +11,7 @@ import numpy as np
 from recurra._checks import expected
 from recurra.errors import DataError
 from recurra.forecasting.frequency import is_regular
+from recurra.forecasting.zones import at_one_time_of_day
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "?"}
 
@@ -139,7 +140,7 @@ class AmbiguousTimes(DataError):
     """Times such as 01/02/2024, where neither order of day and month is the only one that fits."""
 
 
-def parse_times(values: list[Any], of_first: np.ndarray | None = None, clocks_change: bool = False) -> Times | None:
+def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str | None = None) -> Times | None:
     """Returns a column of times; None if one of its fields is no time.
 
     Whole numbers are read as 20240131, 202401 or 2024013123(59(59)), seconds or milliseconds since 1970, years, or else
@@ -148,7 +149,7 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, clocks_ch
     Args:
         values: Texts, numbers, dates, or times with or without a zone.
         of_first: bool (n,): the rows of one series, in which each time stands once; all if None.
-        clocks_change: Whether the zone of the times may go over to another offset from UTC.
+        zone: Time zone of the column, such as "Asia/Seoul".
 
     Raises:
         AmbiguousTimes: If days and months cannot be told apart.
@@ -168,17 +169,17 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, clocks_ch
         times = _to_times(matches, days_first)
     except ValueError:
         return None
-    to_utc = np.array([_offset_seconds(match.get("zone")) for match in matches]).astype("timedelta64[s]")
-    if not to_utc.any() and not clocks_change:
+    if zone is None and not any(match.get("zone") for match in matches):
         return Times(times, _unit(matches, times))
-    if not clocks_change and len(np.unique(to_utc)) == 1:
-        return Times(times, "s", offset=_offset_text(int(to_utc[0].astype(np.int64))))
+    offsets = np.array([_offset_seconds(match.get("zone")) for match in matches]).astype("timedelta64[s]")
+    if zone is None and len(np.unique(offsets)) == 1:
+        return Times(times, "s", offset=_offset_text(int(offsets[0].astype(np.int64))))
     # Days, weeks and months go by the clocks; hours go on while the clocks are changed.
-    by_day = len(np.unique(times - times.astype("datetime64[D]"))) == 1
-    if by_day:
-        return Times(times, _unit(matches, times), remark="" if clocks_change else "times are those of clocks")
-    remark = "" if clocks_change else "times were brought to UTC"
-    return Times(times - to_utc, "s", offset="+00:00", in_utc=True, remark=remark)
+    by_day = at_one_time_of_day(times, offsets, zone)
+    if by_day is not None:
+        return Times(by_day, _unit(matches, by_day), remark="" if zone else "times are those of clocks")
+    remark = "" if zone else "times were brought to UTC"
+    return Times(times - offsets, "s", offset="" if zone else "+00:00", in_utc=True, remark=remark)
 
 
 def _whole_numbers(numbers: list[int], of_first: np.ndarray) -> Times | None:

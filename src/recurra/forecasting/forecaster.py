@@ -384,11 +384,16 @@ class Forecaster:
 OPTIONS = ("model", "horizon", "lookback", "season_length", "seed", "n_seeds", "budget_s")
 
 
-def plain_times(panel: Panel, times: np.ndarray) -> np.ndarray:
-    """Returns times as columns of frames hold them: counters and years as whole numbers, others as datetime64[ms]."""
+def plain_times(panel: Panel, times: np.ndarray) -> np.ndarray | list[str]:
+    """Returns times as columns of frames hold them: counters and years as whole numbers, others as datetime64[ms].
+
+    Texts with an offset stay texts: not every library has a kind of column that keeps it.
+    """
     times = times.ravel()
     if times.dtype.kind != "M":
         return times
+    if panel.offset and panel.zone is None:
+        return panel.write_times(times)
     if panel.time_unit == "Y":
         return times.astype("datetime64[Y]").astype(np.int64) + 1970
     return times.astype("datetime64[ms]")  # a unit that every frame library knows

@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from recurra.errors import DataError, extra_needed
 from recurra.forecasting.fields import AmbiguousTimes, Times, decimal_sign, is_empty, is_missing, number, parse_times
 from recurra.forecasting.frequency import Frequency, parse_frequency, shared_frequency
 from recurra.forecasting.panel import FILLS, Panel, filled
+from recurra.forecasting.zones import to_utc
 
 TIME_NAMES = (
     "ds", "date", "datetime", "date_time", "time", "timestamp", "month", "week", "day", "year", "quarter", "period",
@@ -89,7 +89,7 @@ def _read_file(path: Path) -> _Table:
     if data[:4] == b"PAR1" or path.suffix.lower() in (".parquet", ".pq"):
         try:
             frame = polars.read_parquet(io.BytesIO(data))
-        except Exception as error:
+        except (Exception, polars.exceptions.PanicException) as error:  # the latter for zones such as +05:30
             raise DataError(expected(path.name, "a sound Parquet file", _one_line(error))) from error
     else:
         return _read_csv(path.name, data)
@@ -358,7 +358,7 @@ class _Table:
                     expected(f"time column {column!r}", "a time in every row", f"none in row {self.row(index)}")
                 )
         try:
-            times = parse_times(values, ids.of_first, clocks_change=column in self.zones)
+            times = parse_times(values, ids.of_first, zone=self.zones.get(column))
         except AmbiguousTimes as error:
             raise AmbiguousTimes(f"column {column!r}: {error}") from None
         if times is None:
@@ -521,14 +521,7 @@ def to_frame(columns: dict[str, Any], panel: Panel | None = None) -> Any:
     times = None if panel is None or panel.zone is None else columns[panel.time_col]
     if panel is None or panel.zone is None or not isinstance(times, np.ndarray):
         return narwhals.from_dict(columns, backend=backend).to_native()
-    in_utc = times if panel.in_utc else _to_utc(times, panel.zone)
+    in_utc = (times if panel.in_utc else to_utc(times, panel.zone)).astype("datetime64[ms]")
     frame = narwhals.from_dict(columns | {panel.time_col: in_utc}, backend=backend)
     time = narwhals.col(panel.time_col).dt.replace_time_zone("UTC")
     return frame.with_columns(time.dt.convert_time_zone(panel.zone)).to_native()
-
-
-def _to_utc(times: np.ndarray, zone: str) -> np.ndarray:
-    """Returns times of the zone's clocks as those of UTC; one that the clocks leave out is moved on by an hour."""
-    clock = ZoneInfo(zone)
-    offsets = [time.replace(tzinfo=clock).utcoffset() for time in times.astype("datetime64[ms]").tolist()]
-    return times - np.array(offsets, "timedelta64[ms]")

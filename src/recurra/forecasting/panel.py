@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timezone
 from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from recurra._checks import expected
 from recurra.forecasting.frequency import Frequency
+from recurra.forecasting.zones import on_clocks, to_utc
 
 FILLS = ("interpolate", "ffill", "zero", "mean")
 
@@ -125,10 +124,9 @@ class Panel:
         """Returns times as the data wrote them."""
         if times.dtype.kind != "M":
             return [str(int(time)) for time in times.ravel()]
-        if self.zone is not None and self.in_utc:
-            clock = ZoneInfo(self.zone)
-            moments = times.ravel().astype("datetime64[s]").tolist()
-            return [one.replace(tzinfo=timezone.utc).astimezone(clock).isoformat(" ") for one in moments]
+        if self.zone is not None:
+            moments = times.ravel() if self.in_utc else to_utc(times.ravel(), self.zone)
+            return [time.isoformat(" ") for time in on_clocks(moments, self.zone)]
         texts = times.ravel().astype(f"datetime64[{self.time_unit or 's'}]").astype(str)
         return [text.replace("T", " ") + self.offset for text in texts]
 

@@ -1,0 +1,85 @@
+"""Time zones: their clocks, and the days that begin where a clock is changed at midnight."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from recurra._checks import expected
+from recurra.errors import DataError
+
+
+def clock(zone: str) -> tzinfo:
+    """Returns the clock of a zone such as "Asia/Seoul", or of a fixed offset such as "+09:00" or "UTC+09:00".
+
+    Raises:
+        DataError: If there is no such zone.
+    """
+    fixed = re.fullmatch(r"(?:UTC)?([+-])(\d\d):?(\d\d)", zone)
+    if fixed:
+        offset = timedelta(hours=int(fixed[2]), minutes=int(fixed[3]))
+        return timezone(-offset if fixed[1] == "-" else offset)
+    try:
+        return ZoneInfo(zone)
+    except (KeyError, ValueError, OSError) as error:
+        hint = "bring the times to UTC first"
+        raise DataError(expected("times", "a time zone that is known", repr(zone), hint)) from error
+
+
+def to_utc(times: np.ndarray, zone: str) -> np.ndarray:
+    """Returns times of the zone's clocks as those of UTC: datetime64[s].
+
+    One that the clocks leave out is moved on to where they go on; of two that are shown alike the first is meant.
+    """
+    times = times.astype("datetime64[s]")
+    hands = clock(zone)
+    return np.array([_moment(time, hands, fold=0) for time in times.ravel()], "datetime64[s]").reshape(times.shape)
+
+
+def on_clocks(times: np.ndarray, zone: str) -> list[datetime]:
+    """Returns times of UTC as those of the zone's clocks."""
+    hands = clock(zone)
+    return [time.replace(tzinfo=timezone.utc).astimezone(hands) for time in times.astype("datetime64[s]").tolist()]
+
+
+def at_one_time_of_day(times: np.ndarray, offsets: np.ndarray, zone: str | None) -> np.ndarray | None:
+    """Returns times on clocks that all show one time of day; None where they do not.
+
+    The clocks leave a time of day out where they go forward over it. Libraries then write the moment that follows (of a
+    missing midnight 01:00) or the one before (23:00): here it is that time of day again.
+
+    Args:
+        times: datetime64[s] (n,), as the clocks show them.
+        offsets: timedelta64[s] (n,), theirs from UTC.
+        zone: Where the clocks hang; if None, what they leave out is told by the times before and after.
+    """
+    days = times.astype("datetime64[D]")
+    passed = times - days
+    kinds, counts = np.unique(passed, return_counts=True)
+    usual = kinds[counts.argmax()]
+    result = times.copy()
+    moments, rows = np.unique(times - offsets, return_index=True)
+    for i in np.flatnonzero(passed != usual):
+        moment = times[i] - offsets[i]
+        shown = days[i] + np.arange(2) + usual  # on that day, or on the next if it was written as the evening before
+        if zone is not None:
+            meant = [wall for wall in shown for fold in (0, 1) if _moment(wall, clock(zone), fold) == moment]
+        else:
+            place = np.searchsorted(moments, moment)
+            around = rows[[place - 1, place + 1]] if 0 < place < len(rows) - 1 else np.zeros(0, np.int64)
+            meant = [wall for wall in shown for row in around if wall - offsets[row] == moment]
+            if np.any(passed[around] != usual):
+                return None
+        if not meant:
+            return None
+        result[i] = meant[0]
+    return result
+
+
+def _moment(wall: np.datetime64, hands: tzinfo, fold: int) -> np.datetime64:
+    """Returns what UTC shows when a clock shows `wall`, by the offset before (0) or after (1) a change."""
+    offset = wall.astype("datetime64[s]").item().replace(tzinfo=hands, fold=fold).utcoffset()
+    return wall - np.timedelta64(offset, "s")
