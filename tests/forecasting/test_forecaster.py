@@ -191,6 +191,21 @@ def test_a_loaded_forecaster_chooses_anew_too(tmp_path):
     assert again.fit(Panel.from_arrays([np.sin(np.arange(100.0))], Frequency("D"))).horizon == 7
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_a_refit_that_is_stopped_leaves_the_forecaster_as_it_was(tmp_path, error):
+    def stop(line):
+        raise error
+
+    forecaster = Forecaster("gru", n_seeds=1).fit(monthly())
+    before = forecaster.predict()
+    with pytest.raises(error):
+        forecaster.fit(Panel.from_arrays([np.sin(np.arange(100.0))], Frequency("D")), progress=stop)
+    assert (forecaster.horizon, forecaster.season_length) == (12, 12)
+    assert forecaster.predict().equals(before)
+    forecaster.save(tmp_path / "f.keras")
+    assert Forecaster.load(tmp_path / "f.keras").predict().equals(before)
+
+
 @pytest.mark.parametrize("count, horizon", [(600, 288), (400, 196), (20, 6), (10, 1)])
 def test_the_horizon_that_nobody_named_is_a_season_or_what_the_data_allows(count, horizon):
     panel = Panel.from_arrays([np.arange(float(count)) % 7])

@@ -109,7 +109,7 @@ class Forecaster:
         return self._in_use["season_length"]
 
     def fit(self, data: Any, *, progress: Progress | None = None, **columns: Any) -> Forecaster:
-        """Learns from the whole of the data.
+        """Learns from the whole of the data; stopped by an error or Ctrl-C, the forecaster is as it was before.
 
         Args:
             data: A panel, a frame or a file, as `read_panel` takes it.
@@ -120,9 +120,14 @@ class Forecaster:
             DataError: If a series is too short for the horizon.
         """
         panel = read_panel(data, **columns)
-        self.resolve(panel)
-        self.learn_from(panel, progress)
+        fresh = self._unfitted()
+        fresh.resolve(panel)
+        fresh.learn_from(panel, progress)
+        vars(self).update(vars(fresh))
         return self
+
+    def _unfitted(self) -> Forecaster:
+        return Forecaster(**(self.options() | self._given))
 
     def learn_from(self, panel: Panel, progress: Progress | None = None) -> None:
         """Fits to a panel whose lengths were checked, with horizon and season known."""
@@ -281,7 +286,7 @@ class Forecaster:
             **columns: Options of `read_panel`.
         """
         panel = read_panel(data, **columns)
-        fresh = Forecaster(**(self.options() | self._given))
+        fresh = self._unfitted()
         fresh.resolve(panel)
         return backtest_models([fresh], panel, n_windows, step_size)
 
