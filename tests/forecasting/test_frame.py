@@ -186,6 +186,24 @@ def test_several_rows_in_one_step_are_refused_whatever_the_order_of_the_series()
         read_panel(shop.drop(columns="unique_id"), freq="B")
 
 
+@pytest.mark.parametrize("step", ["M", "Q", "Y"])
+@pytest.mark.parametrize("given", [None, "MS", "ME"])
+def test_starts_and_ends_of_months_in_one_panel_are_refused(step, given):
+    starts, ends = (pd.date_range("2016-01-01", periods=12, freq=f"{step}{side}") for side in "SE")
+    frames = [pd.DataFrame({"unique_id": name, "ds": ds, "y": 1.0}) for name, ds in (("a", starts), ("b", ends))]
+    for order in (frames, frames[::-1]):
+        with pytest.raises(DataError, match=r"got 2016-01-01 in 'a' and 2016-\d\d-31 in 'b': write both"):
+            read_panel(pd.concat(order), freq=given)
+
+
+@pytest.mark.parametrize("given", ["MS", "ME", "M"])
+def test_the_day_of_the_month_is_that_of_the_data_whatever_the_step_is_called(given):
+    for side, wanted in (("S", ["2024-05-01", "2024-06-01"]), ("E", ["2024-05-31", "2024-06-30"])):
+        ends_in_april = pd.date_range("2024-01-01", periods=4, freq=f"M{side}")
+        panel = read_panel(pd.DataFrame({"ds": ends_in_april, "y": 1.0}), freq=given)
+        assert panel.write_times(panel.future_times(2)) == wanted
+
+
 def test_what_was_filled_is_remembered_and_filled_anew_before_a_cutoff():
     values = [0.0, 1, 2, None, None, 5, None, 7, 8]
     panel = read_panel(pd.DataFrame({"ds": days(9), "y": values}), fill="interpolate")

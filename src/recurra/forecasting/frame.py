@@ -14,7 +14,7 @@ import numpy as np
 from recurra._checks import expected, one_of
 from recurra.errors import DataError, extra_needed
 from recurra.forecasting.fields import AmbiguousTimes, Times, decimal_sign, is_empty, is_missing, number, parse_times
-from recurra.forecasting.frequency import Frequency, parse_frequency, shared_frequency
+from recurra.forecasting.frequency import Frequency, on_the_side_of, parse_frequency, shared_frequency
 from recurra.forecasting.panel import FILLS, Panel, filled
 from recurra.forecasting.zones import to_utc
 
@@ -402,7 +402,8 @@ class _Reader:
         if self.sorted:
             were = f" and {len(self.sorted) - 1} more were" if len(self.sorted) > 1 else " was"
             self.table.remarks.append(f"series {self.sorted[0]!r}{were} not in order of time: sorted")
-        freq = freq or shared_frequency([self.times.values[own] for own in rows], self.ids.names)
+        times = [self.times.values[own] for own in rows]
+        freq = on_the_side_of(freq or shared_frequency(times, self.ids.names), times, self.ids.names)
         series = [self._regular(name, own, freq, fill) for name, own in zip(self.ids.names, rows, strict=True)]
         observed = np.concatenate([~np.isnan(full) for _, full in series])
         if not observed.all():

@@ -178,20 +178,24 @@ def _fits(frequency: Frequency, times: np.ndarray) -> bool:
 
 def _by_months(times: np.ndarray) -> Frequency | None:
     steps = np.diff(_months(times))
-    if steps.min() < 1:
-        return None
-    days = times.astype("datetime64[D]")
-    of_month = (days - times.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
-    next_day = days + np.timedelta64(1, "D")
-    at_end = bool((next_day == next_day.astype("datetime64[M]")).all())
-    if not at_end and len(np.unique(of_month)) > 1:
+    side = _side(times)
+    if steps.min() < 1 or not side:
         return None
     step = _usual(steps)
-    side = "E" if at_end and of_month.min() > 0 else "S"
     for name, months in (("Y", 12), ("Q", 3), ("M", 1)):
         if step % months == 0:
             return Frequency(name + side, step // months)
     return None
+
+
+def _side(times: np.ndarray) -> str:
+    """Returns "E" for ends of months, "S" for another day that is the same in all of them, "" for neither."""
+    days = times.astype("datetime64[D]")
+    next_day = days + np.timedelta64(1, "D")
+    if (next_day == next_day.astype("datetime64[M]")).all():
+        return "E"
+    of_month = days - times.astype("datetime64[M]").astype("datetime64[D]")
+    return "S" if len(np.unique(of_month)) == 1 else ""
 
 
 def _by_business_days(times: np.ndarray, seconds: np.ndarray) -> Frequency | None:
@@ -230,6 +234,29 @@ def shared_frequency(series: list[np.ndarray], names: list[str]) -> Frequency:
     return tried[0]
 
 
+def on_the_side_of(frequency: Frequency, series: list[np.ndarray], names: list[str]) -> Frequency:
+    """Returns the frequency at the ends of months where the times are, else at their starts.
+
+    Args:
+        frequency: As it was named or found.
+        series: Ascending, different times of each: datetime64[s] or int64.
+        names: Theirs, for errors.
+
+    Raises:
+        DataError: If some series have the ends and others another day.
+    """
+    if frequency.name not in MONTHS:
+        return frequency
+    sides = [_side(times) for times in series]
+    if "S" in sides and "E" in sides:
+        one, other = (sides.index(side) for side in "SE")
+        got = f"{_date(series[one][0])} in {names[one]!r} and {_date(series[other][0])} in {names[other]!r}"
+        hint = "write both on the same day of the month, or forecast them apart"
+        raise DataError(expected("the series", f"{frequency} times that all are ends of months, or none", got, hint))
+    side = "E" if "E" in sides else "S" if "S" in sides else frequency.name[1]
+    return Frequency(frequency.name[0] + side, frequency.step)
+
+
 def is_regular(times: np.ndarray) -> bool:
     """Returns whether some frequency has these times, in any order, each once and without gaps."""
     ordered = np.sort(times)
@@ -244,4 +271,8 @@ def is_regular(times: np.ndarray) -> bool:
 
 def _irregular(times: np.ndarray, seconds: np.ndarray) -> str:
     odd = int(np.argmax(seconds != _usual(seconds)))
-    return f"a step from {times[odd]} to {times[odd + 1]}".replace("T00:00:00", "")
+    return f"a step from {_date(times[odd])} to {_date(times[odd + 1])}"
+
+
+def _date(time: np.datetime64) -> str:
+    return str(time).replace("T00:00:00", "")
