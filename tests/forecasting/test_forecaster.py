@@ -4,6 +4,7 @@ import json
 import random
 import zipfile
 from dataclasses import replace
+from datetime import date, datetime
 
 import numpy as np
 import polars
@@ -270,6 +271,33 @@ def test_a_saved_forecaster_forecasts_the_same(tmp_path):
     recurra.models.load_model(tmp_path / "f.keras")
 
 
+@pytest.mark.parametrize("ids", [[3, 4], [0.5, 2.0], [True, False], ["3", "4"], np.array([3, 4], object)])
+def test_ids_keep_their_kind_when_saved(tmp_path, ids):
+    frame = polars.DataFrame({"unique_id": np.repeat(ids, 40).tolist(), "y": np.sin(np.arange(80.0))})
+    fitted = quick(budget_s=1e-9).fit(frame)
+    fitted.save(tmp_path / "f.keras")
+    again = Forecaster.load(tmp_path / "f.keras").predict()
+    assert again["unique_id"].dtype == frame["unique_id"].dtype
+    assert again.equals(fitted.predict())
+
+
+@pytest.mark.parametrize("zone", [None, "Asia/Seoul"])
+def test_times_of_frames_keep_their_kind_when_saved(tmp_path, zone):
+    times = polars.datetime_range(datetime(2024, 1, 1), datetime(2024, 2, 9), "1d", time_zone=zone, eager=True)
+    fitted = quick(budget_s=1e-9).fit(polars.DataFrame({"ds": times, "y": np.sin(np.arange(40.0))}))
+    fitted.save(tmp_path / "f.keras")
+    assert Forecaster.load(tmp_path / "f.keras").predict().equals(fitted.predict())
+    assert fitted.predict()["ds"].dtype == polars.Datetime("ms", zone)
+
+
+def test_ids_that_are_dates_are_texts_when_saved(tmp_path):
+    days = [date(2024, 1, 1)] * 40 + [date(2024, 1, 2)] * 40
+    quick(budget_s=1e-9).fit(polars.DataFrame({"unique_id": days, "y": np.sin(np.arange(80.0))})).save(
+        tmp_path / "f.keras"
+    )
+    assert Forecaster.load(tmp_path / "f.keras").predict()["unique_id"][0] == "2024-01-01"
+
+
 def with_settings(path, target, **changes):
     """Copies a saved forecaster with other settings; None takes one out."""
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as copy:
@@ -374,6 +402,7 @@ def test_a_spent_budget_stops_each_network_after_its_first_epoch(monkeypatch):
         ("freq.name", "fortnight"),
         ("freq.step", 0),
         ("ids", []),
+        ("id_values", [7]),
         ("columns", ["a"]),
         ("series.0", [1.0]),
         ("series.0", [None] * 96),

@@ -269,7 +269,7 @@ class Forecaster:
         columns: dict[str, Any] = {}
         if panel.id_col is not None:
             columns[panel.id_col] = [name for name in panel.id_values or panel.ids for _ in range(horizon)]
-        columns[panel.time_col] = panel.write_times(times) if panel.like is None else plain_times(panel, times)
+        columns[panel.time_col] = panel.write_times(times) if panel.as_text else plain_times(panel, times)
         return columns | {name: values.ravel() for name, values in arrays.items()}
 
     def backtest(
@@ -295,6 +295,8 @@ class Forecaster:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a `.keras` file: Keras opens the network in it, `Forecaster.load` the whole forecaster.
 
+        What is loaded forecasts into Polars frames, whatever the data came in; ids other than numbers are texts.
+
         Raises:
             NotFittedError: Before `fit`.
             ValueError: If the model is a baseline, which has no network, or the file ends otherwise.
@@ -316,11 +318,13 @@ class Forecaster:
             "least": self._least.tolist(),
             "freq": asdict(panel.freq),
             "ids": list(panel.ids),
+            "id_values": _plain_ids(panel.id_values),
             "columns": [panel.id_col, panel.time_col, panel.target_col, panel.time_unit],
             "series": [panel.series(i).tolist() for i in range(panel.n_series)],
             "first_times": [int(panel.series_times(i)[0].astype(np.int64)) for i in range(panel.n_series)],
             "counted": panel.times.dtype.kind != "M",
             "zone": [panel.offset, panel.zone, panel.in_utc],
+            "as_text": panel.as_text,
         }
         if Path(path).suffix != ".keras":
             raise ValueError(expected("Forecaster.save", "a file that ends in .keras", repr(str(path))))
@@ -382,6 +386,8 @@ class Forecaster:
             raise ValueError("numbers that are not finite")
         if not all(isinstance(name, str) for name in (*panel.ids, panel.time_col, panel.target_col)):
             raise ValueError("names that are no text")
+        if panel.id_values and tuple(map(str, panel.id_values)) != panel.ids:
+            raise ValueError("ids that are not those of the series")
         self.predict_arrays()
         panel.write_times(panel.future_times(horizon))
 
@@ -441,6 +447,12 @@ def interval_names() -> list[str]:
     return [f"{side}-{level}" for level in LEVELS for side in ("lo", "hi")]
 
 
+def _plain_ids(values: tuple[Any, ...]) -> list[Any]:
+    """Returns ids for JSON, numbers as they are; none if there are others, such as dates, which become texts."""
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    return plain if all(isinstance(value, (str, int, float)) for value in plain) else []
+
+
 def _stored_panel(state: dict[str, Any]) -> Panel:
     freq = parse_frequency(f"{state['freq']['step']}{state['freq']['name']}")
     series = [np.array(values, np.float64) for values in state["series"]]
@@ -454,6 +466,7 @@ def _stored_panel(state: dict[str, Any]) -> Panel:
         values=np.concatenate(series),
         indptr=np.concatenate([[0], np.cumsum([len(values) for values in series])]).astype(np.int64),
         ids=tuple(state["ids"]),
+        id_values=tuple(state.get("id_values", ())),
         times=np.concatenate(times),
         freq=freq,
         id_col=id_col,
@@ -463,6 +476,7 @@ def _stored_panel(state: dict[str, Any]) -> Panel:
         offset=offset,
         zone=zone,
         in_utc=in_utc,
+        as_text=bool(state.get("as_text", True)),
     )
 
 

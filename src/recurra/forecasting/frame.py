@@ -426,6 +426,7 @@ class _Reader:
             offset=self.times.offset,
             zone=self.table.zones.get(self.time_col or ""),
             in_utc=self.times.in_utc,
+            as_text=like is None,
         )
 
     def _rows(self, code: int) -> np.ndarray:

@@ -36,6 +36,7 @@ class Panel:
         offset: What follows each time in a file, such as "+09:00".
         zone: Time zone of the frame that the data came in, such as "Asia/Seoul".
         in_utc: Whether `times` are UTC; else they are those of the zone's clocks.
+        as_text: Whether forecasts have times as texts, as for files, or as the columns of frames hold them.
     """
 
     values: np.ndarray
@@ -55,6 +56,7 @@ class Panel:
     offset: str = ""
     zone: str | None = None
     in_utc: bool = False
+    as_text: bool = True
 
     @classmethod
     def from_arrays(
