@@ -4,7 +4,7 @@ import json
 import random
 import zipfile
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars
@@ -269,6 +269,64 @@ def test_a_saved_forecaster_forecasts_the_same(tmp_path):
         np.testing.assert_array_equal(again.predict_arrays()[name], values)
     assert again.predict().equals(fitted.predict())
     recurra.models.load_model(tmp_path / "f.keras")
+
+
+def two_weekly(start=0, end=90, ids="ab"):
+    """Two daily series with a season of a week, of opposite signs: rows `start` to `end`."""
+    t = np.arange(start, end)
+    wave = 100 + 5 * np.sin(2 * np.pi * t / 7) + 0.1 * np.sin(t)
+    days = np.datetime64("2024-01-01", "ms") + t.astype("timedelta64[D]")
+    series = {"a": wave, "b": -1000 * wave}
+    return polars.concat([polars.DataFrame({"unique_id": name, "ds": days, "y": series[name]}) for name in ids])
+
+
+def test_other_ends_of_the_series_are_forecast_by_their_names_and_times(tmp_path):
+    Forecaster("gru", horizon=7, n_seeds=1).fit(two_weekly()).save(tmp_path / "f.keras")
+    forecaster = Forecaster.load(tmp_path / "f.keras")
+    whole = forecaster.predict()
+    assert forecaster.predict(two_weekly()).equals(whole)
+    assert forecaster.predict(two_weekly(start=3)).equals(whole)  # another day of the week begins
+    swapped = forecaster.predict(two_weekly(ids="ba"))
+    assert swapped["unique_id"].unique(maintain_order=True).to_list() == ["b", "a"]
+    assert swapped.sort("unique_id", maintain_order=True).equals(whole)
+    assert forecaster.predict(two_weekly(ids="b")).equals(whole.filter(polars.col("unique_id") == "b"))
+    newer = forecaster.predict(two_weekly(start=40, end=100))
+    np.testing.assert_allclose(newer["y_hat"], two_weekly(100, 107)["y"], rtol=0.005)
+    assert newer["ds"].to_list() == two_weekly(100, 107)["ds"].to_list()
+
+
+def test_one_series_is_known_whatever_its_file_is_called(tmp_path):
+    one = two_weekly(ids="a").drop("unique_id")
+    one.write_csv(tmp_path / "then.csv")
+    one[3:].write_csv(tmp_path / "now.csv")
+    forecaster = Forecaster("gru", horizon=7, n_seeds=1).fit(tmp_path / "then.csv")
+    assert forecaster.predict(tmp_path / "now.csv").equals(forecaster.predict())
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (two_weekly(end=5), r"at least 14 values of each series, which the network sees, got 5 of 'a'"),
+        (two_weekly().with_columns(unique_id=polars.lit("c")).unique("ds"), "series that were in the data of fit, got"),
+        (two_weekly().gather_every(2), "daily times, as in fit, got every 2 daily ones"),
+        (
+            two_weekly().with_columns(polars.col("ds") + timedelta(hours=6)),
+            "a whole number of steps from 2024-01-01, as in fit, got 2024-01-01 06:00:00",
+        ),
+    ],
+)
+def test_other_data_than_that_of_fit_is_refused(data, message):
+    forecaster = Forecaster("gru", horizon=7, n_seeds=1, budget_s=1e-9).fit(two_weekly())
+    with pytest.raises(DataError, match=message):
+        forecaster.predict(data)
+
+
+def test_hours_of_another_clock_than_that_of_fit_are_refused():
+    hours = polars.datetime_range(datetime(2024, 1, 1), datetime(2024, 1, 5), "1h", eager=True)
+    frame = polars.DataFrame({"ds": hours, "y": np.sin(np.arange(97.0))})
+    forecaster = Forecaster("gru", horizon=3, n_seeds=1, budget_s=1e-9).fit(frame)
+    with pytest.raises(DataError, match=r"times as in fit \(no zone\), got times of another clock \(Asia/Seoul\)"):
+        forecaster.predict(frame.with_columns(polars.col("ds").dt.replace_time_zone("Asia/Seoul")))
 
 
 @pytest.mark.parametrize("ids", [[3, 4], [0.5, 2.0], [True, False], ["3", "4"], np.array([3, 4], object)])

@@ -202,14 +202,15 @@ class Forecaster:
         """Returns y_hat, lo-80, hi-80, lo-95 and hi-95, each (n_series, H), after the end of each series.
 
         Args:
-            panel: Other ends of the same series, such as longer ones; those of `fit` if None.
+            panel: Other ends of the same series, or of some of them, such as longer ones; those of `fit` if None.
 
         Raises:
             NotFittedError: Before `fit`.
+            DataError: If a series or its step is not that of `fit`, or fewer values are there than the network sees.
         """
-        panel = panel or self._panel
-        if panel is None:
+        if self._panel is None:
             raise NotFittedError(expected("Forecaster.predict", "a fitted forecaster", "none", "call fit first"))
+        panel = panel or self._panel
         result = self._predict_baseline(panel) if self.model in BASELINES else self._predict_network(panel)
         for i in range(panel.n_series):
             if np.ptp(panel.series(i)) == 0:
@@ -220,20 +221,54 @@ class Forecaster:
     def _predict_network(self, panel: Panel) -> dict[str, np.ndarray]:
         settings = self._settings
         assert settings is not None
-        pasts, anchors, starts = [], [], []
-        for i in range(panel.n_series):
-            start = int(panel.lengths[i]) - settings.lookback
-            scaled = self._transforms[i].forward(panel.series(i)[start:], start)
+        places = self._places(panel)
+        pasts, anchors, ends = [], [], []
+        for i, place in enumerate(places):
+            own = panel.series(i)[-settings.lookback :]
+            end = self._steps_since_fit(panel, i, place) + int(panel.lengths[i])
+            scaled = self._transforms[place].forward(own, end - len(own))
             pasts.append(scaled - scaled[-1])
             anchors.append(scaled[-1])
-            starts.append(int(panel.lengths[i]))
+            ends.append(end)
         answers = network.predict(self._network, np.array(pasts), settings)
         result = {name: np.empty((panel.n_series, settings.horizon)) for name in ("y_hat", *interval_names())}
-        for i, (answer, anchor, start) in enumerate(zip(answers, anchors, starts, strict=True)):
-            bands = _bands(answer, self._widening, self._least[i])
+        for i, (answer, anchor, end, place) in enumerate(zip(answers, anchors, ends, places, strict=True)):
+            bands = _bands(answer, self._widening, self._least[place])
             for name, values in bands.items():
-                result[name][i] = self._transforms[i].inverse(values + anchor, start)
+                result[name][i] = self._transforms[place].inverse(values + anchor, end)
         return result
+
+    def _places(self, panel: Panel) -> list[int]:
+        """Returns the place of each series among those of `fit`."""
+        fitted, settings = self._panel, self._settings
+        assert fitted is not None and settings is not None
+        who = "Forecaster.predict"
+        if panel.freq != fitted.freq:
+            raise DataError(expected(who, f"{fitted.freq} times, as in fit", f"{panel.freq} ones", "name them by freq"))
+        clocks, of_fit = ((one.zone or one.offset or "no zone", one.in_utc) for one in (panel, fitted))
+        if clocks != of_fit and panel.freq.name in ("h", "min", "s"):  # their seasons would begin at other times
+            raise DataError(expected(who, f"times as in fit ({of_fit[0]})", f"times of another clock ({clocks[0]})"))
+        if panel.lengths.min() < settings.lookback:
+            i = int(panel.lengths.argmin())
+            what = f"at least {settings.lookback} values of each series, which the network sees"
+            raise DataError(expected(who, what, f"{panel.lengths[i]} of {panel.ids[i]!r}"))
+        if panel.id_col is None and fitted.id_col is None:  # the one series, whatever its file was called
+            return [0] * panel.n_series
+        places = {name: place for place, name in enumerate(fitted.ids)}
+        unknown = next((name for name in panel.ids if name not in places), None)
+        if unknown is not None:
+            raise DataError(expected(who, "series that were in the data of fit", repr(unknown), "fit to all of them"))
+        return [places[name] for name in panel.ids]
+
+    def _steps_since_fit(self, panel: Panel, i: int, place: int) -> int:
+        """Returns how many steps after the first time of `fit` series i of a panel begins."""
+        assert self._panel is not None
+        first, fitted = panel.series_times(i)[:1], self._panel.series_times(place)[:1]
+        steps = float(panel.freq.positions(np.concatenate([fitted, first]))[1])
+        if steps != round(steps):
+            what = f"times a whole number of steps from {self._panel.write_times(fitted)[0]}, as in fit"
+            raise DataError(expected("Forecaster.predict", what, panel.write_times(first)[0]))
+        return round(steps)
 
     def _predict_baseline(self, panel: Panel) -> dict[str, np.ndarray]:
         horizon, season = self.horizon or 1, self.season_length or 1
@@ -250,19 +285,23 @@ class Forecaster:
 
     # Frames ---------------------------------------------------------------------------------------------------------
 
-    def predict(self) -> Any:
+    def predict(self, data: Any = None, **columns: Any) -> Any:
         """Returns the forecast as a long frame: the id column if there is one, times, y_hat and the intervals.
+
+        Args:
+            data: Newer values of the series of `fit`, or of some of them; those of `fit` if None.
+            **columns: Options of `read_panel`.
 
         Raises:
             NotFittedError: Before `fit`.
+            DataError: As in `predict_arrays`.
         """
-        arrays = self.predict_arrays()
-        assert self._panel is not None
-        return to_frame(self.columns(arrays), self._panel)
+        panel = self._panel if data is None else read_panel(data, **columns)
+        return to_frame(self.columns(self.predict_arrays(panel), panel), panel)
 
-    def columns(self, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-        """Returns arrays of `predict_arrays` as columns of a long table."""
-        panel = self._panel
+    def columns(self, arrays: dict[str, np.ndarray], panel: Panel | None = None) -> dict[str, Any]:
+        """Returns arrays of `predict_arrays(panel)` as columns of a long table."""
+        panel = panel or self._panel
         assert panel is not None
         horizon = arrays["y_hat"].shape[1]
         times = panel.future_times(horizon)
