@@ -142,12 +142,24 @@ def test_other_bytes_than_text_are_refused(tmp_path):
     path.write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
     with pytest.raises(DataError, match="UTF-8"):
         read_panel(path)
-    path.write_bytes("날짜,값\n".encode("cp949"))
-    with pytest.raises(DataError, match="save it as UTF-8"):
-        read_panel(path)
+    for text, encoding in (("Jahr;Umsätze\n2020;1\n2021;2\n", "latin-1"), ("日付,値\n2020,1\n2021,2\n", "shift_jis")):
+        path.write_bytes(text.encode(encoding))
+        with pytest.raises(DataError, match="save it as UTF-8"):
+            read_panel(path)
     (tmp_path / "data.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(DataError, match="Parquet"):
         read_panel(tmp_path / "data.parquet")
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "utf-16", "utf-16-be", "utf-8-sig"])
+def test_files_of_korean_spreadsheets_are_read(tmp_path, encoding):
+    text = csv(zip(["지점"] * 12, MONTHS, range(12), strict=True), "지점,년월,매출(원)")
+    text = "\ufeff" + text if encoding == "utf-16-be" else text
+    panel = read_panel(write(tmp_path, text, encoding=encoding), id_col="지점")
+    assert (panel.ids, panel.time_col, panel.target_col) == (("지점",), "년월", "매출(원)")
+    np.testing.assert_array_equal(panel.values, range(12))
+    said = ("the file is not UTF-8: it was read as Korean (cp949)",)
+    assert panel.remarks == (said if encoding == "cp949" else ())
 
 
 def test_a_directory_and_no_file_are_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import re
@@ -102,11 +103,7 @@ def _read_file(path: Path) -> _Table:
 def _read_csv(name: str, data: bytes) -> _Table:
     import polars
 
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        hint = "save it as UTF-8" if _is_korean(data) else "give a CSV or Parquet file"
-        raise DataError(expected(name, "text in UTF-8", f"other bytes at {error.start}", hint)) from error
+    text, remarks = _decoded(name, data)
     if "\x00" in text:
         raise DataError(expected(name, "text", "a binary file", "give a CSV or Parquet file"))
     header = re.sub(r'"[^"]*"', "", text.lstrip().splitlines()[0])
@@ -124,7 +121,8 @@ def _read_csv(name: str, data: bytes) -> _Table:
     if all(number(column, ".") is not None or parse_times([column]) for column in frame.columns):
         got = ", ".join(map(repr, frame.columns[:3]))
         raise DataError(expected(name, "names of columns in the first line", got, "add a line such as date,value"))
-    return _Table(name, _columns(frame), first_row=2, decimal="," if separator == ";" else ".").without_empty_rows()
+    decimal = "," if separator == ";" else "."
+    return _Table(name, _columns(frame), first_row=2, decimal=decimal, remarks=remarks).without_empty_rows()
 
 
 def _columns(frame: Any) -> dict[str, list[Any]]:
@@ -142,12 +140,20 @@ def _zones(frame: Any, columns: dict[str, list[Any]]) -> dict[str, str]:
     return zones
 
 
-def _is_korean(data: bytes) -> bool:
+def _decoded(name: str, data: bytes) -> tuple[str, list[str]]:
+    """Returns the text of a file and what is worth knowing: UTF-8, UTF-16 with its mark, or else Korean cp949."""
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        data.decode("cp949")
-    except UnicodeDecodeError:
-        return False
-    return True
+        return data.decode("utf-16" if marked else "utf-8-sig"), []
+    except UnicodeDecodeError as error:
+        text = data.decode("cp949", errors="replace")
+        letters = [letter for letter in text if not letter.isascii()]
+        # Bytes of other languages seldom mean syllables of everyday Korean, which EUC-KR writes in two bytes each.
+        syllables = sum("가" <= letter <= "힣" and len(letter.encode("euc-kr")) == 2 for letter in letters)
+        if "\ufffd" in letters or 2 * syllables < len(letters):
+            hint = "save it as UTF-8, or give a Parquet file"
+            raise DataError(expected(name, "text in UTF-8", f"other bytes at {error.start}", hint)) from error
+    return text, ["the file is not UTF-8: it was read as Korean (cp949)"]
 
 
 def _one_line(error: BaseException) -> str:
