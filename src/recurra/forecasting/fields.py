@@ -108,7 +108,8 @@ class Times:
 
 
 _CLOCK = (
-    r"(?:[T ]\s*(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,]0+)?)?\s*(?P<half>[AP]M)?"
+    r"(?:[T ]\s*(?:(?P<half_before>오전|오후)\s*)?(?P<hour>\d{1,2})"
+    r"(?:시|:(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,]0+)?)?)\s*(?P<half>[AP]M)?"
     r"\s*(?P<zone>Z|UTC|GMT|[+-]\d\d:?(?:\d\d)?)?)?"
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -122,14 +123,17 @@ _COMPACT = (  # whole numbers that are times if all of a column are of one of th
 _FORMS = tuple(
     re.compile(form + _CLOCK, re.IGNORECASE)
     for form in (
-        r"(?P<year>\d{4})[-/.]\s?(?P<month>\d{1,2})(?:[-/.]\s?(?P<day>\d{1,2}))?\.?",
+        r"(?P<year>\d{4})(?P<sign>[-/.])\s?(?P<month>\d{1,2})(?:(?P=sign)\s?(?P<day>\d{1,2}))?\.?",
         r"(?P<year>\d{1,3})-(?P<month>\d\d)",  # years that are counted
         _DAY,
         r"(?P<first>\d{1,2})(?P<between>[-/.])\s?(?P<second_>\d{1,2})(?P=between)\s?(?P<year>\d{4})",
+        r"(?P<month>0?[1-9]|1[0-2])[-/.](?P<year>(?:19|20)\d\d)",
         r"(?P<year>\d{4})년(?:\s*(?P<month>\d{1,2})월(?:\s*(?P<day>\d{1,2})일)?)?",
-        r"(?P<year>\d{4})[-\s]?Q(?P<quarter>[1-4])",
+        r"(?P<year>\d{4})\.\s?(?P<month>\d{1,2})\s?월",
+        r"(?P<year>\d{4})[-/\s]?Q(?P<quarter>[1-4])",
         r"Q(?P<quarter>[1-4])[-\s]?(?P<year>\d{4})",
         r"(?P<year>\d{4})년\s*(?P<quarter>[1-4])분기",
+        r"(?P<year>\d{4})[.\s]\s?(?P<quarter>[1-4])/4(?:\s?분기)?",
         rf"(?:(?P<day>\d{{1,2}})[-\s])?{_NAME}[-\s](?P<year>\d{{4}})",
         rf"{_NAME}\s(?P<day>\d{{1,2}}),?\s(?P<year>\d{{4}})",
     )
@@ -143,8 +147,8 @@ class AmbiguousTimes(DataError):
 def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str | None = None) -> Times | None:
     """Returns a column of times; None if one of its fields is no time.
 
-    Whole numbers are read as 20240131, 202401 or 2024013123(59(59)), seconds or milliseconds since 1970, years, or else
-    as counters.
+    Whole numbers are read as 20240131, 202401 or 2024013123(59(59)), seconds (to nanoseconds) since 1970, years, or
+    else as counters.
 
     Args:
         values: Texts, numbers, dates, or times with or without a zone.
@@ -188,7 +192,7 @@ def _whole_numbers(numbers: list[int], of_first: np.ndarray) -> Times | None:
         return None
     counted = np.array(numbers, np.int64)
     lowest, highest = counted.min(), counted.max()
-    for per_second, since in ((1, "seconds"), (1000, "milliseconds")):
+    for per_second, since in ((1, "seconds"), (10**3, "milliseconds"), (10**6, "microseconds"), (10**9, "nanoseconds")):
         if 10**9 * per_second <= lowest and highest < 4 * 10**9 * per_second and not (counted % per_second).any():
             times = (counted // per_second).astype("datetime64[s]")
             return Times(times, "s", remark=f"times were read as {since} since 1970, UTC")
@@ -229,10 +233,11 @@ def _iso(match: dict[str, Any], day_first: bool) -> str:
     elif get("quarter"):
         month = 3 * int(match["quarter"]) - 2
     hour = int(get("hour") or 0)
-    if get("half"):
+    half = get("half") or get("half_before")
+    if half:
         if not 1 <= hour <= 12:
             raise ValueError(hour)
-        hour = hour % 12 + 12 * (match["half"].upper() == "PM")
+        hour = hour % 12 + 12 * (half.upper() in ("PM", "오후"))
     clock = f"{hour:02d}:{get('minute') or '00'}:{get('second') or '00'}"
     return f"{int(match['year']):04d}-{int(month):02d}-{int(day):02d}T{clock}"
 
