@@ -189,6 +189,11 @@ def test_backtest_prints_scores(sales, capsys):
     assert len(document["rows"]) == 4
 
 
+def test_one_step_and_one_cutoff_are_told_as_one(sales, capsys):
+    assert main(["backtest", str(sales), "--horizon", "1", "--windows", "1", "--model", "naive"]) == 0
+    assert "Backtest (1 cutoff, 1 step ahead;" in capsys.readouterr().out
+
+
 def test_info_names_the_target_and_the_threads(capsys):
     assert main(["info", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -158,7 +158,11 @@ def test_a_constant_series_is_forecast_as_it_is():
 
 @pytest.mark.parametrize(
     "count, horizon, message",
-    [(5, 1, "at least 10 values for a horizon of 1, got 5"), (40, 30, "a horizon of at most 16"), (5, None, "got 5")],
+    [
+        (5, 1, "at least 10 values for a horizon of 1, got 5"),
+        (40, 30, "a horizon of at most 16"),
+        (9, None, "at least 10 values for a horizon of 1, got 9: bring more data"),
+    ],
 )
 def test_too_few_values_are_refused_with_the_number_needed(count, horizon, message):
     with pytest.raises(DataError, match=message):
@@ -308,7 +312,7 @@ def test_one_series_is_known_whatever_its_file_is_called(tmp_path):
     [
         (two_weekly(end=5), r"at least 14 values of each series, which the network sees, got 5 of 'a'"),
         (two_weekly().with_columns(unique_id=polars.lit("c")).unique("ds"), "series that were in the data of fit, got"),
-        (two_weekly().gather_every(2), "daily times, as in fit, got every 2 daily ones"),
+        (two_weekly().gather_every(2), "daily times, as in fit, got 2-day ones"),
         (
             two_weekly().with_columns(polars.col("ds") + timedelta(hours=6)),
             "a whole number of steps from 2024-01-01, as in fit, got 2024-01-01 06:00:00",

@@ -124,6 +124,8 @@ GOOD = [(m, i) for i, m in enumerate(MONTHS)]
         (csv([(m, 1, 2) for m in MONTHS], "month,a,b"), "'a', 'b': choose the target with --target"),
         ("month,sales\n2020-01,1\n2020-02,1,7\n", "the same number of fields"),
         ("a\x00b", "a binary file"),
+        (csv([(m, 1, 2) for m in MONTHS], "month,y,y"), "columns of different names, got 'y' twice"),
+        (csv([*GOOD[:2], *GOOD[3:5], *GOOD[6:]]), "from 2020-02 to 2020-04 and 1 more gap: "),
         (csv([("2020-01", 1)]), "at least 2 values"),
         (
             csv([("a", 1), ("b", 2)], "name,sales"),

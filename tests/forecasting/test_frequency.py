@@ -83,3 +83,8 @@ def test_a_weekend_is_not_on_the_axis_of_business_days():
 def test_no_step_is_no_frequency(name):
     with pytest.raises(ValueError, match="freq expected one of"):
         parse_frequency(name)
+
+
+@pytest.mark.parametrize("text, words", [("s", "secondly"), ("15min", "15-minute"), ("2W", "2-week")])
+def test_a_frequency_is_told_in_words(text, words):
+    assert str(parse_frequency(text)) == words

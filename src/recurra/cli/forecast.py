@@ -145,7 +145,8 @@ def _encoded(result: Any, path: Path) -> bytes:
 
 def print_backtest(result: Any, rows: list[dict[str, Any]], chosen: str | None) -> None:
     """Prints the scores of a backtest, the model in use in bold."""
-    windows = f"{result.n_windows} cutoff{'s' * (result.n_windows > 1)}, {result.horizon} steps ahead"
+    steps = f"{result.horizon} step{'s' * (result.horizon > 1)} ahead"
+    windows = f"{result.n_windows} cutoff{'s' * (result.n_windows > 1)}, {steps}"
     console.table(
         f"Backtest ({windows}; lower sMAPE and MASE are better, coverage should be 80 and 95 %)",
         ["model", "sMAPE %", "MASE", "in 80 %", "in 95 %"],

@@ -156,8 +156,7 @@ class Forecaster:
         season = season or panel.freq.season_length
         longest = longest_horizon(shortest)
         if horizon is None:
-            horizon = season if season > 1 else 6
-            horizon = min(horizon, longest) if longest >= 1 else horizon
+            horizon = max(1, min(season if season > 1 else 6, longest))
         if horizon > longest:
             name = panel.ids[int(panel.lengths.argmin())]
             hint = f"use a horizon of at most {longest}" if longest >= 1 else "bring more data"

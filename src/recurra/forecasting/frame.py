@@ -118,6 +118,10 @@ def _read_csv(name: str, data: bytes) -> _Table:
         ) from error
     if frame.height == 0:
         raise DataError(expected(name, "rows of data below the header", "none"))
+    numbered = [re.fullmatch(r"(.+)_duplicated_\d+", column) for column in frame.columns]  # by the reader
+    twice = next((match[1] for match in numbered if match and match[1] in frame.columns), None)
+    if twice is not None:
+        raise DataError(expected(name, "columns of different names", f"{twice!r} twice"))
     if all(number(column, ".") is not None or parse_times([column]) for column in frame.columns):
         got = ", ".join(map(repr, frame.columns[:3]))
         raise DataError(expected(name, "names of columns in the first line", got, "add a line such as date,value"))
@@ -489,7 +493,7 @@ class _Reader:
         jumps, missing = np.flatnonzero(steps > 1), np.flatnonzero(np.isnan(values))
         if fill is None and len(jumps):
             at = int(jumps[0])
-            more = f" and {len(jumps) - 1} more gaps" if len(jumps) > 1 else ""
+            more = f" and {len(jumps) - 1} more gap{'s' * (len(jumps) > 2)}" if len(jumps) > 1 else ""
             jump = f"a jump from {self._show(times[at])} to {self._show(times[at + 1])}{more}"
             raise DataError(expected(who, f"{freq} rows without gaps", jump, hint))
         if fill is None and len(missing):

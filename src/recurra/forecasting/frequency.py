@@ -27,20 +27,20 @@ SEASONS = {
     "s": (60, 3600),
     "step": (1,),
 }
-NAMES = {
-    "YS": "yearly",
-    "YE": "yearly",
-    "QS": "quarterly",
-    "QE": "quarterly",
-    "MS": "monthly",
-    "ME": "monthly",
-    "W": "weekly",
-    "B": "business-daily",
-    "D": "daily",
-    "h": "hourly",
-    "min": "by minutes",
-    "s": "by seconds",
-    "step": "counted",
+NAMES = {  # of one step, and of what several are made of
+    "YS": ("yearly", "year"),
+    "YE": ("yearly", "year"),
+    "QS": ("quarterly", "quarter"),
+    "QE": ("quarterly", "quarter"),
+    "MS": ("monthly", "month"),
+    "ME": ("monthly", "month"),
+    "W": ("weekly", "week"),
+    "B": ("business-daily", "business-day"),
+    "D": ("daily", "day"),
+    "h": ("hourly", "hour"),
+    "min": ("minutely", "minute"),
+    "s": ("secondly", "second"),
+    "step": ("counted", "step"),
 }
 MONTHS = {"MS": 1, "ME": 1, "QS": 3, "QE": 3, "YS": 12, "YE": 12}
 
@@ -73,7 +73,8 @@ class Frequency:
         return self.season_candidates[0]
 
     def __str__(self) -> str:
-        return NAMES[self.name] if self.step == 1 else f"every {self.step} {NAMES[self.name]}"
+        name, unit = NAMES[self.name]
+        return name if self.step == 1 else f"{self.step}-{unit}"
 
     def positions(self, times: np.ndarray) -> np.ndarray:
         """Returns how many steps each time lies after the first, as floats: whole numbers on the axis.
