@@ -24,6 +24,13 @@ def test_mase_is_not_defined_for_a_constant_past():
     assert np.isnan(mase(np.array([1.0]), np.array([1.0]), np.ones(5), 1))
 
 
+def test_mase_is_not_defined_where_only_rounding_tells_the_seasons_apart():
+    past = np.sin(2 * np.pi * np.arange(100) / 50)
+    assert 0 < np.abs(past[50:] - past[:-50]).max() < 1e-14
+    assert np.isnan(mase(np.array([1.0]), np.array([0.5]), past, 50))
+    assert mase(np.array([1e-320]), np.array([0.0]), np.array([0.0, 1e-320]), 1) == pytest.approx(1)
+
+
 @given(numbers, numbers)
 def test_smape_lies_between_0_and_200(actual, forecast):
     assert 0 <= smape(actual, forecast) <= 200 + 1e-9

@@ -32,7 +32,7 @@ def mase_scale(past: np.ndarray, season_length: int) -> float:
 def mase(actual: np.ndarray, forecast: np.ndarray, past: np.ndarray, season_length: int) -> float:
     """Mean absolute scaled error: below 1 it beats the average seasonal naive step of the past.
 
-    It is NaN where the past never changes from season to season: there is nothing to scale by.
+    It is NaN where the past never changes from season to season by more than rounding: there is nothing to scale by.
 
     Args:
         actual: float (H,).
@@ -41,7 +41,8 @@ def mase(actual: np.ndarray, forecast: np.ndarray, past: np.ndarray, season_leng
         season_length: Steps of a season, 1 for none.
     """
     scale = mase_scale(past, season_length)
-    return _mean(np.abs(actual - forecast)) / scale if scale > 0 else float("nan")
+    rounding = 16 * np.finfo(float).eps * np.abs(past).max()
+    return _mean(np.abs(actual - forecast)) / scale if scale > rounding else float("nan")
 
 
 def coverage(actual: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
