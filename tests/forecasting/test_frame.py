@@ -389,6 +389,20 @@ def test_names_such_as_na_are_names_of_series():
         read_panel(frame.assign(region=["", *frame.region[1:]]), id_col="region")
 
 
+def test_columns_of_lists_are_no_names():
+    lists = pl.DataFrame({"ds": days(3) * 2, "y": np.arange(6.0), "l": [[1], [2]] * 3})
+    with pytest.raises(DataError, match=r"2024-01-01 twice \(rows 0 and 3\): drop or add up one"):
+        read_panel(lists)
+    with pytest.raises(DataError, match=r"column 'l' expected names or numbers, got \[1\] in row 0"):
+        read_panel(lists, id_col="l")
+
+
+def test_a_comma_in_the_name_of_a_column_does_not_part_it():
+    frame = pd.DataFrame({"shop, town": ["a"] * 3 + ["b"] * 3, "ds": days(3) * 2, "y": np.arange(6.0)})
+    panel = read_panel(frame, id_col="shop, town")
+    assert (panel.ids, panel.id_col) == (("a", "b"), "shop, town")
+
+
 def test_columns_of_one_name_are_refused():
     frame = pd.DataFrame([["2024-01-01", 1.0, 2.0]], columns=["ds", "y", "y"])
     with pytest.raises(DataError, match="columns of different names"):

@@ -88,3 +88,13 @@ def test_no_step_is_no_frequency(name):
 @pytest.mark.parametrize("text, words", [("s", "secondly"), ("15min", "15-minute"), ("2W", "2-week")])
 def test_a_frequency_is_told_in_words(text, words):
     assert str(parse_frequency(text)) == words
+
+
+@pytest.mark.parametrize(
+    "text, frequency",
+    [("W-MON", Frequency("W")), ("2W-SUN", Frequency("W", 2)), ("QE-DEC", Frequency("QE"))],
+)
+def test_names_of_pandas_with_a_day_or_a_month_are_known(text, frequency):
+    assert parse_frequency(text) == frequency
+    with pytest.raises(ValueError, match="freq expected one of"):
+        parse_frequency("D-MON")

@@ -250,9 +250,6 @@ class _Table:
     def text(self, column: str | None, index: Any) -> str:
         return str(self.columns[column][int(index)]) if column else str(index)
 
-    def text_columns(self) -> list[str]:
-        return [name for name in self.columns if not self._is_numeric(name) and not self._is_time(name)]
-
     def _need(self, column: str, what: str) -> str:
         if column not in self.columns:
             raise DataError(expected(self.name, f"the {what} column {column!r}", ", ".join(map(repr, self.columns))))
@@ -262,12 +259,15 @@ class _Table:
         """Returns which series each row belongs to."""
         if id_col is None and "unique_id" not in self.columns:
             return _Ids(np.zeros(len(self), np.int64), [self.name], [], [])
-        names = [self._need(part.strip(), "id") for part in (id_col or "unique_id").split(",")]
+        named = id_col or "unique_id"
+        names = [named] if named in self.columns else [self._need(part.strip(), "id") for part in named.split(",")]
         parts = [self.columns[name] for name in names]
         for name, part in zip(names, parts, strict=True):
             missing = next((i for i, value in enumerate(part) if is_empty(value)), None)
             if missing is not None:
                 raise DataError(expected(f"column {name!r}", "a name in every row", f"none in row {self.row(missing)}"))
+            if isinstance(part[0], (list, dict)):
+                raise DataError(expected(f"column {name!r}", "names or numbers", f"{part[0]} in row {self.row(0)}"))
         places: dict[tuple[Any, ...], int] = {}
         codes = np.array([places.setdefault(key, len(places)) for key in zip(*parts, strict=True)], np.int64)
         joined = ["/".join(map(str, key)) for key in places]
@@ -457,9 +457,10 @@ class _Reader:
 
     def _refuse_twice(self, name: str, one: int, other: int) -> None:
         table = self.table
-        texts = [c for c in table.columns if not table._is_numeric(c) and not table._is_time(c)]
+        plain = [c for c, values in table.columns.items() if not isinstance(values[0], (list, dict))]
+        texts = [c for c in plain if not table._is_numeric(c) and not table._is_time(c)]
         taken = (self.time_col, self.target_col, *self.ids.columns)
-        free = [c for c in dict.fromkeys([*texts, *table.columns]) if c not in taken]
+        free = [c for c in dict.fromkeys([*texts, *plain]) if c not in taken]
         times = self.times.values.tolist()
         telling = [c for c in free if len(set(zip(table.columns[c], times, strict=True))) == len(table)]
         columns = [*self.ids.columns, *(telling[:1] or [c for c in free if c in texts])]

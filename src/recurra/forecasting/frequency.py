@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,13 +134,16 @@ def _add_months(time: np.datetime64, months: np.ndarray, at_end: bool) -> np.nda
 def parse_frequency(text: str) -> Frequency:
     """Returns the frequency of a name such as "MS", "D", "15min" or "h".
 
+    What pandas adds to weeks, quarters and years, as in "W-MON", is left out: the day is that of the data.
+
     Raises:
         ValueError: If there is none of that name.
     """
     text = str(text)
     digits = len(text) - len(text.lstrip("0123456789"))
     aliases = {"M": "MS", "Q": "QS", "Y": "YS", "A": "YS", "H": "h", "T": "min", "S": "s"}
-    name = aliases.get(text[digits:], text[digits:])
+    name = re.sub(r"(?<=[WQYASE])-[A-Z]{3}$", "", text[digits:])
+    name = aliases.get(name, name)
     step = int(text[:digits] or 1)
     if name not in SEASONS or step < 1:
         raise ValueError(expected("freq", f"one of {', '.join(SEASONS)}, with a number before it", repr(text)))
