@@ -254,6 +254,20 @@ def test_a_mistake_is_one_line_and_nothing_is_written(sales, tmp_path, capsys, m
     assert [path.name for path in tmp_path.iterdir()] == ["sales.csv"]
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp949"])
+def test_letters_that_the_terminal_lacks_cost_nothing_else(tmp_path, encoding):
+    data = tmp_path / "d.csv"
+    data.write_text("날짜,매출\n" + "".join(f"{year},{year % 7}\n" for year in range(1980, 2020)), "utf-8")
+    command = [sys.executable, "-m", "recurra", "forecast", str(data), "--horizon", "1", "--model", "naive"]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    table, document = (
+        subprocess.run([*command, *more], capture_output=True, env=environment, check=True).stdout.decode(encoding)
+        for more in ([], ["--json"])
+    )
+    assert ("매출" if encoding == "cp949" else "??") + ": 40 values, yearly" in table
+    assert json.loads(document)["target"] == "매출"
+
+
 def test_the_command_runs_as_a_process_without_a_traceback(sales):
     for arguments, code in ((["forecast", str(sales), "--model", "drift"], 0), (["forecast", "nothing.csv"], 1)):
         run = subprocess.run(

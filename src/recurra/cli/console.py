@@ -68,7 +68,8 @@ def _fitted(widths: list[int], texts: int, room: int) -> list[int]:
 
 def document(content: dict[str, Any]) -> None:
     """Prints one JSON document on stdout; numbers that are not finite become null."""
-    print(json.dumps(_plain(content), indent=1, ensure_ascii=False))
+    all_letters = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    print(json.dumps(_plain(content), indent=1, ensure_ascii=not all_letters))
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 STOPPED = 130  # as shells say it of Ctrl-C
@@ -16,6 +17,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     from recurra.cli.commands import app
 
+    with contextlib.suppress(AttributeError):  # a stream of another kind, which takes all letters
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     command = typer.main.get_command(app)
     try:
         result = command.main(args=argv, prog_name="recurra", standalone_mode=False)
