@@ -2,8 +2,10 @@
 
 import io
 import warnings
+from dataclasses import replace
 
 import numpy as np
+import pandas
 import pytest
 from matplotlib import font_manager, rcParams
 
@@ -52,6 +54,23 @@ def test_korean_names_take_an_installed_font(installed, monkeypatch, caplog):
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(io.BytesIO())
     assert caplog.text == ""  # where matplotlib says that it does not know a family
+
+
+def test_names_may_hold_dollars(tmp_path):
+    panel = replace(Panel.from_arrays([np.arange(40.0)] * 2, ids=["$\\foo$", "b"]), target_col="cost ($) of $x_^")
+    figure = _figure(forecast(panel, 2, model="naive"))
+    figure.savefig(io.BytesIO())
+    assert not figure.axes[0].title.get_parse_math()
+
+
+@pytest.mark.parametrize("first", ["0001-01", "9970-01"])
+def test_years_that_matplotlib_does_not_know_are_numbers(tmp_path, first):
+    months = np.datetime64(first) + np.arange(36)
+    frame = pandas.DataFrame({"month": months.astype(str), "y": np.arange(36.0)})
+    made = forecast(frame, 12, model="naive")
+    _figure(made).savefig(io.BytesIO())
+    line = _figure(made).axes[0].lines[0]
+    np.testing.assert_allclose(line.get_xdata(), int(first[:4]) + np.arange(36) / 12, atol=0.01)
 
 
 def test_another_ending_is_refused(tmp_path):

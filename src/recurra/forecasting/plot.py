@@ -24,6 +24,8 @@ HANGUL = (
     "NanumGothic", "Nanum Gothic", "NanumBarunGothic", "Noto Sans KR", "Noto Sans CJK KR", "Noto Sans CJK JP",
     "Malgun Gothic", "Apple SD Gothic Neo", "AppleGothic", "UnDotum", "Baekmuk Dotum",
 )  # fmt: skip
+EARLIEST, LATEST = np.datetime64("0100-01-01", "s"), np.datetime64("9900-01-01", "s")
+SECONDS_OF_A_YEAR = 365.2425 * 86400
 PAST, AHEAD, BEFORE = "#333333", "#0072B2", "#D55E00"  # colours that colour-blind readers tell apart
 
 
@@ -63,7 +65,7 @@ def _figure(forecast: Forecast) -> Any:
         FigureCanvasAgg(figure)
         for i, axes in enumerate(figure.subplots(count, 1, squeeze=False).ravel()):
             _draw(axes, forecast, arrays, i)
-        figure.suptitle(_title(forecast), fontsize=11)
+        figure.suptitle(_title(forecast), fontsize=11, parse_math=False)  # names may hold $
     return figure
 
 
@@ -76,19 +78,25 @@ def _title(forecast: Forecast) -> str:
     return f"{forecast.panel.target_col}, {ahead} by {forecast.model}{shown}: {score}"
 
 
-def _axis(times: np.ndarray) -> Any:
-    return times.astype("datetime64[ms]").astype(object) if times.dtype.kind == "M" else times
+def _axis(times: np.ndarray) -> np.ndarray:
+    """Returns places on the axis of times: years as numbers where dates are too early or too late for matplotlib."""
+    if times.dtype.kind != "M":
+        return times
+    if times.min() >= EARLIEST and times.max() < LATEST:
+        return times.astype("datetime64[ms]").astype(object)
+    return 1970 + times.astype("datetime64[s]").astype(np.int64) / SECONDS_OF_A_YEAR
 
 
 def _draw(axes: Any, forecast: Forecast, arrays: dict[str, np.ndarray], i: int) -> None:
     panel, horizon = forecast.panel, forecast.horizon
     values, times = panel.series(i), panel.series_times(i)
     shown = min(len(values), max(6 * horizon, 3 * forecast.season_length if forecast.season_length < 400 else 0, 60))
-    axes.plot(_axis(times[-shown:]), values[-shown:], color=PAST, linewidth=1.3, label="past")
+    places = _axis(np.concatenate([times[-shown:], panel.freq.future(times[-1], horizon)]))
+    axes.plot(places[:shown], values[-shown:], color=PAST, linewidth=1.3, label="past")
     last = forecast.backtest.last[forecast.model]["y_hat"][i]
     single = horizon == 1  # a line or an area of one point would not be seen
     axes.plot(
-        _axis(times[-horizon:]),
+        places[shown - horizon : shown],
         last,
         color=BEFORE,
         linewidth=1.3,
@@ -96,7 +104,7 @@ def _draw(axes: Any, forecast: Forecast, arrays: dict[str, np.ndarray], i: int) 
         marker="D" * single,
         label="backtest, last window",
     )
-    ahead = _axis(panel.freq.future(times[-1], horizon))
+    ahead = places[shown:]
     for level, strength, width in ((95, 0.15, 10), (80, 0.28, 6)):
         low, high, label = arrays[f"lo-{level}"][i], arrays[f"hi-{level}"][i], f"{level} % interval"
         if single:
@@ -105,7 +113,7 @@ def _draw(axes: Any, forecast: Forecast, arrays: dict[str, np.ndarray], i: int) 
             axes.fill_between(ahead, low, high, color=AHEAD, alpha=strength, linewidth=0, label=label)
     axes.plot(ahead, arrays["y_hat"][i], color=AHEAD, linewidth=1.8, marker="o" * single, label="forecast")
     if panel.n_series > 1:
-        axes.set_title(panel.ids[i], fontsize=10)
+        axes.set_title(panel.ids[i], fontsize=10, parse_math=False)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper left", fontsize=8, framealpha=0.8, edgecolor="none")
