@@ -189,6 +189,16 @@ def test_backtest_prints_scores(sales, capsys):
     assert len(document["rows"]) == 4
 
 
+def test_backtest_tells_how_the_data_was_read(tmp_path, capsys):
+    path = tmp_path / "d.csv"
+    path.write_text("year\tvalue\n" + "".join(f"{year}\t{year % 7 + 1},500\n" for year in range(1980, 2020)))
+    remark = "value: '7,500' was read as 7500: the comma could be a decimal sign too"
+    assert main(["backtest", str(path), "--horizon", "2", "--model", "naive"]) == 0
+    assert remark in capsys.readouterr().err
+    assert main(["backtest", str(path), "--horizon", "2", "--model", "naive", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["remarks"] == [remark]
+
+
 def test_one_step_and_one_cutoff_are_told_as_one(sales, capsys):
     assert main(["backtest", str(sales), "--horizon", "1", "--windows", "1", "--model", "naive"]) == 0
     assert "Backtest (1 cutoff, 1 step ahead;" in capsys.readouterr().out

@@ -41,7 +41,7 @@ def backtest(
 
     Example: recurra backtest sales.csv --horizon 12 --windows 3
     """
-    from recurra.forecasting import Forecaster
+    from recurra.forecasting import Forecaster, read_panel
 
     forecaster = Forecaster(
         "gru" if model == "auto" else model,
@@ -50,11 +50,14 @@ def backtest(
         seed=seed,
         budget_s=seconds(budget),
     )
-    result = forecaster.backtest(
-        file, n_windows=windows, id_col=id, time_col=time, target_col=target, freq=freq, fill=fill
-    )
+    panel = read_panel(file, id_col=id, time_col=time, target_col=target, freq=freq, fill=fill)
+    result = forecaster.backtest(panel, n_windows=windows)
     if json:
-        console.document({"winner": result.winner, "cutoffs": result.n_windows, "rows": result.rows})
-        return
-    print_backtest(result, result.rows, result.winner)
-    print(f"{result.winner} won.")
+        remarks = list(panel.remarks)
+        content = {"winner": result.winner, "cutoffs": result.n_windows, "rows": result.rows, "remarks": remarks}
+        console.document(content)
+    else:
+        print_backtest(result, result.rows, result.winner)
+        print(f"{result.winner} won.")
+    for text in panel.remarks:
+        console.remark(text)
