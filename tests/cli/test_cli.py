@@ -121,6 +121,14 @@ def test_a_directory_is_not_written_over(sales, tmp_path, monkeypatch, capsys, o
     assert f"{option} expected a file to write, got the directory" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option, ending", [("--output", "csv"), ("--plot", "png"), ("--save", "keras")])
+def test_a_directory_that_is_read_only_is_told_before_any_work(sales, tmp_path, monkeypatch, capsys, option, ending):
+    monkeypatch.setattr(recurra, "forecast", None)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK or Path(path) != tmp_path)  # root may write
+    assert main(["forecast", str(sales), option, str(tmp_path / f"f.{ending}")]) == 1
+    assert f"{option} expected a file in a directory that can be written to" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("width", [40, 80, 160])
 def test_tables_never_cut_a_number(width, monkeypatch, capsys):
     monkeypatch.setattr(console, "PIPE_WIDTH", width)

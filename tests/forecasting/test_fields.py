@@ -45,7 +45,7 @@ def test_what_is_no_number_is_none(text):
     assert number(text, ".") is None
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), pd.NA, pd.NaT, "", " n/a ", "-", "NULL"])
+@pytest.mark.parametrize("value", [None, float("nan"), pd.NA, pd.NaT, "", " n/a ", "#N/A", "<NA>", "-", "NULL"])
 def test_what_says_nothing_is_missing(value):
     assert is_missing(value)
     assert not is_missing(0) and not is_missing("0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -121,6 +122,8 @@ def _check_outputs(file: Path, plot: Path | None, output: Path | None, save: Pat
             raise ValueError(expected(option, f"a file that ends in {' or '.join(endings)}", repr(str(path))))
         if not path.parent.is_dir():
             raise ValueError(expected(option, "a file in an existing directory", repr(str(path))))
+        if not os.access(path.parent, os.W_OK):
+            raise ValueError(expected(option, "a file in a directory that can be written to", repr(str(path))))
         if path.is_dir():
             raise ValueError(expected(option, "a file to write", f"the directory {str(path)!r}"))
         if path.exists() and file.exists() and path.samefile(file):

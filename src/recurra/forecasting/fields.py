@@ -13,7 +13,7 @@ from recurra.errors import DataError
 from recurra.forecasting.frequency import is_regular
 from recurra.forecasting.zones import at_one_time_of_day
 
-MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "?"}
+MISSING = {"", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none", "-", "?"}
 
 
 def is_missing(value: Any) -> bool:
