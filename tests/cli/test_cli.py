@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -180,6 +180,14 @@ def test_json_is_one_document_and_the_same_as_from_python(sales, capsys):
     assert document["model"] == result.model
     assert [row["y_hat"] for row in document["forecast"]] == result.columns["y_hat"].tolist()
     assert {row["model"] for row in document["backtest"]["rows"]} == {"gru", "naive", "seasonal_naive", "drift"}
+
+
+def test_ids_that_are_dates_are_texts_in_json(tmp_path, capsys):
+    ids = [date(2024, 1, 1)] * 40 + [date(2024, 1, 2)] * 40
+    polars.DataFrame({"unique_id": ids, "y": np.sin(np.arange(80.0))}).write_parquet(tmp_path / "d.parquet")
+    assert main(["forecast", str(tmp_path / "d.parquet"), "--horizon", "1", "--model", "naive", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["unique_id"] for row in document["forecast"]] == ["2024-01-01", "2024-01-02"]
 
 
 def test_a_baseline_that_wins_is_said_plainly(sales, capsys):

@@ -67,9 +67,9 @@ def _fitted(widths: list[int], texts: int, room: int) -> list[int]:
 
 
 def document(content: dict[str, Any]) -> None:
-    """Prints one JSON document on stdout; numbers that are not finite become null."""
+    """Prints one JSON document on stdout; numbers that are not finite become null, dates and the like texts."""
     all_letters = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-    print(json.dumps(_plain(content), indent=1, ensure_ascii=not all_letters))
+    print(json.dumps(_plain(content), indent=1, ensure_ascii=not all_letters, default=str))
 
 
 def _plain(value: Any) -> Any:
