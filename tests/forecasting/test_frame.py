@@ -283,6 +283,15 @@ def test_a_comma_in_a_file_of_semicolons_is_decimal_and_said_so(tmp_path):
     assert panel.remarks == ("value: '10,000' was read as 10, as ; separates the fields",)
 
 
+def test_a_point_in_a_file_of_semicolons_that_could_be_of_thousands_is_said(tmp_path):
+    panel = read_panel(write(tmp_path, csv([(d, "10.123") for d in days(3)], "date;value", ";")))
+    np.testing.assert_array_equal(panel.values, 10.123)
+    assert panel.remarks == ("value: '10.123' was read as 10.123: the point could be of thousands too",)
+    for text, separator in (("0.123", ";"), ("10.12", ";"), ("10.123", "\t")):
+        path = write(tmp_path, csv([(d, text) for d in days(3)], f"date{separator}value", separator))
+        assert read_panel(path).remarks == ()
+
+
 def test_labels_of_pandas_rows_are_columns_where_they_say_something():
     by_day = pd.DataFrame({"y": np.arange(9.0)}, index=pd.date_range("2024-01-01", periods=9, name="day"))
     assert (read_panel(by_day).time_col, read_panel(by_day).freq.name) == ("day", "D")

@@ -118,7 +118,7 @@ _DAY = r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[
 _COMPACT = (  # whole numbers that are times if all of a column are of one of these forms
     re.compile(_DAY),
     re.compile(r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])"),
-    re.compile(_DAY + r"(?P<hour>[01]\d|2[0-3])(?:(?P<minute>[0-5]\d)(?P<second>[0-5]\d)?)?"),
+    re.compile(_DAY + r"(?P<hour>[01]\d|2[0-4])(?:(?P<minute>[0-5]\d)(?P<second>[0-5]\d)?)?"),
 )
 _FORMS = tuple(
     re.compile(form + _CLOCK, re.IGNORECASE)
@@ -218,8 +218,9 @@ def _matches(texts: list[str]) -> list[dict[str, Any]] | None:
 
 
 def _to_times(matches: list[dict[str, Any]], day_first: bool) -> np.ndarray:
-    """Raises ValueError for a date or time that is none, such as 2024-02-30."""
-    return np.array([_iso(match, day_first) for match in matches], "datetime64[s]")
+    """Raises ValueError for a date or time that is none, such as 2024-02-30; 24:00 is the end of a day."""
+    times = np.array([_iso(match, day_first) for match in matches], "datetime64[s]")
+    return times + np.array([match.get("hour") == "24" for match in matches]).astype("timedelta64[D]")
 
 
 def _iso(match: dict[str, Any], day_first: bool) -> str:
@@ -239,6 +240,7 @@ def _iso(match: dict[str, Any], day_first: bool) -> str:
             raise ValueError(hour)
         hour = hour % 12 + 12 * (half.upper() in ("PM", "오후"))
     clock = f"{hour:02d}:{get('minute') or '00'}:{get('second') or '00'}"
+    clock = "00:00:00" if clock == "24:00:00" else clock
     return f"{int(match['year']):04d}-{int(month):02d}-{int(day):02d}T{clock}"
 
 

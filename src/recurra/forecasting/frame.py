@@ -26,6 +26,7 @@ TIME_NAMES = (
 )  # fmt: skip
 TARGET_NAMES = ("y", "target", "value", "values", "값", "목표")
 LARGEST_BYTES = 2**30
+OF_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")  # 1.234, where the point need not be decimal
 
 
 def read_panel(
@@ -344,6 +345,10 @@ class _Table:
             example = next(value for value in values if isinstance(value, str) and "," in value)
             why = ", as ; separates the fields" if self.decimal == "," else ": the comma could be a decimal sign too"
             self.remarks.append(f"{column}: {example!r} was read as {number(example, sign):.15g}{why}")
+        points = [value for value in values if isinstance(value, str) and "." in value]
+        if self.decimal == "," and sign == "." and points and all(map(OF_THOUSANDS.fullmatch, points)):
+            read = f"{points[0]!r} was read as {number(points[0], sign):.15g}"
+            self.remarks.append(f"{column}: {read}: the point could be of thousands too")
         result = np.empty(len(values))
         for index, value in enumerate(values):
             known = np.nan if is_missing(value) else number(value, sign)
