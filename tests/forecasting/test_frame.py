@@ -365,6 +365,16 @@ def test_zones_that_are_an_offset_alone_come_back(zone):
         assert back["ds"].iloc[0] == pd.Timestamp("2024-02-10", tz=zone)
 
 
+def test_zones_in_parquet_that_polars_does_not_know_are_refused(tmp_path):
+    for zone, name in (("+09:00", "seoul"), ("+05:30", "delhi")):
+        times = pd.date_range("2024-01-01", periods=9, tz=zone)
+        pd.DataFrame({"ds": times, "y": np.arange(9.0)}).to_parquet(tmp_path / f"{name}.parquet")
+    panel = read_panel(tmp_path / "seoul.parquet")
+    assert panel.write_times(panel.future_times(1)) == ["2024-01-10 00:00:00+09:00"]
+    with pytest.raises(DataError, match=r"delhi\.parquet expected zones that have a name, such as Asia/Kolkata"):
+        read_panel(tmp_path / "delhi.parquet")
+
+
 def test_texts_with_an_offset_keep_it():
     days = [f"{day}T00:00:00+05:30" for day in pd.date_range("2024-01-01", periods=40).strftime("%Y-%m-%d")]
     for make in (pd.DataFrame, pl.DataFrame):

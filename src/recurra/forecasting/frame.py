@@ -91,7 +91,10 @@ def _read_file(path: Path) -> _Table:
     if data[:4] == b"PAR1" or path.suffix.lower() in (".parquet", ".pq"):
         try:
             frame = polars.read_parquet(io.BytesIO(data))
-        except (Exception, polars.exceptions.PanicException) as error:  # the latter for zones such as +05:30
+        except polars.exceptions.PanicException as error:  # no Exception: of zones such as +05:30
+            what = "zones that have a name, such as Asia/Kolkata, or whole hours"
+            raise DataError(expected(path.name, what, f"what Polars cannot read ({_one_line(error)})")) from error
+        except Exception as error:
             raise DataError(expected(path.name, "a sound Parquet file", _one_line(error))) from error
     else:
         return _read_csv(path.name, data)
