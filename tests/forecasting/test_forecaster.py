@@ -349,7 +349,7 @@ def test_times_of_frames_keep_their_kind_when_saved(tmp_path, zone):
     fitted = quick(budget_s=1e-9).fit(polars.DataFrame({"ds": times, "y": np.sin(np.arange(40.0))}))
     fitted.save(tmp_path / "f.keras")
     assert Forecaster.load(tmp_path / "f.keras").predict().equals(fitted.predict())
-    assert fitted.predict()["ds"].dtype == polars.Datetime("ms", zone)
+    assert fitted.predict()["ds"].dtype == polars.Datetime("us", zone)
 
 
 def test_ids_that_are_dates_are_texts_when_saved(tmp_path):

@@ -1,5 +1,6 @@
 """Files and frames in and out: what is found by itself, and what is refused in one line."""
 
+import narwhals
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -90,6 +91,39 @@ def test_frames_come_back_in_their_own_kind(make):
     assert list(back.columns) == ["ds", "y_hat", "lo-80", "hi-80", "lo-95", "hi-95"]
     np.testing.assert_allclose(back["y_hat"], [40, 41, 42])
     assert str(pd.to_datetime(back["ds"].iloc[0]).date()) == "2023-05-01"
+
+
+NAMES, DATES = ["a"] * 40, pd.date_range("2024-01-01", periods=40)
+SEOUL = DATES.tz_localize("Asia/Seoul")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pl.DataFrame({"unique_id": pl.Series([3] * 40, dtype=pl.Int32), "ds": list(DATES.date)}),
+        pl.DataFrame({"unique_id": pl.Series(NAMES, dtype=pl.Categorical), "ds": DATES.astype("datetime64[ns]")}),
+        pl.DataFrame({"unique_id": pl.Series(NAMES, dtype=pl.Enum(["b", "a"])), "ds": SEOUL}),
+        pl.DataFrame({"unique_id": NAMES, "ds": pl.Series(range(40), dtype=pl.UInt16)}),
+        pl.DataFrame({"unique_id": NAMES, "ds": pl.Series(range(1960, 2000), dtype=pl.Int32)}),
+        pd.DataFrame({"unique_id": pd.Categorical(NAMES), "ds": DATES.astype("datetime64[ns]")}),
+        pd.DataFrame({"unique_id": np.full(40, 3, "i4"), "ds": SEOUL.astype("datetime64[s, Asia/Seoul]")}),
+        pa.table({"unique_id": pa.array(NAMES).dictionary_encode(), "ds": pa.array(DATES.date)}),
+    ],
+)
+def test_ids_and_times_keep_their_dtypes(data):
+    schema = narwhals.from_native(data).schema
+    full = narwhals.from_native(data).with_columns(y=narwhals.lit(1.0)).to_native()
+    result = narwhals.from_native(recurra.forecast(full, 2, model="naive").frame)
+    assert [result.schema[name] for name in schema] == list(schema.values())
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame, pd.DataFrame])
+def test_times_that_their_dtype_cannot_hold_are_wider(make):
+    counters = make({"ds": np.arange(216, 256).astype("u1"), "y": np.arange(40.0)})
+    assert list(recurra.forecast(counters, 2, model="naive").frame["ds"]) == [256, 257]
+    years = pd.date_range("2222-12-31", periods=40, freq="YE").astype("datetime64[ns]")
+    late = make({"ds": years, "y": np.arange(40.0)})
+    assert str(list(recurra.forecast(late, 2, model="naive").frame["ds"])[-1])[:10] == "2263-12-31"
 
 
 def test_parquet_is_read(tmp_path):

@@ -434,7 +434,7 @@ OPTIONS = ("model", "horizon", "lookback", "season_length", "seed", "n_seeds", "
 
 
 def plain_times(panel: Panel, times: np.ndarray) -> np.ndarray | list[str]:
-    """Returns times as columns of frames hold them: counters and years as whole numbers, others as datetime64[ms].
+    """Returns times as columns of frames hold them: counters and years as whole numbers, others as datetime64[us].
 
     Texts with an offset stay texts: not every library has a kind of column that keeps it.
     """
@@ -445,7 +445,7 @@ def plain_times(panel: Panel, times: np.ndarray) -> np.ndarray | list[str]:
         return panel.write_times(times)
     if panel.time_unit == "Y":
         return times.astype("datetime64[Y]").astype(np.int64) + 1970
-    return times.astype("datetime64[ms]")  # a unit that every frame library knows
+    return times.astype("datetime64[us]")  # a unit that every frame library knows
 
 
 def _refuse_taken_names(panel: Panel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import os
 import re
@@ -540,9 +541,33 @@ def to_frame(columns: dict[str, Any], panel: Panel | None = None) -> Any:
     else:
         backend = narwhals.get_native_namespace(panel.like)
     times = None if panel is None or panel.zone is None else columns[panel.time_col]
-    if panel is None or panel.zone is None or not isinstance(times, np.ndarray):
-        return narwhals.from_dict(columns, backend=backend).to_native()
-    in_utc = (times if panel.in_utc else to_utc(times, panel.zone)).astype("datetime64[ms]")
-    frame = narwhals.from_dict(columns | {panel.time_col: in_utc}, backend=backend)
-    time = narwhals.col(panel.time_col).dt.replace_time_zone("UTC")
-    return frame.with_columns(time.dt.convert_time_zone(panel.zone)).to_native()
+    if panel is not None and panel.zone is not None and isinstance(times, np.ndarray):
+        in_utc = (times if panel.in_utc else to_utc(times, panel.zone)).astype("datetime64[us]")
+        frame = narwhals.from_dict(columns | {panel.time_col: in_utc}, backend=backend)
+        time = narwhals.col(panel.time_col).dt.replace_time_zone("UTC")
+        frame = frame.with_columns(time.dt.convert_time_zone(panel.zone))
+    else:
+        frame = narwhals.from_dict(columns, backend=backend)
+    return (frame if panel is None or panel.like is None else _of_the_kinds_of(panel, frame)).to_native()
+
+
+def _of_the_kinds_of(panel: Panel, frame: Any) -> Any:
+    """Returns a frame whose ids and times are of the dtypes of the data, so that the two can be joined."""
+    import narwhals
+
+    known = narwhals.from_native(panel.like, eager_only=True).schema
+    for name in (panel.id_col, panel.time_col):
+        if name is None or name not in known:
+            continue
+        wanted, made = known[name], frame.schema[name]
+        if isinstance(wanted, narwhals.Datetime) and isinstance(made, narwhals.Datetime):
+            wanted = narwhals.Datetime(wanted.time_unit, made.time_zone)
+        numbers = wanted.is_numeric() and made.is_numeric()
+        names = isinstance(made, narwhals.String) and isinstance(wanted, (narwhals.Categorical, narwhals.Enum))
+        if not (numbers or names or (wanted.is_temporal() and made.is_temporal())):
+            continue
+        with contextlib.suppress(Exception):  # each library has its own for what a dtype cannot hold
+            column = frame[name].cast(wanted)
+            if not numbers or (column == frame[name]).all():  # others let numbers overflow
+                frame = frame.with_columns(column)
+    return frame
