@@ -97,6 +97,11 @@ def test_the_order_of_day_and_month_is_the_one_that_gives_regular_times(day_firs
     np.testing.assert_array_equal(read.values, months.to_numpy().astype("datetime64[s]"))
 
 
+def test_days_that_are_the_same_in_both_orders_are_read():
+    years = parse_times([f"01/01/{year}" for year in range(2000, 2020)])
+    assert years.values.astype("datetime64[D]").astype(str).tolist() == [f"{year}-01-01" for year in range(2000, 2020)]
+
+
 def test_an_order_of_day_and_month_that_may_be_both_is_refused():
     with pytest.raises(AmbiguousTimes, match="'01/01/2015', which may be both: write them like 2024-01-31"):
         parse_times([f"01/{month:02d}/2015" for month in range(1, 13)])

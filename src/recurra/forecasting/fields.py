@@ -252,7 +252,10 @@ def _day_first(by_numbers: list[dict[str, Any]], matches: list[dict[str, Any]], 
         return True
     if any(int(match["second_"]) > 12 for match in by_numbers):
         return False
-    fits = [is_regular(_to_times(matches, day_first)[of_first]) for day_first in (False, True)]
+    month_first, day_first = _to_times(matches, False), _to_times(matches, True)
+    if np.array_equal(month_first, day_first):  # such as 01/01/2024 alone
+        return False
+    fits = [is_regular(times[of_first]) for times in (month_first, day_first)]
     if fits[0] == fits[1]:
         one = f"{by_numbers[0]['first']}/{by_numbers[0]['second_']}/{by_numbers[0]['year']}"
         hint = "write them like 2024-01-31"
