@@ -91,6 +91,23 @@ def test_a_frequency_is_told_in_words(text, words):
 
 
 @pytest.mark.parametrize(
+    "text, frequency, season",
+    [
+        ("24h", Frequency("D"), 7),
+        ("60min", Frequency("h"), 24),
+        ("3600s", Frequency("h"), 24),
+        ("7D", Frequency("W"), 52),
+        ("14D", Frequency("W", 2), 26),
+        ("12MS", Frequency("YS"), 1),
+        ("3ME", Frequency("QE"), 4),
+        ("36h", Frequency("h", 36), 1),
+    ],
+)
+def test_a_frequency_is_one_of_the_largest_unit(text, frequency, season):
+    assert (parse_frequency(text), parse_frequency(text).season_length) == (frequency, season)
+
+
+@pytest.mark.parametrize(
     "text, frequency",
     [("W-MON", Frequency("W")), ("2W-SUN", Frequency("W", 2)), ("QE-DEC", Frequency("QE"))],
 )

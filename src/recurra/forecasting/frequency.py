@@ -43,6 +43,16 @@ NAMES = {  # of one step, and of what several are made of
     "s": ("secondly", "second"),
     "step": ("counted", "step"),
 }
+LARGER = {  # how many of them are one of another
+    "s": (60, "min"),
+    "min": (60, "h"),
+    "h": (24, "D"),
+    "D": (7, "W"),
+    "MS": (3, "QS"),
+    "ME": (3, "QE"),
+    "QS": (4, "YS"),
+    "QE": (4, "YE"),
+}
 MONTHS = {"MS": 1, "ME": 1, "QS": 3, "QE": 3, "YS": 12, "YE": 12}
 
 
@@ -132,7 +142,7 @@ def _add_months(time: np.datetime64, months: np.ndarray, at_end: bool) -> np.nda
 
 
 def parse_frequency(text: str) -> Frequency:
-    """Returns the frequency of a name such as "MS", "D", "15min" or "h".
+    """Returns the frequency of a name such as "MS", "D", "15min" or "h", in its largest unit: "24h" is "D".
 
     What pandas adds to weeks, quarters and years, as in "W-MON", is left out: the day is that of the data.
 
@@ -147,6 +157,9 @@ def parse_frequency(text: str) -> Frequency:
     step = int(text[:digits] or 1)
     if name not in SEASONS or step < 1:
         raise ValueError(expected("freq", f"one of {', '.join(SEASONS)}, with a number before it", repr(text)))
+    while name in LARGER and step % LARGER[name][0] == 0:
+        count, name = LARGER[name]
+        step //= count
     return Frequency(name, step)
 
 
