@@ -141,6 +141,16 @@ def test_gaps_are_filled_as_asked(tmp_path, how, expected):
     np.testing.assert_array_equal(read_panel(path, fill=how).values, expected)
 
 
+def test_a_wrong_time_does_not_fill_the_memory(tmp_path):
+    rows = [("2024-01-01 00:00:00", 1), ("2024-01-01 00:00:01", 2), ("9024-01-01 00:00:02", 3)]
+    with pytest.raises(DataError, match=r"a jump from 2024-01-01 00:00:01 to 9024-01-01 00:00:02 \(row 4\): is the"):
+        read_panel(write(tmp_path, csv(rows)), fill="zero")
+    with pytest.raises(DataError, match="is the time right"):
+        read_panel(pd.DataFrame({"ds": [1, 2, 2**62], "y": 1.0}), fill="zero")
+    sparse = pd.DataFrame({"ds": ["2000-01-01", "2000-01-02", "2020-01-01"], "y": 1.0})
+    assert read_panel(sparse, fill="zero").lengths[0] == 7306
+
+
 GOOD = [(m, i) for i, m in enumerate(MONTHS)]
 
 

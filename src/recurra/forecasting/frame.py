@@ -27,6 +27,7 @@ TIME_NAMES = (
 )  # fmt: skip
 TARGET_NAMES = ("y", "target", "value", "values", "값", "목표")
 LARGEST_BYTES = 2**30
+MOST_FILLED = 10**7  # steps of a series of few values: more come from a wrong time
 OF_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")  # 1.234, where the point need not be decimal
 
 
@@ -509,6 +510,10 @@ class _Reader:
         if fill is None and len(missing):
             where = f"row {table.row(rows[missing[0]])} of column {self.target_col!r}"
             raise DataError(expected(who, "a number in every row", f"none in {where}", hint))
+        if places[-1] >= max(MOST_FILLED, 100 * len(places)):
+            at = int(steps.argmax())
+            jump = f"a jump from {self._show(times[at])} to {self._show(times[at + 1])} (row {table.row(rows[at + 1])})"
+            raise DataError(expected(who, f"gaps of fewer than {MOST_FILLED} {freq} steps", jump, "is the time right?"))
         full = np.full(places[-1] + 1, np.nan)
         full[places] = values
         if np.isnan(full).all():
