@@ -358,6 +358,13 @@ def test_a_column_of_numbers_that_tells_the_series_apart_is_named():
         read_panel(frame)
 
 
+@pytest.mark.parametrize("names", ["연도,월,매출", "year,month,sales"])
+def test_times_in_two_columns_are_no_series(tmp_path, names):
+    rows = [(2019 + i // 12, i % 12 + 1, i) for i in range(36)]
+    with pytest.raises(DataError, match=r"twice .*: if '(월|month)' is a part of the time, write both into one column"):
+        read_panel(write(tmp_path, csv(rows, names)), target_col=names.split(",")[2])
+
+
 ZONES = ["Europe/Berlin", "Europe/London", "America/New_York", "Australia/Lord_Howe", "UTC"]
 
 

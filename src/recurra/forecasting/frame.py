@@ -25,6 +25,7 @@ TIME_NAMES = (
     "날짜", "일자", "일시", "시간", "시각", "시점", "기간", "기준일", "거래일",
     "월", "주", "분기", "연월", "년월", "년도", "연도",
 )  # fmt: skip
+PARTS_OF_TIMES = ("month", "quarter", "week", "day", "hour", "월", "분기", "주", "일", "시", "시간")  # beside years
 TARGET_NAMES = ("y", "target", "value", "values", "값", "목표")
 LARGEST_BYTES = 2**30
 MOST_FILLED = 10**7  # steps of a series of few values: more come from a wrong time
@@ -477,6 +478,9 @@ class _Reader:
         hint = "drop or add up one"
         if len(columns) > len(self.ids.columns):
             hint = f"if the file holds several series, name them: --id {','.join(columns)}"
+        parts = [c for c in telling if c.strip().lower() in PARTS_OF_TIMES]
+        if parts:
+            hint = f"if {parts[0]!r} is a part of the time, write both into one column, such as 2024-01"
         which = f"series {name!r}" if self.ids.columns else f"column {self.time_col!r}"
         got = f"{table.text(self.time_col, one)} twice (rows {table.row(one)} and {table.row(other)})"
         raise DataError(expected(which, "each time once", got, hint))
