@@ -35,14 +35,14 @@ def to_utc(times: np.ndarray, zone: str) -> np.ndarray:
     One that the clocks leave out is moved on to where they go on; of two that are shown alike the first is meant.
     """
     times = times.astype("datetime64[s]")
-    hands = clock(zone)
-    return np.array([_moment(time, hands, fold=0) for time in times.ravel()], "datetime64[s]").reshape(times.shape)
+    tz = clock(zone)
+    return np.array([_moment(time, tz, fold=0) for time in times.ravel()], "datetime64[s]").reshape(times.shape)
 
 
 def on_clocks(times: np.ndarray, zone: str) -> list[datetime]:
     """Returns times of UTC as those of the zone's clocks."""
-    hands = clock(zone)
-    return [time.replace(tzinfo=timezone.utc).astimezone(hands) for time in times.astype("datetime64[s]").tolist()]
+    tz = clock(zone)
+    return [time.replace(tzinfo=timezone.utc).astimezone(tz) for time in times.astype("datetime64[s]").tolist()]
 
 
 def at_one_time_of_day(times: np.ndarray, offsets: np.ndarray, zone: str | None) -> np.ndarray | None:
@@ -79,7 +79,7 @@ def at_one_time_of_day(times: np.ndarray, offsets: np.ndarray, zone: str | None)
     return result
 
 
-def _moment(wall: np.datetime64, hands: tzinfo, fold: int) -> np.datetime64:
+def _moment(wall: np.datetime64, tz: tzinfo, fold: int) -> np.datetime64:
     """Returns what UTC shows when a clock shows `wall`, by the offset before (0) or after (1) a change."""
-    offset = wall.astype("datetime64[s]").item().replace(tzinfo=hands, fold=fold).utcoffset()
+    offset = wall.astype("datetime64[s]").item().replace(tzinfo=tz, fold=fold).utcoffset()
     return wall - np.timedelta64(offset, "s")
