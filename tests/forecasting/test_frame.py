@@ -316,6 +316,16 @@ def test_a_file_without_names_is_refused(tmp_path, text):
         read_panel(write(tmp_path, text))
 
 
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_line_that_names_the_separator_is_no_header(tmp_path, ending):
+    text = f"sep=;{ending}" + csv(zip(days(9), range(9), strict=True), "date;value", ";")
+    np.testing.assert_array_equal(read_panel(write(tmp_path, text)).values, np.arange(9))
+    with pytest.raises(DataError, match="'x' in row 5"):
+        read_panel(write(tmp_path, text.replace("03;2", "03;x")))
+    with pytest.raises(DataError, match="below the header"):
+        read_panel(write(tmp_path, f"sep=;{ending}"))
+
+
 def test_separators_inside_quotes_do_not_count(tmp_path):
     panel = read_panel(write(tmp_path, csv(zip(days(9), range(9), strict=True), 'date;"value (a, b, c)"', ";")))
     assert panel.target_col == "value (a, b, c)"

@@ -113,8 +113,12 @@ def _read_csv(name: str, data: bytes) -> _Table:
     text, remarks = _decoded(name, data)
     if "\x00" in text:
         raise DataError(expected(name, "text", "a binary file", "give a CSV or Parquet file"))
+    named = re.match(r"sep=([,;\t|])\r?\n", text)  # a line for spreadsheets
+    text = text[named.end() :] if named else text
+    if not text.strip():
+        raise DataError(expected(name, "rows of data below the header", "none"))
     header = re.sub(r'"[^"]*"', "", text.lstrip().splitlines()[0])
-    separator = max(",;\t|", key=header.count)
+    separator = named[1] if named else max(",;\t|", key=header.count)
     try:
         frame = polars.read_csv(
             text.encode(), separator=separator, infer_schema=False, truncate_ragged_lines=False, quote_char='"'
@@ -133,7 +137,8 @@ def _read_csv(name: str, data: bytes) -> _Table:
         got = ", ".join(map(repr, frame.columns[:3]))
         raise DataError(expected(name, "names of columns in the first line", got, "add a line such as date,value"))
     decimal = "," if separator == ";" else "."
-    return _Table(name, _columns(frame), first_row=2, decimal=decimal, remarks=remarks).without_empty_rows()
+    first_row = 3 if named else 2
+    return _Table(name, _columns(frame), first_row, decimal=decimal, remarks=remarks).without_empty_rows()
 
 
 def _columns(frame: Any) -> dict[str, list[Any]]:
