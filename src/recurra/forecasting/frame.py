@@ -424,7 +424,9 @@ class _Reader:
             what, got = ("counters", "times") if freq.name == "step" else ("dates or times", "counters")
             got = f"{got} in {self.time_col!r}" if self.time_col else "counted rows"
             raise DataError(expected(f"freq {str(freq)!r}", what, got))
-        rows = [self._rows(code) for code in range(len(self.ids.names))]
+        ends = np.cumsum(np.bincount(self.ids.codes, minlength=len(self.ids.names)))
+        of_series = np.split(np.argsort(self.ids.codes, kind="stable"), ends[:-1])
+        rows = [self._in_time(name, own) for name, own in zip(self.ids.names, of_series, strict=True)]
         if self.sorted:
             were = f" and {len(self.sorted) - 1} more were" if len(self.sorted) > 1 else " was"
             self.table.remarks.append(f"series {self.sorted[0]!r}{were} not in order of time: sorted")
@@ -455,10 +457,8 @@ class _Reader:
             as_text=like is None,
         )
 
-    def _rows(self, code: int) -> np.ndarray:
+    def _in_time(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Returns the rows of one series in the order of time, each time once."""
-        name = self.ids.names[code]
-        rows = np.flatnonzero(self.ids.codes == code)
         order = np.argsort(self.times.values[rows], kind="stable")
         if np.any(order != np.arange(len(rows))):
             self.sorted.append(name)
