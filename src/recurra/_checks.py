@@ -26,13 +26,6 @@ def positive_int(who: str, name: str, value: Any) -> int:
     return int(value)
 
 
-def numeric(who: str, array: Any, what: str = "numbers") -> Any:
-    """Returns an array of booleans, whole or floating point numbers as it is; ValueError for text and the like."""
-    if array.dtype.kind not in "fiub":
-        raise ValueError(expected(who, what, f"an array of dtype {array.dtype}"))
-    return array
-
-
 def one_of(who: str, name: str, value: Any, choices: Iterable[Any]) -> Any:
     """Returns `value` if it is among `choices`, else raises ValueError."""
     choices = tuple(choices)

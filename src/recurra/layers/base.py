@@ -20,7 +20,7 @@ import numpy as np
 
 from recurra import _tree, config, constraints, initializers, ops, regularizers, saving
 from recurra._changes import StampsChanges
-from recurra._checks import expected, numeric
+from recurra._checks import expected
 from recurra._names import snake_case
 from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
 from recurra.random import SeedGenerator
@@ -458,7 +458,9 @@ class Layer(StampsChanges, saving.Configurable):
                 raise ValueError(
                     expected(f"weight {variable.path!r} of {self.name!r}", f"shape {variable.shape}", array.shape)
                 )
-            numeric(f"weight {variable.path!r} of {self.name!r}", array)
+            if array.dtype.kind not in "fiub":
+                who = f"weight {variable.path!r} of {self.name!r}"
+                raise ValueError(expected(who, "numbers", f"an array of dtype {array.dtype}"))
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
 
@@ -628,7 +630,8 @@ class Layer(StampsChanges, saving.Configurable):
         array = np.asarray(value)
         if array.dtype == self.dtype:
             return array
-        numeric(f"layer {self.name!r}", array)
+        if array.dtype.kind not in "fiub":
+            raise ValueError(expected(f"layer {self.name!r}", "numbers", f"an array of dtype {array.dtype}"))
         return array if self.keeps_integers and array.dtype.kind != "f" else array.astype(self.dtype)
 
     def _activity_loss(self, outputs: np.ndarray) -> float:

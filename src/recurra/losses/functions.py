@@ -13,7 +13,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops
-from recurra._checks import expected, numeric
+from recurra._checks import expected
 
 Values = np.ndarray
 
@@ -34,7 +34,9 @@ def arrays(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     y_pred = np.asarray(y_pred)
     if y_pred.dtype.kind != "f":
         y_pred = y_pred.astype(settings.floatx())
-    y_true = numeric("a loss", np.asarray(y_true), "numbers in y_true")
+    y_true = np.asarray(y_true)
+    if y_true.dtype.kind not in "fiub":
+        raise ValueError(expected("a loss", "numbers in y_true", f"an array of dtype {y_true.dtype}"))
     return match_ranks(y_true.astype(y_pred.dtype, copy=False), y_pred)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, optimizers, saving
-from recurra._checks import expected, numeric, positive_int
+from recurra._checks import expected, positive_int
 from recurra.callbacks import CallbackList, History
 from recurra.layers.base import plain_numbers_as_array
 from recurra.training import loop
@@ -106,7 +106,7 @@ class Trainer:
             leaves = _tree.flatten(plain_numbers_as_array(y))
         if len(leaves) != count:
             raise ValueError(expected(who, f"targets for {count} outputs", len(leaves)))
-        return [None if leaf is None else numeric(f"{who} y", np.asarray(leaf)) for leaf in leaves]
+        return [None if leaf is None else _numbers(leaf, f"{who} y") for leaf in leaves]
 
     def _weights(self, sample_weight: Any, count: int, who: str) -> list[Any]:
         if sample_weight is None:
@@ -117,7 +117,7 @@ class Trainer:
             leaves = list(sample_weight)
         else:
             leaves = [sample_weight] * count
-        return [None if leaf is None else numeric(f"{who} sample_weight", np.asarray(leaf)) for leaf in leaves]
+        return [None if leaf is None else _numbers(leaf, f"{who} sample_weight") for leaf in leaves]
 
     def _arrays(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any, who: str
@@ -425,6 +425,13 @@ def _has_penalties(layer: Any) -> bool:
     """Returns whether any weight or output within a layer is regularized."""
     weights = any(variable.regularizer is not None for variable in layer.trainable_weights)
     return weights or any(part.activity_regularizer is not None for part in parts_of(layer))
+
+
+def _numbers(value: Any, who: str) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(expected(who, "numbers", f"an array of dtype {array.dtype}"))
+    return array
 
 
 def _from_tensor(value: Any) -> Any:
