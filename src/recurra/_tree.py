@@ -15,6 +15,15 @@ def flatten(structure: Any) -> list[Any]:
     return [structure]
 
 
+def paths(structure: Any) -> list[tuple[Any, ...]]:
+    """Returns the keys and positions that lead to each leaf, in the order of `flatten`."""
+    if isinstance(structure, dict):
+        return [(key, *path) for key in sorted(structure) for path in paths(structure[key])]
+    if isinstance(structure, (list, tuple)):
+        return [(position, *path) for position, item in enumerate(structure) for path in paths(item)]
+    return [()]
+
+
 def pack_as(structure: Any, leaves: list[Any]) -> Any:
     """Returns `leaves` in the shape of `structure`: the inverse of `flatten`."""
     return _pack(structure, iter(leaves))

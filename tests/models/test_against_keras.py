@@ -33,18 +33,20 @@ def mask(rng):
 
 def assert_alike(keras, build, inputs, y=None, **told):
     """Builds the model in both, and compares predictions and, with targets, three epochs and what `evaluate` says."""
-    results, weights = [], None
+    results, first = [], None
     for library in (keras, recurra):
         model = build(library)
-        weights = weights or model.get_weights()
-        model.set_weights(weights)
+        first = first or model.get_weights()
+        model.set_weights(first)
         found = [model.predict(inputs, verbose=0)]
         if y is not None:
             metrics = told.get("metrics")
-            model.compile("sgd", told["loss"], metrics=metrics(library) if callable(metrics) else metrics)
+            weights = {name: told.get(name) for name in ("loss_weights", "weighted_metrics")}
+            model.compile("sgd", told["loss"], metrics=metrics(library) if callable(metrics) else metrics, **weights)
+            weight = told.get("sample_weight")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                history = model.fit(inputs, y, epochs=3, shuffle=False, verbose=0).history
+                history = model.fit(inputs, y, epochs=3, sample_weight=weight, shuffle=False, verbose=0).history
                 found += [history[name] for name in sorted(history)]
                 found += [model.evaluate(inputs, y, verbose=0), model.predict(inputs, verbose=0)]
         results.append((sorted(history) if y is not None else None, [np.asarray(a) for a in _tree.flatten(found)]))
@@ -139,6 +141,53 @@ def test_two_outputs(keras, x, rng, loss, metrics):
 
     y = [rng.standard_normal((8, units)).astype("f") for units in (2, 1)]
     assert_alike(keras, build, x, y, loss=loss, metrics=metrics)
+
+
+NESTED = {
+    "a list in a dict": lambda a, b, c: {"p": [a, b], "o": c},
+    "a list in a list": lambda a, b, c: [[a, b], c],
+    "a tuple at the end of a list": lambda a, b, c: [c, (b, a)],
+    "a dict in a dict": lambda a, b, c: {"p": {"y": a, "x": b}, "o": c},
+    "a dict in a list": lambda a, b, c: [{"x": a, "y": b}, c],
+    "a dict whose keys are not sorted": lambda a, b, c: {"z": a, "y": b, "x": c},
+}
+
+
+@pytest.mark.parametrize("nest", NESTED.values(), ids=NESTED)
+def test_outputs_within_lists_and_dicts_train_on_what_is_nested_alike(keras, x, rng, nest):
+    def build(library):
+        start = library.Input((T, D))
+        state = library.layers.GRU(4)(start)
+        dense = library.layers.Dense
+        return library.Model(
+            start, nest(dense(1, name="a")(state), dense(2, name="b")(state), dense(3, name="c")(state))
+        )
+
+    y = nest(*(rng.standard_normal((8, units)).astype("f") for units in (1, 2, 3)))
+    weights = nest(*(rng.random(8).astype("f") for _ in range(3)))
+    several = {"loss": nest("mse", "mae", "mse"), "loss_weights": nest(0.5, 2.0, 1.0)}
+    metrics = {"metrics": nest("mae", ["mse"], ["mae", "mse"]), "weighted_metrics": nest(["mae"], ["mae"], ["mse"])}
+    assert_alike(keras, build, x, y, loss="mse")
+    assert_alike(keras, build, x, y, **several, **metrics, sample_weight=weights)
+
+
+@pytest.mark.parametrize(
+    "loss, targets",
+    [
+        (["mse", "mae", None], slice(2)),
+        (["mse", None, None], 0),
+        ({"c": "mse", "b": "mae", "a": "mse"}, slice(3)),
+        ("mse", slice(3)),
+    ],
+)
+def test_targets_of_the_outputs_that_have_a_loss_are_enough(keras, x, rng, loss, targets):
+    def build(library):
+        start = library.Input((T, D))
+        state = library.layers.GRU(4)(start)
+        return library.Model(start, [library.layers.Dense(n, name="abc"[n - 1])(state) for n in (1, 2, 3)])
+
+    y = [rng.standard_normal((8, units)).astype("f") for units in (1, 2, 3)]
+    assert_alike(keras, build, x, y[targets], loss=loss)
 
 
 @pytest.mark.parametrize("metrics", [["mse", "mae"], ["mae", "mae"], ["mae", "cosine_similarity", "mse"]])

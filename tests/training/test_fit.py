@@ -339,3 +339,65 @@ def test_a_model_without_a_loss_needs_a_penalty(data):
     model = recurra.Sequential([recurra.Input((4, 2)), layers.GRU(2, kernel_regularizer="l2")])
     model.compile("sgd")
     assert model.fit(*data, verbose=0).history["loss"][0] > 0
+
+
+def make_nested(nest, **options):
+    start = recurra.Input((3,))
+    model = recurra.Model(start, nest(*(layers.Dense(n, name="abc"[n - 1])(start) for n in (1, 2, 3))))
+    model.compile(**({"loss": "mse"} | options))
+    return model
+
+
+@pytest.fixture
+def parts(rng):
+    return [rng.standard_normal((8, n)).astype("f") for n in (3, 1, 2, 3)]
+
+
+def test_logs_name_outputs_by_the_way_to_them(parts):
+    x, a, b, c = parts
+    in_list = make_nested(lambda a, b, c: [[a, b], c], metrics=[["mae", None], ["mse"]])
+    history = in_list.fit(x, [[a, b], c], verbose=0).history
+    assert list(history) == ["0/a_loss", "0/b_loss", "a_mae", "c_loss", "c_mse", "loss"]
+    in_dict = make_nested(lambda a, b, c: {"p": [a, b], "o": c}, loss={"p": ["mse", "mae"], "o": "mse"})
+    assert in_dict.output_names == ["c", "a", "b"]
+    in_dict.evaluate(x, {"p": [a, b], "o": c}, verbose=0)
+    assert in_dict.metrics_names == ["loss", "p/a_loss", "p/b_loss", "o_loss"]
+    keyed = make_nested(lambda a, b, c: [{"x": a, "y": b}, c])
+    keyed.evaluate(x, [{"x": a, "y": b}, c], verbose=0)
+    assert keyed.metrics_names == ["loss", "0/x_loss", "0/y_loss", "c_loss"]
+
+
+def test_what_is_nested_in_another_way_than_the_outputs_is_refused(parts):
+    x, a, b, c = parts
+    nest = lambda a, b, c: {"p": [a, b], "q": c}  # noqa: E731
+    refused = [
+        ({}, {"p": [a], "q": c}, {}, "targets for the outputs {'p': ['a', 'b'], 'q': 'c'}"),
+        ({}, {"p": [a, b], "r": c}, {}, "targets for the outputs"),
+        ({}, {"p": [a, b]}, {}, "targets for the output 'c', which has a loss, got none"),
+        ({"loss": {"p": "mse"}}, {"p": [a, b]}, {}, "losses for the outputs"),
+        ({"metrics": ["mae", "mse"]}, nest(a, b, c), {}, "metrics for the outputs"),
+        ({"loss_weights": [1.0, 2.0]}, nest(a, b, c), {}, "loss_weights for the outputs"),
+        ({}, nest(a, b, c), {"sample_weight": {"r": np.ones(8)}}, "sample_weight for the outputs"),
+        ({}, nest(a, [b, b], c), {}, "one array for an output, got a list of 2"),
+    ]
+    for options, y, weights, words in refused:
+        with pytest.raises(ValueError, match=re.escape(words)):
+            make_nested(nest, **options).fit(x, y, verbose=0, **weights)
+
+
+def test_targets_and_weights_for_one_output_may_stand_in_a_list_of_one(data):
+    x, y = data
+    weight = np.linspace(0, 1, 11)
+    one, other = (
+        make_model(loss_weights=factor).fit(x, targets, sample_weight=weights, verbose=0).history
+        for factor, targets, weights in ((2.0, y, weight), ([2.0], [y], [weight]))
+    )
+    assert one == other
+
+
+def test_prediction_from_batches_does_not_look_at_targets(data):
+    x, _ = data
+    model = make_model(loss=None)
+    np.testing.assert_array_equal(
+        model.predict([(x, ["no", "numbers"])].__iter__(), verbose=0), model.predict(x, verbose=0)
+    )

@@ -75,7 +75,7 @@ def _model_facts(path: Path) -> dict[str, Any]:
     facts = _archive_facts(path) if path.suffix == ".keras" else _hdf5_facts(path)
     inputs = zip(model.input_names, model.inputs, strict=True)
     facts["inputs"] = ", ".join(f"{name} {tensor.shape} {tensor.dtype}" for name, tensor in inputs)
-    outputs = zip(model.output_names, model.outputs, strict=True)
+    outputs = zip(model._outputs.paths, model.outputs, strict=True)
     facts["outputs"] = ", ".join(f"{name} {tensor.shape}" for name, tensor in outputs)
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         facts["note"] = "some weights are NaN or infinite"

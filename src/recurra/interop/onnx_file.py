@@ -82,7 +82,7 @@ def to_onnx(model: Any, *, right_padded: bool = False, streaming: bool = False) 
         raise ValueError(expected("to_onnx", "a Sequential or functional model", type(model).__name__))
     export = _Export(right_padded, streaming)
     input_names = [export.name(name) for name in model.input_names]
-    labels = _output_labels(export, model.output_names)
+    labels = _output_labels(export, model._outputs.paths)
     given = []
     for name, tensor in zip(input_names, model.inputs, strict=True):
         shape = [_dimension(name, axis, size) for axis, size in enumerate(tensor.shape)]

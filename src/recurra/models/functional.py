@@ -13,6 +13,7 @@ from recurra.layers.base import Layer, is_shape, plain_numbers_as_array
 from recurra.layers.symbolic import KerasTensor, Node
 from recurra.models.graph import Graph, GraphCache, flat_shapes, node_of
 from recurra.models.model import Model
+from recurra.training.outputs import Outputs
 from recurra.training.plan import plan_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class GraphModel(Model):
         self._graph = Graph(tensors, _tree.flatten(outputs))
         self._input_structure, self._output_structure = inputs, outputs
         self._result_structure = _only(outputs)
+        self._outputs = Outputs(self._result_structure, self.output_names)
 
     @property
     def graph(self) -> Graph:
@@ -87,15 +89,7 @@ class GraphModel(Model):
 
     @property
     def output_names(self) -> list[str]:
-        """The names of the outputs: those of a dict, else of the layers that give them."""
-        if isinstance(self._output_structure, dict):
-            return sorted(self._output_structure)
         return [node_of(tensor).layer.name for tensor in self.outputs]
-
-    @property
-    def output_count(self) -> int:
-        """How many outputs there are."""
-        return len(self.outputs)
 
     def standardize_inputs(self, inputs: Any) -> list[np.ndarray]:
         """Returns one array for each input, in order, cast to the input's dtype.

@@ -10,6 +10,7 @@ import numpy as np
 from recurra import _tree, saving
 from recurra._checks import expected
 from recurra.layers.base import Layer
+from recurra.training.outputs import Outputs
 from recurra.training.trainer import Trainer
 
 
@@ -28,6 +29,8 @@ class Model(Trainer, Layer):
     Raises:
         ValueError: If an output does not come from the inputs, or a layer's name occurs twice.
     """
+
+    _outputs = Outputs("output", ["output"])  # the outputs as losses, metrics and data see them
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Model:
         if cls is Model and (args or "inputs" in kwargs):
@@ -57,13 +60,8 @@ class Model(Trainer, Layer):
 
     @property
     def output_names(self) -> list[str]:
-        """The names of the outputs."""
-        return ["output"]
-
-    @property
-    def output_count(self) -> int:
-        """How many outputs there are."""
-        return 1
+        """The names of the layers that give the outputs."""
+        return self._outputs.names
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Returns a layer by its name or its position.

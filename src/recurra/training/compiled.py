@@ -9,57 +9,56 @@ import numpy as np
 from recurra import losses, metrics
 from recurra._checks import expected
 from recurra.metrics import Mean, MeanMetricWrapper, Metric
+from recurra.training.outputs import Outputs
 
 
-def per_output(given: Any, names: list[str], what: str) -> list[Any]:
-    """Returns one entry for each output from a list in their order or a dict by their names.
-
-    Raises:
-        ValueError: If names or numbers do not fit.
-    """
-    if isinstance(given, dict):
-        unknown = [name for name in given if name not in names]
-        if unknown:
-            raise ValueError(expected("compile", f"{what} for the outputs {names}", repr(unknown[0])))
-        return [given.get(name) for name in names]
-    if len(given) != len(names):
-        raise ValueError(expected("compile", f"{what} for {len(names)} outputs", f"{len(given)}"))
-    return list(given)
+def is_nested(given: Any) -> bool:
+    """Returns whether `given` is a list or dict of things for outputs, no single thing and no config."""
+    return isinstance(given, (list, tuple)) or (isinstance(given, dict) and "class_name" not in given)
 
 
 class CompiledLosses:
     """The losses of a model's outputs.
 
     Args:
-        loss: A loss for all outputs, or a list or dict of losses.
-        loss_weights: Factors of the outputs' losses, as a list or dict; None for ones.
-        names: The outputs' names.
+        loss: A loss for all outputs, or losses in one of the forms of `Outputs.each`.
+        loss_weights: Factors of the outputs' losses, in the same forms; one number for all; None for ones.
+        outputs: The model's outputs.
+
+    Attributes:
+        losses, factors: One for each output; None for an output that is not trained.
+        trackers: The means of the losses by the outputs' positions, in the order of `loss`; none for a single loss.
     """
 
-    def __init__(self, loss: Any, loss_weights: Any, names: list[str]):
-        several = isinstance(loss, (list, tuple)) or (isinstance(loss, dict) and "class_name" not in loss)
-        if isinstance(loss, dict) and several and len(loss) < len(names):
-            raise ValueError(expected("compile", f"a loss or None for each of the outputs {names}", f"{list(loss)}"))
-        given = per_output(loss, names, "loss") if several else [loss] * len(names)
-        given = [one[0] if isinstance(one, (list, tuple)) and len(one) == 1 else one for one in given]
-        self.names = names
-        self._by_shape = [isinstance(one, str) and one.lower() in ("crossentropy", "ce") for one in given]
-        self.losses = [None if late else losses.as_loss(one) for one, late in zip(given, self._by_shape, strict=True)]
-        if loss_weights is None:
-            self.factors = [1.0] * len(names)
-        elif isinstance(loss_weights, (int, float)):
-            self.factors = [float(loss_weights)] * len(names)
-        else:
-            found = per_output(loss_weights, names, "loss_weights")
-            self.factors = [1.0 if factor is None else float(factor) for factor in found]
-        trained = [late or one is not None for one, late in zip(self.losses, self._by_shape, strict=True)]
-        self.trackers = [
-            Mean(name=f"{name}_loss") if counts and sum(trained) > 1 else None
-            for name, counts in zip(names, trained, strict=True)
+    def __init__(self, loss: Any, loss_weights: Any, outputs: Outputs):
+        self.names = outputs.paths
+        count = len(self.names)
+        given = dict.fromkeys(range(count), loss)
+        if is_nested(loss):
+            given = outputs.each(loss, "compile", "losses")
+        if isinstance(loss, dict) and is_nested(loss) and not outputs.has_keys and len(given) < count:
+            what = f"a loss or None for each of the outputs {outputs.names}"
+            raise ValueError(expected("compile", what, f"{list(loss)}"))
+        self._by_shape = [isinstance(one, str) and one.lower() in ("crossentropy", "ce") for one in _row(given, count)]
+        self.losses = [
+            None if late else losses.as_loss(one) for one, late in zip(_row(given, count), self._by_shape, strict=True)
         ]
+        self.factors = [1.0] * count
+        if isinstance(loss_weights, (int, float)):
+            self.factors = [float(loss_weights)] * count
+        elif loss_weights is not None:
+            for position, factor in outputs.each(loss_weights, "compile", "loss_weights").items():
+                self.factors[position] = 1.0 if factor is None else np.asarray(factor, float).item()
+        trained = [position for position in given if position in self.trained]
+        self.trackers = {n: Mean(name=f"{self.names[n]}_loss") for n in trained} if len(trained) > 1 else {}
+
+    @property
+    def trained(self) -> list[int]:
+        """The positions of the outputs that have a loss."""
+        return [n for n, loss in enumerate(self.losses) if self._by_shape[n] or loss is not None]
 
     def __bool__(self) -> bool:
-        return any(late or one is not None for one, late in zip(self.losses, self._by_shape, strict=True))
+        return bool(self.trained)
 
     def _resolve(self, targets: list[Any], outputs: list[Any]) -> None:
         """Makes the losses called "crossentropy": which one is meant depends on the shapes of the first batch."""
@@ -137,25 +136,22 @@ class CompiledMetrics:
     """The metrics of a model's outputs.
 
     Args:
-        given: Metrics for the only output, or a list or dict of lists of them.
-        names: The outputs' names.
+        given: Metrics for the only output, or in one of the forms of `Outputs.each`, one or a list for each.
+        outputs: The model's outputs.
         taken: How often each name is in use; ours are added.
         weighted: Whether sample weights count.
     """
 
-    def __init__(self, given: Any, names: list[str], taken: dict[str, int], weighted: bool = False):
-        self.names = names
+    def __init__(self, given: Any, outputs: Outputs, taken: dict[str, int], weighted: bool = False):
+        self.names = outputs.short_names
         self.weighted = weighted
         self.taken = taken
-        if given is None:
-            found: list[Any] = [[] for _ in names]
-        elif isinstance(given, dict):
-            found = per_output(given, names, "metrics")
-        elif len(names) == 1:
-            found = [given]
+        count = len(self.names)
+        if given is None or (count == 1 and not isinstance(given, dict)):
+            found = {0: given}
         else:
-            found = per_output(given, names, "metrics")
-        self._given = [_flat(entry) for entry in found]
+            found = outputs.each(given, "compile", "metrics")
+        self._given = [_flat(entry) for entry in _row(found, count)]
         self.entries: list[_Entry] | None = None
 
     def __bool__(self) -> bool:
@@ -203,6 +199,11 @@ class CompiledMetrics:
         """Forgets all batches."""
         for entry in self.entries or []:
             entry.metric.reset_state()
+
+
+def _row(found: dict[int, Any], count: int) -> list[Any]:
+    """Returns what is given for each output, None where nothing is."""
+    return [found.get(position) for position in range(count)]
 
 
 def _flat(entry: Any) -> list[Any]:

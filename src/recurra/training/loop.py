@@ -62,7 +62,7 @@ class Trainable:
     def reset(self) -> None:
         """Forgets losses and metrics of the batches so far."""
         self.loss_sum = self.rows = 0.0
-        for tracker in filter(None, self.losses.trackers):
+        for tracker in self.losses.trackers.values():
             tracker.reset_state()
         for metric in self.metrics:
             metric.reset()
@@ -70,9 +70,9 @@ class Trainable:
     def results(self) -> dict[str, Any]:
         """Returns the means of the losses, weighted by rows, and the metrics, in alphabetical order."""
         logs: dict[str, Any] = {"loss": self.loss_sum / self.rows if self.rows else 0.0}
-        if not self.metrics and len(self.losses.trackers) == 1:
+        if not self.metrics and not self.losses.trackers:
             return logs
-        for tracker in filter(None, self.losses.trackers):
+        for tracker in self.losses.trackers.values():
             logs[tracker.name] = tracker.result()
         for metric in self.metrics:
             logs |= metric.results()
@@ -80,7 +80,7 @@ class Trainable:
 
     def order(self, logs: dict[str, Any]) -> list[str]:
         """Returns the names of logs as Keras lists them: losses, metrics of one output as compiled, the rest sorted."""
-        names = ["loss", *(tracker.name for tracker in filter(None, self.losses.trackers))]
+        names = ["loss", *(tracker.name for tracker in self.losses.trackers.values())]
         names += [entry.own_name for group in self.metrics for entry in group.entries or []]
         return [name for name in names if name in logs] + sorted(name for name in logs if name not in names)
 
@@ -158,9 +158,8 @@ class Trainable:
         rows = len(batch[0][0])
         self.loss_sum += total * rows
         self.rows += rows
-        for tracker, value in zip(self.losses.trackers, values, strict=True):
-            if tracker is not None:
-                tracker.update_state(value)  # Keras does not weigh these by rows
+        for position, tracker in self.losses.trackers.items():
+            tracker.update_state(values[position])  # Keras does not weigh these by rows
         for metric in self.metrics:
             metric.update(batch[1], outputs, batch[2], masks)
 

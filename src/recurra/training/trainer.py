@@ -20,7 +20,8 @@ from recurra.training.batches import (
     rows_of,
     split_tail,
 )
-from recurra.training.compiled import CompiledLosses, CompiledMetrics, per_output
+from recurra.training.compiled import CompiledLosses, CompiledMetrics, is_nested
+from recurra.training.outputs import Outputs
 from recurra.training.plan import parts_of, plan_of
 
 AUTO = "auto"
@@ -51,9 +52,11 @@ class Trainer:
 
         Args:
             optimizer: Name, config or object.
-            loss: A loss for all outputs, or a list or dict of losses.
-            loss_weights: Factors of the outputs' losses.
-            metrics: What to report beside the loss; sample weights do not count.
+            loss: A loss for all outputs; or losses nested as the outputs are, in a list in their order, or in a dict by
+                the names of their layers; None for an output that is not trained.
+            loss_weights: Factors of the outputs' losses, in the same forms.
+            metrics: What to report beside the loss, in the same forms, one or a list for each output; sample weights
+                do not count.
             weighted_metrics: The same; sample weights count.
             run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: Accepted, change nothing.
 
@@ -82,11 +85,11 @@ class Trainer:
         if self._compile_arguments is None:
             raise ValueError(expected(who, "a compiled model", f"{self.name!r}", "call compile() first"))  # type: ignore[attr-defined]
         if self._trainable_state is None:
-            given, names = self._compile_arguments, self.output_names  # type: ignore[attr-defined]
+            given, outputs = self._compile_arguments, self._outputs  # type: ignore[attr-defined]
             taken: dict[str, int] = {}
-            plain = CompiledMetrics(given["metrics"], names, taken)
-            weighted = CompiledMetrics(given["weighted_metrics"], names, taken, weighted=True)
-            losses = CompiledLosses(given["loss"], given["loss_weights"], names)
+            plain = CompiledMetrics(given["metrics"], outputs, taken)
+            weighted = CompiledMetrics(given["weighted_metrics"], outputs, taken, weighted=True)
+            losses = CompiledLosses(given["loss"], given["loss_weights"], outputs)
             if not losses and not _has_penalties(self):
                 raise ValueError(expected(who, "a loss to train with", "none", "name one in compile(loss=...)"))
             self._trainable_state = loop.Trainable(self, self.optimizer, losses, (plain, weighted))
@@ -95,29 +98,27 @@ class Trainer:
     # Data -----------------------------------------------------------------------------------------------------------
 
     def _targets(self, y: Any, who: str) -> list[Any]:
-        count = self.output_count  # type: ignore[attr-defined]
+        outputs: Outputs = self._outputs  # type: ignore[attr-defined]
+        count = len(outputs.names)
         if y is None:
             return [None] * count
-        if isinstance(y, np.ndarray):
-            leaves = [y]
-        elif isinstance(y, dict):
-            leaves = per_output(y, self.output_names, "targets")  # type: ignore[attr-defined]
-        else:
-            leaves = _tree.flatten(plain_numbers_as_array(y))
-        if len(leaves) != count:
-            raise ValueError(expected(who, f"targets for {count} outputs", len(leaves)))
-        return [None if leaf is None else _numbers(leaf, f"{who} y") for leaf in leaves]
+        if isinstance(y, np.ndarray) and count == 1:
+            return [_numbers(y, f"{who} y")]
+        trained = self._trainable_model(who).losses.trained if self.compiled else None
+        found = outputs.each(y, who, "targets", trained)
+        missing = [outputs.names[n] for n in trained or () if found.get(n) is None]
+        if missing:
+            raise ValueError(expected(who, f"targets for the output {missing[0]!r}, which has a loss", "none"))
+        return _arrays_of(found, count, f"{who} y")
 
-    def _weights(self, sample_weight: Any, count: int, who: str) -> list[Any]:
+    def _weights(self, sample_weight: Any, who: str) -> list[Any]:
+        outputs: Outputs = self._outputs  # type: ignore[attr-defined]
+        count = len(outputs.names)
         if sample_weight is None:
             return [None] * count
-        if isinstance(sample_weight, dict):
-            leaves = per_output(sample_weight, self.output_names, "sample_weight")  # type: ignore[attr-defined]
-        elif isinstance(sample_weight, (list, tuple)) and len(sample_weight) == count and count > 1:
-            leaves = list(sample_weight)
-        else:
-            leaves = [sample_weight] * count
-        return [None if leaf is None else _numbers(leaf, f"{who} sample_weight") for leaf in leaves]
+        given = plain_numbers_as_array(sample_weight)
+        found = outputs.each(given, who, "sample_weight") if is_nested(given) else dict.fromkeys(range(count), given)
+        return _arrays_of(found, count, f"{who} sample_weight")
 
     def _arrays(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any, who: str
@@ -135,7 +136,7 @@ class Trainer:
             if len(targets) != 1 or targets[0] is None:
                 raise ValueError(expected(who, "one output with class_weight", f"{len(targets)}"))
             sample_weight = _weights_of_classes(targets[0], class_weight)
-        batch = inputs, targets, self._weights(sample_weight, len(targets), who)
+        batch = inputs, targets, self._weights(sample_weight, who)
         rows_of(batch, who)
         return batch
 
@@ -191,7 +192,8 @@ class Trainer:
 
         Args:
             x: Inputs: an array, a list or dict of arrays; or an iterable of (x, y) or (x, y, sample_weight).
-            y: Targets, in the same ways.
+            y: Targets, nested as the outputs are, in a list in their order, or in a dict by the names of their layers;
+                outputs without a loss may be left out.
             batch_size: Rows of a step, 32 if None.
             epochs: Number of the last epoch.
             verbose: 0 silent, 1 or "auto" a bar, 2 a line an epoch.
@@ -200,7 +202,7 @@ class Trainer:
             validation_data: (x, y) or (x, y, sample_weight) to validate on, or an iterable.
             shuffle: Whether each epoch has its own order of rows; "batch": of batches.
             class_weight: Weights of the samples by their class.
-            sample_weight: Weights of the samples.
+            sample_weight: Weights of the samples for all outputs; or for each, in the forms of `y`.
             initial_epoch: Number of the first epoch, from 0.
             steps_per_epoch, validation_steps: Batches of an epoch and of a validation; None for all.
             validation_batch_size: Rows of a batch of the validation; `batch_size` if None.
@@ -307,7 +309,7 @@ class Trainer:
         """Returns the model's outputs for all rows of `x`, computed batch by batch; arguments as in `fit`."""
         steps = _steps("predict", "steps", steps)
         if is_iterable_data(x):
-            source: Any = IterableBatches(x, lambda item: self._batch(item, who="predict"), who="predict")
+            source: Any = IterableBatches(x, lambda item: self._batch(_inputs_of(item), who="predict"), who="predict")
         else:
             self.build_for(x)  # type: ignore[attr-defined]
             inputs = self.standardize_inputs(x)  # type: ignore[attr-defined]
@@ -411,14 +413,20 @@ def _check_names(loss: Any, *metric_lists: Any) -> None:
     """Raises ValueError for a loss or a metric that does not exist."""
     from recurra import losses, metrics
 
-    entries = loss.values() if isinstance(loss, dict) and "class_name" not in loss else [loss]
-    for entry in _tree.flatten(list(entries)) if not isinstance(loss, dict) else entries:
+    for entry in _entries(loss):
         if not (isinstance(entry, str) and entry.lower() in ("crossentropy", "ce")):
             losses.get(entry)
     for given in metric_lists:
-        for entry in _tree.flatten(given):
+        for entry in _entries(given):
             if isinstance(entry, str) and entry.lower() not in ("accuracy", "acc", "crossentropy", "ce"):
                 metrics.get(entry)
+
+
+def _entries(given: Any) -> list[Any]:
+    """Returns the losses or metrics in nested lists and dicts."""
+    if not is_nested(given):
+        return [given]
+    return [entry for one in (given.values() if isinstance(given, dict) else given) for entry in _entries(one)]
 
 
 def _has_penalties(layer: Any) -> bool:
@@ -428,10 +436,23 @@ def _has_penalties(layer: Any) -> bool:
 
 
 def _numbers(value: Any, who: str) -> np.ndarray:
+    if isinstance(value, (list, tuple)):
+        raise ValueError(expected(who, "one array for an output", f"a list of {len(value)}"))
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise ValueError(expected(who, "numbers", f"an array of dtype {array.dtype}"))
     return array
+
+
+def _inputs_of(item: Any) -> Any:
+    """Returns (x,) of x, (x, y) and (x, y, sample_weight)."""
+    return item[:1] if isinstance(item, (tuple, list)) else item
+
+
+def _arrays_of(found: dict[int, Any], count: int, who: str) -> list[Any]:
+    """Returns what is given for each output as an array, None where nothing is."""
+    given = [found.get(position) for position in range(count)]
+    return [None if one is None else _numbers(one, who) for one in given]
 
 
 def _from_tensor(value: Any) -> Any:
