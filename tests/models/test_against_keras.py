@@ -119,6 +119,26 @@ def test_penalties_within_bidirectional_and_statistics_of_each_step(keras, x, rn
     assert_alike(keras, by_step, x, rng.standard_normal((8, T, D)).astype("f"), loss="mse")
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda layers: layers.GRU(3, activity_regularizer="l2"),
+        lambda layers: layers.Bidirectional(layers.LSTM(3, activity_regularizer="l2"), activity_regularizer="l1"),
+        lambda layers: layers.RNN([layers.GRUCell(3), layers.LSTMCell(2)], activity_regularizer="l2"),
+    ],
+)
+def test_losses_of_a_model_after_a_call_are_the_penalties_within(keras, x, make):
+    results, first = [], None
+    for library in (keras, recurra):
+        model = library.Sequential([library.Input((T, D)), make(library.layers)])
+        first = first or model.get_weights()
+        model.set_weights(first)
+        model.layers[0](x)  # one call after the other: only the last one counts
+        model(x)
+        results.append(sum(map(float, model.losses)))
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
+
+
 @pytest.mark.parametrize("metric", ["RootMeanSquaredError", "AUC"])
 def test_metrics_that_do_not_look_at_masks(keras, x, mask, rng, metric):
     def build(library):

@@ -401,3 +401,17 @@ def test_prediction_from_batches_does_not_look_at_targets(data):
     np.testing.assert_array_equal(
         model.predict([(x, ["no", "numbers"])].__iter__(), verbose=0), model.predict(x, verbose=0)
     )
+
+
+def test_penalties_of_cells_are_refused_in_training(data):
+    x, y = data
+    stack = layers.StackedRNNCells([layers.GRUCell(3), layers.LSTMCell(1, activity_regularizer="l2", name="penalised")])
+    for cell in (stack, layers.GRUCell(1, activity_regularizer="l2", name="penalised")):
+        model = recurra.Sequential([recurra.Input((4, 2)), layers.RNN(cell, name="over_time")])
+        assert model.predict(x, verbose=0).shape == (11, 1)
+        model.compile(loss="mse")
+        for run in (model.fit, model.evaluate, model.train_on_batch):
+            with pytest.raises(
+                ValueError, match="activity_regularizer in RNN, got 'penalised': give it to the layer 'over"
+            ):
+                run(x, y)

@@ -501,6 +501,11 @@ class Layer(StampsChanges, saving.Configurable):
             found.extend(layer._all_activity_losses())
         return found + [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
 
+    def _forget_activity_losses(self) -> None:
+        self._activity_losses.clear()  # in place: setting it would count as a change, and plans would be made anew
+        for layer in self._sublayers():
+            layer._forget_activity_losses()
+
     def _all_activity_losses(self) -> list[float]:
         found = list(self._activity_losses)
         for layer in self._sublayers():
@@ -540,10 +545,13 @@ class Layer(StampsChanges, saving.Configurable):
         inputs = self.cast_inputs(inputs)
         self._build_for(_tree.map_structure(np.shape, inputs))
         training = kwargs.pop("training", None)
-        outputs, _, mask = self.run_call(inputs, mask, training, kwargs, keep_cache=False)
-        self._activity_losses = (
-            [] if self.activity_regularizer is None else [self._activity_loss(y) for y in _tree.flatten(outputs)]
-        )
+        outputs, cache, mask = self.run_call(inputs, mask, training, kwargs, keep_cache=False)
+        self._forget_activity_losses()
+        within = getattr(cache, "activity_loss", 0.0)  # of the layers in a model or wrapper, which are not called
+        if within:
+            self._activity_losses.append(within)
+        if self.activity_regularizer is not None:
+            self._activity_losses.extend(self._activity_loss(y) for y in _tree.flatten(outputs))
         masks = _align(mask, outputs)
         leaves = [as_array(y, m) for y, m in zip(_tree.flatten(outputs), masks, strict=True)]
         return _tree.pack_as(outputs, leaves)

@@ -10,6 +10,7 @@ from recurra import _tree, optimizers, saving
 from recurra._checks import expected, positive_int
 from recurra.callbacks import CallbackList, History
 from recurra.layers.base import plain_numbers_as_array
+from recurra.layers.recurrent import RNN
 from recurra.training import loop
 from recurra.training.batches import (
     ArrayBatches,
@@ -92,6 +93,7 @@ class Trainer:
             losses = CompiledLosses(given["loss"], given["loss_weights"], outputs)
             if not losses and not _has_penalties(self):
                 raise ValueError(expected(who, "a loss to train with", "none", "name one in compile(loss=...)"))
+            _check_cells(self, who)
             self._trainable_state = loop.Trainable(self, self.optimizer, losses, (plain, weighted))
         return self._trainable_state
 
@@ -433,6 +435,15 @@ def _has_penalties(layer: Any) -> bool:
     """Returns whether any weight or output within a layer is regularized."""
     weights = any(variable.regularizer is not None for variable in layer.trainable_weights)
     return weights or any(part.activity_regularizer is not None for part in parts_of(layer))
+
+
+def _check_cells(model: Any, who: str) -> None:
+    """Raises ValueError for cells with penalties on their activity: no loop over time counts them."""
+    for layer in parts_of(model):
+        for cell in parts_of(layer.cell) if isinstance(layer, RNN) else ():
+            if cell.activity_regularizer is not None:
+                hint = f"give it to the layer {layer.name!r}"
+                raise ValueError(expected(who, "cells without activity_regularizer in RNN", repr(cell.name), hint))
 
 
 def _numbers(value: Any, who: str) -> np.ndarray:
