@@ -199,7 +199,7 @@ def _serialize_instance(obj: Any) -> dict[str, Any]:
         "module": module,
         "class_name": cls.__name__,
         "config": obj.get_config(),
-        "registered_name": None if known else get_registered_name(cls),
+        "registered_name": None if known and not module.startswith("keras.src") else get_registered_name(cls),
     }
     if hasattr(obj, "get_build_config"):
         build_config = obj.get_build_config()

@@ -49,6 +49,19 @@ def test_a_loaded_model_goes_on_as_the_saved_one(tmp_path, data):
         np.testing.assert_array_equal(mine, its)
 
 
+def test_losses_and_metrics_made_of_functions_come_back(tmp_path, data):
+    x, y = data
+    model = recurra.Sequential([recurra.Input(x.shape[1:]), layers.GRU(3), layers.Dense(y.shape[-1])])
+    loss = recurra.losses.LossFunctionWrapper(recurra.losses.log_cosh, reduction="sum", name="own")
+    metrics = [recurra.metrics.MeanMetricWrapper(recurra.losses.mean_absolute_error, name="far")]
+    model.compile("sgd", loss, metrics=metrics)
+    model.save(tmp_path / "own.keras")
+    loaded = recurra.models.load_model(tmp_path / "own.keras")
+    assert loaded.loss.name == "own" and loaded.loss.reduction == "sum"
+    found, wanted = (one.evaluate(x, y, verbose=0, return_dict=True) for one in (loaded, model))
+    assert found == wanted and list(found) == ["far", "loss"]
+
+
 def test_weights_alone_go_into_a_model_of_the_same_layers(tmp_path, data):
     model, other = make_model(), make_model()
     model.save_weights(tmp_path / "m.weights.h5")

@@ -415,3 +415,80 @@ def test_penalties_of_cells_are_refused_in_training(data):
                 ValueError, match="activity_regularizer in RNN, got 'penalised': give it to the layer 'over"
             ):
                 run(x, y)
+
+
+def test_losses_and_metrics_of_a_batch_by_hand_are_those_of_test_on_batch(parts):
+    x, a, b, _ = parts
+    weight = np.linspace(0, 1, 8)
+    dense = lambda a, b, c: [a, {"b": b}]  # noqa: E731
+    model = make_nested(dense, loss=["mse", {"b": "mae"}], metrics=[["mae"], {"b": []}], weighted_metrics=[["mae"], []])
+    model.layers[-1].kernel.regularizer = recurra.regularizers.L2(0.1)
+    assert model.get_metrics_result() == {"loss": 0.0}
+    y, told = [a, {"b": b}], model.test_on_batch(x, [a, {"b": b}], weight, return_dict=True)
+    assert model.get_metrics_result() == told
+    loss = model.compute_loss(x, y, model(x), weight)
+    assert loss.dtype == "float32" and loss.shape == ()
+    np.testing.assert_allclose(loss, told["loss"], rtol=1e-6)
+    model.reset_metrics()
+    again = model.compute_metrics(x, y, model(x), weight)
+    np.testing.assert_allclose([again["a_mae"], again["a_weighted_mae"]], [told["a_mae"], told["a_weighted_mae"]])
+    assert again["loss"] == 0.0
+
+
+def test_a_mask_counts_in_a_loss_by_hand(rng):
+    x = np.where(rng.random((6, 4, 1)) > 0.4, rng.standard_normal((6, 4, 2)), 0).astype("f")
+    model = recurra.Sequential([recurra.Input((4, 2)), layers.Masking(), layers.GRU(3, return_sequences=True)])
+    model.compile(loss="mse", metrics=["mae"])
+    y = rng.standard_normal((6, 4, 3))
+    told = model.evaluate(x, y, verbose=0, return_dict=True)
+    model.reset_metrics()
+    np.testing.assert_allclose(model.compute_loss(x, y, model(x)), told["loss"], rtol=1e-6)
+    np.testing.assert_allclose(model.compute_metrics(x, y, model(x))["mae"], told["mae"], rtol=1e-6)
+
+
+def test_what_compile_was_told_stands_on_the_model(data):
+    model = make_model()
+    assert (model.run_eagerly, model.steps_per_execution, model.jit_compile) == (False, 1, False)
+    model.compile(loss="mse", run_eagerly=True, steps_per_execution=4, jit_compile=True)
+    assert (model.run_eagerly, model.steps_per_execution, model.jit_compile) == (True, 4, False)
+    assert model.get_compile_config()["steps_per_execution"] == 4
+
+
+@pytest.mark.parametrize("base", [recurra.Model, recurra.Sequential])
+@pytest.mark.parametrize("name", ["train_step", "test_step", "compute_loss", "compute_metrics", "predict_step"])
+def test_steps_of_a_class_of_one_s_own_are_refused(data, base, name):
+    x, _ = data
+    own = type("Own", (base,), {name: lambda self, *args, **kwargs: 1 / 0})
+    model = own([recurra.Input((4, 2)), layers.GRU(1)]) if base is recurra.Sequential else own()
+    with pytest.raises(NotImplementedError, match=f"a model without its own steps, got {name}"):
+        model.predict(x) if name == "predict_step" else model.compile(loss="mse")
+    if name == "predict_step":
+        model.compile(loss="mse")
+    elif base is recurra.Sequential:
+        assert model.predict(x, verbose=0).shape == (11, 1)
+
+
+def test_call_of_a_class_of_one_s_own_counts_in_prediction(rng):
+    x = rng.standard_normal((70, 3)).astype("f")
+
+    class Twice(recurra.Sequential):
+        def call(self, inputs):
+            return 2 * super().call(inputs)
+
+    class Sum(recurra.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = layers.Dense(2), layers.Dense(2)
+
+        def call(self, inputs):
+            return self.first(inputs["p"]) + self.second(inputs["q"][0])
+
+    one = Twice([recurra.Input((3,)), layers.Dense(2)])
+    both, given = Sum(), {"p": x, "q": [2 * x]}
+    expected = [2 * one.layers[0](x), both.first(x) + both.second(2 * x)]
+    for model, inputs, wanted in zip((one, both), (x, given), expected, strict=True):
+        for found in (model(inputs), model.predict(inputs, verbose=0), model.predict_on_batch(inputs)):
+            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    one.compile(loss="mse")
+    with pytest.raises(NotImplementedError, match="a method backward"):
+        one.fit(x, x[:, :2], verbose=0)

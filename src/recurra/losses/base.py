@@ -187,6 +187,7 @@ class Loss(StampsChanges, saving.Configurable):
         return {name: saving.serialize_keras_object(getattr(self, name)) for name in names}
 
 
+@saving.builtin("keras.src.losses.losses")
 class LossFunctionWrapper(Loss):
     """A loss made of a function (y_true, y_pred) that gives values, with `function.gradient` to be trained with.
 

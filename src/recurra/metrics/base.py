@@ -10,7 +10,6 @@ import numpy as np
 
 from recurra import _tree, config, initializers, saving
 from recurra._checks import expected
-from recurra._names import snake_case
 from recurra.layers.base import auto_name
 from recurra.losses.functions import match_ranks
 from recurra.variables import Variable
@@ -189,7 +188,7 @@ class MeanMetricWrapper(Mean):
             from recurra.metrics import FUNCTIONS
 
             fn = FUNCTIONS[fn]
-        super().__init__(name or snake_case(getattr(fn, "__name__", "mean_metric_wrapper")), dtype)
+        super().__init__(name, dtype)
         self.fn = fn
         self._fn_kwargs = kwargs
 

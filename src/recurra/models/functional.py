@@ -28,7 +28,6 @@ class GraphModel(Model):
     """A model that runs a `Graph`: what Functional and a built Sequential share."""
 
     _graph: Graph | None = None
-    _input_structure: Any = None
     _output_structure: Any = None
     _result_structure: Any = None  # that of the outputs; of a list of one, the one, as in Keras
 
@@ -160,6 +159,11 @@ class GraphModel(Model):
     def run(
         self, inputs: Any, mask: Any = None, training: bool | None = False, kwargs: Any = None, keep_cache: bool = True
     ) -> tuple[Any, Any, Any]:
+        if type(self).forward is not GraphModel.forward:  # of a class of the user's, with `call` or `forward`
+            return super().run(inputs, mask, training, kwargs, keep_cache)
+        return self._run_graph(inputs, mask, training, keep_cache)
+
+    def _run_graph(self, inputs: Any, mask: Any, training: bool | None, keep_cache: bool) -> tuple[Any, Any, Any]:
         """Runs the graph on arrays as `standardize_inputs` gives them; see `Layer.run`."""
         leaves = inputs if isinstance(inputs, list) else _tree.flatten(inputs)
         if not keep_cache and not training and mask is None:
@@ -182,7 +186,7 @@ class GraphModel(Model):
     def forward(
         self, inputs: Any, mask: Any = None, training: bool = False, keep_cache: bool = True
     ) -> tuple[Any, GraphCache]:
-        outputs, cache, _ = self.run(inputs, mask, training, {}, keep_cache)
+        outputs, cache, _ = self._run_graph(inputs, mask, training, keep_cache)
         return outputs, cache
 
     def backward(self, doutputs: Any, cache: Any, need_dx: bool = True) -> Any:

@@ -31,6 +31,7 @@ class Model(Trainer, Layer):
     """
 
     _outputs = Outputs("output", ["output"])  # the outputs as losses, metrics and data see them
+    _input_structure: Any = None  # what `forward` takes: anything that is nested alike
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Model:
         if cls is Model and (args or "inputs" in kwargs):
@@ -87,7 +88,16 @@ class Model(Trainer, Layer):
 
     def standardize_inputs(self, inputs: Any) -> Any:
         """Returns the inputs as arrays that `run` takes."""
+        self._input_structure = _tree.map_structure(lambda _: "input", inputs)
         return self.cast_inputs(inputs)
+
+    def run(
+        self, inputs: Any, mask: Any = None, training: bool | None = False, kwargs: Any = None, keep_cache: bool = True
+    ) -> tuple[Any, Any, Any]:
+        """Runs `forward` on arrays nested as it takes them, or in a flat list as batches have them; see `Layer.run`."""
+        if isinstance(inputs, list) and self._input_structure is not None:
+            inputs = _tree.pack_as(self._input_structure, _tree.flatten(inputs))
+        return super().run(inputs, mask, training, kwargs or {}, keep_cache)
 
     def summary(
         self,

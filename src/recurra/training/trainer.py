@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _tree, optimizers, saving
+from recurra import _tree, config, optimizers, saving
 from recurra._checks import expected, positive_int
 from recurra.callbacks import CallbackList, History
-from recurra.layers.base import plain_numbers_as_array
+from recurra.layers.base import as_array, plain_numbers_as_array
 from recurra.layers.recurrent import RNN
 from recurra.training import loop
 from recurra.training.batches import (
@@ -28,14 +28,36 @@ from recurra.training.plan import parts_of, plan_of
 AUTO = "auto"
 
 
+_TRAIN_STEPS = (
+    "train_step",
+    "test_step",
+    "compute_loss",
+    "compute_metrics",
+    "get_metrics_result",
+    "make_train_function",
+    "make_test_function",
+)
+_PREDICT_STEPS = ("predict_step", "make_predict_function")
+
+
 class Trainer:
     """compile, fit, evaluate and predict for a `Model` (https://keras.io/api/models/model_training_apis)."""
 
     optimizer: Any = None
     loss: Any = None
     stop_training = False
+    run_eagerly = False
+    jit_compile = False
+    steps_per_execution = 1
     _trainable_state: loop.Trainable | None = None
     _compile_arguments: dict[str, Any] | None = None
+    _own_train_step: str | None = None  # a method that Keras's loops would call: those of recurra do not
+    _own_predict_step: str | None = None
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        cls._own_train_step = _overridden(cls, _TRAIN_STEPS)
+        cls._own_predict_step = _overridden(cls, _PREDICT_STEPS)
 
     def compile(
         self,
@@ -63,10 +85,15 @@ class Trainer:
 
         Raises:
             ValueError: If a name is unknown.
+            NotImplementedError: If the model's class has a `train_step` or the like of its own.
         """
+        if self._own_train_step:
+            hint = "write a loss, a metric, a callback, or a loop over train_on_batch"
+            raise NotImplementedError(expected("compile", "a model without its own steps", self._own_train_step, hint))
         _check_names(loss, metrics, weighted_metrics)
         self.optimizer = optimizers.get(optimizer)
         self.loss = loss
+        self.run_eagerly, self.steps_per_execution = run_eagerly, steps_per_execution
         given = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
         flags = {"run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution, "jit_compile": False}
         self._compile_arguments = given | flags
@@ -309,6 +336,11 @@ class Trainer:
         callbacks: Any = None,
     ) -> Any:
         """Returns the model's outputs for all rows of `x`, computed batch by batch; arguments as in `fit`."""
+        if self._own_predict_step:
+            hint = "call the model, or change what predict gives"
+            raise NotImplementedError(
+                expected("predict", "a model without its own steps", self._own_predict_step, hint)
+            )
         steps = _steps("predict", "steps", steps)
         if is_iterable_data(x):
             source: Any = IterableBatches(x, lambda item: self._batch(_inputs_of(item), who="predict"), who="predict")
@@ -395,6 +427,44 @@ class Trainer:
         if self._trainable_state is not None:
             self._trainable_state.reset()
 
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Returns the means of the losses and the metrics so far, by their names in logs."""
+        if self._trainable_state is None:
+            return {"loss": 0.0} if self.compiled else {}
+        return self._trainable_state.results()
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Returns the loss of predictions with the penalties in `losses`, an array without axes.
+
+        Args:
+            x, training: Accepted as by Keras, change nothing.
+            y, sample_weight: Of one batch, as in `fit`.
+            y_pred: What the model gives for it; its mask counts.
+
+        Raises:
+            ValueError: If the model is not compiled, or the data do not fit it.
+        """
+        trainable = self._trainable_model("compute_loss")
+        total, _ = trainable.losses.values(*self._told(y, y_pred, sample_weight, "compute_loss"))
+        return as_array(np.asarray(total + sum(self.losses), config.floatx()))  # type: ignore[attr-defined]
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Adds a batch to the compiled metrics, and returns `get_metrics_result()`; arguments as in `compute_loss`."""
+        batch = self._told(y, y_pred, sample_weight, "compute_metrics")
+        for metric in self._trainable_model("compute_metrics").metrics:
+            metric.update(*batch)
+        return self.get_metrics_result()
+
+    def _told(self, y: Any, y_pred: Any, sample_weight: Any, who: str) -> tuple[list[Any], ...]:
+        """Returns targets, predictions, weights and masks, each in the outputs' order."""
+        count = len(self._outputs.names)  # type: ignore[attr-defined]
+        found = self._outputs.each(y_pred, who, "predictions")  # type: ignore[attr-defined]
+        masks = [getattr(found.get(position), "_keras_mask", None) for position in range(count)]
+        targets, weights = self._targets(y, who), self._weights(sample_weight, who)
+        return targets, _arrays_of(found, count, f"{who} y_pred"), weights, masks
+
     # Configs --------------------------------------------------------------------------------------------------------
 
     def get_compile_config(self) -> dict[str, Any] | None:
@@ -409,6 +479,11 @@ class Trainer:
         self.compile(**{name: saving.deserialize_keras_object(value) for name, value in config.items()})
         if self.built and self.optimizer is not None:  # type: ignore[attr-defined]
             self.optimizer.build(self.trainable_weights)  # type: ignore[attr-defined]
+
+
+def _overridden(cls: type, names: tuple[str, ...]) -> str | None:
+    """Returns the first of these names that stands for another thing in a class than in `Trainer`."""
+    return next((name for name in names if getattr(cls, name, None) is not getattr(Trainer, name, None)), None)
 
 
 def _check_names(loss: Any, *metric_lists: Any) -> None:
