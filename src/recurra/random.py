@@ -10,6 +10,7 @@ from __future__ import annotations
 import random as _python_random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from recurra import saving
 from recurra.variables import Variable
 
 _stream = np.random.default_rng()
+_within: ContextVar[np.random.Generator | None] = ContextVar("within", default=None)  # of `seeded`, in its thread alone
 
 
 def set_random_seed(seed: int) -> None:
@@ -29,36 +31,43 @@ def set_random_seed(seed: int) -> None:
     global _stream
     _python_random.seed(seed)
     np.random.seed(seed)
-    _stream = np.random.default_rng(seed)
+    if _within.get() is None:
+        _stream = np.random.default_rng(seed)
+    else:
+        _within.set(np.random.default_rng(seed))
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Within it recurra draws what it draws after `set_random_seed(seed)`; afterwards the stream goes on from before.
 
-    Python's and NumPy's random numbers are left alone.
+    Python's and NumPy's random numbers are left alone, and so are other threads.
     """
-    global _stream
-    before, _stream = _stream, np.random.default_rng(seed)
+    token = _within.set(np.random.default_rng(seed))
     try:
         yield
     finally:
-        _stream = before
+        _within.reset(token)
+
+
+def _current() -> np.random.Generator:
+    """Returns the process-wide stream, or that of `seeded`."""
+    return _within.get() or _stream
 
 
 def draw_seed() -> int:
-    """Returns the next seed of the process-wide stream."""
-    return int(_stream.integers(2**31 - 1))
+    """Returns the next seed of the stream."""
+    return int(_current().integers(2**31 - 1))
 
 
 def get_stream_state() -> dict[str, Any]:
-    """Returns the state of the process-wide stream, ready for JSON."""
-    return _stream.bit_generator.state  # type: ignore[return-value]
+    """Returns the state of the stream, ready for JSON."""
+    return _current().bit_generator.state  # type: ignore[return-value]
 
 
 def set_stream_state(state: dict[str, Any]) -> None:
     """Goes to the state that `get_stream_state` gave."""
-    _stream.bit_generator.state = state
+    _current().bit_generator.state = state
 
 
 @saving.builtin("keras.random")

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import inspect
 import math
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -38,9 +39,16 @@ class _Room:
         self.layers = MOST_LAYERS
 
 
-_name_counts: Counter[str] = Counter()
+class _Names(threading.local):
+    """How often automatic names are taken, and the layers being built, outermost first: of each thread, as in Keras."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.scope: list[str] = []
+
+
+_names = _Names()
 _room: ContextVar[_Room | None] = ContextVar("room", default=None)  # None is no limit
-_name_scope: list[str] = []
 
 
 class Array(np.ndarray):
@@ -69,14 +77,14 @@ def plain_numbers_as_array(inputs: Any) -> Any:
 def auto_name(class_name: str) -> str:
     """Returns the snake case of a class name, with _1, _2, ... from the second use on."""
     snake = snake_case(class_name)
-    count = _name_counts[snake]
-    _name_counts[snake] += 1
+    count = _names.counts[snake]
+    _names.counts[snake] += 1
     return snake if count == 0 else f"{snake}_{count}"
 
 
 def clear_session() -> None:
-    """Starts automatic names anew."""
-    _name_counts.clear()
+    """Starts automatic names anew, in this thread."""
+    _names.counts.clear()
 
 
 @contextlib.contextmanager
@@ -140,11 +148,11 @@ def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
             return build(self, input_shape, *args, **kwargs)
         shape = None if input_shape is None else standardize_shape(input_shape)
         self._building = True
-        _name_scope.append(self.name)
+        _names.scope.append(self.name)
         try:
             build(self, shape, *args, **kwargs)
         finally:
-            _name_scope.pop()
+            _names.scope.pop()
             self._building = False
         if not self.stateless:
             self._build_shape = shape
@@ -366,7 +374,7 @@ class Layer(StampsChanges, saving.Configurable):
                 raise ValueError(expected(f"layer {self.name!r}", what, f"{name} of {size_bytes}"))
             room.weight_bytes -= size_bytes
             value = np.zeros(shape, dtype)
-        scope = _name_scope if self._building else [self.name]
+        scope = _names.scope if self._building else [self.name]
         variable = Variable(
             value,
             name=name or "variable",
