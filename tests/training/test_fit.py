@@ -492,3 +492,50 @@ def test_call_of_a_class_of_one_s_own_counts_in_prediction(rng):
     one.compile(loss="mse")
     with pytest.raises(NotImplementedError, match="a method backward"):
         one.fit(x, x[:, :2], verbose=0)
+
+
+def test_inputs_within_a_dict_are_found_by_their_keys(rng):
+    p, q, y = (rng.standard_normal((9, n)).astype("f") for n in (3, 2, 1))
+    first, second = recurra.Input((3,)), recurra.Input((2,))
+    outputs = layers.Dense(1)(layers.Concatenate()([first, second]))
+    model = recurra.Model({"of": [first, {"it": second}]}, outputs)
+    model.compile(loss="mse")
+    nested = {"of": [p, {"it": q}]}
+    assert model.evaluate(nested, y, verbose=0) == model.evaluate([p, q], y, verbose=0)
+    np.testing.assert_array_equal(model.predict(nested, verbose=0), model([p, q]))
+    with pytest.raises(ValueError, match="expected 2 inputs, got 1"):
+        model.predict({"of": [p]}, verbose=0)
+
+
+@pytest.mark.parametrize("rows, steps, size", [(10, 3, 4), (70, 2, 35), (70, None, 32)])
+def test_a_number_of_steps_cuts_arrays_into_that_many_batches(rows, steps, size, rng):
+    x = rng.standard_normal((rows, 4, 2)).astype("f")
+    y = x.sum(axis=(1, 2))[:, None]
+    fit = {"shuffle": False, "verbose": 0, "epochs": 2}
+    one = make_model().fit(x, y, steps_per_epoch=steps, validation_data=(x, y), validation_steps=steps, **fit)
+    other = make_model().fit(x, y, batch_size=size, validation_data=(x, y), **fit)
+    assert one.history == other.history
+    batches = []
+    seen = recurra.callbacks.LambdaCallback(on_predict_batch_end=lambda step, logs: batches.append(step))
+    assert make_model().predict(x, steps=steps, verbose=0, callbacks=[seen]).shape == (rows, 1)
+    assert len(batches) == (steps or 3)
+
+
+def test_metrics_are_named_as_keras_names_them_and_need_a_target(parts):
+    x, a, b, _ = parts
+    pair = lambda a, b, c: [a, b]  # noqa: E731
+    own = make_nested(pair, loss=["mse", None], metrics=[[recurra.losses.MeanAbsoluteError()], ["mae"]])
+    assert list(own.fit(x, [a, b], verbose=0).history) == ["a_mean_absolute_error", "b_mae", "loss"]
+    fewer = make_nested(pair, loss=["mse", None], metrics=[["mae"], ["accuracy"]])
+    assert list(fewer.fit(x, [a], verbose=0).history) == ["a_mae", "loss"]
+    none = make_nested(pair, metrics=[], weighted_metrics=[])
+    assert list(none.fit(x, [a, b], verbose=0).history) == ["a_loss", "b_loss", "loss"]
+
+
+def test_targets_that_are_not_there_or_too_wide_are_told_by_the_output(data):
+    x, y = data
+    with pytest.raises(ValueError, match=r"fit expected targets for the output 'dense.*', which has a loss, got none"):
+        make_model().fit(x)
+    with pytest.raises(ValueError, match=r"expected targets that fit its shape \(11, 1\), got \(11, 2\)"):
+        make_model().fit(x, np.concatenate([y, y], axis=1), verbose=0)
+    assert make_model().predict(iter([(x,)]), verbose=0).shape == (11, 1)

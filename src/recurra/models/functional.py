@@ -96,7 +96,7 @@ class GraphModel(Model):
         An axis of size 1 at the end is added or removed where that gives the input's rank, as in Keras.
 
         Args:
-            inputs: An array, a list of arrays, or a dict by input name.
+            inputs: An array, a list of arrays, a dict by input name, or what is nested as the model's inputs are.
 
         Raises:
             ValueError: If an array is missing or has another rank or number of features.
@@ -110,7 +110,7 @@ class GraphModel(Model):
             missing = [name for name in names if name not in inputs]
             if missing:
                 raise ValueError(expected(f"model {self.name!r}", f"inputs {names}", f"{list(inputs)}"))
-            leaves = [inputs[name] for name in names]
+            leaves = _tree.flatten([plain_numbers_as_array(inputs[name]) for name in names])
         elif len(tensors) == 1 and not _is_list_of_one_array(inputs):
             leaves = [inputs]
         else:

@@ -42,7 +42,7 @@ class ArrayBatches:
     Args:
         inputs: Arrays of N rows.
         targets, weights: Arrays of N rows, or None for each.
-        batch_size: Rows of a batch.
+        batch_size: Rows of a batch; None for as many as make `steps` batches of all rows, or 32.
         shuffle: Draw a new order for each epoch from recurra's random stream; "batch": of the batches alone.
         who: For errors.
 
@@ -57,11 +57,14 @@ class ArrayBatches:
         weights: list[Any],
         batch_size: int | None = None,
         shuffle: bool | str = False,
+        steps: int | None = None,
         who: str = "fit",
     ):
         self.arrays = (inputs, targets, weights)
         self.rows = rows_of(self.arrays, who)
-        self.batch_size = positive_int(who, "batch_size", 32 if batch_size is None else batch_size)
+        if batch_size is None:
+            batch_size = math.ceil(self.rows / steps) if steps else 32
+        self.batch_size = positive_int(who, "batch_size", batch_size)
         self.shuffle = shuffle
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 
 from recurra import losses, metrics
 from recurra._checks import expected
+from recurra._names import snake_case
 from recurra.metrics import Mean, MeanMetricWrapper, Metric
 from recurra.training.outputs import Outputs
 
@@ -117,8 +118,8 @@ class CompiledLosses:
 
 
 def _tell_shapes(error: ValueError, name: str, target: Any, output: Any) -> None:
-    """Raises an error with the shapes and the output's name in place of NumPy's "could not be broadcast"."""
-    if "could not be broadcast" in str(error):
+    """Raises an error with the shapes and the output's name in place of NumPy's about broadcasting and reshaping."""
+    if "could not be broadcast" in str(error) or "cannot reshape" in str(error):
         what = f"targets that fit its shape {np.shape(output)}"
         raise ValueError(expected(f"the loss of output {name!r}", what, np.shape(target))) from error
 
@@ -147,7 +148,7 @@ class CompiledMetrics:
         self.weighted = weighted
         self.taken = taken
         count = len(self.names)
-        if given is None or (count == 1 and not isinstance(given, dict)):
+        if not given or (count == 1 and not isinstance(given, dict)):
             found = {0: given}
         else:
             found = outputs.each(given, "compile", "metrics")
@@ -158,12 +159,12 @@ class CompiledMetrics:
         return any(self._given)
 
     def resolve(self, targets: list[Any], outputs: list[Any]) -> None:
-        """Makes the metric objects: which accuracy is meant depends on the shapes of the first batch."""
+        """Makes the metric objects of outputs with targets: which accuracy is meant depends on the first batch."""
         if self.entries is not None:
             return
         made = []
         for position, entries in enumerate(self._given):
-            for entry in entries:
+            for entry in entries if targets[position] is not None else ():
                 metric, name = _make_metric(entry, targets[position], outputs[position])
                 made.append(_Entry(position, name, self._unique(name, position), metric))
         self.entries = made
@@ -222,8 +223,13 @@ def _make_metric(entry: Any, target: Any, output: Any) -> tuple[Metric, str]:
     found = metrics.get(entry)
     if isinstance(found, Metric):
         return found, entry if isinstance(entry, str) else found.name
-    name = entry if isinstance(entry, str) else getattr(found, "__name__", type(found).__name__)
+    name = entry if isinstance(entry, str) else _name_of(found)
     return MeanMetricWrapper(found, name=name), name
+
+
+def _name_of(function: Any) -> str:
+    """Returns the name of a loss, or of a function or another callable in snake case."""
+    return getattr(function, "name", None) or snake_case(getattr(function, "__name__", type(function).__name__))
 
 
 def _kind(target: tuple[int, ...], output: tuple[int, ...]) -> str:

@@ -129,13 +129,11 @@ class Trainer:
     def _targets(self, y: Any, who: str) -> list[Any]:
         outputs: Outputs = self._outputs  # type: ignore[attr-defined]
         count = len(outputs.names)
-        if y is None:
-            return [None] * count
         if isinstance(y, np.ndarray) and count == 1:
             return [_numbers(y, f"{who} y")]
-        trained = self._trainable_model(who).losses.trained if self.compiled else None
-        found = outputs.each(y, who, "targets", trained)
-        missing = [outputs.names[n] for n in trained or () if found.get(n) is None]
+        trained = self._trainable_model(who).losses.trained
+        found = {} if y is None else outputs.each(y, who, "targets", trained)
+        missing = [outputs.names[n] for n in trained if found.get(n) is None]
         if missing:
             raise ValueError(expected(who, f"targets for the output {missing[0]!r}, which has a loss", "none"))
         return _arrays_of(found, count, f"{who} y")
@@ -149,15 +147,18 @@ class Trainer:
         found = outputs.each(given, who, "sample_weight") if is_nested(given) else dict.fromkeys(range(count), given)
         return _arrays_of(found, count, f"{who} sample_weight")
 
+    def _inputs(self, x: Any) -> list[Any]:
+        self.build_for(x)  # type: ignore[attr-defined]
+        inputs = self.standardize_inputs(x)  # type: ignore[attr-defined]
+        return inputs if isinstance(inputs, list) else _tree.flatten(inputs)
+
     def _arrays(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any, who: str
     ) -> tuple[list[Any], list[Any], list[Any]]:
         """Returns inputs, targets and weights as lists of arrays in the model's order."""
         if x is None:
             raise ValueError(expected(who, "x, the inputs", "none"))
-        self.build_for(x)  # type: ignore[attr-defined]
-        inputs = self.standardize_inputs(x)  # type: ignore[attr-defined]
-        inputs = inputs if isinstance(inputs, list) else _tree.flatten(inputs)
+        inputs = self._inputs(x)
         targets = self._targets(y, who)
         if class_weight is not None:
             if sample_weight is not None:
@@ -167,6 +168,13 @@ class Trainer:
             sample_weight = _weights_of_classes(targets[0], class_weight)
         batch = inputs, targets, self._weights(sample_weight, who)
         rows_of(batch, who)
+        return batch
+
+    def _batch_to_predict(self, item: Any) -> Batch:
+        """Returns the x of x, (x, y) and so on as a batch: targets are not looked at."""
+        x = _from_tensor(item[0] if isinstance(item, (tuple, list)) else item)
+        batch: Batch = (self._inputs(x), [], [])
+        rows_of(batch, "predict")
         return batch
 
     def _batch(self, item: Any, class_weight: Any = None, who: str = "fit") -> Batch:
@@ -185,6 +193,7 @@ class Trainer:
         y: Any,
         sample_weight: Any,
         batch_size: int | None,
+        steps: int | None,
         who: str,
         shuffle: bool | str = False,
         class_weight: Any = None,
@@ -194,7 +203,7 @@ class Trainer:
                 raise ValueError(expected(who, "targets inside the iterable x", "y or sample_weight beside it"))
             return IterableBatches(x, lambda item: self._batch(item, class_weight, who), shuffle, who)
         arrays = self._arrays(x, y, sample_weight, class_weight, who)
-        return ArrayBatches(*arrays, batch_size=batch_size, shuffle=shuffle, who=who)
+        return ArrayBatches(*arrays, batch_size=batch_size, shuffle=shuffle, steps=steps, who=who)
 
     # Loops ----------------------------------------------------------------------------------------------------------
 
@@ -223,7 +232,7 @@ class Trainer:
             x: Inputs: an array, a list or dict of arrays; or an iterable of (x, y) or (x, y, sample_weight).
             y: Targets, nested as the outputs are, in a list in their order, or in a dict by the names of their layers;
                 outputs without a loss may be left out.
-            batch_size: Rows of a step, 32 if None.
+            batch_size: Rows of a step; if None 32, or with `steps_per_epoch` and arrays what makes that many steps.
             epochs: Number of the last epoch.
             verbose: 0 silent, 1 or "auto" a bar, 2 a line an epoch.
             callbacks: A list of callbacks.
@@ -259,17 +268,24 @@ class Trainer:
             if class_weight is not None:  # it weighs what is trained on only
                 tail[cuts[1] :] = [None] * sizes[2]
             source: Any = ArrayBatches(
-                head[: cuts[0]], head[cuts[0] : cuts[1]], head[cuts[1] :], batch_size=batch_size, shuffle=shuffle
+                head[: cuts[0]],
+                head[cuts[0] : cuts[1]],
+                head[cuts[1] :],
+                batch_size=batch_size,
+                shuffle=shuffle,
+                steps=steps_per_epoch,
             )
             validation: Any = ArrayBatches(
                 tail[: cuts[0]],
                 tail[cuts[0] : cuts[1]],
                 tail[cuts[1] :],
                 batch_size=validation_batch_size or batch_size,
+                steps=validation_steps,
             )
         else:
-            source = self._source(x, y, sample_weight, batch_size, "fit", shuffle, class_weight)
-            validation = self._validation_source(validation_data, validation_batch_size or batch_size)
+            source = self._source(x, y, sample_weight, batch_size, steps_per_epoch, "fit", shuffle, class_weight)
+            size = validation_batch_size or batch_size
+            validation = self._validation_source(validation_data, size, validation_steps)
         if isinstance(source, IterableBatches) and not self.built:  # type: ignore[attr-defined]
             next(iter(source))  # the first batch shows the shapes; it comes again
         trainable = self._trainable_model("fit")
@@ -296,15 +312,15 @@ class Trainer:
         loop.fit(trainable, next_epoch, callbacks, epochs, initial_epoch, validate)
         return self.history  # type: ignore[attr-defined]
 
-    def _validation_source(self, data: Any, batch_size: int | None) -> Any:
+    def _validation_source(self, data: Any, batch_size: int | None, steps: int | None) -> Any:
         if data is None:
             return None
         if is_iterable_data(data):
-            return self._source(data, None, None, batch_size, "fit validation_data")
+            return self._source(data, None, None, batch_size, steps, "fit validation_data")
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
             raise ValueError(expected("fit", "validation_data of (x, y) or (x, y, sample_weight)", type(data).__name__))
         x, y, sample_weight = (*data, None)[:3]
-        return self._source(x, y, sample_weight, batch_size, "fit validation_data")
+        return self._source(x, y, sample_weight, batch_size, steps, "fit validation_data")
 
     def evaluate(
         self,
@@ -321,7 +337,7 @@ class Trainer:
         if self._compile_arguments is None:
             self._trainable_model("evaluate")
         steps = _steps("evaluate", "steps", steps)
-        source = self._source(x, y, sample_weight, batch_size, "evaluate")
+        source = self._source(x, y, sample_weight, batch_size, steps, "evaluate")
         trainable = self._trainable_model("evaluate")
         callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
         logs = loop.evaluate(trainable, limited(source, steps)(), callbacks)
@@ -343,15 +359,13 @@ class Trainer:
             )
         steps = _steps("predict", "steps", steps)
         if is_iterable_data(x):
-            source: Any = IterableBatches(x, lambda item: self._batch(_inputs_of(item), who="predict"), who="predict")
+            source: Any = IterableBatches(x, self._batch_to_predict, who="predict")
         else:
-            self.build_for(x)  # type: ignore[attr-defined]
-            inputs = self.standardize_inputs(x)  # type: ignore[attr-defined]
-            inputs = inputs if isinstance(inputs, list) else _tree.flatten(inputs)
+            inputs = self._inputs(x)
             silent = not callbacks and not verbose and not steps
             if silent and len(inputs) == 1 and self._takes_at_once(len(inputs[0]), batch_size or 32):
                 return self.run(inputs, None, False, {}, False)[0]  # type: ignore[attr-defined]
-            source = ArrayBatches(inputs, [], [], batch_size=batch_size, who="predict")
+            source = ArrayBatches(inputs, [], [], batch_size=batch_size, steps=steps, who="predict")
         callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
         return loop.predict(self, limited(source, steps)(), callbacks)
 
@@ -528,11 +542,6 @@ def _numbers(value: Any, who: str) -> np.ndarray:
     if array.dtype.kind not in "fiub":
         raise ValueError(expected(who, "numbers", f"an array of dtype {array.dtype}"))
     return array
-
-
-def _inputs_of(item: Any) -> Any:
-    """Returns (x,) of x, (x, y) and (x, y, sample_weight)."""
-    return item[:1] if isinstance(item, (tuple, list)) else item
 
 
 def _arrays_of(found: dict[int, Any], count: int, who: str) -> list[Any]:
