@@ -85,3 +85,14 @@ def test_statistics_within_time_distributed_are_those_of_each_step(rng):
     np.testing.assert_array_equal(y, np.stack(steps, axis=1))
     for own, wanted in zip(layer.get_weights(), alone.get_weights(), strict=True):
         np.testing.assert_array_equal(own, wanted)
+
+
+def test_penalties_of_a_layer_that_is_called_within_another_are_its_losses():
+    class Around(layers.Wrapper):
+        def call(self, inputs):
+            return self.layer(inputs)
+
+    layer = Around(layers.Dense(2, kernel_initializer="ones", activity_regularizer="l2"))
+    for factor in (1, 2):
+        layer(factor * np.ones((1, 3), "f"))
+        np.testing.assert_allclose(layer.losses, [0.01 * 2 * (3 * factor) ** 2])

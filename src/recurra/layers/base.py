@@ -553,8 +553,8 @@ class Layer(StampsChanges, saving.Configurable):
         inputs = self.cast_inputs(inputs)
         self._build_for(_tree.map_structure(np.shape, inputs))
         training = kwargs.pop("training", None)
-        outputs, cache, mask = self.run_call(inputs, mask, training, kwargs, keep_cache=False)
         self._forget_activity_losses()
+        outputs, cache, mask = self.run_call(inputs, mask, training, kwargs, keep_cache=False)
         within = getattr(cache, "activity_loss", 0.0)  # of the layers in a model or wrapper, which are not called
         if within:
             self._activity_losses.append(within)
