@@ -111,6 +111,12 @@ def test_class_weights_are_sample_weights_by_class(rng):
     assert weighed["val_loss"][0] > 0.5  # the weights do not reach what is held back
 
 
+def test_class_weights_in_a_list_are_refused(data):
+    x, _ = data
+    with pytest.raises(ValueError, match=r"{class: weight}, got a list"):
+        make_model().fit(x, np.arange(11) % 2, class_weight=[1.0, 2.0], verbose=0)
+
+
 def test_callbacks_see_epochs_and_can_stop(data):
     seen = []
 

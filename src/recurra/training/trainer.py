@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -560,6 +561,8 @@ def _from_tensor(value: Any) -> Any:
 
 
 def _weights_of_classes(targets: np.ndarray, class_weight: dict[int, float]) -> np.ndarray:
+    if not isinstance(class_weight, Mapping):
+        raise ValueError(expected("fit", "class_weight {class: weight}", f"a {type(class_weight).__name__}"))
     one_hot = targets.ndim > 1 and targets.shape[-1] > 1
     labels = targets.argmax(axis=-1) if one_hot else targets.reshape(len(targets), -1)[:, 0]
     labels = np.rint(labels).astype(int)
