@@ -46,11 +46,11 @@ class Outputs:
         pairs: Any = _pairs(self._positions, given)
         if isinstance(given, dict) and not self.has_keys and set(given) <= set(self.names):
             pairs = sorted((self.names.index(name), name) for name in given)
-            pairs = [(position, alone(given[name])) for position, name in pairs]
+            pairs = [(position, _alone(given[name])) for position, name in pairs]
         leaves = list(given) if isinstance(given, (list, tuple)) else [given]
         for wanted in (list(range(len(self.names))), trained):
             if pairs is None and wanted is not None and len(leaves) == len(wanted) and not isinstance(given, dict):
-                pairs = list(zip(wanted, map(alone, leaves), strict=True))
+                pairs = list(zip(wanted, map(_alone, leaves), strict=True))
         if pairs is None:
             names = _tree.pack_as(self._positions, self.names)
             raise ValueError(expected(who, f"{what} for the outputs {names!r}", repr(_sketch(given))))
@@ -66,7 +66,7 @@ def _joined(way: tuple[Any, ...], name: str) -> str:
 def _pairs(where: Any, given: Any) -> list[tuple[int, Any]] | None:
     """Returns (position, what is given there) for `where`, nested positions, or None where `given` has another form."""
     if isinstance(where, int):
-        return None if isinstance(given, dict) and "class_name" not in given else [(where, alone(given))]
+        return None if isinstance(given, dict) and "class_name" not in given else [(where, _alone(given))]
     if given is None:
         return []
     keys: Any = None
@@ -80,7 +80,7 @@ def _pairs(where: Any, given: Any) -> list[tuple[int, Any]] | None:
     return [pair for pairs in found for pair in pairs or ()]
 
 
-def alone(given: Any) -> Any:
+def _alone(given: Any) -> Any:
     """Returns what lists of one hold; other things as they are, and nested lists of numbers as one array."""
     given = plain_numbers_as_array(given)
     while isinstance(given, (list, tuple)) and len(given) == 1:
