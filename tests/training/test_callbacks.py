@@ -376,6 +376,58 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(data, 
     assert resumed.fit(*data, epochs=1, verbose=0).epoch == [0]
 
 
+def forgetful(tmp_path, place):
+    """Callbacks that remember something, and a backup at any place among them; the learning rate falls twice."""
+    chosen = [
+        callbacks.ReduceLROnPlateau(patience=2, factor=0.5, cooldown=1),
+        callbacks.EarlyStopping(patience=4, restore_best_weights=True),
+        callbacks.ModelCheckpoint(tmp_path / "best.weights.h5", save_best_only=True, save_weights_only=True),
+    ]
+    chosen.insert(place, callbacks.BackupAndRestore(tmp_path / "backup"))
+    return chosen
+
+
+@pytest.mark.parametrize("place", [0, 2, 3])
+@pytest.mark.parametrize("epoch", [4, 7, 8])
+def test_a_resumed_run_goes_on_with_what_its_callbacks_remembered(data, tmp_path, place, epoch):
+    told = {"batch_size": 4, "epochs": 40, "verbose": 0, "validation_data": (data[0][5:], data[1][5:])}
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    random.set_random_seed(3)
+    unbroken, chosen = make_model(), forgetful(tmp_path / "a", place)
+    history = unbroken.fit(*data, callbacks=chosen, **told)
+    assert len(set(history.history["learning_rate"])) > 1
+    assert 8 < len(history.epoch) < 40  # stopped early, after every interruption
+
+    random.set_random_seed(3)
+    with pytest.raises(Interruption):
+        make_model().fit(*data, callbacks=[*forgetful(tmp_path / "b", place), interrupt(epoch, 1)], **told)
+    random.set_random_seed(3)
+    resumed = make_model()
+    resumed_history = resumed.fit(*data, callbacks=forgetful(tmp_path / "b", place), **told)
+    assert resumed_history.epoch == history.epoch[epoch:]
+    assert resumed_history.history["learning_rate"] == history.history["learning_rate"][epoch:]
+    best = [make_model(), make_model()]
+    best[0].load_weights(tmp_path / "a" / "best.weights.h5")
+    best[1].load_weights(tmp_path / "b" / "best.weights.h5")
+    for one, other in ((unbroken, resumed), best):
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_run_that_had_stopped_before_it_was_cut_off_stays_stopped(data, tmp_path):
+    def chosen():
+        backup = callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
+        return [backup, callbacks.EarlyStopping("loss", patience=0, min_delta=10, restore_best_weights=True)]
+
+    model = make_model()
+    assert model.fit(*data, epochs=5, verbose=0, callbacks=chosen()).epoch == [0, 1]
+    again = make_model()
+    assert again.fit(*data, epochs=5, verbose=0, callbacks=chosen()).epoch == []
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_a_backup_may_be_kept_and_made_within_an_epoch(data, tmp_path):
     model = make_model()
     backup = callbacks.BackupAndRestore(tmp_path, save_freq=2, delete_checkpoint=False)
@@ -427,6 +479,20 @@ def test_averages_are_evaluated_and_the_weights_go_on(data, swap_on_epoch):
 def test_swapping_needs_an_optimizer_with_averages(data):
     with pytest.raises(ValueError, match="SwapEMAWeights must be used when `use_ema=True`"):
         make_model().fit(*data, verbose=0, validation_data=data, callbacks=[callbacks.SwapEMAWeights()])
+
+
+@pytest.mark.parametrize("wrong", [callbacks.EarlyStopping, "early_stopping", 5])
+def test_what_is_no_callback_is_refused(data, wrong):
+    with pytest.raises(TypeError, match=r"CallbackList expected callbacks, got .*EarlyStopping\(\)"):
+        make_model().fit(*data, verbose=0, callbacks=[wrong])
+
+
+def test_a_checkpoint_that_tells_says_where_before_and_after(data, tmp_path, capsys):
+    path = tmp_path / "{epoch}.weights.h5"
+    checkpoint = callbacks.ModelCheckpoint(path, verbose=1, save_weights_only=True)
+    make_model().fit(*data, epochs=1, verbose=0, callbacks=[checkpoint])
+    name = str(path).format(epoch=1)
+    assert capsys.readouterr().out == f"\nEpoch 1: saving model to {name}\n\nEpoch 1: finished saving model to {name}\n"
 
 
 def test_early_stopping_and_checkpoints_on_a_real_run(data, tmp_path):

@@ -7,6 +7,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,11 @@ UNSOUND = (AttributeError, EOFError, KeyError, OSError, TypeError, ValueError, z
 class BackupAndRestore(Callback):
     """Keeps a backup from which a run of the same program goes on after it was cut off.
 
-    The backup holds weights, the optimizer's variables, the states of stateful layers, those of all random streams and
-    the epoch, so the resumed run ends with the weights, to the bit, of a run that was never cut off. It is written
-    atomically: a run killed while it writes finds the backup before. Put it last among the callbacks, after those that
-    change the learning rate. What other callbacks remember (the patience of `EarlyStopping`) begins anew.
+    The backup holds weights, the optimizer's variables, the states of stateful layers, those of all random streams, the
+    epoch, and what recurra's callbacks remember (the patience and best weights of `EarlyStopping`, say), so the resumed
+    run ends with the weights, to the bit, of a run that was never cut off. It is written atomically: a run killed while
+    it writes finds the backup before. It runs after all other callbacks. Generators, and data that `steps_per_epoch`
+    cuts into parts, begin anew.
 
     Args:
         backup_dir: Directory of its own.
@@ -37,6 +39,8 @@ class BackupAndRestore(Callback):
         double_checkpoint: Accepted, changes nothing: a backup is never half written.
         delete_checkpoint: Delete the backup when training has ended.
     """
+
+    _runs_last = True
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class BackupAndRestore(Callback):
         self._path = Path(self.backup_dir) / "backup.npz"
         self._current_epoch = 0
         self._batches = 0
+        self._others = []
 
     def on_train_begin(self, logs: Any = None) -> None:
         if not self.model.built:
@@ -85,6 +90,7 @@ class BackupAndRestore(Callback):
         self._batches = 0
         meta = {
             "epoch": self._current_epoch,
+            "stopped": bool(self.model.stop_training),
             "stream": random.get_stream_state(),
             "averages_swapped": self.model.optimizer.averages_swapped,
             "seeds": [[seed.seed, seed.get_state()] for seed in _seed_generators(self.model)],
@@ -92,6 +98,7 @@ class BackupAndRestore(Callback):
         arrays = {f"weight_{i}": variable.value for i, variable in enumerate(self.model.weights)}
         arrays |= {f"optimizer_{i}": variable.value for i, variable in enumerate(self.model.optimizer.variables)}
         arrays |= _stored_states(self.model)
+        arrays |= _memories(self._others)
         data = io.BytesIO()
         np.savez(data, meta=np.array(json.dumps(meta)), **arrays)
         os.makedirs(self.backup_dir, exist_ok=True)
@@ -115,9 +122,10 @@ class BackupAndRestore(Callback):
             seed.set_state(state)
         optimizer.averages_swapped = meta["averages_swapped"]
         _store_states(self.model, arrays)
+        _remember(self._others, arrays)
         random.set_stream_state(meta["stream"])
         self._current_epoch = meta["epoch"]
-        self.model._initial_epoch = meta["epoch"]
+        self.model._initial_epoch = self.params["epochs"] if meta["stopped"] else meta["epoch"]  # type: ignore[index]
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -155,3 +163,31 @@ def _store_states(model: Any, arrays: dict[str, np.ndarray]) -> None:
     for i, layer in enumerate(_stateful_layers(model)):
         count = sum(name.startswith(f"state_{i}_") for name in arrays)
         layer.states = [arrays[f"state_{i}_{j}"] for j in range(count)] or None
+
+
+def _memories(callbacks: list[Callback]) -> dict[str, np.ndarray]:
+    """Returns what callbacks remember, a number or a list of arrays each; nothing for None."""
+    arrays: dict[str, np.ndarray] = {}
+    for key, callback, name in _memory_keys(callbacks):
+        value = getattr(callback, name)
+        if isinstance(value, list):
+            arrays |= {f"{key}/{i}": array for i, array in enumerate(value)}
+        elif value is not None:
+            arrays[key] = np.asarray(value)
+    return arrays
+
+
+def _remember(callbacks: list[Callback], arrays: dict[str, np.ndarray]) -> None:
+    for key, callback, name in _memory_keys(callbacks):
+        parts = [array for other, array in arrays.items() if other.startswith(f"{key}/")]
+        setattr(callback, name, arrays[key].item() if key in arrays else parts or None)
+
+
+def _memory_keys(callbacks: list[Callback]) -> Iterator[tuple[str, Callback, str]]:
+    """Yields the name in the backup, the callback and the attribute: a callback is known by its class and its turn."""
+    turns: Counter[str] = Counter()
+    for callback in callbacks:
+        kind = type(callback).__name__
+        for name in callback._remembered:
+            yield f"memory/{kind}_{turns[kind]}/{name}", callback, name
+        turns[kind] += 1

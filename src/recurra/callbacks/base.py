@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from recurra import _tree
+from recurra._checks import expected
 
 # Hooks that run at every batch, each with its older name if it has one.
 BATCH_HOOKS = {
@@ -25,6 +27,10 @@ class Callback:
 
     `logs` is a dictionary of losses and metrics; what a hook adds to that of an epoch goes into the history.
     """
+
+    _remembered: tuple[str, ...] = ()  # attributes that a backup of the training keeps
+    _runs_last = False
+    _others: list[Callback]  # of one that runs last: those that remember something
 
     def __init__(self) -> None:
         self.params: dict[str, Any] | None = None
@@ -103,6 +109,9 @@ class CallbackList(Callback):
         add_progbar: Add a `ProgbarLogger` unless there is one.
         model: Passed to `set_model` of each.
         **params: Passed to `set_params` of each.
+
+    Raises:
+        TypeError: If one is not a callback.
     """
 
     def __init__(
@@ -115,8 +124,12 @@ class CallbackList(Callback):
     ):
         super().__init__()
         self.callbacks: list[Callback] = [c for c in _tree.flatten(callbacks) if c is not None]
+        for callback in self.callbacks:
+            if inspect.isclass(callback) or not hasattr(callback, "set_model"):
+                hint = "pass an object, such as EarlyStopping()"
+                raise TypeError(expected("CallbackList", "callbacks", repr(callback), hint))
         self._add_defaults(add_history, add_progbar)
-        self._find_hooks()
+        self._arrange()
         self.set_model(model)
         self.set_params(params)
 
@@ -136,9 +149,14 @@ class CallbackList(Callback):
     def append(self, callback: Callback) -> None:
         """Adds a callback at the end."""
         self.callbacks.append(callback)
-        self._find_hooks()
+        self._arrange()
 
-    def _find_hooks(self) -> None:
+    def _arrange(self) -> None:
+        # A backup has to hold what the others have changed and remember, wherever it stands in the caller's list.
+        last = [callback for callback in self.callbacks if getattr(callback, "_runs_last", False)]
+        self.callbacks = [callback for callback in self.callbacks if callback not in last] + last
+        for callback in last:
+            callback._others = [other for other in self.callbacks if getattr(other, "_remembered", ())]
         self._hooks: dict[str, list[Callable[..., None]]] = {
             name: [getattr(c, name) for c in self.callbacks if _overrides(c, name) or _overrides(c, older)]
             for name, older in BATCH_HOOKS.items()

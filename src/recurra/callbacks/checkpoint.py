@@ -27,6 +27,8 @@ class ModelCheckpoint(MonitorCallback):
         initial_value_threshold: The value to beat at first.
     """
 
+    _remembered = ("best", "_batches")
+
     def __init__(
         self,
         filepath: str | os.PathLike[str],
@@ -67,8 +69,11 @@ class ModelCheckpoint(MonitorCallback):
 
     def _save(self, epoch: int, logs: dict[str, Any]) -> None:
         filepath = self._filled_filepath(epoch, logs)
-        if self.save_best_only and not self._is_best(epoch, logs, filepath):
-            return
+        if self.save_best_only:
+            if not self._is_best(epoch, logs, filepath):
+                return
+        elif self.verbose:
+            print(f"\nEpoch {epoch + 1}: saving model to {filepath}")
         os.makedirs(os.path.dirname(filepath) or ".", exist_ok=True)
         if self.save_weights_only:
             self.model.save_weights(filepath, overwrite=True)

@@ -55,6 +55,8 @@ class ReduceLROnPlateau(MonitorCallback):
         min_lr: Smallest learning rate.
     """
 
+    _remembered = ("best", "wait", "cooldown_counter")
+
     def __init__(
         self,
         monitor: str = "val_loss",

@@ -41,6 +41,8 @@ class MonitorCallback(Callback):
         min_delta: Smallest change that counts.
     """
 
+    _remembered: tuple[str, ...] = ("best",)
+
     def __init__(
         self, monitor: str = "val_loss", mode: str = "auto", baseline: float | None = None, min_delta: float = 0
     ):
@@ -109,6 +111,8 @@ class EarlyStopping(MonitorCallback):
         restore_best_weights: End with the weights of the best epoch.
         start_from_epoch: Epochs that do not count.
     """
+
+    _remembered = ("best", "best_epoch", "best_weights", "wait", "stopped_epoch")
 
     def __init__(
         self,
