@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from recurra._missing import says_what_to_do
 from recurra.callbacks.base import Callback, CallbackList, LambdaCallback
 from recurra.training.history import History
 
@@ -50,7 +51,7 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return says_what_to_do(__name__)(name)
 
 
 def __dir__() -> list[str]:

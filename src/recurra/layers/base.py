@@ -60,6 +60,13 @@ class Array(np.ndarray):
         """Returns the plain ndarray."""
         return self.view(np.ndarray)
 
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        return as_array(found) if isinstance(found, np.generic) else found  # one number, too, has `.numpy()`
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return round(self.item(), ndigits)
+
 
 def as_array(value: Any, mask: np.ndarray | None = None) -> Array:
     """Returns `value` as an `Array` that carries `mask`."""

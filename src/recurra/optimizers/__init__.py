@@ -6,6 +6,7 @@ from typing import Any
 
 from recurra import saving
 from recurra._checks import expected
+from recurra._missing import says_what_to_do
 from recurra.optimizers import schedules
 from recurra.optimizers.adafactor import Adafactor
 from recurra.optimizers.adagrad import Adadelta, Adagrad, Ftrl, RMSprop
@@ -52,6 +53,8 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
         config = {**config, "class_name": known.__name__}
     return saving.deserialize_keras_object(config, custom_objects)
 
+
+__getattr__ = says_what_to_do("recurra.optimizers")
 
 __all__ = [
     "SGD",

@@ -9,10 +9,21 @@ Tensors are NumPy arrays with `.numpy()`; numbers in lists become float32 and in
 `GradientTape`, no graph and no device: layers know their own gradients, and everything runs at once, on the CPU.
 """
 
+from recurra import initializers as initializers
+from recurra import optimizers as optimizers
+from recurra._missing import says_what_to_do
 from recurra._version import __version__ as __version__
+from recurra.compat.tensorflow import config as config
 from recurra.compat.tensorflow import data as data
+from recurra.compat.tensorflow import dtypes as dtypes
 from recurra.compat.tensorflow import keras as keras
 from recurra.compat.tensorflow import math as math
 from recurra.compat.tensorflow import nn as nn
 from recurra.compat.tensorflow import random as random
+from recurra.compat.tensorflow.data import TensorSpec as TensorSpec
+from recurra.compat.tensorflow.keras import losses as losses
+from recurra.compat.tensorflow.keras import metrics as metrics
 from recurra.compat.tensorflow.tensors import *  # noqa: F403
+from recurra.compat.tensorflow.variable import Variable as Variable
+
+__getattr__ = says_what_to_do("recurra.compat.tensorflow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree
-from recurra.compat.tensorflow.tensors import as_array, convert_to_tensor
+from recurra._checks import expected
+from recurra._missing import HINTS, says_what_to_do
+from recurra.compat.tensorflow.tensors import as_array, convert_to_tensor, float32
 from recurra.random import draw_seed
 
 __all__ = ["AUTOTUNE", "Dataset"]
+
+__getattr__ = says_what_to_do("recurra.compat.tensorflow.data")
 
 AUTOTUNE = -1
 
@@ -33,6 +38,10 @@ class Dataset:
 
     def __iter__(self) -> Iterator[Any]:
         return self._read()
+
+    def __getattr__(self, name: str) -> Any:
+        hint = "write a Python generator and pass the function that makes it to Dataset.from_generator"
+        raise AttributeError(expected("Dataset", "a method that it has", repr(name), HINTS.get(name, hint)))
 
     @classmethod
     def from_tensor_slices(cls, tensors: Any) -> Dataset:
@@ -58,6 +67,52 @@ class Dataset:
         lengths = [_length(part) for part in parts]
         length = None if None in lengths else min(lengths)  # type: ignore[type-var]
         return _of_length(length, lambda: zip(*parts))  # noqa: B905
+
+    @classmethod
+    def from_tensors(cls, tensors: Any) -> Dataset:
+        """One element: the array, or the arrays side by side."""
+        arrays = _arrays(tensors)
+        return _of_length(1, lambda: iter([arrays]))
+
+    @classmethod
+    def from_generator(
+        cls,
+        generator: Callable[..., Iterable[Any]],
+        output_types: Any = None,
+        output_shapes: Any = None,
+        args: tuple[Any, ...] | None = None,
+        output_signature: Any = None,
+    ) -> Dataset:
+        """What a function that makes a generator yields, called anew at every reading.
+
+        Args:
+            generator: The function.
+            output_types: Dtypes of an element's parts; as the values are if None.
+            output_shapes, output_signature: Accepted; only the dtypes of a signature count.
+            args: Arguments of the function.
+        """
+        if not callable(generator):
+            hint = "pass the function that makes the generator, without calling it"
+            raise TypeError(expected("from_generator", "a function", type(generator).__name__, hint))
+        dtypes = output_types if output_signature is None else output_signature
+        return Dataset(lambda: (_typed(value, dtypes) for value in generator(*(args or ()))))
+
+    def enumerate(self, start: int = 0) -> Dataset:
+        """Tuples of a number, from `start` on, and an element."""
+        return _of_length(
+            _length(self),
+            lambda: ((as_array(np.array(i, np.int64)), element) for i, element in enumerate(self, start)),
+        )
+
+    def reduce(self, initial_state: Any, reduce_func: Callable[[Any, Any], Any]) -> Any:
+        """Returns the state after `reduce_func(state, element)` of every element."""
+        return functools.reduce(reduce_func, self, initial_state)
+
+    def shard(self, num_shards: int, index: int) -> Dataset:
+        """Every `num_shards`th element, from `index` on."""
+        length = _length(self)
+        rest = None if length is None else len(range(index, length, num_shards))
+        return _of_length(rest, lambda: itertools.islice(iter(self), index, None, num_shards))
 
     def cardinality(self) -> Any:
         """Returns the number of elements, or -2 where only reading tells it."""
@@ -116,11 +171,31 @@ class Dataset:
         """The elements for which `predicate` holds."""
         return Dataset(lambda: (element for element in self if _apply(predicate, element)))
 
-    def shuffle(self, buffer_size: int, seed: int | None = None, **ignored: Any) -> Dataset:
-        """The elements in an order drawn anew at every reading, each from the next `buffer_size`."""
+    def shuffle(
+        self,
+        buffer_size: int,
+        seed: int | None = None,
+        reshuffle_each_iteration: bool | None = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """The elements in an order drawn anew at every reading, each from the next `buffer_size`.
+
+        Args:
+            buffer_size: Elements to draw from.
+            seed: Of the orders; recurra's random stream if None.
+            reshuffle_each_iteration: False: the order of the first reading at every one.
+            name: Accepted, changes nothing.
+        """
+        orders = itertools.count()
+        first: Any = None
 
         def read() -> Iterator[Any]:
-            generator = np.random.default_rng(draw_seed() if seed is None else seed)
+            nonlocal first
+            if reshuffle_each_iteration is False:
+                first = (draw_seed() if seed is None else seed) if first is None else first
+                generator = np.random.default_rng(first)
+            else:
+                generator = np.random.default_rng(draw_seed() if seed is None else [seed, next(orders)])
             elements = iter(self)
             buffer = list(itertools.islice(elements, buffer_size))
             while buffer:
@@ -165,6 +240,24 @@ class Dataset:
         return (_tree.map_structure(np.asarray, element) for element in self)
 
 
+class TensorSpec:
+    """What `from_generator` is told of the tensors that it gets."""
+
+    def __init__(self, shape: Any, dtype: Any = float32, name: str | None = None):
+        self.shape, self.dtype, self.name = shape, np.dtype(dtype), name
+
+
+def _typed(value: Any, dtypes: Any) -> Any:
+    """Returns what a generator gave as tensors of the dtypes, which may be None."""
+    if isinstance(dtypes, dict):
+        return {key: _typed(value[key], dtype) for key, dtype in dtypes.items()}
+    if isinstance(dtypes, (tuple, list)):
+        return tuple(_typed(part, dtype) for part, dtype in zip(value, dtypes, strict=True))
+    if dtypes is None:
+        return _arrays(value)
+    return convert_to_tensor(value, dtypes.dtype if isinstance(dtypes, TensorSpec) else dtypes)
+
+
 def _arrays(tensors: Any) -> Any:
     # Tuples and dicts are structure; a list is data, as in TensorFlow.
     if isinstance(tensors, dict):
@@ -190,6 +283,11 @@ class _Sized(Dataset):
 
 def _of_length(length: int | None, read: Callable[[], Iterator[Any]]) -> Dataset:
     return Dataset(read) if length is None else _Sized(read, length)
+
+
+def of_batches(source: Any) -> Dataset:
+    """Returns an iterable of known length as a dataset."""
+    return _of_length(len(source), lambda: iter(source))
 
 
 def _length(dataset: Any) -> int | None:

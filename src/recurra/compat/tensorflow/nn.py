@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from recurra._missing import says_what_to_do
 from recurra.compat.tensorflow.tensors import Tensor, as_array, convert_to_tensor, sigmoid, tanh
 
 __all__ = ["relu", "sigmoid", "softmax", "tanh"]
@@ -21,3 +22,6 @@ def softmax(logits: Any, axis: int = -1) -> Tensor:
     scores = convert_to_tensor(logits)
     powers = np.exp(scores - scores.max(axis, keepdims=True))
     return as_array(powers / powers.sum(axis, keepdims=True))
+
+
+__getattr__ = says_what_to_do("recurra.compat.tensorflow.nn")

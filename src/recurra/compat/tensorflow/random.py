@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from recurra._missing import says_what_to_do
+from recurra.initializers import TruncatedNormal
 from recurra.layers.base import Array, as_array
 from recurra.random import draw_seed
 from recurra.random import set_random_seed as set_seed
 
-__all__ = ["normal", "set_seed", "uniform"]
+__all__ = ["normal", "set_seed", "shuffle", "truncated_normal", "uniform"]
 
 
 def normal(
@@ -27,5 +29,21 @@ def uniform(shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = "float
     return as_array(_generator(seed).uniform(minval, 1.0 if maxval is None else maxval, tuple(shape)).astype(dtype))
 
 
+def truncated_normal(
+    shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = "float32", seed: int | None = None
+) -> Array:
+    """Returns numbers of the normal distribution that lie within two standard deviations."""
+    draw = TruncatedNormal(mean, stddev, draw_seed() if seed is None else seed)
+    return as_array(draw(tuple(shape), dtype=dtype))
+
+
+def shuffle(value: Any, seed: int | None = None) -> Array:
+    """Returns the rows of `value` in another order."""
+    return as_array(_generator(seed).permutation(np.asarray(value)))
+
+
 def _generator(seed: int | None) -> np.random.Generator:
     return np.random.default_rng(draw_seed() if seed is None else seed)
+
+
+__getattr__ = says_what_to_do("recurra.compat.tensorflow.random")

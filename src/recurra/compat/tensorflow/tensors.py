@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import builtins
+import contextlib
 import functools
+import logging
 from collections.abc import Callable, Iterable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from recurra import activations
-from recurra._checks import expected
+from recurra._checks import expected, one_of
 from recurra.layers.base import Array as Tensor
 from recurra.layers.base import as_array
 
 __all__ = [
     *("Tensor", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "newaxis"),
-    *("abs", "add", "argmax", "argmin", "cast", "concat", "constant", "convert_to_tensor", "cos", "divide", "equal"),
-    *("executing_eagerly", "exp", "expand_dims", "eye", "fill", "function", "gather", "greater", "less", "linspace"),
-    *("matmul", "maximum", "minimum", "multiply", "one_hot", "ones", "ones_like", "pow", "range", "rank"),
-    *("reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum", "reshape", "reverse", "round", "shape"),
-    *("sigmoid", "sign", "sin", "size", "split", "sqrt", "square", "squeeze", "stack", "subtract", "tanh", "tile"),
-    *("transpose", "unstack", "where", "zeros", "zeros_like"),
+    *("abs", "add", "add_n", "argmax", "argmin", "argsort", "boolean_mask", "cast", "clip_by_value", "concat"),
+    *("constant", "convert_to_tensor", "cos", "cumsum", "device", "divide", "einsum", "equal", "executing_eagerly"),
+    *("exp", "expand_dims", "eye", "fill", "floor", "function", "gather", "get_logger", "greater", "greater_equal"),
+    *("identity", "is_tensor", "less", "less_equal", "linspace", "logical_and", "logical_not", "logical_or"),
+    *("matmul", "maximum", "meshgrid", "minimum", "multiply", "negative", "norm", "not_equal", "one_hot", "ones"),
+    *("ones_like", "pad", "pow", "print", "range", "rank", "reduce_all", "reduce_any", "reduce_max", "reduce_mean"),
+    *("reduce_min", "reduce_prod", "reduce_sum", "repeat", "reshape", "reverse", "roll", "round", "shape", "sigmoid"),
+    *("sign", "sin", "size", "slice", "sort", "split", "sqrt", "square", "squeeze", "stack", "stop_gradient"),
+    *("subtract", "tanh", "tensordot", "tile", "transpose", "unstack", "where", "zeros", "zeros_like"),
 ]
 
 bool = np.dtype("bool")  # the dtypes carry TensorFlow's names, also where Python has one of its own
@@ -94,6 +101,22 @@ def reduction(function: Callable[..., Any]) -> Callable[..., Tensor]:
     return wrapped
 
 
+def giving_tensors(module: ModuleType) -> dict[str, Any]:
+    """Returns the names of recurra's `losses` or `metrics`, with functions that take lists and give tensors."""
+
+    def wrap(function: Callable[..., Any]) -> Callable[..., Tensor]:
+        @functools.wraps(function)
+        def wrapped(y_true: Any, y_pred: Any, *arguments: Any, **options: Any) -> Tensor:
+            y_true, y_pred = (convert_to_tensor(y) if isinstance(y, (list, tuple)) else y for y in (y_true, y_pred))
+            return as_array(function(y_true, y_pred, *arguments, **options))
+
+        return wrapped
+
+    known = list(module.FUNCTIONS.values())
+    names = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    return {name: wrap(value) if value in known else value for name, value in names.items()}
+
+
 def cast(x: Any, dtype: Any) -> Tensor:
     """Returns `x` in another dtype."""
     return as_array(convert_to_tensor(x).astype(dtype))
@@ -148,6 +171,8 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Tensor:
     """Returns `x` where the condition holds, else `y`; of a condition alone, the places (n, axes) where it holds."""
     if x is None and y is None:
         return as_array(np.argwhere(np.asarray(condition)).astype(int64))
+    if not isinstance(x, (np.ndarray, list, tuple)) and not isinstance(y, (np.ndarray, list, tuple)):
+        x, y = convert_to_tensor([x, y])
     return as_array(_choose(np.asarray(condition), x, y))
 
 
@@ -235,6 +260,114 @@ def rank(input: Any) -> Tensor:
     return as_array(np.array(np.ndim(input), int32))
 
 
+def boolean_mask(tensor: Any, mask: Any, axis: int | None = None) -> Tensor:
+    """Returns the entries of `tensor` where `mask` holds, along its first axes or from `axis` on."""
+    places: tuple[Any, ...] = (*(builtins.slice(None),) * (axis or 0), np.asarray(mask, "bool"))
+    return as_array(convert_to_tensor(tensor)[places])
+
+
+def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any) -> Tensor:
+    """Returns `t` with what lies below or above the bounds put onto them."""
+    tensor = convert_to_tensor(t)
+    return as_array(np.clip(tensor, clip_value_min, clip_value_max).astype(tensor.dtype))
+
+
+def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0) -> Tensor:
+    """Returns `tensor` with so many entries added before and after it along each axis."""
+    tensor, widths = convert_to_tensor(tensor), np.asarray(paddings)
+    if mode.upper() == "CONSTANT":
+        return as_array(np.pad(tensor, widths, constant_values=constant_values))
+    return as_array(np.pad(tensor, widths, one_of("pad", "mode", mode.lower(), ("reflect", "symmetric"))))
+
+
+def roll(input: Any, shift: Any, axis: Any) -> Tensor:
+    """Returns `input` with its entries moved along the axes; what falls off at the end comes first."""
+    return as_array(np.roll(convert_to_tensor(input), shift, axis))
+
+
+def sort(values: Any, axis: int = -1, direction: str = "ASCENDING") -> Tensor:
+    """Returns the values in order along an axis."""
+    ordered = np.sort(convert_to_tensor(values), axis)
+    return as_array(np.flip(ordered, axis) if _descends(direction) else ordered)
+
+
+def argsort(values: Any, axis: int = -1, direction: str = "ASCENDING") -> Tensor:
+    """Returns where the values in order are found along an axis; equal ones keep their order."""
+    tensor = convert_to_tensor(values)
+    if _descends(direction):
+        last = np.flip(np.argsort(np.flip(tensor, axis), axis, kind="stable"), axis)
+        return as_array((tensor.shape[axis] - 1 - last).astype(int32))
+    return as_array(np.argsort(tensor, axis, kind="stable").astype(int32))
+
+
+def _descends(direction: str) -> Any:
+    return one_of("sort", "direction", direction, ("ASCENDING", "DESCENDING")) == "DESCENDING"
+
+
+def cumsum(x: Any, axis: int = 0) -> Tensor:
+    """Returns the sums of the values up to each along an axis."""
+    tensor = convert_to_tensor(x)
+    return as_array(np.cumsum(tensor, axis, tensor.dtype))
+
+
+def repeat(input: Any, repeats: Any, axis: int | None = None) -> Tensor:
+    """Returns `input` with each entry repeated so many times, flattened if no axis is given."""
+    return as_array(np.repeat(convert_to_tensor(input), repeats, axis))
+
+
+def add_n(inputs: Iterable[Any]) -> Tensor:
+    """Returns the sum of several tensors."""
+    return functools.reduce(add, map(convert_to_tensor, inputs))
+
+
+def einsum(equation: str, *inputs: Any) -> Tensor:
+    """Returns the sums of products that Einstein's notation names, as `numpy.einsum`."""
+    return as_array(np.einsum(equation, *map(convert_to_tensor, inputs)))
+
+
+def tensordot(a: Any, b: Any, axes: Any) -> Tensor:
+    """Returns the sums of products over pairs of axes, as `numpy.tensordot`."""
+    return as_array(np.tensordot(convert_to_tensor(a), convert_to_tensor(b), axes))
+
+
+def meshgrid(*args: Any, indexing: Any = "xy") -> list[Tensor]:
+    """Returns the coordinates of a grid, one tensor for each axis."""
+    return [as_array(grid) for grid in np.meshgrid(*map(convert_to_tensor, args), indexing=indexing)]
+
+
+def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: Any = False) -> Tensor:
+    """Returns the length of the vectors along an axis, or of all values as one vector; `ord` as in NumPy."""
+    values = np.asarray(convert_to_tensor(tensor))
+    values = values.ravel() if axis is None and not keepdims else values
+    return as_array(np.linalg.norm(values, None if ord == "euclidean" else ord, axis, keepdims))
+
+
+def is_tensor(x: Any) -> Any:
+    """Returns whether `x` is a tensor; a plain NumPy array is not."""
+    return isinstance(x, Tensor)
+
+
+def device(device_name: Any) -> Any:
+    """Returns a context that changes nothing: everything runs on the CPU."""
+    return contextlib.nullcontext()
+
+
+def print(*inputs: Any, **options: Any) -> None:
+    """Prints the values."""
+    builtins.print(*inputs, **options)
+
+
+def slice(input_: Any, begin: Any, size: Any) -> Tensor:
+    """Returns so many entries of `input_` along each axis from `begin` on; a size of -1 is all that are left."""
+    ends = [None if count == -1 else first + count for first, count in zip(begin, size, strict=True)]
+    return convert_to_tensor(input_)[tuple(map(builtins.slice, begin, ends))]
+
+
+def get_logger() -> logging.Logger:
+    """Returns a logger, so that its level can be set: nothing is logged."""
+    return logging.getLogger("recurra")
+
+
 def function(func: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
     """Decorator that changes nothing: there is no graph to compile."""
     return (lambda decorated: decorated) if func is None else func
@@ -253,7 +386,11 @@ add, subtract, multiply, divide, pow = (
     of_numpy(f) for f in (np.add, np.subtract, np.multiply, np.true_divide, np.power)
 )
 maximum, minimum = (of_numpy(f) for f in (np.maximum, np.minimum))
+negative, floor, identity, stop_gradient = (of_numpy(f) for f in (np.negative, np.floor, np.array, np.array))
 equal, less, greater = (of_numpy(f) for f in (np.equal, np.less, np.greater))
+not_equal, less_equal, greater_equal = (of_numpy(f) for f in (np.not_equal, np.less_equal, np.greater_equal))
+logical_and, logical_or, logical_not = (of_numpy(f) for f in (np.logical_and, np.logical_or, np.logical_not))
 sigmoid = of_numpy(activations.get("sigmoid"))
 reduce_mean, reduce_sum, reduce_prod = (reduction(f) for f in (np.mean, np.sum, np.prod))
 reduce_max, reduce_min = (reduction(f) for f in (np.max, np.min))
+reduce_all, reduce_any = (reduction(f) for f in (np.all, np.any))

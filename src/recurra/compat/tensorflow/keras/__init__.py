@@ -18,18 +18,16 @@ from recurra import (
     constraints,
     initializers,
     layers,
-    losses,
-    metrics,
     models,
     optimizers,
     random,
     regularizers,
     saving,
-    utils,
     version,
 )
+from recurra._missing import says_what_to_do
 from recurra._version import __version__ as __version__
-from recurra.compat.tensorflow.keras import preprocessing
+from recurra.compat.tensorflow.keras import losses, metrics, preprocessing, utils
 from recurra.layers import Input
 from recurra.models import Model, Sequential
 
@@ -62,6 +60,8 @@ __all__ = [
     "utils",
     "version",
 ]
+
+__getattr__ = says_what_to_do("recurra.compat.tensorflow.keras")
 
 for _name in __all__:
     if isinstance(globals()[_name], ModuleType):

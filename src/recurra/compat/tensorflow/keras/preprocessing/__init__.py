@@ -1,6 +1,9 @@
-"""`tf.keras.preprocessing`: sequences and sliding windows."""
+"""`tf.keras.preprocessing`: sequences, text and sliding windows."""
 
-from recurra.compat.tensorflow.keras.preprocessing import sequence
-from recurra.utils import timeseries_dataset_from_array
+from recurra._missing import says_what_to_do
+from recurra.compat.tensorflow.keras.preprocessing import sequence, text
+from recurra.compat.tensorflow.keras.utils import timeseries_dataset_from_array
 
-__all__ = ["sequence", "timeseries_dataset_from_array"]
+__all__ = ["sequence", "text", "timeseries_dataset_from_array"]
+
+__getattr__ = says_what_to_do("recurra.compat.tensorflow.keras.preprocessing")

@@ -1,0 +1,48 @@
+"""The error for a name of Keras or TensorFlow that is not here: it says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from recurra._checks import expected
+
+DOCS = "docs/coming-from-keras.md tells what else is not there"
+HINTS = {
+    "GradientTape": "layers bring their own gradients: train with model.fit or model.train_on_batch",
+    "Module": "write a keras.layers.Layer with forward and backward",
+    "compat": "there is no tf.compat.v1: write it with tf.keras",
+    "datasets": "load the data with Keras or another library, and pass NumPy arrays",
+    "legacy": "the optimizers beside it take the same arguments, learning_rate for lr",
+    "debugging": "there is nothing to set: leave the line out",
+    "distribute": "there is one device, the CPU: leave it out",
+    "element_spec": "next(iter(dataset)) shows the shapes and dtypes of an element",
+    "experimental": "use tf.data.AUTOTUNE and the functions without `experimental`",
+    "ragged": "pad sequences with keras.utils.pad_sequences and mask them, by Embedding(mask_zero=True) or Masking",
+    "RaggedTensor": "pad sequences with keras.utils.pad_sequences and mask them",
+    "saved_model": "save with model.save('model.keras')",
+    "strings": "use Python's own strings",
+    "string": "use Python's own strings; models take numbers",
+    "summary": "use keras.callbacks.TensorBoard",
+    "test": "there is no GPU here: leave the line out",
+    "train": "use keras.callbacks.ModelCheckpoint and keras.optimizers",
+    "TextVectorization": "keras.preprocessing.text.Tokenizer makes numbers of words",
+}
+
+
+def says_what_to_do(module: str) -> Callable[[str], Any]:
+    """Returns a `__getattr__` for the module, which is called for names that it lacks."""
+
+    def __getattr__(name: str) -> Any:
+        raise AttributeError(expected(module, "a name that it has", repr(name), hint_for(name)))
+
+    return __getattr__
+
+
+def hint_for(name: str) -> str:
+    """Returns what to do without `name`."""
+    if name not in HINTS and callable(getattr(np, name, None)):
+        return f"tensors are NumPy arrays here: use numpy.{name}"
+    return HINTS.get(name, DOCS)

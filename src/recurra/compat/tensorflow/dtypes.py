@@ -1,0 +1,19 @@
+"""`tf.dtypes`: the dtypes, and `cast`."""
+
+from recurra._missing import says_what_to_do
+from recurra.compat.tensorflow.tensors import (
+    bool,
+    cast,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
+
+__all__ = ["bool", "cast", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8"]
+
+__getattr__ = says_what_to_do("recurra.compat.tensorflow.dtypes")

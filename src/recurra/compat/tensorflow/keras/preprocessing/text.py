@@ -1,0 +1,104 @@
+"""`tf.keras.preprocessing.text`: words to numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from recurra._checks import expected
+from recurra._missing import says_what_to_do
+
+__all__ = ["Tokenizer", "text_to_word_sequence"]
+
+FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+
+
+def text_to_word_sequence(input_text: str, filters: str = FILTERS, lower: bool = True, split: str = " ") -> list[str]:
+    """Returns the words of a text.
+
+    >>> text_to_word_sequence("The cat, the mat.")
+    ['the', 'cat', 'the', 'mat']
+    """
+    text = input_text.lower() if lower else input_text
+    table: dict[str, Any] = dict.fromkeys(filters, split)
+    words = text.translate(str.maketrans(table)).split(split)
+    return [word for word in words if word]
+
+
+class Tokenizer:
+    """Numbers the words of texts from 1 on, the most frequent first; 0 is left for padding.
+
+    Args:
+        num_words: Only words with a number below this one come out.
+        filters: Characters to leave out.
+        lower: Take capital letters for small ones.
+        split: What separates words.
+        char_level: Number characters instead of words.
+        oov_token: Stands for words without a number, with the number 1; None: these are left out.
+        analyzer: Called with a text in place of `text_to_word_sequence`.
+    """
+
+    def __init__(
+        self,
+        num_words: int | None = None,
+        filters: str = FILTERS,
+        lower: bool = True,
+        split: str = " ",
+        char_level: bool = False,
+        oov_token: str | None = None,
+        analyzer: Callable[[str], list[str]] | None = None,
+    ):
+        self.num_words = num_words
+        self.filters = filters
+        self.lower = lower
+        self.split = split
+        self.char_level = char_level
+        self.oov_token = oov_token
+        self.analyzer = analyzer
+        self.document_count = 0
+        self.word_counts: dict[str, int] = Counter()
+        self.word_docs: dict[str, int] = Counter()
+        self.word_index: dict[str, int] = {}
+        self.index_word: dict[int, str] = {}
+
+    def fit_on_texts(self, texts: Iterable[Any]) -> None:
+        """Counts the words of texts (strings, or lists of words) and numbers them anew."""
+        if isinstance(texts, str):
+            raise ValueError(expected("fit_on_texts", "a list of texts", "one text", "put it into a list"))
+        for text in texts:
+            words = self._words(text)
+            self.document_count += 1
+            self.word_counts.update(words)  # type: ignore[arg-type]
+            self.word_docs.update(set(words))  # type: ignore[arg-type]
+        ordered = sorted(self.word_counts, key=lambda word: -self.word_counts[word])
+        numbered = ordered if self.oov_token is None else [self.oov_token, *ordered]
+        self.word_index = {word: number for number, word in enumerate(numbered, 1)}
+        self.index_word = {number: word for word, number in self.word_index.items()}
+
+    def texts_to_sequences(self, texts: Iterable[Any]) -> list[list[int]]:
+        """Returns the numbers of the words of each text."""
+        if isinstance(texts, str):
+            raise ValueError(expected("texts_to_sequences", "a list of texts", "one text", "put it into a list"))
+        return [self._kept(self.word_index.get(word) for word in self._words(text)) for text in texts]
+
+    def sequences_to_texts(self, sequences: Iterable[Iterable[int]]) -> list[str]:
+        """Returns the words of each list of numbers, with spaces between."""
+        known = ((number if number in self.index_word else None for number in numbers) for numbers in sequences)
+        return [" ".join(self.index_word[number] for number in self._kept(numbers)) for numbers in known]
+
+    def _words(self, text: Any) -> list[str]:
+        if self.char_level or isinstance(text, list):
+            return [part.lower() if self.lower else part for part in text]
+        if self.analyzer is not None:
+            return self.analyzer(text)
+        return text_to_word_sequence(text, self.filters, self.lower, self.split)
+
+    def _kept(self, numbers: Iterable[int | None]) -> list[int]:
+        unknown = self.word_index.get(self.oov_token) if self.oov_token is not None else None
+        limit = self.num_words or len(self.word_index) + 1
+        known = (unknown if number is None or number >= limit else number for number in numbers)
+        return [number for number in known if number is not None]
+
+
+__getattr__ = says_what_to_do("recurra.compat.tensorflow.keras.preprocessing.text")

@@ -1,0 +1,228 @@
+"""What notebooks written for TensorFlow use beside layers, each compared with TensorFlow's own answer."""
+
+import numpy as np
+import pytest
+
+import recurra
+import recurra.compat.tensorflow as tf
+
+
+@pytest.mark.parametrize(
+    "given, wanted, dtype",
+    [
+        (lambda: tf.clip_by_value([1.0, 5.0, -2.0], 0.0, 3.0), [1, 3, 0], "float32"),
+        (lambda: tf.pad([[1, 2]], [[0, 0], [1, 1]]), [[0, 1, 2, 0]], "int32"),
+        (lambda: tf.pad([1, 2, 3], [[2, 0]], mode="REFLECT"), [3, 2, 1, 2, 3], "int32"),
+        (lambda: tf.roll([1, 2, 3], 1, 0), [3, 1, 2], "int32"),
+        (lambda: tf.repeat([1, 2], 2), [1, 1, 2, 2], "int32"),
+        (lambda: tf.sort([3, 1, 2], direction="DESCENDING"), [3, 2, 1], "int32"),
+        (lambda: tf.argsort([3, 1, 3, 2]), [1, 3, 0, 2], "int32"),
+        (lambda: tf.argsort([3, 1, 3, 2], direction="DESCENDING"), [0, 2, 3, 1], "int32"),
+        (lambda: tf.cumsum([1, 2, 3]), [1, 3, 6], "int32"),
+        (lambda: tf.boolean_mask([[1, 2], [3, 4]], [False, True]), [[3, 4]], "int32"),
+        (lambda: tf.boolean_mask([[1, 2], [3, 4]], [False, True], axis=1), [[2], [4]], "int32"),
+        (lambda: tf.slice([[1, 2], [3, 4]], [0, 1], [-1, 1]), [[2], [4]], "int32"),
+        (lambda: tf.reduce_any([[True, False]], axis=1), [True], "bool"),
+        (lambda: tf.reduce_all([True, False]), False, "bool"),
+        (lambda: tf.not_equal([1, 2], [1, 3]), [False, True], "bool"),
+        (lambda: tf.logical_and([True, True], [False, True]), [False, True], "bool"),
+        (lambda: tf.tensordot([[1.0, 2.0]], [[3.0], [4.0]], 1), [[11]], "float32"),
+        (lambda: tf.norm([3.0, 4.0]), 5, "float32"),
+        (lambda: tf.norm([[3.0, 4.0], [6.0, 8.0]], axis=1), [5, 10], "float32"),
+        (lambda: tf.add_n([[1, 2], [3, 4]]), [4, 6], "int32"),
+        (lambda: tf.where([True, False], 1, 2), [1, 2], "int32"),
+        (lambda: tf.where([True, False], 1.0, 0), [1, 0], "float32"),
+        (lambda: tf.math.mod(5, 3), 2, "int32"),
+        (lambda: tf.dtypes.cast([1.5], tf.int32), [1], "int32"),
+        (lambda: tf.constant([[1.0, 2.0]])[0, 1], 2, "float32"),
+        (lambda: tf.keras.losses.mse([1.0, 2.0], [2.0, 2.0]), 0.5, "float32"),
+        (lambda: tf.losses.MeanSquaredError()([1.0, 2.0], [2.0, 2.0]), 0.5, "float32"),
+    ],
+)
+def test_functions_of_tensors(given, wanted, dtype):
+    found = given().numpy()
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_one_entry_of_a_tensor_is_a_tensor():
+    model = tf.keras.Sequential([tf.keras.Input((4, 1)), tf.keras.layers.LSTM(3), tf.keras.layers.Dense(1)])
+    outputs = model(tf.ones((2, 4, 1)))
+    assert outputs[0, 0].numpy() == outputs.numpy()[0, 0]
+    assert [row.numpy().shape for row in outputs] == [(1,), (1,)]
+    assert [number.numpy().tolist() for number in tf.range(2)] == [0, 1]
+    assert round(tf.constant([2.25])[0], 1) == 2.2
+
+
+def test_a_variable_takes_values_and_gives_tensors():
+    start = np.array([1.0, 2.0], "float32")
+    variable = tf.Variable(start)
+    before = variable.numpy()
+    doubled = variable * 2
+    assert variable.assign_add([1.0, 1.0]) is variable
+    variable.assign_sub([0.5, 0.0])
+    assert variable.numpy().tolist() == [1.5, 3.0]
+    assert before.tolist() == start.tolist() == [1.0, 2.0]
+    assert type(doubled) is tf.Tensor
+    assert doubled.numpy().tolist() == [2.0, 4.0]
+    assert tf.Variable(3).assign(4).numpy() == 4
+    assert tf.Variable([1, 2], dtype=tf.float32).dtype == tf.float32
+    with pytest.raises(ValueError, match=r"assign expected a value of shape \(2,\), got \(3,\)"):
+        variable.assign([1.0, 2.0, 3.0])
+
+
+def test_a_function_of_a_loss_trains_as_its_name_does():
+    x, y = np.ones((6, 4, 1), "float32"), np.arange(6, dtype="float32")
+    weights = []
+    for loss in ("mse", tf.keras.losses.mean_squared_error, tf.losses.MSE):
+        tf.random.set_seed(1)
+        model = tf.keras.Sequential([tf.keras.Input((4, 1)), tf.keras.layers.LSTM(3), tf.keras.layers.Dense(1)])
+        model.compile("adam", loss, metrics=[tf.keras.metrics.mean_absolute_error])
+        history = model.fit(x, y, epochs=2, verbose=0).history
+        assert list(history) == ["loss", "mean_absolute_error"]
+        weights.append(model.get_weights())
+    for other in weights[1:]:
+        for a, b in zip(weights[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "missing, hint",
+    [
+        (lambda: tf.GradientTape, "train with model.fit"),
+        (lambda: tf.searchsorted, "use numpy.searchsorted"),
+        (lambda: tf.ragged, "pad_sequences"),
+        (lambda: tf.map_fn, "coming-from-keras.md"),
+        (lambda: tf.nn.dynamic_rnn, "coming-from-keras.md"),
+        (lambda: tf.random.Generator, "coming-from-keras.md"),
+        (lambda: tf.math.bincount, "numpy.bincount"),
+        (lambda: tf.keras.datasets, "load the data with Keras"),
+        (lambda: tf.keras.utils.get_file, "coming-from-keras.md"),
+        (lambda: tf.data.experimental, "use tf.data.AUTOTUNE"),
+        (lambda: tf.data.Dataset.range(3).interleave, "Dataset.from_generator"),
+        (lambda: tf.data.Dataset.range(3).element_spec, r"next\(iter\(dataset\)\)"),
+        (lambda: tf.keras.layers.TextVectorization, "keras.preprocessing.text.Tokenizer"),
+        (lambda: tf.keras.layers.ConvLSTM2D, "coming-from-keras.md"),
+        (lambda: tf.keras.optimizers.legacy, "learning_rate for lr"),
+        (lambda: tf.keras.callbacks.RemoteMonitor, "coming-from-keras.md"),
+        (lambda: tf.test.is_gpu_available(), "leave the line out"),
+    ],
+)
+def test_what_is_not_there_says_what_to_do(missing, hint):
+    with pytest.raises(AttributeError, match=rf"expected a .* that it has, got .*{hint}"):
+        missing()
+    assert not hasattr(tf, "GradientTape")
+
+
+def test_lines_about_devices_and_logs_do_nothing(capsys):
+    assert tf.config.list_physical_devices("GPU") == []
+    assert len(tf.config.list_physical_devices()) == 1
+    tf.get_logger().setLevel("ERROR")
+    with tf.device("/CPU:0"):
+        tf.print("one", 2)
+    assert capsys.readouterr().out == "one 2\n"
+
+
+def values(dataset):
+    return [recurra._tree.map_structure(lambda leaf: np.asarray(leaf).tolist(), element) for element in dataset]
+
+
+def test_datasets_of_generators_and_single_elements():
+    Dataset, spec = tf.data.Dataset, tf.TensorSpec
+
+    def pairs():
+        yield [1.0, 2.0], 3
+        yield [4.0, 5.0], 6
+
+    signature = (spec((2,), tf.float32), spec((), tf.int32))
+    dataset = Dataset.from_generator(pairs, output_signature=signature)
+    assert values(dataset) == values(dataset) == [([1.0, 2.0], 3), ([4.0, 5.0], 6)]
+    assert [leaf.dtype.name for leaf in next(iter(dataset))] == ["float32", "int32"]
+    assert values(Dataset.from_generator(lambda: iter([1, 2]), output_types=tf.float32)) == [1.0, 2.0]
+    assert values(Dataset.from_tensors([1, 2])) == [[1, 2]]
+    assert values(Dataset.range(3).enumerate(5)) == [(5, 0), (6, 1), (7, 2)]
+    assert values(Dataset.range(7).shard(3, 1)) == [1, 4]
+    assert len(Dataset.range(7).shard(3, 1)) == 2
+    assert int(Dataset.range(5).reduce(np.int64(0), lambda total, element: total + element)) == 10
+    with pytest.raises(TypeError, match=r"from_generator expected a function, got generator: .*without calling it"):
+        Dataset.from_generator(pairs())
+
+
+def test_a_shuffled_dataset_comes_in_another_order_at_each_epoch_unless_told():
+    numbers = tf.data.Dataset.range(50)
+    seeded, same = numbers.shuffle(50, seed=1), numbers.shuffle(50, seed=1, reshuffle_each_iteration=False)
+    first, second = values(seeded), values(seeded)
+    assert first != second
+    assert sorted(first) == sorted(second) == list(range(50))
+    again = numbers.shuffle(50, seed=1)
+    assert [values(again), values(again)] == [first, second]
+    assert values(same) == values(same)
+    kept = numbers.shuffle(50, reshuffle_each_iteration=False)
+    assert values(kept) == values(kept)
+
+
+def test_sliding_windows_are_a_dataset():
+    dataset = tf.keras.utils.timeseries_dataset_from_array(np.arange(9.0), None, 3, batch_size=4)
+    split = dataset.map(lambda windows: (windows[:, :-1], windows[:, -1])).prefetch(1)
+    assert len(split) == 2
+    x, y = next(iter(split))
+    assert x.tolist() == [[0, 1], [1, 2], [2, 3], [3, 4]]
+    assert y.tolist() == [2, 3, 4, 5]
+    assert tf.keras.preprocessing.timeseries_dataset_from_array is tf.keras.utils.timeseries_dataset_from_array
+
+
+def test_time_series_generators_give_keras_s_windows():
+    from recurra.compat.tensorflow.keras.preprocessing.sequence import TimeseriesGenerator
+
+    generator = TimeseriesGenerator(np.arange(20.0).reshape(10, 2), np.arange(10.0), 4, 2, batch_size=4, reverse=True)
+    assert len(generator) == 2
+    x, y = generator[1]
+    assert x.tolist() == [[[12, 13], [8, 9]], [[14, 15], [10, 11]]]
+    assert y.tolist() == [8, 9]
+    assert len(TimeseriesGenerator(np.arange(10), np.arange(10), 3, stride=2, batch_size=2)) == 2
+    model = tf.keras.Sequential([tf.keras.Input((2, 2)), tf.keras.layers.GRU(3), tf.keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    assert len(model.fit(generator, epochs=2, verbose=0).epoch) == 2
+    shuffled = TimeseriesGenerator(np.arange(50), np.arange(50), 3, shuffle=True, batch_size=8)
+    x, y = shuffled[0]
+    assert (x[:, -1] + 1 == y).all()
+    with pytest.raises(ValueError, match="data and targets of the same length, got 5 and 4"):
+        TimeseriesGenerator(np.arange(5), np.arange(4), 2)
+    with pytest.raises(ValueError, match="steps for a window and its target, got 5 for a length of 5"):
+        TimeseriesGenerator(np.arange(5), np.arange(5), 5)
+
+
+def test_a_tokenizer_numbers_words_as_keras_s():
+    from recurra.compat.tensorflow.keras.preprocessing.text import Tokenizer
+
+    texts = ["The cat sat on the mat.", "The dog ate my homework!", "Did the cat?"]
+    tokenizer = Tokenizer(num_words=6, oov_token="<OOV>")
+    tokenizer.fit_on_texts(texts)
+    assert list(tokenizer.word_index)[:6] == ["<OOV>", "the", "cat", "sat", "on", "mat"]
+    assert tokenizer.texts_to_sequences([*texts, "a cow"]) == [
+        [2, 3, 4, 5, 2, 1],
+        [2, 1, 1, 1, 1],
+        [1, 2, 3],
+        [1, 1],
+    ]
+    assert tokenizer.sequences_to_texts([[2, 3, 99]]) == ["the cat <OOV>"]
+    plain = Tokenizer(char_level=True)
+    plain.fit_on_texts(["aba"])
+    assert plain.texts_to_sequences(["abc"]) == [[1, 2]]
+    assert (plain.word_counts["a"], plain.document_count, plain.index_word) == (2, 1, {1: "a", 2: "b"})
+    with pytest.raises(ValueError, match="a list of texts, got one text"):
+        plain.fit_on_texts("aba")
+
+
+def test_a_tokenizer_agrees_with_keras():
+    text = pytest.importorskip("keras.src.legacy.preprocessing.text", reason="Keras is not installed")
+    texts = ["One fish, two FISH; red fish\tblue fish.", ["Black", "fish"], "한국어 문장 - fish", ""]
+    for options in ({}, {"num_words": 3}, {"num_words": 4, "oov_token": "?"}, {"lower": False}, {"char_level": True}):
+        own, other = tf.keras.preprocessing.text.Tokenizer(**options), text.Tokenizer(**options)
+        for tokenizer in (own, other):
+            tokenizer.fit_on_texts(texts)
+        assert own.word_index == other.word_index
+        assert dict(own.word_docs) == dict(other.word_docs)
+        found = own.texts_to_sequences([*texts, "new fish"])
+        assert found == other.texts_to_sequences([*texts, "new fish"])
+        assert own.sequences_to_texts(found) == other.sequences_to_texts(found)
