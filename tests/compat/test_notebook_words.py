@@ -54,6 +54,26 @@ def test_one_entry_of_a_tensor_is_a_tensor():
     assert round(tf.constant([2.25])[0], 1) == 2.2
 
 
+def test_set_shape_checks():
+    tensor = tf.ones((2, 3))
+    tensor.set_shape([None, 3])
+    with pytest.raises(ValueError, match=r"set_shape expected a shape that fits \(2, 3\), got \(2, 4\)"):
+        tensor.set_shape((2, 4))
+    with pytest.raises(ValueError, match="set_shape"):
+        tensor.set_shape([None])
+
+
+def test_random_numbers_have_their_shapes_and_chances():
+    tf.random.set_seed(4)
+    logits = np.log([[0.7, 0.1, 0.2], [0.0001, 0.9998, 0.0001]])
+    drawn = tf.random.categorical(logits, 5000)
+    assert drawn.dtype == tf.int64
+    np.testing.assert_allclose(np.bincount(drawn[0]) / 5000, [0.7, 0.1, 0.2], atol=0.03)
+    assert (drawn[1] == 1).mean() > 0.99
+    assert sorted(tf.random.shuffle(tf.range(5)).tolist()) == [0, 1, 2, 3, 4]
+    assert abs(tf.random.truncated_normal((1000,), stddev=2.0)).max() <= 4
+
+
 def test_a_variable_takes_values_and_gives_tensors():
     start = np.array([1.0, 2.0], "float32")
     variable = tf.Variable(start)

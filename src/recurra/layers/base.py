@@ -60,6 +60,12 @@ class Array(np.ndarray):
         """Returns the plain ndarray."""
         return self.view(np.ndarray)
 
+    def set_shape(self, shape: Any) -> None:
+        """Checks the shape, which an array knows by itself; None is any length."""
+        wanted = tuple(shape)
+        if len(wanted) != self.ndim or any(n not in (None, own) for n, own in zip(wanted, self.shape, strict=True)):
+            raise ValueError(expected("set_shape", f"a shape that fits {self.shape}", wanted))
+
     def __getitem__(self, key: Any) -> Any:
         found = super().__getitem__(key)
         return as_array(found) if isinstance(found, np.generic) else found  # one number, too, has `.numpy()`

@@ -12,7 +12,7 @@ from recurra.layers.base import Array, as_array
 from recurra.random import draw_seed
 from recurra.random import set_random_seed as set_seed
 
-__all__ = ["normal", "set_seed", "shuffle", "truncated_normal", "uniform"]
+__all__ = ["categorical", "normal", "set_seed", "shuffle", "truncated_normal", "uniform"]
 
 
 def normal(
@@ -27,6 +27,14 @@ def uniform(shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = "float
     if np.issubdtype(dtype, np.integer):
         return as_array(_generator(seed).integers(minval, maxval, tuple(shape), dtype))
     return as_array(_generator(seed).uniform(minval, 1.0 if maxval is None else maxval, tuple(shape)).astype(dtype))
+
+
+def categorical(logits: Any, num_samples: int, dtype: Any = "int64", seed: int | None = None) -> Array:
+    """Returns (rows, num_samples) numbers of classes, drawn with the chances that each row's logits (unscaled) give."""
+    scores = np.asarray(logits, "float64")
+    chances = np.exp(scores - scores.max(axis=-1, keepdims=True)).cumsum(axis=-1)
+    draws = _generator(seed).uniform(0, chances[:, -1:], (len(chances), num_samples))
+    return as_array((draws[..., None] >= chances[:, None]).sum(axis=-1).astype(dtype))
 
 
 def truncated_normal(
