@@ -225,6 +225,19 @@ def test_layers_of_one_model_train_on_in_another(data):
         (lambda m, x, y: m.fit(x[:0], y[:0], verbose=0), "at least one row"),
         (lambda m, x, y: m.fit(np.zeros((6, 4, 3)), np.zeros(6), verbose=0), r"shape \(None, 4, 2\), got \(6, 4, 3\)"),
         (lambda m, x, y: m.fit(np.array([["a"]] * 6), np.zeros(6), verbose=0), "numbers, got an array of dtype"),
+        (lambda m, x, y: m.fit(x.astype(object), y, verbose=0), r"dtype object: .*\.astype\('float32'\)"),
+        (lambda m, x, y: m.fit(x, ["a"] * 6, verbose=0), "targets for 1 outputs, got 6"),
+        (lambda m, x, y: m.fit("data.csv", y, verbose=0), "expected numbers, got an array of dtype <U8: turn text"),
+        (lambda m, x, y: m.fit("data.csv", verbose=0), "expected numbers, got an array of dtype <U8: turn text"),
+        (lambda m, x, y: m.fit([[1, 2], [3]], y, verbose=0), "lists of one length, got lists of several: pad sequ"),
+        (lambda m, x, y: m.fit(x, [[1.0], [2.0, 3.0]], verbose=0), "lists of one length, got lists of several"),
+        (lambda m, x, y: m.fit([(x, y)], verbose=0), "lists of one length, got lists of several: .* a generator"),
+        (lambda m, x, y: m.fit(x, 1.0, verbose=0), "fit y expected an entry for each sample, got a single number"),
+        (lambda m, x, y: m.fit(x, y, sample_weight=2.0, verbose=0), "fit sample_weight expected an entry for each"),
+        (lambda m, x, y: m.fit(x, verbose=0), r"the loss of output 'dense\w*' expected targets, got none: pass y"),
+        (lambda m, x, y: m.evaluate(x, verbose=0), "expected targets, got none: pass y, or batches"),
+        (lambda m, x, y: m.train_on_batch(x), "expected targets, got none: pass y, or batches"),
+        (lambda m, x, y: m.fit(x, np.hstack([y, y]), verbose=0), r"that fit its shape \(11, 1\), got \(11, 2\)"),
         (lambda m, x, y: m.fit(x, y, validation_split=1.0, verbose=0), "validation_split between 0 and 1"),
         (lambda m, x, y: m.fit(x[:1], y[:1], validation_split=0.3, verbose=0), "enough rows to split"),
         (lambda m, x, y: m.fit(x, y, class_weight={0: 1}, sample_weight=np.ones(11), verbose=0), "both"),
@@ -545,3 +558,18 @@ def test_targets_that_are_not_there_or_too_wide_are_told_by_the_output(data):
     with pytest.raises(ValueError, match=r"expected targets that fit its shape \(11, 1\), got \(11, 2\)"):
         make_model().fit(x, np.concatenate([y, y], axis=1), verbose=0)
     assert make_model().predict(iter([(x,)]), verbose=0).shape == (11, 1)
+
+
+def test_tensors_of_torch_are_taken_with_gradients_and_in_bfloat16(data):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    x, y = data
+    rough = torch.tensor(x, requires_grad=True).bfloat16()
+    losses = []
+    for source in (
+        (rough, torch.tensor(y)),
+        (rough.detach().float().numpy(), y),
+        ((batch for batch in [(rough, torch.tensor(y))]),),
+    ):
+        recurra.utils.set_random_seed(1)
+        losses.append(make_model().fit(*source, shuffle=False, verbose=0).history["loss"])
+    assert losses[0] == losses[1] == losses[2]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from recurra import layers
+from recurra._arrays import from_torch_tensor
 from recurra._checks import expected
 from recurra.errors import FileFormatError
 from recurra.interop.keras_file import assign_all
@@ -169,10 +170,7 @@ def _modules(state: Mapping[str, Any]) -> Modules:
 
 
 def _as_array(key: str, value: Any) -> np.ndarray:
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        value = value.float() if str(value.dtype) == "torch.bfloat16" else value  # NumPy has no such numbers
-    value = np.asarray(value)
+    value = np.asarray(from_torch_tensor(value))
     if value.dtype.kind != "f":
         raise FileFormatError(expected("from_torch", f"floating point numbers in {key!r}", value.dtype))
     return value

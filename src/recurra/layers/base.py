@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, config, constraints, initializers, ops, regularizers, saving
+from recurra._arrays import as_numbers
 from recurra._changes import StampsChanges
 from recurra._checks import expected
 from recurra._names import snake_case
@@ -84,7 +85,7 @@ def as_array(value: Any, mask: np.ndarray | None = None) -> Array:
 def plain_numbers_as_array(inputs: Any) -> Any:
     """Returns nested lists of Python numbers as one array; everything else as it is."""
     leaves = _tree.flatten(inputs) if isinstance(inputs, (list, tuple)) else []
-    return np.asarray(inputs) if leaves and isinstance(leaves[0], (int, float)) else inputs
+    return as_numbers(inputs, "nested lists") if leaves and isinstance(leaves[0], (int, float)) else inputs
 
 
 def auto_name(class_name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import _tree, saving
+from recurra._arrays import as_numbers
 from recurra._checks import expected
 from recurra.layers.base import Layer, is_shape, plain_numbers_as_array
 from recurra.layers.symbolic import KerasTensor, Node
@@ -120,10 +121,9 @@ class GraphModel(Model):
         return [self._fit_input(leaf, tensor) for leaf, tensor in zip(leaves, tensors, strict=True)]
 
     def _fit_input(self, value: Any, tensor: KerasTensor) -> np.ndarray:
-        array = np.asarray(value)
-        if array.dtype.kind not in "fiub":
-            who = f"input {node_of(tensor).layer.name!r}"
-            raise ValueError(expected(who, "numbers", f"an array of dtype {array.dtype}"))
+        array = value
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":  # the name costs time
+            array = as_numbers(value, f"input {node_of(tensor).layer.name!r}")
         rank = len(tensor.shape)
         if array.ndim == rank - 1 and tensor.shape[-1] == 1:
             array = array[..., None]

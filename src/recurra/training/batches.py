@@ -194,6 +194,6 @@ def split_tail(arrays: list[Any], fraction: float) -> tuple[list[Any], list[Any]
 
 def is_iterable_data(x: Any) -> bool:
     """Returns whether `x` gives batches by itself, so that it holds the targets too."""
-    if isinstance(x, (np.ndarray, list, tuple, dict)) or x is None or hasattr(x, "__array__"):
+    if isinstance(x, (np.ndarray, list, tuple, dict, str, bytes)) or x is None or hasattr(x, "__array__"):
         return False
     return hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))

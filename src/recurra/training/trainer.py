@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, config, optimizers, saving
+from recurra._arrays import as_numbers, from_torch_tensor
 from recurra._checks import expected, positive_int
 from recurra.callbacks import CallbackList, History
 from recurra.layers.base import as_array, plain_numbers_as_array
@@ -539,9 +540,9 @@ def _check_cells(model: Any, who: str) -> None:
 def _numbers(value: Any, who: str) -> np.ndarray:
     if isinstance(value, (list, tuple)):
         raise ValueError(expected(who, "one array for an output", f"a list of {len(value)}"))
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(expected(who, "numbers", f"an array of dtype {array.dtype}"))
+    array = as_numbers(value, who)
+    if array.ndim == 0:
+        raise ValueError(expected(who, "an entry for each sample", "a single number"))
     return array
 
 
@@ -555,6 +556,7 @@ def _from_tensor(value: Any) -> Any:
     """Returns tensors of other libraries, which know `numpy()`, as arrays; lists and dicts of them too."""
 
     def convert(leaf: Any) -> Any:
+        leaf = from_torch_tensor(leaf)
         return leaf.numpy() if hasattr(leaf, "numpy") and not isinstance(leaf, np.ndarray) else leaf
 
     return _tree.map_structure(convert, value)
