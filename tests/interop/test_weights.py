@@ -1,5 +1,7 @@
 """Weights under torch's names and in safetensors files."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -160,6 +162,23 @@ def test_a_file_of_torch_has_lost_the_order_of_its_modules(x, tmp_path, rng):
     safetensors.save_file(state, tmp_path / "t.safetensors")
     with pytest.raises(FileFormatError, match="modules named as the layers, got 'first', 'last'"):
         load_safetensors(twins, tmp_path / "t.safetensors")
+
+
+def test_a_file_in_bfloat16_loads(tmp_path):
+    """bfloat16 is the upper half of float32: its numbers written by hand."""
+    pytest.importorskip("safetensors", reason="the interop extra is not installed")
+    numbers = {"dense.weight": [[1.5, -2.0, 0.0078125]], "dense.bias": [3.0]}
+    header, raw = {}, b""
+    for name, values in numbers.items():
+        upper_halves = (np.array(values, "<f4").view("<u4") >> 16).astype("<u2")
+        place = [len(raw), len(raw) + upper_halves.nbytes]
+        header[name] = {"dtype": "BF16", "shape": list(upper_halves.shape), "data_offsets": place}
+        raw += upper_halves.tobytes()
+    text = json.dumps(header).encode()
+    (tmp_path / "b.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + raw)
+    model = recurra.Sequential([recurra.Input((3,)), layers.Dense(1, name="dense")])
+    load_safetensors(model, tmp_path / "b.safetensors")
+    assert [array.tolist() for array in model.get_weights()] == [[[1.5], [-2.0], [0.0078125]], [3.0]]
 
 
 @pytest.mark.parametrize("data", [b"", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ", b"\xff" * 100, b"PK\x03\x04"])

@@ -446,10 +446,19 @@ def test_a_backup_of_another_model_or_a_broken_one_is_refused(data, tmp_path):
         other.fit(*data, epochs=1, verbose=0, callbacks=[backup])
     whole = (tmp_path / "backup.npz").read_bytes()
     middle = len(whole) // 2
-    for damaged in (b"0", b"", whole[:middle], whole[:middle] + b"?" * 9 + whole[middle + 9 :]):
+    version = whole.index(b"PK\x01\x02") + 6  # that a reader needs, in the list of members
+    newer = whole[:version] + b"\xff" + whole[version + 1 :]
+    for damaged in (b"0", b"", whole[:middle], whole[:middle] + b"?" * 9 + whole[middle + 9 :], newer):
         (tmp_path / "backup.npz").write_bytes(damaged)
         with pytest.raises(FileFormatError, match=r"a whole backup.*delete it to begin anew"):
             make_model().fit(*data, epochs=1, verbose=0, callbacks=[backup])
+    (tmp_path / "backup.npz").write_bytes(whole)
+    with np.load(tmp_path / "backup.npz") as file:
+        members = {name: file[name] for name in file.files}
+    del members["weight_0"]
+    np.savez(tmp_path / "backup.npz", **members)
+    with pytest.raises(FileFormatError, match="a whole backup"):
+        make_model().fit(*data, epochs=1, verbose=0, callbacks=[backup])
     np.savez(tmp_path / "backup.npz", other=np.ones(3))
     with pytest.raises(FileFormatError, match="a whole backup"):
         make_model().fit(*data, epochs=1, verbose=0, callbacks=[backup])

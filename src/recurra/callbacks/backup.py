@@ -21,7 +21,11 @@ from recurra.callbacks.base import Callback
 from recurra.callbacks.checkpoint import check_save_freq
 from recurra.errors import FileFormatError
 
-UNSOUND = (AttributeError, EOFError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+# What reading a damaged .npz file raises: zipfile knows NotImplementedError and RuntimeError for odd versions and flags.
+UNSOUND = (
+    *(AttributeError, EOFError, KeyError, MemoryError, NotImplementedError, OSError, RuntimeError, TypeError),
+    *(ValueError, zipfile.BadZipFile, zlib.error),
+)
 
 
 class BackupAndRestore(Callback):
@@ -99,6 +103,7 @@ class BackupAndRestore(Callback):
         arrays |= {f"optimizer_{i}": variable.value for i, variable in enumerate(self.model.optimizer.variables)}
         arrays |= _stored_states(self.model)
         arrays |= _memories(self._others)
+        meta["members"] = sorted(arrays)
         data = io.BytesIO()
         np.savez(data, meta=np.array(json.dumps(meta)), **arrays)
         os.makedirs(self.backup_dir, exist_ok=True)
@@ -132,7 +137,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Returns what `_save` wrote: a file cut off shows it at its end or in any of its members."""
     try:
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return json.loads(str(file["meta"])), {name: file[name] for name in file.files}
+            meta = json.loads(str(file["meta"]))
+            return meta, {name: np.asarray(file[name]) for name in meta["members"]}
     except UNSOUND as error:
         hint = "delete it to begin anew"
         raise FileFormatError(expected("BackupAndRestore", "a whole backup", str(path), hint)) from error

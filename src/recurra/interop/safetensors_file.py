@@ -6,6 +6,7 @@ https://github.com/huggingface/safetensors
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import re
@@ -23,7 +24,7 @@ from recurra.interop import torch_weights
 from recurra.interop.keras_file import assign_all
 from recurra.variables import Variable
 
-FLOATS = ("F16", "F32", "F64")
+FLOATS = ("BF16", "F16", "F32", "F64")
 
 
 def save_safetensors(model: Any, filepath: str | os.PathLike[str], names: str = "keras") -> None:
@@ -48,7 +49,7 @@ def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonf
 
     The names say which kind of file it is: all of them are those of the model's layers and weights, or it is a
     `state_dict` of torch. The file has lost the order of torch's modules: where their names are not those of the
-    layers, each layer takes the one module that has its shapes.
+    layers, each layer takes the one module that has its shapes. Numbers of 16 bits (float16, bfloat16) are widened.
 
     Raises:
         FileFormatError: If the file is not sound or does not fit the model.
@@ -67,11 +68,24 @@ def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonf
         size, largest = sum(math.prod(shape) for shape, _ in found.values()), 2 * model.count_params()
         if size > largest:
             raise FileFormatError(expected(path.name, f"at most {largest} weights for the model", size))
-        state = {name: file.get_tensor(name) for name in found}
+        state = {
+            name: _bfloat16(path, name, shape) if dtype == "BF16" else file.get_tensor(name)
+            for name, (shape, dtype) in found.items()
+        }
     if keras_form:
         assign_all([(wanted[name], state[places[name]]) for name in wanted], path.name, allow_nonfinite)
     else:
         torch_weights.assign_state(model, state, path.name, in_order=False, allow_nonfinite=allow_nonfinite)
+
+
+def _bfloat16(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns an array of bfloat16, which NumPy has not, as float32; the library has checked the file's header."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        start, end = json.loads(file.read(length))[name]["data_offsets"]
+        file.seek(8 + length + start)
+        upper_halves = np.frombuffer(file.read(end - start), "<u2")
+    return (upper_halves.astype(np.uint32) << 16).view(np.float32).reshape(shape)
 
 
 def _match_names(found: dict[str, Any], wanted: dict[str, Variable], file_name: str) -> dict[str, str]:
