@@ -256,3 +256,10 @@ def test_a_legacy_file_tells_layers_from_initializers_of_the_same_name(tmp_path)
     model = recurra.models.load_model(tmp_path / "m.h5")
     x = np.arange(6, dtype="float32").reshape(1, 3, 2)
     np.testing.assert_array_equal(model.predict(x, verbose=0), x)
+
+
+def test_a_directory_is_not_written_over(tmp_path):
+    (tmp_path / "m.keras").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"saving expected the path of a file, got the directory .*m\.keras"):
+        recurra.Sequential([recurra.Input((2,)), layers.Dense(1)]).save(tmp_path / "m.keras")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]

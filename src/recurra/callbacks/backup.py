@@ -21,7 +21,7 @@ from recurra.callbacks.base import Callback
 from recurra.callbacks.checkpoint import check_save_freq
 from recurra.errors import FileFormatError
 
-# What reading a damaged .npz file raises: zipfile knows NotImplementedError and RuntimeError for odd versions and flags.
+# What reading a damaged .npz file raises; NotImplementedError and RuntimeError are zipfile's for odd versions, flags.
 UNSOUND = (
     *(AttributeError, EOFError, KeyError, MemoryError, NotImplementedError, OSError, RuntimeError, TypeError),
     *(ValueError, zipfile.BadZipFile, zlib.error),
@@ -34,8 +34,8 @@ class BackupAndRestore(Callback):
     The backup holds weights, the optimizer's variables, the states of stateful layers, those of all random streams, the
     epoch, and what recurra's callbacks remember (the patience and best weights of `EarlyStopping`, say), so the resumed
     run ends with the weights, to the bit, of a run that was never cut off. It is written atomically: a run killed while
-    it writes finds the backup before. It runs after all other callbacks. Generators, and data that `steps_per_epoch`
-    cuts into parts, begin anew.
+    it writes finds the backup before. It runs after all other callbacks. Generators, `Dataset.shuffle` with a seed, and
+    data that `steps_per_epoch` cuts into parts, begin anew.
 
     Args:
         backup_dir: Directory of its own.

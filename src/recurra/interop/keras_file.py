@@ -195,6 +195,8 @@ def _writable(filepath: str | os.PathLike[str], ending: str, overwrite: bool) ->
     path = Path(filepath)
     if not path.name.endswith(ending):
         raise ValueError(expected("saving", f"a filepath that ends in {ending!r}", repr(str(filepath))))
+    if path.is_dir():
+        raise IsADirectoryError(expected("saving", "the path of a file", f"the directory {path}"))
     if path.exists() and not overwrite:
         raise ValueError(expected("saving", "a new filepath", f"the existing {path}", "pass overwrite=True"))
     return path
