@@ -420,9 +420,15 @@ def test_a_run_that_had_stopped_before_it_was_cut_off_stays_stopped(data, tmp_pa
         backup = callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
         return [backup, callbacks.EarlyStopping("loss", patience=0, min_delta=10, restore_best_weights=True)]
 
-    model = make_model()
+    def deep_model():  # of more than ten weights
+        line = [layers.Dense(3, activation="tanh") for _ in range(6)]
+        model = models.Sequential([layers.Input((4, 2)), layers.GRU(3), *line, layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    model = deep_model()
     assert model.fit(*data, epochs=5, verbose=0, callbacks=chosen()).epoch == [0, 1]
-    again = make_model()
+    again = deep_model()
     assert again.fit(*data, epochs=5, verbose=0, callbacks=chosen()).epoch == []
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
