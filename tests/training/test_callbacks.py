@@ -502,6 +502,18 @@ def test_what_is_no_callback_is_refused(data, wrong):
         make_model().fit(*data, verbose=0, callbacks=[wrong])
 
 
+def test_a_callback_list_has_to_know_the_model_and_to_keep_the_history(data):
+    model = make_model()
+    before = model.get_weights()
+    stop = callbacks.EarlyStopping("loss", patience=0, min_delta=10)
+    for told in ({}, {"add_history": True}, {"model": model}, {"add_history": True, "model": make_model()}):
+        with pytest.raises(ValueError, match=r"fit expected a CallbackList with this model and a History.*add_history"):
+            model.fit(*data, epochs=3, verbose=0, callbacks=callbacks.CallbackList([stop], **told))
+    np.testing.assert_array_equal(before[0], model.get_weights()[0])
+    whole = callbacks.CallbackList([stop], add_history=True, model=model)
+    assert model.fit(*data, epochs=3, verbose=0, callbacks=whole).epoch == [0, 1]
+
+
 def test_a_checkpoint_that_tells_says_where_before_and_after(data, tmp_path, capsys):
     path = tmp_path / "{epoch}.weights.h5"
     checkpoint = callbacks.ModelCheckpoint(path, verbose=1, save_weights_only=True)

@@ -292,7 +292,11 @@ class Trainer:
             next(iter(source))  # the first batch shows the shapes; it comes again
         trainable = self._trainable_model("fit")
         verbose = 1 if verbose == AUTO else int(verbose)
-        if not isinstance(callbacks, CallbackList):
+        if isinstance(callbacks, CallbackList):
+            if callbacks.model is not self or not any(isinstance(c, History) for c in callbacks.callbacks):
+                hint = "pass CallbackList(callbacks, add_history=True, model=model), or a plain list"
+                raise ValueError(expected("fit", "a CallbackList with this model and a History", "another", hint))
+        else:
             steps = steps_per_epoch or source.steps
             callbacks = CallbackList(
                 callbacks,
