@@ -111,12 +111,6 @@ def test_class_weights_are_sample_weights_by_class(rng):
     assert weighed["val_loss"][0] > 0.5  # the weights do not reach what is held back
 
 
-def test_class_weights_in_a_list_are_refused(data):
-    x, _ = data
-    with pytest.raises(ValueError, match=r"{class: weight}, got a list"):
-        make_model().fit(x, np.arange(11) % 2, class_weight=[1.0, 2.0], verbose=0)
-
-
 def test_callbacks_see_epochs_and_can_stop(data):
     seen = []
 
@@ -238,6 +232,12 @@ def test_layers_of_one_model_train_on_in_another(data):
         (lambda m, x, y: m.evaluate(x, verbose=0), "expected targets, got none: pass y, or batches"),
         (lambda m, x, y: m.train_on_batch(x), "expected targets, got none: pass y, or batches"),
         (lambda m, x, y: m.fit(x, np.hstack([y, y]), verbose=0), r"that fit its shape \(11, 1\), got \(11, 2\)"),
+        (lambda m, x, y: m.fit(x, y > 0, class_weight=[1, 2], verbose=0), r"a dict of whole numbers .*, got \[1, 2\]"),
+        (lambda m, x, y: m.fit(x, y > 0, class_weight={"a": 2}, verbose=0), "a dict of whole numbers and weights"),
+        (lambda m, x, y: m.fit(x, y > 0, class_weight=[1.0, 2.0], verbose=0), "a dict of whole numbers and weights"),
+        (lambda m, x, y: m.fit(x, y, verbose="yes"), "verbose expected 'auto', 0, 1 or 2, got 'yes'"),
+        (lambda m, x, y: m.predict(x, batch_size=0, verbose=0), "batch_size to be a positive integer, got 0"),
+        (lambda m, x, y: m.predict(None, verbose=0), "predict expected x, the inputs, got none"),
         (lambda m, x, y: m.fit(x, y, validation_split=1.0, verbose=0), "validation_split between 0 and 1"),
         (lambda m, x, y: m.fit(x[:1], y[:1], validation_split=0.3, verbose=0), "enough rows to split"),
         (lambda m, x, y: m.fit(x, y, class_weight={0: 1}, sample_weight=np.ones(11), verbose=0), "both"),
@@ -262,6 +262,14 @@ def test_a_mistake_is_told_before_any_step(data, call, message):
         call(model, *data)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("told", [{"epochs": 2.0}, {"epochs": "2"}, {"initial_epoch": None}, {"validation_freq": "2"}])
+def test_numbers_of_epochs_are_whole_numbers(data, told):
+    with pytest.raises(TypeError, match=rf"fit expected {next(iter(told))} to be a "):
+        make_model().fit(*data, verbose=0, validation_data=data, **told)
+    history = make_model().fit(*data, epochs=np.int64(3), validation_data=data, validation_freq=np.int64(2), verbose=0)
+    assert (history.epoch, len(history.history["val_loss"])) == ([0, 1, 2], 1)
 
 
 def test_a_generator_that_ends_begins_again_with_its_first_two_batches(data):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import numbers
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,7 @@ class Trainer:
                 raise ValueError(expected(who, "class_weight or sample_weight", "both"))
             if len(targets) != 1 or targets[0] is None:
                 raise ValueError(expected(who, "one output with class_weight", f"{len(targets)}"))
-            sample_weight = _weights_of_classes(targets[0], class_weight)
+            sample_weight = _weights_of_classes(targets[0], class_weight, who)
         batch = inputs, targets, self._weights(sample_weight, who)
         rows_of(batch, who)
         return batch
@@ -258,7 +259,10 @@ class Trainer:
             self._trainable_model("fit")
         steps_per_epoch = _steps("fit", "steps_per_epoch", steps_per_epoch)
         validation_steps = _steps("fit", "validation_steps", validation_steps)
-        if isinstance(validation_freq, int):
+        for name, number in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+            if not isinstance(number, numbers.Integral):
+                raise TypeError(expected("fit", f"{name} to be a whole number", repr(number)))
+        if not isinstance(validation_freq, Collection) or isinstance(validation_freq, str):
             positive_int("fit", "validation_freq", validation_freq)
         if validation_split and validation_data is None:
             if is_iterable_data(x):
@@ -291,7 +295,7 @@ class Trainer:
         if isinstance(source, IterableBatches) and not self.built:  # type: ignore[attr-defined]
             next(iter(source))  # the first batch shows the shapes; it comes again
         trainable = self._trainable_model("fit")
-        verbose = 1 if verbose == AUTO else int(verbose)
+        verbose = _verbosity(verbose)
         if isinstance(callbacks, CallbackList):
             if callbacks.model is not self or not any(isinstance(c, History) for c in callbacks.callbacks):
                 hint = "pass CallbackList(callbacks, add_history=True, model=model), or a plain list"
@@ -364,25 +368,28 @@ class Trainer:
                 expected("predict", "a model without its own steps", self._own_predict_step, hint)
             )
         steps = _steps("predict", "steps", steps)
+        if x is None:
+            raise ValueError(expected("predict", "x, the inputs", "none"))
         if is_iterable_data(x):
             source: Any = IterableBatches(x, self._batch_to_predict, who="predict")
         else:
             inputs = self._inputs(x)
             silent = not callbacks and not verbose and not steps
-            if silent and len(inputs) == 1 and self._takes_at_once(len(inputs[0]), batch_size or 32):
+            if silent and len(inputs) == 1 and self._takes_at_once(len(inputs[0]), batch_size):
                 return self.run(inputs, None, False, {}, False)[0]  # type: ignore[attr-defined]
             source = ArrayBatches(inputs, [], [], batch_size=batch_size, steps=steps, who="predict")
         callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
         return loop.predict(self, limited(source, steps)(), callbacks)
 
-    def _takes_at_once(self, rows: int, batch_size: int) -> bool:
+    def _takes_at_once(self, rows: int, batch_size: int | None) -> bool:
         """Returns whether `run` may predict all rows: native plans cut them by themselves."""
-        return 0 < rows <= batch_size or (rows > 0 and plan_of(self, training=False) is not None)
+        size = 32 if batch_size is None else positive_int("predict", "batch_size", batch_size)
+        return 0 < rows <= size or (rows > 0 and plan_of(self, training=False) is not None)
 
     def _callbacks(self, callbacks: Any, verbose: int | str, steps: int | None) -> CallbackList:
         if isinstance(callbacks, CallbackList):
             return callbacks
-        verbose = 1 if verbose == AUTO else int(verbose)
+        verbose = _verbosity(verbose)
         return CallbackList(callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=steps)
 
     # Single batches -------------------------------------------------------------------------------------------------
@@ -566,9 +573,10 @@ def _from_tensor(value: Any) -> Any:
     return _tree.map_structure(convert, value)
 
 
-def _weights_of_classes(targets: np.ndarray, class_weight: dict[int, float]) -> np.ndarray:
-    if not isinstance(class_weight, Mapping):
-        raise ValueError(expected("fit", "class_weight {class: weight}", f"a {type(class_weight).__name__}"))
+def _weights_of_classes(targets: np.ndarray, class_weight: dict[int, float], who: str) -> np.ndarray:
+    if not isinstance(class_weight, Mapping) or any(isinstance(label, str) for label in class_weight):
+        what = "class_weight to be a dict of whole numbers and weights"
+        raise ValueError(expected(who, what, repr(class_weight), "such as {0: 1.0, 1: 2.5}"))
     one_hot = targets.ndim > 1 and targets.shape[-1] > 1
     labels = targets.argmax(axis=-1) if one_hot else targets.reshape(len(targets), -1)[:, 0]
     labels = np.rint(labels).astype(int)
@@ -578,10 +586,16 @@ def _weights_of_classes(targets: np.ndarray, class_weight: dict[int, float]) -> 
     return weights
 
 
+def _verbosity(verbose: int | str) -> int:
+    if isinstance(verbose, str) and verbose != AUTO:
+        raise ValueError(expected("verbose", "'auto', 0, 1 or 2", repr(verbose)))
+    return 1 if verbose == AUTO else int(verbose)
+
+
 def _steps(who: str, name: str, value: Any) -> int | None:
     """Returns a number of batches, None for all of them, which 0 means too."""
     return positive_int(who, name, value) if value else None
 
 
 def _is_due(epoch: int, frequency: Any) -> bool:
-    return epoch % frequency == 0 if isinstance(frequency, int) else epoch in frequency
+    return epoch in frequency if isinstance(frequency, Collection) else epoch % frequency == 0
