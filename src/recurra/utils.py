@@ -64,6 +64,9 @@ class PyDataset:
     def __len__(self) -> int:
         raise NotImplementedError(expected(type(self).__name__, "a method __len__()", "none"))
 
+    def on_epoch_begin(self) -> None:
+        """Called at the start of each epoch."""
+
     def on_epoch_end(self) -> None:
         """Called at the end of each epoch."""
 

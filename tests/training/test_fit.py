@@ -272,6 +272,38 @@ def test_numbers_of_epochs_are_whole_numbers(data, told):
     assert (history.epoch, len(history.history["val_loss"])) == ([0, 1, 2], 1)
 
 
+def test_a_dataset_by_index_is_told_of_each_epoch(data):
+    x, y = data
+    seen = []
+
+    class Told(recurra.utils.PyDataset):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            seen.append(index)
+            return x[index : index + 2], y[index : index + 2]
+
+        def on_epoch_begin(self):
+            seen.append("begin")
+
+        def on_epoch_end(self):
+            seen.append("end")
+
+    def seen_in(run):
+        seen.clear()
+        run(make_model(), {"shuffle": False, "verbose": 0})
+        return list(seen)
+
+    once = ["begin", 0, 1, 2, 3, "end"]
+    assert seen_in(lambda m, told: m.fit(Told(), epochs=2, **told)) == once * 2
+    assert seen_in(lambda m, told: m.fit(x, y, validation_data=Told(), **told)) == once
+    assert seen_in(lambda m, _: m.evaluate(Told(), verbose=0)) == once
+    assert seen_in(lambda m, _: m.predict(Told(), verbose=0)) == once
+    parts = seen_in(lambda m, told: m.fit(Told(), epochs=3, steps_per_epoch=2, **told))
+    assert parts == ["begin", 0, 1, "end", "begin", 2, 3, "end", "begin", 0, 1, "end"]  # as Keras 3.15 does it
+
+
 def test_a_generator_that_ends_begins_again_with_its_first_two_batches(data):
     x, y = data
 

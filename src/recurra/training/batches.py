@@ -130,8 +130,6 @@ class IterableBatches:
             yield self.convert(item)
         if item is None:
             raise ValueError(expected(self.who, "an iterable of at least one batch", "an empty one"))
-        if hasattr(self.source, "on_epoch_end"):
-            self.source.on_epoch_end()
 
     def _items(self) -> Iterable[Any]:
         if not self.by_index:
@@ -146,17 +144,31 @@ def limited(batches: Any, steps: int | None) -> Callable[[], Iterator[Batch]]:
     """Returns a function that gives the batches of the next epoch.
 
     With `steps`, an epoch takes that many batches and the next one goes on where it stopped. Where the data end first,
-    the epoch ends with a warning and the next one starts anew, as in Keras.
+    the epoch ends with a warning and the next one starts anew, as in Keras. A PyDataset is told of each epoch's begin
+    and end.
 
     Args:
         batches: An `ArrayBatches` or `IterableBatches`.
         steps: Batches of an epoch, or None for all.
     """
-    if steps is None:
-        return lambda: iter(batches)
-    stream: Iterator[Batch] | None = None
+    source = getattr(batches, "source", None)
+    begin, end = (getattr(source, hook, None) for hook in ("on_epoch_begin", "on_epoch_end"))
+    some = None if steps is None else _in_parts(batches, steps)
 
     def next_epoch() -> Iterator[Batch]:
+        if begin is not None:
+            begin()
+        yield from batches if some is None else some()
+        if end is not None:
+            end()
+
+    return next_epoch
+
+
+def _in_parts(batches: Any, steps: int) -> Callable[[], Iterator[Batch]]:
+    stream: Iterator[Batch] | None = None
+
+    def next_part() -> Iterator[Batch]:
         nonlocal stream
         stream = iter(batches) if stream is None else stream
         for done in range(steps):
@@ -169,12 +181,12 @@ def limited(batches: Any, steps: int | None) -> Callable[[], Iterator[Batch]]:
                 warnings.warn(
                     f"Your input ran out of data after {done} of {steps} steps; interrupting this epoch. "
                     "Make sure that it can give at least `steps_per_epoch * epochs` batches.",
-                    stacklevel=2,
+                    stacklevel=3,
                 )
                 return
             yield batch
 
-    return next_epoch
+    return next_part
 
 
 def split_tail(arrays: list[Any], fraction: float) -> tuple[list[Any], list[Any]]:
