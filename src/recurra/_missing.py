@@ -1,8 +1,8 @@
-"""The error for a name of Keras or TensorFlow that is not here: it says what to do."""
+"""The errors for names and arguments of Keras or TensorFlow that are not here: they say what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from recurra._checks import expected
 
 DOCS = "docs/coming-from-keras.md tells what else is not there"
 HINTS = {
+    "CuDNNGRU": "use GRU",
+    "CuDNNLSTM": "use LSTM",
     "GradientTape": "layers bring their own gradients: train with model.fit or model.train_on_batch",
     "Module": "write a keras.layers.Layer with forward and backward",
     "compat": "there is no tf.compat.v1: write it with tf.keras",
@@ -30,6 +32,15 @@ HINTS = {
     "train": "use keras.callbacks.ModelCheckpoint and keras.optimizers",
     "TextVectorization": "keras.preprocessing.text.Tokenizer makes numbers of words",
 }
+# Arguments of Keras 1 and 2 that Keras 3 has under another name or not at all.
+OLD_ARGUMENTS = {
+    "batch_input_shape": "begin the model with Input(batch_shape=...)",
+    "epsilon": "write min_delta for epsilon",
+    "inner_activation": "write recurrent_activation for inner_activation",
+    "lr": "write learning_rate for lr",
+    "time_major": "give the data as (batch, timesteps, features)",
+    "weights": "call set_weights() once the layer is built",
+}
 
 
 def says_what_to_do(module: str) -> Callable[[str], Any]:
@@ -46,3 +57,10 @@ def hint_for(name: str) -> str:
     if name not in HINTS and callable(getattr(np, name, None)):
         return f"tensors are NumPy arrays here: use numpy.{name}"
     return HINTS.get(name, DOCS)
+
+
+def unknown_arguments(who: str, names: Iterable[str]) -> str:
+    """Returns the error for arguments that `who` does not take."""
+    names = list(names)
+    hints = [OLD_ARGUMENTS[name] for name in names if name in OLD_ARGUMENTS]
+    return expected(who, "known arguments", ", ".join(map(repr, names)), "; ".join(hints) or None)

@@ -134,6 +134,27 @@ def test_what_is_not_there_says_what_to_do(missing, hint):
     assert not hasattr(tf, "GradientTape")
 
 
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda: tf.keras.optimizers.Adam(lr=0.1),
+            "Adam expected known .*'lr': write learning_rate for lr",
+        ),
+        (
+            lambda: tf.keras.layers.LSTM(3, batch_input_shape=(1, 4, 1)),
+            r"'batch_input_shape': .*Input\(batch_shape",
+        ),
+        (lambda: tf.keras.layers.GRU(3, inner_activation="tanh"), "write recurrent_activation for inner_activation"),
+        (lambda: tf.keras.callbacks.ReduceLROnPlateau(epsilon=0.1), "got 'epsilon': write min_delta for epsilon"),
+        (lambda: tf.keras.layers.GRU(3, unit=2), "GRU expected known arguments, got 'unit'$"),
+    ],
+)
+def test_arguments_of_older_versions_say_what_to_write(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
 def test_lines_about_devices_and_logs_do_nothing(capsys):
     assert tf.config.list_physical_devices("GPU") == []
     assert len(tf.config.list_physical_devices()) == 1

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra._checks import expected
+from recurra._missing import unknown_arguments
 from recurra.callbacks.base import Callback
 from recurra.callbacks.monitor import MonitorCallback
 
@@ -74,7 +75,7 @@ class ReduceLROnPlateau(MonitorCallback):
             hint = "ReduceLROnPlateau does not support a factor >= 1.0"
             raise ValueError(expected("ReduceLROnPlateau", "factor below 1", factor, hint))
         if kwargs:
-            raise ValueError(expected("ReduceLROnPlateau", "known arguments", ", ".join(map(repr, kwargs))))
+            raise ValueError(unknown_arguments("ReduceLROnPlateau", kwargs))
         self.factor = factor
         self.patience = patience
         self.verbose = verbose

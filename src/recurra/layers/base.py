@@ -23,6 +23,7 @@ from recurra import _tree, config, constraints, initializers, ops, regularizers,
 from recurra._arrays import as_numbers
 from recurra._changes import StampsChanges
 from recurra._checks import expected
+from recurra._missing import unknown_arguments
 from recurra._names import snake_case
 from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
 from recurra.random import SeedGenerator
@@ -252,7 +253,7 @@ class Layer(StampsChanges, saving.Configurable):
         who = type(self).__name__
         input_dim = unknown.pop("input_dim", None)  # not declared: Embedding has an argument of that name
         if unknown:
-            raise ValueError(expected(who, "known arguments", ", ".join(map(repr, unknown))))
+            raise ValueError(unknown_arguments(who, unknown))
         room = _room.get()
         if room is not None:
             room.layers -= 1

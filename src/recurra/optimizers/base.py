@@ -15,6 +15,7 @@ from recurra import config as settings
 from recurra import saving
 from recurra._changes import StampsChanges
 from recurra._checks import expected, fraction, positive_int
+from recurra._missing import unknown_arguments
 from recurra._names import snake_case
 from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm
 from recurra.optimizers.schedules import LearningRateSchedule
@@ -71,7 +72,7 @@ class Optimizer(StampsChanges):
         if refused.pop("decay", None) is not None:
             warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=3)
         if refused:
-            raise ValueError(expected(who, "known arguments", ", ".join(map(repr, refused))))
+            raise ValueError(unknown_arguments(who, refused))
         clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
         given = {key: value for key, value in clips.items() if value is not None}
         if len(given) > 1:
