@@ -49,9 +49,9 @@ class ModelCheckpoint(MonitorCallback):
         self._epoch = 0
         self._batches = 0
         check_save_freq("ModelCheckpoint", save_freq, "Unrecognized save_freq")
-        endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
-        if not self.filepath.endswith(endings):
-            raise ValueError(expected("ModelCheckpoint", f"filepath to end in {endings[0]}", repr(self.filepath)))
+        ending = ".weights.h5" if save_weights_only else ".keras"
+        if not self.filepath.endswith(ending):
+            raise ValueError(expected("ModelCheckpoint", f"filepath to end in {ending}", repr(self.filepath)))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
