@@ -178,7 +178,7 @@ def test_an_unknown_name_is_refused(module):
             "sparse_categorical_crossentropy",
         ),
         (lambda: losses.SparseCategoricalCrossentropy()([0, 9], np.full((2, 4), 0.25)), "labels from 0 to 3, got 9"),
-        (lambda: losses.MeanSquaredError()(["a"], [[1.0]]), "numbers in y_true"),
+        (lambda: losses.MeanSquaredError()(["a"], [[1.0]]), "y_true of a loss expected numbers"),
         (lambda: losses.MeanSquaredError()(np.zeros((4, 3, 1)), np.zeros((4, 3, 1)), np.ones(4)), "weights that fit"),
         (lambda: initializers.Orthogonal()((3,)), "at least two dimensions"),
         (lambda: initializers.Identity()((2, 2, 2)), "a matrix shape"),

@@ -481,9 +481,7 @@ class Layer(StampsChanges, saving.Configurable):
                 raise ValueError(
                     expected(f"weight {variable.path!r} of {self.name!r}", f"shape {variable.shape}", array.shape)
                 )
-            if array.dtype.kind not in "fiub":
-                who = f"weight {variable.path!r} of {self.name!r}"
-                raise ValueError(expected(who, "numbers", f"an array of dtype {array.dtype}"))
+            as_numbers(array, f"weight {variable.path!r} of {self.name!r}")
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
 
@@ -661,8 +659,7 @@ class Layer(StampsChanges, saving.Configurable):
         array = np.asarray(value)
         if array.dtype == self.dtype:
             return array
-        if array.dtype.kind not in "fiub":
-            raise ValueError(expected(f"layer {self.name!r}", "numbers", f"an array of dtype {array.dtype}"))
+        as_numbers(array, f"layer {self.name!r}")
         return array if self.keeps_integers and array.dtype.kind != "f" else array.astype(self.dtype)
 
     def _activity_loss(self, outputs: np.ndarray) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import constraints, initializers, regularizers, saving
+from recurra._arrays import as_numbers
 from recurra._checks import expected, positive_int
 from recurra.layers.base import Layer
 
@@ -75,10 +76,7 @@ class Embedding(Layer):
         )
 
     def cast_inputs(self, inputs: Any) -> np.ndarray:
-        array = np.asarray(inputs)
-        if array.dtype.kind not in "iufb":
-            raise ValueError(expected("Embedding", "whole numbers", f"an array of dtype {array.dtype}"))
-        return array.astype(np.int64)
+        return as_numbers(inputs, "Embedding").astype(np.int64)
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows = inputs if inputs.dtype == np.int64 else self.cast_inputs(inputs)

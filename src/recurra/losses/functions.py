@@ -13,6 +13,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops
+from recurra._arrays import as_numbers
 from recurra._checks import expected
 
 Values = np.ndarray
@@ -34,9 +35,7 @@ def arrays(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     y_pred = np.asarray(y_pred)
     if y_pred.dtype.kind != "f":
         y_pred = y_pred.astype(settings.floatx())
-    y_true = np.asarray(y_true)
-    if y_true.dtype.kind not in "fiub":
-        raise ValueError(expected("a loss", "numbers in y_true", f"an array of dtype {y_true.dtype}"))
+    y_true = as_numbers(y_true, "y_true of a loss")
     return match_ranks(y_true.astype(y_pred.dtype, copy=False), y_pred)
 
 

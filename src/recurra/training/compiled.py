@@ -83,7 +83,6 @@ class CompiledLosses:
                 values.append(0.0)
                 gradients.append(None)
                 continue
-            _check_given(target, name)
             try:
                 value, gradient = loss.value_and_gradient(target, output, weight, mask)
             except ValueError as error:
@@ -108,7 +107,6 @@ class CompiledLosses:
             if loss is None:
                 values.append(0.0)
                 continue
-            _check_given(target, name)
             try:
                 value = float(np.mean(loss.value(target, output, weight, mask)))
             except ValueError as error:
@@ -117,12 +115,6 @@ class CompiledLosses:
             values.append(value)
             total += factor * value
         return total, values
-
-
-def _check_given(target: Any, name: str) -> None:
-    if target is None:
-        hint = "pass y, or batches (x, y)"
-        raise ValueError(expected(f"the loss of output {name!r}", "targets", "none", hint))
 
 
 def _tell_shapes(error: ValueError, name: str, target: Any, output: Any) -> None:

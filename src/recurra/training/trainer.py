@@ -138,7 +138,8 @@ class Trainer:
         found = {} if y is None else outputs.each(y, who, "targets", trained)
         missing = [outputs.names[n] for n in trained if found.get(n) is None]
         if missing:
-            raise ValueError(expected(who, f"targets for the output {missing[0]!r}, which has a loss", "none"))
+            what = f"targets for the output {missing[0]!r}, which has a loss"
+            raise ValueError(expected(who, what, "none", "pass y, or batches (x, y)"))
         return _arrays_of(found, count, f"{who} y")
 
     def _weights(self, sample_weight: Any, who: str) -> list[Any]:
