@@ -48,7 +48,7 @@ def assert_alike(keras, build, inputs, y=None, **told):
                 warnings.simplefilter("ignore")
                 history = model.fit(inputs, y, epochs=3, sample_weight=weight, shuffle=False, verbose=0).history
                 found += [history[name] for name in sorted(history)]
-                found += [model.evaluate(inputs, y, verbose=0), model.predict(inputs, verbose=0)]
+                found += [model.evaluate(inputs, y, verbose=0, return_dict=True), model.predict(inputs, verbose=0)]
         results.append((sorted(history) if y is not None else None, [np.asarray(a) for a in _tree.flatten(found)]))
     (names, wanted), (own_names, own) = results
     assert own_names == names
@@ -149,6 +149,22 @@ def test_metrics_that_do_not_look_at_masks(keras, x, mask, rng, metric):
     y = (rng.random((8, T, 1)) > 0.5).astype("f")
     metrics = lambda library: [getattr(library.metrics, metric)()]  # noqa: E731
     assert_alike(keras, build, np.where(mask[..., None], x, 0), y, loss="mse", metrics=metrics)
+
+
+def test_evaluate_lists_outputs_in_the_order_in_which_the_model_names_them(keras, x, rng):
+    if keras.backend.backend() == "jax":
+        pytest.skip("Keras on JAX sorts the outputs by their names")
+    y = {"z": rng.standard_normal((8, 1)).astype("f"), "a": rng.standard_normal((8, 2)).astype("f")}
+    results, first = [], None
+    for library in (keras, recurra):
+        start = library.Input((T, D))
+        state = library.layers.GRU(4)(start)
+        model = library.Model(start, {"z": library.layers.Dense(1)(state), "a": library.layers.Dense(2)(state)})
+        first = first or model.get_weights()
+        model.set_weights(first)
+        model.compile("sgd", "mse")
+        results.append(model.evaluate(x, y, verbose=0))
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
 
 
 @pytest.mark.parametrize("loss, metrics", [(["mse", "mae"], [["mae"], ["mse", "mae"]]), (["mse", None], None)])

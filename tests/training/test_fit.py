@@ -420,6 +420,9 @@ def test_logs_name_outputs_by_the_way_to_them(parts):
     assert in_dict.output_names == ["c", "a", "b"]
     in_dict.evaluate(x, {"p": [a, b], "o": c}, verbose=0)
     assert in_dict.metrics_names == ["loss", "p/a_loss", "p/b_loss", "o_loss"]
+    unsorted = make_nested(lambda a, b, c: {"z": a, "y": b, "x": c})
+    unsorted.evaluate(x, [c, b, a], verbose=0)
+    assert unsorted.metrics_names == ["loss", "z_loss", "y_loss", "x_loss"]
     keyed = make_nested(lambda a, b, c: [{"x": a, "y": b}, c])
     keyed.evaluate(x, [{"x": a, "y": b}, c], verbose=0)
     assert keyed.metrics_names == ["loss", "0/x_loss", "0/y_loss", "c_loss"]

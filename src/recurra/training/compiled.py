@@ -34,7 +34,7 @@ class CompiledLosses:
     def __init__(self, loss: Any, loss_weights: Any, outputs: Outputs):
         self.names = outputs.paths
         count = len(self.names)
-        given = dict.fromkeys(range(count), loss)
+        given = dict.fromkeys(outputs.as_written, loss)
         if is_nested(loss):
             given = outputs.each(loss, "compile", "losses")
         if isinstance(loss, dict) and is_nested(loss) and not outputs.has_keys and len(given) < count:

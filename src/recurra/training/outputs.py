@@ -21,6 +21,7 @@ class Outputs:
         paths: What the losses are called in logs: "state", or within lists and dicts "p/state", "0/state" or "p/key".
         short_names: What the metrics are called in logs: as in Keras without the way to outputs within outputs.
         has_keys: Whether the outermost structure is a dict.
+        as_written: Their positions in the order of the structure, whose dicts need not be sorted.
     """
 
     def __init__(self, structure: Any, names: list[str]):
@@ -30,6 +31,7 @@ class Outputs:
         self.short_names = names if any(len(way) > 1 for way in ways) else self.paths
         self.has_keys = isinstance(structure, dict)
         self._positions = _tree.pack_as(structure, list(range(len(names))))
+        self.as_written = [position for position, _ in _pairs(self._positions, self._positions) or ()]
 
     def each(self, given: Any, who: str, what: str, trained: list[int] | None = None) -> dict[int, Any]:
         """Returns what is given for the outputs, by their positions, in the order in which it is given.
