@@ -68,24 +68,27 @@ def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonf
         size, largest = sum(math.prod(shape) for shape, _ in found.values()), 2 * model.count_params()
         if size > largest:
             raise FileFormatError(expected(path.name, f"at most {largest} weights for the model", size))
-        state = {
-            name: _bfloat16(path, name, shape) if dtype == "BF16" else file.get_tensor(name)
-            for name, (shape, dtype) in found.items()
-        }
+        rough = {name: shape for name, (shape, dtype) in found.items() if dtype == "BF16"}
+        widened = _bfloat16(path, rough) if rough else {}
+        state = {name: widened[name] if name in widened else file.get_tensor(name) for name in found}
     if keras_form:
         assign_all([(wanted[name], state[places[name]]) for name in wanted], path.name, allow_nonfinite)
     else:
         torch_weights.assign_state(model, state, path.name, in_order=False, allow_nonfinite=allow_nonfinite)
 
 
-def _bfloat16(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Returns an array of bfloat16, which NumPy has not, as float32; the library has checked the file's header."""
+def _bfloat16(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """Returns arrays of bfloat16, which NumPy has not, as float32; the library has checked the file's header."""
+    arrays = {}
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        start, end = json.loads(file.read(length))[name]["data_offsets"]
-        file.seek(8 + length + start)
-        upper_halves = np.frombuffer(file.read(end - start), "<u2")
-    return (upper_halves.astype(np.uint32) << 16).view(np.float32).reshape(shape)
+        header = json.loads(file.read(length))
+        for name, shape in shapes.items():
+            start, end = header[name]["data_offsets"]
+            file.seek(8 + length + start)
+            upper_halves = np.frombuffer(file.read(end - start), "<u2")
+            arrays[name] = (upper_halves.astype(np.uint32) << 16).view(np.float32).reshape(shape)
+    return arrays
 
 
 def _match_names(found: dict[str, Any], wanted: dict[str, Variable], file_name: str) -> dict[str, str]:

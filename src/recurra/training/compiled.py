@@ -40,10 +40,9 @@ class CompiledLosses:
         if isinstance(loss, dict) and is_nested(loss) and not outputs.has_keys and len(given) < count:
             what = f"a loss or None for each of the outputs {outputs.names}"
             raise ValueError(expected("compile", what, f"{list(loss)}"))
-        self._by_shape = [isinstance(one, str) and one.lower() in ("crossentropy", "ce") for one in _row(given, count)]
-        self.losses = [
-            None if late else losses.as_loss(one) for one, late in zip(_row(given, count), self._by_shape, strict=True)
-        ]
+        row = outputs.row(given)
+        self._by_shape = [isinstance(one, str) and one.lower() in ("crossentropy", "ce") for one in row]
+        self.losses = [None if late else losses.as_loss(one) for one, late in zip(row, self._by_shape, strict=True)]
         self.factors = [1.0] * count
         if isinstance(loss_weights, (int, float)):
             self.factors = [float(loss_weights)] * count
@@ -147,12 +146,11 @@ class CompiledMetrics:
         self.names = outputs.short_names
         self.weighted = weighted
         self.taken = taken
-        count = len(self.names)
-        if not given or (count == 1 and not isinstance(given, dict)):
+        if not given or (len(self.names) == 1 and not isinstance(given, dict)):
             found = {0: given}
         else:
             found = outputs.each(given, "compile", "metrics")
-        self._given = [_flat(entry) for entry in _row(found, count)]
+        self._given = [_flat(entry) for entry in outputs.row(found)]
         self.entries: list[_Entry] | None = None
 
     def __bool__(self) -> bool:
@@ -200,11 +198,6 @@ class CompiledMetrics:
         """Forgets all batches."""
         for entry in self.entries or []:
             entry.metric.reset_state()
-
-
-def _row(found: dict[int, Any], count: int) -> list[Any]:
-    """Returns what is given for each output, None where nothing is."""
-    return [found.get(position) for position in range(count)]
 
 
 def _flat(entry: Any) -> list[Any]:

@@ -58,6 +58,10 @@ class Outputs:
             raise ValueError(expected(who, f"{what} for the outputs {names!r}", repr(_sketch(given))))
         return dict(pairs)
 
+    def row(self, found: dict[int, Any]) -> list[Any]:
+        """Returns what `each` found, one entry for each output, None where nothing is."""
+        return [found.get(position) for position in range(len(self.names))]
+
 
 def _joined(way: tuple[Any, ...], name: str) -> str:
     """Returns the keys and positions to an output with slashes between; the name where a position would be the last."""

@@ -131,8 +131,7 @@ class Trainer:
 
     def _targets(self, y: Any, who: str) -> list[Any]:
         outputs: Outputs = self._outputs  # type: ignore[attr-defined]
-        count = len(outputs.names)
-        if isinstance(y, np.ndarray) and count == 1:
+        if isinstance(y, np.ndarray) and len(outputs.names) == 1:
             return [_numbers(y, f"{who} y")]
         trained = self._trainable_model(who).losses.trained
         found = {} if y is None else outputs.each(y, who, "targets", trained)
@@ -140,7 +139,7 @@ class Trainer:
         if missing:
             what = f"targets for the output {missing[0]!r}, which has a loss"
             raise ValueError(expected(who, what, "none", "pass y, or batches (x, y)"))
-        return _arrays_of(found, count, f"{who} y")
+        return _arrays_of(outputs.row(found), f"{who} y")
 
     def _weights(self, sample_weight: Any, who: str) -> list[Any]:
         outputs: Outputs = self._outputs  # type: ignore[attr-defined]
@@ -149,7 +148,7 @@ class Trainer:
             return [None] * count
         given = plain_numbers_as_array(sample_weight)
         found = outputs.each(given, who, "sample_weight") if is_nested(given) else dict.fromkeys(range(count), given)
-        return _arrays_of(found, count, f"{who} sample_weight")
+        return _arrays_of(outputs.row(found), f"{who} sample_weight")
 
     def _inputs(self, x: Any) -> list[Any]:
         self.build_for(x)  # type: ignore[attr-defined]
@@ -487,11 +486,11 @@ class Trainer:
 
     def _told(self, y: Any, y_pred: Any, sample_weight: Any, who: str) -> tuple[list[Any], ...]:
         """Returns targets, predictions, weights and masks, each in the outputs' order."""
-        count = len(self._outputs.names)  # type: ignore[attr-defined]
-        found = self._outputs.each(y_pred, who, "predictions")  # type: ignore[attr-defined]
-        masks = [getattr(found.get(position), "_keras_mask", None) for position in range(count)]
+        outputs: Outputs = self._outputs  # type: ignore[attr-defined]
+        predictions = outputs.row(outputs.each(y_pred, who, "predictions"))
+        masks = [getattr(one, "_keras_mask", None) for one in predictions]
         targets, weights = self._targets(y, who), self._weights(sample_weight, who)
-        return targets, _arrays_of(found, count, f"{who} y_pred"), weights, masks
+        return targets, _arrays_of(predictions, f"{who} y_pred"), weights, masks
 
     # Configs --------------------------------------------------------------------------------------------------------
 
@@ -558,9 +557,8 @@ def _numbers(value: Any, who: str) -> np.ndarray:
     return array
 
 
-def _arrays_of(found: dict[int, Any], count: int, who: str) -> list[Any]:
+def _arrays_of(given: list[Any], who: str) -> list[Any]:
     """Returns what is given for each output as an array, None where nothing is."""
-    given = [found.get(position) for position in range(count)]
     return [None if one is None else _numbers(one, who) for one in given]
 
 
