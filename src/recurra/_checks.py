@@ -19,6 +19,8 @@ def expected(who: str, what: str, got: Any, hint: str | None = None) -> str:
 
 def positive_int(who: str, name: str, value: Any) -> int:
     """Returns `value` as an int; TypeError for text and the like, ValueError unless it is a whole number above 0."""
+    if type(value) is int and value > 0:  # nearly always, and the abstract classes below take their time
+        return value
     if isinstance(value, bool) or not isinstance(value, numbers.Number):
         raise TypeError(expected(who, f"{name} to be a positive integer", repr(value)))
     if not isinstance(value, numbers.Integral) or value <= 0:

@@ -320,6 +320,41 @@ def test_a_refused_batch_changes_nothing(data):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda x, y: (x.tolist(), y.tolist()),
+        lambda x, y: (x.astype("float64"), y.astype("float64")),
+        lambda x, y: (x[:7], y[:7]),
+        lambda x, y: (x, y[:, 0]),
+        lambda x, y: (x.transpose(0, 2, 1).copy().transpose(0, 2, 1), y),
+        lambda x, y: (x, y, np.arange(11.0)),
+        lambda x, y: (x, y, None, {0: 2.0}),
+    ],
+)
+def test_arrays_unlike_those_of_the_last_step_are_looked_at(other, data):
+    x, y = data[0], np.zeros_like(data[1])
+    native, general = pair()
+    for batch in ((x, y), (x, y), other(x, y), (x, y), other(x, y), other(x, y)):
+        assert native.train_on_batch(*batch) == general.train_on_batch(*batch)
+    assert_same(native, general)
+
+
+def test_two_models_and_a_model_compiled_again_know_their_own_data(data):
+    x, y = data
+    one, other = make_model(), make_model(loss="mae")
+    expected = [train(make_model(loss=loss), x, y) for loss in ("mse", "mae")]
+    assert [[a, b] for a, b in zip(*(train(m, x, y) for m in (one, other)), strict=True)] == [
+        [a, b] for a, b in zip(*expected, strict=True)
+    ]
+    weights = one.get_weights()
+    one.compile("adam", "mae")
+    fresh = make_model(loss="mae")
+    fresh.set_weights(weights)
+    fresh.compile("adam", "mae")
+    assert train(one, x, y) == train(fresh, x, y)
+
+
 def test_an_interrupt_between_steps_leaves_the_steps_before_it(data):
     x, y = data
 

@@ -99,6 +99,10 @@ class Model(Trainer, Layer):
             inputs = _tree.pack_as(self._input_structure, _tree.flatten(inputs))
         return super().run(inputs, mask, training, kwargs or {}, keep_cache)
 
+    def _infer(self, leaves: list[Any]) -> Any:
+        """Returns the outputs by one native call, or None where that is not possible, as for this class."""
+        return None
+
     def summary(
         self,
         line_length: int | None = None,

@@ -22,5 +22,5 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
-        if self.model is not None:
-            self.model.history = self
+        if self.model is not None and getattr(self.model, "history", None) is not self:
+            self.model.history = self  # not at each epoch: whatever is set has native steps look for what changed

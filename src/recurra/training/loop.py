@@ -13,7 +13,7 @@ from recurra.callbacks import CallbackList
 from recurra.layers.recurrent import RNN
 from recurra.training.batches import Batch
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
-from recurra.training.native_step import native_step
+from recurra.training.native_step import NativeStep, native_step
 from recurra.training.plan import forget_plans, parts_of, plan_of
 from recurra.variables import Arena, Variable
 
@@ -84,19 +84,34 @@ class Trainable:
         names += [entry.own_name for group in self.metrics for entry in group.entries or []]
         return [name for name in names if name in logs] + sorted(name for name in logs if name not in names)
 
+    def known_step(self, x: Any, y: Any) -> NativeStep | None:
+        """Returns the native step if it knows arrays like these."""
+        plan = plan_of(self.model, training=True)
+        step = None if plan is None else plan.step
+        return step if step is not None and step.knows(self, x, y) else None
+
+    def train_natively(self, step: NativeStep, x: np.ndarray, y: np.ndarray) -> None:
+        """One step with arrays that it knows."""
+        loss, result = step(x, y)
+        self._record(([x], [y], [None]), [result], [None], loss, [loss])
+
     def train_step(self, batch: Batch) -> None:
         """One step: forward, loss, backward, update; in one native call where there is one."""
+        (x, *_), (y, *_), (weight, *_) = batch
+        step = self.known_step(x, y) if weight is None else None
+        if step is not None:
+            self.train_natively(step, x, y)
+            return
         plan = plan_of(self.model, training=True)
-        shape = plan.output_shape(batch[0][0]) if plan is not None else None
+        shape = plan.output_shape(x) if plan is not None else None
         if plan is None or shape is None:
             self._train(batch, None)
             return
-        done = native_step(plan, self)(batch, shape)
-        if done is None:
-            self._train(batch, plan.native, shape)
+        step = native_step(plan, self)
+        if step.learn(batch, shape):
+            self.train_natively(step, x, y)
         else:
-            loss, y = done
-            self._record(batch, [y], [None], loss, [loss])
+            self._train(batch, plan.native, shape)
 
     def _train(self, batch: Batch, plan: ops.Plan | None, shape: tuple[int, ...] = ()) -> None:
         inputs, targets, weights = batch

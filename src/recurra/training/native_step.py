@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from recurra import _changes
 from recurra.losses.functions import are_matched
+from recurra.training.batches import Batch
 from recurra.training.plan import ModelPlan, is_plain
 
 
@@ -28,6 +30,8 @@ class NativeStep:
         self._changed = self._last_changes()
         self._dtype = plan.dtype
         self._native = _make(plan, trainable)
+        self._known: Any = ()
+        self._shape: tuple[int, ...] = ()
 
     def is_current(self, trainable: Any) -> bool:
         """Returns whether optimizer and loss are those that the step was made of."""
@@ -37,24 +41,38 @@ class NativeStep:
     def _last_changes(self) -> tuple[int, int]:
         return self._trainable.optimizer._changed, getattr(self._loss, "_changed", 0)
 
-    def __call__(self, batch: Any, shape: tuple[int, ...]) -> tuple[float, np.ndarray | None] | None:
-        """Takes a step; returns None, nothing done, where the batch needs the general way.
+    def learn(self, batch: Batch, shape: tuple[int, ...]) -> bool:
+        """Returns whether the step takes a batch; if so it knows arrays like these from now on.
 
         Args:
             batch: Inputs that the plan takes, and targets.
             shape: Of the result.
-
-        Returns:
-            The loss, and where metrics want it the result.
         """
         (x,), (target,), (weight,) = batch
         if self._native is None or weight is not None or target is None or not are_matched(target.shape, shape):
-            return None
-        y = np.empty(shape, self._dtype) if self._trainable.metrics else None
+            return False
+        self._shape = shape
+        self._known = _form(x, target)
+        return True
+
+    def knows(self, trainable: Any, x: Any, target: Any) -> bool:
+        """Returns whether nothing has changed since it learned arrays like these: they need neither check nor cast."""
+        return self._trainable is trainable and self._known == _form(x, target)
+
+    def __call__(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray | None]:
+        """Takes a step with arrays that it knows; returns the loss, and where metrics want it the result."""
+        y = np.empty(self._shape, self._dtype) if self._trainable.metrics else None
         optimizer = self._trainable.optimizer
         loss = self._native(y, x, np.ascontiguousarray(target, self._dtype), float(optimizer.learning_rate))
         optimizer.constrain(self._trainable.variables)
         return loss, y
+
+
+def _form(x: Any, target: Any) -> Any:
+    """Returns what decides whether a model takes arrays as they are."""
+    if type(x) is not np.ndarray or type(target) is not np.ndarray:
+        return None
+    return _changes.last, x.shape, x.strides, x.dtype, target.shape, target.dtype
 
 
 def native_step(plan: ModelPlan, trainable: Any) -> NativeStep:

@@ -370,11 +370,17 @@ class Trainer:
         steps = _steps("predict", "steps", steps)
         if x is None:
             raise ValueError(expected("predict", "x, the inputs", "none"))
+        silent = not callbacks and not verbose and not steps
+        if silent and type(x) is np.ndarray and self.built:  # type: ignore[attr-defined]
+            if batch_size is not None:
+                positive_int("predict", "batch_size", batch_size)
+            outputs = self._infer([x])  # type: ignore[attr-defined]
+            if outputs is not None:
+                return outputs
         if is_iterable_data(x):
             source: Any = IterableBatches(x, self._batch_to_predict, who="predict")
         else:
             inputs = self._inputs(x)
-            silent = not callbacks and not verbose and not steps
             if silent and len(inputs) == 1 and self._takes_at_once(len(inputs[0]), batch_size):
                 return self.run(inputs, None, False, {}, False)[0]  # type: ignore[attr-defined]
             source = ArrayBatches(inputs, [], [], batch_size=batch_size, steps=steps, who="predict")
@@ -405,11 +411,17 @@ class Trainer:
         """Takes one training step; returns this batch's loss, or a list of it and the metrics."""
         if self._compile_arguments is None:
             self._trainable_model("train_on_batch")
-        batch = self._arrays(x, y, sample_weight, class_weight, "train_on_batch")
-        trainable = self._trainable_model("train_on_batch")
-        trainable.prepare()
-        trainable.reset()
-        trainable.train_step(batch)
+        trainable = self._trainable_state
+        weighted = sample_weight is not None or class_weight is not None
+        if trainable is None or weighted or (step := trainable.known_step(x, y)) is None:
+            batch = self._arrays(x, y, sample_weight, class_weight, "train_on_batch")
+            trainable = self._trainable_model("train_on_batch")
+            trainable.prepare()
+            trainable.reset()
+            trainable.train_step(batch)
+        else:
+            trainable.reset()
+            trainable.train_natively(step, x, y)
         logs = trainable.results()
         return logs if return_dict else self._in_order(logs)
 
