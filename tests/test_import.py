@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 LIST_MODULES = """
 import sys
 import {first}
@@ -25,6 +27,19 @@ def third_party(modules: set[str]) -> set[str]:
 
 def test_importing_recurra_loads_numpy_alone():
     assert third_party(modules_loaded_by("recurra", first="sys")) == {"numpy", "recurra"}
+
+
+def test_names_that_keras_has_elsewhere_and_names_that_it_alone_has():
+    import recurra
+    from recurra.preprocessing.sequence import pad_sequences
+
+    assert recurra.preprocessing.sequence.pad_sequences is pad_sequences is recurra.utils.pad_sequences
+    windows = recurra.preprocessing.timeseries_dataset_from_array([1, 2, 3, 4], [3, 4], sequence_length=2)
+    assert [(x.tolist(), y.tolist()) for x, y in windows] == [([[1, 2], [2, 3]], [3, 4])]
+    with pytest.raises(AttributeError, match="recurra expected a name that it has, got 'datasets': load the data"):
+        recurra.datasets  # noqa: B018
+    with pytest.raises(AttributeError, match=r"recurra\.preprocessing expected a name that it has, got 'image'"):
+        recurra.preprocessing.image  # noqa: B018
 
 
 def test_importing_the_compat_module_loads_numpy_alone():

@@ -74,6 +74,7 @@ __all__ = [
     "native_info",
     "ops",
     "optimizers",
+    "preprocessing",
     "random",
     "regularizers",
     "saving",
@@ -89,11 +90,13 @@ def version() -> str:
 
 
 def __getattr__(name: str) -> Any:
-    # Forecasting needs more than NumPy, files seldom matter: both are loaded when they are first asked for.
+    # Forecasting needs more than NumPy, the others seldom matter: all are loaded when they are first asked for.
     if name in ("Forecaster", "forecast"):
         from recurra import forecasting
 
         return getattr(forecasting, name)
-    if name == "interop":
-        return importlib.import_module("recurra.interop")
-    raise AttributeError(f"module 'recurra' has no attribute {name!r}")
+    if name in ("interop", "preprocessing"):
+        return importlib.import_module(f"recurra.{name}")
+    from recurra._missing import says_what_to_do
+
+    return says_what_to_do("recurra")(name)

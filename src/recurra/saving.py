@@ -159,6 +159,11 @@ def serialize_keras_object(obj: Any) -> Any:
     if isinstance(obj, np.ndarray):
         config = {"value": obj.tolist(), "dtype": obj.dtype.name}
         return {"class_name": "__numpy__", "config": config}
+    if isinstance(obj, slice):
+        parts = {name: serialize_keras_object(getattr(obj, name)) for name in ("start", "stop", "step")}
+        return {"class_name": "__slice__", "config": parts}
+    if obj is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
     if isinstance(obj, tuple):
         return tuple(serialize_keras_object(item) for item in obj)
     if isinstance(obj, list):
@@ -245,6 +250,10 @@ def _deserialize(config: Any) -> Any:
     class_name = config["class_name"]
     if class_name == "__tuple__":
         return tuple(_deserialize(item) for item in config["items"])
+    if class_name == "__slice__":
+        return slice(*(config["config"][name] for name in ("start", "stop", "step")))
+    if class_name == "__ellipsis__":
+        return Ellipsis
     if class_name in ("__numpy__", "__tensor__"):
         return _array(config["config"]["value"], config["config"]["dtype"])
     if class_name == "function":

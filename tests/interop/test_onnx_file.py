@@ -165,6 +165,14 @@ def test_activations(name, x):
     assert_same_predictions(model, [10 * x], to_onnx(model))
 
 
+def test_indices(x):
+    start = recurra.Input((None, 4))
+    keys = np.index_exp[:, -1, :], np.index_exp[:, 1:6:2], np.index_exp[..., 0], np.index_exp[:, ::-2, 1:]
+    keys += np.index_exp[:, 2, None, :-1], np.index_exp[:, None, ..., 1:2], np.index_exp[:, -3:-9:-1], np.index_exp[...]
+    model = recurra.Model(start, [layers.Dense(3)(start)[key] for key in keys])
+    assert_same_predictions(model, [x], to_onnx(model))
+
+
 @pytest.mark.parametrize(
     "layer",
     [
@@ -341,6 +349,16 @@ def test_a_mask_inside_time_distributed(rng):
         to_onnx(recurra.Model(end, layers.TimeDistributed(layers.GRU(2))(y)), right_padded=True)
     model = recurra.Model(end, layers.TimeDistributed(layers.Dense(2))(y))
     assert_same_predictions(model, [rng.integers(0, 9, (3, 5, 4))], to_onnx(model))
+
+
+def test_export_writes_the_same_file(tmp_path):
+    model = recurra.Sequential([recurra.Input((None, 4)), layers.GRU(2)])
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    assert (tmp_path / "model.onnx").read_bytes() == to_onnx(model).SerializeToString()
+    with pytest.raises(ValueError, match="format='onnx', got 'tf_saved_model'"):
+        model.export(tmp_path / "model")
+    with pytest.raises(TypeError, match="opset"):
+        model.export(tmp_path / "model.onnx", format="onnx", opset=3)
 
 
 def test_a_mask_of_the_callers_is_refused():

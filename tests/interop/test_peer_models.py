@@ -90,6 +90,14 @@ def attention(library):
     return library.Model(start, tools.Dense(1)(tools.GlobalAveragePooling1D()(attended)))
 
 
+def indices(library):
+    tools = library.layers
+    start = library.Input((6, 3))
+    h = tools.GRU(4, return_sequences=True)(start)
+    joined = tools.Concatenate()([h[:, -1, :], tools.LSTM(2)(h[:, ::2]), tools.Flatten()(h[:, 1:3, None, ..., 0])])
+    return library.Model(start, tools.Dense(1)(joined))
+
+
 def embedding(library):
     tools = library.layers
     line = [
@@ -117,6 +125,7 @@ MODELS = {
     "nested": nested,
     "states": states,
     "attention": attention,
+    "indices": indices,
     "embedding": embedding,
 }
 

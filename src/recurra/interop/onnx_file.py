@@ -25,6 +25,7 @@ from recurra.errors import extra_needed
 from recurra.layers import dropout, normalization
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
+from recurra.layers.indexing import GetItem
 from recurra.layers.symbolic import KerasTensor, Node
 from recurra.models.functional import GraphModel
 from recurra.models.stream import BY_STEP
@@ -858,6 +859,27 @@ def _cropping(export: _Export, layer: Any, x: _Value) -> str:
     return export.add("Slice", [x.name, *(export.integers(number) for number in numbers)])
 
 
+def _get_item(export: _Export, layer: GetItem, x: _Value) -> _Value:
+    """Slices first, which leave all axes, then whole numbers, from the last axis on, then new axes."""
+    key = layer.of_all_axes(x.rank)
+    y = x.name
+    for axis, part in enumerate(part for part in key if part is not None):
+        if isinstance(part, slice) and part != slice(None):
+            step = 1 if part.step is None else part.step
+            first, last = (FIRST, LAST) if step > 0 else (LAST, FIRST)
+            start = first if part.start is None else part.start
+            stop = last if part.stop is None else part.stop
+            y = export.add("Slice", [y, *(export.integers(number) for number in (start, stop, axis, step))])
+    for axis, part in reversed(list(enumerate(part for part in key if part is not None))):
+        if not isinstance(part, slice):
+            y = export.add("Gather", [y, export.constant(part, dtype=np.int64)], axis=axis)
+    kept = [part for part in key if not isinstance(part, int)]
+    new = [axis for axis, part in enumerate(kept) if part is None]
+    if new:
+        y = export.add("Unsqueeze", [y, export.integers(*new)])
+    return _Value(y, len(kept), x.dtype)
+
+
 def _zero_padding(export: _Export, layer: Any, x: _Value) -> str:
     before, after = layer.padding
     return export.add("Pad", [x.name, export.integers(0, before, 0, 0, after, 0)])
@@ -933,6 +955,7 @@ EMITTERS: dict[type, Callable[..., _Value | str]] = {
     layers.GlobalMaxPooling1D: _global_pooling("ReduceMax"),
     layers.GlobalAveragePooling1D: _global_pooling("ReduceMean"),
     layers.Cropping1D: _cropping,
+    GetItem: _get_item,
     layers.ZeroPadding1D: _zero_padding,
     layers.UpSampling1D: _up_sampling,
 }

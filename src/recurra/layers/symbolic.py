@@ -78,12 +78,10 @@ class KerasTensor:
             expected("NumPy", "an array", f"the symbolic tensor {self.name!r}", "build a Model and call it")
         )
 
-    def __getitem__(self, index: Any) -> Any:
-        raise TypeError(
-            expected(
-                "the graph", "layers", f"an index into {self.name!r}", "use return_sequences, Reshape or Cropping1D"
-            )
-        )
+    def __getitem__(self, key: Any) -> KerasTensor:
+        from recurra.layers.indexing import GetItem
+
+        return GetItem(key, dtype=self.dtype if self.dtype.startswith("float") else None)(self)
 
     def __iter__(self) -> Any:
         raise TypeError(expected("a loop", "an array", f"the symbolic tensor {self.name!r}"))

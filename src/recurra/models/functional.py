@@ -246,7 +246,7 @@ class Functional(GraphModel):
             entry["name"] = layer.name
             nodes = [node for node in layer._inbound_nodes if id(node) in in_graph and node.parents()]
             entry["inbound_nodes"] = [_serialize_node(node, indices) for node in nodes]
-            layers.append(entry)
+            layers.append(_key_in_calls(entry))
         return {
             "name": self.name,
             "trainable": self.trainable,
@@ -259,9 +259,10 @@ class Functional(GraphModel):
     def from_config(cls, config: dict[str, Any]) -> Functional:
         layers: dict[str, Layer] = {}
         pending: list[tuple[Layer, dict[str, Any]]] = []
-        of_masks = {e.get("name") for e in config["layers"] if e.get("module", "").startswith("keras.src.ops")}
-        _check_masks(config["layers"], of_masks)
-        for entry in config["layers"]:
+        entries = [_key_in_config(entry) for entry in config["layers"]]
+        of_masks = {entry.get("name") for entry in entries if _is_operation(entry)}
+        _check_masks(entries, of_masks)
+        for entry in entries:
             if entry.get("name") in of_masks:
                 continue  # how Keras computes masks: here they follow from the layers
             layer = saving.deserialize_keras_object(
@@ -283,7 +284,7 @@ class Functional(GraphModel):
                 made[layer.name, counts[layer.name]] = layer._inbound_nodes[-1]
                 counts[layer.name] += 1
             if len(waiting) == len(pending):
-                got = f"{waiting[0][0].name!r} without its inputs{_operations(config['layers'])}"
+                got = f"{waiting[0][0].name!r} without its inputs{_operations(entries)}"
                 raise ValueError(expected("Functional", "nodes whose inputs exist", got))
             pending = waiting
         inputs, outputs = (_read_ends(config[name], made) for name in ("input_layers", "output_layers"))
@@ -302,6 +303,37 @@ def _serialize_node(node: Node, indices: dict[int, int]) -> dict[str, Any]:
     args = [_tree.map_structure(write, node.inputs)]
     kwargs = {name: _tree.map_structure(write, value) for name, value in node.kwargs.items()}
     return {"args": args, "kwargs": kwargs}
+
+
+def _key_in_calls(entry: dict[str, Any]) -> dict[str, Any]:
+    """Returns the entry of a layer with the key of a GetItem as Keras has it: with the tensor in each call."""
+    if entry["class_name"] == "GetItem":
+        entry["config"] = dict(entry["config"])
+        key = entry["config"].pop("key")
+        for node in entry["inbound_nodes"]:
+            node["args"].append(key)
+    return entry
+
+
+def _key_in_config(entry: dict[str, Any]) -> dict[str, Any]:
+    """The other way round: each `x[key]` is a GetItem of its own, so there is one call.
+
+    Raises:
+        ValueError: If there are more, or the key is a tensor.
+    """
+    if entry.get("class_name") != "GetItem":
+        return entry
+    calls = [node["args"] for node in entry["inbound_nodes"]]
+    if len(calls) != 1 or len(calls[0]) != 2 or _sources(calls[0][1]):
+        raise ValueError(expected(f"GetItem {entry.get('name')!r}", "one call with a tensor and an index", f"{calls}"))
+    (tensor, key) = calls[0]
+    node = {"args": [tensor], "kwargs": {}}
+    return entry | {"config": entry["config"] | {"key": key}, "inbound_nodes": [node]}
+
+
+def _is_operation(entry: dict[str, Any]) -> bool:
+    """Returns whether an entry is one of Keras's operations that are no layers here."""
+    return entry.get("module", "").startswith("keras.src.ops") and entry["class_name"] != "GetItem"
 
 
 def _serialize_ends(structure: Any, indices: dict[int, int]) -> Any:
@@ -366,7 +398,7 @@ def _check_masks(entries: list[dict[str, Any]], of_masks: set[Any]) -> None:
 
 def _operations(entries: list[dict[str, Any]]) -> str:
     """Returns which of Keras's operations a config names: recurra knows layers."""
-    names = sorted({e["class_name"] for e in entries if e.get("module", "").startswith("keras.src.ops")})
+    names = sorted({entry["class_name"] for entry in entries if _is_operation(entry)})
     return f"; it names Keras's operations {', '.join(names)}, which are no layers" if names else ""
 
 

@@ -149,6 +149,33 @@ class Model(Trainer, Layer):
 
         keras_file.load_weights(self, filepath, **kwargs)
 
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **options: Any,
+    ) -> None:
+        """Writes the model as it predicts to a file for other programs: ONNX.
+
+        Args:
+            filepath: Where; an existing file is replaced.
+            format: "onnx"; the default is Keras's.
+            verbose, input_signature: Accepted as by Keras, change nothing.
+            options: Those of `interop.to_onnx`.
+
+        Raises:
+            MissingExtraError: If onnx is not installed.
+            ValueError: If it is another format, or ONNX cannot say what a layer does.
+        """
+        from recurra.interop.onnx_file import save_onnx
+
+        if format != "onnx":
+            hint = "or save a .keras file, which Keras opens and exports further"
+            raise ValueError(expected("export", "format='onnx'", repr(format), hint))
+        save_onnx(self, filepath, **options)
+
     def to_json(self, **kwargs: Any) -> str:
         """Returns the architecture as JSON, without weights; `models.model_from_json` reads it."""
         import json
