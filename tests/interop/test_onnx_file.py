@@ -192,6 +192,17 @@ def test_normalization_of_any_axes(layer, x, rng):
     assert_same_predictions(model, [x], to_onnx(model))
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"axis": None}, {"axis": (1, 2)}, {"invert": True}, {"mean": 2.0, "variance": 3.0}]
+)
+def test_normalization_by_data(options, x):
+    layer = layers.Normalization(**options)
+    model = recurra.Sequential([recurra.Input((7, 4)), layer, layers.LSTM(3)])
+    if "mean" not in options:
+        layer.adapt(5 * x + 3)
+    assert_same_predictions(model, [x], to_onnx(model))
+
+
 def test_unit_normalization_of_very_short_rows(x):
     model = recurra.Sequential([recurra.Input((None, 4)), layers.UnitNormalization()])
     assert_same_predictions(model, [np.stack([1e-8 * x[0], 0 * x[1]])], to_onnx(model))

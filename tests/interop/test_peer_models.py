@@ -33,6 +33,9 @@ OTHERS = {
     "layer normalization": lambda tools: tools.LayerNormalization(),
     "RMS normalization": lambda tools: tools.RMSNormalization(),
     "unit normalization": lambda tools: tools.UnitNormalization(),
+    "normalization": lambda tools: adapted(tools.Normalization()),
+    "normalization of time steps and features": lambda tools: adapted(tools.Normalization(axis=(1, 2))),
+    "normalization that was given": lambda tools: tools.Normalization(mean=[0.1, 0.2, 0.3], variance=[1.0, 2.0, 3.0]),
     "PReLU": lambda tools: tools.PReLU(),
     "LeakyReLU": lambda tools: tools.LeakyReLU(negative_slope=0.1),
     "convolution": lambda tools: tools.Conv1D(4, 3, padding="causal", activation="relu"),
@@ -48,6 +51,13 @@ OTHERS = {
     "time distributed": lambda tools: tools.TimeDistributed(tools.Dense(3, activation="gelu")),
     "rescaling": lambda tools: tools.Rescaling(0.5, offset=1.0),
 }
+
+
+def adapted(layer):
+    layer.adapt(np.arange(36, dtype="float32").reshape(2, 6, 3) / 10)
+    return layer
+
+
 OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl", "Lion", "Lamb")
 SETTINGS = {
     "averages": lambda library: {"learning_rate": 0.02, "use_ema": True, "ema_overwrite_frequency": 2},

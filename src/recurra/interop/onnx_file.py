@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _tree, activations, layers
+from recurra import _tree, activations, config, layers
 from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra._version import __version__
@@ -580,6 +580,14 @@ def _rescaling(export: _Export, layer: Any, x: _Value) -> str:
     return export.add("Add", [y, _number(export, layer, layer.offset)])
 
 
+def _given_normalization(export: _Export, layer: Any, x: _Value) -> str:
+    deviation = np.maximum(np.sqrt(layer.variance), config.epsilon())
+    mean, deviation = (export.constant(value, dtype=layer.dtype) for value in (layer.mean, deviation))
+    if layer.invert:
+        return export.add("Add", [mean, export.add("Mul", [x.name, deviation])])
+    return export.add("Div", [export.add("Sub", [x.name, mean]), deviation])
+
+
 def _softmax(export: _Export, layer: Any, x: _Value) -> str:
     if not isinstance(layer.axis, int) or x.has_mask:
         raise _refusal(layer, "one axis and no mask", "use the activation 'softmax'")
@@ -908,6 +916,7 @@ ALSO_BY_STEP = (
     layers.Maximum,
     layers.Minimum,
     layers.Multiply,
+    layers.Normalization,
     layers.PReLU,
     layers.RMSNormalization,
     layers.ReLU,
@@ -941,6 +950,7 @@ EMITTERS: dict[type, Callable[..., _Value | str]] = {
     layers.LayerNormalization: _layer_normalization,
     layers.RMSNormalization: _rms_normalization,
     layers.UnitNormalization: _unit_normalization,
+    layers.Normalization: _given_normalization,
     normalization.BatchNormalization: _batch_normalization,
     layers.Concatenate: _concatenate,
     layers.Add: _elementwise(_fold("Add")),

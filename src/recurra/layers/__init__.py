@@ -35,6 +35,7 @@ from recurra.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
     LayerNormalization,
+    Normalization,
     RMSNormalization,
     UnitNormalization,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
