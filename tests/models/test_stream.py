@@ -127,8 +127,40 @@ def test_steps_leave_nothing_behind(growth):
 
 @pytest.mark.parametrize(
     "layer",
-    [layers.Bidirectional(layers.GRU(2)), layers.GRU(2, go_backwards=True), layers.Conv1D(2, 3), layers.Flatten()],
-    ids=["bidirectional", "backwards", "convolution", "flatten"],
+    [
+        layers.Normalization(mean=[1.0, 2.0], variance=[3.0, 4.0]),
+        layers.Rescaling(0.5, offset=-1.0),
+        layers.LeakyReLU(),
+        layers.PReLU(alpha_initializer="ones", shared_axes=[1]),
+        layers.Softmax(),
+        layers.UnitNormalization(),
+        layers.RMSNormalization(),
+        layers.Identity(),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_layers_that_take_each_step_by_itself_are_stepped(layer):
+    model = Sequential([Input((None, 2)), layer, layers.GRU(3)])
+    x = sequences(2)
+    stream = model.stream(2)
+    for t in range(x.shape[1]):
+        output = stream.step(x[:, t])
+    np.testing.assert_array_equal(output, model.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Bidirectional(layers.GRU(2)),
+        layers.GRU(2, go_backwards=True),
+        layers.Conv1D(2, 3),
+        layers.Flatten(),
+        layers.Softmax(axis=1),
+        layers.LayerNormalization(axis=1),
+        layers.Normalization(axis=(1, 2)),
+        layers.PReLU(),
+    ],
+    ids=lambda layer: layer.name,
 )
 def test_layers_that_need_the_whole_sequence_are_refused(layer):
     model = Sequential([Input((5, 2)), layer])

@@ -28,7 +28,7 @@ from recurra.layers.base import Layer
 from recurra.layers.indexing import GetItem
 from recurra.layers.symbolic import KerasTensor, Node
 from recurra.models.functional import GraphModel
-from recurra.models.stream import BY_STEP
+from recurra.models.stream import is_by_step, mixes_steps
 from recurra.ops.reference import SELU_ALPHA, SELU_SCALE
 
 OPSET = 17
@@ -293,14 +293,9 @@ def _check_streaming(layer: Layer, given: list[_Value]) -> None:
     elif _over_time(given):
         if not all(value.over_time for value in given):
             raise _refusal(layer, "inputs that all have the time axis, to stream", hint)
-        if not isinstance(layer, (*BY_STEP, *ALSO_BY_STEP)) or _mixes_steps(layer, given[0].rank):
+        rank = given[0].rank
+        if not is_by_step(layer, rank) and (not isinstance(layer, ALSO_BY_STEP) or mixes_steps(layer, rank)):
             raise _refusal(layer, "layers that need no more than one time step, to stream", hint)
-
-
-def _mixes_steps(layer: Any, rank: int) -> bool:
-    if isinstance(layer, layers.PReLU):
-        return layer.alpha.shape[0] > 1
-    return 1 in positions(type(layer).__name__, getattr(layer, "axis", -1), rank)
 
 
 # Recurrent layers ---------------------------------------------------------------------------------------------------
@@ -901,29 +896,17 @@ def _up_sampling(export: _Export, layer: Any, x: _Value) -> str:
     return export.add("Reshape", [copies, export.add("Concat", [export.integers(0, -1), features], axis=0)])
 
 
-# Layers without states that `model.stream` refuses but that treat each time step by itself.
+# What has several inputs, whole numbers as input or a mask as output, which `model.stream` knows nothing of.
 ALSO_BY_STEP = (
-    layers.ActivityRegularization,
     layers.Add,
     layers.Average,
     layers.Concatenate,
-    layers.ELU,
     layers.Embedding,
-    dropout.GaussianDropout,
-    layers.Identity,
-    layers.LeakyReLU,
     layers.Masking,
     layers.Maximum,
     layers.Minimum,
     layers.Multiply,
-    layers.Normalization,
-    layers.PReLU,
-    layers.RMSNormalization,
-    layers.ReLU,
-    layers.Rescaling,
-    layers.Softmax,
     layers.Subtract,
-    layers.UnitNormalization,
 )
 EMITTERS: dict[type, Callable[..., _Value | str]] = {
     layers.Dense: _dense,

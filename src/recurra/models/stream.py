@@ -11,20 +11,47 @@ import numpy as np
 
 from recurra import layers, ops
 from recurra._checks import expected, positive_int
+from recurra.layers._shapes import positions
 from recurra.layers.recurrent import RNN, RecurrentCell
 from recurra.training.plan import joins, line_of
 
-# Layers that treat each time step by itself, so that a step may go through them alone.
-BY_STEP = (
+# Layers of one input that treat each time step by itself, unless they have an axis that says otherwise.
+_BY_STEP = (
     layers.Activation,
+    layers.ActivityRegularization,
     layers.BatchNormalization,
     layers.Dense,
     layers.Dropout,
+    layers.ELU,
+    layers.GaussianDropout,
     layers.GaussianNoise,
+    layers.Identity,
     layers.LayerNormalization,
+    layers.LeakyReLU,
+    layers.Normalization,
+    layers.PReLU,
+    layers.RMSNormalization,
+    layers.ReLU,
+    layers.Rescaling,
+    layers.Softmax,
     layers.SpatialDropout1D,
     layers.TimeDistributed,
+    layers.UnitNormalization,
 )
+
+
+def is_by_step(layer: Any, rank: int) -> bool:
+    """Returns whether a layer treats each time step, axis 1 of `rank`, by itself: a step may go through it alone."""
+    if not isinstance(layer, _BY_STEP):
+        return False
+    return not mixes_steps(layer, rank)
+
+
+def mixes_steps(layer: Any, rank: int) -> bool:
+    """Returns whether a layer has an axis, or weights, along time."""
+    if isinstance(layer, layers.PReLU):
+        return layer.alpha.shape[0] > 1
+    return 1 in positions(type(layer).__name__, getattr(layer, "axis", -1), rank)
 
 
 class Stream:
@@ -173,7 +200,7 @@ def _check(layer: Any) -> None:
     if isinstance(layer, RNN) and isinstance(layer.cell, RecurrentCell):
         if layer.go_backwards or layer.return_state:
             raise ValueError(expected("stream", "recurrent layers that go forward, no states", repr(layer)))
-    elif not isinstance(layer, BY_STEP):
+    elif not is_by_step(layer, rank=3):
         raise ValueError(
             expected("stream", "layers that need no more than one time step", repr(layer), "call the model instead")
         )
