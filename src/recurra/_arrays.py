@@ -1,4 +1,4 @@
-"""Arrays of numbers from what callers have: lists, frames, tensors of other libraries."""
+"""Arrays of numbers from what callers have (lists, frames, tensors of other libraries), and those that they get."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from recurra import _tree, config
 from recurra._checks import expected
 
 HINTS = {
@@ -39,3 +40,52 @@ def from_torch_tensor(value: Any) -> Any:
         return value
     value = value.detach().cpu()
     return value.float() if str(value.dtype) == "torch.bfloat16" else value  # NumPy has no such numbers
+
+
+def standardize_dtype(dtype: Any, who: str) -> str:
+    """Returns the name of a float dtype; ValueError for any that is not float32 or float64."""
+    dtype = getattr(dtype, "name", dtype) or config.floatx()
+    name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
+    try:
+        name = np.dtype(name).name
+    except TypeError:
+        name = str(dtype)
+    if name not in ("float32", "float64"):
+        raise ValueError(expected(who, "dtype to be 'float32' or 'float64'", repr(name)))
+    return name
+
+
+class Array(np.ndarray):
+    """An ndarray with `.numpy()`, so that notebooks written for TensorFlow run unchanged."""
+
+    _keras_mask: np.ndarray | None = None
+
+    def numpy(self) -> np.ndarray:
+        """Returns the plain ndarray."""
+        return self.view(np.ndarray)
+
+    def set_shape(self, shape: Any) -> None:
+        """Checks the shape, which an array knows by itself; None is any length."""
+        wanted = tuple(shape)
+        if len(wanted) != self.ndim or any(n not in (None, own) for n, own in zip(wanted, self.shape, strict=True)):
+            raise ValueError(expected("set_shape", f"a shape that fits {self.shape}", wanted))
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        return as_array(found) if isinstance(found, np.generic) else found  # one number, too, has `.numpy()`
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return round(self.item(), ndigits)
+
+
+def as_array(value: Any, mask: np.ndarray | None = None) -> Array:
+    """Returns `value` as an `Array` that carries `mask`."""
+    array = np.asarray(value).view(Array)
+    array._keras_mask = mask
+    return array
+
+
+def plain_numbers_as_array(inputs: Any) -> Any:
+    """Returns nested lists of Python numbers as one array; everything else as it is."""
+    leaves = _tree.flatten(inputs) if isinstance(inputs, (list, tuple)) else []
+    return as_numbers(inputs, "nested lists") if leaves and isinstance(leaves[0], (int, float)) else inputs

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from recurra._names import clear_session
 from recurra.config import backend, epsilon, floatx, image_data_format, set_epsilon, set_floatx
-from recurra.layers.base import clear_session
 from recurra.layers.symbolic import KerasTensor
 
 __all__ = [

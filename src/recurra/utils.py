@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from recurra import random
+from recurra._arrays import as_array
 from recurra._checks import expected, one_of, positive_int
-from recurra.layers.base import as_array, clear_session
+from recurra._names import clear_session
 from recurra.models.plot import model_to_dot, plot_model
 from recurra.random import set_random_seed
 from recurra.saving import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recurra.layers.base import clear_session
+from recurra._names import clear_session
 
 
 @pytest.fixture(autouse=True)

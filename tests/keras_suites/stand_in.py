@@ -43,7 +43,7 @@ ROOMS = (
 
 def plain(value: Any) -> Any:
     """Returns the ndarray of a Variable or an Array; every other value as it is."""
-    return value.numpy() if isinstance(value, (Variable, recurra.layers.base.Array)) else value
+    return value.numpy() if isinstance(value, (Variable, recurra._arrays.Array)) else value
 
 
 def tensor(value: Any, dtype: Any = None, **_: Any) -> Any:
@@ -56,7 +56,7 @@ def tensor(value: Any, dtype: Any = None, **_: Any) -> Any:
             dtype = recurra.config.floatx()
         elif dtype is None and array.dtype == np.int64:
             dtype = "int32"
-    return recurra.layers.base.as_array(array if dtype is None else array.astype(np.dtype(dtype)))
+    return recurra._arrays.as_array(array if dtype is None else array.astype(np.dtype(dtype)))
 
 
 def dtype_name(dtype: Any) -> str:

@@ -26,10 +26,11 @@ import numpy as np
 from recurra import saving
 from recurra._checks import expected
 from recurra._files import write_atomically
+from recurra._names import snake_case
 from recurra.errors import FileFormatError
 from recurra.interop.hdf5_reader import Hdf5File, open_hdf5
 from recurra.interop.zip_reader import Archive
-from recurra.layers.base import Layer, snake_case, weights_of_at_most
+from recurra.layers.base import Layer, weights_of_at_most
 from recurra.variables import Variable
 
 KERAS_VERSION = "3.15.1"  # the version whose files these are

@@ -1,14 +1,36 @@
-"""Checks of shapes and axes that several layers share."""
+"""Shapes: what counts as one, and the checks of shapes and axes that several layers share."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from recurra._checks import expected, positive_int
-from recurra.layers.base import Shape
+import numpy as np
 
+from recurra._checks import expected, positive_int
+
+Shape = tuple[int | None, ...]
 SEQUENCE = "(batch, timesteps, features)"
+
+
+def is_shape(value: Any) -> bool:
+    """Returns whether `value` is one shape, not a list of shapes."""
+    return isinstance(value, (tuple, list)) and all(d is None or isinstance(d, (int, np.integer)) for d in value)
+
+
+def map_shapes(function: Callable[[Any], Any], shape: Any) -> Any:
+    """Returns `function(shape)`, for each shape of a list or dict of them."""
+    if is_shape(shape):
+        return function(shape)
+    if isinstance(shape, dict):
+        return {key: map_shapes(function, item) for key, item in shape.items()}
+    return [map_shapes(function, item) for item in shape]
+
+
+def standardize_shape(shape: Any) -> Any:
+    """Returns one shape, or a list or dict of shapes, with tuples for the shapes."""
+    return map_shapes(lambda one: tuple(None if d is None else int(d) for d in one), shape)
 
 
 def check_rank(who: str, shape: Shape, rank: int, axes: str = SEQUENCE) -> None:

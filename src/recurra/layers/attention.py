@@ -10,8 +10,8 @@ import numpy as np
 from recurra import constraints, initializers, ops, regularizers, saving
 from recurra._checks import expected, fraction, one_of, positive_int
 from recurra.layers._arrays import batched_matmul, softmax, softmax_gradient
-from recurra.layers._shapes import check_rank, known_features
-from recurra.layers.base import Layer, is_shape, standardize_shape
+from recurra.layers._shapes import check_rank, is_shape, known_features, standardize_shape
+from recurra.layers.base import Layer
 from recurra.layers.dropout import dropout_factors
 from recurra.random import SeedGenerator
 

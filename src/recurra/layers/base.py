@@ -10,26 +10,24 @@ import contextlib
 import functools
 import inspect
 import math
-import threading
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
-from recurra import _tree, config, constraints, initializers, ops, regularizers, saving
-from recurra._arrays import as_numbers
+from recurra import _tree, constraints, initializers, ops, regularizers, saving
+from recurra._arrays import as_array, as_numbers, plain_numbers_as_array, standardize_dtype
 from recurra._changes import StampsChanges
 from recurra._checks import expected
 from recurra._missing import unknown_arguments
-from recurra._names import snake_case
+from recurra._names import auto_name, naming
+from recurra.layers._shapes import is_shape, map_shapes, standardize_shape
 from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
 from recurra.random import SeedGenerator
 from recurra.variables import Variable
 
-Shape = tuple[int | None, ...]
 MOST_LAYERS = 10_000  # of a model in a file
 
 
@@ -41,65 +39,7 @@ class _Room:
         self.layers = MOST_LAYERS
 
 
-class _Names(threading.local):
-    """How often automatic names are taken, and the layers being built, outermost first: of each thread, as in Keras."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.scope: list[str] = []
-
-
-_names = _Names()
 _room: ContextVar[_Room | None] = ContextVar("room", default=None)  # None is no limit
-
-
-class Array(np.ndarray):
-    """An ndarray with `.numpy()`, so that notebooks written for TensorFlow run unchanged."""
-
-    _keras_mask: np.ndarray | None = None
-
-    def numpy(self) -> np.ndarray:
-        """Returns the plain ndarray."""
-        return self.view(np.ndarray)
-
-    def set_shape(self, shape: Any) -> None:
-        """Checks the shape, which an array knows by itself; None is any length."""
-        wanted = tuple(shape)
-        if len(wanted) != self.ndim or any(n not in (None, own) for n, own in zip(wanted, self.shape, strict=True)):
-            raise ValueError(expected("set_shape", f"a shape that fits {self.shape}", wanted))
-
-    def __getitem__(self, key: Any) -> Any:
-        found = super().__getitem__(key)
-        return as_array(found) if isinstance(found, np.generic) else found  # one number, too, has `.numpy()`
-
-    def __round__(self, ndigits: int | None = None) -> Any:
-        return round(self.item(), ndigits)
-
-
-def as_array(value: Any, mask: np.ndarray | None = None) -> Array:
-    """Returns `value` as an `Array` that carries `mask`."""
-    array = np.asarray(value).view(Array)
-    array._keras_mask = mask
-    return array
-
-
-def plain_numbers_as_array(inputs: Any) -> Any:
-    """Returns nested lists of Python numbers as one array; everything else as it is."""
-    leaves = _tree.flatten(inputs) if isinstance(inputs, (list, tuple)) else []
-    return as_numbers(inputs, "nested lists") if leaves and isinstance(leaves[0], (int, float)) else inputs
-
-
-def auto_name(class_name: str) -> str:
-    """Returns the snake case of a class name, with _1, _2, ... from the second use on."""
-    snake = snake_case(class_name)
-    count = _names.counts[snake]
-    _names.counts[snake] += 1
-    return snake if count == 0 else f"{snake}_{count}"
-
-
-def clear_session() -> None:
-    """Starts automatic names anew, in this thread."""
-    _names.counts.clear()
 
 
 @contextlib.contextmanager
@@ -117,38 +57,6 @@ def weights_of_at_most(size_bytes: int) -> Iterator[None]:
         _room.reset(token)
 
 
-def is_shape(value: Any) -> bool:
-    """Returns whether `value` is one shape, not a list of shapes."""
-    return isinstance(value, (tuple, list)) and all(d is None or isinstance(d, (int, np.integer)) for d in value)
-
-
-def _map_shapes(function: Callable[[Any], Any], shape: Any) -> Any:
-    """Returns `function(shape)`, for each shape of a list or dict of them."""
-    if is_shape(shape):
-        return function(shape)
-    if isinstance(shape, dict):
-        return {key: _map_shapes(function, item) for key, item in shape.items()}
-    return [_map_shapes(function, item) for item in shape]
-
-
-def standardize_shape(shape: Any) -> Any:
-    """Returns one shape, or a list or dict of shapes, with tuples for the shapes."""
-    return _map_shapes(lambda one: tuple(None if d is None else int(d) for d in one), shape)
-
-
-def standardize_dtype(dtype: Any, who: str) -> str:
-    """Returns the name of a float dtype; ValueError for any that is not float32 or float64."""
-    dtype = getattr(dtype, "name", dtype) or config.floatx()
-    name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
-    try:
-        name = np.dtype(name).name
-    except TypeError:
-        name = str(dtype)
-    if name not in ("float32", "float64"):
-        raise ValueError(expected(who, "dtype to be 'float32' or 'float64'", repr(name)))
-    return name
-
-
 @functools.cache
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
@@ -163,11 +71,11 @@ def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
             return build(self, input_shape, *args, **kwargs)
         shape = None if input_shape is None else standardize_shape(input_shape)
         self._building = True
-        _names.scope.append(self.name)
+        naming.scope.append(self.name)
         try:
             build(self, shape, *args, **kwargs)
         finally:
-            _names.scope.pop()
+            naming.scope.pop()
             self._building = False
         if not self.stateless:
             self._build_shape = shape
@@ -336,9 +244,7 @@ class Layer(StampsChanges, saving.Configurable):
 
     def _run_on_zeros(self, shape: Any, unknown: int) -> Any:
         """Returns what the layer gives for zeros, axes of unknown size taken as `unknown`."""
-        zeros = _map_shapes(
-            lambda one: np.zeros([unknown if size is None else size for size in one], self.dtype), shape
-        )
+        zeros = map_shapes(lambda one: np.zeros([unknown if size is None else size for size in one], self.dtype), shape)
         return self.run(self.cast_inputs(zeros), None, False, {}, keep_cache=False)[0]
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
@@ -389,7 +295,7 @@ class Layer(StampsChanges, saving.Configurable):
                 raise ValueError(expected(f"layer {self.name!r}", what, f"{name} of {size_bytes}"))
             room.weight_bytes -= size_bytes
             value = np.zeros(shape, dtype)
-        scope = _names.scope if self._building else [self.name]
+        scope = naming.scope if self._building else [self.name]
         variable = Variable(
             value,
             name=name or "variable",

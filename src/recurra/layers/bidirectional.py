@@ -8,7 +8,8 @@ import numpy as np
 
 from recurra import _tree, ops, saving
 from recurra._checks import expected, one_of
-from recurra.layers.base import Layer, is_shape
+from recurra.layers._shapes import is_shape
+from recurra.layers.base import Layer
 from recurra.layers.recurrent import RNN
 
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)

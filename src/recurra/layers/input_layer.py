@@ -8,7 +8,8 @@ import numpy as np
 
 from recurra import config, saving
 from recurra._checks import expected
-from recurra.layers.base import Layer, Shape
+from recurra.layers._shapes import Shape
+from recurra.layers.base import Layer
 from recurra.layers.symbolic import KerasTensor, Node
 
 DTYPES = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")

@@ -10,8 +10,8 @@ import numpy as np
 from recurra import config, saving
 from recurra._checks import expected
 from recurra.layers._arrays import batched_matmul, sum_to
-from recurra.layers._shapes import position
-from recurra.layers.base import Layer, Shape, is_shape
+from recurra.layers._shapes import Shape, is_shape, position
+from recurra.layers.base import Layer
 
 
 def _check_list(who: str, shapes: Any) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from recurra import saving
 from recurra._checks import expected, one_of
-from recurra.layers._shapes import channels_last, check_rank, one_number
-from recurra.layers.base import Layer, Shape
+from recurra.layers._shapes import Shape, channels_last, check_rank, one_number
+from recurra.layers.base import Layer
 
 
 def windows(x: np.ndarray, size: int, stride: int, dilation: int = 1) -> np.ndarray:

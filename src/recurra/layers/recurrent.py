@@ -13,7 +13,9 @@ import numpy as np
 
 from recurra import _tree, activations, constraints, initializers, ops, regularizers, saving
 from recurra._checks import expected, fraction, positive_int
-from recurra.layers.base import Layer, is_shape, snake_case
+from recurra._names import snake_case
+from recurra.layers._shapes import is_shape
+from recurra.layers.base import Layer
 from recurra.random import SeedGenerator
 
 WeightGrads = tuple[Any, Any, Any]  # of kernel, recurrent_kernel and bias, to be added to

@@ -9,8 +9,8 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import expected, positive_int
-from recurra.layers._shapes import channels_last, check_rank, pair, size_of
-from recurra.layers.base import Layer, Shape
+from recurra.layers._shapes import Shape, channels_last, check_rank, pair, size_of
+from recurra.layers.base import Layer
 
 
 @saving.builtin("keras.layers")

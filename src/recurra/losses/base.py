@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from recurra import config, ops, saving
+from recurra._arrays import as_array, standardize_dtype
 from recurra._changes import StampsChanges
 from recurra._checks import expected, one_of
 from recurra._names import snake_case
-from recurra.layers.base import as_array, standardize_dtype
 from recurra.losses.functions import arrays, match_ranks
 
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")  # one and the same without weights

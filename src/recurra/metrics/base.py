@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra import _tree, config, initializers, saving
 from recurra._checks import expected
-from recurra.layers.base import auto_name
+from recurra._names import auto_name
 from recurra.losses.functions import match_ranks
 from recurra.variables import Variable
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import _tree, saving
-from recurra._arrays import as_numbers
+from recurra._arrays import as_numbers, plain_numbers_as_array
 from recurra._checks import expected
-from recurra.layers.base import Layer, is_shape, plain_numbers_as_array
+from recurra.layers._shapes import is_shape
+from recurra.layers.base import Layer
 from recurra.layers.symbolic import KerasTensor, Node
 from recurra.models.graph import Graph, GraphCache, flat_shapes, node_of
 from recurra.models.model import Model

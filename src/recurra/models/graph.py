@@ -8,7 +8,8 @@ import numpy as np
 
 from recurra import _changes, _tree
 from recurra._checks import expected
-from recurra.layers.base import Layer, is_shape
+from recurra.layers._shapes import is_shape
+from recurra.layers.base import Layer
 from recurra.layers.symbolic import KerasTensor, Node
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from recurra import saving
 from recurra._checks import expected
-from recurra.layers.base import Layer, is_shape, standardize_shape
+from recurra.layers._shapes import is_shape, standardize_shape
+from recurra.layers.base import Layer
 from recurra.layers.input_layer import InputLayer
 from recurra.layers.symbolic import KerasTensor
 from recurra.models.functional import GraphModel

@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra import _tree
 from recurra._checks import expected
-from recurra.layers.base import is_shape
+from recurra.layers._shapes import is_shape
 from recurra.layers.input_layer import InputLayer
 from recurra.layers.symbolic import KerasTensor
 from recurra.models.graph import node_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from recurra import _tree
+from recurra._arrays import plain_numbers_as_array
 from recurra._checks import expected
-from recurra.layers.base import plain_numbers_as_array
 
 
 class Outputs:

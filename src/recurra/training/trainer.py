@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, config, optimizers, saving
-from recurra._arrays import as_numbers, from_torch_tensor
+from recurra._arrays import as_array, as_numbers, from_torch_tensor, plain_numbers_as_array
 from recurra._checks import expected, positive_int
 from recurra.callbacks import CallbackList, History
-from recurra.layers.base import as_array, plain_numbers_as_array
 from recurra.layers.recurrent import RNN
 from recurra.training import loop
 from recurra.training.batches import (

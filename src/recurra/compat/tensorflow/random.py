@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from recurra._arrays import Array, as_array
 from recurra._missing import says_what_to_do
 from recurra.initializers import TruncatedNormal
-from recurra.layers.base import Array, as_array
 from recurra.random import draw_seed
 from recurra.random import set_random_seed as set_seed
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from recurra import activations
+from recurra._arrays import Array as Tensor
+from recurra._arrays import as_array
 from recurra._checks import expected, one_of
-from recurra.layers.base import Array as Tensor
-from recurra.layers.base import as_array
 
 __all__ = [
     *("Tensor", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "newaxis"),
