@@ -177,13 +177,7 @@ class PReLU(Layer):
         shape = tuple(1 if axis in shared else input_shape[axis] for axis in range(1, len(input_shape)))
         if None in shape:
             raise ValueError(expected("PReLU", "known sizes along axes that are not shared", input_shape))
-        self.alpha = self.add_weight(
-            shape,
-            self.alpha_initializer,
-            name="alpha",
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-        )
+        self.alpha = self._add_configured_weight("alpha", shape)
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.where(inputs > 0, inputs, self.alpha.value * inputs), inputs

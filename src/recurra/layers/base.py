@@ -307,6 +307,26 @@ class Layer(StampsChanges, saving.Configurable):
         (self._trainable_variables if trainable else self._non_trainable_variables).append(variable)
         return variable
 
+    def _add_configured_weight(
+        self, name: str, shape: Any, option: str | None = None, initializer: Any = None
+    ) -> Variable:
+        """Makes a weight with the initializer, regularizer and constraint that the constructor was given for it.
+
+        Args:
+            name: Its short name.
+            shape: Its shape.
+            option: What the constructor calls it, as "recurrent" in `recurrent_initializer`; `name` if None.
+            initializer: In place of the constructor's.
+        """
+        option = option or name
+        return self.add_weight(
+            shape,
+            initializer or getattr(self, f"{option}_initializer"),
+            name=name,
+            regularizer=getattr(self, f"{option}_regularizer"),
+            constraint=getattr(self, f"{option}_constraint"),
+        )
+
     @property
     def weights(self) -> list[Variable]:
         """All weights: the layer's own, trainable first, then those of its sublayers in order."""

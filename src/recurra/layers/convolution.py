@@ -100,22 +100,9 @@ class Conv1D(Layer):
             raise ValueError(expected("Conv1D", f"features to be a multiple of groups={self.groups}", features))
         self.compute_output_shape(input_shape)
         self._features = features
-        self.kernel = self.add_weight(
-            (self.kernel_size[0], features // self.groups, self.filters),
-            self.kernel_initializer,
-            name="kernel",
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                (self.filters,),
-                self.bias_initializer,
-                name="bias",
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        shape = (self.kernel_size[0], features // self.groups, self.filters)
+        self.kernel = self._add_configured_weight("kernel", shape)
+        self.bias = self._add_configured_weight("bias", (self.filters,)) if self.use_bias else None
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         check_rank("Conv1D", inputs.shape, 3)

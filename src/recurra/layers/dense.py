@@ -68,22 +68,8 @@ class Dense(Layer):
     def build(self, input_shape: Any) -> None:
         if len(input_shape) < 2:
             raise ValueError(expected("Dense", "input of shape (batch, ..., features)", input_shape))
-        self.kernel = self.add_weight(
-            (known_features("Dense", input_shape), self.units),
-            self.kernel_initializer,
-            name="kernel",
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                (self.units,),
-                self.bias_initializer,
-                name="bias",
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        self.kernel = self._add_configured_weight("kernel", (known_features("Dense", input_shape), self.units))
+        self.bias = self._add_configured_weight("bias", (self.units,)) if self.use_bias else None
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         check_features("Dense", inputs.shape, self.kernel.shape[0])

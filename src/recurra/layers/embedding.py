@@ -67,13 +67,7 @@ class Embedding(Layer):
             self.set_weights(weights if isinstance(weights, list) else [weights])
 
     def build(self, input_shape: Any = None) -> None:
-        self.embeddings = self.add_weight(
-            (self.input_dim, self.output_dim),
-            self.embeddings_initializer,
-            name="embeddings",
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        self.embeddings = self._add_configured_weight("embeddings", (self.input_dim, self.output_dim))
 
     def cast_inputs(self, inputs: Any) -> np.ndarray:
         return as_numbers(inputs, "Embedding").astype(np.int64)

@@ -72,17 +72,8 @@ class _Affine(Layer):
         self._axes, self._sizes = axes, shape
         if self._lists_axes and not isinstance(self.axis, list):
             self.axis = [self.axis]
-        self.gamma = self._weight("gamma", shape) if self.scale else None
-        self.beta = self._weight("beta", shape) if self.center else None
-
-    def _weight(self, name: str, shape: tuple[int, ...]) -> Variable:
-        return self.add_weight(
-            shape,
-            getattr(self, f"{name}_initializer"),
-            name=name,
-            regularizer=getattr(self, f"{name}_regularizer"),
-            constraint=getattr(self, f"{name}_constraint"),
-        )
+        self.gamma = self._add_configured_weight("gamma", shape) if self.scale else None
+        self.beta = self._add_configured_weight("beta", shape) if self.center else None
 
     def _spread(self, value: np.ndarray, ndim: int) -> np.ndarray:
         """Returns a value for each entry along the axes in a shape that broadcasts to the input's."""

@@ -14,8 +14,9 @@ import numpy as np
 from recurra import _tree, activations, constraints, initializers, ops, regularizers, saving
 from recurra._checks import expected, fraction, positive_int
 from recurra._names import snake_case
-from recurra.layers._shapes import is_shape
+from recurra.layers._shapes import check_features, check_rank, is_shape, known_features
 from recurra.layers.base import Layer
+from recurra.layers.dropout import dropout_factors
 from recurra.random import SeedGenerator
 
 WeightGrads = tuple[Any, Any, Any]  # of kernel, recurrent_kernel and bias, to be added to
@@ -122,44 +123,25 @@ class RecurrentCell(Layer):
     def build(self, input_shape: Any) -> None:
         features = input_shape[-1]
         width = self.gates * self.units
-        self.kernel = self.add_weight(
-            (features, width),
-            self.kernel_initializer,
-            name="kernel",
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        self.recurrent_kernel = self.add_weight(
-            (self.units, width),
-            self.recurrent_initializer,
-            name="recurrent_kernel",
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-        )
-        self.bias = (
-            self.add_weight(
-                self.bias_shape(),
-                self.initial_bias(),
-                name="bias",
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
-            if self.use_bias
-            else None
-        )
+        self.kernel = self._add_configured_weight("kernel", (features, width))
+        self.recurrent_kernel = self._add_configured_weight("recurrent_kernel", (self.units, width), "recurrent")
+        self.bias = None
+        if self.use_bias:
+            self.bias = self._add_configured_weight("bias", self.bias_shape(), initializer=self.initial_bias())
 
     def draw_masks(self, batch: int, features: int, dtype: str) -> DropoutMasks | None:
         """Draws the dropout masks of one call; None where nothing is dropped."""
         if not self.dropout and not self.recurrent_dropout:
             return None
         generator = self.seed_generator.generator()
-        gates = self.gates if self.recurrent_dropout else 1
-        inputs = recurrent = None
-        if self.dropout:
-            inputs = tuple(_dropout_mask(generator, (batch, features), self.dropout, dtype) for _ in range(gates))
-        if self.recurrent_dropout:
-            shape = (batch, self.units)
-            recurrent = tuple(_dropout_mask(generator, shape, self.recurrent_dropout, dtype) for _ in range(self.gates))
+
+        def draw(width: int, rate: float, count: int) -> tuple[np.ndarray, ...] | None:
+            return (
+                tuple(dropout_factors(generator, (batch, width), rate, dtype) for _ in range(count)) if rate else None
+            )
+
+        inputs = draw(features, self.dropout, self.gates if self.recurrent_dropout else 1)
+        recurrent = draw(self.units, self.recurrent_dropout, self.gates)
         return DropoutMasks(inputs, recurrent)
 
     def run(self, *args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
@@ -254,7 +236,8 @@ class RecurrentCell(Layer):
         Returns:
             (output (N, H), new states), and the cache.
         """
-        _check_features(self, inputs, 2)
+        check_rank(type(self).__name__, inputs.shape, 2, "(batch, features)")
+        check_features(type(self).__name__, inputs.shape, self.kernel.shape[0])
         if training and dropout_masks is None:
             dropout_masks = self.draw_masks(inputs.shape[0], inputs.shape[1], self.dtype)
         states = [self._cast(state) for state in _tree.flatten(states)] if states is not None else [None] * self.states
@@ -273,20 +256,6 @@ class RecurrentCell(Layer):
     def get_initial_state(self, batch_size: int | None = None) -> list[np.ndarray]:
         """Returns zeros (batch_size, H) for each state."""
         return [np.zeros((batch_size or 1, self.units), self.dtype) for _ in range(self.states)]
-
-
-def _dropout_mask(generator: np.random.Generator, shape: tuple[int, int], rate: float, dtype: str) -> np.ndarray:
-    if rate == 1.0:
-        return np.zeros(shape, dtype)
-    return (generator.random(shape) >= rate).astype(dtype) / np.asarray(1 - rate, dtype)
-
-
-def _check_features(layer: Layer, inputs: np.ndarray, ndim: int) -> None:
-    features = layer.kernel.shape[0] if isinstance(layer, RecurrentCell) else None
-    if inputs.ndim != ndim or (features is not None and inputs.shape[-1] != features):
-        axes = "(batch, timesteps, features)" if ndim == 3 else "(batch, features)"
-        known = f" with {features} features" if features is not None and inputs.ndim == ndim else ""
-        raise ValueError(expected(type(layer).__name__, f"input of shape {axes}{known}", inputs.shape))
 
 
 @saving.builtin("keras.layers")
@@ -447,18 +416,15 @@ class RNN(Layer):
     def build(self, input_shape: Any) -> None:
         shape = input_shape if is_shape(input_shape) else input_shape[0]
         who = type(self).__name__
-        if len(shape) != 3:
-            hint = "add a feature axis with x[..., None]" if len(shape) == 2 else None
-            raise ValueError(expected(who, "input of shape (batch, timesteps, features)", shape, hint))
-        if shape[2] is None:
-            raise ValueError(expected(who, "a known number of features", shape))
+        check_rank(who, shape, 3)
+        features = known_features(who, shape)
         if self.stateful and shape[0] is None:
             raise ValueError(
                 expected(who, "a fixed batch size with stateful=True", shape, "give Input a batch_size or batch_shape")
             )
         self._stateful_batch = shape[0]
         if not self.cell.built:
-            self.cell.build((shape[0], shape[2]))
+            self.cell.build((shape[0], features))
 
     def forward(
         self,
@@ -526,25 +492,14 @@ class RNN(Layer):
         )
 
     def _check_input(self, inputs: Any) -> np.ndarray:
+        who = type(self).__name__
         if isinstance(inputs, (list, tuple)):
-            raise ValueError(
-                expected(type(self).__name__, "one input", f"{len(inputs)}", "pass states as initial_state=")
-            )
-        if inputs.ndim != 3:
-            _check_features(self, inputs, 3)
-        if isinstance(self.cell, RecurrentCell) and inputs.shape[2] != self.cell.kernel.shape[0]:
-            raise ValueError(
-                expected(
-                    type(self).__name__,
-                    f"input with {self.cell.kernel.shape[0]} features",
-                    inputs.shape,
-                    "a layer keeps the number of features that it was built for",
-                )
-            )
+            raise ValueError(expected(who, "one input", f"{len(inputs)}", "pass states as initial_state="))
+        check_rank(who, inputs.shape, 3)
+        if isinstance(self.cell, RecurrentCell):
+            check_features(who, inputs.shape, self.cell.kernel.shape[0])
         if self.stateful and self._stateful_batch not in (None, len(inputs)):
-            raise ValueError(
-                expected(type(self).__name__, f"batches of {self._stateful_batch} rows (stateful)", len(inputs))
-            )
+            raise ValueError(expected(who, f"batches of {self._stateful_batch} rows (stateful)", len(inputs)))
         return inputs
 
     def _check_mask(self, mask: Any, inputs: np.ndarray) -> np.ndarray | None:
