@@ -55,59 +55,63 @@ from recurra.losses.functions import (
     tversky,
 )
 
-_CLASSES = (
-    CTC,
-    BinaryCrossentropy,
-    BinaryFocalCrossentropy,
-    CategoricalCrossentropy,
-    CategoricalFocalCrossentropy,
-    CategoricalGeneralizedCrossEntropy,
-    CategoricalHinge,
-    Circle,
-    CosineSimilarity,
-    Dice,
-    Hinge,
-    Huber,
-    KLDivergence,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    Pinball,
-    Poisson,
-    SparseCategoricalCrossentropy,
-    SquaredHinge,
-    Tversky,
-)
-FUNCTIONS = {
-    function.__name__: function
-    for function in (
-        binary_crossentropy,
-        binary_focal_crossentropy,
-        categorical_crossentropy,
-        categorical_focal_crossentropy,
-        categorical_generalized_cross_entropy,
-        categorical_hinge,
-        circle,
-        cosine_similarity,
-        ctc,
-        dice,
-        hinge,
-        huber,
-        kl_divergence,
-        log_cosh,
-        mean_absolute_error,
-        mean_absolute_percentage_error,
-        mean_squared_error,
-        mean_squared_logarithmic_error,
-        pinball,
-        poisson,
-        sparse_categorical_crossentropy,
-        squared_hinge,
-        tversky,
-    )
-}
+__all__ = [
+    "deserialize",
+    "get",
+    "serialize",
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "CTC",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
+    "CategoricalHinge",
+    "Circle",
+    "CosineSimilarity",
+    "Dice",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
+    "Loss",
+    "LossFunctionWrapper",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Pinball",
+    "Poisson",
+    "SparseCategoricalCrossentropy",
+    "SquaredHinge",
+    "Tversky",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
+    "categorical_hinge",
+    "circle",
+    "cosine_similarity",
+    "ctc",
+    "dice",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "pinball",
+    "poisson",
+    "sparse_categorical_crossentropy",
+    "squared_hinge",
+    "tversky",
+]
+
+_IMPORTED = [globals()[name] for name in __all__ if name in globals()]  # all but the functions below
+FUNCTIONS = {item.__name__: item for item in _IMPORTED if not isinstance(item, type)}
+_CLASSES = [item for item in _IMPORTED if isinstance(item, type) and item not in (Loss, LossFunctionWrapper)]
 ALIASES = {
     "bce": "binary_crossentropy",
     "kld": "kl_divergence",
@@ -124,16 +128,6 @@ mse = MSE = mean_squared_error
 mae = MAE = mean_absolute_error
 mape = MAPE = mean_absolute_percentage_error
 msle = MSLE = mean_squared_logarithmic_error
-
-__all__ = [
-    "Loss",
-    "LossFunctionWrapper",
-    "deserialize",
-    "get",
-    "serialize",
-    *(cls.__name__ for cls in _CLASSES),
-    *FUNCTIONS,
-]
 
 
 def get(identifier: Any) -> Any:

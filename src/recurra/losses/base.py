@@ -171,11 +171,9 @@ class Loss(StampsChanges, saving.Configurable):
                 ) from None
         if self.reduction in ("sum_over_batch_size", "mean"):
             return values, weights, 1 / counted if counted else 0.0
-        if self.reduction == "mean_with_sample_weight" and weights is not None:
-            total = float(weights.sum())  # before they are broadcast, as in Keras
-            return values, weights, 1 / total if total else 0.0
         if self.reduction == "mean_with_sample_weight":
-            return values, weights, 1 / values.size if values.size else 0.0
+            total = values.size if weights is None else float(weights.sum())  # before they are broadcast, as in Keras
+            return values, weights, 1 / total if total else 0.0
         return values, weights, 1.0
 
     def _reduce(self, values: np.ndarray, weights: np.ndarray | None, scale: float) -> Any:

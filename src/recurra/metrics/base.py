@@ -136,6 +136,20 @@ def weighted(values: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.nda
     return values, np.ones(values.shape) if weights is None else weights
 
 
+def weights_times(sample_weight: Any, counts: Any) -> np.ndarray:
+    """Returns float64 weights that are zero where a value does not count.
+
+    Args:
+        sample_weight: Weights, or None for ones.
+        counts: bool, which values count.
+    """
+    marks = np.asarray(counts, np.float64)
+    if sample_weight is None:
+        return marks
+    marks, weights = match_ranks(marks, np.asarray(sample_weight, np.float64))
+    return marks * weights
+
+
 @saving.builtin("keras.metrics")
 class Mean(Metric):
     """The weighted mean of values: `sum(w * v) / sum(w)`."""
@@ -195,12 +209,7 @@ class MeanMetricWrapper(Mean):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         mask = getattr(y_pred, "_keras_mask", None)
         if mask is not None:
-            marks = np.asarray(mask, np.float64)
-            if sample_weight is None:
-                sample_weight = marks
-            else:
-                marks, weights = match_ranks(marks, np.asarray(sample_weight, np.float64))
-                sample_weight = marks * weights
+            sample_weight = weights_times(sample_weight, mask)
         super().update_state(self.fn(y_true, y_pred, **self._fn_kwargs), sample_weight)
 
     def get_config(self) -> dict[str, Any]:

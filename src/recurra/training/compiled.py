@@ -12,6 +12,15 @@ from recurra._names import snake_case
 from recurra.metrics import Mean, MeanMetricWrapper, Metric
 from recurra.training.outputs import Outputs
 
+# Names that stand for one of several metrics or losses: the shapes of the first batch tell which.
+ACCURACY = ("accuracy", "acc")
+CROSSENTROPY = ("crossentropy", "ce")
+
+
+def is_called(entry: Any, names: tuple[str, ...]) -> bool:
+    """Returns whether `entry` is one of these names, in small or capital letters."""
+    return isinstance(entry, str) and entry.lower() in names
+
 
 def is_nested(given: Any) -> bool:
     """Returns whether `given` is a list or dict of things for outputs, no single thing and no config."""
@@ -41,7 +50,7 @@ class CompiledLosses:
             what = f"a loss or None for each of the outputs {outputs.names}"
             raise ValueError(expected("compile", what, f"{list(loss)}"))
         row = outputs.row(given)
-        self._by_shape = [isinstance(one, str) and one.lower() in ("crossentropy", "ce") for one in row]
+        self._by_shape = [is_called(one, CROSSENTROPY) for one in row]
         self.losses = [None if late else losses.as_loss(one) for one, late in zip(row, self._by_shape, strict=True)]
         self.factors = [1.0] * count
         if isinstance(loss_weights, (int, float)):
@@ -72,48 +81,42 @@ class CompiledLosses:
         self, targets: list[Any], outputs: list[Any], weights: list[Any], masks: list[Any]
     ) -> tuple[float, list[float], list[Any]]:
         """Returns the total loss, the loss of each output, and the gradients of the outputs."""
-        self._resolve(targets, outputs)
         total, values = 0.0, []
         gradients: list[Any] = []
-        for name, loss, factor, target, output, weight, mask in zip(
-            self.names, self.losses, self.factors, targets, outputs, weights, masks, strict=True
-        ):
-            if loss is None:
-                values.append(0.0)
-                gradients.append(None)
-                continue
-            try:
-                value, gradient = loss.value_and_gradient(target, output, weight, mask)
-            except ValueError as error:
-                _tell_shapes(error, name, target, output)
-                raise
+        nothing: tuple[Any, Any] = (0.0, None)  # of an output without a loss
+        found = self._each("value_and_gradient", targets, outputs, weights, masks)
+        for factor, one in zip(self.factors, found, strict=True):
+            value, gradient = one or nothing
             if not isinstance(value, float) and np.ndim(value):
                 value, gradient = float(np.mean(value)), gradient / np.size(value)
+            if factor != 1 and gradient is not None:
+                gradient = gradient * np.asarray(factor, gradient.dtype)
             values.append(value)
             total += factor * value
-            gradients.append(gradient if factor == 1 else gradient * np.asarray(factor, gradient.dtype))
+            gradients.append(gradient)
         return total, values, gradients
 
     def values(
         self, targets: list[Any], outputs: list[Any], weights: list[Any], masks: list[Any]
     ) -> tuple[float, list[float]]:
         """Returns the total loss and the loss of each output."""
+        found = self._each("value", targets, outputs, weights, masks)
+        values = [0.0 if one is None else float(np.mean(one)) for one in found]
+        return sum((factor * value for factor, value in zip(self.factors, values, strict=True)), 0.0), values
+
+    def _each(
+        self, method: str, targets: list[Any], outputs: list[Any], weights: list[Any], masks: list[Any]
+    ) -> list[Any]:
+        """Returns what a method of each output's loss gives, None where there is no loss."""
         self._resolve(targets, outputs)
-        total, values = 0.0, []
-        for name, loss, factor, target, output, weight, mask in zip(
-            self.names, self.losses, self.factors, targets, outputs, weights, masks, strict=True
-        ):
-            if loss is None:
-                values.append(0.0)
-                continue
+        found = []
+        for name, loss, *given in zip(self.names, self.losses, targets, outputs, weights, masks, strict=True):
             try:
-                value = float(np.mean(loss.value(target, output, weight, mask)))
+                found.append(None if loss is None else getattr(loss, method)(*given))
             except ValueError as error:
-                _tell_shapes(error, name, target, output)
+                _tell_shapes(error, name, *given[:2])
                 raise
-            values.append(value)
-            total += factor * value
-        return total, values
+        return found
 
 
 def _tell_shapes(error: ValueError, name: str, target: Any, output: Any) -> None:
@@ -209,9 +212,9 @@ def _flat(entry: Any) -> list[Any]:
 
 
 def _make_metric(entry: Any, target: Any, output: Any) -> tuple[Metric, str]:
-    if isinstance(entry, str) and entry.lower() in ("accuracy", "acc"):
+    if is_called(entry, ACCURACY):
         return _accuracy_for(np.shape(target), np.shape(output)), entry
-    if isinstance(entry, str) and entry.lower() in ("crossentropy", "ce"):
+    if is_called(entry, CROSSENTROPY):
         return metrics.get(_crossentropy_for(np.shape(target), np.shape(output))), entry
     found = metrics.get(entry)
     if isinstance(found, Metric):

@@ -23,7 +23,7 @@ from recurra.training.batches import (
     rows_of,
     split_tail,
 )
-from recurra.training.compiled import CompiledLosses, CompiledMetrics, is_nested
+from recurra.training.compiled import ACCURACY, CROSSENTROPY, CompiledLosses, CompiledMetrics, is_called, is_nested
 from recurra.training.outputs import Outputs
 from recurra.training.plan import parts_of, plan_of
 
@@ -529,11 +529,11 @@ def _check_names(loss: Any, *metric_lists: Any) -> None:
     from recurra import losses, metrics
 
     for entry in _entries(loss):
-        if not (isinstance(entry, str) and entry.lower() in ("crossentropy", "ce")):
+        if not is_called(entry, CROSSENTROPY):
             losses.get(entry)
     for given in metric_lists:
         for entry in _entries(given):
-            if isinstance(entry, str) and entry.lower() not in ("accuracy", "acc", "crossentropy", "ce"):
+            if isinstance(entry, str) and not is_called(entry, (*ACCURACY, *CROSSENTROPY)):
                 metrics.get(entry)
 
 

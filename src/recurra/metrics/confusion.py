@@ -1,0 +1,465 @@
+"""Metrics made of the counts of the confusion matrix: true and false positives and negatives (tp, fp, tn, fn)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import ops, saving
+from recurra._checks import expected, one_of
+from recurra.losses.functions import match_ranks
+from recurra.metrics.base import Metric
+
+EPSILON = 1e-7
+
+
+def _confusion(
+    y_true: Any, y_pred: Any, thresholds: np.ndarray, sample_weight: Any, by_label: bool = False
+) -> np.ndarray:
+    """Returns (4, thresholds) or (4, thresholds, labels) sums of tp, fp, tn, fn."""
+    y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
+    if y_true.shape != y_pred.shape:
+        raise ValueError(expected("a metric of classes", f"y_true of shape {y_pred.shape}", y_true.shape))
+    weights = np.ones(y_pred.shape)
+    if sample_weight is not None:
+        given = np.asarray(sample_weight, np.float64)
+        if given.ndim == y_pred.ndim + 1 and given.shape[-1] == 1:
+            given = given[..., 0]
+        given = given.reshape(*given.shape, *([1] * (y_pred.ndim - given.ndim)))
+        weights = np.broadcast_to(given, y_pred.shape).astype(np.float64)
+    labels = y_pred.shape[-1] if by_label else 1
+    positive = y_true.astype(bool).reshape(-1, labels)
+    weights = weights.reshape(-1, labels)
+    predictions = y_pred.reshape(-1, labels)
+    sums = []
+    for threshold in thresholds:
+        chosen = predictions > threshold
+        cases = (positive & chosen, ~positive & chosen, ~positive & ~chosen, positive & ~chosen)
+        sums.append([(case * weights).sum(axis=0) for case in cases])
+    counts = np.moveaxis(np.array(sums), 1, 0)
+    return counts if by_label else counts[..., 0]
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole != 0)
+
+
+def _keep_top_k(y_pred: np.ndarray, k: int) -> np.ndarray:
+    first = np.argsort(-y_pred, axis=-1, kind="stable")[..., :k]  # of equal ones the first counts, as in Keras
+    kept = np.full(y_pred.shape, -np.inf)
+    np.put_along_axis(kept, first, np.take_along_axis(y_pred, first, axis=-1), axis=-1)
+    return kept
+
+
+class _Counting(Metric):
+    """Base of metrics that keep some of the four counts of the confusion matrix as variables."""
+
+    kept: tuple[str, ...] = ("true_positives", "true_negatives", "false_positives", "false_negatives")
+
+    def _make_counts(self, *shape: int) -> None:
+        for name in self.kept:
+            setattr(self, name, self.add_variable(shape, name=name))
+
+    def _add_counts(self, counts: np.ndarray) -> None:
+        named = dict(
+            zip(("true_positives", "false_positives", "true_negatives", "false_negatives"), counts, strict=True)
+        )
+        for name in self.kept:
+            getattr(self, name).value[...] += named[name]
+
+    def _kept_values(self) -> list[np.ndarray]:
+        return [getattr(self, name).value for name in self.kept]
+
+
+class _Thresholded(_Counting):
+    """Base of metrics that count true and false positives and negatives at one or more thresholds."""
+
+    top_k: int | None = None
+    class_id: int | None = None
+
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
+        super().__init__(dtype, name)
+        self.thresholds = thresholds
+        default = 0.5 if self.top_k is None else -np.inf
+        self._levels = np.atleast_1d(np.asarray(default if thresholds is None else thresholds, np.float64))
+        if thresholds is not None and not ((self._levels >= 0) & (self._levels <= 1)).all():
+            raise ValueError(expected(type(self).__name__, "thresholds between 0 and 1", thresholds))
+        self._make_counts(len(self._levels))
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        if self.class_id is not None and y_pred.ndim < 2:
+            raise ValueError(expected(type(self).__name__, "y_pred of shape (N, classes) with class_id", y_pred.shape))
+        if self.top_k is not None:
+            y_pred = _keep_top_k(y_pred, self.top_k)
+        if self.class_id is not None:
+            y_true, y_pred = y_true[..., self.class_id], y_pred[..., self.class_id]
+        self._add_counts(_confusion(y_true, y_pred, self._levels, sample_weight))
+
+    def _of_counts(self, *counts: np.ndarray) -> np.ndarray:
+        return counts[0]
+
+    def result(self) -> Any:
+        values = self._of_counts(*self._kept_values())
+        return float(values[0]) if len(self._levels) == 1 else values.copy()
+
+
+@saving.builtin("keras.metrics")
+class TruePositives(_Thresholded):
+    """Weighted number of true positives at each threshold."""
+
+    kept = ("true_positives",)
+
+
+@saving.builtin("keras.metrics")
+class FalsePositives(_Thresholded):
+    """Weighted number of false positives at each threshold."""
+
+    kept = ("false_positives",)
+
+
+@saving.builtin("keras.metrics")
+class TrueNegatives(_Thresholded):
+    """Weighted number of true negatives at each threshold."""
+
+    kept = ("true_negatives",)
+
+
+@saving.builtin("keras.metrics")
+class FalseNegatives(_Thresholded):
+    """Weighted number of false negatives at each threshold."""
+
+    kept = ("false_negatives",)
+
+
+class _ShareOfTrue(_Thresholded):
+    """Base of precision and recall: true positives by themselves and other cases."""
+
+    def __init__(
+        self,
+        thresholds: Any = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        self.top_k, self.class_id = top_k, class_id
+        super().__init__(thresholds, name, dtype)
+
+    def _of_counts(self, *counts: np.ndarray) -> np.ndarray:
+        return _ratio(counts[0], counts[0] + counts[1])
+
+
+@saving.builtin("keras.metrics")
+class Precision(_ShareOfTrue):
+    """`tp / (tp + fp)`, 0 where nothing was predicted positive.
+
+    Args:
+        thresholds: One or more between 0 and 1; 0.5 if None.
+        top_k: Count only the k largest predictions of a row.
+        class_id: Only this class.
+        name, dtype: As in `Metric`.
+    """
+
+    kept = ("true_positives", "false_positives")
+
+
+@saving.builtin("keras.metrics")
+class Recall(_ShareOfTrue):
+    """`tp / (tp + fn)`, 0 where nothing is positive; arguments as in `Precision`."""
+
+    kept = ("true_positives", "false_negatives")
+
+
+@saving.builtin("keras.metrics")
+class AUC(_Counting):
+    """Area under the ROC or precision-recall curve, by Riemann sums over thresholds (https://keras.io/api/metrics).
+
+    Args:
+        num_thresholds: Number of thresholds, evenly spaced in [0, 1].
+        curve: "ROC", "PR" or "PRGAIN" (Flach and Kull, 2015).
+        summation_method: "interpolation" (trapezoids; Davis and Goadrich, 2006, for PR), "minoring" or "majoring".
+        name, dtype: As in `Metric`.
+        thresholds: Inner thresholds in place of the evenly spaced ones.
+        multi_label: Average the areas of the labels on the last axis.
+        num_labels: Ignored, known from the data.
+        label_weights: Weights of the labels in that average.
+        from_logits: Whether y_pred goes through a sigmoid first.
+    """
+
+    def __init__(
+        self,
+        num_thresholds: int = 200,
+        curve: str = "ROC",
+        summation_method: str = "interpolation",
+        name: str | None = None,
+        dtype: Any = None,
+        thresholds: Any = None,
+        multi_label: bool = False,
+        num_labels: int | None = None,
+        label_weights: Any = None,
+        from_logits: bool = False,
+    ):
+        super().__init__(dtype, name)
+        self.curve = one_of("AUC", "curve", curve, ("ROC", "PR", "PRGAIN"))
+        methods = ("interpolation", "minoring", "majoring")
+        self.summation_method = one_of("AUC", "summation_method", summation_method, methods)
+        if thresholds is None and num_thresholds <= 1:
+            raise ValueError(expected("AUC", "num_thresholds above 1", num_thresholds))
+        inner = (
+            sorted(thresholds) if thresholds is not None else np.arange(1, num_thresholds - 1) / (num_thresholds - 1)
+        )
+        self._levels = np.array([-EPSILON, *inner, 1 + EPSILON])
+        self._own_thresholds = thresholds is not None
+        self.thresholds = self._levels.tolist()
+        self.num_thresholds = len(self._levels)
+        self.multi_label = bool(multi_label)
+        self.num_labels = num_labels
+        self.label_weights = label_weights
+        self.from_logits = bool(from_logits)
+        if not self.multi_label:
+            self._make_counts(self.num_thresholds)
+        elif num_labels:
+            self._make_counts(self.num_thresholds, num_labels)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        y_pred = np.asarray(y_pred)
+        if self.from_logits:
+            y_pred = ops.sigmoid(y_pred)
+        if self.label_weights is not None and not self.multi_label:
+            given = np.ones(1) if sample_weight is None else np.asarray(sample_weight, np.float64)
+            given = given.reshape(*given.shape, *([1] * (y_pred.ndim - given.ndim)))
+            sample_weight = given * np.asarray(self.label_weights, np.float64)
+        counts = _confusion(y_true, y_pred, self._levels, sample_weight, by_label=self.multi_label)
+        if not self._variables:
+            self._make_counts(*counts.shape[1:])
+        self._add_counts(counts)
+
+    def result(self) -> float:
+        if not self._variables:
+            return 0.0
+        tp, tn, fp, fn = self._kept_values()
+        areas = self._areas(tp, fp, tn, fn)
+        if self.multi_label and self.label_weights is not None:
+            return float(np.average(areas, weights=np.asarray(self.label_weights, np.float64)))
+        return float(np.mean(areas))
+
+    def _areas(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
+        if self.curve == "PR" and self.summation_method == "interpolation":
+            return self._interpolated_pr(tp, fp, fn)
+        if self.curve == "ROC":
+            x, y = _ratio(fp, fp + tn), _ratio(tp, tp + fn)
+        elif self.curve == "PR":
+            x, y = _ratio(tp, tp + fn), _ratio(tp, tp + fp)
+        else:
+            odds = _ratio(tp + fn, tn + fp)
+            x = np.where(tp == 0, 0, np.maximum(1 - odds * _ratio(fn, tp), 0))
+            y = np.where(tp == 0, 1, 1 - odds * _ratio(fp, tp))
+        heights = {
+            "interpolation": (y[:-1] + y[1:]) / 2,
+            "minoring": np.minimum(y[:-1], y[1:]),
+            "majoring": np.maximum(y[:-1], y[1:]),
+        }[self.summation_method]
+        return ((x[:-1] - x[1:]) * heights).sum(axis=0)
+
+    def _interpolated_pr(self, tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> np.ndarray:
+        chosen = tp + fp
+        dtp = tp[:-1] - tp[1:]
+        slope = _ratio(dtp, np.maximum(chosen[:-1] - chosen[1:], 0))
+        intercept = tp[1:] - slope * chosen[1:]
+        both = (chosen[:-1] > 0) & (chosen[1:] > 0)
+        growth = np.divide(chosen[:-1], chosen[1:], out=np.ones_like(dtp), where=both)
+        steps = _ratio(slope * (dtp + intercept * np.log(growth)), np.maximum(tp[1:] + fn[1:], 0))
+        return steps.sum(axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["thresholds"]
+        return config | ({"thresholds": self.thresholds[1:-1]} if self._own_thresholds else {})
+
+
+class _AtConstraint(_Counting):
+    """Base of metrics that are the best of one rate where another is at least a given value."""
+
+    def __init__(
+        self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any, value_name: str
+    ):
+        super().__init__(dtype, name)
+        who = type(self).__name__
+        if not 0 <= value <= 1:
+            raise ValueError(expected(who, f"{value_name} between 0 and 1", value))
+        if num_thresholds <= 0:
+            raise ValueError(expected(who, "num_thresholds above 0", num_thresholds))
+        self.value = value
+        setattr(self, value_name, value)
+        self.num_thresholds = num_thresholds
+        self.class_id = class_id
+        inner = np.arange(1, num_thresholds - 1) / max(num_thresholds - 1, 1)
+        self._levels = np.array([0.5]) if num_thresholds == 1 else np.array([-EPSILON, *inner, 1 + EPSILON])
+        self.thresholds = self._levels.tolist()
+        self._make_counts(len(self._levels))
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        if self.class_id is not None:
+            y_true, y_pred = np.asarray(y_true)[..., self.class_id], np.asarray(y_pred)[..., self.class_id]
+        self._add_counts(_confusion(y_true, y_pred, self._levels, sample_weight))
+
+    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the rate that must reach `value`, and the one to be as large as can be."""
+        raise NotImplementedError
+
+    def result(self) -> float:
+        constrained, dependent = self._rates(*self._kept_values())
+        return float(np.max(dependent, where=constrained >= self.value, initial=0.0))
+
+
+@saving.builtin("keras.metrics")
+class SensitivityAtSpecificity(_AtConstraint):
+    """The largest `tp / (tp + fn)` at a threshold where `tn / (tn + fp)` is at least `specificity`.
+
+    Args:
+        specificity: Between 0 and 1.
+        num_thresholds: Number of thresholds, evenly spaced in [0, 1].
+        class_id: Only this class.
+        name, dtype: As in `Metric`.
+    """
+
+    def __init__(
+        self,
+        specificity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(specificity, num_thresholds, class_id, name, dtype, "specificity")
+
+    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _ratio(tn, tn + fp), _ratio(tp, tp + fn)
+
+
+@saving.builtin("keras.metrics")
+class SpecificityAtSensitivity(_AtConstraint):
+    """The largest `tn / (tn + fp)` where `tp / (tp + fn)` is at least `sensitivity`; see `SensitivityAtSpecificity`."""
+
+    def __init__(
+        self,
+        sensitivity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(sensitivity, num_thresholds, class_id, name, dtype, "sensitivity")
+
+    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _ratio(tp, tp + fn), _ratio(tn, tn + fp)
+
+
+@saving.builtin("keras.metrics")
+class PrecisionAtRecall(_AtConstraint):
+    """The largest precision where recall is at least `recall`; see `SensitivityAtSpecificity`."""
+
+    def __init__(
+        self,
+        recall: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(recall, num_thresholds, class_id, name, dtype, "recall")
+
+    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _ratio(tp, tp + fn), _ratio(tp, tp + fp)
+
+
+@saving.builtin("keras.metrics")
+class RecallAtPrecision(_AtConstraint):
+    """The largest recall where precision is at least `precision`; see `SensitivityAtSpecificity`."""
+
+    def __init__(
+        self,
+        precision: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(precision, num_thresholds, class_id, name, dtype, "precision")
+
+    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _ratio(tp, tp + fp), _ratio(tp, tp + fn)
+
+
+@saving.builtin("keras.metrics")
+class FBetaScore(Metric):
+    """`(1 + beta**2) * precision * recall / (beta**2 * precision + recall)`, for each class.
+
+    Args:
+        average: "micro", "macro", "weighted", or None for one result each class.
+        beta: How much more recall counts than precision.
+        threshold: A class counts above it; None: the row's largest counts.
+        name, dtype: As in `Metric`.
+    """
+
+    def __init__(
+        self,
+        average: str | None = None,
+        beta: float = 1.0,
+        threshold: float | None = None,
+        name: str = "fbeta_score",
+        dtype: Any = None,
+    ):
+        super().__init__(dtype, name)
+        self.average = one_of(type(self).__name__, "average", average, (None, "micro", "macro", "weighted"))
+        if not isinstance(beta, float) or beta <= 0:
+            raise ValueError(expected(type(self).__name__, "beta to be a positive float", repr(beta)))
+        if threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1):
+            raise ValueError(expected(type(self).__name__, "threshold to be a float in (0, 1]", repr(threshold)))
+        self.beta, self.threshold = beta, threshold
+        self._counts: np.ndarray | None = None
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        y_true, y_pred = np.asarray(y_true, np.float64), np.asarray(y_pred, np.float64)
+        if self.threshold is None:
+            chosen = (y_pred >= y_pred.max(axis=-1, keepdims=True)) & (np.abs(y_pred) > 1e-9)
+        else:
+            chosen = y_pred > self.threshold
+        weights = 1.0 if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(len(y_true), 1)
+        axis = None if self.average == "micro" else 0
+        cases = (chosen * y_true, chosen * (1 - y_true), (1 - chosen) * y_true, y_true)
+        counts = np.array([(case * weights).sum(axis=axis) for case in cases])
+        self._counts = counts if self._counts is None else self._counts + counts
+
+    def result(self) -> Any:
+        if self._counts is None:
+            return 0.0
+        tp, fp, fn, support = self._counts
+        precision = tp / (tp + fp + EPSILON)
+        recall = tp / (tp + fn + EPSILON)
+        beta2 = self.beta**2
+        score = (1 + beta2) * precision * recall / (beta2 * precision + recall + EPSILON)
+        if self.average == "macro":
+            return float(score.mean())
+        if self.average == "weighted":
+            return float((score * support / (support.sum() + EPSILON)).sum())
+        return float(score) if self.average == "micro" else score
+
+    def reset_state(self) -> None:
+        self._counts = None
+
+
+@saving.builtin("keras.metrics")
+class F1Score(FBetaScore):
+    """The harmonic mean of precision and recall; arguments as in `FBetaScore`."""
+
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str = "f1_score",
+        dtype: Any = None,
+    ):
+        super().__init__(average, 1.0, threshold, name, dtype)
