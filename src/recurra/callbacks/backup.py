@@ -136,19 +136,15 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise FileFormatError(expected("BackupAndRestore", "a whole backup", str(path), hint)) from error
 
 
-def _walk(layer: Any) -> Iterator[Any]:
-    yield layer
-    for sublayer in layer._sublayers():
-        yield from _walk(sublayer)
-
-
 def _seed_generators(model: Any) -> Iterator[random.SeedGenerator]:
-    for layer in _walk(model):
+    for layer in model._flatten_layers():
         yield from (value for value in vars(layer).values() if isinstance(value, random.SeedGenerator))
 
 
 def _stateful_layers(model: Any) -> list[Any]:
-    return [layer for layer in _walk(model) if getattr(layer, "stateful", False) and hasattr(layer, "states")]
+    return [
+        layer for layer in model._flatten_layers() if getattr(layer, "stateful", False) and hasattr(layer, "states")
+    ]
 
 
 def _stored_states(model: Any) -> dict[str, np.ndarray]:

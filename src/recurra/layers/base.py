@@ -333,7 +333,7 @@ class Layer(StampsChanges, saving.Configurable):
         found = [*self._trainable_variables, *self._non_trainable_variables]
         for layer in self._sublayers():
             found.extend(layer.weights)
-        return list({id(variable): variable for variable in found}.values())
+        return _unique(found)
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -343,7 +343,7 @@ class Layer(StampsChanges, saving.Configurable):
         found = [variable for variable in self._trainable_variables if variable.trainable]
         for layer in self._sublayers():
             found.extend(layer.trainable_weights)
-        return list({id(variable): variable for variable in found}.values())
+        return _unique(found)
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
@@ -368,10 +368,8 @@ class Layer(StampsChanges, saving.Configurable):
         return [*self._non_trainable_variables, *(one.state for one in self._seed_generators.values())]
 
     def _seed_states(self) -> list[Variable]:
-        found = [generator.state for generator in self._seed_generators.values()]
-        for layer in self._sublayers():
-            found.extend(layer._seed_states())
-        return list({id(variable): variable for variable in found}.values())
+        parts = self._flatten_layers()
+        return _unique([generator.state for part in parts for generator in part._seed_generators.values()])
 
     @property
     def trainable(self) -> bool:
@@ -426,6 +424,10 @@ class Layer(StampsChanges, saving.Configurable):
     def _sublayers(self) -> list[Layer]:
         return [layer for value in self._layers.values() for layer in (value if isinstance(value, list) else [value])]
 
+    def _flatten_layers(self) -> list[Layer]:
+        """Returns the layer and all layers within it, each before those within it."""
+        return [self, *(part for layer in self._sublayers() for part in layer._flatten_layers())]
+
     def __setattr__(self, name: str, value: Any) -> None:
         layers = self.__dict__.get("_layers")
         if layers is not None and name != "_layers":
@@ -443,21 +445,12 @@ class Layer(StampsChanges, saving.Configurable):
     @property
     def losses(self) -> list[float]:
         """Penalties: of the last eager call's output, then of the weights."""
-        found = list(self._activity_losses)
-        for layer in self._sublayers():
-            found.extend(layer._all_activity_losses())
-        return found + [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
+        of_outputs = [loss for part in self._flatten_layers() for loss in part._activity_losses]
+        return of_outputs + [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
 
     def _forget_activity_losses(self) -> None:
-        self._activity_losses.clear()  # in place: setting it would count as a change, and plans would be made anew
-        for layer in self._sublayers():
-            layer._forget_activity_losses()
-
-    def _all_activity_losses(self) -> list[float]:
-        found = list(self._activity_losses)
-        for layer in self._sublayers():
-            found.extend(layer._all_activity_losses())
-        return found
+        for part in self._flatten_layers():
+            part._activity_losses.clear()  # in place: setting it would count as a change, and plans would be made anew
 
     # Calls ----------------------------------------------------------------------------------------------------------
 
@@ -645,6 +638,11 @@ class Layer(StampsChanges, saving.Configurable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _unique(variables: list[Variable]) -> list[Variable]:
+    """Returns each variable once, where it comes first: == compares values."""
+    return list({id(variable): variable for variable in variables}.values())
 
 
 def as_masks(given: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import expected
+from recurra.layers.base import Layer
 from recurra.layers.dense import Dense
 from recurra.layers.normalization import BatchNormalization
 from recurra.layers.recurrent import RNN
@@ -97,5 +98,5 @@ class TimeDistributed(Wrapper):
         return self.layer.cast_inputs(inputs)
 
 
-def _has_statistics(layer: Any) -> bool:
-    return isinstance(layer, BatchNormalization) or any(map(_has_statistics, layer._sublayers()))
+def _has_statistics(layer: Layer) -> bool:
+    return any(isinstance(part, BatchNormalization) for part in layer._flatten_layers())

@@ -14,7 +14,7 @@ from recurra.layers.recurrent import RNN
 from recurra.training.batches import Batch
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
 from recurra.training.native_step import NativeStep, native_step
-from recurra.training.plan import forget_plans, parts_of, plan_of
+from recurra.training.plan import forget_plans, plan_of
 from recurra.variables import Arena, Variable
 
 
@@ -54,7 +54,7 @@ class Trainable:
             by_dtype.setdefault(variable.dtype, []).append(variable)
         self.arenas = [Arena(variables) for variables in by_dtype.values()]
         self.penalised = [variable for variable in self.variables if variable.regularizer is not None]
-        layers = parts_of(self.model)
+        layers = self.model._flatten_layers()
         self.kept = [variable for layer in layers for variable in layer._own_statistics()]
         self.stateful = [layer for layer in layers if isinstance(layer, RNN) and layer.stateful]
         self.optimizer.build(self.variables)

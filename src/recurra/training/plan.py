@@ -28,7 +28,7 @@ class ModelPlan:
         self._model = model
         self._graph = model.graph
         self._seen = _changes.last
-        self._owners = [part for layer in self._graph.layers for part in parts_of(layer)]
+        self._owners = [part for layer in self._graph.layers for part in layer._flatten_layers()]
         self._changed = [part._changed for part in self._owners]
         self._shapes: dict[tuple[int, ...], tuple[int, ...] | None] = {}
         self.native: Any = _make(model, training)
@@ -110,11 +110,6 @@ def line_of(model: Any) -> list[Any] | None:
     return line if tensor is model.outputs[0] else None
 
 
-def parts_of(layer: Any) -> list[Any]:
-    """Returns the layer and all layers within it."""
-    return [layer, *(part for inner in layer._sublayers() for part in parts_of(inner))]
-
-
 def _make(model: Any, training: bool) -> ops.Plan | None:
     line, dtype = line_of(model), model.inputs[0].dtype
     if not line or dtype not in ("float32", "float64"):
@@ -127,7 +122,7 @@ def joins(layer: Any, plan: ops.Plan, training: bool) -> bool:
     """Adds a layer to a plan if it is recurra's own through and through; returns whether it was added."""
     plain = all(
         is_plain(part) and part.dtype == plan.dtype.name and part.activity_regularizer is None
-        for part in parts_of(layer)
+        for part in layer._flatten_layers()
     )
     return plain and layer.join_plan(plan, training)
 

@@ -25,7 +25,7 @@ from recurra.training.batches import (
 )
 from recurra.training.compiled import ACCURACY, CROSSENTROPY, CompiledLosses, CompiledMetrics, is_called, is_nested
 from recurra.training.outputs import Outputs
-from recurra.training.plan import parts_of, plan_of
+from recurra.training.plan import plan_of
 
 AUTO = "auto"
 
@@ -547,13 +547,13 @@ def _entries(given: Any) -> list[Any]:
 def _has_penalties(layer: Any) -> bool:
     """Returns whether any weight or output within a layer is regularized."""
     weights = any(variable.regularizer is not None for variable in layer.trainable_weights)
-    return weights or any(part.activity_regularizer is not None for part in parts_of(layer))
+    return weights or any(part.activity_regularizer is not None for part in layer._flatten_layers())
 
 
 def _check_cells(model: Any, who: str) -> None:
     """Raises ValueError for cells with penalties on their activity: no loop over time counts them."""
-    for layer in parts_of(model):
-        for cell in parts_of(layer.cell) if isinstance(layer, RNN) else ():
+    for layer in model._flatten_layers():
+        for cell in layer.cell._flatten_layers() if isinstance(layer, RNN) else ():
             if cell.activity_regularizer is not None:
                 hint = f"give it to the layer {layer.name!r}"
                 raise ValueError(expected(who, "cells without activity_regularizer in RNN", repr(cell.name), hint))
