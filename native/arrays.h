@@ -4,10 +4,12 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
 #include <optional>
+#include <thread>
 #include <type_traits>
 
 #include "parallel.h"
@@ -93,6 +95,26 @@ T* data(const Maybe<T>& array, std::initializer_list<int64_t> shape, const char*
   return array ? data(*array, shape, fact) : nullptr;
 }
 
+// Python's lock is given away while an object of this class lives. Once Python has begun to exit, taking the lock back
+// ends the thread: before Python 3.14 by an exception, which no noexcept function on its way would survive. Such a
+// thread sleeps until the process is gone, as it does from 3.14 on.
+class WithoutLock {
+ public:
+  WithoutLock() : state_(PyEval_SaveThread()) {}
+  ~WithoutLock() {
+    try {
+      PyEval_RestoreThread(state_);
+    } catch (...) {
+      for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+    }
+  }
+  WithoutLock(const WithoutLock&) = delete;
+  WithoutLock& operator=(const WithoutLock&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
+
 // Runs a kernel in its floating point mode, without Python's lock where the work of about `flops` is worth the change
 // of hands: others may then run, but getting the lock back takes time. Two threads that predict, times one thread, with
 // the lock released and kept (LSTM(64), one row; 5 us of each call are Python's): 24 us 0.74 and 0.95, 27 us 0.82 and
@@ -104,7 +126,7 @@ void compute(double flops, F f) {
   if (flops < kWorthUnlocking) {
     f();
   } else {
-    const nanobind::gil_scoped_release release;
+    const WithoutLock unlocked;
     f();
   }
 }

@@ -339,7 +339,8 @@ nb::dict info() {
 NB_MODULE(_native, m) {
   using namespace recurra;
   m.doc() = "Kernels of recurra; called by recurra.ops.native only.";
-  kernels();  // a wrong RECURRA_TARGET or RECURRA_NUM_THREADS fails here, at import
+  nb::set_leak_warnings(false);  // a daemon thread that computes when Python exits keeps its objects: no mistake
+  kernels();                     // a wrong RECURRA_TARGET or RECURRA_NUM_THREADS fails here, at import
   get_num_threads();
   define_sequences<float>(m);
   define_sequences<double>(m);

@@ -34,6 +34,12 @@ def as_numbers(value: Any, who: str) -> np.ndarray:
     return array
 
 
+def contiguous(array: np.ndarray, dtype: Any = None) -> np.ndarray:
+    """Returns an array as native code reads it: of `dtype`, C-contiguous, each number at a multiple of its size."""
+    array = np.ascontiguousarray(array, dtype)
+    return array if array.flags.aligned else array.copy()
+
+
 def from_torch_tensor(value: Any) -> Any:
     """Returns a tensor of torch as one that NumPy takes: off its device, without gradient; other values as they are."""
     if not hasattr(value, "detach"):

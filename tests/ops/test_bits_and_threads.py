@@ -151,6 +151,34 @@ sys.exit(os.waitstatus_to_exitcode(status))
     assert run.returncode == 0, run.stderr
 
 
+def test_python_exits_while_daemon_threads_compute():
+    code = """
+import sys, threading
+import numpy as np
+from recurra import Sequential, layers
+model = Sequential([layers.Input((40, 3)), layers.LSTM(128), layers.Dense(1)])
+model.compile("adam", "mse")
+x, y = np.ones((64, 40, 3), np.float32), np.ones((64, 1), np.float32)
+started = threading.Barrier(4)
+def repeat(call):
+    call()
+    started.wait()
+    while True:
+        call()
+def step():
+    stream = model.stream(64)
+    for t in range(40):
+        stream.step(x[:, t])
+calls = (lambda: model.predict(x, verbose=0), lambda: model.train_on_batch(x, y), step)
+for call in calls:
+    threading.Thread(target=repeat, args=(call,), daemon=True).start()
+started.wait()
+sys.exit(7)
+"""
+    run = run_python(code)
+    assert (run.returncode, run.stderr) == (7, "")
+
+
 def test_denormals_are_zero_inside_and_as_before_outside():
     tiny = np.full(40, 1e-40, np.float32)
     assert (native.matmul(tiny.reshape(1, 40), np.ones((40, 3), np.float32)) == 0).all()

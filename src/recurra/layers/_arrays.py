@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from recurra import ops
@@ -44,5 +46,6 @@ def _axes_last(x: np.ndarray, axes: tuple[int, ...]):  # type: ignore[no-untyped
     ends = tuple(range(-len(axes), 0))
     moved = np.moveaxis(x, axes, ends)
     shape = moved.shape
-    flat = np.ascontiguousarray(moved).reshape(*shape[: x.ndim - len(axes)], -1)
+    kept = x.ndim - len(axes)
+    flat = np.ascontiguousarray(moved).reshape(*shape[:kept], math.prod(shape[kept:]))
     return flat, lambda y: np.ascontiguousarray(np.moveaxis(y.reshape(shape), ends, axes))

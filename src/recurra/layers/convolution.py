@@ -115,7 +115,7 @@ class Conv1D(Layer):
         for read, write in self._groups():
             columns.append(np.ascontiguousarray(view[..., read]).reshape(-1, self._rows))
             kernel = np.ascontiguousarray(self.kernel.value[..., write]).reshape(self._rows, -1)
-            z[..., write] = ops.matmul(columns[-1], kernel).reshape(*view.shape[:2], -1)
+            z[..., write] = ops.matmul(columns[-1], kernel).reshape(*view.shape[:2], kernel.shape[1])
         if self.bias is not None:
             z += self.bias.value
         y = ops.activation_forward("linear", z) if self.activation is activations.get(None) else self.activation(z)

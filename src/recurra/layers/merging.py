@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 from typing import Any
 
@@ -352,7 +353,8 @@ maximum, minimum, concatenate, dot = map(_function_of, (Maximum, Minimum, Concat
 
 
 def _axis_last(x: np.ndarray, axis: int) -> np.ndarray:
-    return np.ascontiguousarray(np.moveaxis(x, axis, -1)).reshape(len(x), -1, x.shape[axis])
+    rest = (*x.shape[1:axis], *x.shape[axis + 1 :])
+    return np.ascontiguousarray(np.moveaxis(x, axis, -1)).reshape(len(x), math.prod(rest), x.shape[axis])
 
 
 def _axis_back(flat: np.ndarray, shape: tuple[int, ...], axis: int) -> np.ndarray:

@@ -174,8 +174,8 @@ class GroupNormalization(_Affine):
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         self._check(inputs)
-        (axis,) = self._axes
-        grouped = inputs.reshape(*inputs.shape[:axis], self.groups, -1, *inputs.shape[axis + 1 :])
+        (axis,), (size,) = self._axes, self._sizes
+        grouped = inputs.reshape(*inputs.shape[:axis], self.groups, size // self.groups, *inputs.shape[axis + 1 :])
         axes = tuple(other for other in range(1, grouped.ndim) if other != axis)
         y, inverse = standardized(grouped, axes, self.epsilon)
         return self._scaled(y.reshape(inputs.shape)), (y, inverse, axes)

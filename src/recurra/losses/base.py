@@ -114,7 +114,6 @@ class Loss(StampsChanges, saving.Configurable):
         y_true, y_pred = arrays(y_true, y_pred)
         if y_true.shape != y_pred.shape or not y_pred.size:
             return None
-        y_true, y_pred = np.ascontiguousarray(y_true), np.ascontiguousarray(y_pred)
         return ops.error_loss(y_true=y_true, y_pred=y_pred, gradient=gradient, **options)
 
     def as_error_loss(self, dtype: np.dtype) -> dict[str, Any] | None:

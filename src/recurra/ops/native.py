@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import recurra._native as _native  # absolute: types of the compiled module are not known
+from recurra._arrays import contiguous
 from recurra.ops import reference
 from recurra.ops.reference import Activation, Array, Primitives
 
@@ -46,7 +47,7 @@ _ERROR_LOSSES = {"mean_squared_error": 0, "mean_absolute_error": 1, "huber": 2}
 
 
 def _map(name: str, x: Array, out: Array | None = None) -> Array:
-    x = np.ascontiguousarray(x)
+    x = contiguous(x)
     if out is None:
         out = np.empty(x.shape, x.dtype)
     _native.map(_FUNCTIONS[name], out, x)
@@ -85,8 +86,8 @@ def matmul(
 ) -> Array:
     """As `reference.matmul`; every element is one chain of FMAs over ascending k."""
     if transpose_a and transpose_b:
-        b, transpose_b = np.ascontiguousarray(b.T), False
-    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+        b, transpose_b = contiguous(b.T), False
+    a, b = contiguous(a), contiguous(b)
     if out is None:
         out, accumulate = np.empty((a.shape[transpose_a], b.shape[not transpose_b]), a.dtype), False
     if accumulate and bias is not None:
@@ -100,7 +101,7 @@ def activation_forward(name: str, x: Array, out: Array | None = None) -> Array:
     if name in _ELEMENTWISE:
         return _map(name, x, out)
     if name in ("softmax", "log_softmax"):
-        x = np.ascontiguousarray(x)
+        x = contiguous(x)
         out = np.empty(x.shape, x.dtype) if out is None else out
         _native.softmax(_rows(out), _rows(x), name == "log_softmax")
         return out
@@ -115,7 +116,7 @@ def activation_backward(name: str, dy: Array, x: Array, y: Array) -> Array:
     """As `reference.activation_backward`."""
     if name in _ELEMENTWISE:
         dx = np.empty(dy.shape, dy.dtype)
-        arrays = (np.ascontiguousarray(array) for array in (dy, x, y))
+        arrays = (contiguous(array) for array in (dy, x, y))
         _native.map_gradient(_FUNCTIONS[name], dx, *arrays)
         return dx
     if name in ("softmax", "log_softmax"):
@@ -126,7 +127,7 @@ def activation_backward(name: str, dy: Array, x: Array, y: Array) -> Array:
 
 
 def _rows(x: Array) -> Array:
-    return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+    return contiguous(x).reshape(-1, x.shape[-1])
 
 
 PRIMITIVES = Primitives(
@@ -157,7 +158,7 @@ def _is_fused(recurrent_masks: Any, input_masks: Any, *activations: Activation) 
 
 
 def _ready(array: Array | None, dtype: np.dtype) -> Array | None:
-    return None if array is None else np.ascontiguousarray(array, dtype)
+    return None if array is None else contiguous(array, dtype)
 
 
 def _output(x: Array, units: int, return_sequences: bool) -> Array:
@@ -205,7 +206,7 @@ def simple_rnn_forward(
             input_masks=input_masks,
             primitives=PRIMITIVES,
         )
-    x, mask = np.ascontiguousarray(x), _ready(mask, np.dtype(bool))
+    x, mask = contiguous(x), _ready(mask, np.dtype(bool))
     (batch, timesteps, _), units, dtype = x.shape, recurrent_kernel.shape[0], x.dtype
     y = _output(x, units, return_sequences)
     h = np.empty((batch, units), dtype)
@@ -276,7 +277,7 @@ def lstm_forward(
             input_masks=input_masks,
             primitives=PRIMITIVES,
         )
-    x, mask = np.ascontiguousarray(x), _ready(mask, np.dtype(bool))
+    x, mask = contiguous(x), _ready(mask, np.dtype(bool))
     (batch, timesteps, _), units, dtype = x.shape, recurrent_kernel.shape[0], x.dtype
     y = _output(x, units, return_sequences)
     h, c = np.empty((batch, units), dtype), np.empty((batch, units), dtype)
@@ -359,7 +360,7 @@ def gru_forward(
             input_masks=input_masks,
             primitives=PRIMITIVES,
         )
-    x, mask = np.ascontiguousarray(x), _ready(mask, np.dtype(bool))
+    x, mask = contiguous(x), _ready(mask, np.dtype(bool))
     (batch, timesteps, _), units, dtype = x.shape, recurrent_kernel.shape[0], x.dtype
     y = _output(x, units, return_sequences)
     h = np.empty((batch, units), dtype)
@@ -404,7 +405,7 @@ def gru_backward(
 
 def dense_forward(x: Array, kernel: Array, bias: Array | None, activation: Activation = "linear") -> tuple[Array, Any]:
     """As `reference.dense_forward`."""
-    x = np.ascontiguousarray(x)
+    x = contiguous(x)
     if not isinstance(activation, str) or activation not in _GRADIENT_FROM_OUTPUT:
         return reference.dense_forward(x, kernel, bias, activation, primitives=PRIMITIVES)
     y = matmul(x, kernel, bias=bias)
@@ -439,7 +440,7 @@ def adam_update(
 
 def sum_of_squares(x: Array) -> float:
     """As `reference.sum_of_squares`, in an order that depends on the size alone."""
-    return _native.sum_of_squares(np.ascontiguousarray(x))
+    return _native.sum_of_squares(contiguous(x))
 
 
 def orthonormalize(rows: Array) -> Array:
@@ -458,12 +459,12 @@ def error_loss(
 ) -> tuple[float, Array | None]:
     """As `reference.error_loss`, added up in an order that depends on the size alone."""
     dy = np.empty(y_pred.shape, y_pred.dtype) if gradient else None
-    return _native.error_loss(_ERROR_LOSSES[name], dy, y_pred, y_true, delta), dy
+    return _native.error_loss(_ERROR_LOSSES[name], dy, contiguous(y_pred), contiguous(y_true), delta), dy
 
 
 def gather_rows(x: Array, index: Array, out: Array) -> Array:
     """As `reference.gather_rows`."""
-    _native.gather_rows(_bytes(out), _bytes(x), np.ascontiguousarray(index, np.int64))
+    _native.gather_rows(_bytes(out), _bytes(x), contiguous(index, np.int64))
     return out
 
 

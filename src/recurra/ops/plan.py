@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import recurra._native as _native  # absolute: types of the compiled module are not known
+from recurra._arrays import contiguous
 from recurra.ops.native import _ELEMENTWISE, _ERROR_LOSSES, _FUNCTIONS, _FUSED
 from recurra.ops.reference import Activation, Array
 
@@ -131,7 +132,7 @@ class Plan:
     def backward(self, dy: Array | None) -> None:
         """Adds the gradients of the weights, once after each `forward`; None adds nothing."""
         if dy is not None:
-            self._native.backward(np.ascontiguousarray(dy, self.dtype))
+            self._native.backward(contiguous(dy, self.dtype))
         self._x = None
 
     def trainer(self, loss: dict[str, Any], update: dict[str, Any]) -> Callable[..., float]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import saving
+from recurra._arrays import contiguous
 from recurra._changes import StampsChanges
 from recurra._checks import expected, fraction, positive_int
 from recurra._missing import unknown_arguments
@@ -491,7 +492,7 @@ class Optimizer(StampsChanges):
 
 
 def _as_gradient(g: Any, variable: Variable) -> np.ndarray:
-    g = np.ascontiguousarray(g, variable.dtype).reshape(np.shape(g))
+    g = contiguous(g, variable.dtype).reshape(np.shape(g))
     if g.shape != variable.shape:
         raise ValueError(expected(f"the gradient of {variable.path!r}", f"shape {variable.shape}", g.shape))
     return g

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _changes
+from recurra._arrays import contiguous
 from recurra.losses.functions import are_matched
 from recurra.training.batches import Batch
 from recurra.training.plan import ModelPlan, is_plain
@@ -63,7 +64,7 @@ class NativeStep:
         """Takes a step with arrays that it knows; returns the loss, and where metrics want it the result."""
         y = np.empty(self._shape, self._dtype) if self._trainable.metrics else None
         optimizer = self._trainable.optimizer
-        loss = self._native(y, x, np.ascontiguousarray(target, self._dtype), float(optimizer.learning_rate))
+        loss = self._native(y, x, contiguous(target, self._dtype), float(optimizer.learning_rate))
         optimizer.constrain(self._trainable.variables)
         return loss, y
 
@@ -72,7 +73,7 @@ def _form(x: Any, target: Any) -> Any:
     """Returns what decides whether a model takes arrays as they are."""
     if type(x) is not np.ndarray or type(target) is not np.ndarray:
         return None
-    return _changes.last, x.shape, x.strides, x.dtype, target.shape, target.dtype
+    return _changes.last, x.shape, x.strides, x.dtype, x.flags.aligned, target.shape, target.dtype
 
 
 def native_step(plan: ModelPlan, trainable: Any) -> NativeStep:

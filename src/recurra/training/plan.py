@@ -50,7 +50,7 @@ class ModelPlan:
 
     def output_shape(self, x: np.ndarray) -> tuple[int, ...] | None:
         """Returns the shape of the result for this input, or None where the plan does not take it."""
-        if x.dtype != self.dtype or not x.flags.c_contiguous or not x.size:
+        if x.dtype != self.dtype or not (x.flags.c_contiguous and x.flags.aligned and x.size):
             return None
         row = x.shape[1:]
         if row not in self._shapes:
