@@ -141,11 +141,33 @@ def calls_of_a_stream_step() -> int:
     return count_calls(lambda: stream.step(x[0, 0]))
 
 
+def calls_of_reading(n_series: int) -> int:
+    """For each thousand of rows of texts: 20,000 less 10,000, so that what comes once a table is left out."""
+    import polars
+
+    from recurra.forecasting import read_panel
+
+    def rows(count: int) -> int:
+        times = np.datetime64("2000-01-01", "s") + 3600 * np.arange(count // n_series)
+        columns = {
+            "unique_id": [f"series {i}" for i in range(n_series) for _ in times],
+            "ds": times.astype(str).tolist() * n_series,
+            "y": [f"{value / 7:.4f}" for value in range(count)],
+        }
+        frame = polars.DataFrame(columns)
+        return count_calls(lambda: read_panel(frame))
+
+    rows(10_000)
+    return round((rows(20_000) - rows(10_000)) / 10)
+
+
 PYTHON: dict[str, Callable[[], int]] = {
     "train_on_batch": calls_of_train_on_batch,
     "fit, each step": calls_of_a_fit_step,
     "predict": calls_of_predict,
     "stream.step": calls_of_a_stream_step,
+    "1,000 rows of one series": lambda: calls_of_reading(1),
+    "1,000 rows of a hundred series": lambda: calls_of_reading(100),
 }
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from recurra.errors import DataError
-from recurra.forecasting.fields import AmbiguousTimes, decimal_sign, is_missing, number, parse_times
+from recurra.forecasting.fields import AmbiguousTimes, decimal_sign, is_missing, number, numbers, parse_times
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,29 @@ def test_a_comma_that_could_be_either_is_read_as_the_file_says():
 def test_two_decimal_signs_are_refused(texts):
     with pytest.raises(DataError, match=f"one decimal sign, got '{texts[0]}' and '{texts[1]}'"):
         decimal_sign(texts)
+
+
+@pytest.mark.parametrize("sign", [".", ","])
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["1.5", "-2", "1e3", ".5", " 7. ", "inf"],
+        ["1.5", "", None, "NA", float("nan")],
+        ["1,234.5", "1 234", "12\u00a0345", "-3"],
+        ["1.234,5", "1 234,25", "0,5"],
+        ["1.5", "1.5x", "2"],
+        ["1", "", "12 34"],
+        [1, 2.5, True, None],
+        [1, "2", "soon"],
+        [10**400],
+    ],
+)
+def test_a_column_of_numbers_is_read_as_each_of_its_fields(values, sign):
+    alone = [np.nan if is_missing(value) else number(value, sign) for value in values]
+    read, other = numbers(values, sign)
+    assert other == next((i for i, value in enumerate(alone) if value is None), None)
+    if other is None:
+        np.testing.assert_array_equal(read, alone)
 
 
 @pytest.mark.parametrize("text", ["many", "1_000", "1,23,4", "12 34", "0x10", "1.2.3"])
@@ -95,6 +118,35 @@ def test_the_order_of_day_and_month_is_the_one_that_gives_regular_times(day_firs
     months = pd.date_range("2015-01-01", periods=30, freq="MS")
     read = parse_times(list(months.strftime("%d/%m/%Y" if day_first else "%m/%d/%Y")))
     np.testing.assert_array_equal(read.values, months.to_numpy().astype("datetime64[s]"))
+
+
+@pytest.mark.parametrize("other", ["2024-02-30", "2024-01-31 24:30", "2024-13-01"])
+def test_a_date_that_is_none_beside_an_order_that_may_be_both_is_no_time(other):
+    assert parse_times(["01/02/2024", "02/02/2024", other]) is None
+
+
+def test_parts_of_one_shape_are_read_from_each_text():
+    times = pd.date_range("1999-12-30 22:58", periods=2000, freq="7h13min")
+    wanted = times.to_numpy().astype("datetime64[s]")
+    for form in ("%d.%m.%Y %H:%M", "%m/%d/%Y %I:%M %p", "%d %b %Y %H:%M:%S", "%Y. %m. %d. %H:%M", "%Y%m%d%H%M"):
+        np.testing.assert_array_equal(parse_times(list(times.strftime(form))).values, wanted)
+    written = times.strftime("%Y년 %m월 %d일 %p %I:%M").str.replace("AM", "오전").str.replace("PM", "오후")
+    np.testing.assert_array_equal(parse_times(list(written)).values, wanted)
+
+
+def test_wide_digits_are_digits():
+    assert parse_times(["２０２４－０１－０１", "2024-01-02"]).values.astype(str).tolist() == [
+        "2024-01-01T00:00:00",
+        "2024-01-02T00:00:00",
+    ]
+    assert parse_times(["1402-٠١-01"]) is None  # those of other scripts are mostly of other calendars
+
+
+@pytest.mark.parametrize("bad", ["2024.1/5", "13/2024", "01/1850", "2024Q5", "20241301", "2024-01-01 00:00:00.10"])
+def test_of_texts_of_one_shape_some_may_be_no_times(bad):
+    good = {"2024.1/5": "2024.1/4", "2024Q5": "2024Q1", "20241301": "20240101"}.get(bad, "01/2024")
+    good = "2024-01-01 00:00:00.00" if "." in bad[-3:] else good
+    assert parse_times([good] * 9 + [bad]) is None
 
 
 def test_days_that_are_the_same_in_both_orders_are_read():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +12,13 @@ import numpy as np
 
 from recurra._checks import expected
 from recurra.errors import DataError
+from recurra.forecasting.columns import Column
 from recurra.forecasting.frequency import is_regular
 from recurra.forecasting.zones import at_one_time_of_day
 
+# Texts of one shape differ in their digits alone. A column has few shapes, and what is found of one text (that it is a
+# number, where its year stands) holds for all of that shape.
+_SHAPE = str.maketrans("123456789", "000000000")
 MISSING = {"", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none", "-", "?"}
 
 
@@ -33,8 +39,10 @@ def is_empty(value: Any) -> bool:
 # Numbers ------------------------------------------------------------------------------------------------------------
 
 _POINT = re.compile(r"[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
-_SPACES = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(\D|$))")  # between thousands
+_BETWEEN = " \u00a0\u2009\u202f'’"  # between thousands, beside points and commas
+_SPACES = re.compile(rf"(?<=\d)[{_BETWEEN}](?=\d{{3}}(\D|$))")
 _SWAPPED = str.maketrans(",.", ".,")
+_NO_NUMBER = (TypeError, ValueError, OverflowError)  # what `float` raises
 
 
 def decimal_sign(values: list[Any], otherwise: str = ".", who: str = "a column") -> str:
@@ -56,7 +64,10 @@ def decimal_sign(values: list[Any], otherwise: str = ".", who: str = "a column")
         return "."
     certain: dict[str, str] = {}
     doubtful: dict[str, str] = {}
+    kinds: dict[tuple[str, bool], str] = {}
     for text in texts:
+        kinds.setdefault((text.translate(_SHAPE), text.strip(" +-").startswith("0")), text)
+    for text in kinds.values():
         text = _SPACES.sub("", text.strip())
         with_point, with_comma = _POINT.fullmatch(text), _POINT.fullmatch(text.translate(_SWAPPED))
         if with_point and with_comma and not re.match(r"[+-]?0[.,]", text):
@@ -78,11 +89,42 @@ def number(value: Any, sign: str) -> float | None:
     if not isinstance(value, str):
         try:
             return float(value)
-        except (TypeError, ValueError):
+        except _NO_NUMBER:
             return None
     text = _SPACES.sub("", value.strip())
     text = text.translate(_SWAPPED) if sign == "," else text
     return float(text.replace(",", "")) if _POINT.fullmatch(text) else None
+
+
+def numbers(values: list[Any], sign: str) -> tuple[np.ndarray, int | None]:
+    """Returns the numbers that fields hold, NaN where nothing is: float64 (n,).
+
+    Beside them comes the place of the first field that holds something else; the numbers are of no use then.
+
+    >>> numbers(["1,5", ""], ",")[0].tolist(), numbers(["1,5", "many"], ",")[1]
+    ([1.5, nan], 1)
+    """
+    with contextlib.suppress(*_NO_NUMBER):
+        return _all_at_once(values, sign), None
+    result = np.full(len(values), np.nan)
+    there = [i for i, value in enumerate(values) if not is_missing(value)]
+    known = [values[i] for i in there]
+    with contextlib.suppress(*_NO_NUMBER):
+        result[there] = _all_at_once(known, sign)
+        return result, None
+    return result, next(i for i, value in zip(there, known, strict=True) if number(value, sign) is None)
+
+
+def _all_at_once(values: list[Any], sign: str) -> np.ndarray:
+    """Raises one of `_NO_NUMBER` if one of the values is none."""
+    texts = [value for value in values if isinstance(value, str)]
+    if "\n".join(texts).encode(errors="replace").translate(None, b"0123456789.+-eE\n") or sign == ",":
+        shapes = {text.translate(_SHAPE): text for text in texts}
+        if any(number(text, sign) is None for text in shapes.values()):
+            raise ValueError("no number")
+        plain = str.maketrans(sign, ".", _BETWEEN + sign.translate(_SWAPPED))
+        values = [value.translate(plain) if isinstance(value, str) else value for value in values]
+    return np.fromiter(map(float, values), np.float64, len(values))
 
 
 # Times --------------------------------------------------------------------------------------------------------------
@@ -109,35 +151,46 @@ class Times:
 
 _CLOCK = (
     r"(?:[T ]\s*(?:(?P<half_before>오전|오후)\s*)?(?P<hour>\d{1,2})"
-    r"(?:시|:(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,]0+)?)?)\s*(?P<half>[AP]M)?"
-    r"\s*(?P<zone>Z|UTC|GMT|[+-]\d\d:?(?:\d\d)?)?)?"
+    r"(?:시|:(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?)\s*(?P<half>[AP]M)?"
+    r"\s*(?P<zone>Z|UTC|GMT|[+-](?P<zone_hours>\d\d):?(?P<zone_minutes>\d\d)?)?)?"
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAME = r"(?P<name>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
+MOSTLY = 0.9  # of whole numbers: then they are meant as dates
 _DAY = r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])"
-_COMPACT = (  # whole numbers that are times if all of a column are of one of these forms
-    re.compile(_DAY),
-    re.compile(r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])"),
-    re.compile(_DAY + r"(?P<hour>[01]\d|2[0-4])(?:(?P<minute>[0-5]\d)(?P<second>[0-5]\d)?)?"),
+
+
+def _compiled(*forms: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(form, re.IGNORECASE | re.ASCII) for form in forms)
+
+
+_COMPACT = _compiled(  # whole numbers that are times if all of a column are of one of these forms
+    _DAY,
+    r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])",
+    _DAY + r"(?P<hour>[01]\d|2[0-4])(?:(?P<minute>[0-5]\d)(?P<second>[0-5]\d)?)?",
 )
-_FORMS = tuple(
-    re.compile(form + _CLOCK, re.IGNORECASE)
-    for form in (
-        r"(?P<year>\d{4})(?P<sign>[-/.])\s?(?P<month>\d{1,2})(?:(?P=sign)\s?(?P<day>\d{1,2}))?\.?",
-        r"(?P<year>\d{1,3})-(?P<month>\d\d)",  # years that are counted
-        _DAY,
-        r"(?P<first>\d{1,2})(?P<between>[-/.])\s?(?P<second_>\d{1,2})(?P=between)\s?(?P<year>\d{4})",
-        r"(?P<month>0?[1-9]|1[0-2])[-/.](?P<year>(?:19|20)\d\d)",
-        r"(?P<year>\d{4})년(?:\s*(?P<month>\d{1,2})월(?:\s*(?P<day>\d{1,2})일)?)?",
-        r"(?P<year>\d{4})\.\s?(?P<month>\d{1,2})\s?월",
-        r"(?P<year>\d{4})[-/\s]?Q(?P<quarter>[1-4])",
-        r"Q(?P<quarter>[1-4])[-\s]?(?P<year>\d{4})",
-        r"(?P<year>\d{4})년\s*(?P<quarter>[1-4])분기",
-        r"(?P<year>\d{4})[.\s]\s?(?P<quarter>[1-4])/4(?:\s?분기)?",
-        rf"(?:(?P<day>\d{{1,2}})[-\s])?{_NAME}[-\s](?P<year>\d{{4}})",
-        rf"{_NAME}\s(?P<day>\d{{1,2}}),?\s(?P<year>\d{{4}})",
-    )
+# Which digits there are says nothing of whether a text has one of these forms ...
+_OF_ANY_DIGITS = _compiled(
+    r"(?P<year>\d{4})(?P<sign>[-/.])\s?(?P<month>\d{1,2})(?:(?P=sign)\s?(?P<day>\d{1,2}))?\.?" + _CLOCK,
+    r"(?P<year>\d{1,3})-(?P<month>\d\d)" + _CLOCK,  # years that are counted
+    r"(?P<first>\d{1,2})(?P<between>[-/.])\s?(?P<second_>\d{1,2})(?P=between)\s?(?P<year>\d{4})" + _CLOCK,
+    r"(?P<year>\d{4})년(?:\s*(?P<month>\d{1,2})월(?:\s*(?P<day>\d{1,2})일)?)?" + _CLOCK,
+    r"(?P<year>\d{4})\.\s?(?P<month>\d{1,2})\s?월" + _CLOCK,
+    rf"(?:(?P<day>\d{{1,2}})[-\s])?{_NAME}[-\s](?P<year>\d{{4}})" + _CLOCK,
+    rf"{_NAME}\s(?P<day>\d{{1,2}}),?\s(?P<year>\d{{4}})" + _CLOCK,
 )
+# ... and of these it does.
+_OF_SOME_DIGITS = _COMPACT + _compiled(
+    _DAY + _CLOCK,
+    r"(?P<month>0?[1-9]|1[0-2])[-/.](?P<year>(?:19|20)\d\d)" + _CLOCK,
+    r"(?P<year>\d{4})[-/\s]?Q(?P<quarter>[1-4])" + _CLOCK,
+    r"Q(?P<quarter>[1-4])[-\s]?(?P<year>\d{4})" + _CLOCK,
+    r"(?P<year>\d{4})년\s*(?P<quarter>[1-4])분기" + _CLOCK,
+    r"(?P<year>\d{4})[.\s]\s?(?P<quarter>[1-4])/4(?:\s?분기)?" + _CLOCK,
+)
+_WEST = 1
+_WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
+_ISO_SHAPES = ("0000-00-00", *(f"0000-00-00{sign}00:00{rest}" for sign in " T" for rest in ("", ":00")))
 
 
 class AmbiguousTimes(DataError):
@@ -145,14 +198,15 @@ class AmbiguousTimes(DataError):
 
 
 def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str | None = None) -> Times | None:
-    """Returns a column of times; None if one of its fields is no time.
+    """Returns the times that fields hold; None if one of them holds no time.
 
     Whole numbers are read as 20240131, 202401 or 2024013123(59(59)), seconds (to nanoseconds) since 1970, years, or
     else as counters.
 
     Args:
-        values: Texts, numbers, dates, or times with or without a zone.
-        of_first: bool (n,): the rows of one series, in which each time stands once; all if None.
+        values: Texts, numbers, dates, or times with or without a zone: a column, or its different fields.
+        of_first: Which of them, bool (n,) or places, are the times of one series, in which each stands once; all if
+            None.
         zone: Time zone of the column, such as "Asia/Seoul".
 
     Raises:
@@ -160,28 +214,38 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
     """
     texts = [value.isoformat() if hasattr(value, "isoformat") else str(value).strip() for value in values]
     of_first = np.ones(len(texts), bool) if of_first is None else of_first
-    if all(re.fullmatch(r"[+-]?\d+(\.0+)?", text) for text in texts):
+    if all(map(_WHOLE.fullmatch, texts)):
         texts = [text.partition(".")[0] for text in texts]
-        if not any(all(form.fullmatch(text) for text in texts) for form in _COMPACT):
+        compact = max(sum(map(bool, map(form.fullmatch, texts))) for form in _COMPACT)
+        if compact < MOSTLY * len(texts):
             return _whole_numbers(list(map(int, texts)), of_first)
-    matches = _matches(texts)
-    if matches is None:
+        if compact < len(texts):  # such as 20241301 among dates
+            return None
+    texts = [text if text.isascii() else unicodedata.normalize("NFKC", text) for text in texts]  # such as wide digits
+    shapes = Column.of([text.translate(_SHAPE) for text in texts])
+    if zone is None and len(shapes.values) == 1 and shapes.values[0] in _ISO_SHAPES:
+        with contextlib.suppress(ValueError):  # 24:00, or no time
+            times = np.array(texts, "datetime64[s]")
+            return Times(times, _unit_of_days(times))
+    parts = _parts(texts, shapes)
+    if parts is None:
         return None
-    by_numbers = [match for match in matches if match.get("between")]
-    days_first = _day_first(by_numbers, matches, of_first) if by_numbers else False
     try:
-        times = _to_times(matches, days_first)
+        times = _to_times(parts, _day_first(texts, parts, of_first))
+    except AmbiguousTimes:
+        raise
     except ValueError:
         return None
-    if zone is None and not any(match.get("zone") for match in matches):
-        return Times(times, _unit(matches, times))
-    offsets = np.array([_offset_seconds(match.get("zone")) for match in matches]).astype("timedelta64[s]")
+    if zone is None and not _any(parts["zone"]):
+        return Times(times, _unit(parts, times))
+    seconds = 3600 * _known(parts["zone_hours"]) + 60 * _known(parts["zone_minutes"])
+    offsets = np.where(parts["zone"] == _WEST, -seconds, seconds).astype("timedelta64[s]")
     if zone is None and len(np.unique(offsets)) == 1:
         return Times(times, "s", offset=_offset_text(int(offsets[0].astype(np.int64))))
     # Days, weeks and months go by the clocks; hours go on while the clocks are changed.
     by_day = at_one_time_of_day(times, offsets, zone)
     if by_day is not None:
-        return Times(by_day, _unit(matches, by_day), remark="" if zone else "times are those of clocks")
+        return Times(by_day, _unit(parts, by_day), remark="" if zone else "times are those of clocks")
     remark = "" if zone else "times were brought to UTC"
     return Times(times - offsets, "s", offset="" if zone else "+00:00", in_utc=True, remark=remark)
 
@@ -202,79 +266,108 @@ def _whole_numbers(numbers: list[int], of_first: np.ndarray) -> Times | None:
     return Times(counted, "")
 
 
-def _matches(texts: list[str]) -> list[dict[str, Any]] | None:
-    """Returns the parts of each text; None if one has no form that is known."""
-    found = []
-    likely = _FORMS[0]
-    for text in texts:
-        match = likely.fullmatch(text)
-        if match is None:
-            match = next(filter(None, (form.fullmatch(text) for form in (*_FORMS, *_COMPACT))), None)
-            if match is None:
-                return None
-            likely = match.re
-        found.append(match.groupdict())
-    return found
+def _parts(texts: list[str], shapes: Column) -> dict[str, np.ndarray] | None:
+    """Returns the numbers of all texts by their names in the forms, -1 where a text has none: int64 (n,).
+
+    The parts that are no numbers are told as such: "name" is the month, "between" the code of the letter, "half" 1 for
+    afternoons, "zone" 1 for those west of UTC, "fraction" 1 where it is not zero.
+
+    Returns:
+        None if a text has no form that is known.
+    """
+    forms = (*_OF_ANY_DIGITS, *_OF_SOME_DIGITS)
+    parts = {name: np.full(len(texts), -1) for form in forms for name in form.groupindex}
+    for place in range(len(shapes.values)):
+        rows = np.flatnonzero(shapes.codes == place)
+        own = [texts[row] for row in rows]
+        match = next(filter(None, (form.fullmatch(own[0]) for form in forms)), None)
+        if match is None or (match.re in _OF_SOME_DIGITS and not all(map(match.re.fullmatch, own))):
+            return None
+        digits: Any = np.array(own).view(np.uint32).reshape(len(own), -1) - ord("0")
+        for name, text in match.groupdict().items():
+            if text is None:
+                continue
+            if name == "fraction":
+                parts[name][rows] = np.any(digits[:, slice(*match.span(name))] != 0, axis=1)
+            elif text.isdecimal():
+                columns = digits[:, slice(*match.span(name))].astype(np.int64)
+                parts[name][rows] = columns @ 10 ** np.arange(len(text))[::-1]
+            else:
+                parts[name][rows] = _meaning(name, text)
+    return parts
 
 
-def _to_times(matches: list[dict[str, Any]], day_first: bool) -> np.ndarray:
-    """Raises ValueError for a date or time that is none, such as 2024-02-30; 24:00 is the end of a day."""
-    times = np.array([_iso(match, day_first) for match in matches], "datetime64[s]")
-    return times + np.array([match.get("hour") == "24" for match in matches]).astype("timedelta64[D]")
+def _meaning(name: str, text: str) -> int:
+    if name == "name":
+        return _MONTHS.index(text[:3].lower()) + 1
+    if name in ("half", "half_before"):
+        return text.upper() in ("PM", "오후")
+    if name == "zone":
+        return _WEST if text[0] == "-" else 0
+    return ord(text)
 
 
-def _iso(match: dict[str, Any], day_first: bool) -> str:
-    get = match.get
-    month, day = get("month") or 1, get("day") or 1
-    if get("between"):
-        first, second = match["first"], match["second_"]
-        month, day = (second, first) if day_first else (first, second)
-    elif get("name"):
-        month = _MONTHS.index(match["name"][:3].lower()) + 1
-    elif get("quarter"):
-        month = 3 * int(match["quarter"]) - 2
-    hour = int(get("hour") or 0)
-    half = get("half") or get("half_before")
-    if half:
-        if not 1 <= hour <= 12:
-            raise ValueError(hour)
-        hour = hour % 12 + 12 * (half.upper() in ("PM", "오후"))
-    clock = f"{hour:02d}:{get('minute') or '00'}:{get('second') or '00'}"
-    clock = "00:00:00" if clock == "24:00:00" else clock
-    return f"{int(match['year']):04d}-{int(month):02d}-{int(day):02d}T{clock}"
+def _known(part: np.ndarray, otherwise: int = 0) -> np.ndarray:
+    return np.where(part < 0, otherwise, part)
 
 
-def _day_first(by_numbers: list[dict[str, Any]], matches: list[dict[str, Any]], of_first: np.ndarray) -> bool:
+def _any(part: np.ndarray) -> bool:
+    return bool((part >= 0).any())
+
+
+def _to_times(parts: dict[str, np.ndarray], day_first: bool) -> np.ndarray:
+    """Returns datetime64[s] (n,).
+
+    Raises:
+        ValueError: For a date or time that is none, such as 2024-02-30; 24:00 is the end of a day.
+    """
+    month = np.where(parts["quarter"] > 0, 3 * parts["quarter"] - 2, np.maximum(parts["month"], parts["name"]))
+    month, day = _known(month, 1), _known(parts["day"], 1)
+    by_numbers = parts["between"] >= 0
+    month = np.where(by_numbers, parts["second_" if day_first else "first"], month)
+    day = np.where(by_numbers, parts["first" if day_first else "second_"], day)
+    hour, minute, second = (_known(parts[name]) for name in ("hour", "minute", "second"))
+    half = np.maximum(parts["half"], parts["half_before"])
+    hour = np.where(half < 0, hour, np.where((hour < 1) | (hour > 12), 99, hour % 12 + 12 * half))
+    start = (parts["year"] - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (np.clip(month, 1, 12) - 1)
+    days = ((start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64)
+    right = (month >= 1) & (month <= 12) & (day >= 1) & (day <= days) & (minute < 60) & (second < 60)
+    right &= (parts["fraction"] < 1) & ((hour < 24) | (hour == 24) & (minute == 0) & (second == 0))
+    if not right.all():
+        raise ValueError("no date or time")
+    passed = 86400 * (day - 1) + 3600 * hour + 60 * minute + second
+    return start.astype("datetime64[s]") + passed.astype("timedelta64[s]")
+
+
+def _day_first(texts: list[str], parts: dict[str, np.ndarray], of_first: np.ndarray) -> bool:
     """Returns whether 1/2/2024 is the first of February: always with points, else by what makes sense."""
-    if by_numbers[0]["between"] == ".":
-        return True
-    if any(int(match["first"]) > 12 for match in by_numbers):
-        return True
-    if any(int(match["second_"]) > 12 for match in by_numbers):
+    if not _any(parts["between"]):
         return False
-    month_first, day_first = _to_times(matches, False), _to_times(matches, True)
+    at = int((parts["between"] >= 0).argmax())
+    if parts["between"][at] == ord("."):
+        return True
+    if parts["first"].max() > 12:
+        return True
+    if parts["second_"].max() > 12:
+        return False
+    month_first, day_first = _to_times(parts, False), _to_times(parts, True)
     if np.array_equal(month_first, day_first):  # such as 01/01/2024 alone
         return False
     fits = [is_regular(times[of_first]) for times in (month_first, day_first)]
     if fits[0] == fits[1]:
-        one = f"{by_numbers[0]['first']}/{by_numbers[0]['second_']}/{by_numbers[0]['year']}"
-        hint = "write them like 2024-01-31"
-        raise AmbiguousTimes(expected("times", "a known order of day and month", f"{one!r}, which may be both", hint))
+        got = f"{texts[at]!r}, which may be both"
+        raise AmbiguousTimes(expected("times", "a known order of day and month", got, "write them like 2024-01-31"))
     return fits[1]
 
 
-def _unit(matches: list[dict[str, Any]], times: np.ndarray) -> str:
-    if all(not match.get("day") and not match.get("between") and not match.get("hour") for match in matches):
-        return "M" if any(match.get("month") or match.get("name") or match.get("quarter") for match in matches) else "Y"
+def _unit(parts: dict[str, np.ndarray], times: np.ndarray) -> str:
+    if not any(_any(parts[name]) for name in ("day", "between", "hour")):
+        return "M" if any(_any(parts[name]) for name in ("month", "name", "quarter")) else "Y"
+    return _unit_of_days(times)
+
+
+def _unit_of_days(times: np.ndarray) -> str:
     return "D" if bool((times == times.astype("datetime64[D]")).all()) else "s"
-
-
-def _offset_seconds(zone: str | None) -> int:
-    if not zone or zone[0] not in "+-":
-        return 0
-    digits = zone[1:].replace(":", "").ljust(4, "0")
-    seconds = int(digits[:2]) * 3600 + int(digits[2:]) * 60
-    return -seconds if zone[0] == "-" else seconds
 
 
 def _offset_text(seconds: int) -> str:

@@ -8,6 +8,7 @@ import io
 import os
 import re
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,17 @@ import numpy as np
 
 from recurra._checks import expected, one_of
 from recurra.errors import DataError, extra_needed
-from recurra.forecasting.fields import AmbiguousTimes, Times, decimal_sign, is_empty, is_missing, number, parse_times
+from recurra.forecasting.columns import Column, first_rows, in_order, joint
+from recurra.forecasting.fields import (
+    AmbiguousTimes,
+    Times,
+    decimal_sign,
+    is_empty,
+    is_missing,
+    number,
+    numbers,
+    parse_times,
+)
 from recurra.forecasting.frequency import Frequency, on_the_side_of, parse_frequency, shared_frequency
 from recurra.forecasting.panel import FILLS, Panel, filled
 from recurra.forecasting.zones import to_utc
@@ -103,8 +114,7 @@ def _read_file(path: Path) -> _Table:
         return _read_csv(path.name, data)
     if frame.height == 0:
         raise DataError(expected(path.name, "rows of data", "none"))
-    columns = _columns(frame)
-    return _Table(path.name, columns, first_row=2, zones=_zones(frame, columns))
+    return _Table(path.name, _columns(frame), first_row=2)
 
 
 def _read_csv(name: str, data: bytes) -> _Table:
@@ -117,7 +127,7 @@ def _read_csv(name: str, data: bytes) -> _Table:
     text = text[named.end() :] if named else text
     if not text.strip():
         raise DataError(expected(name, "rows of data below the header", "none"))
-    header = re.sub(r'"[^"]*"', "", text.lstrip().splitlines()[0])
+    header = re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0])
     separator = named[1] if named else max(",;\t|", key=header.count)
     try:
         frame = polars.read_csv(
@@ -141,19 +151,33 @@ def _read_csv(name: str, data: bytes) -> _Table:
     return _Table(name, _columns(frame), first_row, decimal=decimal, remarks=remarks).without_empty_rows()
 
 
-def _columns(frame: Any) -> dict[str, list[Any]]:
-    return {str(name): column.to_list() for name, column in zip(frame.columns, frame.iter_columns(), strict=True)}
+def _columns(frame: Any) -> dict[str, Any]:
+    """Returns the columns of a frame of any library by their names, as those of narwhals."""
+    import narwhals
+
+    frame = narwhals.from_native(frame, eager_only=True)
+    return {str(name): column for name, column in zip(frame.columns, frame.iter_columns(), strict=True)}
 
 
-def _zones(frame: Any, columns: dict[str, list[Any]]) -> dict[str, str]:
-    """Returns the time zones of the columns that have one; not all are told by the dtype."""
-    zones = {}
-    for name, dtype in frame.schema.items():
-        clock = getattr(next((v for v in columns[str(name)] if not is_missing(v)), None), "tzinfo", None)
-        zone = getattr(dtype, "time_zone", None) or getattr(clock, "key", None) or getattr(clock, "zone", None)
-        if zone:
-            zones[str(name)] = str(zone)
-    return zones
+def _column(series: Any) -> Column:
+    """Returns a column of narwhals as its different fields."""
+    import narwhals
+
+    if isinstance(series.dtype, narwhals.Datetime) and not series.null_count():
+        unit = "ms" if series.dtype.time_unit == "s" else series.dtype.time_unit
+        codes = in_order(series.dt.timestamp(unit).to_numpy())
+        return Column(series[first_rows(codes).tolist()].to_list(), codes)
+    if series.implementation.is_polars() and not isinstance(series.dtype, narwhals.Object):
+        import polars
+
+        fields = series.alias("field").to_frame().to_native().with_row_index("row")
+        codes = in_order(fields.select(polars.col("row").first().over("field")).to_series().to_numpy())
+        return Column(series[first_rows(codes)].to_list(), codes)
+    fields = series.to_list()
+    if series.dtype.is_numeric() or isinstance(series.dtype, narwhals.String):
+        return Column.of(fields)
+    # Times that clocks show alike before and after a change are equal.
+    return Column.of(fields, (field.isoformat() if hasattr(field, "isoformat") else field for field in fields))
 
 
 def _decoded(name: str, data: bytes) -> tuple[str, list[str]]:
@@ -191,8 +215,7 @@ def _read_frame(source: Any) -> _Table:
         raise DataError(expected("the frame", "columns of different names", _one_line(error))) from error
     if len(frame) == 0:
         raise DataError(expected("the frame", "rows", "none"))
-    columns = _columns(frame)
-    return _Table("the frame", columns, first_row=0, zones=_zones(frame, columns))
+    return _Table("the frame", _columns(frame), first_row=0)
 
 
 @dataclass(frozen=True)
@@ -216,6 +239,11 @@ class _Ids:
         """The rows of the first series."""
         return self.codes == 0
 
+    def rows(self) -> list[np.ndarray]:
+        """Returns the rows of each series."""
+        ends = np.cumsum(np.bincount(self.codes, minlength=len(self.names)))
+        return np.split(np.argsort(self.codes, kind="stable"), ends[:-1])
+
 
 @dataclass
 class _Table:
@@ -223,24 +251,43 @@ class _Table:
 
     Attributes:
         name: Of the file, for errors.
-        columns: Fields by column.
+        columns: Those of narwhals by name.
         first_row: Number of the first row: its line in a file, its position in a frame.
         decimal: The decimal sign where numbers do not tell.
-        zones: Time zones of columns.
         remarks: What was noticed.
         kept: int64 (rows,), which of the rows read these are; all if None.
+        used: The columns that were read so far.
     """
 
     name: str
-    columns: dict[str, list[Any]]
+    columns: dict[str, Any]
     first_row: int
     decimal: str = "."
-    zones: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     kept: np.ndarray | None = None
+    used: dict[str, Column] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
+
+    def column(self, name: str) -> Column:
+        """Returns a column as its different fields; read when it is first asked for."""
+        if name not in self.used:
+            self.used[name] = _column(self.columns[name])
+        return self.used[name]
+
+    def head(self, name: str, count: int) -> list[Any]:
+        """Returns the first fields of a column."""
+        return list(self.columns[name].head(count).to_list())
+
+    def zone(self, name: str | None) -> str | None:
+        """Returns the time zone of a column, None if it has none; not all are told by the dtype."""
+        if name is None:
+            return None
+        clock = getattr(next((v for v in self.column(name).values if not is_missing(v)), None), "tzinfo", None)
+        dtype = self.columns[name].dtype
+        zone = getattr(dtype, "time_zone", None) or getattr(clock, "key", None) or getattr(clock, "zone", None)
+        return str(zone) if zone else None
 
     def row(self, index: Any) -> int:
         """Returns the row's number: its line in a file, its position in a frame."""
@@ -248,19 +295,24 @@ class _Table:
 
     def without_empty_rows(self) -> _Table:
         """Returns the table without rows that hold nothing; of one column only those at the end, others are gaps."""
-        empty = np.array([all(map(is_missing, row)) for row in zip(*self.columns.values(), strict=True)])
-        if len(self.columns) == 1:
-            empty[: len(empty) - int(np.argmin(empty[::-1]))] = False
-        kept = np.flatnonzero(~empty)
-        if len(kept) == len(empty):
+        first, *others = self.columns
+        empty = np.flatnonzero(np.array(list(map(is_missing, self.column(first).values)))[self.column(first).codes])
+        for name in others:
+            if not len(empty):
+                break
+            empty = empty[[is_missing(value) for value in self.columns[name][empty.tolist()].to_list()]]
+        if not len(empty):
             return self
-        if not len(kept):
+        if len(empty) == len(self):
             raise DataError(expected(self.name, "rows of data below the header", "empty ones"))
-        columns = {name: [values[i] for i in kept] for name, values in self.columns.items()}
-        return replace(self, columns=columns, kept=kept)
+        kept = np.delete(np.arange(len(self)), empty)
+        if len(self.columns) == 1:
+            kept = np.arange(kept[-1] + 1)
+        columns = {name: column[kept.tolist()] for name, column in self.columns.items()}
+        return replace(self, columns=columns, kept=kept, used={})
 
     def text(self, column: str | None, index: Any) -> str:
-        return str(self.columns[column][int(index)]) if column else str(index)
+        return str(self.column(column)[int(index)]) if column else str(index)
 
     def _need(self, column: str, what: str) -> str:
         if column not in self.columns:
@@ -273,21 +325,22 @@ class _Table:
             return _Ids(np.zeros(len(self), np.int64), [self.name], [], [])
         named = id_col or "unique_id"
         names = [named] if named in self.columns else [self._need(part.strip(), "id") for part in named.split(",")]
-        parts = [self.columns[name] for name in names]
+        parts = [self.column(name) for name in names]
         for name, part in zip(names, parts, strict=True):
-            missing = next((i for i, value in enumerate(part) if is_empty(value)), None)
+            missing = next((place for place, value in enumerate(part.values) if is_empty(value)), None)
             if missing is not None:
-                raise DataError(expected(f"column {name!r}", "a name in every row", f"none in row {self.row(missing)}"))
+                row = self.row(part.row_of(missing))
+                raise DataError(expected(f"column {name!r}", "a name in every row", f"none in row {row}"))
             if isinstance(part[0], (list, dict)):
                 raise DataError(expected(f"column {name!r}", "names or numbers", f"{part[0]} in row {self.row(0)}"))
-        places: dict[tuple[Any, ...], int] = {}
-        codes = np.array([places.setdefault(key, len(places)) for key in zip(*parts, strict=True)], np.int64)
-        joined = ["/".join(map(str, key)) for key in places]
+        codes = joint([part.codes for part in parts])
+        keys = [tuple(part[row] for part in parts) for row in first_rows(codes)]
+        joined = ["/".join(map(str, key)) for key in keys]
         if len(set(joined)) < len(joined):
             same = next(name for name in joined if joined.count(name) > 1)
             what = "ids that differ when they are joined by /"
             raise DataError(expected(f"columns {', '.join(map(repr, names))}", what, f"{same!r} of two series"))
-        values = [key[0] for key in places] if len(names) == 1 else []
+        values = [key[0] for key in keys] if len(names) == 1 else []
         return _Ids(codes, joined, names, values if any(not isinstance(value, str) for value in values) else [])
 
     def find_time(self, time_col: str | None, ids: _Ids) -> str | None:
@@ -326,20 +379,20 @@ class _Table:
         raise DataError(expected(self.name, what, got, "choose the target with --target"))
 
     def _is_numeric(self, column: str) -> bool:
-        values = [value for value in self.columns[column][:200] if not is_missing(value)]
+        values = [value for value in self.head(column, 200) if not is_missing(value)]
         known = sum(any(number(value, sign) is not None for sign in ".,") for value in values)
         return known > len(values) / 2
 
     def _is_time(self, column: str) -> bool:
         """Whether it holds texts or objects that are times; not numbers, which could be anything."""
-        values = [value for value in self.columns[column][:50] if not is_missing(value)]
+        values = [value for value in self.head(column, 50) if not is_missing(value)]
         if not values or any(isinstance(value, (int, float)) or number(value, ".") is not None for value in values):
             return False
         return _are_times(values)
 
     def _holds_dates(self, column: str, ids: _Ids) -> bool:
         """Whether it holds times of a calendar, which may be written as numbers."""
-        values = self.columns[column][:50]
+        values = self.head(column, 50)
         if any(map(is_missing, values)):
             return self._is_time(column)
         try:
@@ -350,7 +403,7 @@ class _Table:
 
     def numbers(self, column: str) -> np.ndarray:
         """Returns the column as float64, NaN where missing."""
-        values = self.columns[column]
+        values = self.column(column).values
         sign = decimal_sign(values, self.decimal, f"target column {column!r}")
         if sign != decimal_sign(values, "." if self.decimal == "," else ","):
             example = next(value for value in values if isinstance(value, str) and "," in value)
@@ -360,41 +413,36 @@ class _Table:
         if self.decimal == "," and sign == "." and points and all(map(OF_THOUSANDS.fullmatch, points)):
             read = f"{points[0]!r} was read as {number(points[0], sign):.15g}"
             self.remarks.append(f"{column}: {read}: the point could be of thousands too")
-        result = np.empty(len(values))
-        for index, value in enumerate(values):
-            known = np.nan if is_missing(value) else number(value, sign)
-            if known is None:
-                where = f"{str(value)[:40]!r} in row {self.row(index)}"
-                raise DataError(expected(f"target column {column!r}", "numbers", where, "choose another with --target"))
-            result[index] = known
-        return result
+        known, other = numbers(values, sign)
+        if other is not None:
+            where = f"{str(values[other])[:40]!r} in row {self.row(self.column(column).row_of(other))}"
+            raise DataError(expected(f"target column {column!r}", "numbers", where, "choose another with --target"))
+        return known[self.column(column).codes]
 
-    def times(self, column: str | None, ids: _Ids) -> Times:
+    def times(self, name: str | None, ids: _Ids) -> Times:
         """Returns the times of the rows; counted within each series if there is no column of them."""
-        if column is None:
+        if name is None:
             counted = np.empty(len(self), np.int64)
-            for code in range(len(ids.names)):
-                rows = ids.codes == code
-                counted[rows] = np.arange(rows.sum())
+            for rows in ids.rows():
+                counted[rows] = np.arange(len(rows))
             return Times(counted, "")
-        values = self.columns[column]
-        for index, value in enumerate(values):
-            if is_missing(value):
-                raise DataError(
-                    expected(f"time column {column!r}", "a time in every row", f"none in row {self.row(index)}")
-                )
+        column = self.column(name)
         try:
-            times = parse_times(values, ids.of_first, zone=self.zones.get(column))
+            times = parse_times(column.values, column.codes[ids.of_first], zone=self.zone(name))
         except AmbiguousTimes as error:
-            raise AmbiguousTimes(f"column {column!r}: {error}") from None
+            raise AmbiguousTimes(f"column {name!r}: {error}") from None
         if times is None:
-            bad = next((i for i, value in enumerate(values) if not _are_times([value])), 0)
-            got = f"{str(values[bad])[:40]!r} in row {self.row(bad)}"
+            missing = next((place for place, value in enumerate(column.values) if is_missing(value)), None)
+            if missing is not None:
+                where = f"none in row {self.row(column.row_of(missing))}"
+                raise DataError(expected(f"time column {name!r}", "a time in every row", where))
+            bad = next((place for place, value in enumerate(column.values) if not _are_times([value])), 0)
+            got = f"{str(column.values[bad])[:40]!r} in row {self.row(column.row_of(bad))}"
             hint = "write times like 2024-01-31 or 2024-01-31 13:00, in whole seconds"
-            raise DataError(expected(f"time column {column!r}", "dates or times", got, hint))
+            raise DataError(expected(f"time column {name!r}", "dates or times", got, hint))
         if times.remark:
-            self.remarks.append(f"{column}: {times.remark}")
-        return times
+            self.remarks.append(f"{name}: {times.remark}")
+        return replace(times, values=times.values[column.codes])
 
 
 def _are_times(values: list[Any]) -> bool:
@@ -417,22 +465,16 @@ class _Reader:
     target_col: str
     times: Times
     values: np.ndarray
-    sorted: list[str] = field(default_factory=list)  # names of the series whose rows were not in order
 
     def panel(self, freq: Frequency | None, fill: str | None, like: Any) -> Panel:
         if freq is not None and (freq.name == "step") != (self.times.unit == ""):
             what, got = ("counters", "times") if freq.name == "step" else ("dates or times", "counters")
             got = f"{got} in {self.time_col!r}" if self.time_col else "counted rows"
             raise DataError(expected(f"freq {str(freq)!r}", what, got))
-        ends = np.cumsum(np.bincount(self.ids.codes, minlength=len(self.ids.names)))
-        of_series = np.split(np.argsort(self.ids.codes, kind="stable"), ends[:-1])
-        rows = [self._in_time(name, own) for name, own in zip(self.ids.names, of_series, strict=True)]
-        if self.sorted:
-            were = f" and {len(self.sorted) - 1} more were" if len(self.sorted) > 1 else " was"
-            self.table.remarks.append(f"series {self.sorted[0]!r}{were} not in order of time: sorted")
-        times = [self.times.values[own] for own in rows]
-        freq = on_the_side_of(freq or shared_frequency(times, self.ids.names), times, self.ids.names)
-        series = [self._regular(name, own, freq, fill) for name, own in zip(self.ids.names, rows, strict=True)]
+        rows, indptr = self._in_time()
+        times, names = self.times.values[rows], self.ids.names
+        freq = on_the_side_of(freq or shared_frequency(times, indptr, names), times, indptr, names)
+        series = self._series(rows, indptr, freq, fill)
         observed = np.concatenate([~np.isnan(full) for _, full in series])
         if not observed.all():
             self.table.remarks.append(f"{(~observed).sum()} of {len(observed)} values were missing: filled by {fill}")
@@ -452,33 +494,39 @@ class _Reader:
             fill=fill,
             id_values=tuple(self.ids.values),
             offset=self.times.offset,
-            zone=self.table.zones.get(self.time_col or ""),
+            zone=self.table.zone(self.time_col),
             in_utc=self.times.in_utc,
             as_text=like is None,
         )
 
-    def _in_time(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """Returns the rows of one series in the order of time, each time once."""
-        order = np.argsort(self.times.values[rows], kind="stable")
-        if np.any(order != np.arange(len(rows))):
-            self.sorted.append(name)
-            rows = rows[order]
-        own = self.times.values[rows]
-        same = np.flatnonzero(own[1:] == own[:-1])
-        if len(same):
-            self._refuse_twice(name, rows[same[0]], rows[same[0] + 1])
-        if len(rows) < 2:
-            raise DataError(expected(f"series {name!r}", "at least 2 values", len(rows)))
-        return rows
+    def _in_time(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the rows of one series after the other, each in the order of time, and where each series begins."""
+        codes, times = self.ids.codes, self.times.values
+        rows = np.argsort(codes, kind="stable")
+        within = np.diff(codes[rows]) == 0
+        early = within & (times[rows[1:]] < times[rows[:-1]])
+        if early.any():
+            unsorted = np.unique(codes[rows[1:][early]])
+            were = f" and {len(unsorted) - 1} more were" if len(unsorted) > 1 else " was"
+            self.table.remarks.append(f"series {self.ids.names[unsorted[0]]!r}{were} not in order of time: sorted")
+            rows = np.lexsort((times, codes))
+        lengths = np.bincount(codes, minlength=len(self.ids.names))
+        twice = np.flatnonzero(within & (times[rows[1:]] == times[rows[:-1]]))
+        short = np.flatnonzero(lengths < 2)
+        if len(twice) and (not len(short) or codes[rows[twice[0]]] < short[0]):
+            self._refuse_twice(self.ids.names[codes[rows[twice[0]]]], *rows[twice[0] :][:2])
+        if len(short):
+            raise DataError(expected(f"series {self.ids.names[short[0]]!r}", "at least 2 values", lengths[short[0]]))
+        return rows, np.concatenate([[0], np.cumsum(lengths)])
 
     def _refuse_twice(self, name: str, one: int, other: int) -> None:
         table = self.table
-        plain = [c for c, values in table.columns.items() if not isinstance(values[0], (list, dict))]
+        plain = [c for c in table.columns if not isinstance(table.head(c, 1)[0], (list, dict))]
         texts = [c for c in plain if not table._is_numeric(c) and not table._is_time(c)]
         taken = (self.time_col, self.target_col, *self.ids.columns)
         free = [c for c in dict.fromkeys([*texts, *plain]) if c not in taken]
-        times = self.times.values.tolist()
-        telling = [c for c in free if len(set(zip(table.columns[c], times, strict=True))) == len(table)]
+        times = in_order(self.times.values)
+        telling = [c for c in free if joint([times, table.column(c).codes]).max() + 1 == len(table)]
         columns = [*self.ids.columns, *(telling[:1] or [c for c in free if c in texts])]
         hint = "drop or add up one"
         if len(columns) > len(self.ids.columns):
@@ -489,6 +537,20 @@ class _Reader:
         which = f"series {name!r}" if self.ids.columns else f"column {self.time_col!r}"
         got = f"{table.text(self.time_col, one)} twice (rows {table.row(one)} and {table.row(other)})"
         raise DataError(expected(which, "each time once", got, hint))
+
+    def _series(
+        self, rows: np.ndarray, indptr: np.ndarray, freq: Frequency, fill: str | None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns times and values of each series with every step there, NaN where nothing was."""
+        times, values = self.times.values[rows], self.values[rows]
+        places = freq.positions(times, np.repeat(times[indptr[:-1]], np.diff(indptr)))
+        next_to = np.diff(places, prepend=places[0] - 1) == 1
+        next_to[indptr[:-1]] = True
+        complete = np.logical_and.reduceat(next_to & (places == np.round(places)) & np.isfinite(values), indptr[:-1])
+        return [
+            (times[start:end], values[start:end]) if whole else self._regular(name, rows[start:end], freq, fill)
+            for name, whole, (start, end) in zip(self.ids.names, complete, pairwise(indptr), strict=True)
+        ]
 
     def _regular(self, name: str, rows: np.ndarray, freq: Frequency, fill: str | None) -> tuple[np.ndarray, np.ndarray]:
         """Returns times and values of one series with every step there, NaN where nothing was."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,19 +88,21 @@ class Frequency:
         name, unit = NAMES[self.name]
         return name if self.step == 1 else f"{self.step}-{unit}"
 
-    def positions(self, times: np.ndarray) -> np.ndarray:
+    def positions(self, times: np.ndarray, starts: np.ndarray | None = None) -> np.ndarray:
         """Returns how many steps each time lies after the first, as floats: whole numbers on the axis.
 
         Args:
             times: datetime64[s] or int64 (n,), ascending.
+            starts: The first time of the series of each, if they are those of several: of the same shape.
         """
+        starts = times[:1] if starts is None else starts
         if self.name in MONTHS:
-            return (_months(times) - _months(times[:1])) / (MONTHS[self.name] * self.step)
+            return (_months(times) - _months(starts)) / (MONTHS[self.name] * self.step)
         if self.name == "B":
-            days, passed = times.astype("datetime64[D]"), _since_midnight(times)
-            off = (passed != passed[0]) | ~np.is_busday(days)
-            return np.busday_count(days[0], days) / self.step + np.where(off, 0.5, 0.0)
-        passed = (times - times[0]).astype(np.int64)
+            days = times.astype("datetime64[D]")
+            off = (_since_midnight(times) != _since_midnight(starts)) | ~np.is_busday(days)
+            return np.busday_count(starts.astype("datetime64[D]"), days) / self.step + np.where(off, 0.5, 0.0)
+        passed = (times - starts).astype(np.int64)
         return passed / (self.step if self.name == "step" else _fixed_seconds(self.name) * self.step)
 
     def future(self, last: np.generic, horizon: int) -> np.ndarray:
@@ -189,9 +192,13 @@ def _usual(steps: np.ndarray) -> int:
     return int(values[counts.argmax()])
 
 
-def _fits(frequency: Frequency, times: np.ndarray) -> bool:
-    positions = frequency.positions(times)
-    return bool(np.all(positions == np.round(positions)) and np.all(np.diff(positions) >= 1))
+def _fits(frequency: Frequency, times: np.ndarray, indptr: np.ndarray | None = None) -> bool:
+    starts = None if indptr is None else np.repeat(times[indptr[:-1]], np.diff(indptr))
+    positions = frequency.positions(times, starts)
+    steps = np.diff(positions)
+    if indptr is not None:
+        steps = np.delete(steps, indptr[1:-1] - 1)
+    return bool(np.all(positions == np.round(positions)) and np.all(steps >= 1))
 
 
 def _by_months(times: np.ndarray) -> Frequency | None:
@@ -232,43 +239,44 @@ def _by_seconds(seconds: np.ndarray) -> Frequency | None:
     return None
 
 
-def shared_frequency(series: list[np.ndarray], names: list[str]) -> Frequency:
+def shared_frequency(times: np.ndarray, indptr: np.ndarray, names: list[str]) -> Frequency:
     """Returns the frequency that fits all series; that of the first where none does.
 
     Args:
-        series: Ascending, different times of each: datetime64[s] or int64.
-        names: Theirs, for errors.
+        times: datetime64[s] or int64 (total,), those of each series ascending and different.
+        indptr: int64 (n_series + 1,), where each series begins.
+        names: Of the series, for errors.
 
     Raises:
         DataError: If a series has no regular step.
     """
     tried: list[Frequency] = []
-    for times, name in zip(series, names, strict=True):
-        candidate = infer_frequency(times, name)
+    for name, (start, end) in zip(names, pairwise(indptr), strict=True):
+        candidate = infer_frequency(times[start:end], name)
         if candidate not in tried:
-            if all(_fits(candidate, others) for others in series):
+            if _fits(candidate, times, indptr):
                 return candidate
             tried.append(candidate)
     return tried[0]
 
 
-def on_the_side_of(frequency: Frequency, series: list[np.ndarray], names: list[str]) -> Frequency:
+def on_the_side_of(frequency: Frequency, times: np.ndarray, indptr: np.ndarray, names: list[str]) -> Frequency:
     """Returns the frequency at the ends of months where the times are, else at their starts.
 
     Args:
         frequency: As it was named or found.
-        series: Ascending, different times of each: datetime64[s] or int64.
-        names: Theirs, for errors.
+        times, indptr, names: As of `shared_frequency`.
 
     Raises:
         DataError: If some series have the ends and others another day.
     """
     if frequency.name not in MONTHS:
         return frequency
-    sides = [_side(times) for times in series]
+    sides = [_side(times[start:end]) for start, end in pairwise(indptr)]
     if "S" in sides and "E" in sides:
         one, other = (sides.index(side) for side in "SE")
-        got = f"{_date(series[one][0])} in {names[one]!r} and {_date(series[other][0])} in {names[other]!r}"
+        first, second = (_date(times[indptr[i]]) for i in (one, other))
+        got = f"{first} in {names[one]!r} and {second} in {names[other]!r}"
         hint = "write both on the same day of the month, or forecast them apart"
         raise DataError(expected("the series", f"{frequency} times that all are ends of months, or none", got, hint))
     side = "E" if "E" in sides else "S" if "S" in sides else frequency.name[1]
