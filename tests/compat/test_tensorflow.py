@@ -150,6 +150,13 @@ def test_notebooks_import_from_the_submodules():
     assert to_categorical is recurra.utils.to_categorical
 
 
+def test_schedules_imported_from_their_module_are_those_that_optimizers_know():
+    from recurra.compat.tensorflow.keras.optimizers.schedules import ExponentialDecay
+
+    assert ExponentialDecay.__module__ == "recurra.optimizers.schedules"
+    assert float(recurra.optimizers.Adam(ExponentialDecay(0.5, 10, 0.9)).learning_rate) == 0.5
+
+
 def test_clear_session_starts_the_names_anew():
     tf.keras.backend.clear_session()
     assert tf.keras.layers.LSTM(1).name == "lstm"

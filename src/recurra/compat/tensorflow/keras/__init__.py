@@ -66,3 +66,4 @@ __getattr__ = says_what_to_do("recurra.compat.tensorflow.keras")
 for _name in __all__:
     if isinstance(globals()[_name], ModuleType):
         sys.modules[f"{__name__}.{_name}"] = globals()[_name]
+sys.modules[f"{__name__}.optimizers.schedules"] = optimizers.schedules  # or its import would make the classes anew
