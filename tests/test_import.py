@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+import recurra
+
 LIST_MODULES = """
 import sys
 import {first}
@@ -66,6 +68,11 @@ def test_importing_recurra_leaves_the_slow_parts_of_the_standard_library_alone()
 def test_forecasting_is_loaded_when_first_asked_for():
     code = "import recurra, sys; assert 'recurra.forecasting' not in sys.modules; recurra.forecast"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_loaded_later_is_listed_too():
+    assert {"Forecaster", "forecast", "interop"} <= set(dir(recurra))
+    assert recurra.forecasting.Forecaster is recurra.Forecaster
 
 
 def test_callbacks_are_loaded_when_first_asked_for():

@@ -4,7 +4,7 @@ The Keras API on an own native engine, and forecasting in one command. Importing
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recurra import (
     activations,
@@ -24,6 +24,7 @@ from recurra import (
     saving,
     utils,
 )
+from recurra._missing import says_what_to_do
 from recurra._version import __version__
 from recurra.errors import DataError, FileFormatError, MissingExtraError, NotFittedError, RecurraError
 from recurra.initializers import Initializer
@@ -37,6 +38,10 @@ from recurra.ops import get_num_threads, native_info, set_num_threads
 from recurra.optimizers import Optimizer
 from recurra.regularizers import Regularizer
 from recurra.variables import Variable
+
+if TYPE_CHECKING:
+    from recurra import interop, preprocessing
+    from recurra.forecasting import Forecaster, forecast
 
 __all__ = [
     "DataError",
@@ -89,14 +94,20 @@ def version() -> str:
     return __version__
 
 
-def __getattr__(name: str) -> Any:
-    # Forecasting needs more than NumPy, the others seldom matter: all are loaded when they are first asked for.
+def _load(name: str) -> Any:
+    # Loaded when they are first asked for: forecasting needs more than NumPy, the others seldom matter.
     if name in ("Forecaster", "forecast"):
         from recurra import forecasting
 
         return getattr(forecasting, name)
-    if name in ("interop", "preprocessing"):
+    if name in ("compat", "forecasting", "interop", "preprocessing"):
         return importlib.import_module(f"recurra.{name}")
-    from recurra._missing import says_what_to_do
-
     return says_what_to_do("recurra")(name)
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = _load
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from recurra._checks import expected
 LARGEST_SIZES = {"num_thresholds": 10_000, "num_classes": 4_096, "num_labels": 1_000}
 # Options that Keras writes and that do not exist everywhere here, with the value that changes nothing.
 IDLE = {"use_gate": False, "axis": -1}
+
+_Class = TypeVar("_Class", bound=type)
+_Named = TypeVar("_Named", bound=Callable[..., Any])  # a class or a function
 
 _builtin: dict[str, dict[str, type]] = {}  # by class name, then by Keras's module: losses and metrics share names
 _registered: dict[str, Any] = {}
@@ -40,10 +43,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'recurra.saving' has no attribute {name!r}")
 
 
-def builtin(module: str) -> Callable[[type], type]:
+def builtin(module: str) -> Callable[[_Class], _Class]:
     """Decorator: puts a class of recurra into the closed table, as Keras's `module` would name it."""
 
-    def decorate(cls: type) -> type:
+    def decorate(cls: _Class) -> _Class:
         cls._keras_module = module  # type: ignore[attr-defined]
         _builtin.setdefault(cls.__name__, {})[module] = cls
         return cls
@@ -51,10 +54,10 @@ def builtin(module: str) -> Callable[[type], type]:
     return decorate
 
 
-def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[_Named], _Named]:
     """Decorator: lets files name this class or function of the caller's as `package>name`."""
 
-    def decorate(obj: Any) -> Any:
+    def decorate(obj: _Named) -> _Named:
         if inspect.isclass(obj) and not hasattr(obj, "get_config"):
             raise ValueError(expected("register_keras_serializable", "a class with get_config()", obj.__name__))
         registered_name = f"{package}>{name or obj.__name__}"

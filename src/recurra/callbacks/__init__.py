@@ -48,10 +48,14 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def _load(name: str) -> Any:
     if name in _MODULES:
         return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     return says_what_to_do(__name__)(name)
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = _load
 
 
 def __dir__() -> list[str]:

@@ -122,7 +122,7 @@ class BackupAndRestore(Callback):
         _remember(self._others, arrays)
         random.set_stream_state(meta["stream"])
         self._current_epoch = meta["epoch"]
-        self.model._initial_epoch = self.params["epochs"] if meta["stopped"] else meta["epoch"]  # type: ignore[index]
+        self.model._initial_epoch = self.params["epochs"] if meta["stopped"] else meta["epoch"]
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -33,7 +33,7 @@ class Callback:
     _others: list[Callback]  # of one that runs last: those that remember something
 
     def __init__(self) -> None:
-        self.params: dict[str, Any] | None = None
+        self.params: dict[str, Any] | Any = None  # a dictionary from the start of training on
         self._model: Any = None
 
     @property
@@ -260,10 +260,10 @@ class LambdaCallback(Callback):
 
     def __init__(
         self,
-        on_epoch_begin: Callable[..., Any] | None = None,
-        on_epoch_end: Callable[..., Any] | None = None,
-        on_train_begin: Callable[..., Any] | None = None,
-        on_train_end: Callable[..., Any] | None = None,
+        on_epoch_begin: Callable[[int, dict[str, Any]], Any] | None = None,
+        on_epoch_end: Callable[[int, dict[str, Any]], Any] | None = None,
+        on_train_begin: Callable[[dict[str, Any]], Any] | None = None,
+        on_train_end: Callable[[dict[str, Any]], Any] | None = None,
         on_train_batch_begin: Callable[..., Any] | None = None,
         on_train_batch_end: Callable[..., Any] | None = None,
         **kwargs: Callable[..., Any],

@@ -22,9 +22,9 @@ class LearningRateScheduler(Callback):
         verbose: 1 prints it.
     """
 
-    def __init__(self, schedule: Callable[..., float], verbose: int = 0):
+    def __init__(self, schedule: Callable[[int, float], float] | Callable[[int], float], verbose: int = 0):
         super().__init__()
-        self.schedule = schedule
+        self.schedule: Callable[..., float] = schedule
         self.verbose = verbose
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:

@@ -1,5 +1,7 @@
 """The layers: recurrent ones on the native engine, and those that sequence models need beside them."""
 
+from typing import TYPE_CHECKING
+
 from recurra._missing import says_what_to_do
 from recurra.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Rescaling, Softmax
 from recurra.layers.attention import AdditiveAttention, Attention, MultiHeadAttention
@@ -51,7 +53,8 @@ from recurra.saving import serialize_keras_object as serialize
 AvgPool1D, MaxPool1D, Convolution1D = AveragePooling1D, MaxPooling1D, Conv1D  # Keras's other names
 GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D
 
-__getattr__ = says_what_to_do("recurra.layers")
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.layers")
 
 __all__ = [
     "ELU",

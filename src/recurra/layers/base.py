@@ -194,18 +194,18 @@ class Layer(StampsChanges, saving.Configurable):
 
     build = _wrap_build(build)
 
-    def forward(self, inputs: Any) -> tuple[Any, Any]:
-        """Returns the outputs and a cache, whatever `backward` needs.
+    def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """`forward(inputs)` returns the outputs and a cache, whatever `backward` needs.
 
         A subclass may name more parameters: `mask`, `training`, and arguments of its own.
         """
         raise NotImplementedError(expected(type(self).__name__, "a method forward(inputs)", "none"))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, *args: Any, **kwargs: Any) -> Any:
         """Returns the outputs of `forward`: Keras's word. A subclass may give it in place of `forward`."""
-        return self.forward(inputs)[0]
+        return self.forward(*args, **kwargs)[0]
 
-    def backward(self, doutputs: Any, cache: Any) -> Any:
+    def backward(self, doutputs: Any, cache: Any, /) -> Any:
         """Returns the gradient of the inputs; adds those of the weights to `variable.grad` where that is not None.
 
         A subclass may name `need_dx`: False where nobody reads the result.

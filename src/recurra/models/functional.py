@@ -228,7 +228,7 @@ class Functional(GraphModel):
         self.built = True
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[Any]:
         return list(self.graph.layers)
 
     def get_build_config(self) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,12 @@ from recurra._checks import expected
 from recurra.layers.base import Layer
 from recurra.training.outputs import Outputs
 from recurra.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from recurra.layers.symbolic import KerasTensor
+    from recurra.models.stream import Stream
+
+_Model = TypeVar("_Model", bound="Model")
 
 
 @saving.builtin("keras")
@@ -33,11 +39,29 @@ class Model(Trainer, Layer):
     _outputs = Outputs("output", ["output"])  # the outputs as losses, metrics and data see them
     _input_structure: Any = None  # what `forward` takes: anything that is nested alike
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Model:
+    if TYPE_CHECKING:  # what `Model(inputs, outputs)` takes and has: to type checkers it is a Model and no Functional
+
+        def __init__(self, inputs: Any = ..., outputs: Any = ..., name: str | None = ..., **kwargs: Any) -> None: ...
+
+        @property
+        def inputs(self) -> list[KerasTensor]: ...
+
+        @property
+        def outputs(self) -> list[KerasTensor]: ...
+
+        @property
+        def input_shape(self) -> Any: ...
+
+        @property
+        def output_shape(self) -> Any: ...
+
+        def stream(self, n: int | None = None) -> Stream: ...
+
+    def __new__(cls: type[_Model], *args: Any, **kwargs: Any) -> _Model:
         if cls is Model and (args or "inputs" in kwargs):
             from recurra.models.functional import Functional
 
-            return super().__new__(Functional)
+            return super().__new__(Functional)  # type: ignore[return-value]
         return super().__new__(cls)
 
     @classmethod
@@ -50,7 +74,7 @@ class Model(Trainer, Layer):
         return super().from_config(config)
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[Any]:
         """The layers of the model, in order."""
         return self._sublayers()
 
@@ -64,7 +88,7 @@ class Model(Trainer, Layer):
         """The names of the layers that give the outputs."""
         return self._outputs.names
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """Returns a layer by its name or its position.
 
         Raises:

@@ -79,7 +79,7 @@ class Sequential(GraphModel):
             self.build(self._line[0].input_shape)
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[Any]:
         return [layer for layer in self._line if not isinstance(layer, InputLayer)]
 
     def compute_output_shape(self, input_shape: Any) -> Any:

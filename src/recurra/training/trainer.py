@@ -46,6 +46,7 @@ class Trainer:
     """compile, fit, evaluate and predict for a `Model` (https://keras.io/api/models/model_training_apis)."""
 
     optimizer: Any = None
+    history: History  # of the last `fit`
     loss: Any = None
     stop_training = False
     run_eagerly = False
@@ -319,7 +320,7 @@ class Trainer:
 
         next_epoch = limited(source, steps_per_epoch)
         loop.fit(trainable, next_epoch, callbacks, epochs, initial_epoch, validate)
-        return self.history  # type: ignore[attr-defined]
+        return self.history
 
     def _validation_source(self, data: Any, batch_size: int | None, steps: int | None) -> Any:
         if data is None:

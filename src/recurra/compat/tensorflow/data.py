@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree
+from recurra._arrays import as_array
 from recurra._checks import expected
 from recurra._missing import HINTS, says_what_to_do
-from recurra.compat.tensorflow.tensors import as_array, convert_to_tensor, float32
+from recurra.compat.tensorflow.tensors import convert_to_tensor, float32
 from recurra.random import draw_seed
 
 __all__ = ["AUTOTUNE", "Dataset"]

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from recurra._arrays import Array as Tensor
+from recurra._arrays import as_array
 from recurra._missing import says_what_to_do
-from recurra.compat.tensorflow.tensors import Tensor, as_array, convert_to_tensor, sigmoid, tanh
+from recurra.compat.tensorflow.tensors import convert_to_tensor, sigmoid, tanh
 
 __all__ = ["relu", "sigmoid", "softmax", "tanh"]
 

@@ -1,0 +1,1 @@
+from recurra.initializers import *

@@ -1,0 +1,175 @@
+"""Programs as users write them, with types: they run, and `make lint` checks that they need no `type: ignore`.
+
+The ignores that are here stand at misspelt names: mypy reports one that is not needed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import recurra
+import recurra as keras
+import recurra.compat.tensorflow as tf
+from recurra import (
+    Forecaster,
+    Input,
+    Model,
+    Sequential,
+    callbacks,
+    forecast,
+    interop,
+    layers,
+    losses,
+    models,
+    optimizers,
+)
+from recurra.callbacks import EarlyStopping, ModelCheckpoint
+from recurra.compat.tensorflow.keras.callbacks import CSVLogger
+from recurra.compat.tensorflow.keras.layers import LSTM, Dense
+from recurra.compat.tensorflow.keras.models import load_model
+from recurra.compat.tensorflow.keras.optimizers.schedules import ExponentialDecay
+
+Floats = npt.NDArray[np.float32]
+CO2 = Path(__file__).parents[1] / "examples" / "data" / "co2-monthly.csv"
+
+
+def data() -> tuple[Floats, Floats]:
+    x = np.random.default_rng(0).normal(size=(16, 5, 3)).astype("float32")
+    return x, x.mean(axis=(1, 2))
+
+
+def test_train_save_and_serve(tmp_path: Path) -> None:
+    x, y = data()
+    model = Sequential([Input((5, 3)), layers.LSTM(4, return_sequences=True), layers.GRU(3), layers.Dense(1)])
+    rmse = keras.metrics.RootMeanSquaredError()
+    model.compile(optimizers.Adam(1e-3), losses.MeanSquaredError(), metrics=["mae", rmse])
+    saver = ModelCheckpoint(tmp_path / "best.keras", save_best_only=True)
+    shown: list[float] = []
+    teller = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: shown.append(epoch + logs["loss"]))
+    stop = EarlyStopping(patience=3)
+    history = model.fit(x, y, epochs=2, validation_split=0.25, callbacks=[stop, saver, teller], verbose=0)
+    first: float = history.history["loss"][0]
+    assert shown[0] == first and model.history is history
+    loss, _mae, _rmse = model.evaluate(x, y, verbose=0)
+    assert loss == model.evaluate(x, y, verbose=0, return_dict=True)["loss"]
+    again = models.load_model(tmp_path / "best.keras")
+    assert again.layers[0].units == again.get_layer(index=0).units == 4
+    assert again.outputs[0].shape == again.output_shape == (None, 1)
+    assert again.predict(x, verbose=0).ravel()[0] == again(x).numpy()[0, 0]
+    assert models.load_model(tmp_path / "best.keras").stream().step(x[0, 0]).shape == (1,)
+    weights = model.get_weights()
+    model.set_weights([weight * 0.5 for weight in weights])
+    model.add(layers.Dense(2))
+    assert model.pop().count_params() == 4
+
+
+def test_a_graph() -> None:
+    past, month = Input((5, 3), name="past"), keras.Input(shape=(12,), name="month")
+    sequence, h, c = layers.LSTM(4, return_sequences=True, return_state=True)(past)
+    decoded = layers.LSTM(4)(sequence, initial_state=[h, c])
+    merged = layers.Concatenate()([layers.Bidirectional(layers.LSTM(2))(past), month, 2 * decoded])
+    model = Model([past, month], layers.Dense(1)(merged), name="both")
+    model.compile("adam", loss="mse")
+    x, y = data()
+    model.fit({"past": x, "month": np.zeros((16, 12))}, y, sample_weight=np.ones(16), class_weight=None, verbose=0)
+    logs = model.train_on_batch([x, np.zeros((16, 12))], y, return_dict=True)
+    assert logs["loss"] >= 0
+    assert [tensor.name for tensor in model.inputs] == ["past", "month"]
+    one_layer = Sequential([Input((5, 3)), layers.LSTM(4, name="memory")])
+    assert interop.to_torch(one_layer)["memory.weight_hh_l0"].shape == (16, 4)
+
+
+@recurra.saving.register_keras_serializable("mine")
+class Scale(layers.Layer):
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="factor")
+
+    def forward(self, inputs: Floats) -> tuple[Floats, Floats]:
+        return inputs * self.factor.value, inputs
+
+    def backward(self, doutputs: Floats, inputs: Floats) -> Floats:
+        if self.factor.grad is not None:
+            self.factor.grad[...] += (doutputs * inputs).sum(axis=0)
+        return doutputs * self.factor.value
+
+
+class Leaky(layers.Layer):
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = self.state_size = units
+
+    def forward(self, inputs: Floats, states: list[Floats]) -> tuple[tuple[Floats, list[Floats]], None]:
+        new = 0.5 * states[0] + 0.5 * inputs
+        return (new, [new]), None
+
+
+class Doubled(layers.Layer):
+    def call(self, x: Floats, factor: float = 2.0) -> Floats:
+        return x * np.float32(factor)
+
+
+class StopEarly(callbacks.Callback):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if logs and epoch + 1 < self.params["epochs"]:
+            self.model.stop_training = True
+
+
+class AbsoluteError(keras.metrics.Metric):
+    def __init__(self, name: str = "absolute_error") -> None:
+        super().__init__(name=name)
+        self.total = self.add_weight(name="total", initializer="zeros")
+
+    def update_state(self, y_true: Floats, y_pred: Floats, sample_weight: Floats | None = None) -> None:
+        self.total.assign_add(np.abs(y_true - y_pred).sum())
+
+    def result(self) -> float:
+        return float(self.total.value)
+
+
+def half(y_true: Floats, y_pred: Floats) -> Any:
+    return np.square(y_true - y_pred).mean(axis=-1) / 2
+
+
+def test_parts_of_ones_own() -> None:
+    model = Sequential([Input((3,)), Scale(), layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.01))])
+    model.compile("sgd", loss="mse", metrics=[half, AbsoluteError()])
+    halves = callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    once = callbacks.LearningRateScheduler(lambda epoch: 0.1 if epoch else 0.2)
+    history = model.fit(np.ones((8, 3)), np.zeros(8), epochs=5, callbacks=[StopEarly(), halves, once], verbose=0)
+    assert history.epoch == [0]
+    assert isinstance(Scale(), Scale)
+    assert Doubled()(np.ones((2, 3), "float32")).numpy().sum() == 12
+    assert layers.RNN(Leaky(3))(np.ones((2, 4, 3))).shape == (2, 3)
+
+
+def test_tensorflows_words() -> None:
+    tf.random.set_seed(3)
+    x = tf.reshape(tf.range(24, dtype=tf.float32), (6, 4, 1))
+    model = tf.keras.Sequential([tf.keras.layers.Input((4, 1)), LSTM(8), Dense(1)])
+    model.compile(tf.keras.optimizers.Adam(ExponentialDecay(0.1, 10, 0.9)), tf.keras.losses.MeanSquaredError())
+    dataset = tf.data.Dataset.from_tensor_slices((x, x[:, 0])).batch(2)
+    assert model.fit(dataset, verbose=0).params["steps"] == 3
+    assert load_model is models.load_model and CSVLogger is callbacks.CSVLogger
+
+
+def test_forecasts() -> None:
+    result = forecast(CO2, horizon=3, model="naive", n_windows=1)
+    assert result.frame.height == 3
+    assert result.backtest.rows[0]["model"] in ("naive", "seasonal_naive", "drift")
+    assert Forecaster("lstm", horizon=3).horizon == 3
+
+
+def test_misspelt_names_are_seen() -> None:
+    with pytest.raises(AttributeError):
+        layers.LTSM(3)  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        callbacks.EarlyStoping()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        losses.MeanSquareError()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        recurra.Squential()  # type: ignore[attr-defined]
