@@ -8,6 +8,20 @@ import recurra
 from recurra import layers, losses, metrics, saving
 
 
+@pytest.mark.parametrize(
+    "get, given, meant",
+    [
+        (recurra.initializers.get, "glorot_unifrom", "glorot_uniform"),
+        (recurra.activations.get, "rleu", "relu"),
+        (recurra.regularizers.get, "l1_l3", "l1_l2"),
+        (recurra.constraints.get, "maxnorm", "MaxNorm"),
+    ],
+)
+def test_a_misspelt_name_gets_the_one_that_was_meant(get, given, meant):
+    with pytest.raises(ValueError, match=f"got '{given}': did you mean .*'{meant}'"):
+        get(given)
+
+
 def test_custom_objects_belong_to_their_thread():
     """As in Keras; two threads that load with custom_objects once took each other's away."""
     errors, start = [], threading.Barrier(4)

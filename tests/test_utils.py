@@ -10,6 +10,9 @@ def test_labels_become_rows():
     np.testing.assert_array_equal(utils.to_categorical([[1], [0]], 3), [[0, 1, 0], [1, 0, 0]])
     with pytest.raises(IndexError, match="labels from 0 to 1, got 3"):
         utils.to_categorical([0, 3], 2)
+    np.testing.assert_array_equal(utils.to_categorical(["1", "0"]), [[0, 1], [1, 0]])  # as in Keras
+    with pytest.raises(ValueError, match="to_categorical expected numbers, got an array of dtype <U3: turn text into"):
+        utils.to_categorical(["cat", "dog"])
 
 
 def test_sequences_are_padded_and_cut_at_either_end():

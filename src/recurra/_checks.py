@@ -17,6 +17,19 @@ def expected(who: str, what: str, got: Any, hint: str | None = None) -> str:
     return f"{sentence}: {hint}" if hint else sentence
 
 
+def did_you_mean(given: Any, names: Iterable[str]) -> str | None:
+    """Returns a hint at the names that look like what was given, in any case of letters; None if there are none.
+
+    >>> did_you_mean("lsmt", ["LSTM", "GRU"])
+    "did you mean 'LSTM'?"
+    """
+    import difflib
+
+    by_letters = {name.lower(): name for name in sorted(names)}  # lower case last: it stays
+    close = difflib.get_close_matches(str(given).lower(), by_letters, n=2, cutoff=0.7)
+    return f"did you mean {' or '.join(repr(by_letters[name]) for name in close)}?" if close else None
+
+
 def positive_int(who: str, name: str, value: Any) -> int:
     """Returns `value` as an int; TypeError for text and the like, ValueError unless it is a whole number above 0."""
     if type(value) is int and value > 0:  # nearly always, and the abstract classes below take their time

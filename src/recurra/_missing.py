@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra._checks import expected
+from recurra._checks import did_you_mean, expected
 
 DOCS = "docs/coming-from-keras.md tells what else is not there"
 HINTS = {
@@ -59,8 +59,8 @@ def hint_for(name: str) -> str:
     return HINTS.get(name, DOCS)
 
 
-def unknown_arguments(who: str, names: Iterable[str]) -> str:
-    """Returns the error for arguments that `who` does not take."""
+def unknown_arguments(who: str, names: Iterable[str], known: Iterable[str]) -> str:
+    """Returns the error for arguments that `who` does not take; those that it takes are `known`."""
     names = list(names)
-    hints = [OLD_ARGUMENTS[name] for name in names if name in OLD_ARGUMENTS]
-    return expected(who, "known arguments", ", ".join(map(repr, names)), "; ".join(hints) or None)
+    hints = [OLD_ARGUMENTS.get(name) or did_you_mean(name, known) for name in names]
+    return expected(who, "known arguments", ", ".join(map(repr, names)), "; ".join(filter(None, hints)) or None)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from recurra import ops, saving
-from recurra._checks import expected
+from recurra._checks import did_you_mean, expected
 
 _NAMES = (
     "celu",
@@ -158,7 +158,8 @@ def get(identifier: Any) -> Any:
             return found
     elif callable(identifier):
         return identifier
-    raise ValueError(expected("activations.get", f"a function or one of {', '.join(_NAMES)}", repr(identifier)))
+    hint = did_you_mean(identifier, _NAMES) if isinstance(identifier, str) else None
+    raise ValueError(expected("activations.get", f"a function or one of {', '.join(_NAMES)}", repr(identifier), hint))
 
 
 def name_of(activation: Callable[[Any], np.ndarray]) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from recurra._checks import expected
+from recurra._checks import did_you_mean, expected
 
 # The most that a file may ask for where an object takes memory by a number in its config (weights have another limit).
 LARGEST_SIZES = {"num_thresholds": 10_000, "num_classes": 4_096, "num_labels": 1_000}
@@ -369,4 +369,5 @@ def resolve(identifier: Any, by_name: dict[str, Any], who: str, what: str) -> An
         return identifier()
     elif identifier is None or callable(identifier):
         return identifier
-    raise ValueError(expected(who, f"{what} or its name", repr(identifier)))
+    hint = did_you_mean(identifier, by_name) if isinstance(identifier, str) else None
+    raise ValueError(expected(who, f"{what} or its name", repr(identifier), hint))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import random
-from recurra._arrays import as_array
+from recurra._arrays import as_array, as_numbers
 from recurra._checks import expected, one_of, positive_int
 from recurra._names import clear_session
 from recurra.models.plot import model_to_dot, plot_model
@@ -87,12 +87,16 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
 
     Raises:
         IndexError: If a label lies outside.
+        ValueError: For labels that are no numbers.
 
     >>> to_categorical([0, 2])
     array([[1., 0., 0.],
            [0., 0., 1.]])
     """
-    labels = np.asarray(x, dtype="int64")
+    try:
+        labels = np.asarray(x, "int64")
+    except ValueError:
+        labels = as_numbers(x, "to_categorical")  # says what is wrong
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     classes = int(labels.max()) + 1 if num_classes is None else num_classes

@@ -147,7 +147,7 @@ def test_what_is_not_there_says_what_to_do(missing, hint):
         ),
         (lambda: tf.keras.layers.GRU(3, inner_activation="tanh"), "write recurrent_activation for inner_activation"),
         (lambda: tf.keras.callbacks.ReduceLROnPlateau(epsilon=0.1), "got 'epsilon': write min_delta for epsilon"),
-        (lambda: tf.keras.layers.GRU(3, unit=2), "GRU expected known arguments, got 'unit'$"),
+        (lambda: tf.keras.layers.GRU(3, wide=2), "GRU expected known arguments, got 'wide'$"),
     ],
 )
 def test_arguments_of_older_versions_say_what_to_write(call, message):

@@ -158,8 +158,17 @@ def test_a_config_builds_the_same_layer(kind):
     [
         (lambda: layers.LSTM(-3), "LSTM expected units to be a positive integer, got -3"),
         (lambda: layers.GRU(3, dropout=1.7), "GRU expected dropout to be a number between 0 and 1, got 1.7"),
-        (lambda: layers.LSTM(3, return_sequence=True), "LSTM expected known arguments, got 'return_sequence'"),
+        (lambda: layers.LSTM(3, return_sequence=True), r"got 'return_sequence': did you mean 'return_sequences'\?"),
         (lambda: layers.LSTM(3)(np.zeros((6, 4))), r"got \(6, 4\): add a feature axis with x\[..., None\]"),
+        (
+            lambda: recurra.Sequential([layers.Input((5, 1)), layers.LSTM(4), layers.LSTM(3)]),
+            r"got \(None, 4\): .* or give a recurrent layer before it return_sequences=True$",
+        ),
+        (
+            lambda: recurra.Sequential([layers.Input((8, 5, 1)), layers.LSTM(4)]),
+            r"got \(None, 8, 5, 1\): the shape of an Input leaves out the batch axis$",
+        ),
+        (lambda: layers.Bidirectional(layers.Dense(3)), "Bidirectional expected a recurrent layer, got <Dense"),
         (lambda: layers.RNN(3), "RNN expected a cell"),
         (
             lambda: layers.LSTM(3)(np.zeros((1, 2, 4)), initial_state=[np.zeros((1, 3))]),

@@ -134,6 +134,11 @@ def test_the_features_axis_of_one_is_added_for_the_caller(rng):
     "make, message",
     [
         (lambda: recurra.Sequential(["lstm"]), "Sequential expected layers, got 'lstm'"),
+        (lambda: recurra.Sequential([np.zeros((99, 9))]), "Sequential expected layers, got an object of type ndarray"),
+        (
+            lambda: recurra.Sequential([recurra.Input((5, 3)), layers.LSTM(2)]).predict(np.zeros((5, 3))),
+            r"shape \(None, 5, 3\), got \(5, 3\): one row needs a batch axis: x\[None\]",
+        ),
         (lambda: recurra.Sequential([layers.Dense(1, name="a"), layers.Dense(1, name="a")]), "different names"),
         (lambda: two_inputs().get_layer("nothing"), "get_layer expected one of"),
         (lambda: two_inputs().predict(np.zeros((2, 5, 2))), "2 inputs, got 1"),
@@ -145,6 +150,11 @@ def test_the_features_axis_of_one_is_added_for_the_caller(rng):
 def test_a_mistake_is_told_in_one_sentence(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_layers_come_in_a_list():
+    with pytest.raises(TypeError, match=r"a list of layers, got <Dense .*: write Sequential\(\[...\]\)"):
+        recurra.Sequential(layers.Dense(1))
 
 
 MASKED = {

@@ -518,7 +518,7 @@ def test_setting_a_schedule_takes_the_learning_rate_out_of_the_variables():
         (lambda: optimizers.SGD(use_ema=True, ema_momentum=2.0), "ema_momentum to be a number between 0 and 1"),
         (lambda: optimizers.SGD(use_ema=True, ema_overwrite_frequency=-1), "a positive integer"),
         (lambda: optimizers.SGD(gradient_accumulation_steps=1), "at least 2, got 1"),
-        (lambda: optimizers.SGD(momentun=0.9), "known arguments, got 'momentun'"),
+        (lambda: optimizers.SGD(momentun=0.9), "known arguments, got 'momentun': did you mean 'momentum'"),
         (lambda: optimizers.AdamW(weight_decay=None), "AdamW expected weight_decay to be a number"),
         (lambda: optimizers.Lion(beta_1=0.0), "beta_1 above 0"),
         (lambda: optimizers.Ftrl(learning_rate_power=0.5), "learning_rate_power to be at most 0"),
@@ -526,7 +526,8 @@ def test_setting_a_schedule_takes_the_learning_rate_out_of_the_variables():
             lambda: optimizers.Ftrl(l1_regularization_strength=-1.0),
             "l1_regularization_strength expected a number of at least 0, got -1.0",
         ),
-        (lambda: optimizers.get("adaam"), "optimizers.get expected an Optimizer or one of sgd, adam"),
+        (lambda: optimizers.get("adaam"), "expected an Optimizer or one of sgd, adam.*: did you mean 'adam'"),
+        (lambda: optimizers.get(optimizers.Adam), r"Adam'>: make an object of the class first, as in Adam\(\)"),
         (lambda: optimizers.get(3), "got 3"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from recurra import saving
 from recurra._checks import expected
 from recurra._missing import unknown_arguments
 from recurra.callbacks.base import Callback
@@ -75,7 +76,7 @@ class ReduceLROnPlateau(MonitorCallback):
             hint = "ReduceLROnPlateau does not support a factor >= 1.0"
             raise ValueError(expected("ReduceLROnPlateau", "factor below 1", factor, hint))
         if kwargs:
-            raise ValueError(unknown_arguments("ReduceLROnPlateau", kwargs))
+            raise ValueError(unknown_arguments("ReduceLROnPlateau", kwargs, saving.parameters(ReduceLROnPlateau)))
         self.factor = factor
         self.patience = patience
         self.verbose = verbose

@@ -161,7 +161,7 @@ class Layer(StampsChanges, saving.Configurable):
         who = type(self).__name__
         input_dim = unknown.pop("input_dim", None)  # not declared: Embedding has an argument of that name
         if unknown:
-            raise ValueError(unknown_arguments(who, unknown))
+            raise ValueError(unknown_arguments(who, unknown, saving.parameters(type(self))))
         room = _room.get()
         if room is not None:
             room.layers -= 1

@@ -53,9 +53,9 @@ class Bidirectional(Layer):
         backward_layer: Any = None,
         **kwargs: Any,
     ):
-        if not isinstance(layer, Layer):
+        if not isinstance(layer, RNN):
             raise ValueError(expected("Bidirectional", "a recurrent layer", repr(layer)))
-        if backward_layer is not None and not isinstance(backward_layer, Layer):
+        if backward_layer is not None and not isinstance(backward_layer, RNN):
             raise ValueError(expected("Bidirectional", "backward_layer to be a recurrent layer", repr(backward_layer)))
         kwargs.setdefault("dtype", layer.dtype)
         super().__init__(**kwargs)
@@ -235,9 +235,6 @@ def _rebuild(layer: Any, name: str, go_backwards: bool | None = None) -> Any:
 
 
 def _check_pair(forward: Any, backward: Any) -> None:
-    for layer in (forward, backward):
-        if not isinstance(layer, RNN):
-            raise ValueError(expected("Bidirectional", "a recurrent layer", repr(layer)))
     if forward.go_backwards == backward.go_backwards:
         raise ValueError(
             expected("Bidirectional", "forward and backward layers with different go_backwards", forward.go_backwards)

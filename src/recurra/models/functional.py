@@ -133,7 +133,10 @@ class GraphModel(Model):
         last = tensor.shape[-1] if rank > 1 else None
         if array.ndim != rank or (last is not None and array.shape[-1] != last):
             who = f"input {node_of(tensor).layer.name!r} of model {self.name!r}"
-            raise ValueError(expected(who, f"shape {tensor.shape}", array.shape))
+            hint = None
+            if array.ndim == rank - 1 and array.shape[-1] == last:
+                hint = "one row needs a batch axis: x[None]"
+            raise ValueError(expected(who, f"shape {tensor.shape}", array.shape, hint))
         return np.ascontiguousarray(array, tensor.dtype)
 
     def stream(self, n: int | None = None) -> Stream:

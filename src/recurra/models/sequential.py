@@ -33,6 +33,8 @@ class Sequential(GraphModel):
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any):
         super().__init__(trainable=trainable, name=name, **kwargs)
         self._line: list[Layer] = []
+        if isinstance(layers, Layer):
+            raise TypeError(expected("Sequential", "a list of layers", repr(layers), "write Sequential([...])"))
         for layer in layers or []:
             self._append(layer)
         self._rebuild()
@@ -57,7 +59,8 @@ class Sequential(GraphModel):
         if isinstance(layer, KerasTensor) and layer._keras_history is not None:
             layer = layer._keras_history[0]
         if not isinstance(layer, Layer):
-            raise ValueError(expected("Sequential", "layers", f"{layer!r} of type {type(layer).__name__}"))
+            got = repr(layer) if isinstance(layer, (type, str)) else f"an object of type {type(layer).__name__}"
+            raise ValueError(expected("Sequential", "layers", got))
         if isinstance(layer, InputLayer) and self._line:
             raise ValueError(expected(f"model {self.name!r}", "Input as its first entry only", "one after a layer"))
         shape = layer._input_shape_argument

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from recurra import saving
-from recurra._checks import expected
+from recurra._checks import did_you_mean, expected
 from recurra._missing import says_what_to_do
 from recurra.optimizers import schedules
 from recurra.optimizers.adafactor import Adafactor
@@ -38,7 +38,10 @@ def get(identifier: Any) -> Optimizer | None:
     if isinstance(found, Optimizer):
         return found
     names = ", ".join(cls.__name__.lower() for cls in _CLASSES)
-    raise ValueError(expected("optimizers.get", f"an Optimizer or one of {names}", repr(identifier)))
+    hint = "make an object of the class first, as in Adam()" if isinstance(identifier, type) else None
+    if isinstance(identifier, str):
+        hint = did_you_mean(identifier, _BY_NAME)
+    raise ValueError(expected("optimizers.get", f"an Optimizer or one of {names}", repr(identifier), hint))
 
 
 def serialize(optimizer: Optimizer) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Optimizer(StampsChanges):
         if refused.pop("decay", None) is not None:
             warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=3)
         if refused:
-            raise ValueError(unknown_arguments(who, refused))
+            raise ValueError(unknown_arguments(who, refused, saving.parameters(type(self))))
         clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
         given = {key: value for key, value in clips.items() if value is not None}
         if len(given) > 1:

@@ -28,8 +28,8 @@ def rows_of(batch: Batch, who: str) -> int:
     """
     counts = {len(a) for part in batch for a in part if a is not None}
     if len(counts) > 1:
-        sizes = [[len(a) for a in part if a is not None] for part in batch]
-        got = f"x with {sizes[0]}, y with {sizes[1]} and sample_weight with {sizes[2]} rows"
+        sizes = [" and ".join(str(len(a)) for a in part if a is not None) for part in batch]
+        got = ", ".join(f"{n} rows of {name}" for n, name in zip(sizes, ("x", "y", "sample_weight"), strict=True) if n)
         raise ValueError(expected(who, "the same number of rows everywhere", got))
     if counts <= {0}:
         raise ValueError(expected(who, "at least one row of data", "none"))
