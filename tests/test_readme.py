@@ -26,6 +26,7 @@ import recurra
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MORE_PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md", ROOT / "native" / "README.md"]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 LANGUAGES = {"console", "python", "pycon", "text", "csv"}
@@ -118,11 +119,19 @@ def test_no_block_escapes_the_tests(page):
     assert {language for language, _ in blocks(page)} <= LANGUAGES
 
 
-@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def anchors(page: Path) -> set[str]:
+    """Returns what links to the headings of a page end in, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*PAGES, *MORE_PAGES], ids=page_name)
 def test_links_between_the_pages_lead_somewhere(page):
-    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
-    missing = [target for target in targets if not (page.parent / target).exists()]
+    links = re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8"))
+    targets = [((page.parent / file).resolve() if file else page, anchor) for file, anchor in links]
+    missing = [file for file, _ in targets if not file.exists()]
     assert not missing
+    assert not [(file, anchor) for file, anchor in targets if anchor and anchor not in anchors(file)]
 
 
 @pytest.mark.parametrize("english", [page for page in PAGES if "ko" not in page_name(page)], ids=page_name)

@@ -142,6 +142,10 @@ def test_parts_of_ones_own() -> None:
     once = callbacks.LearningRateScheduler(lambda epoch: 0.1 if epoch else 0.2)
     history = model.fit(np.ones((8, 3)), np.zeros(8), epochs=5, callbacks=[StopEarly(), halves, once], verbose=0)
     assert history.epoch == [0]
+    frozen = Sequential([Input((3,)), layers.Dense(3), Scale(trainable=False), layers.Dense(1)])
+    frozen.compile("sgd", loss="mse")
+    frozen.fit(np.ones((8, 3)), np.zeros(8), verbose=0)
+    assert frozen.layers[1].factor.numpy().tolist() == [1, 1, 1]
     assert isinstance(Scale(), Scale)
     assert Doubled()(np.ones((2, 3), "float32")).numpy().sum() == 12
     assert layers.RNN(Leaky(3))(np.ones((2, 4, 3))).shape == (2, 3)

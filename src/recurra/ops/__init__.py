@@ -1,5 +1,8 @@
 """The numeric operations, by the native engine (`ops.native`). `ops.reference` defines them in NumPy."""
 
+from typing import TYPE_CHECKING
+
+from recurra._missing import says_what_to_do
 from recurra.ops.native import (
     activation_backward,
     activation_forward,
@@ -26,6 +29,9 @@ from recurra.ops.native import (
     tanh,
 )
 from recurra.ops.plan import Plan
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.ops")
 
 __all__ = [
     "simple_rnn_forward",
