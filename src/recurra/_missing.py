@@ -23,7 +23,6 @@ HINTS = {
     "element_spec": "next(iter(dataset)) shows the shapes and dtypes of an element",
     "experimental": "use tf.data.AUTOTUNE and the functions without `experimental`",
     "ragged": "pad sequences with keras.utils.pad_sequences and mask them, by Embedding(mask_zero=True) or Masking",
-    "preprocessing": "pad_sequences and timeseries_dataset_from_array are in keras.utils",
     "RaggedTensor": "pad sequences with keras.utils.pad_sequences and mask them",
     "saved_model": "save with model.save('model.keras')",
     "strings": "use Python's own strings",

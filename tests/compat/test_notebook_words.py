@@ -127,7 +127,6 @@ def test_a_function_of_a_loss_trains_as_its_name_does():
         (lambda: tf.keras.callbacks.RemoteMonitor, "coming-from-keras.md"),
         (lambda: recurra.ops.mean, "use numpy.mean"),
         (lambda: recurra.datasets, "load the data with Keras"),
-        (lambda: recurra.preprocessing, "are in keras.utils"),
         (lambda: tf.test.is_gpu_available(), "leave the line out"),
     ],
 )
