@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +11,8 @@ from recurra._checks import expected, positive_int
 from recurra.errors import DataError
 from recurra.forecasting.accuracy import coverage, mase, smape
 from recurra.forecasting.baselines import BASELINES
+from recurra.forecasting.forecaster import Forecaster, fewest_values
 from recurra.forecasting.panel import Panel
-
-if TYPE_CHECKING:
-    from recurra.forecasting.forecaster import Forecaster
 
 MOST_WINDOWS = 5
 
@@ -55,8 +53,6 @@ def choose_windows(shortest: int, horizon: int, n_windows: int | None, step_size
     Raises:
         DataError: If `n_windows` cutoffs leave less before the first than a forecaster needs.
     """
-    from recurra.forecasting.forecaster import fewest_values
-
     step = horizon if step_size is None else positive_int("backtest", "step_size", step_size)
     most = 1 + max(0, (shortest - horizon - fewest_values(horizon)) // step)
     if n_windows is None:
@@ -85,8 +81,6 @@ def backtest_models(
         n_windows, step_size: See `choose_windows`.
         progress: Called with a line now and then.
     """
-    from recurra.forecasting.forecaster import Forecaster
-
     horizon, season_length = forecasters[0].horizon or 1, forecasters[0].season_length or 1
     n_windows, step = choose_windows(int(panel.lengths.min()), horizon, n_windows, step_size)
     cut_back = [horizon + step * k for k in reversed(range(n_windows))]

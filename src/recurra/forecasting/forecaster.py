@@ -9,7 +9,7 @@ import os
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,14 +17,16 @@ from recurra._checks import expected, one_of, positive_int
 from recurra._files import write_atomically
 from recurra.errors import DataError, FileFormatError, NotFittedError
 from recurra.forecasting import network
-from recurra.forecasting.backtest import Backtest, backtest_models
 from recurra.forecasting.baselines import BASELINES, error_sizes
 from recurra.forecasting.frame import read_panel, to_frame
 from recurra.forecasting.frequency import parse_frequency
 from recurra.forecasting.network import KINDS, Progress, Settings
-from recurra.forecasting.panel import Panel
+from recurra.forecasting.panel import Panel, indptr_of
 from recurra.forecasting.transform import Transform, fit_transform
 from recurra.forecasting.windows import Windows
+
+if TYPE_CHECKING:
+    from recurra.forecasting.backtest import Backtest
 
 LEVELS = (80, 95)
 NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the central intervals of a normal
@@ -323,6 +325,8 @@ class Forecaster:
             step_size: Values between two cutoffs; the horizon if None.
             **columns: Options of `read_panel`.
         """
+        from recurra.forecasting.backtest import backtest_models
+
         panel = read_panel(data, **columns)
         fresh = self._unfitted()
         fresh.resolve(panel)
@@ -351,7 +355,7 @@ class Forecaster:
             "options": self.options(),
             "given": self._given,
             "settings": asdict(settings),
-            "transforms": [transform.to_dict() for transform in self._transforms],
+            "transforms": list(map(asdict, self._transforms)),
             "widening": self._widening.tolist(),
             "least": self._least.tolist(),
             "freq": asdict(panel.freq),
@@ -502,7 +506,7 @@ def _stored_panel(state: dict[str, Any]) -> Panel:
     offset, zone, in_utc = state.get("zone", ("", None, False))
     return Panel(
         values=np.concatenate(series),
-        indptr=np.concatenate([[0], np.cumsum([len(values) for values in series])]).astype(np.int64),
+        indptr=indptr_of([len(values) for values in series]),
         ids=tuple(state["ids"]),
         id_values=tuple(state.get("id_values", ())),
         times=np.concatenate(times),

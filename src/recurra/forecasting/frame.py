@@ -28,7 +28,7 @@ from recurra.forecasting.fields import (
     parse_times,
 )
 from recurra.forecasting.frequency import Frequency, on_the_side_of, parse_frequency, shared_frequency
-from recurra.forecasting.panel import FILLS, Panel, filled
+from recurra.forecasting.panel import FILLS, Panel, filled, indptr_of
 from recurra.forecasting.zones import to_utc
 
 TIME_NAMES = (
@@ -480,7 +480,7 @@ class _Reader:
             self.table.remarks.append(f"{(~observed).sum()} of {len(observed)} values were missing: filled by {fill}")
         return Panel(
             values=np.concatenate([filled(full, fill) if fill else full for _, full in series]),
-            indptr=np.concatenate([[0], np.cumsum([len(full) for _, full in series])]).astype(np.int64),
+            indptr=indptr_of([len(full) for _, full in series]),
             ids=tuple(self.ids.names),
             times=np.concatenate([times for times, _ in series]),
             freq=freq,

@@ -78,7 +78,7 @@ class Panel:
         start: Any = np.int64(0) if counted else np.datetime64("2000-01-01", "s")
         return cls(
             values=np.concatenate(series),
-            indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            indptr=indptr_of(lengths),
             ids=tuple(ids or (f"series_{i}" for i in range(len(series)))),
             times=np.concatenate([np.concatenate([[start], freq.future(start, n - 1)]) for n in lengths]),
             freq=freq,
@@ -110,7 +110,7 @@ class Panel:
         Missing values are filled anew from what is left, so that nothing comes from after the cutoff.
         """
         kept = np.concatenate([np.arange(a, a + n) for a, n in zip(self.indptr[:-1], lengths, strict=True)])
-        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        indptr = indptr_of(lengths)
         values, observed = self.values[kept], None if self.observed is None else self.observed[kept]
         if observed is not None and self.fill is not None:
             for start, end in pairwise(indptr):
@@ -131,6 +131,11 @@ class Panel:
             return [time.isoformat(" ") for time in on_clocks(moments, self.zone)]
         texts = times.ravel().astype(f"datetime64[{self.time_unit or 's'}]").astype(str)
         return [text.replace("T", " ") + self.offset for text in texts]
+
+
+def indptr_of(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Returns where series of these lengths, end to end, begin, and where the last one ends: int64 (n + 1,)."""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 def filled(values: np.ndarray, how: str) -> np.ndarray:

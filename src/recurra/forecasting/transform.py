@@ -5,8 +5,7 @@ All of it is fitted on the past alone, per series.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -43,10 +42,6 @@ class Transform:
         if not self.seasonal:
             return np.zeros(count)
         return np.asarray(self.seasonal)[(start + np.arange(count)) % len(self.seasonal)]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the fields for JSON."""
-        return asdict(self)
 
 
 def fit_transform(past: np.ndarray, season_length: int) -> Transform:

@@ -43,25 +43,15 @@ class Windows:
         """All futures as a read-only view (total - H + 1, H); row p begins at position p."""
         return sliding_window_view(self.values, self.horizon)
 
-    def ends(self, series: int | None = None, skip: int = 0) -> np.ndarray:
-        """The windows whose past and future both lie within one series, in order.
+    def ends(self, series: int | None = None) -> np.ndarray:
+        """The windows whose past and future both lie within one series, in order: int64 (k,).
 
         Args:
             series: Only of this series; None for all.
-            skip: Values at the start of each series that no past may touch.
-
-        Returns:
-            int64 (k,).
         """
         chosen = range(len(self.indptr) - 1) if series is None else [series]
-        spans = [
-            np.arange(self.indptr[i] + skip + self.lookback - 1, self.indptr[i + 1] - self.horizon) for i in chosen
-        ]
+        spans = [np.arange(self.indptr[i] + self.lookback - 1, self.indptr[i + 1] - self.horizon) for i in chosen]
         return np.concatenate(spans) if spans else np.zeros(0, np.int64)
-
-    def last_ends(self) -> np.ndarray:
-        """The end of each series, from which one forecasts: int64 (n_series,)."""
-        return self.indptr[1:] - 1
 
     def pasts(self, ends: np.ndarray) -> np.ndarray:
         """The pasts of these windows: a copy of shape (*ends.shape, L)."""
