@@ -8,7 +8,7 @@ import pytest
 from vectors import array_of, assert_close, cases_of, make, make_model
 
 from recurra import _tree
-from recurra.layers.recurrent import DropoutMasks
+from recurra.layers.cells import DropoutMasks
 
 # Keras keeps these activations' constants in float32 even where all else is float64, so its own float64 results are
 # good to about 1e-8 only.

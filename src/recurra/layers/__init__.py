@@ -7,6 +7,7 @@ from recurra.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, R
 from recurra.layers.attention import AdditiveAttention, Attention, MultiHeadAttention
 from recurra.layers.base import Layer
 from recurra.layers.bidirectional import Bidirectional
+from recurra.layers.cells import StackedRNNCells
 from recurra.layers.convolution import Conv1D
 from recurra.layers.dense import Dense
 from recurra.layers.dropout import Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D
@@ -42,7 +43,7 @@ from recurra.layers.normalization import (
     UnitNormalization,
 )
 from recurra.layers.pooling import AveragePooling1D, GlobalAveragePooling1D, GlobalMaxPooling1D, MaxPooling1D
-from recurra.layers.recurrent import RNN, StackedRNNCells
+from recurra.layers.recurrent import RNN
 from recurra.layers.reshaping import Cropping1D, Flatten, Permute, RepeatVector, Reshape, UpSampling1D, ZeroPadding1D
 from recurra.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from recurra.layers.time_distributed import TimeDistributed

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from recurra import activations, initializers, ops, saving
-from recurra.layers.recurrent import CellRNN, RecurrentCell, WeightGrads
+from recurra.layers.cells import RecurrentCell, WeightGrads
+from recurra.layers.recurrent import CellRNN
 
 
 @saving.builtin("keras.layers")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from recurra import ops, saving
-from recurra.layers.recurrent import CellRNN, RecurrentCell, WeightGrads
+from recurra.layers.cells import RecurrentCell, WeightGrads
+from recurra.layers.recurrent import CellRNN
 
 
 @saving.builtin("keras.layers")

@@ -12,7 +12,8 @@ import numpy as np
 from recurra import layers, ops
 from recurra._checks import expected, positive_int
 from recurra.layers._shapes import positions
-from recurra.layers.recurrent import RNN, RecurrentCell
+from recurra.layers.cells import RecurrentCell
+from recurra.layers.recurrent import RNN
 from recurra.training.plan import joins, line_of
 
 # Layers of one input that treat each time step by itself, unless they have an axis that says otherwise.
