@@ -5,7 +5,6 @@ The formulas live in `ops.reference` and, as native kernels, behind `ops.activat
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -130,7 +129,7 @@ def _make(name: str) -> Callable[..., np.ndarray]:
 
     activation.__name__ = activation.__qualname__ = name
     activation.__doc__ = f"The activation {name!r} of an array, with Keras's options; `gradient(dy, x, y)` gives dx."
-    activation.__signature__ = inspect.signature(with_options)  # type: ignore[attr-defined]
+    activation.__wrapped__ = with_options  # type: ignore[attr-defined]  # its signature is shown
     activation.gradient = gradient  # type: ignore[attr-defined]
     return activation
 
