@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import date, datetime, timedelta
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -171,6 +173,32 @@ def test_ctrl_c_is_told_and_leaves_nothing(sales, tmp_path, monkeypatch, capsys,
     out, err = capsys.readouterr()
     assert (out, err.strip()) == ("", "stopped")
     assert list(tmp_path.iterdir()) == [sales]
+
+
+@pytest.mark.parametrize("command", ["forecast", "backtest"])
+def test_data_may_come_from_standard_input(sales, monkeypatch, capsys, command):
+    arguments = ["--horizon", "3", "--model", "naive", "--windows", "1"]
+    printed = []
+    for file in (str(sales), "-"):
+        monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(sales.read_bytes())))
+        assert main([command, file, *arguments]) == 0
+        printed.append(re.sub(r"\(\d.*s\)", "", capsys.readouterr().out))
+    assert printed[0] == printed[1]
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO()))
+    assert main([command, "-", *arguments]) == 1
+    assert capsys.readouterr().err == "recurra: the file expected rows of data, got an empty file\n"
+
+
+def test_the_forecast_alone_may_go_to_standard_output(sales, tmp_path, capsysbinary):
+    arguments = ["forecast", str(sales), "--horizon", "3", "--model", "naive", "--output"]
+    assert main([*arguments, str(tmp_path / "f.csv")]) == 0
+    capsysbinary.readouterr()
+    assert main([*arguments, "-"]) == 0
+    out, err = capsysbinary.readouterr()
+    assert out == (tmp_path / "f.csv").read_bytes()
+    assert b"wrote" not in err
+    assert main([*arguments, "-", "--json"]) == 1
+    assert b"--output - expected no --json" in capsysbinary.readouterr().err
 
 
 def test_json_is_one_document_and_the_same_as_from_python(sales, capsys):

@@ -1,10 +1,13 @@
 """Files and frames in and out: what is found by itself, and what is refused in one line."""
 
+import io
+
 import narwhals
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 import recurra
@@ -434,6 +437,38 @@ def test_zones_in_parquet_that_polars_does_not_know_are_refused(tmp_path):
     assert panel.write_times(panel.future_times(1)) == ["2024-01-10 00:00:00+09:00"]
     with pytest.raises(DataError, match=r"delhi\.parquet expected zones that have a name, such as Asia/Kolkata"):
         read_panel(tmp_path / "delhi.parquet")
+
+
+def test_zones_that_polars_does_not_know_print_nothing_of_its_own(tmp_path, capfd):
+    frame = pa.table({"ds": pa.array(range(9), pa.timestamp("us", tz="-03:30")), "y": np.arange(9.0)})
+    pa.parquet.write_table(frame, tmp_path / "d.parquet")
+    with pytest.raises(DataError, match=r"or whole hours, got -03:30$"):
+        read_panel(tmp_path / "d.parquet")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame, pd.DataFrame, pa.table])
+def test_ids_of_bytes_are_texts_in_files_and_bytes_in_frames(make, tmp_path):
+    ids = ["서울".encode(), b"\xff"]
+    columns = {"unique_id": [name for name in ids for _ in range(40)], "ds": days(40) * 2, "y": np.arange(80.0)}
+    result = recurra.forecast(make(columns), 1, model="naive")
+    assert result.panel.ids == ("서울", "\\xff")
+    assert narwhals.from_native(result.frame)["unique_id"].to_list() == ids
+    pl.DataFrame(columns).write_parquet(tmp_path / "d.parquet")
+    written = recurra.forecast(tmp_path / "d.parquet", 1, model="naive").frame.write_csv()
+    assert [line.partition(",")[0] for line in written.splitlines()] == ["unique_id", "서울", "\\xff"]
+
+
+@pytest.mark.parametrize("write", [pl.DataFrame.write_csv, pl.DataFrame.write_parquet])
+def test_open_files_are_read(write):
+    buffer = io.BytesIO()
+    write(pl.DataFrame({"ds": days(9), "y": np.arange(9.0)}), buffer)
+    buffer.seek(0)
+    assert read_panel(buffer).lengths.tolist() == [9]
+    with pytest.raises(DataError, match="the file expected rows of data, got an empty file"):
+        read_panel(io.BytesIO())
+    with pytest.raises(TypeError, match="a file opened in binary mode, got one that gives str"):
+        read_panel(io.StringIO("ds,y"))
 
 
 def test_texts_with_an_offset_keep_it():

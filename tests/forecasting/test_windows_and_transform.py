@@ -70,6 +70,7 @@ def test_a_season_is_found_in_any_unit(scale, offset):
 def test_swings_that_grow_with_the_level_are_seen_as_logarithms():
     assert fit_transform(np.exp(season(144, trend=0.02, noise=0.05)), 12).log
     assert not fit_transform(season(144, noise=0.1) + 10, 12).log
+    assert not fit_transform(np.arange(1.0, 97.0), 1).log  # swings that are all alike
 
 
 def test_baselines_by_hand():

@@ -19,6 +19,7 @@ from recurra.cli.options import (
     Time,
     Windows,
     seconds,
+    source,
 )
 
 
@@ -50,7 +51,7 @@ def backtest(
         seed=seed,
         budget_s=seconds(budget),
     )
-    panel = read_panel(file, id_col=id, time_col=time, target_col=target, freq=freq, fill=fill)
+    panel = read_panel(source(file), id_col=id, time_col=time, target_col=target, freq=freq, fill=fill)
     result = forecaster.backtest(panel, n_windows=windows)
     if json:
         remarks = list(panel.remarks)

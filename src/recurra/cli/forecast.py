@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra.cli import console
 from recurra.cli.options import (
+    STREAM,
     Budget,
     File,
     Fill,
@@ -29,6 +31,7 @@ from recurra.cli.options import (
     Time,
     Windows,
     seconds,
+    source,
 )
 
 SAVE_HINT = "--model gru saves a network even if a baseline is better"
@@ -49,7 +52,9 @@ def forecast(
     seed: Seed = 0,
     budget: Budget = None,
     plot: Annotated[Path | None, typer.Option(help="Draw a picture: FILE.png, .svg or .pdf.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Write the forecast: FILE.csv or .parquet.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the forecast: FILE.csv, .parquet, or - for stdout.")
+    ] = None,
     save: Annotated[Path | None, typer.Option(help="Save the network: FILE.keras.")] = None,
     json: Json = False,
 ) -> None:
@@ -57,7 +62,9 @@ def forecast(
 
     Example: recurra forecast sales.csv --horizon 12 --plot sales.png
     """
-    _check_outputs(file, plot, output, save)
+    if json and output == STREAM:
+        raise ValueError(expected("--output -", "no --json", "both", "one of them can go to standard output"))
+    _check_outputs(file, plot, None if output == STREAM else output, save)
     import recurra
     from recurra.forecasting.baselines import BASELINES
 
@@ -66,7 +73,7 @@ def forecast(
 
     with console.progress(f"forecasting {file.name}") as progress:
         result = recurra.forecast(
-            file,
+            source(file),
             horizon,
             model=model,
             id_col=id,
@@ -80,7 +87,7 @@ def forecast(
             budget_s=seconds(budget),
             progress=progress,
         )
-    if output is not None:
+    if output is not None and output != STREAM:
         write_atomically(output, _encoded(result, output))
     if plot is not None:
         from recurra.forecasting.plot import plot_forecast
@@ -89,14 +96,17 @@ def forecast(
     saved = save if result.model not in BASELINES else None
     if saved is not None:
         result.forecaster.save(saved)
-    if json:
+    if output == STREAM:
+        sys.stdout.buffer.write(_encoded(result, output))
+    elif json:
         console.document(_document(result))
     else:
         _print(result)
     for text in result.remarks:
         console.remark(text)
-    for path in filter(None, (plot, output, saved)):
-        console.remark(f"wrote {path}")
+    for path in (plot, output, saved):
+        if path not in (None, STREAM):
+            console.remark(f"wrote {path}")
     if save != saved:
         raise _nothing_to_save(result)
 

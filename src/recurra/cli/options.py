@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from recurra._checks import expected
 
-File = Annotated[Path, typer.Argument(help="A CSV or Parquet file: a column of times, a column of values.")]
+STREAM = Path("-")
+File = Annotated[
+    Path, typer.Argument(help="A CSV or Parquet file: a column of times, a column of values; - for standard input.")
+]
 Horizon = Annotated[int | None, typer.Option(help="Steps ahead; one season if left out.")]
 Time = Annotated[str | None, typer.Option("--time", help="Column of the times.")]
 Target = Annotated[str | None, typer.Option("--target", help="Column of the values.")]
@@ -24,6 +28,11 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same forecast."
 Windows = Annotated[int | None, typer.Option("--windows", help="Cutoffs of the backtest.")]
 Budget = Annotated[str | None, typer.Option(help="Time for training at the most, such as 60s or 5min.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def source(file: Path) -> Any:
+    """Returns what to read: the file, or standard input for "-"."""
+    return sys.stdin.buffer if file == STREAM else file
 
 
 def seconds(budget: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 import contextlib
 import io
@@ -55,7 +56,7 @@ def read_panel(
     """Reads series from a CSV or Parquet file, or from a pandas, Polars or Arrow frame.
 
     Args:
-        source: A path, or a frame with one row for each time (and series).
+        source: A path, an open binary file, or a frame; with one row for each time (and series).
         id_col: Column that names the series, or several joined by commas; "unique_id" if there is one.
         time_col: Column of the times; found by name and content if None.
         target_col: Column of the values; found if None and only one fits.
@@ -73,8 +74,8 @@ def read_panel(
         one_of("fill", "the method", fill, FILLS)
     if isinstance(source, Panel):
         return source
-    is_file = isinstance(source, (str, os.PathLike))
-    table = _read_file(Path(source)) if is_file else _read_frame(source)
+    is_file = isinstance(source, (str, os.PathLike)) or hasattr(source, "read")
+    table = _read_file(*_contents(source)) if is_file else _read_frame(source)
     ids = table.find_ids(id_col)
     time_name = table.find_time(time_col, ids)
     target_name = table.find_target(target_col, time_name, ids)
@@ -86,7 +87,19 @@ def read_panel(
 # Reading ------------------------------------------------------------------------------------------------------------
 
 
-def _read_file(path: Path) -> _Table:
+def _contents(source: Any) -> tuple[str, bytes]:
+    """Returns the name and the bytes of a file."""
+    if hasattr(source, "read"):
+        name = str(getattr(source, "name", "the file")).strip("<>")  # <stdin>
+        data = source.read(LARGEST_BYTES + 1)
+        if not isinstance(data, bytes):
+            raise TypeError(
+                expected("read_panel", "a file opened in binary mode", f"one that gives {type(data).__name__}")
+            )
+        if len(data) > LARGEST_BYTES:
+            raise DataError(expected(name, "at most 1 GiB", "more"))
+        return name, data
+    path = Path(source)
     if path.is_dir():
         raise DataError(expected("forecast", "a file", f"the directory {str(path)!r}"))
     if not path.exists():
@@ -95,26 +108,46 @@ def _read_file(path: Path) -> _Table:
         size = path.stat().st_size
         if size > LARGEST_BYTES:
             raise DataError(expected(path.name, "at most 1 GiB", f"{size / 2**30:.1f} GiB"))
-        data = path.read_bytes()
+        return path.name, path.read_bytes()
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror}") from error
+
+
+def _read_file(name: str, data: bytes) -> _Table:
     if not data.strip():
-        raise DataError(expected(path.name, "rows of data", "an empty file"))
+        raise DataError(expected(name, "rows of data", "an empty file"))
     with extra_needed("reading data needs", "polars", "forecast"):
         import polars
-    if data[:4] == b"PAR1" or path.suffix.lower() in (".parquet", ".pq"):
-        try:
-            frame = polars.read_parquet(io.BytesIO(data))
-        except polars.exceptions.PanicException as error:  # no Exception: of zones such as +05:30
-            what = "zones that have a name, such as Asia/Kolkata, or whole hours"
-            raise DataError(expected(path.name, what, f"what Polars cannot read ({_one_line(error)})")) from error
-        except Exception as error:
-            raise DataError(expected(path.name, "a sound Parquet file", _one_line(error))) from error
-    else:
-        return _read_csv(path.name, data)
+    if data[:4] != b"PAR1" and not name.lower().endswith((".parquet", ".pq")):
+        return _read_csv(name, data)
+    zones = "zones that have a name, such as Asia/Kolkata, or whole hours"
+    try:
+        offset = _offset_in_parquet(data)
+        if offset is not None:
+            raise DataError(expected(name, zones, offset))
+        frame = polars.read_parquet(io.BytesIO(data))
+    except polars.exceptions.PanicException as error:  # no Exception: of other zones that it does not know
+        raise DataError(expected(name, zones, f"what Polars cannot read ({_one_line(error)})")) from error
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(expected(name, "a sound Parquet file", _one_line(error))) from error
     if frame.height == 0:
-        raise DataError(expected(path.name, "rows of data", "none"))
-    return _Table(path.name, _columns(frame), first_row=2)
+        raise DataError(expected(name, "rows of data", "none"))
+    for column, dtype in frame.schema.items():
+        if dtype == polars.Binary:  # texts, as some programs write them
+            texts = [None if field is None else _name(field) for field in frame[column]]
+            frame = frame.with_columns(polars.Series(column, texts, polars.String))
+    return _Table(name, _columns(frame), first_row=2)
+
+
+def _offset_in_parquet(data: bytes) -> str | None:
+    """Returns a zone such as +05:30 in a Parquet file's Arrow schema: of it Polars would print a backtrace."""
+    import polars
+
+    schema = base64.b64decode(polars.read_parquet_metadata(io.BytesIO(data)).get("ARROW:schema", ""))
+    found = re.search(rb"(?<![ -~])(?:UTC|GMT)?[+-]\d\d:(?!00)\d\d(?![ -~])", schema)
+    return found[0].decode() if found else None
 
 
 def _read_csv(name: str, data: bytes) -> _Table:
@@ -335,7 +368,7 @@ class _Table:
                 raise DataError(expected(f"column {name!r}", "names or numbers", f"{part[0]} in row {self.row(0)}"))
         codes = joint([part.codes for part in parts])
         keys = [tuple(part[row] for part in parts) for row in first_rows(codes)]
-        joined = ["/".join(map(str, key)) for key in keys]
+        joined = ["/".join(map(_name, key)) for key in keys]
         if len(set(joined)) < len(joined):
             same = next(name for name in joined if joined.count(name) > 1)
             what = "ids that differ when they are joined by /"
@@ -443,6 +476,10 @@ class _Table:
         if times.remark:
             self.remarks.append(f"{name}: {times.remark}")
         return replace(times, values=times.values[column.codes])
+
+
+def _name(part: Any) -> str:
+    return part.decode(errors="backslashreplace") if isinstance(part, bytes) else str(part)
 
 
 def _are_times(values: list[Any]) -> bool:

@@ -66,7 +66,7 @@ def swings_grow(past: np.ndarray) -> bool:
     blocks = np.array_split(past, min(12, len(past) // 8))
     levels = np.log([block.mean() for block in blocks])
     swings = np.array([block.std() for block in blocks])
-    if swings.min() <= 0 or levels.std() < 0.1:
+    if swings.min() <= 0 or np.ptp(np.log(swings)) == 0 or levels.std() < 0.1:
         return False
     return bool(np.corrcoef(levels, np.log(swings))[0, 1] > 0.7)
 
