@@ -14,6 +14,7 @@ import numpy as np
 import polars
 import pytest
 import typer
+from matplotlib import font_manager
 
 import recurra
 from recurra.cli import console
@@ -173,6 +174,17 @@ def test_ctrl_c_is_told_and_leaves_nothing(sales, tmp_path, monkeypatch, capsys,
     out, err = capsys.readouterr()
     assert (out, err.strip()) == ("", "stopped")
     assert list(tmp_path.iterdir()) == [sales]
+
+
+def test_a_picture_without_its_letters_is_told_in_one_line(tmp_path, capsys, monkeypatch):
+    fonts = [font for font in font_manager.fontManager.ttflist if font.name.startswith("DejaVu")]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts)
+    (tmp_path / "d.csv").write_text(
+        "연도,매출\n" + "".join(f"{year},{year % 7}\n" for year in range(1980, 2020)), "utf-8"
+    )
+    arguments = ["--horizon", "2", "--model", "seasonal_naive", "--plot", str(tmp_path / "p.png")]
+    assert main(["forecast", str(tmp_path / "d.csv"), *arguments]) == 0
+    assert "p.png shows boxes for '매출': no font has these letters, install one, such as" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["forecast", "backtest"])

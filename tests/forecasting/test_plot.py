@@ -1,21 +1,22 @@
 """The picture is drawn, for one series and for several, whatever the names."""
 
 import io
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import pandas
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager, rcParams
 
 from recurra.forecasting import Panel, forecast
-from recurra.forecasting.plot import HANGUL, _figure, plot_forecast
+from recurra.forecasting.plot import _figure, plot_forecast
 
 
 @pytest.mark.parametrize("ending, start", [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_a_picture_is_written(tmp_path, ending, start):
-    panel = Panel.from_arrays([np.arange(40.0), np.arange(40.0) ** 2], ids=["서울 판매", "부산"])
+    panel = Panel.from_arrays([np.arange(40.0), np.arange(40.0) ** 2], ids=["São Paulo", "Αθήνα"])
     path = tmp_path / f"picture.{ending}"
     plot_forecast(forecast(panel, 4, model="drift"), path)
     assert path.read_bytes().startswith(start)
@@ -24,7 +25,7 @@ def test_a_picture_is_written(tmp_path, ending, start):
 
 def test_one_step_ahead_is_seen():
     made = forecast(Panel.from_arrays([np.arange(40.0) % 7]), 1, model="naive")
-    (axes,) = _figure(made).axes
+    (axes,) = _figure(made)[0].axes
     arrays = made.forecaster.predict_arrays()
     bars = [bar.get_segments()[0][:, 1] for bar in axes.collections]
     for bar, level in zip(bars, (95, 80), strict=True):
@@ -36,29 +37,61 @@ def test_the_title_says_how_many_series_are_shown():
     titles = []
     for count in (6, 8):
         made = forecast(Panel.from_arrays([np.arange(40.0) + i for i in range(count)]), 2, model="naive")
-        titles.append(_figure(made).get_suptitle())
+        titles.append(_figure(made)[0].get_suptitle())
     assert "series" not in titles[0]
     assert "(the first 6 of 8 series)" in titles[1]
 
 
-@pytest.mark.parametrize("installed", [False, True])
-def test_korean_names_take_an_installed_font(installed, monkeypatch, caplog):
-    fonts = font_manager.fontManager.ttflist
-    plain = [font for font in fonts if font.name not in HANGUL]
-    stand_in = font_manager.FontEntry(fname=font_manager.findfont("DejaVu Sans"), name="Malgun Gothic")
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", plain + [stand_in] * installed)
-    figure = _figure(forecast(Panel.from_arrays([np.arange(40.0)] * 2, ids=["서울", "부산"]), 2, model="naive"))
-    usual = rcParams["font.family"]
-    assert figure.axes[0].title.get_fontfamily() == [*usual, *["Malgun Gothic"] * installed]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(io.BytesIO())
+def made_font(path, name, letters):
+    """Writes a font that has these letters alone."""
+    names = [".notdef", *(f"uni{ord(letter):04X}" for letter in letters)]
+    square = TTGlyphPen(None)
+    for i, corner in enumerate([(0, 0), (0, 500), (500, 500), (500, 0)]):
+        (square.lineTo if i else square.moveTo)(corner)
+    square.closePath()
+    glyph = square.glyph()
+    font = FontBuilder(1000, isTTF=True)
+    font.setupGlyphOrder(names)
+    font.setupCharacterMap({ord(letter): glyph_name for letter, glyph_name in zip(letters, names[1:], strict=True)})
+    font.setupGlyf(dict.fromkeys(names, glyph))
+    font.setupHorizontalMetrics(dict.fromkeys(names, (600, 0)))
+    font.setupHorizontalHeader(ascent=800, descent=-200)
+    font.setupNameTable({"familyName": name, "styleName": "Regular"})
+    font.setupOS2()
+    font.setupPost()
+    font.save(path)
+    return font_manager.FontEntry(fname=str(path), name=name)
+
+
+def fonts_without_hangul():
+    return [font for font in font_manager.fontManager.ttflist if font.name.startswith("DejaVu")]
+
+
+@pytest.mark.parametrize("names", [["Malgun Gothic"], ["Some Korean Font"], ["AppleGothic", "Zeta"]])
+def test_korean_names_take_installed_fonts_that_have_the_letters(names, tmp_path, monkeypatch, caplog):
+    parts = ["서울부산"] if len(names) == 1 else ["서울", "부산"]
+    made = [made_font(tmp_path / f"{i}.ttf", *one) for i, one in enumerate(zip(names, parts, strict=True))]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts_without_hangul() + made)
+    result = forecast(Panel.from_arrays([np.arange(40.0)] * 2, ids=["서울", "부산"]), 2, model="naive")
+    figure, lacking = _figure(result)
+    assert figure.axes[0].title.get_fontfamily() == [*rcParams["font.family"], *names]
+    assert not lacking
+    plot_forecast(result, tmp_path / "picture.png")  # every warning is an error here
     assert caplog.text == ""  # where matplotlib says that it does not know a family
+
+
+def test_letters_that_no_font_has_are_told_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts_without_hangul())
+    result = forecast(Panel.from_arrays([np.arange(40.0)] * 2, ids=["서울", "부산"]), 2, model="naive")
+    with pytest.warns(UserWarning, match=r"^picture.png shows boxes for '부산서울': no font has these letters") as told:
+        plot_forecast(result, tmp_path / "picture.png")
+    assert len(told) == 1
+    assert (tmp_path / "picture.png").exists()
 
 
 def test_names_may_hold_dollars(tmp_path):
     panel = replace(Panel.from_arrays([np.arange(40.0)] * 2, ids=["$\\foo$", "b"]), target_col="cost ($) of $x_^")
-    figure = _figure(forecast(panel, 2, model="naive"))
+    figure, _ = _figure(forecast(panel, 2, model="naive"))
     figure.savefig(io.BytesIO())
     assert not figure.axes[0].title.get_parse_math()
 
@@ -68,8 +101,9 @@ def test_years_that_matplotlib_does_not_know_are_numbers(tmp_path, first):
     months = np.datetime64(first) + np.arange(36)
     frame = pandas.DataFrame({"month": months.astype(str), "y": np.arange(36.0)})
     made = forecast(frame, 12, model="naive")
-    _figure(made).savefig(io.BytesIO())
-    line = _figure(made).axes[0].lines[0]
+    figure, _ = _figure(made)
+    figure.savefig(io.BytesIO())
+    line = figure.axes[0].lines[0]
     np.testing.assert_allclose(line.get_xdata(), int(first[:4]) + np.arange(36) / 12, atol=0.01)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,10 +90,13 @@ def forecast(
         )
     if output is not None and output != STREAM:
         write_atomically(output, _encoded(result, output))
+    warned: list[warnings.WarningMessage] = []
     if plot is not None:
         from recurra.forecasting.plot import plot_forecast
 
-        plot_forecast(result, plot)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", UserWarning)
+            plot_forecast(result, plot)
     saved = save if result.model not in BASELINES else None
     if saved is not None:
         result.forecaster.save(saved)
@@ -102,7 +106,7 @@ def forecast(
         console.document(_document(result))
     else:
         _print(result)
-    for text in result.remarks:
+    for text in (*result.remarks, *(str(warning.message) for warning in warned)):
         console.remark(text)
     for path in (plot, output, saved):
         if path not in (None, STREAM):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".png", ".svg", ".pdf")
 MOST_SERIES = 6
-# Families with Hangul: the first one that is installed stands in for letters that the usual font lacks.
+# Families with Hangul, which are looked at first for letters that the usual font lacks.
 HANGUL = (
     "NanumGothic", "Nanum Gothic", "NanumBarunGothic", "Noto Sans KR", "Noto Sans CJK KR", "Noto Sans CJK JP",
     "Malgun Gothic", "Apple SD Gothic Neo", "AppleGothic", "UnDotum", "Baekmuk Dotum",
@@ -39,34 +39,63 @@ def plot_forecast(forecast: Forecast, path: str | os.PathLike[str]) -> None:
     Raises:
         ValueError: For another ending.
         MissingExtraError: If matplotlib is missing.
+
+    Warns:
+        UserWarning: If no installed font has the letters of a name: the picture shows boxes for them.
     """
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
         raise ValueError(expected("plot", f"a file that ends in {', '.join(ENDINGS)}", repr(path.name)))
-    figure = _figure(forecast)
+    figure, lacking = _figure(forecast)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # fonts without the letters of a name
         figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=130)
     write_atomically(path, buffer.getvalue())
+    if lacking:
+        letters = "".join(sorted(lacking)[:5])
+        hint = "install one, such as Noto Sans CJK or NanumGothic"
+        warnings.warn(f"{path.name} shows boxes for {letters!r}: no font has these letters, {hint}", stacklevel=2)
 
 
-def _figure(forecast: Forecast) -> Any:
+def _figure(forecast: Forecast) -> tuple[Any, set[str]]:
+    """Returns the picture, and the letters that no font has."""
     with extra_needed("pictures need", "matplotlib", "forecast"):
-        from matplotlib import font_manager, rc_context, rcParams
+        from matplotlib import rc_context, rcParams
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     count = min(forecast.panel.n_series, MOST_SERIES)
     arrays = forecast.forecaster.predict_arrays()
-    known = set(font_manager.get_font_names())
-    korean = [family for family in HANGUL if family in known][:1]
-    with rc_context({"font.family": [*rcParams["font.family"], *korean]}):
+    title = _title(forecast)
+    stand_ins, lacking = _fonts_for({*title, *"".join(forecast.panel.ids[:count])})
+    with rc_context({"font.family": [*rcParams["font.family"], *stand_ins]}):
         figure = Figure(figsize=(10, 1.2 + 3.4 * count), layout="constrained")
         FigureCanvasAgg(figure)
         for i, axes in enumerate(figure.subplots(count, 1, squeeze=False).ravel()):
             _draw(axes, forecast, arrays, i)
-        figure.suptitle(_title(forecast), fontsize=11, parse_math=False)  # names may hold $
-    return figure
+        figure.suptitle(title, fontsize=11, parse_math=False)  # names may hold $
+    return figure, lacking
+
+
+def _fonts_for(letters: set[str]) -> tuple[list[str], set[str]]:
+    """Returns families that have the letters which the usual font lacks, and those that none has."""
+    from matplotlib import font_manager
+
+    def without(letters: set[str], path: str) -> set[str]:
+        known = font_manager.get_font(path).get_charmap()
+        return {letter for letter in letters if ord(letter) not in known}
+
+    usual = font_manager.findfont(font_manager.FontProperties())
+    lacking = without({letter for letter in letters if letter.isprintable()}, usual)
+    families: list[str] = []
+    installed = {font.name: font.fname for font in font_manager.fontManager.ttflist}
+    for family in (*HANGUL, *sorted(installed)):
+        if lacking and family in installed and family != "Last Resort":  # has boxes for all letters
+            still = without(lacking, installed[family])
+            if len(still) < len(lacking):
+                families.append(family)
+                lacking = still
+    return families, lacking
 
 
 def _title(forecast: Forecast) -> str:
