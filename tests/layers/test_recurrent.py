@@ -1,5 +1,9 @@
 """Behaviour of the recurrent layers: states, masks, direction, dropout, cells; Keras's values are in conformance/."""
 
+import ast
+import inspect
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -151,6 +155,17 @@ def test_a_config_builds_the_same_layer(kind):
     again = kind.from_config(config)
     assert again.get_config() == config
     assert (again.name, again.units, again.return_sequences, again.dropout) == ("mine", 3, True, 0.2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_editors_and_help_see_the_options_that_the_layer_takes(kind):
+    (cls,) = ast.parse(inspect.getsource(kind)).body
+    (declared,) = [node for node in ast.walk(cls) if getattr(node, "name", "") == "__init__"]
+    scope = {"Any": Any}
+    exec(ast.unparse(declared), scope)
+    for_editors, taken = ([*inspect.signature(f).parameters.values()] for f in (scope["__init__"], kind))
+    assert [(p.name, p.kind, p.default) for p in for_editors[1:]] == [(p.name, p.kind, p.default) for p in taken]
+    assert all(p.name in kind.__doc__ for p in taken)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -25,7 +26,7 @@ def demo(
 
     windows = np.arange(6)[:, None] + np.arange(4)
     x, y = windows[..., None].astype("float32"), np.arange(4, 10, dtype="float32")
-    kinds = {
+    kinds: dict[str, Callable[..., Any]] = {
         "SimpleRNN": layers.SimpleRNN,
         "LSTM": layers.LSTM,
         "Bidirectional LSTM": lambda *args, **options: layers.Bidirectional(layers.LSTM(*args, **options)),

@@ -92,6 +92,7 @@ class RNN(Layer):
         training: bool = False,
         keep_cache: bool = True,
     ) -> tuple[Any, Any]:
+        """Returns what the class says under Returns, and the cache; the arguments are those under Call."""
         inputs = self._check_input(inputs)
         mask = self._check_mask(mask, inputs)
         states: list[Any] = self._starting_states(initial_state, len(inputs))
@@ -278,7 +279,8 @@ def _shape_of_states(batch: int | None, sizes: Any) -> Any:
 class CellRNN(RNN):
     """An RNN that makes its own cell: it takes the options of the cell, then those of `RNN`.
 
-    Options are declared once, on the cell and on RNN; `help` and editors see them all through `__signature__`.
+    Options are declared once, on the cell and on RNN; `help` sees them all through `__signature__`. Subclasses repeat
+    them for editors and type checkers, which do not run code.
     """
 
     cell_class: type[RecurrentCell]
