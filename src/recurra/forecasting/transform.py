@@ -11,6 +11,7 @@ import numpy as np
 
 LARGEST_SEASON_OF_MEANS = 60  # longer seasons are described by waves, not by one mean for each phase
 WAVES = 4
+FEWEST_OF_SWINGS = 48  # values from which on swings tell of themselves whether they grow with the level
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ class Transform:
 def fit_transform(past: np.ndarray, season_length: int) -> Transform:
     """Fits a transform to the past of a series.
 
-    Logarithms are taken where all values are positive and the swings grow with the level; a season is taken out where
-    it is significant.
+    Logarithms are taken where all values are positive and the swings grow with the level, in a short past only those of
+    a season: a few blocks correlate by chance, and a trend taken for growth by percents leads far off. A season is
+    taken out where it is significant.
     """
-    log = swings_grow(past)
+    log = swings_grow(past) and (len(past) >= FEWEST_OF_SWINGS or is_seasonal(np.log(past), season_length))
     values = np.log(past) if log else past
     seasonal = seasonal_pattern(values, season_length) if is_seasonal(values, season_length) else np.zeros(0)
     rest = values - seasonal[np.arange(len(values)) % len(seasonal)] if len(seasonal) else values
