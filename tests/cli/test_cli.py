@@ -219,7 +219,8 @@ def test_json_is_one_document_and_the_same_as_from_python(sales, capsys):
     result = recurra.forecast(sales, 6)
     assert document["model"] == result.model
     assert [row["y_hat"] for row in document["forecast"]] == result.columns["y_hat"].tolist()
-    assert {row["model"] for row in document["backtest"]["rows"]} == {"gru", "naive", "seasonal_naive", "drift"}
+    models = {row["model"] for row in document["backtest"]["rows"]}
+    assert models == {"gru", "naive", "seasonal_naive", "drift", "theta"}
 
 
 def test_ids_that_are_dates_are_texts_in_json(tmp_path, capsys):
@@ -242,7 +243,7 @@ def test_backtest_prints_scores(sales, capsys):
     assert main(["backtest", str(sales), "--horizon", "6", "--windows", "2", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["cutoffs"] == 2
-    assert len(document["rows"]) == 4
+    assert len(document["rows"]) == 5
 
 
 def test_backtest_tells_how_the_data_was_read(tmp_path, capsys):

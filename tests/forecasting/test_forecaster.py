@@ -135,7 +135,7 @@ def test_several_series_share_one_network():
     result = forecast(panel, 6, n_seeds=1)
     assert next(iter(result.columns)) == "unique_id"
     assert len(result.columns["y_hat"]) == 18
-    assert {row["model"] for row in result.backtest.rows} == {"gru", "naive", "seasonal_naive", "drift"}
+    assert {row["model"] for row in result.backtest.rows} == {"gru", "naive", "seasonal_naive", "drift", "theta"}
 
 
 def test_a_baseline_that_wins_is_used_and_told():

@@ -73,11 +73,61 @@ def test_swings_that_grow_with_the_level_are_seen_as_logarithms():
     assert not fit_transform(np.arange(1.0, 97.0), 1).log  # swings that are all alike
 
 
+def test_a_short_past_is_seen_as_logarithms_for_a_season_alone():
+    yearly = np.r_[np.linspace(100, 130, 9) + [0, 1, -1, 2, 0, -1, 1, 0, 1], np.linspace(140, 320, 11)]
+    assert not fit_transform(yearly, 1).log  # two blocks, whose correlation is always 1 or -1
+    quarterly = np.exp(season(40, m=4, trend=0.04, noise=0.02))
+    assert fit_transform(quarterly, 4).log
+    assert not fit_transform(quarterly, 1).log
+
+
 def test_baselines_by_hand():
     past = np.array([1.0, 2.0, 3.0, 5.0])
     assert BASELINES["naive"](past, 2, 1).tolist() == [5, 5]
     assert BASELINES["seasonal_naive"](past, 5, 3).tolist() == [2, 3, 5, 2, 3]
     np.testing.assert_allclose(BASELINES["drift"](past, 2, 1), [5 + 4 / 3, 5 + 8 / 3])
+
+
+def theta_one_by_one(past, horizon, m, at, seasonal):
+    """The theta method step by step: the mean of the trend and of the smoothed line of twice the curvature."""
+    logs = np.log(past)
+    pattern = seasonal_pattern(logs, m) if seasonal else np.zeros(m)
+    season = pattern[np.arange(len(past) + horizon) % m]
+    rest = np.exp(logs - season[: len(past)])
+
+    def ahead(count, weight, slope, steps):
+        level, trend = rest[0], 0.0  # the trend less its value at the first time
+        for t in range(1, count):
+            level += weight * (rest[t] - level)
+            trend += weight * (slope * t - trend)
+        return level + (slope * (count - 1 + steps) - trend) / 2
+
+    def slope(count):
+        return np.polyfit(np.arange(count), rest[:count], 1)[0]
+
+    weights = np.arange(1, 21) / 20
+    errors = [sum((rest[t] - ahead(t, w, slope(len(rest)), 1)) ** 2 for t in range(1, len(rest))) for w in weights]
+    best = weights[int(np.argmin(errors))]
+    return ahead(at, best, slope(at), np.arange(1, horizon + 1)) * np.exp(season[at : at + horizon]), best
+
+
+@pytest.mark.parametrize("m, seasonal", [(12, True), (1, False)])
+def test_theta_is_half_the_trend_from_the_smoothed_level_on(m, seasonal):
+    past = np.exp(season(72, m=12, noise=0.3, seed=3) * seasonal / 3) * (20 + 0.2 * np.arange(72))
+    past += np.random.default_rng(1).standard_normal(72)
+    for at in (72, 40):
+        wanted, best = theta_one_by_one(past, 5, m, at, seasonal)
+        assert best < 1
+        np.testing.assert_allclose(BASELINES["theta"](past, 5, m, np.array([[at]]))[0], wanted, rtol=1e-9)
+    np.testing.assert_array_equal(BASELINES["theta"](past, 5, m), BASELINES["theta"](past, 5, m, np.array([[72]]))[0])
+
+
+def test_theta_takes_values_below_zero_and_one_value():
+    past = season(72, noise=0.1, trend=0.05) - 3
+    shifted = BASELINES["theta"](past - 100, 12, 12)
+    np.testing.assert_allclose(BASELINES["theta"](past, 12, 12), shifted + 100, rtol=1e-9)
+    np.testing.assert_allclose(shifted, season(84, trend=0.05)[72:] - 103, atol=0.6)
+    assert BASELINES["theta"](np.array([4.0]), 2, 1).tolist() == [4, 4]
 
 
 def test_the_errors_of_a_baseline_are_its_own_past_ones():
@@ -86,7 +136,7 @@ def test_the_errors_of_a_baseline_are_its_own_past_ones():
     assert (np.diff(error_sizes("naive", np.random.default_rng(0).standard_normal(80), 6, 1)) >= 0).all()
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", ["naive", "seasonal_naive", "drift"])
 @pytest.mark.parametrize("count, horizon, season_length", [(60, 7, 12), (5, 3, 9), (2, 2, 1), (200, 30, 7)])
 def test_the_errors_of_a_baseline_are_those_of_one_forecast_after_the_other(name, count, horizon, season_length):
     past = np.random.default_rng(count).standard_normal(count).cumsum()

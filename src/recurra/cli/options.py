@@ -23,7 +23,9 @@ Season = Annotated[int | None, typer.Option(help="Steps of a season, 1 for none;
 Fill = Annotated[
     str | None, typer.Option(help="How gaps and missing values are filled: interpolate, ffill, zero or mean.")
 ]
-ModelName = Annotated[str, typer.Option("--model", help="auto, gru, lstm, simple_rnn, naive, seasonal_naive or drift.")]
+ModelName = Annotated[
+    str, typer.Option("--model", help="auto, gru, lstm, simple_rnn, naive, seasonal_naive, drift or theta.")
+]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same forecast.")]
 Windows = Annotated[int | None, typer.Option("--windows", help="Cutoffs of the backtest.")]
 Budget = Annotated[str | None, typer.Option(help="Time for training at the most, such as 60s or 5min.")]

@@ -75,7 +75,7 @@ def forecast(
         data: A path to a CSV or Parquet file, or a pandas, Polars or Arrow frame.
         horizon: Steps ahead; one season if None, or as many as the shortest series allows.
         model: "auto" (a GRU against the baselines, the better one is used), "gru", "lstm", "simple_rnn", "naive",
-            "seasonal_naive" or "drift".
+            "seasonal_naive", "drift" or "theta".
         id_col, time_col, target_col, freq, fill: As in `read_panel`.
         season_length: Steps of a season; that of the frequency if None.
         seed: Of the networks; the same seed gives the same forecast. Each network has the number after the last one's.

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from recurra.forecasting.transform import is_seasonal, seasonal_pattern
+
+SMOOTHING = np.arange(1, 21) / 20  # weights of the newest value that theta chooses from
 MOST_CUTOFFS = 60  # past cutoffs that the errors of a baseline are taken from
 
 
@@ -38,10 +41,58 @@ def drift(past: np.ndarray, horizon: int, season_length: int, at: Any = None) ->
     return past[at - 1] + slope * np.arange(1, horizon + 1)
 
 
+def theta(past: np.ndarray, horizon: int, season_length: int, at: Any = None) -> np.ndarray:
+    """The theta method: goes on from the smoothed level by half the slope of the trend. Shapes as above.
+
+    Assimakopoulos and Nikolopoulos (2000), in the form of Hyndman and Billah (2003): exponential smoothing with a
+    drift, after a season that is significant was taken out (of logarithms where all values are positive). Season and
+    smoothing are fitted to the whole past, level and slope to past[:at].
+    """
+    count = len(past)
+    positive = past.min() > 0
+    values = np.log(past) if positive else past
+    pattern = seasonal_pattern(values, season_length) if is_seasonal(values, season_length) else np.zeros(1)
+    season = pattern[np.arange(count + horizon) % len(pattern)]
+    rest = past / np.exp(season[:count]) if positive else past - season[:count]
+    times = np.arange(count, dtype=float)
+    slopes = _slopes(rest)
+    levels, lags = _smoothed(rest), times - _smoothed(times)
+    errors = rest[1:] - (levels + slopes[-1] / 2 * (lags + 1))[:, :-1]
+    best = int(np.argmin((errors**2).sum(axis=1)))
+    last = (count if at is None else at) - 1
+    steps = np.arange(1, horizon + 1)
+    forecast = levels[best][last] + slopes[last] / 2 * (lags[best][last] + steps)
+    ahead = season[last + steps]
+    return forecast * np.exp(ahead) if positive else forecast + ahead
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    """Returns the levels of exponential smoothing that begins with the first value: (len(SMOOTHING), n).
+
+    The sums over all values before double their reach with each pass, so that no pass is a loop over the values.
+    """
+    levels = SMOOTHING[:, None] * values
+    levels[:, 0] = values[0]
+    weight, reach = 1 - SMOOTHING[:, None], 1
+    while reach < len(values):
+        levels[:, reach:] += weight * levels[:, :-reach]
+        weight, reach = weight * weight, 2 * reach
+    return levels
+
+
+def _slopes(values: np.ndarray) -> np.ndarray:
+    """Returns the slope of the line of least squares through values[:1], values[:2], ...: (n,); 0 for the first."""
+    counts = np.arange(1.0, len(values) + 1)
+    around = values - values.mean()
+    products = np.cumsum((counts - 1) * around) - (counts - 1) / 2 * np.cumsum(around)
+    return np.divide(products, counts * (counts**2 - 1) / 12, out=np.zeros(len(values)), where=counts > 1)
+
+
 BASELINES: dict[str, Callable[..., np.ndarray]] = {
     "naive": naive,
     "seasonal_naive": seasonal_naive,
     "drift": drift,
+    "theta": theta,
 }
 
 

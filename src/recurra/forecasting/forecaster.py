@@ -51,7 +51,7 @@ class Forecaster:
     """Forecasts the series of a panel by a network, or by a baseline.
 
     Args:
-        model: "gru", "lstm" or "simple_rnn"; or a baseline: "naive", "seasonal_naive", "drift".
+        model: "gru", "lstm" or "simple_rnn"; or a baseline: "naive", "seasonal_naive", "drift", "theta".
         horizon: Steps ahead; one season if None, or as many as the shortest series allows.
         lookback: Values that the network sees; chosen by season and horizon if "auto".
         season_length: Steps of a season; that of the frequency if None.
