@@ -1,6 +1,7 @@
 """Sequential and functional models: graphs, names, configs, nested and shared layers, and their gradients."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -274,3 +275,157 @@ def test_nested_outputs_come_back_nested():
         copy = recurra.Model.from_config(model.get_config())
         assert copy.output_shape == model.output_shape
         assert type(copy.predict(np.zeros((4, 3)), verbose=0)) is type(outputs)
+
+
+def averages(shape=(5, 1), name="averages"):
+    x = recurra.Input(shape, name=f"{name}_input")
+    return recurra.Model(x, layers.GlobalAveragePooling1D()(x), name=name)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, x: model(x),
+        lambda model, x: model.predict(x, verbose=0),
+        lambda model, x: model.train_on_batch(x, np.zeros((2, 1))),
+        lambda model, x: recurra.Sequential([recurra.Input((None, 1)), model])(x),
+        lambda model, x: recurra.Sequential([recurra.Input((None, 1)), model]).predict(x, verbose=0),
+    ],
+)
+def test_a_functional_model_takes_sequences_of_the_length_of_its_input(use):
+    model = averages()
+    model.compile("sgd", "mse")
+    use(model, np.ones((2, 5, 1)))
+    with pytest.raises(ValueError, match=r"'averages_input' of .* shape \(None, 5, 1\), got \(2, 4, 1\)"):
+        use(model, np.ones((2, 4, 1)))
+
+
+def test_a_sequential_model_takes_sequences_of_any_length():
+    model = recurra.Sequential([recurra.Input((5, 1)), layers.GlobalAveragePooling1D()])
+    np.testing.assert_array_equal(model.predict(np.full((2, 3, 1), 4.0), verbose=0), [[4.0], [4.0]])
+
+
+@pytest.mark.parametrize("make", [averages, lambda: recurra.Sequential([recurra.Input((5, 1)), layers.GRU(2)])])
+@pytest.mark.parametrize("shape", [(7, 1), (5, 2), (5,)])
+def test_a_model_within_a_model_is_built_of_tensors_that_fit(make, shape):
+    with pytest.raises(ValueError, match=r"shape \(None, 5, 1\), got \(None, "):
+        make()(recurra.Input(shape))
+
+
+def test_dicts_may_hold_more_than_the_inputs():
+    model = averages(name="x")
+    x = np.ones((2, 5, 1), "float32")
+    np.testing.assert_array_equal(model({"x_input": x, "other": x[:1]}), [[1.0], [1.0]])
+
+
+def test_time_distributed_takes_a_model_at_once(rng):
+    x = rng.standard_normal((2, 3, 5, 1)).astype("float32")
+    np.testing.assert_allclose(layers.TimeDistributed(averages())(x), x.mean(axis=2), rtol=1e-5)
+
+
+class Forecast(recurra.Model):
+    """A functional model that its constructor builds."""
+
+    def __init__(self, units, **kwargs):
+        x = recurra.Input((4, 1))
+        super().__init__(inputs=x, outputs=layers.Dense(units)(layers.GRU(3)(x)), **kwargs)
+        self.units = units
+
+    def doubled(self, x):
+        return 2 * self.predict(x, verbose=0)
+
+
+def test_a_subclass_passes_inputs_and_outputs_on(rng):
+    model = Forecast(2, name="forecast")
+    assert (model.name, model.input_shape, model.output_shape) == ("forecast", (None, 4, 1), (None, 2))
+    assert isinstance(model, recurra.Model) and len(model.weights) == 5
+    x = rng.standard_normal((6, 4, 1)).astype("float32")
+    np.testing.assert_array_equal(model.doubled(x), 2 * model.predict(x, verbose=0))
+    model.compile("adam", "mse")
+    assert len(model.fit(x, x[:, :2, 0], epochs=2, verbose=0).history["loss"]) == 2
+    assert model.get_config()["units"] == 2
+    assert Forecast.from_config(model.get_config()).output_shape == (None, 2)
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_subclass_is_called_with_inputs_and_outputs(by_name, tmp_path, rng):
+    @recurra.saving.register_keras_serializable(f"tests_{by_name}")
+    class Own(recurra.Model):
+        pass
+
+    x = recurra.Input((4, 1))
+    y = layers.GRU(3)(x)
+    model = Own(inputs=x, outputs=y, name="own") if by_name else Own(x, y, name="own")
+    assert type(model) is Own and model.name == "own"
+    rows = rng.standard_normal((6, 4, 1)).astype("float32")
+    np.testing.assert_array_equal(model.predict(rows, verbose=0), recurra.Model(x, y).predict(rows, verbose=0))
+    model.save(tmp_path / "own.keras")
+    again = recurra.models.load_model(tmp_path / "own.keras")
+    assert type(again) is Own
+    np.testing.assert_array_equal(again.predict(rows, verbose=0), model.predict(rows, verbose=0))
+
+
+def test_a_subclass_with_a_call_of_its_own_can_be_a_graph():
+    class Doubled(recurra.Model):
+        def call(self, inputs):
+            return 2 * super().call(inputs)
+
+    x = recurra.Input((2,))
+    model = Doubled(x, layers.Dense(1, kernel_initializer="ones")(x))
+    np.testing.assert_array_equal(model.predict(np.ones((1, 2)), verbose=0), [[4.0]])
+
+
+class Sums(recurra.Model):
+    """Takes an array, a list or a dict of them, and tells what it was given."""
+
+    def forward(self, inputs):
+        factors = {"dict": 1, "list": 10, "ndarray": 100, "Array": 100}
+        return factors[type(inputs).__name__] * sum(recurra._tree.flatten(inputs)), None
+
+
+def test_a_model_of_ones_own_gets_each_input_nested_as_it_was_given():
+    model, one = Sums(), np.ones((3, 2), "float32")
+    given = {"dict": {"a": one, "b": one}, "list": [one, one], "array": one}
+    wanted = {"dict": 2.0, "list": 20.0, "array": 100.0}
+    for kind in ("dict", "list", "array", "dict"):
+        assert model.predict(given[kind], verbose=0, batch_size=2)[0, 0] == wanted[kind]
+        for other in given:
+            assert model(given[other]).numpy()[0, 0] == wanted[other]
+
+
+def test_threads_predict_from_inputs_of_different_nesting():
+    model, one = Sums(), np.ones((64, 2), "float32")
+    model.predict(one, verbose=0)
+    found = {"dict": set(), "list": set()}
+
+    def predict(kind, inputs):
+        for _ in range(20):
+            found[kind].update(np.unique(model.predict(inputs, batch_size=2, verbose=0)).tolist())
+
+    jobs = [("dict", {"a": one, "b": one}), ("list", [one, one])]
+    threads = [threading.Thread(target=predict, args=job) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {"dict": {2.0}, "list": {20.0}}
+
+
+def test_a_model_of_ones_own_is_validated_on_inputs_as_they_are_nested():
+    class Slope(Sums):
+        def build(self, input_shape):
+            self.slope = self.add_weight(shape=(), name="slope")
+
+        def forward(self, inputs):
+            total = super().forward(inputs)[0]
+            return self.slope.value * total, total
+
+        def backward(self, doutputs, total):
+            self.slope.grad[...] += (doutputs * total).sum()
+            return None
+
+    model = Slope()
+    model.compile("sgd", "mse")
+    x = {"a": np.ones((4, 1), "float32"), "b": np.zeros((4, 1), "float32")}
+    model.fit(x, np.ones((4, 1)), validation_split=0.5, verbose=0)
+    np.testing.assert_allclose(model.predict(x, verbose=0), np.full((4, 1), model.slope.value), rtol=1e-6)

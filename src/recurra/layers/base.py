@@ -131,6 +131,7 @@ class Layer(StampsChanges, saving.Configurable):
 
     supports_masking = False
     keeps_integers = False
+    checks_inputs = False  # `cast_inputs` refuses what does not fit: within a model, too, it is asked at each call
     stateless = False  # built from the start; `build` only checks shapes, and does so at each call
 
     _building = False

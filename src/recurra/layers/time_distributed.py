@@ -95,7 +95,7 @@ class TimeDistributed(Wrapper):
         return (input_shape[0], input_shape[1], *step[1:])
 
     def cast_inputs(self, inputs: Any) -> Any:
-        return self.layer.cast_inputs(inputs)
+        return np.asarray(inputs)  # `forward` casts the steps as the layer takes them
 
 
 def _has_statistics(layer: Layer) -> bool:

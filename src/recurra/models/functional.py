@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ class GraphModel(Model):
     _graph: Graph | None = None
     _output_structure: Any = None
     _result_structure: Any = None  # that of the outputs; of a list of one, the one, as in Keras
+    _fixed_axes = slice(None)  # of the inputs without the batch: those whose sizes data must have
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         tensors = _tree.flatten(inputs)
@@ -101,25 +103,30 @@ class GraphModel(Model):
             inputs: An array, a list of arrays, a dict by input name, or what is nested as the model's inputs are.
 
         Raises:
-            ValueError: If an array is missing or has another rank or number of features.
+            ValueError: If an array is missing or has another shape. As in Keras the number of rows is free, and in a
+                Sequential all but the number of features.
         """
         tensors = self.inputs
         if isinstance(inputs, np.ndarray) and len(tensors) == 1:
             return [self._fit_input(inputs, tensors[0])]
+        return [self._fit_input(leaf, tensor) for leaf, tensor in zip(self._leaves(inputs), tensors, strict=True)]
+
+    def _leaves(self, inputs: Any) -> list[Any]:
+        """Returns what is given for each of the model's inputs, or for their masks, in order."""
+        count = len(self.inputs)
         inputs = plain_numbers_as_array(inputs)
         if isinstance(inputs, dict):
             names = sorted(self._input_structure) if isinstance(self._input_structure, dict) else self.input_names
-            missing = [name for name in names if name not in inputs]
-            if missing:
+            if any(name not in inputs for name in names):
                 raise ValueError(expected(f"model {self.name!r}", f"inputs {names}", f"{list(inputs)}"))
             leaves = _tree.flatten([plain_numbers_as_array(inputs[name]) for name in names])
-        elif len(tensors) == 1 and not _is_list_of_one_array(inputs):
+        elif count == 1 and not _is_list_of_one(inputs):
             leaves = [inputs]
         else:
             leaves = _tree.flatten(inputs)
-        if len(leaves) != len(tensors):
-            raise ValueError(expected(f"model {self.name!r}", f"{len(tensors)} inputs", len(leaves)))
-        return [self._fit_input(leaf, tensor) for leaf, tensor in zip(leaves, tensors, strict=True)]
+        if len(leaves) != count:
+            raise ValueError(expected(f"model {self.name!r}", f"{count} inputs", len(leaves)))
+        return leaves
 
     def _fit_input(self, value: Any, tensor: KerasTensor) -> np.ndarray:
         array = value
@@ -130,14 +137,26 @@ class GraphModel(Model):
             array = array[..., None]
         elif array.ndim == rank + 1 and array.shape[-1] == 1:
             array = array[..., 0]
-        last = tensor.shape[-1] if rank > 1 else None
-        if array.ndim != rank or (last is not None and array.shape[-1] != last):
-            who = f"input {node_of(tensor).layer.name!r} of model {self.name!r}"
-            hint = None
-            if array.ndim == rank - 1 and array.shape[-1] == last:
-                hint = "one row needs a batch axis: x[None]"
-            raise ValueError(expected(who, f"shape {tensor.shape}", array.shape, hint))
+        self._check_shape(array.shape, tensor, self._fixed_axes)
         return np.ascontiguousarray(array, tensor.dtype)
+
+    def _check_shape(self, shape: Any, tensor: KerasTensor, axes: slice) -> None:
+        """Raises ValueError for a shape that differs from an input's in its rank or in one of these axes."""
+        if shape[1:] == tensor.shape[1:]:
+            return
+        known, given = tensor.shape[1:][axes], shape[1:][axes]
+        fits = all(size is None or own is None or size == own for size, own in zip(given, known, strict=False))
+        if len(shape) != len(tensor.shape) or not fits:
+            who = f"input {node_of(tensor).layer.name!r} of model {self.name!r}"
+            is_row = len(shape) == len(tensor.shape) - 1 and shape[-1] == tensor.shape[-1]
+            hint = "one row needs a batch axis: x[None]" if is_row else None
+            raise ValueError(expected(who, f"shape {tensor.shape}", tuple(shape), hint))
+
+    def _call_symbolic(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
+        self._build_for(_tree.map_structure(lambda tensor: tuple(tensor.shape), inputs))
+        for given, tensor in zip(self._leaves(inputs), self.inputs, strict=True):
+            self._check_shape(given.shape, tensor, slice(None))
+        return super()._call_symbolic(inputs, kwargs)
 
     def stream(self, n: int | None = None) -> Stream:
         """Returns a `Stream`: the model fed one time step after the other.
@@ -174,7 +193,7 @@ class GraphModel(Model):
             outputs = self._infer(leaves)
             if outputs is not None:
                 return outputs, None, None
-        masks = [None] * len(leaves) if mask is None else _tree.flatten(mask)
+        masks = [None] * len(leaves) if mask is None else self._leaves(mask)
         outputs, cache = self.graph.forward(leaves, masks, training, keep_cache)
         return _tree.pack_as(self._result_structure, outputs), cache, _tree.pack_as(self._result_structure, cache.masks)
 
@@ -212,13 +231,15 @@ def _only(structure: Any) -> Any:
     return structure[0] if isinstance(structure, (list, tuple)) and len(structure) == 1 else structure
 
 
-def _is_list_of_one_array(inputs: Any) -> bool:
-    return isinstance(inputs, (list, tuple)) and len(inputs) == 1 and isinstance(inputs[0], np.ndarray)
+def _is_list_of_one(inputs: Any) -> bool:
+    return isinstance(inputs, (list, tuple)) and len(inputs) == 1 and not isinstance(inputs[0], (list, tuple))
 
 
 @saving.builtin("keras.src.models.functional")
 class Functional(GraphModel):
     """What `Model(inputs, outputs)` makes; see `Model`."""
+
+    checks_inputs = True
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         super().__init__(name=name, **kwargs)
@@ -237,7 +258,13 @@ class Functional(GraphModel):
     def get_build_config(self) -> dict[str, Any] | None:
         return {"input_shape": None}
 
+    def _config_names(self) -> list[str]:
+        return [name for name in super()._config_names() if name not in ("inputs", "outputs")]
+
     def get_config(self) -> dict[str, Any]:
+        """Returns the graph of layers; the constructor's arguments where a class has a constructor of its own."""
+        if not takes_graph(type(self)):
+            return Layer.get_config(self)
         in_graph = {id(node) for node in self.graph.nodes}
         indices = {
             id(node): position
@@ -259,40 +286,50 @@ class Functional(GraphModel):
             "output_layers": _serialize_ends(self._output_structure, indices),
         }
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Functional:
-        layers: dict[str, Layer] = {}
-        pending: list[tuple[Layer, dict[str, Any]]] = []
-        entries = [_key_in_config(entry) for entry in config["layers"]]
-        of_masks = {entry.get("name") for entry in entries if _is_operation(entry)}
-        _check_masks(entries, of_masks)
-        for entry in entries:
-            if entry.get("name") in of_masks:
-                continue  # how Keras computes masks: here they follow from the layers
-            layer = saving.deserialize_keras_object(
-                {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")}
-            )
-            layers[layer.name] = layer
-            pending += [(layer, node) for node in entry["inbound_nodes"]]
-        made = {(name, 0): layer._inbound_nodes[0] for name, layer in layers.items() if layer._inbound_nodes}
-        counts: Counter[str] = Counter()
-        while pending:
-            waiting = []
-            for layer, node in pending:
-                try:
-                    args, kwargs = _read_node(node, made, of_masks)
-                except KeyError:
-                    waiting.append((layer, node))
-                    continue
-                layer(*args, **kwargs)
-                made[layer.name, counts[layer.name]] = layer._inbound_nodes[-1]
-                counts[layer.name] += 1
-            if len(waiting) == len(pending):
-                got = f"{waiting[0][0].name!r} without its inputs{_operations(entries)}"
-                raise ValueError(expected("Functional", "nodes whose inputs exist", got))
-            pending = waiting
-        inputs, outputs = (_read_ends(config[name], made) for name in ("input_layers", "output_layers"))
-        return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
+
+def takes_graph(cls: type) -> bool:
+    """Returns whether the constructor of a class takes the inputs and outputs of a graph."""
+    parameters = list(inspect.signature(cls.__init__).parameters.values())  # type: ignore[misc]
+    kinds = {parameter.kind for parameter in parameters}
+    if {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds:
+        return True
+    return [parameter.name for parameter in parameters[1:4]] == ["inputs", "outputs", "name"]
+
+
+def functional_from_config(cls: type, config: dict[str, Any]) -> Any:
+    """Returns the model of a functional model's config, an instance of a class that `takes_graph`."""
+    layers: dict[str, Layer] = {}
+    pending: list[tuple[Layer, dict[str, Any]]] = []
+    entries = [_key_in_config(entry) for entry in config["layers"]]
+    of_masks = {entry.get("name") for entry in entries if _is_operation(entry)}
+    _check_masks(entries, of_masks)
+    for entry in entries:
+        if entry.get("name") in of_masks:
+            continue  # how Keras computes masks: here they follow from the layers
+        layer = saving.deserialize_keras_object(
+            {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")}
+        )
+        layers[layer.name] = layer
+        pending += [(layer, node) for node in entry["inbound_nodes"]]
+    made = {(name, 0): layer._inbound_nodes[0] for name, layer in layers.items() if layer._inbound_nodes}
+    counts: Counter[str] = Counter()
+    while pending:
+        waiting = []
+        for layer, node in pending:
+            try:
+                args, kwargs = _read_node(node, made, of_masks)
+            except KeyError:
+                waiting.append((layer, node))
+                continue
+            layer(*args, **kwargs)
+            made[layer.name, counts[layer.name]] = layer._inbound_nodes[-1]
+            counts[layer.name] += 1
+        if len(waiting) == len(pending):
+            got = f"{waiting[0][0].name!r} without its inputs{_operations(entries)}"
+            raise ValueError(expected("Functional", "nodes whose inputs exist", got))
+        pending = waiting
+    inputs, outputs = (_read_ends(config[name], made) for name in ("input_layers", "output_layers"))
+    return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
 
 
 def _serialize_node(node: Node, indices: dict[int, int]) -> dict[str, Any]:

@@ -192,7 +192,7 @@ def _make_step(node: Node, positions: dict[int, int]) -> _Step:
     inputs = _tree.map_structure(place, node.inputs)
     tensor_kwargs = {name: _tree.map_structure(place, node.kwargs[name]) for name in node.tensor_kwargs}
     kwargs = {name: value for name, value in node.kwargs.items() if name not in tensor_kwargs and name != "training"}
-    tensors = _tree.flatten(node.inputs)
+    tensors = [leaf for leaf in _tree.flatten(node.inputs) if isinstance(leaf, KerasTensor)]
     mask = tensor_kwargs.pop("mask", None)
     return _Step(
         node=node,
@@ -203,7 +203,7 @@ def _make_step(node: Node, positions: dict[int, int]) -> _Step:
         training=node.kwargs.get("training"),
         tensor_kwargs=tensor_kwargs,
         outputs=[positions[id(tensor)] for tensor in _tree.flatten(node.outputs)],
-        cast=any(tensor.dtype != node.layer.dtype for tensor in tensors if isinstance(tensor, KerasTensor)),
+        cast=node.layer.checks_inputs or any(tensor.dtype != node.layer.dtype for tensor in tensors),
         reads=[p for p in _tree.flatten([inputs, list(tensor_kwargs.values())]) if p is not None],
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from recurra import _tree, saving
 from recurra._checks import expected
 from recurra.layers.base import Layer
+from recurra.training.batches import NestedInputs
 from recurra.training.outputs import Outputs
 from recurra.training.trainer import Trainer
 
@@ -24,8 +25,8 @@ _Model = TypeVar("_Model", bound="Model")
 class Model(Trainer, Layer):
     """A group of layers with training and prediction (https://keras.io/api/models/model).
 
-    `Model(inputs, outputs)` makes a graph of symbolic tensors into a model. A subclass of one's own gives `forward`
-    and, to be trained, `backward`, as a layer does.
+    `Model(inputs, outputs)` makes a graph of symbolic tensors into a model, of a subclass too; so does a subclass that
+    passes them to `super().__init__`. Another subclass gives `forward` and, to be trained, `backward`, as a layer does.
 
     Args:
         inputs: A symbolic tensor, or a list or dict of them.
@@ -37,7 +38,6 @@ class Model(Trainer, Layer):
     """
 
     _outputs = Outputs("output", ["output"])  # the outputs as losses, metrics and data see them
-    _input_structure: Any = None  # what `forward` takes: anything that is nested alike
 
     if TYPE_CHECKING:  # what `Model(inputs, outputs)` takes and has: to type checkers it is a Model and no Functional
 
@@ -57,20 +57,29 @@ class Model(Trainer, Layer):
 
         def stream(self, n: int | None = None) -> Stream: ...
 
-    def __new__(cls: type[_Model], *args: Any, **kwargs: Any) -> _Model:
-        if cls is Model and (args or "inputs" in kwargs):
-            from recurra.models.functional import Functional
+    else:
 
-            return super().__new__(Functional)  # type: ignore[return-value]
+        def __init__(self, *args: Any, **kwargs: Any):
+            if _are_ends(args, kwargs):
+                from recurra.models.functional import Functional
+
+                _with_functional(type(self))
+                Functional.__init__(self, *args, **kwargs)
+            else:
+                super().__init__(*args, **kwargs)
+
+    def __new__(cls: type[_Model], *args: Any, **kwargs: Any) -> _Model:
+        if cls is Model and _are_ends(args, kwargs):
+            return super().__new__(_with_functional(cls))
         return super().__new__(cls)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Model:
-        """Returns the model of a config; `Model` takes those of functional models."""
-        if cls is Model and "input_layers" in config:
-            from recurra.models.functional import Functional
+        """Returns the model of a config; classes whose constructor takes a graph get that of functional models."""
+        from recurra.models.functional import functional_from_config, takes_graph
 
-            return Functional.from_config(config)
+        if "input_layers" in config and takes_graph(cls):
+            return functional_from_config(cls, config)
         return super().from_config(config)
 
     @property
@@ -112,15 +121,13 @@ class Model(Trainer, Layer):
 
     def standardize_inputs(self, inputs: Any) -> Any:
         """Returns the inputs as arrays that `run` takes."""
-        self._input_structure = _tree.map_structure(lambda _: "input", inputs)
-        return self.cast_inputs(inputs)
+        return NestedInputs(_tree.flatten(self.cast_inputs(inputs)), inputs)
 
     def run(
         self, inputs: Any, mask: Any = None, training: bool | None = False, kwargs: Any = None, keep_cache: bool = True
     ) -> tuple[Any, Any, Any]:
-        """Runs `forward` on arrays nested as it takes them, or in a flat list as batches have them; see `Layer.run`."""
-        if isinstance(inputs, list) and self._input_structure is not None:
-            inputs = _tree.pack_as(self._input_structure, _tree.flatten(inputs))
+        """Runs `forward` on arrays nested as it takes them, or as batches have them; see `Layer.run`."""
+        inputs = inputs.nested() if isinstance(inputs, NestedInputs) else inputs
         return super().run(inputs, mask, training, kwargs or {}, keep_cache)
 
     def _infer(self, leaves: list[Any]) -> Any:
@@ -214,3 +221,19 @@ class Model(Trainer, Layer):
                 reset()
 
     reset_state = reset_states
+
+
+def _are_ends(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Returns whether arguments of a constructor are the inputs and outputs of a graph."""
+    return len(args) >= 2 or ("outputs" in kwargs and (bool(args) or "inputs" in kwargs))
+
+
+def _with_functional(cls: type) -> type:
+    """Returns `cls` with Functional in place of Model among its bases, as Keras does it when a graph is given."""
+    from recurra.models.functional import Functional
+
+    if cls is Model:
+        return Functional
+    if issubclass(cls, Model) and not issubclass(cls, Functional):
+        cls.__bases__ = tuple(map(_with_functional, cls.__bases__))
+    return cls

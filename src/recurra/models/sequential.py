@@ -30,6 +30,8 @@ class Sequential(GraphModel):
     329
     """
 
+    _fixed_axes = slice(-1, None)  # it takes sequences of any length, as in Keras
+
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any):
         super().__init__(trainable=trainable, name=name, **kwargs)
         self._line: list[Layer] = []

@@ -14,10 +14,32 @@ from typing import Any
 
 import numpy as np
 
-from recurra import random
+from recurra import _tree, random
 from recurra._checks import expected, positive_int
 
 Batch = tuple[list[Any], list[Any], list[Any]]
+
+
+class NestedInputs(list[Any]):
+    """Arrays in a row, as batches have them, and how `forward` of a model takes them.
+
+    Args:
+        arrays: The arrays.
+        structure: Anything that is nested as `forward` takes them.
+    """
+
+    def __init__(self, arrays: list[Any], structure: Any):
+        super().__init__(arrays)
+        self._structure = structure
+
+    def nested(self) -> Any:
+        """Returns the arrays as `forward` takes them."""
+        return _tree.pack_as(self._structure, self)
+
+
+def nested_as(inputs: list[Any], arrays: list[Any]) -> list[Any]:
+    """Returns other arrays, nested as the inputs of a batch are."""
+    return NestedInputs(arrays, inputs._structure) if isinstance(inputs, NestedInputs) else arrays
 
 
 def rows_of(batch: Batch, who: str) -> int:
@@ -78,7 +100,7 @@ class ArrayBatches:
             stop = min(start + self.batch_size, self.rows)
             rows: Any = slice(start, stop) if order is None else order[start:stop]
             inputs, targets, weights = ([_rows(a, rows) for a in part] for part in self.arrays)
-            yield inputs, targets, weights
+            yield nested_as(self.arrays[0], inputs), targets, weights
 
     def _order(self) -> np.ndarray | None:
         if not self.shuffle:

@@ -20,6 +20,7 @@ from recurra.training.batches import (
     IterableBatches,
     is_iterable_data,
     limited,
+    nested_as,
     rows_of,
     split_tail,
 )
@@ -274,7 +275,7 @@ class Trainer:
             if class_weight is not None:  # it weighs what is trained on only
                 tail[cuts[1] :] = [None] * sizes[2]
             source: Any = ArrayBatches(
-                head[: cuts[0]],
+                nested_as(arrays[0], head[: cuts[0]]),
                 head[cuts[0] : cuts[1]],
                 head[cuts[1] :],
                 batch_size=batch_size,
@@ -282,7 +283,7 @@ class Trainer:
                 steps=steps_per_epoch,
             )
             validation: Any = ArrayBatches(
-                tail[: cuts[0]],
+                nested_as(arrays[0], tail[: cuts[0]]),
                 tail[cuts[0] : cuts[1]],
                 tail[cuts[1] :],
                 batch_size=validation_batch_size or batch_size,
