@@ -306,3 +306,40 @@ def test_metrics_of_classes_take_weights_with_a_last_axis(keras, shape):
         chosen.update_state(np.eye(3), predicted, sample_weight=weights)
         results.append([float(sparse.result()), float(np.asarray(chosen.result()).ravel()[0])])
     np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_metrics_with_a_number_for_each_class_are_arrays(keras, rng, units):
+    x, labels = rng.standard_normal((12, 4)).astype("f"), np.arange(12) % units
+    y = np.eye(units, dtype="f")[labels] if units > 1 else (x[:, :1] > 0).astype("f")
+    results, first = [], None
+    for library in (keras, recurra):
+        model = library.Sequential([library.Input((4,)), library.layers.Dense(units, "sigmoid")])
+        first = first or model.get_weights()
+        model.set_weights(first)
+        of_classes = [library.metrics.F1Score(threshold=0.5), library.metrics.R2Score(class_aggregation=None)]
+        model.compile("sgd", "mse", metrics=[*of_classes, library.metrics.Precision(thresholds=[0.4])])
+        stop = library.callbacks.EarlyStopping("val_f1_score" if units == 1 else "val_loss", mode="max", patience=2)
+        history = model.fit(x, y, epochs=5, shuffle=False, verbose=0, validation_data=(x, y), callbacks=[stop]).history
+        listed, batch = model.evaluate(x, y, verbose=0), model.test_on_batch(x, y, return_dict=True)
+        results.append([np.asarray(one) for one in _tree.flatten([history, listed, batch])])
+    for wanted, own in zip(*results, strict=True):
+        assert own.shape == wanted.shape
+        np.testing.assert_allclose(own, wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["functional", "sequential"])
+@pytest.mark.parametrize("shape", [(2, 5, 1), (2, 4, 1), (2, 5), (2, 4), (2, 5, 1, 1), (2,)])
+def test_what_fits_the_shape_of_an_input(keras, kind, shape):
+    x = np.arange(np.prod(shape)).reshape(shape)
+    found = []
+    for library in (keras, recurra):
+        start = library.Input((5, 1))
+        layer = library.layers.SimpleRNN(2, kernel_initializer="ones", recurrent_initializer="ones")
+        graph = kind == "functional"
+        model = library.Model(start, layer(start)) if graph else library.Sequential([start, layer])
+        try:
+            found.append(np.asarray(model(x)))
+        except ValueError:
+            found.append(np.array(np.nan))  # refused
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)

@@ -36,3 +36,11 @@ def test_logs_hold_losses_rates_and_histograms(tmp_path):
     validation = tags(tmp_path / "validation")
     assert validation["epoch_loss"] == 3
     assert validation["evaluation_loss_vs_iterations"] == 3
+
+
+def test_a_metric_with_a_number_for_each_class_is_logged_as_its_mean(tmp_path):
+    model = Sequential([Input((3,)), layers.Dense(2, "softmax")])
+    model.compile("sgd", "mse", metrics=["f1_score"])
+    log = callbacks.TensorBoard(tmp_path, update_freq=1)
+    model.fit(np.eye(3), np.eye(3)[:, :2], epochs=2, callbacks=[log], verbose=0)
+    assert tags(tmp_path / "train")["epoch_f1_score"] == 2

@@ -81,7 +81,7 @@ class MonitorCallback(Callback):
         if self.monitor_op is None:
             self._set_monitor_op()
         if reference is None:
-            return not math.isnan(value)
+            return not np.isnan(value)
         change = -self.min_delta if self.monitor_op is np.greater else self.min_delta
         return bool(self.monitor_op(value + change, reference))  # type: ignore[misc]
 

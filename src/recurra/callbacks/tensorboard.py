@@ -6,6 +6,8 @@ import os
 import time
 from typing import Any
 
+import numpy as np
+
 from recurra.callbacks.base import Callback
 from recurra.callbacks.checkpoint import check_save_freq
 from recurra.errors import extra_needed
@@ -16,6 +18,8 @@ class TensorBoard(Callback):
 
     `log_dir/train` gets "epoch_loss" and the like, `log_dir/validation` the same of the validation data; look at them
     with `tensorboard --logdir logs`. Needs `pip install 'recurra[tensorboard]'`.
+
+    Of a metric with a number for each class the mean is logged.
 
     Args:
         log_dir: Directory of the logs.
@@ -68,12 +72,12 @@ class TensorBoard(Callback):
         self._step += 1
         if self.update_freq != "epoch" and self._step % int(self.update_freq) == 0:
             for name, value in (logs or {}).items():
-                self._writer("train").add_scalar(f"batch_{name}", float(value), self._step)
+                self._writer("train").add_scalar(f"batch_{name}", float(np.mean(value)), self._step)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         for name, value in (logs or {}).items():
             run, tag = ("validation", name[4:]) if name.startswith("val_") else ("train", name)
-            self._writer(run).add_scalar(f"epoch_{tag}", float(value), epoch)
+            self._writer(run).add_scalar(f"epoch_{tag}", float(np.mean(value)), epoch)
         train = self._writer("train")
         if "learning_rate" not in (logs or {}):
             train.add_scalar("epoch_learning_rate", float(self.model.optimizer.learning_rate), epoch)
@@ -86,7 +90,7 @@ class TensorBoard(Callback):
 
     def on_test_end(self, logs: Any = None) -> None:
         for name, value in (logs or {}).items():
-            self._writer("validation").add_scalar(f"evaluation_{name}_vs_iterations", float(value), self._step)
+            self._writer("validation").add_scalar(f"evaluation_{name}_vs_iterations", float(np.mean(value)), self._step)
 
     def on_train_end(self, logs: Any = None) -> None:
         for writer in self._writers.values():

@@ -193,9 +193,8 @@ class CompiledMetrics:
             entry.metric.update_state(targets[position], outputs[position], sample_weight=weight)
 
     def results(self) -> dict[str, Any]:
-        """Returns the results by name; one number in an array as that number."""
-        results = {entry.name: entry.metric.result() for entry in self.entries or []}
-        return {name: float(value[0]) if np.shape(value) == (1,) else value for name, value in results.items()}
+        """Returns the results by name."""
+        return {entry.name: entry.metric.result() for entry in self.entries or []}
 
     def reset(self) -> None:
         """Forgets all batches."""
