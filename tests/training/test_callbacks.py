@@ -8,8 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from recurra import callbacks, layers, models, optimizers, random
+from recurra import callbacks, layers, models, optimizers, random, utils
 from recurra.callbacks import Callback, CallbackList
+from recurra.compat.tensorflow.data import Dataset
 from recurra.errors import FileFormatError
 from recurra.optimizers import schedules
 
@@ -376,6 +377,64 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(data, 
         np.testing.assert_array_equal(a, b)
     assert not (tmp_path / "backup").exists()
     assert resumed.fit(*data, epochs=1, verbose=0).epoch == [0]
+
+
+class Walk(utils.PyDataset):
+    """Batches in an order of their own at each epoch."""
+
+    def __init__(self, x, y):
+        super().__init__()
+        self.x, self.y, self.order, self.rng = x, y, np.arange(5), np.random.default_rng(1)
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        rows = slice(2 * self.order[index], 2 * self.order[index] + 2)
+        return self.x[rows], self.y[rows]
+
+    def on_epoch_end(self):
+        self.rng.shuffle(self.order)
+
+
+def shuffled(x, y, seed):
+    return Dataset.from_tensor_slices((x, y)).shuffle(10, seed=seed).batch(3)
+
+
+SOURCES = {
+    "arrays cut by steps": (lambda x, y: (x, y), {"batch_size": 4, "steps_per_epoch": 2}),
+    "a seeded dataset": (lambda x, y: (shuffled(x, y, 5),), {}),
+    "a seeded dataset that repeats": (lambda x, y: (shuffled(x, y, 5).repeat(),), {"steps_per_epoch": 3}),
+    "a dataset cut by steps": (lambda x, y: (shuffled(x, y, None),), {"steps_per_epoch": 3}),
+    "a dataset": (lambda x, y: (shuffled(x, y, None),), {}),
+    "a PyDataset": (lambda x, y: (Walk(x, y),), {}),
+    "a PyDataset cut by steps": (lambda x, y: (Walk(x, y),), {"steps_per_epoch": 2}),
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize("seeds", [(3, 3, 3), (3, 4, 5)])
+def test_a_resumed_run_goes_on_where_the_data_stood(data, tmp_path, kind, seeds):
+    make, told = SOURCES[kind]
+
+    def run(*chosen, seed):
+        random.set_random_seed(3)
+        model = make_model()
+        random.set_random_seed(seed)
+        model.fit(*make(*data), epochs=6, verbose=0, callbacks=list(chosen), **told)
+        return model.get_weights()
+
+    def backup():
+        return callbacks.BackupAndRestore(tmp_path / "backup")
+
+    unbroken = run(seed=3)
+    for seed in seeds[:2]:  # cut off, gone on with, and cut off again
+        with pytest.raises(Interruption):
+            run(backup(), interrupt(2, 0), seed=seed)
+    resumed = run(backup(), seed=seeds[2])
+    for a, b in zip(unbroken, resumed, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def forgetful(tmp_path, place):

@@ -26,8 +26,8 @@ class BackupAndRestore(Callback):
     The backup holds weights, the optimizer's variables, the states of stateful layers, those of all random streams, the
     epoch, and what recurra's callbacks remember (the patience and best weights of `EarlyStopping`, say), so the resumed
     run ends with the weights, to the bit, of a run that was never cut off. It is written atomically: a run killed while
-    it writes finds the backup before. It runs after all other callbacks. Generators, `Dataset.shuffle` with a seed, and
-    data that `steps_per_epoch` cuts into parts, begin anew.
+    it writes finds the backup before. It runs after all other callbacks. Datasets, and data that `steps_per_epoch` cuts
+    into parts, are read over up to where they stood; generators begin anew.
 
     Args:
         backup_dir: Directory of its own.
@@ -88,6 +88,7 @@ class BackupAndRestore(Callback):
             "epoch": self._current_epoch,
             "stopped": bool(self.model.stop_training),
             "stream": random.get_stream_state(),
+            "stream_at_start": self.model._stream_at_start,
             "averages_swapped": self.model.optimizer.averages_swapped,
             "seeds": [[seed.seed, seed.get_state()] for seed in _seed_generators(self.model)],
         }
@@ -121,6 +122,7 @@ class BackupAndRestore(Callback):
         _store_states(self.model, arrays)
         _remember(self._others, arrays)
         random.set_stream_state(meta["stream"])
+        self.model._stream_at_start = meta["stream_at_start"]
         self._current_epoch = meta["epoch"]
         self.model._initial_epoch = self.params["epochs"] if meta["stopped"] else meta["epoch"]
 

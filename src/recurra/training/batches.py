@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
@@ -71,6 +72,9 @@ class ArrayBatches:
     Raises:
         ValueError: If there are no rows, or the arrays differ in their number.
     """
+
+    by_index = True
+    is_read_once = False
 
     def __init__(
         self,
@@ -136,7 +140,8 @@ class IterableBatches:
         self.shuffle = shuffle
         self.who = who
         self.by_index = hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, list)
-        self._first = list(islice(source, 2)) if isinstance(source, Iterator) else []
+        self.is_read_once = isinstance(source, Iterator)
+        self._first = list(islice(source, 2)) if self.is_read_once else []
 
     @property
     def steps(self) -> int | None:
@@ -162,8 +167,8 @@ class IterableBatches:
         return (self.source[int(i)] for i in order)
 
 
-def limited(batches: Any, steps: int | None) -> Callable[[], Iterator[Batch]]:
-    """Returns a function that gives the batches of the next epoch.
+class Epochs:
+    """The batches of one epoch after the other: each call gives those of the next.
 
     With `steps`, an epoch takes that many batches and the next one goes on where it stopped. Where the data end first,
     the epoch ends with a warning and the next one starts anew, as in Keras. A PyDataset is told of each epoch's begin
@@ -173,33 +178,47 @@ def limited(batches: Any, steps: int | None) -> Callable[[], Iterator[Batch]]:
         batches: An `ArrayBatches` or `IterableBatches`.
         steps: Batches of an epoch, or None for all.
     """
-    source = getattr(batches, "source", None)
-    begin, end = (getattr(source, hook, None) for hook in ("on_epoch_begin", "on_epoch_end"))
-    some = None if steps is None else _in_parts(batches, steps)
 
-    def next_epoch() -> Iterator[Batch]:
-        if begin is not None:
-            begin()
-        yield from batches if some is None else some()
-        if end is not None:
-            end()
+    def __init__(self, batches: Any, steps: int | None):
+        self._batches = batches
+        self._steps = steps
+        self._stream: Iterator[Batch] | None = None
+        source = getattr(batches, "source", None)
+        self._begin, self._end = (getattr(source, hook, lambda: None) for hook in ("on_epoch_begin", "on_epoch_end"))
 
-    return next_epoch
+    def __call__(self) -> Iterator[Batch]:
+        self._begin()
+        yield from self._batches if self._steps is None else self._part(self._steps)
+        self._end()
 
+    def pass_over(self, count: int, stream_state: dict[str, Any]) -> None:
+        """Goes to where the data stand after `count` epochs; a generator, which is read once, stays where it is.
 
-def _in_parts(batches: Any, steps: int) -> Callable[[], Iterator[Batch]]:
-    stream: Iterator[Batch] | None = None
+        Args:
+            count: Number of epochs.
+            stream_state: Of recurra's random stream before the first of them.
+        """
+        if self._batches.is_read_once:
+            return
+        now = random.get_stream_state()
+        random.set_stream_state(stream_state)
+        for _ in range(count):
+            if self._steps is None and self._batches.by_index:  # what an index gives does not depend on the epochs
+                self._begin()
+                self._end()
+            else:
+                deque(self(), maxlen=0)
+        random.set_stream_state(now)
 
-    def next_part() -> Iterator[Batch]:
-        nonlocal stream
-        stream = iter(batches) if stream is None else stream
+    def _part(self, steps: int) -> Iterator[Batch]:
+        self._stream = iter(self._batches) if self._stream is None else self._stream
         for done in range(steps):
-            batch = next(stream, None)
+            batch = next(self._stream, None)
             if batch is None and done == 0:
-                stream = iter(batches)
-                batch = next(stream, None)
+                self._stream = iter(self._batches)
+                batch = next(self._stream, None)
             if batch is None:
-                stream = None
+                self._stream = None
                 warnings.warn(
                     f"Your input ran out of data after {done} of {steps} steps; interrupting this epoch. "
                     "Make sure that it can give at least `steps_per_epoch * epochs` batches.",
@@ -207,8 +226,6 @@ def _in_parts(batches: Any, steps: int) -> Callable[[], Iterator[Batch]]:
                 )
                 return
             yield batch
-
-    return next_part
 
 
 def split_tail(arrays: list[Any], fraction: float) -> tuple[list[Any], list[Any]]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _changes, _tree, ops
+from recurra import _changes, _tree, ops, random
 from recurra.callbacks import CallbackList
 from recurra.layers.recurrent import RNN
-from recurra.training.batches import Batch
+from recurra.training.batches import Batch, Epochs
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
 from recurra.training.native_step import NativeStep, native_step
 from recurra.training.plan import forget_plans, plan_of
@@ -187,7 +187,7 @@ def _leaves(outputs: Any, masks: Any) -> tuple[list[Any], list[Any]]:
 
 def fit(
     trainable: Trainable,
-    next_epoch: Callable[[], Iterable[Batch]],
+    data: Epochs,
     callbacks: CallbackList,
     epochs: int,
     initial_epoch: int,
@@ -197,7 +197,7 @@ def fit(
 
     Args:
         trainable: The compiled model.
-        next_epoch: Gives the batches of an epoch.
+        data: The batches, epoch by epoch.
         callbacks: Called at every hook.
         epochs: Number of the last epoch.
         initial_epoch: Number of the first, from 0.
@@ -206,14 +206,17 @@ def fit(
     model = trainable.model
     model.stop_training = False
     trainable.prepare()
-    model._initial_epoch = initial_epoch  # BackupAndRestore sets it to the epoch to go on from
+    model._initial_epoch = initial_epoch  # BackupAndRestore sets these to the epoch to go on from, and to the state of
+    model._stream_at_start = random.get_stream_state()  # the random stream when the run began that was cut off
     callbacks.on_train_begin()
+    if initial_epoch < model._initial_epoch < epochs:
+        data.pass_over(model._initial_epoch - initial_epoch, model._stream_at_start)
     logs: dict[str, Any] = {}
     wants_batches = callbacks.wants("on_train_batch_end")
     for epoch in range(model._initial_epoch, epochs):
         trainable.reset()
         callbacks.on_epoch_begin(epoch)
-        for step, batch in enumerate(next_epoch()):
+        for step, batch in enumerate(data()):
             callbacks.on_train_batch_begin(step)
             trainable.train_step(batch)
             if wants_batches:

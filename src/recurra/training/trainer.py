@@ -17,9 +17,9 @@ from recurra.training import loop
 from recurra.training.batches import (
     ArrayBatches,
     Batch,
+    Epochs,
     IterableBatches,
     is_iterable_data,
-    limited,
     nested_as,
     rows_of,
     split_tail,
@@ -316,11 +316,11 @@ class Trainer:
         def validate(epoch: int) -> dict[str, Any]:
             if validation is None or not _is_due(epoch + 1, validation_freq):
                 return {}
-            logs = loop.evaluate(trainable, limited(validation, validation_steps)(), callbacks)
+            logs = loop.evaluate(trainable, Epochs(validation, validation_steps)(), callbacks)
             return {f"val_{name}": value for name, value in logs.items()}
 
-        next_epoch = limited(source, steps_per_epoch)
-        loop.fit(trainable, next_epoch, callbacks, epochs, initial_epoch, validate)
+        epochs_of_data = Epochs(source, steps_per_epoch)
+        loop.fit(trainable, epochs_of_data, callbacks, epochs, initial_epoch, validate)
         return self.history
 
     def _validation_source(self, data: Any, batch_size: int | None, steps: int | None) -> Any:
@@ -351,7 +351,7 @@ class Trainer:
         source = self._source(x, y, sample_weight, batch_size, steps, "evaluate")
         trainable = self._trainable_model("evaluate")
         callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
-        logs = loop.evaluate(trainable, limited(source, steps)(), callbacks)
+        logs = loop.evaluate(trainable, Epochs(source, steps)(), callbacks)
         return logs if return_dict else self._in_order(logs)
 
     def predict(
@@ -386,7 +386,7 @@ class Trainer:
                 return self.run(inputs, None, False, {}, False)[0]  # type: ignore[attr-defined]
             source = ArrayBatches(inputs, [], [], batch_size=batch_size, steps=steps, who="predict")
         callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
-        return loop.predict(self, limited(source, steps)(), callbacks)
+        return loop.predict(self, Epochs(source, steps)(), callbacks)
 
     def _takes_at_once(self, rows: int, batch_size: int | None) -> bool:
         """Returns whether `run` may predict all rows: native plans cut them by themselves."""
