@@ -164,7 +164,7 @@ def test_tensorflows_words() -> None:
 def test_forecasts() -> None:
     result = forecast(CO2, horizon=3, model="naive", n_windows=1)
     assert result.frame.height == 3
-    assert result.backtest.rows[0]["model"] in ("naive", "seasonal_naive", "drift")
+    assert result.backtest.rows[0]["model"] in ("naive", "seasonal_naive", "drift", "theta")
     assert Forecaster("lstm", horizon=3).horizon == 3
 
 
