@@ -1,11 +1,23 @@
 """What the fields of a column mean: one decimal sign, one order of day and month, one zone for all of it."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from recurra.errors import DataError
-from recurra.forecasting.fields import AmbiguousTimes, decimal_sign, is_missing, number, numbers, parse_times
+from recurra.forecasting.fields import (
+    AmbiguousTimes,
+    decimal_sign,
+    is_missing,
+    is_number,
+    number,
+    numbers,
+    parse_times,
+    unmarked,
+    without_marks,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +50,42 @@ def test_a_comma_that_could_be_either_is_read_as_the_file_says():
 def test_two_decimal_signs_are_refused(texts):
     with pytest.raises(DataError, match=f"one decimal sign, got '{texts[0]}' and '{texts[1]}'"):
         decimal_sign(texts)
+
+
+@pytest.mark.parametrize(
+    "texts, values, shown",
+    [
+        (["$1,234.50", "-$2", "$-3", "", None], [1234.5, -2, -3, np.nan, np.nan], "$1,234.50"),
+        (["1.234,50 €", "3 €"], [1234.5, 3], "1.234,50 €"),
+        (["₩1,234,567", "￦5"], [1234567, 5], "₩1,234,567"),
+        (["1,234,567원", "5 원"], [1234567, 5], "1,234,567원"),
+        (["12.5%", "-3 %"], [12.5, -3], "12.5%"),
+        (["5", "(1,234.5)"], [5, -1234.5], "(1,234.5)"),
+        (["$5.00", " $(1,234.50)", "($7)"], [5, -1234.5, -7], " $(1,234.50)"),
+        (["−5", "6"], [-5, 6], None),
+        (["1'234.50", "2’000"], [1234.5, 2000], None),
+        ([1.5, 2], [1.5, 2], None),
+    ],
+)
+def test_signs_of_money_percent_and_parentheses_are_read(texts, values, shown):
+    plain, example = without_marks(texts, "it")
+    read, other = numbers(plain, decimal_sign(plain))
+    np.testing.assert_array_equal(read, values)
+    assert (other, example) == (None, shown)
+
+
+@pytest.mark.parametrize("one, other", [("$5", "€6"), ("$5", "6"), ("5%", "0.05")])
+def test_numbers_of_two_units_are_refused(one, other):
+    with pytest.raises(DataError, match=f"it expected numbers of one unit, got '{re.escape(one)}' and '{other}'"):
+        without_marks([one, other], "it")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(-5)", "--5", "-(5)", "5-", "$5%", "(5", "1234(1)", "5-10%", "1.2K", "$ -", "USD 5", "$", "%", "()", "1234¹"],
+)
+def test_what_may_be_something_else_is_no_number(text):
+    assert not is_number(unmarked(text)[0])
 
 
 @pytest.mark.parametrize("sign", [".", ","])
@@ -102,6 +150,8 @@ def test_what_says_nothing_is_missing(value):
         (["2024/Q1", "2024Q2"], ["2024-01", "2024-04"], "M"),
         (["2024.01 월", "2024.02 월"], ["2024-01", "2024-02"], "M"),
         (["01/2024", "12/2024"], ["2024-01", "2024-12"], "M"),
+        (["1/31/2024, 1:00:00\u202fPM", "1/31/2024, 2:00:00\u202fPM"], ["2024-01-31T13:00", "2024-01-31T14:00"], "s"),
+        (["2024年1月31日", "2024年2月1日"], ["2024-01-31", "2024-02-01"], "D"),
         (["01.2024", "02.2024"], ["2024-01", "2024-02"], "M"),
         (["2024-01-31 오전 12:00", "2024-01-31 오후 1:00:30"], ["2024-01-31T00:00", "2024-01-31T13:00:30"], "s"),
         (["2024년 1월 31일 0시", "2024년 1월 31일 13시"], ["2024-01-31T00:00", "2024-01-31T13:00"], "s"),

@@ -497,6 +497,22 @@ def test_a_comma_that_could_be_decimal_is_said(tmp_path):
     assert panel.remarks == ("value: '110,000' was read as 110000: the comma could be a decimal sign too",)
 
 
+def test_how_money_was_read_is_said_and_what_is_no_number_is_shown_as_it_stands(tmp_path):
+    panel = read_panel(write(tmp_path, csv(zip(days(3), ['"$1,234.50"', "$2", "($3)"], strict=True))))
+    np.testing.assert_array_equal(panel.values, [1234.5, 2, -3])
+    assert panel.remarks == ("sales: '($3)' was read as -3",)
+    with pytest.raises(DataError, match=r"'sales' expected numbers, got '\$ many' in row 3"):
+        read_panel(write(tmp_path, csv(zip(days(3), ["$1", "$ many", "$3"], strict=True))), target_col="sales")
+    with pytest.raises(DataError, match="one column of numbers, got 'sales', 'share': choose the target with --target"):
+        read_panel(write(tmp_path, csv([(day, "$1", "5%") for day in days(3)], "month,sales,share")))
+
+
+@pytest.mark.parametrize("text", ["24-01-31", "31/01/24", "31.1.24 13:00", "Jan-24", "31-Jan-24"])
+def test_years_of_two_digits_are_refused_with_what_to_do(text):
+    with pytest.raises(DataError, match=f"got '{text}' in row 1: write years with four digits, such as 2024-01-31"):
+        read_panel(pd.DataFrame({"ds": ["2024-01-30", text], "y": [1.0, 2]}))
+
+
 def test_names_such_as_na_are_names_of_series():
     frame = pd.DataFrame({"region": ["NA"] * 3 + ["EU"] * 3, "ds": days(3) * 2, "y": np.arange(6.0)})
     assert read_panel(frame, id_col="region").ids == ("NA", "EU")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +41,53 @@ _POINT = re.compile(r"[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d+\.?\d*|\.\d+)(e[+-]?\d+)
 _BETWEEN = " \u00a0\u2009\u202f'’"  # between thousands, beside points and commas
 _SPACES = re.compile(rf"(?<=\d)[{_BETWEEN}](?=\d{{3}}(\D|$))")
 _SWAPPED = str.maketrans(",.", ".,")
+# Wide letters, as Korean and Japanese keyboards write them, special spaces, and the minus sign.
+_USUAL = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | str.maketrans(
+    "￡￥￦−\u3000\u00a0\u2009\u202f", "£¥₩-    "
+)
+_MARKS = "$€£¥₩₹%원"
+_MARKED = re.compile(rf"([+-]?)([{_MARKS}]?)(\(?)([{_MARKS}]?)([+-]?)([\d.,].*?)([{_MARKS}]?)(\)?)([{_MARKS}]?)")
 _NO_NUMBER = (TypeError, ValueError, OverflowError)  # what `float` raises
+
+
+def unmarked(value: Any) -> tuple[Any, str]:
+    """Returns a text of a number without its sign of money or percent, and that sign; parentheses are a minus.
+
+    >>> unmarked("-$1,234.5"), unmarked("(1.234,5 €)"), unmarked("7"), unmarked("$ many")
+    (('-1,234.5', '$'), ('-1.234,5', '€'), ('7', ''), ('$ many', ''))
+    """
+    if not isinstance(value, str):
+        return value, ""
+    text = value.translate(_USUAL) if not value.isascii() else value
+    match = _MARKED.fullmatch(re.sub(rf"(?<=[{_MARKS}(+-])\s+|\s+(?=[{_MARKS})])", "", text.strip()))
+    if match is None:
+        return value, ""
+    sign, before, opened, inner, inner_sign, body, after, closed, last = match.groups()
+    signs, marks = sign + inner_sign, before + inner + after + last
+    if len(signs) > 1 or len(marks) > 1 or bool(opened) != bool(closed) or (opened and signs):
+        return value, ""
+    return ("-" if opened else signs) + body, marks
+
+
+def without_marks(values: list[Any], who: str) -> tuple[list[Any], str | None]:
+    """Returns a column of numbers as `unmarked` gives them, and a field that shows what that made of them, or None.
+
+    Raises:
+        DataError: If they are not all of one unit.
+    """
+    letters = "".join(value for value in values if isinstance(value, str))
+    if letters.isascii() and not any(mark in letters for mark in _MARKS + "("):
+        return values, None
+    plain, marks = zip(*map(unmarked, values), strict=True)
+    units: dict[str, str] = {}
+    for value, text, mark in zip(values, plain, marks, strict=True):
+        if mark not in units and is_number(text):
+            units[mark] = str(value)
+    if len(units) > 1:
+        one, other = list(units.values())[:2]
+        raise DataError(expected(who, "numbers of one unit", f"{one!r} and {other!r}"))
+    turned = (value for value in values if isinstance(value, str) and "(" in value and is_number(unmarked(value)[0]))
+    return list(plain), next(turned, None) or next((one for mark, one in units.items() if mark), None)
 
 
 def decimal_sign(values: list[Any], otherwise: str = ".", who: str = "a column") -> str:
@@ -94,6 +139,11 @@ def number(value: Any, sign: str) -> float | None:
     text = _SPACES.sub("", value.strip())
     text = text.translate(_SWAPPED) if sign == "," else text
     return float(text.replace(",", "")) if _POINT.fullmatch(text) else None
+
+
+def is_number(value: Any) -> bool:
+    """Returns whether a field holds a number, with one decimal sign or the other."""
+    return not is_missing(value) and any(number(value, sign) is not None for sign in ".,")
 
 
 def numbers(values: list[Any], sign: str) -> tuple[np.ndarray, int | None]:
@@ -150,7 +200,7 @@ class Times:
 
 
 _CLOCK = (
-    r"(?:[T ]\s*(?:(?P<half_before>오전|오후)\s*)?(?P<hour>\d{1,2})"
+    r"(?:,?[T ]\s*(?:(?P<half_before>오전|오후)\s*)?(?P<hour>\d{1,2})"
     r"(?:시|:(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?)\s*(?P<half>[AP]M)?"
     r"\s*(?P<zone>Z|UTC|GMT|[+-](?P<zone_hours>\d\d):?(?P<zone_minutes>\d\d)?)?)?"
 )
@@ -174,7 +224,7 @@ _OF_ANY_DIGITS = _compiled(
     r"(?P<year>\d{4})(?P<sign>[-/.])\s?(?P<month>\d{1,2})(?:(?P=sign)\s?(?P<day>\d{1,2}))?\.?" + _CLOCK,
     r"(?P<year>\d{1,3})-(?P<month>\d\d)" + _CLOCK,  # years that are counted
     r"(?P<first>\d{1,2})(?P<between>[-/.])\s?(?P<second_>\d{1,2})(?P=between)\s?(?P<year>\d{4})" + _CLOCK,
-    r"(?P<year>\d{4})년(?:\s*(?P<month>\d{1,2})월(?:\s*(?P<day>\d{1,2})일)?)?" + _CLOCK,
+    r"(?P<year>\d{4})[년年](?:\s*(?P<month>\d{1,2})[월月](?:\s*(?P<day>\d{1,2})[일日])?)?" + _CLOCK,
     r"(?P<year>\d{4})\.\s?(?P<month>\d{1,2})\s?월" + _CLOCK,
     rf"(?:(?P<day>\d{{1,2}})[-\s])?{_NAME}[-\s](?P<year>\d{{4}})" + _CLOCK,
     rf"{_NAME}\s(?P<day>\d{{1,2}}),?\s(?P<year>\d{{4}})" + _CLOCK,
@@ -221,7 +271,7 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
             return _whole_numbers(list(map(int, texts)), of_first)
         if compact < len(texts):  # such as 20241301 among dates
             return None
-    texts = [text if text.isascii() else unicodedata.normalize("NFKC", text) for text in texts]  # such as wide digits
+    texts = [text if text.isascii() else text.translate(_USUAL) for text in texts]
     shapes = Column.of([text.translate(_SHAPE) for text in texts])
     if zone is None and len(shapes.values) == 1 and shapes.values[0] in _ISO_SHAPES:
         with contextlib.suppress(ValueError):  # 24:00, or no time

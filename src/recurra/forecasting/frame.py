@@ -24,9 +24,12 @@ from recurra.forecasting.fields import (
     decimal_sign,
     is_empty,
     is_missing,
+    is_number,
     number,
     numbers,
     parse_times,
+    unmarked,
+    without_marks,
 )
 from recurra.forecasting.frequency import Frequency, on_the_side_of, parse_frequency, shared_frequency
 from recurra.forecasting.panel import FILLS, Panel, filled, indptr_of
@@ -41,6 +44,7 @@ PARTS_OF_TIMES = ("month", "quarter", "week", "day", "hour", "월", "분기", "�
 TARGET_NAMES = ("y", "target", "value", "values", "값", "목표")
 LARGEST_BYTES = 2**30
 MOST_FILLED = 10**7  # steps of a series of few values: more come from a wrong time
+TWO_DIGITS = re.compile(r"\s*(\d{1,2}([-/.\s])\s?\d{1,2}\2\s?\d\d|(\d{1,2}[-\s])?[A-Za-z]{3,9}[-\s]\d\d)\.?(\s.*)?")
 OF_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")  # 1.234, where the point need not be decimal
 
 
@@ -413,8 +417,7 @@ class _Table:
 
     def _is_numeric(self, column: str) -> bool:
         values = [value for value in self.head(column, 200) if not is_missing(value)]
-        known = sum(any(number(value, sign) is not None for sign in ".,") for value in values)
-        return known > len(values) / 2
+        return sum(is_number(unmarked(value)[0]) for value in values) > len(values) / 2
 
     def _is_time(self, column: str) -> bool:
         """Whether it holds texts or objects that are times; not numbers, which could be anything."""
@@ -436,20 +439,25 @@ class _Table:
 
     def numbers(self, column: str) -> np.ndarray:
         """Returns the column as float64, NaN where missing."""
-        values = self.column(column).values
-        sign = decimal_sign(values, self.decimal, f"target column {column!r}")
+        who = f"target column {column!r}"
+        values, marked = without_marks(self.column(column).values, who)
+        sign = decimal_sign(values, self.decimal, who)
+        if marked is not None:
+            self.remarks.append(f"{column}: {marked!r} was read as {number(unmarked(marked)[0], sign):.15g}")
         if sign != decimal_sign(values, "." if self.decimal == "," else ","):
             example = next(value for value in values if isinstance(value, str) and "," in value)
             why = ", as ; separates the fields" if self.decimal == "," else ": the comma could be a decimal sign too"
             self.remarks.append(f"{column}: {example!r} was read as {number(example, sign):.15g}{why}")
-        points = [value for value in values if isinstance(value, str) and "." in value]
-        if self.decimal == "," and sign == "." and points and all(map(OF_THOUSANDS.fullmatch, points)):
-            read = f"{points[0]!r} was read as {number(points[0], sign):.15g}"
-            self.remarks.append(f"{column}: {read}: the point could be of thousands too")
+        if self.decimal == "," and sign == ".":
+            points = [value for value in values if isinstance(value, str) and "." in value]
+            if points and all(map(OF_THOUSANDS.fullmatch, points)):
+                read = f"{points[0]!r} was read as {number(points[0], sign):.15g}"
+                self.remarks.append(f"{column}: {read}: the point could be of thousands too")
         known, other = numbers(values, sign)
         if other is not None:
-            where = f"{str(values[other])[:40]!r} in row {self.row(self.column(column).row_of(other))}"
-            raise DataError(expected(f"target column {column!r}", "numbers", where, "choose another with --target"))
+            got = str(self.column(column).values[other])[:40]
+            where = f"{got!r} in row {self.row(self.column(column).row_of(other))}"
+            raise DataError(expected(who, "numbers", where, "choose another with --target"))
         return known[self.column(column).codes]
 
     def times(self, name: str | None, ids: _Ids) -> Times:
@@ -472,6 +480,8 @@ class _Table:
             bad = next((place for place, value in enumerate(column.values) if not _are_times([value])), 0)
             got = f"{str(column.values[bad])[:40]!r} in row {self.row(column.row_of(bad))}"
             hint = "write times like 2024-01-31 or 2024-01-31 13:00, in whole seconds"
+            if TWO_DIGITS.fullmatch(str(column.values[bad])):
+                hint = "write years with four digits, such as 2024-01-31"
             raise DataError(expected(f"time column {name!r}", "dates or times", got, hint))
         if times.remark:
             self.remarks.append(f"{name}: {times.remark}")
