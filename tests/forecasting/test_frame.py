@@ -186,6 +186,71 @@ def test_bad_data_is_told_with_row_and_column(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "start, kind",
+    [(b"PK\x03\x04", "an Excel or zip file"), (b"\xd0\xcf\x11\xe0", "an Excel file"), (b"\x1f\x8b\x08", "a gzip file")],
+)
+def test_files_of_other_programs_are_told_as_such(tmp_path, start, kind):
+    (tmp_path / "data.csv").write_bytes(start + bytes(range(256)))
+    with pytest.raises(DataError, match=f"a CSV or Parquet file, got {kind}: save the table as CSV"):
+        read_panel(tmp_path / "data.csv")
+
+
+@pytest.mark.parametrize("above", ["# made by a tool\n", "Sales of 2020\n\n", "sep=,\n\n \nTitle\n"])
+def test_lines_above_the_names_of_columns_are_told_with_the_row(tmp_path, above):
+    row = above.count("\n") + 1
+    with pytest.raises(
+        DataError, match=f"fields in each row, got 2 in row {row} and 1 in the header: delete lines above"
+    ):
+        read_panel(write(tmp_path, above + csv(GOOD)))
+
+
+def test_empty_lines_above_the_header_count_as_rows(tmp_path):
+    with pytest.raises(DataError, match="got 'many' in row 6"):
+        read_panel(write(tmp_path, "\n \n" + csv([*GOOD[:2], ("2020-03", "many"), *GOOD[3:]])))
+
+
+def test_the_first_column_of_a_file_of_tabs_may_have_no_name(tmp_path):
+    panel = read_panel(write(tmp_path, csv(GOOD, "\tsales", "\t")))
+    assert (panel.target_col, panel.freq.name) == ("sales", "MS")
+
+
+def test_lines_may_end_as_on_old_macs(tmp_path):
+    np.testing.assert_array_equal(read_panel(write(tmp_path, csv(GOOD).replace("\n", "\r"))).values, range(12))
+
+
+def test_periods_of_pandas_in_parquet_are_no_numbers(tmp_path):
+    for name, dates in (
+        ("ds", pd.period_range("2010-01-01", periods=40, freq="W")),
+        ("y", pd.period_range("2010", periods=40, freq="M")),
+    ):
+        pd.DataFrame({name: dates, "value": np.arange(40.0)}).to_parquet(tmp_path / "d.parquet")
+        with pytest.raises(DataError, match=r"times, not periods of pandas.*: write it with \.dt\.to_timestamp\(\)"):
+            read_panel(tmp_path / "d.parquet")
+
+
+@pytest.mark.parametrize("form", ["{}{:02d}", "{}-{:02d}", "{}W{:02d}"])
+@pytest.mark.parametrize("count", [12, 40])
+def test_weeks_of_years_are_neither_months_nor_counters(tmp_path, form, count):
+    rows = [(form.format(2024, week), week) for week in range(1, count + 1)]
+    with pytest.raises(DataError, match="write a day of each week, such as 2024-01-31"):
+        read_panel(write(tmp_path, csv(rows, "week,value")))
+
+
+def test_days_of_excel_that_became_numbers_are_said(tmp_path):
+    panel = read_panel(write(tmp_path, csv([(45292 + i, i) for i in range(9)], "date,value")))
+    assert panel.remarks == (
+        "date: 45292 was read as a counter: if it is a day of Excel, format the column as dates first",
+    )
+
+
+def test_errors_list_a_few_of_many_columns(tmp_path):
+    names = [f"{i}{'x' * 99}" for i in range(99)]
+    with pytest.raises(DataError, match=r"'19x{38}', 79 more: choose the target") as caught:
+        read_panel(write(tmp_path, csv([(day, *range(99)) for day in days(3)], ",".join(["ds", *names]))))
+    assert len(str(caught.value)) < 1200
+
+
 def test_other_bytes_than_text_are_refused(tmp_path):
     path = tmp_path / "data.csv"
     path.write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
@@ -369,6 +434,13 @@ def test_a_column_of_numbers_that_tells_the_series_apart_is_named():
     frame = pd.DataFrame({"store": [1] * 9 + [2] * 9, "ds": days(9) * 2, "y": np.arange(18.0)})
     with pytest.raises(DataError, match=r"twice .*: if the file holds several series, name them: --id store"):
         read_panel(frame)
+
+
+@pytest.mark.parametrize("name", ["time", "hour", "시각"])
+def test_a_time_of_day_beside_dates_is_a_part_of_the_time(tmp_path, name):
+    rows = [("2024-01-01", f"{hour:02d}:00", hour) for hour in range(9)]
+    with pytest.raises(DataError, match=f"if '{name}' is a part of the time, write both into one column"):
+        read_panel(write(tmp_path, csv(rows, f"date,{name},value")))
 
 
 @pytest.mark.parametrize("names", ["연도,월,매출", "year,month,sales"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import codecs
 import contextlib
+import csv
 import io
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -40,11 +42,25 @@ TIME_NAMES = (
     "날짜", "일자", "일시", "시간", "시각", "시점", "기간", "기준일", "거래일",
     "월", "주", "분기", "연월", "년월", "년도", "연도",
 )  # fmt: skip
-PARTS_OF_TIMES = ("month", "quarter", "week", "day", "hour", "월", "분기", "주", "일", "시", "시간")  # beside years
+PARTS_OF_TIMES = (  # beside years or dates
+    "month", "quarter", "week", "day", "hour", "minute", "time", "월", "분기", "주", "일", "시", "분", "시간", "시각",
+)  # fmt: skip
 TARGET_NAMES = ("y", "target", "value", "values", "값", "목표")
 LARGEST_BYTES = 2**30
+MOST_LISTED, MOST_LETTERS = 20, 40  # names of columns in an error, and letters of each
+EXCEL_DAYS = (32874, 54789)  # 1990 to 2050
 MOST_FILLED = 10**7  # steps of a series of few values: more come from a wrong time
 TWO_DIGITS = re.compile(r"\s*(\d{1,2}([-/.\s])\s?\d{1,2}\2\s?\d\d|(\d{1,2}[-\s])?[A-Za-z]{3,9}[-\s]\d\d)\.?(\s.*)?")
+ZONES_IN_PARQUET = "zones that have a name, such as Asia/Kolkata, or whole hours"
+FOREIGN = {  # how files of other kinds begin
+    b"PK\x03\x04": "an Excel or zip file",
+    b"\xd0\xcf\x11\xe0": "an Excel file",
+    b"\x1f\x8b": "a gzip file",
+    b"%PDF": "a PDF file",
+    b"SQLite": "a database",
+}
+WEEK_NAMES = ("week", "yearweek", "year_week", "주", "주차")
+WEEKS = re.compile(r"(19|20)\d\d[-/.]?W?(0?[1-9]|[1-4]\d|5[0-3])", re.IGNORECASE)  # 202401 is no month there
 OF_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")  # 1.234, where the point need not be decimal
 
 
@@ -124,14 +140,11 @@ def _read_file(name: str, data: bytes) -> _Table:
         import polars
     if data[:4] != b"PAR1" and not name.lower().endswith((".parquet", ".pq")):
         return _read_csv(name, data)
-    zones = "zones that have a name, such as Asia/Kolkata, or whole hours"
     try:
-        offset = _offset_in_parquet(data)
-        if offset is not None:
-            raise DataError(expected(name, zones, offset))
+        _check_parquet(name, data)
         frame = polars.read_parquet(io.BytesIO(data))
     except polars.exceptions.PanicException as error:  # no Exception: of other zones that it does not know
-        raise DataError(expected(name, zones, f"what Polars cannot read ({_one_line(error)})")) from error
+        raise DataError(expected(name, ZONES_IN_PARQUET, f"what Polars cannot read ({_one_line(error)})")) from error
     except DataError:
         raise
     except Exception as error:
@@ -145,18 +158,25 @@ def _read_file(name: str, data: bytes) -> _Table:
     return _Table(name, _columns(frame), first_row=2)
 
 
-def _offset_in_parquet(data: bytes) -> str | None:
-    """Returns a zone such as +05:30 in a Parquet file's Arrow schema: of it Polars would print a backtrace."""
+def _check_parquet(name: str, data: bytes) -> None:
+    """Refuses what Polars does not understand, by the Arrow schema of a Parquet file."""
     import polars
 
     schema = base64.b64decode(polars.read_parquet_metadata(io.BytesIO(data)).get("ARROW:schema", ""))
-    found = re.search(rb"(?<![ -~])(?:UTC|GMT)?[+-]\d\d:(?!00)\d\d(?![ -~])", schema)
-    return found[0].decode() if found else None
+    if b"pandas.period" in schema:
+        what = "times, not periods of pandas, which are numbers here"
+        raise DataError(expected(name, what, "such a column", "write it with .dt.to_timestamp() or .astype(str)"))
+    offset = re.search(rb"(?<![ -~])(?:UTC|GMT)?[+-]\d\d:(?!00)\d\d(?![ -~])", schema)
+    if offset:  # Polars would print a backtrace
+        raise DataError(expected(name, ZONES_IN_PARQUET, offset[0].decode()))
 
 
 def _read_csv(name: str, data: bytes) -> _Table:
     import polars
 
+    foreign = next((kind for start, kind in FOREIGN.items() if data.startswith(start)), None)
+    if foreign is not None:
+        raise DataError(expected(name, "a CSV or Parquet file", foreign, "save the table as CSV"))
     text, remarks = _decoded(name, data)
     if "\x00" in text:
         raise DataError(expected(name, "text", "a binary file", "give a CSV or Parquet file"))
@@ -164,16 +184,20 @@ def _read_csv(name: str, data: bytes) -> _Table:
     text = text[named.end() :] if named else text
     if not text.strip():
         raise DataError(expected(name, "rows of data below the header", "none"))
-    header = re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0])
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # as old programs for Macs end lines
+    blank = re.match(r"(?:[^\S\n]*\n)*", text)[0]  # type: ignore[index]  # it may be empty
+    text = text[len(blank) :]
+    header = re.sub(r'"[^"]*"', "", text.partition("\n")[0])
     separator = named[1] if named else max(",;\t|", key=header.count)
+    first_row = 2 + blank.count("\n") + bool(named)
     try:
         frame = polars.read_csv(
             text.encode(), separator=separator, infer_schema=False, truncate_ragged_lines=False, quote_char='"'
         )
     except Exception as error:
-        raise DataError(
-            expected(name, "a table with the same number of fields in each row", _one_line(error))
-        ) from error
+        what = "a table with the same number of fields in each row"
+        raise DataError(expected(name, what, *_of_another_width(text, separator, first_row, error))) from error
     if frame.height == 0:
         raise DataError(expected(name, "rows of data below the header", "none"))
     numbered = [re.fullmatch(r"(.+)_duplicated_\d+", column) for column in frame.columns]  # by the reader
@@ -184,8 +208,19 @@ def _read_csv(name: str, data: bytes) -> _Table:
         got = ", ".join(map(repr, frame.columns[:3]))
         raise DataError(expected(name, "names of columns in the first line", got, "add a line such as date,value"))
     decimal = "," if separator == ";" else "."
-    first_row = 3 if named else 2
     return _Table(name, _columns(frame), first_row, decimal=decimal, remarks=remarks).without_empty_rows()
+
+
+def _of_another_width(text: str, separator: str, first_row: int, error: Exception) -> tuple[str, str | None]:
+    """Returns the first row that has more fields than the header, and what to do; else what the reader says."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    with contextlib.suppress(csv.Error):
+        width = len(next(rows))
+        for row in rows:
+            if len(row) > width:
+                got = f"{len(row)} in row {first_row - 2 + rows.line_num} and {width} in the header"
+                return got, "delete lines above the names of the columns, put fields that hold separators in quotes"
+    return _one_line(error), None
 
 
 def _columns(frame: Any) -> dict[str, Any]:
@@ -353,7 +388,7 @@ class _Table:
 
     def _need(self, column: str, what: str) -> str:
         if column not in self.columns:
-            raise DataError(expected(self.name, f"the {what} column {column!r}", ", ".join(map(repr, self.columns))))
+            raise DataError(expected(self.name, f"the {what} column {column!r}", _listed(self.columns)))
         return column
 
     def find_ids(self, id_col: str | None) -> _Ids:
@@ -394,7 +429,7 @@ class _Table:
             self.remarks.append("no column of times: rows are counted")
             return None
         hint = "name it with --time"
-        raise DataError(expected(self.name, "a column of dates or times", ", ".join(map(repr, own)), hint))
+        raise DataError(expected(self.name, "a column of dates or times", _listed(own), hint))
 
     def find_target(self, target_col: str | None, time_name: str | None, ids: _Ids) -> str:
         """Returns the column of the values."""
@@ -412,7 +447,7 @@ class _Table:
         if len(own) == 1:
             return own[0]
         what = "one column of numbers" if numeric else "a column of numbers"
-        got = ", ".join(map(repr, numeric)) if numeric else f"text in {', '.join(map(repr, own)) or 'no column'}"
+        got = _listed(numeric) if numeric else f"text in {_listed(own) or 'no column'}"
         raise DataError(expected(self.name, what, got, "choose the target with --target"))
 
     def _is_numeric(self, column: str) -> bool:
@@ -482,10 +517,24 @@ class _Table:
             hint = "write times like 2024-01-31 or 2024-01-31 13:00, in whole seconds"
             if TWO_DIGITS.fullmatch(str(column.values[bad])):
                 hint = "write years with four digits, such as 2024-01-31"
+            elif WEEKS.fullmatch(str(column.values[bad])):
+                hint = "write a day of each week, such as 2024-01-31"
             raise DataError(expected(f"time column {name!r}", "dates or times", got, hint))
+        if name.strip().lower() in WEEK_NAMES and all(WEEKS.fullmatch(str(value)) for value in column.values):
+            hint = "write a day of each week, such as 2024-01-31"
+            raise DataError(expected(f"time column {name!r}", "dates", f"weeks such as {column[0]}", hint))
+        if times.unit == "" and all(EXCEL_DAYS[0] <= value <= EXCEL_DAYS[1] for value in times.values[[0, -1]]):
+            example = f"{column[0]} was read as a counter"
+            self.remarks.append(f"{name}: {example}: if it is a day of Excel, format the column as dates first")
         if times.remark:
             self.remarks.append(f"{name}: {times.remark}")
         return replace(times, values=times.values[column.codes])
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = [repr(name[:MOST_LETTERS]) for name in names]
+    more = [f"{len(shown) - MOST_LISTED} more"] if len(shown) > MOST_LISTED else []
+    return ", ".join(shown[:MOST_LISTED] + more)
 
 
 def _name(part: Any) -> str:
