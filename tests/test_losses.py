@@ -110,3 +110,11 @@ def test_weights_that_do_not_fit_a_mask_are_told():
     loss = recurra.losses.MeanSquaredError()
     with pytest.raises(ValueError, match=r"weights that fit the mask \(4, 5\), got \(4,\)"):
         loss.value(np.zeros((4, 5, 3)), np.ones((4, 5, 3)), np.ones(4), np.ones((4, 5), bool))
+
+
+def test_labels_in_the_other_form_get_the_name_of_the_other_loss():
+    labels, one_hot, p = np.array([0, 2]), np.eye(3)[[0, 2]], np.full((2, 3), 1 / 3)
+    with pytest.raises(ValueError, match=r"got \(2, 3\): for one-hot labels use categorical_crossentropy"):
+        L.SparseCategoricalCrossentropy()(one_hot, p)
+    with pytest.raises(ValueError, match=r"got \(2,\): .* use sparse_categorical_crossentropy"):
+        L.CategoricalCrossentropy()(labels, p)

@@ -168,6 +168,13 @@ def test_forecasts() -> None:
     assert Forecaster("lstm", horizon=3).horizon == 3
 
 
+def test_functions_by_their_names() -> None:
+    assert keras.activations.softmax(np.zeros((1, 4))).tolist() == [[0.25] * 4]
+    assert keras.metrics.mean_squared_error(np.zeros(2), np.ones(2)) == 1
+    layer = layers.Dense(2, keras.activations.relu, kernel_initializer=keras.initializers.ones())
+    assert layer(np.full((1, 3), 2, "float32")).numpy().tolist() == [[6, 6]]
+
+
 def test_misspelt_names_are_seen() -> None:
     with pytest.raises(AttributeError):
         layers.LTSM(3)  # type: ignore[attr-defined]

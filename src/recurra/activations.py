@@ -14,38 +14,7 @@ import numpy as np
 from recurra import ops, saving
 from recurra._checks import did_you_mean, expected
 
-_NAMES = (
-    "celu",
-    "elu",
-    "exponential",
-    "gelu",
-    "glu",
-    "hard_shrink",
-    "hard_sigmoid",
-    "hard_silu",
-    "hard_tanh",
-    "leaky_relu",
-    "linear",
-    "log_sigmoid",
-    "log_softmax",
-    "mish",
-    "relu",
-    "relu6",
-    "selu",
-    "sigmoid",
-    "silu",
-    "soft_shrink",
-    "softmax",
-    "softplus",
-    "softsign",
-    "sparse_plus",
-    "sparse_sigmoid",
-    "sparsemax",
-    "squareplus",
-    "tanh",
-    "tanh_shrink",
-)
-_ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
+FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {}  # by name
 
 
 def _native(name: str, x: np.ndarray) -> np.ndarray:
@@ -112,7 +81,7 @@ _WITH_OPTIONS: dict[str, Callable[..., Any]] = {
 } | {name: _along(name) for name in ("glu", "log_softmax", "softmax", "sparsemax")}
 
 
-def _make(name: str) -> Callable[..., np.ndarray]:
+def _make(name: str, formula: str) -> Callable[..., np.ndarray]:
     with_options = _WITH_OPTIONS.get(name, lambda x: x)
     with_options.__qualname__ = name  # for errors
 
@@ -128,17 +97,46 @@ def _make(name: str) -> Callable[..., np.ndarray]:
         return ops.activation_backward(name, dy, x, y)
 
     activation.__name__ = activation.__qualname__ = name
-    activation.__doc__ = f"The activation {name!r} of an array, with Keras's options; `gradient(dy, x, y)` gives dx."
+    activation.__doc__ = f"Returns {formula}; x has any shape. `{name}.gradient(dy, x, y)` gives dx."
     activation.__wrapped__ = with_options  # type: ignore[attr-defined]  # its signature is shown
     activation.gradient = gradient  # type: ignore[attr-defined]
+    FUNCTIONS[name] = activation
     return activation
 
 
-FUNCTIONS = {name: _make(name) for name in _NAMES}
-FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in _ALIASES.items()}
-globals().update(FUNCTIONS)
+celu = _make("celu", "x where x > 0, else alpha * (exp(x / alpha) - 1)")
+elu = _make("elu", "x where x > 0, else alpha * (exp(x) - 1)")
+exponential = _make("exponential", "exp(x)")
+gelu = _make("gelu", "x times the normal distribution's probability of less than x; approximate=True takes tanh for it")
+glu = _make("glu", "a * sigmoid(b), a and b the halves of x along axis")
+hard_shrink = _make("hard_shrink", "x where |x| > threshold, else 0")
+hard_sigmoid = _make("hard_sigmoid", "x / 6 + 0.5, cut to [0, 1]")
+hard_silu = _make("hard_silu", "x * hard_sigmoid(x)")
+hard_tanh = _make("hard_tanh", "x, cut to [-1, 1]")
+leaky_relu = _make("leaky_relu", "x where x > 0, else negative_slope * x")
+linear = _make("linear", "x")
+log_sigmoid = _make("log_sigmoid", "log(sigmoid(x))")
+log_softmax = _make("log_softmax", "log(softmax(x)) along axis")
+mish = _make("mish", "x * tanh(softplus(x))")
+relu = _make("relu", "max(x, 0); up to max_value, zero up to threshold, and negative_slope * (x - threshold) below it")
+relu6 = _make("relu6", "x, cut to [0, 6]")
+selu = _make("selu", "1.0507 * elu(x, alpha=1.6733)")
+sigmoid = _make("sigmoid", "1 / (1 + exp(-x))")
+silu = _make("silu", "x * sigmoid(x)")
+soft_shrink = _make("soft_shrink", "x - threshold above threshold, x + threshold below -threshold, else 0")
+softmax = _make("softmax", "exp(x) / sum(exp(x)) along axis")
+softplus = _make("softplus", "log(1 + exp(x))")
+softsign = _make("softsign", "x / (1 + |x|)")
+sparse_plus = _make("sparse_plus", "0 up to -1, x from 1 on, (x + 1)**2 / 4 between")
+sparse_sigmoid = _make("sparse_sigmoid", "(x + 1) / 2, cut to [0, 1]")
+sparsemax = _make("sparsemax", "the point nearest to x whose parts are at least 0 and add up to 1, along axis")
+squareplus = _make("squareplus", "(x + sqrt(x**2 + b)) / 2")
+tanh = _make("tanh", "the hyperbolic tangent of x")
+tanh_shrink = _make("tanh_shrink", "x - tanh(x)")
+FUNCTIONS["swish"] = swish = silu
+FUNCTIONS["hard_swish"] = hard_swish = hard_silu
 
-__all__ = [*_NAMES, *_ALIASES, "deserialize", "get", "name_of", "serialize"]
+__all__ = [*FUNCTIONS, "deserialize", "get", "name_of", "serialize"]
 
 
 def get(identifier: Any) -> Any:
@@ -157,8 +155,9 @@ def get(identifier: Any) -> Any:
             return found
     elif callable(identifier):
         return identifier
-    hint = did_you_mean(identifier, _NAMES) if isinstance(identifier, str) else None
-    raise ValueError(expected("activations.get", f"a function or one of {', '.join(_NAMES)}", repr(identifier), hint))
+    hint = did_you_mean(identifier, FUNCTIONS) if isinstance(identifier, str) else None
+    names = ", ".join(FUNCTIONS)
+    raise ValueError(expected("activations.get", f"a function or one of {names}", repr(identifier), hint))
 
 
 def name_of(activation: Callable[[Any], np.ndarray]) -> Any:

@@ -93,7 +93,12 @@ class RandomInitializer(Initializer):
 
 @saving.builtin("keras.initializers")
 class RandomNormal(RandomInitializer):
-    """Normal distribution."""
+    """Normal distribution.
+
+    Args:
+        mean, stddev: Its mean and standard deviation.
+        seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+    """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
         super().__init__(seed)
@@ -106,7 +111,12 @@ class RandomNormal(RandomInitializer):
 
 @saving.builtin("keras.initializers")
 class TruncatedNormal(RandomInitializer):
-    """Normal distribution, drawn again beyond two standard deviations."""
+    """Normal distribution, drawn again beyond two standard deviations.
+
+    Args:
+        mean, stddev: Those of the distribution before the cut.
+        seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+    """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
         super().__init__(seed)
@@ -118,7 +128,12 @@ class TruncatedNormal(RandomInitializer):
 
 @saving.builtin("keras.initializers")
 class RandomUniform(RandomInitializer):
-    """Uniform distribution."""
+    """Uniform distribution.
+
+    Args:
+        minval, maxval: Its ends.
+        seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+    """
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
         super().__init__(seed)
@@ -295,7 +310,10 @@ _CLASSES = (
     Orthogonal,
 )
 IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
-globals().update({snake_case(cls.__name__): cls for cls in _CLASSES})  # Keras's lower-case names
+zeros, ones, constant, identity, orthogonal = Zeros, Ones, Constant, Identity, Orthogonal  # Keras's lower-case names
+random_normal, truncated_normal, random_uniform = RandomNormal, TruncatedNormal, RandomUniform
+variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, GlorotUniform, GlorotNormal
+he_uniform, he_normal, lecun_uniform, lecun_normal = HeUniform, HeNormal, LecunUniform, LecunNormal
 _BY_NAME = {name: cls for cls in _CLASSES for name in (cls.__name__, snake_case(cls.__name__))}
 _BY_NAME |= {"IdentityInitializer": Identity, "OrthogonalInitializer": Orthogonal}
 _BY_NAME |= {"one": Ones, "zero": Zeros, "uniform": RandomUniform, "normal": RandomNormal}

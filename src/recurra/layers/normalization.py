@@ -201,6 +201,7 @@ class BatchNormalization(_Affine):
         axis: The axis of the features.
         momentum: How much of the stored mean and variance a training step keeps.
         epsilon, center, scale, **kwargs: As of `LayerNormalization`.
+        beta_initializer, gamma_initializer, and those of regularizers and constraints: As of `LayerNormalization`.
         moving_mean_initializer, moving_variance_initializer: First values of the stored ones.
         synchronized: Accepted, changes nothing.
 

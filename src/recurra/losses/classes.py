@@ -16,7 +16,14 @@ SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
 
 @saving.builtin("keras.losses")
 class MeanSquaredError(LossFunctionWrapper):
-    """See `mean_squared_error`."""
+    """`mean((y_true - y_pred)**2)` over the last axis, then over the samples.
+
+    Args:
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true, y_pred: (N, ..., D), of one shape.
+    """
 
     def __init__(
         self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "mean_squared_error", dtype: Any = None
@@ -26,7 +33,14 @@ class MeanSquaredError(LossFunctionWrapper):
 
 @saving.builtin("keras.losses")
 class MeanAbsoluteError(LossFunctionWrapper):
-    """See `mean_absolute_error`."""
+    """`mean(|y_true - y_pred|)` over the last axis, then over the samples.
+
+    Args:
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true, y_pred: (N, ..., D), of one shape.
+    """
 
     def __init__(
         self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "mean_absolute_error", dtype: Any = None
@@ -36,7 +50,14 @@ class MeanAbsoluteError(LossFunctionWrapper):
 
 @saving.builtin("keras.losses")
 class MeanAbsolutePercentageError(LossFunctionWrapper):
-    """See `mean_absolute_percentage_error`."""
+    """`100 * mean(|y_true - y_pred| / |y_true|)` over the last axis, then over the samples.
+
+    Args:
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true, y_pred: (N, ..., D), of one shape.
+    """
 
     def __init__(
         self,
@@ -49,7 +70,14 @@ class MeanAbsolutePercentageError(LossFunctionWrapper):
 
 @saving.builtin("keras.losses")
 class MeanSquaredLogarithmicError(LossFunctionWrapper):
-    """See `mean_squared_logarithmic_error`."""
+    """`mean((log(y_true + 1) - log(y_pred + 1))**2)` over the last axis, then over the samples.
+
+    Args:
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true, y_pred: (N, ..., D), of one shape.
+    """
 
     def __init__(
         self,
@@ -62,7 +90,15 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
 
 @saving.builtin("keras.losses")
 class Huber(LossFunctionWrapper):
-    """See `huber`."""
+    """Squared for small errors, linear for large ones, which thus count less than in the squared error (Huber, 1964).
+
+    Args:
+        delta: The error from which on it is linear: `e**2 / 2` below, `delta * |e| - delta**2 / 2` above.
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true, y_pred: (N, ..., D), of one shape.
+    """
 
     _left_out = ("delta",)
 
@@ -78,7 +114,14 @@ class Huber(LossFunctionWrapper):
 
 @saving.builtin("keras.losses")
 class LogCosh(LossFunctionWrapper):
-    """See `log_cosh`."""
+    """`mean(log(cosh(y_pred - y_true)))`: about squared for small errors, linear for large ones.
+
+    Args:
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true, y_pred: (N, ..., D), of one shape.
+    """
 
     def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "log_cosh", dtype: Any = None):
         super().__init__(functions.log_cosh, reduction, name, dtype)
@@ -86,7 +129,15 @@ class LogCosh(LossFunctionWrapper):
 
 @saving.builtin("keras.losses")
 class CosineSimilarity(LossFunctionWrapper):
-    """See `cosine_similarity`."""
+    """Minus the cosine of the angle between the two: -1 where they point the same way.
+
+    Args:
+        axis: The axis of the vectors.
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true, y_pred: (N, ..., D), of one shape.
+    """
 
     _left_out = ("axis",)
 
@@ -106,7 +157,15 @@ class CosineSimilarity(LossFunctionWrapper):
 
 @saving.builtin("keras.losses")
 class KLDivergence(LossFunctionWrapper):
-    """See `kl_divergence`."""
+    """`sum(y_true * log(y_true / y_pred))`: how far a distribution is from the true one.
+
+    Args:
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true: (N, ..., C), one-hot or shares.
+        y_pred: (N, ..., C), probabilities of the C classes.
+    """
 
     def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "kl_divergence", dtype: Any = None):
         super().__init__(functions.kl_divergence, reduction, name, dtype)
@@ -114,7 +173,14 @@ class KLDivergence(LossFunctionWrapper):
 
 @saving.builtin("keras.losses")
 class Poisson(LossFunctionWrapper):
-    """See `poisson`."""
+    """`mean(y_pred - y_true * log(y_pred))`, for counts.
+
+    Args:
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true, y_pred: (N, ..., D), of one shape.
+    """
 
     def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "poisson", dtype: Any = None):
         super().__init__(functions.poisson, reduction, name, dtype)
@@ -122,7 +188,14 @@ class Poisson(LossFunctionWrapper):
 
 @saving.builtin("keras.losses")
 class Hinge(LossFunctionWrapper):
-    """See `hinge`."""
+    """`mean(max(1 - y_true * y_pred, 0))`; labels are -1 and 1, or 0 and 1.
+
+    Args:
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true, y_pred: (N, ..., D), of one shape.
+    """
 
     def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "hinge", dtype: Any = None):
         super().__init__(functions.hinge, reduction, name, dtype)
@@ -130,7 +203,14 @@ class Hinge(LossFunctionWrapper):
 
 @saving.builtin("keras.losses")
 class SquaredHinge(LossFunctionWrapper):
-    """See `squared_hinge`."""
+    """`mean(max(1 - y_true * y_pred, 0)**2)`; labels are -1 and 1, or 0 and 1.
+
+    Args:
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true, y_pred: (N, ..., D), of one shape.
+    """
 
     def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "squared_hinge", dtype: Any = None):
         super().__init__(functions.squared_hinge, reduction, name, dtype)
@@ -138,7 +218,15 @@ class SquaredHinge(LossFunctionWrapper):
 
 @saving.builtin("keras.losses")
 class CategoricalHinge(LossFunctionWrapper):
-    """See `categorical_hinge`."""
+    """`max(max((1 - y_true) * y_pred) - sum(y_true * y_pred) + 1, 0)`.
+
+    Args:
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true: (N, ..., C), one-hot or shares.
+        y_pred: (N, ..., C), numbers for the C classes.
+    """
 
     def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "categorical_hinge", dtype: Any = None):
         super().__init__(functions.categorical_hinge, reduction, name, dtype)
@@ -176,7 +264,18 @@ class _OfClasses(LossFunctionWrapper):
 
 @saving.builtin("keras.losses")
 class BinaryCrossentropy(_OfClasses):
-    """See `binary_crossentropy`."""
+    """`-mean(y_true * log(y_pred) + (1 - y_true) * log(1 - y_pred))`, for labels 0 and 1.
+
+    Args:
+        from_logits: Whether y_pred are any numbers, and go through a sigmoid first.
+        label_smoothing: 0.1 makes 0.05 of the label 0 and 0.95 of 1.
+        axis: The axis over which the first mean is.
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true: (N, ..., D), 0 or 1, or a number between.
+        y_pred: (N, ..., D), probabilities of 1.
+    """
 
     def __init__(
         self,
@@ -200,7 +299,14 @@ class BinaryCrossentropy(_OfClasses):
 
 @saving.builtin("keras.losses")
 class BinaryFocalCrossentropy(_OfClasses):
-    """See `binary_focal_crossentropy`."""
+    """The binary crossentropy times `(1 - p)**gamma`, p the prediction of the right label (Lin et al., 2017).
+
+    Args:
+        apply_class_balancing: Weigh the label 1 by alpha, and 0 by 1 - alpha.
+        alpha, gamma: As above.
+        from_logits, label_smoothing, axis: As in `BinaryCrossentropy`.
+        reduction, name, dtype: As in `Loss`.
+    """
 
     def __init__(
         self,
@@ -230,7 +336,21 @@ class BinaryFocalCrossentropy(_OfClasses):
 
 @saving.builtin("keras.losses")
 class CategoricalCrossentropy(_OfClasses):
-    """See `categorical_crossentropy`."""
+    """`-sum(y_true * log(y_pred))` over the classes, for one-hot labels.
+
+    Args:
+        from_logits: Whether y_pred are any numbers, and go through a softmax first.
+        label_smoothing: 0.1 takes 0.1 from the label, and shares it out among all classes.
+        axis: The axis of the classes.
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true: (N, ..., C), one-hot or shares.
+        y_pred: (N, ..., C), probabilities of the C classes.
+
+    Raises:
+        ValueError: For labels that are whole numbers: those are for `SparseCategoricalCrossentropy`.
+    """
 
     def __init__(
         self,
@@ -254,7 +374,21 @@ class CategoricalCrossentropy(_OfClasses):
 
 @saving.builtin("keras.losses")
 class SparseCategoricalCrossentropy(_OfClasses):
-    """See `sparse_categorical_crossentropy`; samples of the class `ignore_class` do not count."""
+    """`-log(y_pred[label])`, for labels that are whole numbers.
+
+    Args:
+        from_logits: Whether y_pred are any numbers, and go through a softmax first.
+        ignore_class: A label whose samples do not count, or None.
+        axis: The axis of the classes.
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true: (N, ...) or (N, ..., 1), from 0 to C - 1.
+        y_pred: (N, ..., C), probabilities of the C classes.
+
+    Raises:
+        ValueError: For labels outside, and for one-hot ones: those are for `CategoricalCrossentropy`.
+    """
 
     _left_out = ("axis",)
 
@@ -288,7 +422,14 @@ class SparseCategoricalCrossentropy(_OfClasses):
 
 @saving.builtin("keras.losses")
 class CategoricalFocalCrossentropy(_OfClasses):
-    """See `categorical_focal_crossentropy`."""
+    """`-sum(alpha * (1 - p)**gamma * y_true * log(p))` over the classes (Lin et al., 2017).
+
+    Args:
+        alpha: One factor, or one for each class.
+        gamma: The larger, the less do samples count that are easily told.
+        from_logits, label_smoothing, axis: As in `CategoricalCrossentropy`.
+        reduction, name, dtype: As in `Loss`.
+    """
 
     def __init__(
         self,
@@ -316,7 +457,18 @@ class CategoricalFocalCrossentropy(_OfClasses):
 
 @saving.builtin("keras.losses")
 class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
-    """See `categorical_generalized_cross_entropy`."""
+    """`(1 - p**q) / q`, p the prediction at the label: robust against wrong labels (Zhang and Sabuncu, 2018).
+
+    Args:
+        q: Between 0, as the crossentropy, and 1, as the absolute error.
+        reduction, name, dtype: As in `Loss`.
+
+    Call:
+        y_true, y_pred: As in `SparseCategoricalCrossentropy`.
+
+    Raises:
+        ValueError: For q outside.
+    """
 
     def __init__(
         self,

@@ -347,8 +347,9 @@ def _labels(y_true: Any, y_pred: Any, ignore_class: int | None) -> tuple[np.ndar
     if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
         y_true = y_true[..., 0]
     if y_true.shape != y_pred.shape[:-1]:
+        hint = "for one-hot labels use categorical_crossentropy" if y_true.shape == y_pred.shape else None
         raise ValueError(
-            expected("sparse_categorical_crossentropy", f"y_true of shape {y_pred.shape[:-1]}", y_true.shape)
+            expected("sparse_categorical_crossentropy", f"y_true of shape {y_pred.shape[:-1]}", y_true.shape, hint)
         )
     labels = y_true.astype(np.int64)
     counts = np.ones(labels.shape, bool) if ignore_class is None else labels != ignore_class

@@ -6,6 +6,31 @@ from typing import Any
 
 from recurra import losses, saving
 from recurra._names import snake_case
+from recurra.losses import (  # Keras gives them these names here too
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy,
+    categorical_hinge,
+    circle,
+    cosine_similarity,
+    ctc,
+    dice,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    pinball,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+    tversky,
+)
 from recurra.metrics.base import Mean, MeanMetricWrapper, Metric, Sum
 from recurra.metrics.classification import (
     Accuracy,
@@ -112,19 +137,39 @@ __all__ = [
     "TruePositives",
     "accuracy",
     "binary_accuracy",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
     "categorical_accuracy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
+    "categorical_hinge",
+    "circle",
     "concordance_correlation",
+    "cosine_similarity",
+    "ctc",
+    "dice",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
     "pearson_correlation",
+    "pinball",
+    "poisson",
     "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
     "sparse_top_k_categorical_accuracy",
+    "squared_hinge",
     "top_k_categorical_accuracy",
+    "tversky",
 ]
 
-# Losses as functions, under the names that Keras gives them here too.
-FUNCTIONS: dict[str, Any] = dict(losses.FUNCTIONS)
-globals().update(FUNCTIONS)
 _IMPORTED = [globals()[name] for name in __all__ if name in globals()]  # all but the functions below
-FUNCTIONS |= {item.__name__: item for item in _IMPORTED if not isinstance(item, type)}
+FUNCTIONS = {item.__name__: item for item in _IMPORTED if not isinstance(item, type)}
 _CLASSES = [item for item in _IMPORTED if isinstance(item, type) and item not in (Metric, MeanMetricWrapper)]
 _BY_NAME: dict[str, Any] = {name: cls for cls in _CLASSES for name in (cls.__name__, snake_case(cls.__name__))}
 _BY_NAME |= {

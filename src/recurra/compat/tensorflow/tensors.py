@@ -98,6 +98,7 @@ def reduction(function: Callable[..., Any]) -> Callable[..., Tensor]:
         axes = tuple(axis) if isinstance(axis, (list, np.ndarray)) else axis
         return as_array(np.asarray(function(array, axis=axes, keepdims=keepdims)).astype(array.dtype))
 
+    wrapped.__doc__ = f"Returns `numpy.{function.__name__}` along an axis, several or all, in the tensor's dtype."
     return wrapped
 
 
