@@ -266,6 +266,12 @@ def test_info_names_the_target_and_the_threads(capsys):
     facts = json.loads(capsys.readouterr().out)
     assert facts["recurra"] == recurra.__version__
     assert facts["native target"] == recurra.native_info()["target"]
+    assert {"extra forecast", "extra interop", "extra tensorboard"} <= set(facts)
+
+
+def test_the_version_is_one_line(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"recurra {recurra.__version__}\n"
 
 
 def test_demo_trains_four_networks(capsys):
@@ -288,6 +294,7 @@ def test_help_lists_all_commands(capsys):
     assert main(["-h"]) == 0
     out = capsys.readouterr().out
     assert all(command in out for command in COMMANDS)
+    assert "..." not in out.partition("Commands:")[2]  # no summary is cut
 
 
 @pytest.mark.parametrize(

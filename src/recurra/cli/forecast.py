@@ -59,7 +59,7 @@ def forecast(
     save: Annotated[Path | None, typer.Option(help="Save the network: FILE.keras.")] = None,
     json: Json = False,
 ) -> None:
-    """Forecast the next values of a file, with intervals and a backtest.
+    """Forecast the next values of a file, beside a backtest.
 
     Example: recurra forecast sales.csv --horizon 12 --plot sales.png
     """

@@ -13,6 +13,7 @@ from recurra.cli.options import Json
 EXTRAS = {
     "forecast": ("narwhals", "polars", "matplotlib", "typer"),
     "interop": ("onnx", "safetensors"),
+    "tensorboard": ("tensorboardX",),
     "peers": ("keras", "tensorflow", "torch"),
 }
 

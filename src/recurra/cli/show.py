@@ -26,7 +26,7 @@ ModelFile = Annotated[
 
 
 def show(file: ModelFile, json: Json = False) -> None:
-    """Show what a model file holds: layers, sizes, inputs and outputs, where it came from.
+    """Show what a model file holds, without running any of it.
 
     Example: recurra show model.keras
     """
