@@ -89,7 +89,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert all(name.startswith(("recurra/", "recurra-")) for name in names)
     assert sum(name.startswith("recurra/_native.") and name.endswith((".so", ".pyd")) for name in names) == 1
-    assert "recurra/py.typed" in names
+    assert {"recurra/py.typed", "recurra/compat/tensorflow/keras/layers.pyi"} <= set(names)
+    assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
     assert not [name for name in names if name.startswith("recurra/") and name.endswith((".cpp", ".h", ".a", ".txt"))]
 
 
