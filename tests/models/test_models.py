@@ -153,6 +153,14 @@ def test_a_mistake_is_told_in_one_sentence(make, message):
         make()
 
 
+def test_a_sequential_that_begins_with_a_built_model_is_built_at_once():
+    inner = recurra.Sequential([recurra.Input((5, 3)), layers.LSTM(4)])
+    outer = recurra.Sequential([inner, layers.Dense(2)])
+    assert outer.output_shape == (None, 2)
+    assert outer.count_params() == inner.count_params() + 10
+    assert [layer.name for layer in outer.layers] == [inner.name, outer.layers[1].name]
+
+
 def test_layers_come_in_a_list():
     with pytest.raises(TypeError, match=r"a list of layers, got <Dense .*: write Sequential\(\[...\]\)"):
         recurra.Sequential(layers.Dense(1))

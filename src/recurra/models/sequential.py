@@ -80,7 +80,7 @@ class Sequential(GraphModel):
     def _rebuild(self) -> None:
         if len(self._line) > 1 and isinstance(self._line[0], InputLayer):
             self.build(self._line[0].batch_shape)
-        elif len(self._line) == 1 and isinstance(self._line[0], GraphModel) and self._line[0].built:
+        elif self._line and isinstance(self._line[0], GraphModel) and self._line[0].built:
             self.build(self._line[0].input_shape)
 
     @property
