@@ -51,6 +51,63 @@ def test_a_backtest_sees_nothing_of_what_it_forecasts():
             np.testing.assert_array_equal(values, tests[1].last[model][name])
 
 
+@pytest.mark.parametrize("fill", [None, "interpolate", "mean"])
+def test_no_forecast_of_a_backtest_changes_with_what_comes_after_its_cutoff(monkeypatch, fill):
+    seen = []
+    predict_arrays = Forecaster.predict_arrays
+
+    def watched(self, panel=None):
+        seen.append(predict_arrays(self, panel))
+        return seen[-1]
+
+    def forecasts(panel):
+        """Every forecast of the backtest, by model and cutoff."""
+        seen.clear()
+        assert quick(budget_s=1e-9).backtest(panel, n_windows=3).n_windows == 3
+        return [seen[at : at + 3] for at in range(0, len(seen), 3)]
+
+    monkeypatch.setattr(Forecaster, "predict_arrays", watched)
+    panel = monthly(series=2)
+    if fill is not None:
+        observed = np.random.default_rng(1).random(len(panel.values)) > 0.1
+        panel = replace(panel, observed=observed, fill=fill)
+    untouched = forecasts(panel)
+    for cutoff in range(3):
+        changed = replace(panel, values=panel.values.copy())
+        for end in changed.indptr[1:]:
+            changed.values[end - 6 * (3 - cutoff) : end] = -1e6
+        for before, after in zip(untouched, forecasts(changed), strict=True):
+            for k in range(3):
+                same = all(np.array_equal(before[k][name], after[k][name]) for name in before[k])
+                assert same == (k <= cutoff)
+
+
+def test_the_scores_of_a_backtest_are_means_over_cutoffs_and_series():
+    panel = monthly(series=2)
+    backtest = quick(budget_s=1e-9).backtest(panel, n_windows=3)
+    drifts = []
+    for cutoff in (78, 84, 90):
+        for i in range(2):
+            past, actual = panel.series(i)[:cutoff], panel.series(i)[cutoff : cutoff + 6]
+            forecast = past[-1] + (past[-1] - past[0]) / (cutoff - 1) * np.arange(1, 7)
+            error = np.abs(actual - forecast)
+            scale = np.abs(past[12:] - past[:-12]).mean()
+            drifts.append((np.mean(200 * error / (np.abs(actual) + np.abs(forecast))), error.mean() / scale))
+    row = next(row for row in backtest.rows if row["model"] == "drift")
+    np.testing.assert_allclose([row["sMAPE"], row["MASE"]], np.mean(drifts, axis=0), rtol=1e-12)
+    assert backtest.winner == min(backtest.rows, key=lambda row: row["MASE"])["model"]
+
+
+def test_a_zero_in_a_series_of_logarithms_is_no_forecast_of_nothing():
+    rng, t = np.random.default_rng(0), np.arange(144)
+    sales = 50 * np.exp(0.02 * t + 0.4 * np.sin(2 * np.pi * t / 12) + 0.05 * rng.standard_normal(144))
+    forecaster = quick(season_length=12).fit(Panel.from_arrays([sales]))
+    assert forecaster._transforms[0].log
+    sales[-1] = 0.0  # the shop was closed
+    arrays = forecaster.predict_arrays(Panel.from_arrays([sales]))
+    assert (arrays["y_hat"] > 0.5 * sales[:-1].min()).all()  # was 1e-308
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
     first, again, other = (quick(seed=seed).fit(monthly()).predict_arrays()["y_hat"] for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
@@ -459,6 +516,7 @@ def test_a_spent_budget_stops_each_network_after_its_first_epoch(monkeypatch):
         ("transforms", []),
         ("transforms.0.scale", "a"),
         ("transforms.0.seasonal", [float("nan")]),
+        ("transforms.0", {"log": True, "seasonal": [], "scale": 1.0, "smallest": -1.0}),
         ("widening", [[1.0], [2.0], [3.0]]),
         ("least", None),
         ("freq.name", "fortnight"),

@@ -393,7 +393,7 @@ class Forecaster:
             settings = state["settings"]
             forecaster._settings = Settings(**(settings | {"quantiles": tuple(settings["quantiles"])}))
             forecaster._transforms = [
-                Transform(t["log"], tuple(t["seasonal"]), t["scale"]) for t in state["transforms"]
+                Transform(**(t | {"seasonal": tuple(t["seasonal"])})) for t in state["transforms"]
             ]
             forecaster._panel = _stored_panel(state)
             # format 1 held one number for each level, the same for all steps
@@ -423,9 +423,11 @@ class Forecaster:
                 raise ValueError(f"{name} of shape {array.shape}")
         if len(self._transforms) != count or panel.lengths.min() < settings.lookback:
             raise ValueError(f"{count} series of {panel.lengths.min()} values and more")
-        numbers = [panel.values, *([t.scale, *t.seasonal] for t in self._transforms)]
+        numbers = [panel.values, *([t.scale, t.smallest, *t.seasonal] for t in self._transforms)]
         if not all(np.isfinite(np.array(one, np.float64)).all() for one in numbers):
             raise ValueError("numbers that are not finite")
+        if any(t.log and t.smallest <= 0 for t in self._transforms):
+            raise ValueError("a smallest value without a logarithm")
         if not all(isinstance(name, str) for name in (*panel.ids, panel.time_col, panel.target_col)):
             raise ValueError("names that are no text")
         if panel.id_values and tuple(map(str, panel.id_values)) != panel.ids:

@@ -22,15 +22,17 @@ class Transform:
         log: Whether the network sees logarithms.
         seasonal: Additive pattern of one season, starting at the first value of the series; empty without a season.
         scale: Typical size of a step after that.
+        smallest: Of the values; later ones that have no logarithm, zero and below, are seen as this.
     """
 
     log: bool
     seasonal: tuple[float, ...]
     scale: float
+    smallest: float = float(np.finfo(float).tiny)  # files from before it was kept have none
 
     def forward(self, values: np.ndarray, start: int = 0) -> np.ndarray:
         """Returns what the network sees of values at the positions start, start + 1, ..."""
-        values = np.log(np.maximum(values, np.finfo(float).tiny)) if self.log else values
+        values = np.log(np.where(values > 0, values, self.smallest)) if self.log else values
         return (values - self.pattern(start, values.shape[-1])) / self.scale
 
     def inverse(self, values: np.ndarray, start: int) -> np.ndarray:
@@ -58,7 +60,7 @@ def fit_transform(past: np.ndarray, season_length: int) -> Transform:
     rest = values - seasonal[np.arange(len(values)) % len(seasonal)] if len(seasonal) else values
     steps = np.abs(np.diff(rest))
     scale = float(np.mean(steps)) if len(steps) else 0.0
-    return Transform(log, tuple(seasonal.tolist()), scale if scale > 0 else 1.0)
+    return Transform(log, tuple(seasonal.tolist()), scale if scale > 0 else 1.0, float(past.min()))
 
 
 def swings_grow(past: np.ndarray) -> bool:
