@@ -345,7 +345,7 @@ def test_letters_that_the_terminal_lacks_cost_nothing_else(tmp_path, encoding):
 def test_the_command_runs_as_a_process_without_a_traceback(sales):
     for arguments, code in ((["forecast", str(sales), "--model", "drift"], 0), (["forecast", "nothing.csv"], 1)):
         run = subprocess.run(
-            [sys.executable, "-m", "recurra.cli.main", *arguments],
+            [sys.executable, "-m", "recurra", *arguments],
             capture_output=True,
             text=True,
             env=os.environ,

@@ -187,6 +187,12 @@ class CallbackList(Callback):
     def on_train_end(self, logs: Any = None) -> None:
         self._call("on_train_end", logs)
 
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._call("on_epoch_begin", epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._call("on_epoch_end", epoch, logs)
+
     def on_test_begin(self, logs: Any = None) -> None:
         self._call("on_test_begin", logs)
 
@@ -199,20 +205,11 @@ class CallbackList(Callback):
     def on_predict_end(self, logs: Any = None) -> None:
         self._call("on_predict_end", logs)
 
-    def _call(self, hook: str, logs: Any) -> None:
-        logs = {} if logs is None else logs
+    def _call(self, hook: str, *arguments: Any) -> None:
+        *others, logs = arguments
+        logs = {} if logs is None else logs  # one for all: what one adds the next ones see
         for callback in self.callbacks:
-            getattr(callback, hook)(logs)
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        logs = {} if logs is None else logs
-        for callback in self.callbacks:
-            callback.on_epoch_begin(epoch, logs)
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        logs = {} if logs is None else logs
-        for callback in self.callbacks:
-            callback.on_epoch_end(epoch, logs)
+            getattr(callback, hook)(*others, logs)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._call_batch("on_train_batch_begin", batch, logs)

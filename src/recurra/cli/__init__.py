@@ -1,1 +1,1 @@
-"""The command line: `recurra forecast`, `backtest`, `demo` and `info`. One file for each command."""
+"""The command line: `recurra forecast`, `backtest`, `show`, `convert`, `demo` and `info`. One file for each command."""

@@ -103,4 +103,4 @@ def progress(text: str) -> Iterator[Callable[[str], None]]:
     from rich.console import Console
 
     with Console(stderr=True).status(text) as status:
-        yield lambda line: status.update(line)
+        yield status.update

@@ -56,12 +56,3 @@ def _tell(error: Exception) -> int:
         print(f"recurra: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     raise error
-
-
-def run() -> None:
-    """Runs the command line and exits with its code."""
-    sys.exit(main())
-
-
-if __name__ == "__main__":
-    run()

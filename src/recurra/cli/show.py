@@ -14,7 +14,7 @@ import typer
 from recurra._checks import expected
 from recurra.cli import console
 from recurra.cli.options import Json
-from recurra.errors import FileFormatError
+from recurra.errors import FileFormatError, extra_needed
 
 Arrays = list[tuple[str, tuple[int, ...], str]]  # name, shape and dtype
 DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64"}  # as safetensors calls them
@@ -134,8 +134,6 @@ def _safetensors(path: Path) -> tuple[dict[str, Any], Arrays]:
 
 
 def _onnx_facts(path: Path) -> dict[str, Any]:
-    from recurra.errors import extra_needed
-
     if path.stat().st_size > LARGEST_ONNX:
         raise FileFormatError(expected(path.name, f"at most {LARGEST_ONNX} bytes", path.stat().st_size))
     data = path.read_bytes()

@@ -65,7 +65,7 @@ def model_bytes(model: Any, extra_members: dict[str, bytes]) -> bytes:
     members = {
         "metadata.json": json.dumps({"keras_version": KERAS_VERSION, "date_saved": now}).encode(),
         "config.json": json.dumps(config).encode(),
-        "model.weights.h5": _weights_bytes(model),
+        WEIGHTS: _weights_bytes(model),
         **extra_members,
     }
     buffer = io.BytesIO()
@@ -178,10 +178,7 @@ def load_weights(model: Any, filepath: str | os.PathLike[str], allow_nonfinite: 
         if value:
             raise ValueError(expected("load_weights", "no other arguments", f"{name}={value!r}"))
     path = _readable(filepath, (".weights.h5", ".keras"))
-    if not model.built:
-        raise ValueError(
-            expected("loading", "a built model", f"{model.name!r}", "call it on data or add an Input first")
-        )
+    _check_built(model, "loading")
     with open(path, "rb") as file:
         is_weights = path.name.endswith(".weights.h5")
         place = (file, path.name) if is_weights else _weights_place(open_archive(file, path.name), model)
@@ -261,6 +258,11 @@ def _harmless_asset(name: str) -> bool:
     return parts[0] == "assets" and len(parts) > 1 and ".." not in parts and "\\" not in name
 
 
+def _check_built(model: Any, who: str) -> None:
+    if not model.built:
+        raise ValueError(expected(who, "a built model", f"{model.name!r}", "call it on data or add an Input first"))
+
+
 # Weights ------------------------------------------------------------------------------------------------------------
 
 
@@ -290,10 +292,7 @@ def _container(layers: list[Layer], path: str) -> Iterator[tuple[str, str, list[
 def _weights_bytes(model: Any) -> bytes:
     import h5py
 
-    if not model.built:
-        raise ValueError(
-            expected("saving", "a built model", f"{model.name!r}", "call it on data or add an Input first")
-        )
+    _check_built(model, "saving")
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         optimizer = getattr(model, "optimizer", None)

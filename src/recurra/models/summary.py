@@ -12,7 +12,6 @@ from recurra import _tree
 from recurra._checks import expected
 from recurra.layers._shapes import is_shape
 from recurra.layers.input_layer import InputLayer
-from recurra.layers.symbolic import KerasTensor
 from recurra.models.graph import node_of
 
 UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
@@ -175,8 +174,7 @@ def _connections(model: Any, layer: Any) -> str:
         if id(node) not in in_graph:
             continue
         for tensor in node.parents():
-            if isinstance(tensor, KerasTensor):
-                source = node_of(tensor)
-                own = [n for n in source.layer._inbound_nodes if id(n) in in_graph]
-                parts.append(f"{source.layer.name}[{own.index(source)}][{tensor._keras_history[2]}]")  # type: ignore[index]
+            source = node_of(tensor)
+            own = [n for n in source.layer._inbound_nodes if id(n) in in_graph]
+            parts.append(f"{source.layer.name}[{own.index(source)}][{tensor._keras_history[2]}]")
     return ", ".join(parts)

@@ -47,10 +47,6 @@ def erf(x: Array) -> Array:
     return np.array(flat, x.dtype).reshape(x.shape)
 
 
-def log1p(x: Array) -> Array:
-    return np.log1p(x)
-
-
 def expm1(x: Array) -> Array:
     return np.expm1(x)
 
@@ -111,7 +107,7 @@ class Primitives(NamedTuple):
 
 
 def _softplus(x: Array) -> Array:
-    return np.maximum(x, 0) + log1p(exp(-np.abs(x)))
+    return np.maximum(x, 0) + np.log1p(exp(-np.abs(x)))
 
 
 def _between(x: Array, low: float, high: float) -> Array:
@@ -258,13 +254,9 @@ def composed_backward(primitives: Primitives, name: str, dy: Array, x: Array, y:
     return np.asarray(ACTIVATIONS[name][1](primitives, dy, x, y), x.dtype)
 
 
-def activation_forward(name: str, x: Array, out: Array | None = None) -> Array:
+def activation_forward(name: str, x: Array) -> Array:
     """Returns y = activation(x); softmax, log_softmax, sparsemax and glu work on the last axis, others by element."""
-    y = composed_forward(NUMPY, name, x)
-    if out is None:
-        return y
-    out[...] = y
-    return out
+    return composed_forward(NUMPY, name, x)
 
 
 def activation_backward(name: str, dy: Array, x: Array, y: Array) -> Array:
@@ -797,17 +789,3 @@ def gather_rows(x: Array, index: Array, out: Array) -> Array:
     """Fills out[i] = x[index[i]] and returns it; index int64, rows of x and out contiguous."""
     np.take(x, index, axis=0, out=out)
     return out
-
-
-def native_info() -> dict[str, Any]:
-    """Returns what computes: here NumPy."""
-    return {"target": "reference", "supported": [], "threads": 1, "compiler": "", "float32_lanes": 1}
-
-
-def set_num_threads(n: int) -> None:
-    """Does nothing: NumPy's own threads are not ours to set."""
-
-
-def get_num_threads() -> int:
-    """Returns 1."""
-    return 1
