@@ -1,8 +1,9 @@
-"""Array helpers that several layers share: batched products, sums back to a shape, softmax on any axis."""
+"""What several layers do to arrays: batched products, sums back to a shape, softmax, unit length, windows of time."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def softmax_gradient(dy: np.ndarray, y: np.ndarray, axes: tuple[int, ...] = (-1,
     return back(ops.activation_backward("softmax", flat_dy, flat_y, flat_y))
 
 
-def _axes_last(x: np.ndarray, axes: tuple[int, ...]):  # type: ignore[no-untyped-def]
+def _axes_last(x: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     """Returns `x` with `axes` moved to the end and joined, and the function that undoes this."""
     ends = tuple(range(-len(axes), 0))
     moved = np.moveaxis(x, axes, ends)
@@ -49,3 +50,37 @@ def _axes_last(x: np.ndarray, axes: tuple[int, ...]):  # type: ignore[no-untyped
     kept = x.ndim - len(axes)
     flat = np.ascontiguousarray(moved).reshape(*shape[:kept], math.prod(shape[kept:]))
     return flat, lambda y: np.ascontiguousarray(np.moveaxis(y.reshape(shape), ends, axes))
+
+
+def normalized(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns x scaled to length one along `axes`, by at most 1 / epsilon, and the factors."""
+    with np.errstate(divide="ignore"):
+        scale = 1 / np.sqrt(np.square(x).sum(axis=axes, keepdims=True))
+    scale = np.minimum(scale, x.dtype.type(1 / epsilon))
+    return x * scale, scale
+
+
+def normalized_gradient(dy: np.ndarray, y: np.ndarray, scale: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """Returns dx of `normalized`."""
+    return scale * (dy - y * (dy * y).sum(axis=axes, keepdims=True))
+
+
+def windows(x: np.ndarray, size: int, stride: int, dilation: int = 1) -> np.ndarray:
+    """Returns the view (N, T', size, D) of x (N, T, D): window t holds the steps t * stride + j * dilation."""
+    span = dilation * (size - 1) + 1
+    view = np.lib.stride_tricks.sliding_window_view(x, span, axis=1)
+    return view[:, ::stride, :, ::dilation].transpose(0, 1, 3, 2)
+
+
+def add_windows(dx: np.ndarray, dwindows: np.ndarray, stride: int, dilation: int = 1) -> None:
+    """Adds to dx (N, T, D) the gradient of `windows`."""
+    reach = stride * (dwindows.shape[1] - 1) + 1
+    for j in range(dwindows.shape[2]):
+        start = j * dilation
+        dx[:, start : start + reach : stride] += dwindows[:, :, j]
+
+
+def same_padding(timesteps: int, span: int, stride: int) -> tuple[int, int]:
+    """Returns the padding before and after that gives ceil(timesteps / stride) windows."""
+    total = max((-(-timesteps // stride) - 1) * stride + span - timesteps, 0)
+    return total // 2, total - total // 2

@@ -8,10 +8,10 @@ import numpy as np
 
 from recurra import activations, constraints, initializers, ops, regularizers, saving
 from recurra._checks import expected, one_of, positive_int
+from recurra.layers._arrays import add_windows, same_padding, windows
 from recurra.layers._shapes import channels_last, check_features, check_rank, known_features, one_number
 from recurra.layers.activation import check_gradient
 from recurra.layers.base import Layer
-from recurra.layers.pooling import add_windows, same_padding, windows
 
 
 @saving.builtin("keras.layers")

@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra import config, saving
 from recurra._checks import expected
-from recurra.layers._arrays import batched_matmul, sum_to
+from recurra.layers._arrays import batched_matmul, normalized, normalized_gradient, sum_to
 from recurra.layers._shapes import Shape, is_shape, position
 from recurra.layers.base import Layer
 
@@ -360,16 +360,3 @@ def _axis_last(x: np.ndarray, axis: int) -> np.ndarray:
 def _axis_back(flat: np.ndarray, shape: tuple[int, ...], axis: int) -> np.ndarray:
     rest = (*shape[:axis], *shape[axis + 1 :])
     return np.ascontiguousarray(np.moveaxis(flat.reshape(*rest, shape[axis]), -1, axis))
-
-
-def normalized(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
-    """Returns x scaled to length one along `axes`, by at most 1 / epsilon, and the factors."""
-    with np.errstate(divide="ignore"):
-        scale = 1 / np.sqrt(np.square(x).sum(axis=axes, keepdims=True))
-    scale = np.minimum(scale, x.dtype.type(1 / epsilon))
-    return x * scale, scale
-
-
-def normalized_gradient(dy: np.ndarray, y: np.ndarray, scale: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """Returns dx of `normalized`."""
-    return scale * (dy - y * (dy * y).sum(axis=axes, keepdims=True))

@@ -11,10 +11,9 @@ import numpy as np
 from recurra import config, constraints, initializers, regularizers, saving
 from recurra._arrays import as_numbers, plain_numbers_as_array
 from recurra._checks import expected, fraction
-from recurra.layers._arrays import sum_to
+from recurra.layers._arrays import normalized, normalized_gradient, sum_to
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
-from recurra.layers.merging import normalized, normalized_gradient
 from recurra.variables import Variable
 
 

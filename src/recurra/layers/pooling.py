@@ -8,29 +8,9 @@ import numpy as np
 
 from recurra import saving
 from recurra._checks import expected, one_of
+from recurra.layers._arrays import add_windows, same_padding, windows
 from recurra.layers._shapes import Shape, channels_last, check_rank, one_number
 from recurra.layers.base import Layer
-
-
-def windows(x: np.ndarray, size: int, stride: int, dilation: int = 1) -> np.ndarray:
-    """Returns the view (N, T', size, D) of x (N, T, D): window t holds the steps t * stride + j * dilation."""
-    span = dilation * (size - 1) + 1
-    view = np.lib.stride_tricks.sliding_window_view(x, span, axis=1)
-    return view[:, ::stride, :, ::dilation].transpose(0, 1, 3, 2)
-
-
-def add_windows(dx: np.ndarray, dwindows: np.ndarray, stride: int, dilation: int = 1) -> None:
-    """Adds to dx (N, T, D) the gradient of `windows`."""
-    reach = stride * (dwindows.shape[1] - 1) + 1
-    for j in range(dwindows.shape[2]):
-        start = j * dilation
-        dx[:, start : start + reach : stride] += dwindows[:, :, j]
-
-
-def same_padding(timesteps: int, span: int, stride: int) -> tuple[int, int]:
-    """Returns the padding before and after that gives ceil(timesteps / stride) windows."""
-    total = max((-(-timesteps // stride) - 1) * stride + span - timesteps, 0)
-    return total // 2, total - total // 2
 
 
 class _Pooling(Layer):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import config, saving
+from recurra._checks import expected
 from recurra.metrics.base import Metric
 
 
@@ -40,9 +41,8 @@ class IoU(Metric):
         self.num_classes = num_classes
         self.target_class_ids = list(target_class_ids)
         if max(self.target_class_ids) >= num_classes:
-            raise ValueError(
-                f"{type(self).__name__} expected target_class_ids below {num_classes}, got {target_class_ids}"
-            )
+            what = f"target_class_ids below {num_classes}"
+            raise ValueError(expected(type(self).__name__, what, target_class_ids))
         self.ignore_class = ignore_class
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
         self.axis = axis

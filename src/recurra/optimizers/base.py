@@ -130,7 +130,8 @@ class Optimizer(StampsChanges):
             learning_rate: The learning rate of this step.
             step: 1, 2, 3, ...
         """
-        raise NotImplementedError(f"{type(self).__name__} has no method update(w, g, *slots, learning_rate, step)")
+        what = "a method update(w, g, *slots, learning_rate, step)"
+        raise NotImplementedError(expected(type(self).__name__, what, "none"))
 
     # Variables -------------------------------------------------------------------------------------------------------
 

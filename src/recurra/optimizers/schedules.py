@@ -14,7 +14,7 @@ class LearningRateSchedule(saving.Configurable):
     """Base class: `__call__(step)` returns the learning rate after `step` steps."""
 
     def __call__(self, step: Any) -> float:
-        raise NotImplementedError(f"{type(self).__name__} has no method __call__(step)")
+        raise NotImplementedError(expected(type(self).__name__, "a method __call__(step)", "none"))
 
 
 @saving.builtin("keras.optimizers.schedules")
