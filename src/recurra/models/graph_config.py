@@ -1,0 +1,196 @@
+"""Graphs of functional models as Keras's configs say them: layers, and the calls that join them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from recurra import _tree, saving
+from recurra._checks import expected
+from recurra.layers.base import Layer
+from recurra.layers.symbolic import KerasTensor, Node
+from recurra.models.graph import Graph, node_of
+
+Nodes = dict[tuple[str, int], Node]  # by the layer's name and the number of its call
+
+
+def write_graph(graph: Graph, inputs: Any, outputs: Any) -> dict[str, Any]:
+    """Returns the entries "layers", "input_layers" and "output_layers" of a functional model's config.
+
+    Args:
+        graph: The model's graph.
+        inputs, outputs: Its symbolic tensors, nested as they were given.
+    """
+    in_graph = {id(node) for node in graph.nodes}
+    indices = {
+        id(node): position
+        for layer in graph.layers
+        for position, node in enumerate(node for node in layer._inbound_nodes if id(node) in in_graph)
+    }
+    layers = []
+    for layer in graph.layers:
+        nodes = [node for node in layer._inbound_nodes if id(node) in in_graph and node.parents()]
+        calls = [_write_node(node, indices) for node in nodes]
+        entry = saving.serialize_keras_object(layer) | {"name": layer.name, "inbound_nodes": calls}
+        layers.append(_key_in_calls(entry))
+    ends = {"input_layers": inputs, "output_layers": outputs}
+    return {"layers": layers} | {name: _write_ends(structure, indices) for name, structure in ends.items()}
+
+
+def read_graph(config: dict[str, Any]) -> tuple[Any, Any]:
+    """Returns the symbolic inputs and outputs that a functional model's config describes, its layers called anew.
+
+    Raises:
+        ValueError: If a call's inputs come from nowhere.
+    """
+    layers: dict[str, Layer] = {}
+    pending: list[tuple[Layer, dict[str, Any]]] = []
+    entries = [_key_in_config(entry) for entry in config["layers"]]
+    of_masks = {entry.get("name") for entry in entries if _is_operation(entry)}
+    _check_masks(entries, of_masks)
+    for entry in entries:
+        if entry.get("name") in of_masks:
+            continue  # how Keras computes masks: here they follow from the layers
+        layer = saving.deserialize_keras_object(
+            {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")}
+        )
+        layers[layer.name] = layer
+        pending += [(layer, node) for node in entry["inbound_nodes"]]
+    made = {(name, 0): layer._inbound_nodes[0] for name, layer in layers.items() if layer._inbound_nodes}
+    counts: Counter[str] = Counter()
+    while pending:
+        waiting = []
+        for layer, node in pending:
+            try:
+                args, kwargs = _read_node(node, made, of_masks)
+            except KeyError:
+                waiting.append((layer, node))
+                continue
+            layer(*args, **kwargs)
+            made[layer.name, counts[layer.name]] = layer._inbound_nodes[-1]
+            counts[layer.name] += 1
+        if len(waiting) == len(pending):
+            got = f"{waiting[0][0].name!r} without its inputs{_operations(entries)}"
+            raise ValueError(expected("Functional", "nodes whose inputs exist", got))
+        pending = waiting
+    inputs, outputs = (_read_ends(config[name], made) for name in ("input_layers", "output_layers"))
+    return inputs, outputs
+
+
+def _history(tensor: KerasTensor, indices: dict[int, int]) -> list[Any]:
+    """Returns the name of the layer that gives a tensor, the number of its call, and the tensor's place there."""
+    source = node_of(tensor)
+    return [source.layer.name, indices.get(id(source), 0), tensor._keras_history[2]]  # type: ignore[index]
+
+
+def _write_node(node: Node, indices: dict[int, int]) -> dict[str, Any]:
+    def write(leaf: Any) -> Any:
+        if not isinstance(leaf, KerasTensor):
+            return saving.serialize_keras_object(leaf) if isinstance(leaf, np.ndarray) else leaf
+        config = {"shape": list(leaf.shape), "dtype": leaf.dtype, "keras_history": _history(leaf, indices)}
+        return {"class_name": "__keras_tensor__", "config": config}
+
+    args = [_tree.map_structure(write, node.inputs)]
+    kwargs = {name: _tree.map_structure(write, value) for name, value in node.kwargs.items()}
+    return {"args": args, "kwargs": kwargs}
+
+
+def _key_in_calls(entry: dict[str, Any]) -> dict[str, Any]:
+    """Returns the entry of a layer with the key of a GetItem as Keras has it: with the tensor in each call."""
+    if entry["class_name"] == "GetItem":
+        entry["config"] = dict(entry["config"])
+        key = entry["config"].pop("key")
+        for node in entry["inbound_nodes"]:
+            node["args"].append(key)
+    return entry
+
+
+def _key_in_config(entry: dict[str, Any]) -> dict[str, Any]:
+    """The other way round: each `x[key]` is a GetItem of its own, so there is one call.
+
+    Raises:
+        ValueError: If there are more, or the key is a tensor.
+    """
+    if entry.get("class_name") != "GetItem":
+        return entry
+    calls = [node["args"] for node in entry["inbound_nodes"]]
+    if len(calls) != 1 or len(calls[0]) != 2 or _sources(calls[0][1]):
+        raise ValueError(expected(f"GetItem {entry.get('name')!r}", "one call with a tensor and an index", f"{calls}"))
+    (tensor, key) = calls[0]
+    node = {"args": [tensor], "kwargs": {}}
+    return entry | {"config": entry["config"] | {"key": key}, "inbound_nodes": [node]}
+
+
+def _is_operation(entry: dict[str, Any]) -> bool:
+    """Returns whether an entry is one of Keras's operations that are no layers here."""
+    return entry.get("module", "").startswith("keras.src.ops") and entry["class_name"] != "GetItem"
+
+
+def _write_ends(structure: Any, indices: dict[int, int]) -> Any:
+    if isinstance(structure, KerasTensor):
+        return _history(structure, indices)
+    if isinstance(structure, dict):
+        return {key: _write_ends(structure[key], indices) for key in sorted(structure)}
+    return [_write_ends(one, indices) for one in structure]
+
+
+def _read_tensor(history: list[Any], made: Nodes) -> KerasTensor:
+    name, node, tensor = history
+    return _tree.flatten(made[name, node].outputs)[tensor]
+
+
+def _read_value(value: Any, made: Nodes) -> Any:
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            return _read_tensor(value["config"]["keras_history"], made)
+        if value.get("class_name") == "__numpy__":
+            return saving.deserialize_keras_object(value)
+        if value.get("class_name") == "__tuple__":
+            return tuple(_read_value(item, made) for item in value["items"])
+        return {key: _read_value(item, made) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_read_value(item, made) for item in value]
+    return value
+
+
+def _read_node(node: dict[str, Any], made: Nodes, of_masks: set[Any]) -> tuple[list[Any], dict[str, Any]]:
+    kwargs = {name: value for name, value in node["kwargs"].items() if value is not None}
+    if _sources(kwargs.get("mask")) & of_masks:
+        del kwargs["mask"]
+    return _read_value(node["args"], made), _read_value(kwargs, made)
+
+
+def _sources(value: Any) -> set[Any]:
+    """Returns the names of the layers and operations that serialized tensors come from."""
+    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+        return {value["config"]["keras_history"][0]}
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return {name for item in inner for name in _sources(item)}
+
+
+def _check_masks(entries: list[dict[str, Any]], of_masks: set[Any]) -> None:
+    """Raises ValueError for masks that somebody computed by operations: those of layers compare a layer's input."""
+    masked = [e for e in entries if e.get("class_name") in ("Masking", "Embedding")]
+    known = {name for e in masked for node in e["inbound_nodes"] for name in _sources(node["args"])}
+    for entry in entries:
+        if entry.get("name") in of_masks and entry["class_name"] == "NotEqual":
+            compared = {name for node in entry["inbound_nodes"] for name in _sources(node["args"])}
+            if not compared <= known:
+                what, hint = "masks that come from Masking or Embedding", "give the mask as an input of the model"
+                raise ValueError(expected("Functional", what, f"the operation {entry['name']!r} on {compared}", hint))
+
+
+def _operations(entries: list[dict[str, Any]]) -> str:
+    """Returns which of Keras's operations a config names: recurra knows layers."""
+    names = sorted({entry["class_name"] for entry in entries if _is_operation(entry)})
+    return f"; it names Keras's operations {', '.join(names)}, which are no layers" if names else ""
+
+
+def _read_ends(ends: Any, made: Nodes) -> Any:
+    if isinstance(ends, dict):
+        return {key: _read_ends(inner, made) for key, inner in ends.items()}
+    if len(ends) == 3 and isinstance(ends[0], str):
+        return _read_tensor(ends, made)
+    return [_read_ends(inner, made) for inner in ends]
