@@ -70,10 +70,10 @@ def test_shuffling_keeps_rows_together_and_uses_each_once():
 
 
 def test_the_split_takes_the_last_rows():
-    head, tail = split_tail([np.arange(10), None], 0.25)
-    assert head[0].tolist() == list(range(7))
-    assert tail[0].tolist() == [7, 8, 9]
-    assert head[1] is tail[1] is None
+    (x, y, _), (x_tail, y_tail, _) = split_tail(([np.arange(10)], [None], []), 0.25)
+    assert x[0].tolist() == list(range(7))
+    assert x_tail[0].tolist() == [7, 8, 9]
+    assert y == y_tail == [None]
 
 
 def test_validation_by_split_is_validation_on_those_rows(data):

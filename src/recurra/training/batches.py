@@ -31,16 +31,11 @@ class NestedInputs(list[Any]):
 
     def __init__(self, arrays: list[Any], structure: Any):
         super().__init__(arrays)
-        self._structure = structure
+        self.structure = structure
 
     def nested(self) -> Any:
         """Returns the arrays as `forward` takes them."""
-        return _tree.pack_as(self._structure, self)
-
-
-def nested_as(inputs: list[Any], arrays: list[Any]) -> list[Any]:
-    """Returns other arrays, nested as the inputs of a batch are."""
-    return NestedInputs(arrays, inputs._structure) if isinstance(inputs, NestedInputs) else arrays
+        return _tree.pack_as(self.structure, self)
 
 
 def rows_of(batch: Batch, who: str) -> int:
@@ -103,8 +98,7 @@ class ArrayBatches:
         for start in range(0, self.rows, self.batch_size):
             stop = min(start + self.batch_size, self.rows)
             rows: Any = slice(start, stop) if order is None else order[start:stop]
-            inputs, targets, weights = ([_rows(a, rows) for a in part] for part in self.arrays)
-            yield nested_as(self.arrays[0], inputs), targets, weights
+            yield _part(self.arrays, rows)
 
     def _order(self) -> np.ndarray | None:
         if not self.shuffle:
@@ -115,6 +109,14 @@ class ArrayBatches:
             generator.shuffle(starts[: self.rows // self.batch_size])
             return np.concatenate([np.arange(s, min(s + self.batch_size, self.rows)) for s in starts])
         return generator.permutation(self.rows)
+
+
+def _part(batch: Batch, rows: slice | np.ndarray) -> Batch:
+    """Returns some rows of all arrays; the inputs stay nested as they are."""
+    inputs, targets, weights = ([_rows(a, rows) for a in arrays] for arrays in batch)
+    if isinstance(batch[0], NestedInputs):
+        inputs = NestedInputs(inputs, batch[0].structure)
+    return inputs, targets, weights
 
 
 def _rows(array: Any, rows: slice | np.ndarray) -> Any:
@@ -228,7 +230,7 @@ class Epochs:
             yield batch
 
 
-def split_tail(arrays: list[Any], fraction: float) -> tuple[list[Any], list[Any]]:
+def split_tail(batch: Batch, fraction: float) -> tuple[Batch, Batch]:
     """Returns arrays without and of their last rows: `n - floor(n * (1 - fraction))` of n.
 
     Raises:
@@ -236,11 +238,11 @@ def split_tail(arrays: list[Any], fraction: float) -> tuple[list[Any], list[Any]
     """
     if not 0 < fraction < 1:
         raise ValueError(expected("fit", "validation_split between 0 and 1", fraction))
-    rows = next(len(a) for a in arrays if a is not None)
+    rows = rows_of(batch, "fit")
     cut = math.floor(rows * (1 - fraction))
     if cut == 0 or cut == rows:
         raise ValueError(expected("fit", "enough rows to split", f"{rows} rows and validation_split={fraction}"))
-    return [None if a is None else a[:cut] for a in arrays], [None if a is None else a[cut:] for a in arrays]
+    return _part(batch, slice(cut)), _part(batch, slice(cut, None))
 
 
 def is_iterable_data(x: Any) -> bool:

@@ -20,7 +20,6 @@ from recurra.training.batches import (
     Epochs,
     IterableBatches,
     is_iterable_data,
-    nested_as,
     rows_of,
     split_tail,
 )
@@ -108,16 +107,21 @@ class Trainer:
         """Whether `compile` was called."""
         return self._compile_arguments is not None
 
+    def _check_compiled(self, who: str) -> dict[str, Any]:
+        """Returns what `compile` was told; ValueError if it was not called."""
+        if self._compile_arguments is None:
+            raise ValueError(expected(who, "a compiled model", f"{self.name!r}", "call compile() first"))  # type: ignore[attr-defined]
+        return self._compile_arguments
+
     def _trainable_model(self, who: str) -> loop.Trainable:
         """Returns the compiled model made ready for steps; made once, when the outputs are known.
 
         Raises:
             ValueError: If the model is not compiled, or has nothing to make smaller.
         """
-        if self._compile_arguments is None:
-            raise ValueError(expected(who, "a compiled model", f"{self.name!r}", "call compile() first"))  # type: ignore[attr-defined]
+        given = self._check_compiled(who)
         if self._trainable_state is None:
-            given, outputs = self._compile_arguments, self._outputs  # type: ignore[attr-defined]
+            outputs: Outputs = self._outputs  # type: ignore[attr-defined]
             taken: dict[str, int] = {}
             plain = CompiledMetrics(given["metrics"], outputs, taken)
             weighted = CompiledMetrics(given["weighted_metrics"], outputs, taken, weighted=True)
@@ -256,8 +260,7 @@ class Trainer:
         Raises:
             ValueError: If the model is not compiled, or the data do not fit it.
         """
-        if self._compile_arguments is None:
-            self._trainable_model("fit")
+        self._check_compiled("fit")
         steps_per_epoch = _steps("fit", "steps_per_epoch", steps_per_epoch)
         validation_steps = _steps("fit", "validation_steps", validation_steps)
         for name, number in (("epochs", epochs), ("initial_epoch", initial_epoch)):
@@ -268,27 +271,12 @@ class Trainer:
         if validation_split and validation_data is None:
             if is_iterable_data(x):
                 raise ValueError(expected("fit", "arrays with validation_split", f"an iterable, {type(x).__name__}"))
-            arrays = self._arrays(x, y, sample_weight, class_weight, "fit")
-            sizes = [len(part) for part in arrays]
-            head, tail = split_tail([leaf for part in arrays for leaf in part], validation_split)
-            cuts = (sizes[0], sizes[0] + sizes[1])
+            head, tail = split_tail(self._arrays(x, y, sample_weight, class_weight, "fit"), validation_split)
             if class_weight is not None:  # it weighs what is trained on only
-                tail[cuts[1] :] = [None] * sizes[2]
-            source: Any = ArrayBatches(
-                nested_as(arrays[0], head[: cuts[0]]),
-                head[cuts[0] : cuts[1]],
-                head[cuts[1] :],
-                batch_size=batch_size,
-                shuffle=shuffle,
-                steps=steps_per_epoch,
-            )
-            validation: Any = ArrayBatches(
-                nested_as(arrays[0], tail[: cuts[0]]),
-                tail[cuts[0] : cuts[1]],
-                tail[cuts[1] :],
-                batch_size=validation_batch_size or batch_size,
-                steps=validation_steps,
-            )
+                tail = (*tail[:2], [None] * len(tail[2]))
+            source: Any = ArrayBatches(*head, batch_size=batch_size, shuffle=shuffle, steps=steps_per_epoch)
+            size = validation_batch_size or batch_size
+            validation: Any = ArrayBatches(*tail, batch_size=size, steps=validation_steps)
         else:
             source = self._source(x, y, sample_weight, batch_size, steps_per_epoch, "fit", shuffle, class_weight)
             size = validation_batch_size or batch_size
@@ -296,22 +284,7 @@ class Trainer:
         if isinstance(source, IterableBatches) and not self.built:  # type: ignore[attr-defined]
             next(iter(source))  # the first batch shows the shapes; it comes again
         trainable = self._trainable_model("fit")
-        verbose = _verbosity(verbose)
-        if isinstance(callbacks, CallbackList):
-            if callbacks.model is not self or not any(isinstance(c, History) for c in callbacks.callbacks):
-                hint = "pass CallbackList(callbacks, add_history=True, model=model), or a plain list"
-                raise ValueError(expected("fit", "a CallbackList with this model and a History", "another", hint))
-        else:
-            steps = steps_per_epoch or source.steps
-            callbacks = CallbackList(
-                callbacks,
-                add_history=True,
-                add_progbar=verbose != 0,
-                model=self,
-                verbose=verbose,
-                epochs=epochs,
-                steps=steps,
-            )
+        callbacks = self._fit_callbacks(callbacks, verbose, epochs, steps_per_epoch or source.steps)
 
         def validate(epoch: int) -> dict[str, Any]:
             if validation is None or not _is_due(epoch + 1, validation_freq):
@@ -345,8 +318,7 @@ class Trainer:
         return_dict: bool = False,
     ) -> Any:
         """Returns the loss, or a list of it and the metrics (a dict with `return_dict`); arguments as in `fit`."""
-        if self._compile_arguments is None:
-            self._trainable_model("evaluate")
+        self._check_compiled("evaluate")
         steps = _steps("evaluate", "steps", steps)
         source = self._source(x, y, sample_weight, batch_size, steps, "evaluate")
         trainable = self._trainable_model("evaluate")
@@ -399,6 +371,16 @@ class Trainer:
         verbose = _verbosity(verbose)
         return CallbackList(callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=steps)
 
+    def _fit_callbacks(self, callbacks: Any, verbose: int | str, epochs: int, steps: int | None) -> CallbackList:
+        verbose = _verbosity(verbose)
+        if not isinstance(callbacks, CallbackList):
+            params = {"verbose": verbose, "epochs": epochs, "steps": steps}
+            return CallbackList(callbacks, add_history=True, add_progbar=verbose != 0, model=self, **params)
+        if callbacks.model is not self or not any(isinstance(c, History) for c in callbacks.callbacks):
+            hint = "pass CallbackList(callbacks, add_history=True, model=model), or a plain list"
+            raise ValueError(expected("fit", "a CallbackList with this model and a History", "another", hint))
+        return callbacks
+
     # Single batches -------------------------------------------------------------------------------------------------
 
     def train_on_batch(
@@ -410,9 +392,9 @@ class Trainer:
         return_dict: bool = False,
     ) -> Any:
         """Takes one training step; returns this batch's loss, or a list of it and the metrics."""
-        if self._compile_arguments is None:
-            self._trainable_model("train_on_batch")
         trainable = self._trainable_state
+        if trainable is None:
+            self._check_compiled("train_on_batch")
         weighted = sample_weight is not None or class_weight is not None
         if trainable is None or weighted or (step := trainable.known_step(x, y)) is None:
             batch = self._arrays(x, y, sample_weight, class_weight, "train_on_batch")
@@ -428,8 +410,7 @@ class Trainer:
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Returns the loss of one batch, or a list of it and the metrics, without training on it."""
-        if self._compile_arguments is None:
-            self._trainable_model("test_on_batch")
+        self._check_compiled("test_on_batch")
         batch = self._arrays(x, y, sample_weight, None, "test_on_batch")
         trainable = self._trainable_model("test_on_batch")
         trainable.reset()
