@@ -5,13 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
-from recurra import _tree, saving
+from recurra import saving
 from recurra._checks import expected
-from recurra.layers.base import Layer
 from recurra.training.batches import NestedInputs
-from recurra.training.outputs import Outputs
 from recurra.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -22,7 +18,7 @@ _Model = TypeVar("_Model", bound="Model")
 
 
 @saving.builtin("keras")
-class Model(Trainer, Layer):
+class Model(Trainer):
     """A group of layers with training and prediction (https://keras.io/api/models/model).
 
     `Model(inputs, outputs)` makes a graph of symbolic tensors into a model, of a subclass too; so does a subclass that
@@ -36,8 +32,6 @@ class Model(Trainer, Layer):
     Raises:
         ValueError: If an output does not come from the inputs, or a layer's name occurs twice.
     """
-
-    _outputs = Outputs("output", ["output"])  # the outputs as losses, metrics and data see them
 
     if TYPE_CHECKING:  # what `Model(inputs, outputs)` takes and has: to type checkers it is a Model and no Functional
 
@@ -113,15 +107,6 @@ class Model(Trainer, Layer):
             if layer.name == name:
                 return layer
         raise ValueError(expected("get_layer", f"one of {[layer.name for layer in self.layers]}", repr(name)))
-
-    def build_for(self, inputs: Any) -> None:
-        """Builds the model for the shapes of these arrays, if it is not built."""
-        if not self.built:
-            self._build_for(_tree.map_structure(lambda x: (None, *np.shape(x)[1:]), inputs))
-
-    def standardize_inputs(self, inputs: Any) -> Any:
-        """Returns the inputs as arrays that `run` takes."""
-        return NestedInputs(_tree.flatten(self.cast_inputs(inputs)), inputs)
 
     def run(
         self, inputs: Any, mask: Any = None, training: bool | None = False, kwargs: Any = None, keep_cache: bool = True

@@ -12,6 +12,7 @@ from recurra import _tree, config, optimizers, saving
 from recurra._arrays import as_array, as_numbers, from_torch_tensor, plain_numbers_as_array
 from recurra._checks import expected, positive_int
 from recurra.callbacks import CallbackList, History
+from recurra.layers.base import Layer
 from recurra.layers.recurrent import RNN
 from recurra.training import loop
 from recurra.training.batches import (
@@ -19,6 +20,7 @@ from recurra.training.batches import (
     Batch,
     Epochs,
     IterableBatches,
+    NestedInputs,
     is_iterable_data,
     rows_of,
     split_tail,
@@ -42,7 +44,7 @@ _TRAIN_STEPS = (
 _PREDICT_STEPS = ("predict_step", "make_predict_function")
 
 
-class Trainer:
+class Trainer(Layer):
     """compile, fit, evaluate and predict for a `Model` (https://keras.io/api/models/model_training_apis)."""
 
     optimizer: Any = None
@@ -56,6 +58,7 @@ class Trainer:
     _compile_arguments: dict[str, Any] | None = None
     _own_train_step: str | None = None  # a method that Keras's loops would call: those of recurra do not
     _own_predict_step: str | None = None
+    _outputs = Outputs("output", ["output"])  # the outputs as losses, metrics and data see them
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -110,7 +113,7 @@ class Trainer:
     def _check_compiled(self, who: str) -> dict[str, Any]:
         """Returns what `compile` was told; ValueError if it was not called."""
         if self._compile_arguments is None:
-            raise ValueError(expected(who, "a compiled model", f"{self.name!r}", "call compile() first"))  # type: ignore[attr-defined]
+            raise ValueError(expected(who, "a compiled model", f"{self.name!r}", "call compile() first"))
         return self._compile_arguments
 
     def _trainable_model(self, who: str) -> loop.Trainable:
@@ -121,7 +124,7 @@ class Trainer:
         """
         given = self._check_compiled(who)
         if self._trainable_state is None:
-            outputs: Outputs = self._outputs  # type: ignore[attr-defined]
+            outputs = self._outputs
             taken: dict[str, int] = {}
             plain = CompiledMetrics(given["metrics"], outputs, taken)
             weighted = CompiledMetrics(given["weighted_metrics"], outputs, taken, weighted=True)
@@ -134,8 +137,17 @@ class Trainer:
 
     # Data -----------------------------------------------------------------------------------------------------------
 
+    def build_for(self, inputs: Any) -> None:
+        """Builds the model for the shapes of these arrays, if it is not built."""
+        if not self.built:
+            self._build_for(_tree.map_structure(lambda x: (None, *np.shape(x)[1:]), inputs))
+
+    def standardize_inputs(self, inputs: Any) -> Any:
+        """Returns the inputs as arrays that `run` takes."""
+        return NestedInputs(_tree.flatten(self.cast_inputs(inputs)), inputs)
+
     def _targets(self, y: Any, who: str) -> list[Any]:
-        outputs: Outputs = self._outputs  # type: ignore[attr-defined]
+        outputs = self._outputs
         if isinstance(y, np.ndarray) and len(outputs.names) == 1:
             return [_numbers(y, f"{who} y")]
         trained = self._trainable_model(who).losses.trained
@@ -147,7 +159,7 @@ class Trainer:
         return _arrays_of(outputs.row(found), f"{who} y")
 
     def _weights(self, sample_weight: Any, who: str) -> list[Any]:
-        outputs: Outputs = self._outputs  # type: ignore[attr-defined]
+        outputs = self._outputs
         count = len(outputs.names)
         if sample_weight is None:
             return [None] * count
@@ -156,8 +168,8 @@ class Trainer:
         return _arrays_of(outputs.row(found), f"{who} sample_weight")
 
     def _inputs(self, x: Any) -> list[Any]:
-        self.build_for(x)  # type: ignore[attr-defined]
-        inputs = self.standardize_inputs(x)  # type: ignore[attr-defined]
+        self.build_for(x)
+        inputs = self.standardize_inputs(x)
         return inputs if isinstance(inputs, list) else _tree.flatten(inputs)
 
     def _arrays(
@@ -281,7 +293,7 @@ class Trainer:
             source = self._source(x, y, sample_weight, batch_size, steps_per_epoch, "fit", shuffle, class_weight)
             size = validation_batch_size or batch_size
             validation = self._validation_source(validation_data, size, validation_steps)
-        if isinstance(source, IterableBatches) and not self.built:  # type: ignore[attr-defined]
+        if isinstance(source, IterableBatches) and not self.built:
             next(iter(source))  # the first batch shows the shapes; it comes again
         trainable = self._trainable_model("fit")
         callbacks = self._fit_callbacks(callbacks, verbose, epochs, steps_per_epoch or source.steps)
@@ -344,7 +356,7 @@ class Trainer:
         if x is None:
             raise ValueError(expected("predict", "x, the inputs", "none"))
         silent = not callbacks and not verbose and not steps
-        if silent and type(x) is np.ndarray and self.built:  # type: ignore[attr-defined]
+        if silent and type(x) is np.ndarray and self.built:
             if batch_size is not None:
                 positive_int("predict", "batch_size", batch_size)
             outputs = self._infer([x])  # type: ignore[attr-defined]
@@ -355,7 +367,7 @@ class Trainer:
         else:
             inputs = self._inputs(x)
             if silent and len(inputs) == 1 and self._takes_at_once(len(inputs[0]), batch_size):
-                return self.run(inputs, None, False, {}, False)[0]  # type: ignore[attr-defined]
+                return self.run(inputs, None, False, {}, False)[0]
             source = ArrayBatches(inputs, [], [], batch_size=batch_size, steps=steps, who="predict")
         callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
         return loop.predict(self, Epochs(source, steps)(), callbacks)
@@ -420,8 +432,8 @@ class Trainer:
 
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the model's outputs for all rows of `x` at once."""
-        self.build_for(x)  # type: ignore[attr-defined]
-        return self.run(self.standardize_inputs(x), None, False, {}, False)[0]  # type: ignore[attr-defined]
+        self.build_for(x)
+        return self.run(self.standardize_inputs(x), None, False, {}, False)[0]
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
         """Returns the loss, the outputs' losses, then the metrics as compiled; the loss alone if there is no more."""
@@ -469,7 +481,7 @@ class Trainer:
         """
         trainable = self._trainable_model("compute_loss")
         total, _ = trainable.losses.values(*self._told(y, y_pred, sample_weight, "compute_loss"))
-        return as_array(np.asarray(total + sum(self.losses), config.floatx()))  # type: ignore[attr-defined]
+        return as_array(np.asarray(total + sum(self.losses), config.floatx()))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Adds a batch to the compiled metrics, and returns `get_metrics_result()`; arguments as in `compute_loss`."""
@@ -480,7 +492,7 @@ class Trainer:
 
     def _told(self, y: Any, y_pred: Any, sample_weight: Any, who: str) -> tuple[list[Any], ...]:
         """Returns targets, predictions, weights and masks, each in the outputs' order."""
-        outputs: Outputs = self._outputs  # type: ignore[attr-defined]
+        outputs = self._outputs
         predictions = outputs.row(outputs.each(y_pred, who, "predictions"))
         masks = [getattr(one, "_keras_mask", None) for one in predictions]
         targets, weights = self._targets(y, who), self._weights(sample_weight, who)
@@ -498,8 +510,8 @@ class Trainer:
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles as `get_compile_config` says, and builds the optimizer if the model is built."""
         self.compile(**{name: saving.deserialize_keras_object(value) for name, value in config.items()})
-        if self.built and self.optimizer is not None:  # type: ignore[attr-defined]
-            self.optimizer.build(self.trainable_weights)  # type: ignore[attr-defined]
+        if self.built and self.optimizer is not None:
+            self.optimizer.build(self.trainable_weights)
 
 
 def _overridden(cls: type, names: tuple[str, ...]) -> str | None:
