@@ -447,11 +447,16 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float = 0
     return (1 - _power(_at_labels(y_pred, labels), q)) / q
 
 
+def _as_axis(axis: Any) -> Any:
+    """Returns an axis as NumPy takes it: several in a tuple; configs have lists."""
+    return tuple(axis) if isinstance(axis, list) else axis
+
+
 def _tversky_parts(
     y_true: Any, y_pred: Any, alpha: float, beta: float, axis: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     y_true, y_pred = arrays(y_true, y_pred)
-    axis = tuple(axis) if isinstance(axis, list) else axis
+    axis = _as_axis(axis)
     both = (y_true * y_pred).sum(axis=axis, keepdims=True)
     missed = ((1 - y_pred) * y_true).sum(axis=axis, keepdims=True)
     wrong = (y_pred * (1 - y_true)).sum(axis=axis, keepdims=True)
@@ -468,12 +473,12 @@ def _tversky_gradient(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float 
 def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> Values:
     """`1 - both / (both + alpha * missed + beta * wrong)`, sums over `axis` or all axes (Salehi et al., 2017)."""
     _, both, whole = _tversky_parts(y_true, y_pred, alpha, beta, axis)
-    return (1 - both / whole).squeeze(tuple(axis) if isinstance(axis, list) else axis)
+    return (1 - both / whole).squeeze(_as_axis(axis))
 
 
 def _dice_gradient(y_true: Any, y_pred: Any, axis: Any = None) -> np.ndarray:
     y_true, y_pred = arrays(y_true, y_pred)
-    axis = tuple(axis) if isinstance(axis, list) else axis
+    axis = _as_axis(axis)
     both = (y_true * y_pred).sum(axis=axis, keepdims=True)
     whole = (y_true + y_pred).sum(axis=axis, keepdims=True) + settings.epsilon()
     return -2 * (y_true * whole - both) / np.square(whole)
@@ -483,7 +488,7 @@ def _dice_gradient(y_true: Any, y_pred: Any, axis: Any = None) -> np.ndarray:
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Values:
     """`1 - 2 * sum(y_true * y_pred) / sum(y_true + y_pred)`, sums over `axis` or all axes (Dice, 1945)."""
     y_true, y_pred = arrays(y_true, y_pred)
-    axis = tuple(axis) if isinstance(axis, list) else axis
+    axis = _as_axis(axis)
     return 1 - 2 * (y_true * y_pred).sum(axis=axis) / ((y_true + y_pred).sum(axis=axis) + settings.epsilon())
 
 

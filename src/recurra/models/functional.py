@@ -248,7 +248,7 @@ class Functional(GraphModel):
         twice = [name for name, count in counts.items() if count > 1]
         if twice:
             raise ValueError(expected(f"model {self.name!r}", "layers with different names", f"{twice[0]!r} twice"))
-        self._graph_layers = self.graph.layers
+        self._graph_layers = self.graph.layers  # as an attribute they are known as the model's own
         self.built = True
 
     @property

@@ -146,7 +146,7 @@ class _Native:
             if isinstance(layer, RNN):
                 self._shapes += [(len(x), layer.cell.units)] * layer.cell.states
         self.y = np.zeros((len(x), shape[2]), x.dtype)
-        self._plan = plan
+        self._plan = plan  # native code points into its arrays
         self._step, self._now = plan.stepper(x, self.y)
 
     def __call__(self) -> None:
