@@ -1,7 +1,10 @@
 """`import recurra` pulls in NumPy and the standard library, nothing else."""
 
+import ast
+import graphlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +89,43 @@ from recurra.callbacks import CSVLogger
 assert pickle.loads(pickle.dumps(CSVLogger("x.csv"))).filename == "x.csv"
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+SOURCES = Path(__file__).parents[1] / "src"
+UPWARDS = ("ops", "layers", "training", "models", "interop", "forecasting", "cli")
+
+
+def imports_at_load(nodes):
+    """Yields the imports among statements that run when a module is loaded; not those for type checkers alone."""
+    for node in nodes:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
+            yield from imports_at_load(node.body)
+
+
+def import_graph():
+    """Returns for each module of recurra those that it imports when it is loaded."""
+    files = {path: path.relative_to(SOURCES).with_suffix("").parts for path in sorted(SOURCES.rglob("*.py"))}
+    modules = {".".join(parts).removesuffix(".__init__"): path for path, parts in files.items()}
+    graph = {}
+    for module, path in modules.items():
+        found = set()
+        for node in imports_at_load(ast.parse(path.read_text(encoding="utf-8")).body):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            else:
+                full = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+                found |= {name if name in modules else node.module for name in full.values()}
+        graph[module] = {name for name in found if name in modules and name != module}
+    return graph
+
+
+def test_imports_go_one_way_and_in_no_circle():
+    graph = import_graph()
+    assert len(graph) > 100 and "recurra._checks" in graph["recurra.layers.base"]
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
+    heights = {f"recurra.{name}": height for height, name in enumerate(UPWARDS)}
+    height_of = {module: heights.get(".".join(module.split(".")[:2]), -1) for module in graph}
+    upwards = [(m, other) for m, others in graph.items() for other in others if height_of[other] > height_of[m] >= 0]
+    assert not upwards
