@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.forecasting.accuracy import coverage, mase, smape
+from recurra.forecasting.accuracy import coverage, mase, mase_scale, smape
 
 numbers = st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4).map(np.array)
 
@@ -16,19 +16,19 @@ def test_smape_by_hand():
 
 def test_mase_by_hand():
     past = np.array([1.0, 2.0, 4.0, 3.0])
-    assert mase(np.array([5.0]), np.array([3.0]), past, 1) == pytest.approx(2 / (4 / 3))
-    assert mase(np.array([5.0]), np.array([3.0]), past, 2) == pytest.approx(2 / 2)
+    assert mase(np.array([5.0]), np.array([3.0]), mase_scale(past, 1)) == pytest.approx(2 / (4 / 3))
+    assert mase(np.array([5.0]), np.array([3.0]), mase_scale(past, 2)) == pytest.approx(2 / 2)
 
 
 def test_mase_is_not_defined_for_a_constant_past():
-    assert np.isnan(mase(np.array([1.0]), np.array([1.0]), np.ones(5), 1))
+    assert np.isnan(mase(np.array([1.0]), np.array([1.0]), mase_scale(np.ones(5), 1)))
 
 
 def test_mase_is_not_defined_where_only_rounding_tells_the_seasons_apart():
     past = np.sin(2 * np.pi * np.arange(100) / 50)
     assert 0 < np.abs(past[50:] - past[:-50]).max() < 1e-14
-    assert np.isnan(mase(np.array([1.0]), np.array([0.5]), past, 50))
-    assert mase(np.array([1e-320]), np.array([0.0]), np.array([0.0, 1e-320]), 1) == pytest.approx(1)
+    assert np.isnan(mase(np.array([1.0]), np.array([0.5]), mase_scale(past, 50)))
+    assert mase(np.array([1e-320]), np.array([0.0]), mase_scale(np.array([0.0, 1e-320]), 1)) == pytest.approx(1)
 
 
 @given(numbers, numbers)
@@ -45,6 +45,16 @@ def test_missing_actual_values_are_left_out_of_every_measure():
     past, forecast = np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 3.0])
     some, none = np.array([2.0, np.nan, 3.0]), np.full(3, np.nan)
     assert smape(some, forecast) == pytest.approx(smape(some[::2], forecast[::2]))
-    assert mase(some, forecast, past, 1) == pytest.approx(mase(some[::2], forecast[::2], past, 1))
-    for value in (smape(none, forecast), mase(none, forecast, past, 1), coverage(none, forecast, forecast)):
+    scale = mase_scale(past, 1)
+    assert mase(some, forecast, scale) == pytest.approx(mase(some[::2], forecast[::2], scale))
+    for value in (smape(none, forecast), mase(none, forecast, scale), coverage(none, forecast, forecast)):
         assert np.isnan(value)
+
+
+def test_series_are_measured_as_each_alone():
+    actual, forecast, low = np.random.default_rng(0).standard_normal((3, 5, 7))
+    actual[1, 2], actual[3] = np.nan, np.nan
+    scale = np.array([1.0, 2.0, np.nan, 1.0, 3.0])
+    for measure, others in ((smape, [forecast]), (coverage, [low, forecast]), (mase, [forecast, scale])):
+        alone = [measure(actual[i], *(other[i] for other in others)) for i in range(5)]
+        np.testing.assert_array_equal(measure(actual, *others), alone)

@@ -12,8 +12,8 @@ import pytest
 
 import recurra
 from recurra.errors import DataError, FileFormatError, NotFittedError
-from recurra.forecasting import Forecaster, Panel, forecast
-from recurra.forecasting.accuracy import mase
+from recurra.forecasting import Forecaster, Panel, forecast, forecaster
+from recurra.forecasting.accuracy import mase, mase_scale
 from recurra.forecasting.backtest import choose_windows
 from recurra.forecasting.forecaster import ASSET, NORMAL, _bands, _widening
 from recurra.forecasting.frequency import Frequency
@@ -481,7 +481,10 @@ def test_filled_values_are_not_scored():
         assert row["MASE"] < 10 < other["MASE"]
     past, end, answer = panel.values[:54], panel.values[54:55], panel.values[53:54]
     second = panel.values[60:]
-    by_hand = [mase(end, answer, past, 12), mase(second[54:], np.full(6, second[53]), second[:54], 12)]
+    by_hand = [
+        mase(end, answer, mase_scale(past, 12)),
+        mase(second[54:], np.full(6, second[53]), mase_scale(second[:54], 12)),
+    ]
     assert next(row["MASE"] for row in scored if row["model"] == "naive") == pytest.approx(np.mean(by_hand))
 
 
@@ -548,3 +551,16 @@ def test_a_damaged_file_is_refused(tmp_path, path, value):
             target.writestr(name, data)
     with pytest.raises(FileFormatError, match=r"bad\.keras expected a"):
         Forecaster.load(bad)
+
+
+@pytest.mark.parametrize("model", ["naive", "seasonal_naive", "drift"])
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_baselines_of_many_series_are_those_of_each_alone(model, horizon, monkeypatch):
+    monkeypatch.setattr(forecaster, "MOST_AT_ONCE", 1000)  # of sixty series a few at once
+    rng = np.random.default_rng(horizon)
+    series = [rng.standard_normal(count).cumsum() for count in (60, 61, 40) * 20]
+    together = Forecaster(model, horizon=horizon, season_length=7).fit(Panel.from_arrays(series)).predict_arrays()
+    for i, one in enumerate(series):
+        alone = Forecaster(model, horizon=horizon, season_length=7).fit(Panel.from_arrays([one])).predict_arrays()
+        for name, values in alone.items():
+            np.testing.assert_array_equal(together[name][i], values[0])

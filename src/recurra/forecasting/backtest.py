@@ -9,7 +9,7 @@ import numpy as np
 
 from recurra._checks import expected, positive_int
 from recurra.errors import DataError
-from recurra.forecasting.accuracy import coverage, mase, smape
+from recurra.forecasting.accuracy import coverage, mase, mase_scale, smape
 from recurra.forecasting.baselines import BASELINES
 from recurra.forecasting.forecaster import Forecaster, fewest_values
 from recurra.forecasting.panel import Panel
@@ -86,6 +86,7 @@ def backtest_models(
     cut_back = [horizon + step * k for k in reversed(range(n_windows))]
     known = [panel.head(panel.lengths - back) for back in cut_back]
     actuals = [_actual(panel, back, horizon) for back in cut_back]
+    scales = [np.array([mase_scale(past.series(i), season_length) for i in range(past.n_series)]) for past in known]
     if np.isnan(actuals).all():
         hint = "cut the empty rows at the end off, or choose more cutoffs"
         raise DataError(expected("backtest", "values to compare forecasts with", "filled ones alone", hint))
@@ -94,14 +95,11 @@ def backtest_models(
     for forecaster in [*forecasters, *(b for b in baselines if b.model not in [f.model for f in forecasters])]:
         forecaster.learn_from(known[0], progress)
         scores = []
-        for past, actual in zip(known, actuals, strict=True):
+        for past, actual, scale in zip(known, actuals, scales, strict=True):
             answer = forecaster.predict_arrays(past)
-            scores += [
-                _scores(past.series(i), actual[i], season_length, {name: values[i] for name, values in answer.items()})
-                for i in range(panel.n_series)
-            ]
+            scores.append(_scores(actual, scale, answer))
         last[forecaster.model] = answer
-        means = {name: _mean([score[name] for score in scores]) for name in scores[0]}
+        means = {name: _mean(np.concatenate([score[name] for score in scores])) for name in scores[0]}
         rows.append({"model": forecaster.model, **means})
     measure = "MASE" if all(np.isfinite(row["MASE"]) for row in rows) else "sMAPE"
     rows.sort(key=lambda row: row[measure])
@@ -115,17 +113,16 @@ def _actual(panel: Panel, back: int, horizon: int) -> np.ndarray:
     return values if panel.observed is None else np.where(panel.observed[places], values, np.nan)
 
 
-def _scores(
-    past: np.ndarray, actual: np.ndarray, season_length: int, answer: dict[str, np.ndarray]
-) -> dict[str, float]:
+def _scores(actual: np.ndarray, scale: np.ndarray, answer: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the measures of each series: float (n_series,)."""
     return {
         "sMAPE": smape(actual, answer["y_hat"]),
-        "MASE": mase(actual, answer["y_hat"], past, season_length),
+        "MASE": mase(actual, answer["y_hat"], scale),
         "coverage_80": coverage(actual, answer["lo-80"], answer["hi-80"]),
         "coverage_95": coverage(actual, answer["lo-95"], answer["hi-95"]),
     }
 
 
-def _mean(values: list[float]) -> float:
-    known = [value for value in values if np.isfinite(value)]
-    return float(np.mean(known)) if known else float("nan")
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.mean(known)) if len(known) else float("nan")

@@ -15,30 +15,34 @@ MOST_CUTOFFS = 60  # past cutoffs that the errors of a baseline are taken from
 
 
 def naive(past: np.ndarray, horizon: int, season_length: int, at: Any = None) -> np.ndarray:
-    """Repeats the last value: float (H,).
+    """Repeats the last value: float (..., H).
 
     Args:
-        past: float (n,).
+        past: float (..., n), of one series or of several.
         horizon: H.
         season_length: Steps of a season.
-        at: int (k, 1) forecasts from each past[:at] at once: float (k, H). None from the whole past.
+        at: int (k, 1) forecasts from each past[..., :at] at once: float (..., k, H). None from the whole past.
     """
-    at = len(past) if at is None else at
-    return past[at - 1] + np.zeros(horizon)
+    at = _end(past) if at is None else at
+    return past[..., at - 1] + np.zeros(horizon)
 
 
 def seasonal_naive(past: np.ndarray, horizon: int, season_length: int, at: Any = None) -> np.ndarray:
     """Repeats the last season; the last value where the past is shorter than a season. Shapes as above."""
-    at = len(past) if at is None else at
+    at = _end(past) if at is None else at
     steps = np.arange(horizon) % season_length
-    return past[np.where(at < season_length, at - 1, at - season_length + steps)]
+    return past[..., np.where(at < season_length, at - 1, at - season_length + steps)]
 
 
 def drift(past: np.ndarray, horizon: int, season_length: int, at: Any = None) -> np.ndarray:
     """Goes on from the last value by the mean step of the past (Hyndman and Athanasopoulos, 2021). Shapes as above."""
-    at = len(past) if at is None else at
-    slope = (past[at - 1] - past[0]) / np.maximum(at - 1, 1)
-    return past[at - 1] + slope * np.arange(1, horizon + 1)
+    at = _end(past) if at is None else at
+    slope = (past[..., at - 1] - past[..., 0 * at]) / np.maximum(at - 1, 1)
+    return past[..., at - 1] + slope * np.arange(1, horizon + 1)
+
+
+def _end(past: np.ndarray) -> np.ndarray:
+    return np.array([past.shape[-1]])
 
 
 def theta(past: np.ndarray, horizon: int, season_length: int, at: Any = None) -> np.ndarray:
@@ -46,8 +50,14 @@ def theta(past: np.ndarray, horizon: int, season_length: int, at: Any = None) ->
 
     Assimakopoulos and Nikolopoulos (2000), in the form of Hyndman and Billah (2003): exponential smoothing with a
     drift, after a season that is significant was taken out (of logarithms where all values are positive). Season and
-    smoothing are fitted to the whole past, level and slope to past[:at].
+    smoothing are fitted to the whole past, level and slope to past[..., :at].
     """
+    series = past.reshape(-1, past.shape[-1])
+    found = np.stack([_theta_of_one(values, horizon, season_length, at) for values in series])
+    return found.reshape(*past.shape[:-1], *found.shape[1:])
+
+
+def _theta_of_one(past: np.ndarray, horizon: int, season_length: int, at: Any) -> np.ndarray:
     count = len(past)
     positive = past.min() > 0
     values = np.log(past) if positive else past
@@ -97,21 +107,23 @@ BASELINES: dict[str, Callable[..., np.ndarray]] = {
 
 
 def error_sizes(name: str, past: np.ndarray, horizon: int, season_length: int) -> np.ndarray:
-    """Root mean square errors of a baseline at its own past cutoffs, by step ahead: float (H,), never falling.
+    """Root mean square errors of a baseline at its own past cutoffs, by step ahead: float (..., H), never falling.
 
     Args:
         name: Of the baseline.
-        past: float (n,), the values before the cutoff: all errors lie before it.
+        past: float (..., n), the values before the cutoff: all errors lie before it.
         horizon: H.
         season_length: Steps of a season.
     """
-    cutoffs = _cutoffs(len(past), season_length)
+    count = past.shape[-1]
+    cutoffs = _cutoffs(count, season_length)
     places = cutoffs + np.arange(horizon)
-    known = places < len(past)
-    actual = past[np.minimum(places, len(past) - 1)]
+    known = places < count
+    actual = past[..., np.minimum(places, count - 1)]
     errors = np.where(known, actual - BASELINES[name](past, horizon, season_length, cutoffs), 0.0)
-    sizes = np.sqrt((errors**2).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
-    return np.maximum.accumulate(sizes)
+    squares = np.ascontiguousarray(np.swapaxes(errors**2, -1, -2))  # summed in one order, however many series there are
+    sizes = np.sqrt(squares.sum(axis=-1) / np.maximum(known.sum(axis=0), 1))
+    return np.maximum.accumulate(sizes, axis=-1)
 
 
 @lru_cache(maxsize=256)

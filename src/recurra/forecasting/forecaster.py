@@ -7,6 +7,7 @@ import numbers
 import operator
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from recurra._checks import expected, one_of, positive_int
 from recurra._files import write_atomically
 from recurra.errors import DataError, FileFormatError, NotFittedError
 from recurra.forecasting import network
-from recurra.forecasting.baselines import BASELINES, error_sizes
+from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, error_sizes
 from recurra.forecasting.frame import read_panel, to_frame
 from recurra.forecasting.frequency import parse_frequency
 from recurra.forecasting.network import KINDS, Progress, Settings
@@ -32,6 +33,7 @@ LEVELS = (80, 95)
 NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the central intervals of a normal
 MOST_WINDOWS = 1500  # windows that a network is trained on; more are thinned out evenly
 LONGEST_LOOKBACK = 96
+MOST_AT_ONCE = 2**20  # numbers that baselines of several series work on
 ASSET = "assets/recurra_forecaster.json"
 FORMAT = 2  # of that asset
 LARGEST_SETTINGS = 2**28  # bytes
@@ -273,16 +275,16 @@ class Forecaster:
 
     def _predict_baseline(self, panel: Panel) -> dict[str, np.ndarray]:
         horizon, season = self.horizon or 1, self.season_length or 1
-        result: dict[str, list[np.ndarray]] = {name: [] for name in ("y_hat", *interval_names())}
-        for i in range(panel.n_series):
-            past = panel.series(i)
+        result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *interval_names())}
+        for rows in _alike(panel.lengths, MOST_CUTOFFS * horizon):
+            past = panel.values[panel.indptr[rows, None] + np.arange(panel.lengths[rows[0]])]
             y_hat = BASELINES[self.model](past, horizon, season)
             sizes = error_sizes(self.model, past, horizon, season)
-            result["y_hat"].append(y_hat)
+            result["y_hat"][rows] = y_hat
             for level in LEVELS:
-                result[f"lo-{level}"].append(y_hat - NORMAL[level] * sizes)
-                result[f"hi-{level}"].append(y_hat + NORMAL[level] * sizes)
-        return {name: np.array(values) for name, values in result.items()}
+                result[f"lo-{level}"][rows] = y_hat - NORMAL[level] * sizes
+                result[f"hi-{level}"][rows] = y_hat + NORMAL[level] * sizes
+        return result
 
     # Frames ---------------------------------------------------------------------------------------------------------
 
@@ -437,6 +439,19 @@ class Forecaster:
 
 
 OPTIONS = ("model", "horizon", "lookback", "season_length", "seed", "n_seeds", "budget_s")
+
+
+def _alike(lengths: np.ndarray, each: int) -> Iterator[np.ndarray]:
+    """Yields the places of series of one length, as many at once as need no more than `MOST_AT_ONCE` numbers.
+
+    Args:
+        lengths: int (n_series,).
+        each: Numbers that one series needs beside its values.
+    """
+    for length in np.unique(lengths):
+        places = np.flatnonzero(lengths == length)
+        count = max(1, MOST_AT_ONCE // (int(length) + each))
+        yield from np.split(places, range(count, len(places), count))
 
 
 def plain_times(panel: Panel, times: np.ndarray) -> np.ndarray | list[str]:
