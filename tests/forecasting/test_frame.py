@@ -168,6 +168,8 @@ GOOD = [(m, i) for i, m in enumerate(MONTHS)]
         (csv([*GOOD[:4], *GOOD[6:]]), "a jump from 2020-04 to 2020-07.*--fill"),
         (csv([*GOOD[:4], ("2020-05", ""), *GOOD[5:]]), "a number in every row, got none in row 6"),
         (csv([*GOOD[:4], ("2020-05", "inf"), *GOOD[5:]]), "infinity in row 6"),
+        (csv([*GOOD[:4], ("2020-05", "-1e200"), *GOOD[5:]]), r"numbers below 1e\+100, .* got -1e\+200 in row 6"),
+        (csv(zip(MONTHS, strict=True), "month"), "a column of numbers, got none beside it"),
         (csv([(m, 1, 2) for m in MONTHS], "month,a,b"), "'a', 'b': choose the target with --target"),
         ("month,sales\n2020-01,1\n2020-02,1,7\n", "the same number of fields"),
         ("a\x00b", "a binary file"),

@@ -49,6 +49,7 @@ TARGET_NAMES = ("y", "target", "value", "values", "값", "목표")
 LARGEST_BYTES = 2**30
 MOST_LISTED, MOST_LETTERS = 20, 40  # names of columns in an error, and letters of each
 EXCEL_DAYS = (32874, 54789)  # 1990 to 2050
+LARGEST_NUMBER = 1e100
 MOST_FILLED = 10**7  # steps of a series of few values: more come from a wrong time
 TWO_DIGITS = re.compile(r"\s*(\d{1,2}([-/.\s])\s?\d{1,2}\2\s?\d\d|(\d{1,2}[-\s])?[A-Za-z]{3,9}[-\s]\d\d)\.?(\s.*)?")
 ZONES_IN_PARQUET = "zones that have a name, such as Asia/Kolkata, or whole hours"
@@ -447,7 +448,7 @@ class _Table:
         if len(own) == 1:
             return own[0]
         what = "one column of numbers" if numeric else "a column of numbers"
-        got = _listed(numeric) if numeric else f"text in {_listed(own) or 'no column'}"
+        got = _listed(numeric) if numeric else f"text in {_listed(own)}" if own else "none beside it"
         raise DataError(expected(self.name, what, got, "choose the target with --target"))
 
     def _is_numeric(self, column: str) -> bool:
@@ -642,7 +643,8 @@ class _Reader:
         places = freq.positions(times, np.repeat(times[indptr[:-1]], np.diff(indptr)))
         next_to = np.diff(places, prepend=places[0] - 1) == 1
         next_to[indptr[:-1]] = True
-        complete = np.logical_and.reduceat(next_to & (places == np.round(places)) & np.isfinite(values), indptr[:-1])
+        usual = np.abs(values) < LARGEST_NUMBER  # no NaN is
+        complete = np.logical_and.reduceat(next_to & (places == np.round(places)) & usual, indptr[:-1])
         return [
             (times[start:end], values[start:end]) if whole else self._regular(name, rows[start:end], freq, fill)
             for name, whole, (start, end) in zip(self.ids.names, complete, pairwise(indptr), strict=True)
@@ -652,10 +654,13 @@ class _Reader:
         """Returns times and values of one series with every step there, NaN where nothing was."""
         who, table = f"series {name!r}", self.table
         times, values = self.times.values[rows], self.values[rows]
-        infinite = np.flatnonzero(np.isinf(values))
-        if len(infinite):
-            where = f"row {table.row(rows[infinite[0]])} of column {self.target_col!r}"
-            raise DataError(expected(who, "finite numbers", f"infinity in {where}"))
+        huge = np.flatnonzero(np.abs(values) >= LARGEST_NUMBER)
+        if len(huge):
+            what, got = "finite numbers", "infinity"
+            if np.isfinite(values[huge[0]]):
+                what, got = f"numbers below {LARGEST_NUMBER:g}, whose squares can be added up", f"{values[huge[0]]:g}"
+            where = f"row {table.row(rows[huge[0]])} of column {self.target_col!r}"
+            raise DataError(expected(who, what, f"{got} in {where}"))
         places = freq.positions(times)
         off = np.flatnonzero(places != np.round(places))
         if len(off):
