@@ -213,6 +213,21 @@ def test_the_forecast_alone_may_go_to_standard_output(sales, tmp_path, capsysbin
     assert b"--output - expected no --json" in capsysbinary.readouterr().err
 
 
+def test_of_many_rows_the_first_are_written_out_and_the_others_counted(tmp_path, capsys, monkeypatch):
+    rows = "".join(f"s{series},{time},{time % 7}\n" for series in range(70) for time in range(40))
+    (tmp_path / "d.csv").write_text(f"unique_id,step,value\n{rows}")
+    written = []
+    number = console.number
+    monkeypatch.setattr(console, "number", lambda value: written.append(value) or number(value))
+    arguments = ["--horizon", "2", "--model", "naive", "--windows", "1"]
+    assert main(["forecast", str(tmp_path / "d.csv"), *arguments]) == 0
+    out, err = capsys.readouterr()
+    assert "s29" in out
+    assert "s30" not in out
+    assert "80 more rows: --json and --output hold all of them" in err
+    assert len(written) == 60 * 5 + 3  # and the MASE of three baselines
+
+
 def test_json_is_one_document_and_the_same_as_from_python(sales, capsys):
     assert main(["forecast", str(sales), "--horizon", "6", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

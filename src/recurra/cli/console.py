@@ -21,7 +21,12 @@ def remark(text: str) -> None:
 
 
 def table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], highlight: int | None = None, texts: int = 1
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    highlight: int | None = None,
+    texts: int = 1,
+    count: int | None = None,
 ) -> None:
     """Prints a table on stdout: the first column to the left, numbers to the right.
 
@@ -34,6 +39,7 @@ def table(
         rows: Cells.
         highlight: Index of a row to stand out.
         texts: How many of the first columns may be cut.
+        count: How many rows there are, if `rows` are only the first `MOST_ROWS` of them.
     """
     from rich.box import SIMPLE_HEAD
     from rich.cells import cell_len
@@ -54,8 +60,9 @@ def table(
     for position, row in enumerate(shown):
         drawn.add_row(*map(escape, row), style="bold" if position == highlight else None)
     Console(highlight=False, width=max(room, sum(widths) + frame)).print(drawn)
-    if len(rows) > MOST_ROWS:
-        remark(f"{len(rows) - MOST_ROWS} more rows: --json and --output hold all of them")
+    hidden = (count or len(rows)) - len(shown)
+    if hidden:
+        remark(f"{hidden} more rows: --json and --output hold all of them")
 
 
 def _fitted(widths: list[int], texts: int, room: int) -> list[int]:

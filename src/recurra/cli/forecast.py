@@ -186,12 +186,13 @@ def _print(result: Any) -> None:
     names = [name for name in columns if name not in ("y_hat", *INTERVALS)]
     rows = [
         [*(str(columns[name][i]) for name in names), *(console.number(columns[n][i]) for n in ("y_hat", *INTERVALS))]
-        for i in range(len(columns["y_hat"]))
+        for i in range(min(len(columns["y_hat"]), console.MOST_ROWS))
     ]
     series = f"{panel.n_series} series" if panel.n_series > 1 else f"{panel.lengths[0]} values"
     about = f"{panel.target_col}: {series}, {panel.freq}, season {result.season_length}, by {result.model}"
     heads = [*names, "forecast", "80 % from", "to", "95 % from", "to"]
-    console.table(f"Forecast ({about})", heads, rows, texts=len(names) - 1)  # ids may be cut, times not
+    count = len(columns["y_hat"])
+    console.table(f"Forecast ({about})", heads, rows, texts=len(names) - 1, count=count)  # ids may be cut, times not
     print_backtest(result.backtest, result.backtest.rows, result.model)
     winner = result.backtest.winner
     print(f"{winner} won the backtest; the forecast is by {result.model}. ({result.elapsed_s:.1f} s)")
