@@ -101,6 +101,7 @@ def test_what_may_be_something_else_is_no_number(text):
         [1, 2.5, True, None],
         [1, "2", "soon"],
         [10**400],
+        ["1.\x1c", "2"],
     ],
 )
 def test_a_column_of_numbers_is_read_as_each_of_its_fields(values, sign):

@@ -571,6 +571,12 @@ def test_a_comma_that_could_be_decimal_is_said(tmp_path):
     assert panel.remarks == ("value: '110,000' was read as 110000: the comma could be a decimal sign too",)
 
 
+def test_what_is_no_number_is_refused_before_commas_are_remarked_on(tmp_path):
+    rows = zip(days(3), ['"1,000 pieces"', '"2,000"', '"3,000"'], strict=True)
+    with pytest.raises(DataError, match="'sales' expected numbers, got '1,000 pieces' in row 2"):
+        read_panel(write(tmp_path, csv(rows)), target_col="sales")
+
+
 def test_how_money_was_read_is_said_and_what_is_no_number_is_shown_as_it_stands(tmp_path):
     panel = read_panel(write(tmp_path, csv(zip(days(3), ['"$1,234.50"', "$2", "($3)"], strict=True))))
     np.testing.assert_array_equal(panel.values, [1234.5, 2, -3])

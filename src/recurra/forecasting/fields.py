@@ -162,7 +162,12 @@ def numbers(values: list[Any], sign: str) -> tuple[np.ndarray, int | None]:
     with contextlib.suppress(*_NO_NUMBER):
         result[there] = _all_at_once(known, sign)
         return result, None
-    return result, next(i for i, value in zip(there, known, strict=True) if number(value, sign) is None)
+    for i, value in zip(there, known, strict=True):
+        found = number(value, sign)
+        if found is None:
+            return result, i
+        result[i] = found
+    return result, None
 
 
 def _all_at_once(values: list[Any], sign: str) -> np.ndarray:

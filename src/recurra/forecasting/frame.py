@@ -478,6 +478,11 @@ class _Table:
         who = f"target column {column!r}"
         values, marked = without_marks(self.column(column).values, who)
         sign = decimal_sign(values, self.decimal, who)
+        known, other = numbers(values, sign)
+        if other is not None:
+            got = str(self.column(column).values[other])[:40]
+            where = f"{got!r} in row {self.row(self.column(column).row_of(other))}"
+            raise DataError(expected(who, "numbers", where, "choose another with --target"))
         if marked is not None:
             self.remarks.append(f"{column}: {marked!r} was read as {number(unmarked(marked)[0], sign):.15g}")
         if sign != decimal_sign(values, "." if self.decimal == "," else ","):
@@ -489,11 +494,6 @@ class _Table:
             if points and all(map(OF_THOUSANDS.fullmatch, points)):
                 read = f"{points[0]!r} was read as {number(points[0], sign):.15g}"
                 self.remarks.append(f"{column}: {read}: the point could be of thousands too")
-        known, other = numbers(values, sign)
-        if other is not None:
-            got = str(self.column(column).values[other])[:40]
-            where = f"{got!r} in row {self.row(self.column(column).row_of(other))}"
-            raise DataError(expected(who, "numbers", where, "choose another with --target"))
         return known[self.column(column).codes]
 
     def times(self, name: str | None, ids: _Ids) -> Times:
