@@ -74,6 +74,12 @@ def test_series_keep_their_order_and_rows_are_sorted(tmp_path):
     assert panel.remarks == ("series 'b' and 1 more were not in order of time: sorted",)
 
 
+@pytest.mark.parametrize("data", [{"ds": [1, 2], "y": [1, 2]}, np.arange(9.0), None], ids=["dict", "array", "None"])
+def test_what_is_no_frame_is_told_to_become_one(data):
+    with pytest.raises(TypeError, match=rf"got {type(data).__name__}: make a frame of it, as with pandas.DataFrame"):
+        read_panel(data)
+
+
 def test_several_columns_name_a_series(tmp_path):
     rows = [(d, r, s, 1) for r in "AB" for s in "xy" for d in ("2024-01-01", "2024-01-02")]
     path = write(tmp_path, csv(rows, "date,region,state,trips"))
@@ -170,7 +176,7 @@ GOOD = [(m, i) for i, m in enumerate(MONTHS)]
         (csv([*GOOD[:4], ("2020-05", "inf"), *GOOD[5:]]), "infinity in row 6"),
         (csv([*GOOD[:4], ("2020-05", "-1e200"), *GOOD[5:]]), r"numbers below 1e\+100, .* got -1e\+200 in row 6"),
         (csv(zip(MONTHS, strict=True), "month"), "a column of numbers, got none beside it"),
-        (csv([(m, 1, 2) for m in MONTHS], "month,a,b"), "'a', 'b': choose the target with --target"),
+        (csv([(m, 1, 2) for m in MONTHS], "month,a,b"), "'a', 'b': choose .* --target .in Python target_col"),
         ("month,sales\n2020-01,1\n2020-02,1,7\n", "the same number of fields"),
         ("a\x00b", "a binary file"),
         (csv([(m, 1, 2) for m in MONTHS], "month,y,y"), "columns of different names, got 'y' twice"),
@@ -178,7 +184,7 @@ GOOD = [(m, i) for i, m in enumerate(MONTHS)]
         (csv([("2020-01", 1)]), "at least 2 values"),
         (
             csv([("a", 1), ("b", 2)], "name,sales"),
-            "a column of dates or times, got 'name', 'sales': name it with --time",
+            "a column of dates or times, got 'name', 'sales': name it with --time .in Python time_col",
         ),
     ],
 )
@@ -434,7 +440,7 @@ def test_rows_are_counted_within_each_series():
 
 def test_a_column_of_numbers_that_tells_the_series_apart_is_named():
     frame = pd.DataFrame({"store": [1] * 9 + [2] * 9, "ds": days(9) * 2, "y": np.arange(18.0)})
-    with pytest.raises(DataError, match=r"twice .*: if the file holds several series, name them: --id store"):
+    with pytest.raises(DataError, match=r"twice .*: if there are several series, .* id_col: --id store"):
         read_panel(frame)
 
 

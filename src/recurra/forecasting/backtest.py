@@ -60,7 +60,8 @@ def choose_windows(shortest: int, horizon: int, n_windows: int | None, step_size
     n_windows = positive_int("backtest", "n_windows", n_windows)
     if n_windows > most:
         what = f"at most {most} cutoff{'s' * (most > 1)} {step} apart for a horizon of {horizon} and {shortest} values"
-        raise DataError(expected("backtest", what, n_windows, "choose fewer (--windows) or a shorter horizon"))
+        hint = "choose fewer (--windows, in Python n_windows) or a shorter horizon"
+        raise DataError(expected("backtest", what, n_windows, hint))
     return n_windows, step
 
 

@@ -283,7 +283,8 @@ def _read_frame(source: Any) -> _Table:
             frame = narwhals.from_native(source.reset_index(), eager_only=True)  # pandas, with times or ids as labels
     except TypeError as error:
         what = "a path, or a pandas, Polars or Arrow frame"
-        raise TypeError(expected("read_panel", what, type(source).__name__)) from error
+        hint = "make a frame of it, as with pandas.DataFrame(data)"
+        raise TypeError(expected("read_panel", what, type(source).__name__, hint)) from error
     except narwhals.exceptions.DuplicateError as error:
         raise DataError(expected("the frame", "columns of different names", _one_line(error))) from error
     if len(frame) == 0:
@@ -429,7 +430,7 @@ class _Table:
         if all(self._is_numeric(name) for name in own):
             self.remarks.append("no column of times: rows are counted")
             return None
-        hint = "name it with --time"
+        hint = "name it with --time (in Python time_col)"
         raise DataError(expected(self.name, "a column of dates or times", _listed(own), hint))
 
     def find_target(self, target_col: str | None, time_name: str | None, ids: _Ids) -> str:
@@ -449,7 +450,7 @@ class _Table:
             return own[0]
         what = "one column of numbers" if numeric else "a column of numbers"
         got = _listed(numeric) if numeric else f"text in {_listed(own)}" if own else "none beside it"
-        raise DataError(expected(self.name, what, got, "choose the target with --target"))
+        raise DataError(expected(self.name, what, got, "choose the target with --target (in Python target_col)"))
 
     def _is_numeric(self, column: str) -> bool:
         values = [value for value in self.head(column, 200) if not is_missing(value)]
@@ -482,7 +483,7 @@ class _Table:
         if other is not None:
             got = str(self.column(column).values[other])[:40]
             where = f"{got!r} in row {self.row(self.column(column).row_of(other))}"
-            raise DataError(expected(who, "numbers", where, "choose another with --target"))
+            raise DataError(expected(who, "numbers", where, "choose another with --target (in Python target_col)"))
         if marked is not None:
             self.remarks.append(f"{column}: {marked!r} was read as {number(unmarked(marked)[0], sign):.15g}")
         if sign != decimal_sign(values, "." if self.decimal == "," else ","):
@@ -627,7 +628,7 @@ class _Reader:
         columns = [*self.ids.columns, *(telling[:1] or [c for c in free if c in texts])]
         hint = "drop or add up one"
         if len(columns) > len(self.ids.columns):
-            hint = f"if the file holds several series, name them: --id {','.join(columns)}"
+            hint = f"if there are several series, name them, in Python by id_col: --id {','.join(columns)}"
         parts = [c for c in telling if c.strip().lower() in PARTS_OF_TIMES]
         if parts:
             hint = f"if {parts[0]!r} is a part of the time, write both into one column, such as 2024-01"
