@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import pytest
+
 import recurra
 
 LIST_MODULES = """
@@ -76,6 +78,16 @@ def test_forecasting_is_loaded_when_first_asked_for():
 def test_what_is_loaded_later_is_listed_too():
     assert {"Forecaster", "forecast", "interop"} <= set(dir(recurra))
     assert recurra.forecasting.Forecaster is recurra.Forecaster
+
+
+@pytest.mark.parametrize("module", ["initializers", "regularizers", "constraints", "optimizers.schedules", "layers"])
+def test_a_star_brings_the_module_s_own_names_alone(module):
+    scope = {}
+    exec(f"from recurra.{module} import *", scope)
+    assert not {"np", "math", "ops", "saving", "Any", "expected"} & set(scope)
+    known = vars(sys.modules[f"recurra.{module}"]).items()
+    own = {name for name, value in known if name[0] != "_" and getattr(value, "__module__", "") == f"recurra.{module}"}
+    assert own <= set(scope)
 
 
 def test_callbacks_are_loaded_when_first_asked_for():

@@ -9,6 +9,21 @@ import numpy as np
 from recurra import config as settings
 from recurra import saving
 
+__all__ = [
+    "Constraint",
+    "MaxNorm",
+    "MinMaxNorm",
+    "NonNeg",
+    "UnitNorm",
+    "deserialize",
+    "get",
+    "max_norm",
+    "min_max_norm",
+    "non_neg",
+    "serialize",
+    "unit_norm",
+]
+
 
 class Constraint(saving.Configurable):
     """Base class: called with an array it gives the nearest allowed one."""

@@ -9,6 +9,21 @@ import numpy as np
 from recurra import ops, saving
 from recurra._checks import expected, one_of
 
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "OrthogonalRegularizer",
+    "Regularizer",
+    "deserialize",
+    "get",
+    "l1",
+    "l1_l2",
+    "l2",
+    "orthogonal_regularizer",
+    "serialize",
+]
+
 
 class Regularizer(saving.Configurable):
     """Base class: called with an array it gives the penalty; `gradient` gives its derivative."""

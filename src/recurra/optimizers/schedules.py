@@ -9,6 +9,18 @@ from typing import Any
 from recurra import saving
 from recurra._checks import expected
 
+__all__ = [
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "LearningRateSchedule",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
+    "deserialize",
+    "serialize",
+]
+
 
 class LearningRateSchedule(saving.Configurable):
     """Base class: `__call__(step)` returns the learning rate after `step` steps."""
