@@ -555,7 +555,7 @@ def _check_cells(model: Any, who: str) -> None:
 
 
 def _numbers(value: Any, who: str) -> np.ndarray:
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) and not (value and isinstance(value[0], str)):
         raise ValueError(expected(who, "one array for an output", f"a list of {len(value)}"))
     array = as_numbers(value, who)
     if array.ndim == 0:
