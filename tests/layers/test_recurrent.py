@@ -133,6 +133,73 @@ def test_a_cell_of_ones_own_runs_and_trains(rng):
     np.testing.assert_allclose(model.get_weights()[0], [0.5, 0.5], atol=0.02)
 
 
+@recurra.saving.register_keras_serializable("tests_of_cells")  # Bidirectional copies its layer by its config
+class FromOnes(layers.LSTMCell):
+    """An LSTM cell whose first states are h = 1, c = 2."""
+
+    def get_initial_state(self, batch_size=None):
+        return [np.full((batch_size, self.units), value, "float32") for value in (1, 2)]
+
+
+class Halving(layers.SimpleRNNCell):
+    """A cell with a `call` of its own: the state becomes half of itself plus the input."""
+
+    def call(self, inputs, states):
+        (h,) = states
+        new = h / 2 + inputs.sum(axis=-1, keepdims=True)
+        return new, [new]
+
+
+def wrapped(cell, wrap):
+    if wrap == "Bidirectional":
+        return layers.Bidirectional(layers.RNN(cell))
+    return layers.RNN([cell] if wrap == "stacked" else cell)
+
+
+@pytest.mark.parametrize("wrap", ["alone", "stacked", "Bidirectional"])
+def test_a_cell_says_what_it_starts_from(wrap, x):
+    layer = wrapped(FromOnes(4), wrap)
+    result = layer(x).numpy()
+    plain = layers.Bidirectional(layers.LSTM(4)) if wrap == "Bidirectional" else layers.LSTM(4)
+    plain.build(x.shape)
+    plain.set_weights(layer.get_weights())
+    states = [np.full((3, 4), value, "float32") for value in (1, 2)] * (2 if wrap == "Bidirectional" else 1)
+    np.testing.assert_array_equal(result, plain(x, initial_state=states))
+    assert np.all(result != plain(x).numpy())
+    model = recurra.Sequential([recurra.Input((5, 2)), layer])
+    np.testing.assert_array_equal(model.predict(x, verbose=0), result)
+    with pytest.raises(ValueError, match="stream"):
+        model.stream()
+
+
+def test_the_states_of_a_stateful_layer_become_zeros_however_it_started(x):
+    layer = layers.RNN(FromOnes(4), stateful=True)
+    first = layer(x).numpy()
+    layer.reset_state()
+    zeros = [np.zeros((3, 4), "float32")] * 2
+    again = layer(x).numpy()
+    assert np.all(first != again)
+    np.testing.assert_array_equal(layers.RNN(layer.cell)(x, initial_state=zeros), again)
+
+
+def test_a_layer_says_what_it_starts_from(x):
+    class FromTwos(layers.GRU):
+        def get_initial_state(self, batch_size):
+            return [np.full((batch_size, self.cell.units), 2, "float32")]
+
+    layer = FromTwos(3)
+    result = layer(x).numpy()
+    np.testing.assert_array_equal(result, layer(x, initial_state=[np.full((3, 3), 2, "float32")]))
+    assert np.all(result != layer(x, initial_state=[np.zeros((3, 3), "float32")]).numpy())
+
+
+def test_a_cell_with_a_call_of_its_own_runs_it(x):
+    sums = x.sum(axis=-1)
+    wanted = sum(sums[:, t] / 2 ** (4 - t) for t in range(5))
+    for layer in (layers.RNN(Halving(1)), layers.RNN([Halving(1)])):
+        np.testing.assert_allclose(layer(x).numpy()[:, 0], wanted, rtol=1e-5)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_dropout_acts_in_training_alone_and_repeats_with_its_seed(kind, x):
     made = [kind(6, dropout=0.5, recurrent_dropout=0.3, seed=4) for _ in range(2)]

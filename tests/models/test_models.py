@@ -437,3 +437,15 @@ def test_a_model_of_ones_own_is_validated_on_inputs_as_they_are_nested():
     x = {"a": np.ones((4, 1), "float32"), "b": np.zeros((4, 1), "float32")}
     model.fit(x, np.ones((4, 1)), validation_split=0.5, verbose=0)
     np.testing.assert_allclose(model.predict(x, verbose=0), np.full((4, 1), model.slope.value), rtol=1e-6)
+
+
+def test_shapes_of_several_inputs_and_outputs_come_in_a_list():
+    a, b = recurra.Input((3,), name="a"), recurra.Input((2,), name="b")
+    joined = layers.Concatenate()([a, b])
+    outputs = {"y": [layers.Dense(4)(joined), layers.Dense(5)(joined)], "x": layers.Dense(6)(joined)}
+    model = recurra.Model({"b": b, "a": a}, outputs)
+    assert model.input_shape == [(None, 3), (None, 2)]
+    assert model.output_shape == [(None, 6), (None, 4), (None, 5)]  # as Keras 3.15
+    assert recurra.Model([a], layers.Dense(1)(a)).input_shape == (None, 3)
+    line = recurra.Sequential([model, layers.Identity()])
+    assert line.compute_output_shape({"a": (None, 3), "b": (None, 2)})["x"] == (None, 6)

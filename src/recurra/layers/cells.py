@@ -333,8 +333,25 @@ class StackedRNNCells(Layer):
         return (input_shape[0], self.output_size)
 
     def get_initial_state(self, batch_size: int | None = None) -> list[Any]:
-        """Returns zeros for each state of each cell."""
-        return zeros_of(self.state_size, batch_size or 1, self.dtype)
+        """Returns the states that each cell starts from."""
+        return [initial_state_of(cell, batch_size or 1) for cell in self.cells]
+
+
+def initial_state_of(cell: Any, batch: int) -> Any:
+    """Returns what a cell says that it starts from; zeros if it says nothing."""
+    if hasattr(cell, "get_initial_state"):
+        return cell.get_initial_state(batch_size=batch)
+    return zeros_of(cell.state_size, batch, cell.dtype)
+
+
+def runs_sequences(cell: Any) -> bool:
+    """Returns whether a cell runs whole sequences: not if a subclass has a `forward` or `call` of its own."""
+    return isinstance(cell, RecurrentCell) and type(cell).forward is RecurrentCell.forward
+
+
+def starts_from_zeros(cell: Any) -> bool:
+    """Returns whether the states of a cell that runs whole sequences are zeros at first."""
+    return runs_sequences(cell) and type(cell).get_initial_state is RecurrentCell.get_initial_state
 
 
 def zeros_of(sizes: Any, batch: int, dtype: str) -> Any:

@@ -16,7 +16,17 @@ from recurra._checks import expected
 from recurra._names import snake_case
 from recurra.layers._shapes import check_features, check_rank, is_shape, known_features
 from recurra.layers.base import Layer
-from recurra.layers.cells import RecurrentCell, StackedRNNCells, check_cell, output_size, run_step, zeros_of
+from recurra.layers.cells import (
+    RecurrentCell,
+    StackedRNNCells,
+    check_cell,
+    initial_state_of,
+    output_size,
+    run_step,
+    runs_sequences,
+    starts_from_zeros,
+    zeros_of,
+)
 
 
 @saving.builtin("keras.layers")
@@ -34,7 +44,8 @@ class RNN(Layer):
 
     Call:
         inputs: (N, T, D).
-        initial_state: A list of (N, H), or of lists for stacked cells; the stored ones or zeros if None.
+        initial_state: A list of (N, H), or of lists for stacked cells. If None the stored ones, else those of
+            `get_initial_state`: of a cell that has this method, or zeros.
         mask: bool (N, T), True where the step counts. At a masked step the states stay as they are.
         training: Whether dropout drops.
 
@@ -99,7 +110,7 @@ class RNN(Layer):
         masks = None
         if training and hasattr(self.cell, "draw_masks"):
             masks = self.cell.draw_masks(inputs.shape[0], inputs.shape[2], self.dtype)
-        if isinstance(self.cell, RecurrentCell):
+        if runs_sequences(self.cell):
             outputs, states, cache = self.cell.run_forward(
                 inputs,
                 states,
@@ -127,7 +138,7 @@ class RNN(Layer):
         dstates: list[Any] = [None] * count
         if self.return_state:
             doutputs, *dstates = _tree.flatten(doutputs)
-        if isinstance(self.cell, RecurrentCell):
+        if runs_sequences(self.cell):
             dx, dstates = self.cell.run_backward(doutputs, dstates, cache, need_dx)
         else:
             dx, dstates = self._loop_backward(doutputs, dstates, cache)
@@ -177,9 +188,9 @@ class RNN(Layer):
         if initial_state is None:
             if self.stateful and self.states is not None:
                 return list(self.states)
-            if isinstance(self.cell, RecurrentCell):
+            if starts_from_zeros(self.cell) and type(self).get_initial_state is RNN.get_initial_state:
                 return [None] * len(sizes)
-            return zeros_of(sizes, batch, self.dtype)
+            initial_state = self.get_initial_state(batch)
         states = [self._cast(state) for state in _tree.flatten(initial_state)]
         if len(states) != len(sizes):
             raise ValueError(expected(type(self).__name__, f"{len(sizes)} initial states", len(states)))
@@ -263,13 +274,13 @@ class RNN(Layer):
 
     def reset_state(self) -> None:
         """Sets the stored states to zero."""
-        self.states = None
+        self.states = None if self.states is None else [np.zeros_like(state) for state in self.states]
 
     reset_states = reset_state
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
-        """Returns zeros for each state."""
-        return self._nest(_tree.flatten(zeros_of(self.cell.state_size, batch_size, self.dtype)))
+        """Returns the states that the cell starts from."""
+        return self._nest(_tree.flatten(initial_state_of(self.cell, batch_size)))
 
 
 def _shape_of_states(batch: int | None, sizes: Any) -> Any:

@@ -78,13 +78,18 @@ class GraphModel(Model):
 
     @property
     def input_shape(self) -> Any:
-        """The shape of the input, or a structure of shapes."""
+        """The shape of the input, or a list of the shapes of all."""
+        return _only([tensor.shape for tensor in self.inputs])
+
+    @property
+    def _nested_input_shape(self) -> Any:
+        """The shape of the input, or shapes nested as the inputs are."""
         return _only(_tree.map_structure(lambda tensor: tensor.shape, self.input))
 
     @property
     def output_shape(self) -> Any:
-        """The shape of the output, or a structure of shapes."""
-        return _only(_tree.map_structure(lambda tensor: tensor.shape, self.output))
+        """The shape of the output, or a list of the shapes of all."""
+        return _only([tensor.shape for tensor in self.outputs])
 
     @property
     def input_names(self) -> list[str]:

@@ -81,7 +81,7 @@ class Sequential(GraphModel):
         if len(self._line) > 1 and isinstance(self._line[0], InputLayer):
             self.build(self._line[0].batch_shape)
         elif self._line and isinstance(self._line[0], GraphModel) and self._line[0].built:
-            self.build(self._line[0].input_shape)
+            self.build(self._line[0]._nested_input_shape)
 
     @property
     def layers(self) -> list[Any]:
@@ -119,7 +119,7 @@ class Sequential(GraphModel):
         return start, tensor
 
     def get_build_config(self) -> dict[str, Any] | None:
-        return {"input_shape": self.input_shape} if self._graph else None
+        return {"input_shape": self._nested_input_shape} if self._graph else None
 
     def get_config(self) -> dict[str, Any]:
         config = Layer.get_config(self) | {"layers": [saving.serialize_keras_object(layer) for layer in self._line]}

@@ -12,7 +12,7 @@ import numpy as np
 from recurra import layers, ops
 from recurra._checks import expected, positive_int
 from recurra.layers._shapes import positions
-from recurra.layers.cells import RecurrentCell
+from recurra.layers.cells import RecurrentCell, starts_from_zeros
 from recurra.layers.recurrent import RNN
 from recurra.training.plan import joins, line_of
 
@@ -198,7 +198,7 @@ def _stage_of(layer: Any, x: np.ndarray) -> _Cell | _Layer:
 
 def _check(layer: Any) -> None:
     """Raises ValueError for a layer that needs more than one time step."""
-    if isinstance(layer, RNN) and isinstance(layer.cell, RecurrentCell):
+    if isinstance(layer, RNN) and starts_from_zeros(layer.cell):
         if layer.go_backwards or layer.return_state:
             raise ValueError(expected("stream", "recurrent layers that go forward, no states", repr(layer)))
     elif not is_by_step(layer, rank=3):
