@@ -262,3 +262,9 @@ def test_editors_and_help_see_the_options_that_the_layer_takes(kind):
 def test_a_mistake_is_told_in_one_sentence(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_state_sizes_come_in_a_list():
+    assert layers.GRU(3).state_size == [3]
+    assert layers.LSTM(2).state_size == layers.RNN(layers.LSTMCell(2)).state_size == [2, 2]
+    assert layers.RNN([layers.GRUCell(2), layers.LSTMCell(3)]).state_size == [2, [3, 3]]

@@ -82,6 +82,12 @@ class RNN(Layer):
         self.zero_output_for_mask = bool(zero_output_for_mask)
         self.states: list[np.ndarray] | None = None
 
+    @property
+    def state_size(self) -> list[Any]:
+        """The sizes of the cell's states, in a list of one for a single state."""
+        sizes = self.cell.state_size
+        return list(sizes) if isinstance(sizes, (list, tuple)) else [sizes]
+
     def build(self, input_shape: Any) -> None:
         shape = input_shape if is_shape(input_shape) else input_shape[0]
         who = type(self).__name__
@@ -261,9 +267,7 @@ class RNN(Layer):
         output = (batch, steps, size) if self.return_sequences else (batch, size)
         if not self.return_state:
             return output
-        sizes = self.cell.state_size
-        per_cell = sizes if isinstance(sizes, (list, tuple)) else [sizes]
-        return (output, *(_shape_of_states(batch, size) for size in per_cell))
+        return (output, *(_shape_of_states(batch, size) for size in self.state_size))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns the mask if sequences are returned; states have none."""
