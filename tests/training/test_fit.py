@@ -615,3 +615,11 @@ def test_tensors_of_torch_are_taken_with_gradients_and_in_bfloat16(data):
         recurra.utils.set_random_seed(1)
         losses.append(make_model().fit(*source, shuffle=False, verbose=0).history["loss"])
     assert losses[0] == losses[1] == losses[2]
+
+
+@pytest.mark.parametrize("metrics", [{"anything": ["mae"]}, {"b": "mae"}, [["mae"]], {"b": {"c": ["mae"]}}])
+def test_metrics_of_one_output_are_its_own_under_any_key(data, metrics):
+    wanted = make_model(metrics=["mae"]).fit(*data, verbose=0).history
+    assert make_model(metrics=metrics).fit(*data, verbose=0).history == wanted
+    both = make_model(metrics={"x": "mae", "b": "mse"}).fit(*data, verbose=0).history
+    assert set(both) == {"loss", "mae", "mse"}

@@ -149,10 +149,8 @@ class CompiledMetrics:
         self.names = outputs.short_names
         self.weighted = weighted
         self.taken = taken
-        if not given or (len(self.names) == 1 and not isinstance(given, dict)):
-            found = {0: given}
-        else:
-            found = outputs.each(given, "compile", "metrics")
+        single = not given or len(self.names) == 1  # under any keys, as in Keras
+        found = {0: given} if single else outputs.each(given, "compile", "metrics")
         self._given = [_flat(entry) for entry in outputs.row(found)]
         self.entries: list[_Entry] | None = None
 
@@ -205,9 +203,10 @@ class CompiledMetrics:
 def _flat(entry: Any) -> list[Any]:
     if entry is None:
         return []
-    if isinstance(entry, (list, tuple)):
-        return [item for part in entry for item in _flat(part)]
-    return [entry]
+    if not is_nested(entry):
+        return [entry]
+    parts = [entry[key] for key in sorted(entry)] if isinstance(entry, dict) else entry
+    return [item for part in parts for item in _flat(part)]
 
 
 def _make_metric(entry: Any, target: Any, output: Any) -> tuple[Metric, str]:
