@@ -142,13 +142,12 @@ class GraphModel(Model):
             array = array[..., None]
         elif array.ndim == rank + 1 and array.shape[-1] == 1:
             array = array[..., 0]
-        self._check_shape(array.shape, tensor, self._fixed_axes)
+        if array.shape[1:] != tensor.shape[1:]:
+            self._check_shape(array.shape, tensor, self._fixed_axes)
         return np.ascontiguousarray(array, tensor.dtype)
 
     def _check_shape(self, shape: Any, tensor: KerasTensor, axes: slice) -> None:
         """Raises ValueError for a shape that differs from an input's in its rank or in one of these axes."""
-        if shape[1:] == tensor.shape[1:]:
-            return
         known, given = tensor.shape[1:][axes], shape[1:][axes]
         fits = all(size is None or own is None or size == own for size, own in zip(given, known, strict=False))
         if len(shape) != len(tensor.shape) or not fits:
