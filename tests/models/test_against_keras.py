@@ -343,3 +343,16 @@ def test_what_fits_the_shape_of_an_input(keras, kind, shape):
         except ValueError:
             found.append(np.array(np.nan))  # refused
     np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
+
+
+def test_weights_of_a_file_find_their_layers_where_masks_change_keras_order(keras, x, tmp_path):
+    a, b = keras.Input((T, D)), keras.Input((T, D))
+    masked = keras.layers.Masking()(keras.layers.Dense(D)(a))
+    plain = keras.layers.Dense(D)(keras.layers.Dense(D)(b))
+    parts = [keras.layers.GRU(2)(plain), keras.layers.GRU(2)(masked)]
+    model = keras.Model([a, b], keras.layers.Concatenate()(parts))
+    model.save(tmp_path / "model.keras")
+    own = recurra.models.load_model(tmp_path / "model.keras")
+    inputs = [x, x[::-1].copy()]
+    wanted = model.predict(inputs, verbose=0)
+    np.testing.assert_allclose(own.predict(inputs, verbose=0), wanted, rtol=1e-4, atol=1e-6)

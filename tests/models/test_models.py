@@ -449,3 +449,14 @@ def test_shapes_of_several_inputs_and_outputs_come_in_a_list():
     assert recurra.Model([a], layers.Dense(1)(a)).input_shape == (None, 3)
     line = recurra.Sequential([model, layers.Identity()])
     assert line.compute_output_shape({"a": (None, 3), "b": (None, 2)})["x"] == (None, 6)
+
+
+def test_layers_keep_the_order_of_a_config():
+    model = two_inputs()
+    config = model.get_config()
+    config["layers"] = [config["layers"][n] for n in (1, 0, 3, 2, 4, 5)]
+    again = recurra.Model.from_config(config)
+    names = ["static", "sequence", "context", "encoded", "joined", "answer"]
+    assert [layer.name for layer in again.layers] == names != [layer.name for layer in model.layers]
+    assert [weight.shape for weight in again.weights[:2]] == [(3, 3), (3,)]
+    assert again.get_config()["layers"] == config["layers"]

@@ -259,6 +259,15 @@ class Functional(GraphModel):
     def layers(self) -> list[Any]:
         return list(self.graph.layers)
 
+    def _order_layers(self, names: list[str]) -> None:
+        """Puts the layers into the order of a config, in which its file has the weights.
+
+        Keras counts the steps that compute masks too, and may come to another order than `Graph`.
+        """
+        places = {name: place for place, name in enumerate(names)}
+        self.graph.layers.sort(key=lambda layer: places[layer.name])
+        self._graph_layers = self.graph.layers
+
     def get_build_config(self) -> dict[str, Any] | None:
         return {"input_shape": None}
 
@@ -288,5 +297,7 @@ def functional_from_config(cls: type, config: dict[str, Any]) -> Any:
     """Returns the model of a functional model's config, an instance of a class that `takes_graph`."""
     from recurra.models.graph_config import read_graph
 
-    inputs, outputs = read_graph(config)
-    return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
+    inputs, outputs, names = read_graph(config)
+    model = cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
+    model._order_layers(names)
+    return model

@@ -39,8 +39,10 @@ def write_graph(graph: Graph, inputs: Any, outputs: Any) -> dict[str, Any]:
     return {"layers": layers} | {name: _write_ends(structure, indices) for name, structure in ends.items()}
 
 
-def read_graph(config: dict[str, Any]) -> tuple[Any, Any]:
+def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
     """Returns the symbolic inputs and outputs that a functional model's config describes, its layers called anew.
+
+    Beside them come the names of its layers, in the order of the config.
 
     Raises:
         ValueError: If a call's inputs come from nowhere.
@@ -76,7 +78,7 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any]:
             raise ValueError(expected("Functional", "nodes whose inputs exist", got))
         pending = waiting
     inputs, outputs = (_read_ends(config[name], made) for name in ("input_layers", "output_layers"))
-    return inputs, outputs
+    return inputs, outputs, list(layers)
 
 
 def _history(tensor: KerasTensor, indices: dict[int, int]) -> list[Any]:
