@@ -45,8 +45,10 @@ _SWAPPED = str.maketrans(",.", ".,")
 _USUAL = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | str.maketrans(
     "￡￥￦−\u3000\u00a0\u2009\u202f", "£¥₩-    "
 )
-_MARKS = "$€£¥₩₹%원"
-_MARKED = re.compile(rf"([+-]?)([{_MARKS}]?)(\(?)([{_MARKS}]?)([+-]?)([\d.,].*?)([{_MARKS}]?)(\)?)([{_MARKS}]?)")
+_MARKS = "$€£¥₩₹%원\\"  # a backslash is a won sign or a yen sign in cp949 and its like
+_MARK = rf"[{re.escape(_MARKS)}]"
+_MARKED = re.compile(rf"([+-]?)({_MARK}?)(\(?)({_MARK}?)([+-]?)([\d.,].*?)({_MARK}?)(\)?)({_MARK}?)")
+_LOOSE = re.compile(rf"(?<={_MARK})\s+|(?<=[(+-])\s+|\s+(?={_MARK})")
 _NO_NUMBER = (TypeError, ValueError, OverflowError)  # what `float` raises
 
 
@@ -59,7 +61,7 @@ def unmarked(value: Any) -> tuple[Any, str]:
     if not isinstance(value, str):
         return value, ""
     text = value.translate(_USUAL) if not value.isascii() else value
-    match = _MARKED.fullmatch(re.sub(rf"(?<=[{_MARKS}(+-])\s+|\s+(?=[{_MARKS})])", "", text.strip()))
+    match = _MARKED.fullmatch(_LOOSE.sub("", text.strip()))
     if match is None:
         return value, ""
     sign, before, opened, inner, inner_sign, body, after, closed, last = match.groups()
