@@ -57,6 +57,12 @@ def test_ctc_sums_over_all_ways_to_write_the_labels():
     assert L.ctc([[1, 1, 0]], logits) == pytest.approx([-np.log(total)])
 
 
+@pytest.mark.parametrize("label", [-1, 3])
+def test_ctc_refuses_labels_that_are_no_class(label):
+    with pytest.raises(ValueError, match=f"labels from 0 to 2, got {label}"):
+        L.CTC()(np.array([[1, label]]), np.zeros((1, 4, 3), np.float32))
+
+
 def test_ctc_has_the_gradient_of_its_value_and_none_where_labels_do_not_fit():
     rng = np.random.default_rng(4)
     logits = rng.normal(size=(3, 5, 4))

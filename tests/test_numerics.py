@@ -232,3 +232,10 @@ def test_activations_keep_numbers_numbers_and_refuse_other_options():
         activations.relu(X, slope=0.1)
     with pytest.raises(TypeError, match=r"tanh\(\)"):
         activations.tanh(X, axis=0)
+
+
+def test_labels_that_are_no_class_and_predictions_that_are_no_numbers_are_not_among_the_first_k():
+    rising = [0.2, 0.3, 0.5]
+    predictions = np.array([rising, rising, rising, [np.nan, np.nan, np.nan], [0.1, np.inf, 0.2]], np.float32)
+    found = metrics.sparse_top_k_categorical_accuracy(np.array([2, -1, 5, 0, 1]), predictions, k=2)
+    np.testing.assert_array_equal(found, [1, 0, 0, 0, 0])  # Keras's numbers on TensorFlow

@@ -40,6 +40,10 @@ class _Lattice:
             what = "y_true of shape (batch, labels) and y_pred of shape (batch, timesteps, classes)"
             raise ValueError(expected("ctc", what, f"{labels.shape} and {y_pred.shape}"))
         labels = labels.astype(np.int64)
+        outside = (labels < 0) | (labels >= y_pred.shape[-1])
+        if outside.any():
+            hint = f"rows of labels are padded with {BLANK}"
+            raise ValueError(expected("ctc", f"labels from 0 to {y_pred.shape[-1] - 1}", labels[outside][0], hint))
         self.path = np.full((len(labels), 2 * labels.shape[1] + 1), BLANK)
         self.path[:, 1::2] = labels
         log_probabilities = ops.activation_forward("log_softmax", np.ascontiguousarray(y_pred))

@@ -42,13 +42,18 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
 def sparse_top_k_categorical_accuracy(
     y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False
 ) -> np.ndarray:
-    """1 where the label y_true is among the k largest of y_pred, or among its first k if those are sorted labels."""
+    """1 where the label y_true is among the k largest of y_pred, or among its first k if those are sorted labels.
+
+    A label that is no class, or whose prediction is not finite, is never among them, as in TensorFlow.
+    """
     y_pred = np.asarray(y_pred)
     labels = _whole_labels(y_true, y_pred).astype(np.int64)
     if from_sorted_ids:
         return (y_pred[..., :k] == labels[..., None]).any(axis=-1).astype(float)
-    at_label = np.take_along_axis(y_pred, labels[..., None], axis=-1)
-    return ((y_pred > at_label).sum(axis=-1) < k).astype(float)
+    known = (labels >= 0) & (labels < y_pred.shape[-1])
+    at_label = np.take_along_axis(y_pred, np.where(known, labels, 0)[..., None], axis=-1)
+    known &= np.isfinite(at_label[..., 0])
+    return (known & ((y_pred > at_label).sum(axis=-1) < k)).astype(float)
 
 
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> np.ndarray:
