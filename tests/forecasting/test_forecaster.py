@@ -187,6 +187,40 @@ def test_intervals_are_never_below_the_least():
     np.testing.assert_allclose(bands["lo-95"], [-2.0, -10 * NORMAL[95]])
 
 
+def test_a_day_of_hours_is_one_timestep_and_a_week_is_seen(tmp_path):
+    # Hours whose weekends are lower: what two days back say is not enough.
+    t = np.arange(24 * 7 * 6)
+    rng = np.random.default_rng(0)
+    hours = 20 + 5 * np.sin(2 * np.pi * t / 24) - 8 * (t // 24 % 7 >= 5) + 0.3 * rng.standard_normal(len(t))
+    panel = Panel.from_arrays([hours[: 24 * 7 * 5 + 96]], Frequency("h"))  # the forecast is of a Friday and a Saturday
+    fitted = Forecaster("gru", horizon=48, n_seeds=1).fit(panel)
+    settings = fitted._settings
+    assert (settings.lookback, settings.segment) == (168, 24)
+    error = np.abs(fitted.predict_arrays()["y_hat"][0] - hours[24 * 7 * 5 + 96 : 24 * 7 * 5 + 144]).mean()
+    assert error < 1.5  # was 3.5 with single hours of two days
+    fitted.save(tmp_path / "f.keras")
+    np.testing.assert_array_equal(
+        Forecaster.load(tmp_path / "f.keras").predict_arrays()["y_hat"], fitted.predict_arrays()["y_hat"]
+    )
+
+
+@pytest.mark.parametrize(
+    "count, lookback, expected",
+    [
+        (84, "auto", (30, 1)),
+        (120, "auto", (48, 24)),
+        (2000, "auto", (168, 24)),
+        (2000, 36, (36, 1)),
+        (2000, 72, (72, 24)),
+    ],
+)
+def test_segments_are_seasons_where_the_series_is_long_enough(count, lookback, expected):
+    series = np.random.default_rng(0).standard_normal(count)
+    fitted = Forecaster("gru", horizon=24, season_length=24, lookback=lookback, n_seeds=1, budget_s=1e-9)
+    fitted.fit(Panel.from_arrays([series]))
+    assert (fitted._settings.lookback, fitted._settings.segment) == expected
+
+
 def test_several_series_share_one_network():
     panel = monthly(series=3)
     result = forecast(panel, 6, n_seeds=1)

@@ -26,6 +26,7 @@ class Settings:
         lookback: L, values that it sees.
         horizon: H, values that it gives.
         quantiles: Q numbers between 0 and 1; the middle one is the forecast.
+        segment: Values that are one timestep of the recurrent layer; L is a multiple.
         units: Size of the state.
         epochs: At the most; training stops when the held-back windows get no better.
         batch_size: Windows of a step.
@@ -37,6 +38,7 @@ class Settings:
     lookback: int
     horizon: int
     quantiles: tuple[float, ...]
+    segment: int = 1
     units: int = 32
     epochs: int = 80
     batch_size: int = 32
@@ -46,9 +48,11 @@ class Settings:
 
 def build(settings: Settings, name: str) -> Sequential:
     """Returns a network (N, L, 1) -> (N, H * Q)."""
+    segments = (settings.lookback // settings.segment, settings.segment)
     return Sequential(
         [
             Input((settings.lookback, 1)),
+            *([layers.Reshape(segments, name=f"{name}_segments")] if settings.segment > 1 else []),
             KINDS[settings.kind](settings.units, name=f"{name}_state"),
             layers.Dense(settings.horizon * len(settings.quantiles), name=f"{name}_steps"),
         ],
