@@ -106,7 +106,7 @@ def seasonal_pattern(values: np.ndarray, season_length: int) -> np.ndarray:
     inner = slice(m // 2, len(values) - m // 2)
     phases = np.arange(len(values))[inner] % m
     if m <= LARGEST_SEASON_OF_MEANS:
-        pattern = np.array([around[inner][phases == phase].mean() for phase in range(m)])
+        pattern = np.bincount(phases, around[inner], m) / np.bincount(phases, minlength=m)
         return pattern - pattern.mean()
     angles = 2 * np.pi * np.arange(m)[:, None] / m * np.arange(1, WAVES + 1)
     waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
