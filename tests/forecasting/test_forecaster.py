@@ -205,18 +205,20 @@ def test_a_day_of_hours_is_one_timestep_and_a_week_is_seen(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "count, lookback, expected",
+    "count, season, lookback, expected",
     [
-        (84, "auto", (30, 1)),
-        (120, "auto", (48, 24)),
-        (2000, "auto", (168, 24)),
-        (2000, 36, (36, 1)),
-        (2000, 72, (72, 24)),
+        (84, 24, "auto", (30, 1)),
+        (120, 24, "auto", (48, 24)),
+        (2000, 24, "auto", (168, 24)),
+        (2000, 24, 36, (36, 1)),
+        (2000, 24, 72, (72, 24)),
+        (2000, 12, "auto", (48, 1)),
+        (2000, 288, "auto", (60, 1)),
     ],
 )
-def test_segments_are_seasons_where_the_series_is_long_enough(count, lookback, expected):
+def test_segments_are_seasons_where_the_series_is_long_enough(count, season, lookback, expected):
     series = np.random.default_rng(0).standard_normal(count)
-    fitted = Forecaster("gru", horizon=24, season_length=24, lookback=lookback, n_seeds=1, budget_s=1e-9)
+    fitted = Forecaster("gru", horizon=24, season_length=season, lookback=lookback, n_seeds=1, budget_s=1e-9)
     fitted.fit(Panel.from_arrays([series]))
     assert (fitted._settings.lookback, fitted._settings.segment) == expected
 

@@ -33,8 +33,8 @@ LEVELS = (80, 95)
 NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the central intervals of a normal
 MOST_WINDOWS = 1500  # windows that a network is trained on; more are thinned out evenly
 LONGEST_LOOKBACK = 96  # of networks whose timesteps are single values
-SHORTEST_SEGMENT = 24  # seasons of as many values and more are one timestep each
-MOST_SEGMENTS = 7  # so that of hours, or parts of hours, the network sees a week
+SEGMENTS = range(24, 61)  # seasons of as many values are one timestep each; of longer ones too few have been seen
+MOST_SEGMENTS = 7  # so that of hours the network sees a week
 MOST_AT_ONCE = 2**20  # numbers that baselines of several series work on
 ASSET = "assets/recurra_forecaster.json"
 FORMAT = 2  # of that asset
@@ -177,7 +177,7 @@ class Forecaster:
         if isinstance(self.lookback, int):
             return min(self.lookback, shortest - horizon - 2)
         segments = min(MOST_SEGMENTS, (shortest - horizon) // 2 // season)
-        if season >= SHORTEST_SEGMENT and segments > 1:
+        if season in SEGMENTS and segments > 1:
             return segments * season
         wanted = max(2 * min(season, 30), 2 * min(horizon, 24), 8)
         return max(2, min(wanted, LONGEST_LOOKBACK, (shortest - horizon) // 2))
@@ -191,7 +191,7 @@ class Forecaster:
         quantiles = (0.025, 0.1, 0.5, 0.9, 0.975)
         windows = Windows(np.concatenate(scaled), panel.indptr, lookback, horizon)
         train_ends, held_ends, enough = _split_in_time(windows, panel, horizon)
-        segment = season if season >= SHORTEST_SEGMENT and lookback % season == 0 and lookback > season else 1
+        segment = season if season in SEGMENTS and lookback % season == 0 and lookback > season else 1
         batch_size = int(np.clip(len(train_ends) // 12, 8, 64))
         settings = Settings(self.model, lookback, horizon, quantiles, segment, batch_size=batch_size)
         x, y = _anchored(windows, train_ends)
