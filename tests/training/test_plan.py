@@ -380,6 +380,20 @@ def test_threads_may_predict_and_train_at_once(data):
     assert np.isfinite(model.predict(x, verbose=0)).all()
 
 
+def test_the_optimizer_is_built_before_another_thread_may_think_so(data):
+    """A second thread that trains goes by the arenas; it once found an optimizer without its slots."""
+    model = make_model(LINES["stacked"])
+    build, arenas = model.optimizer.build, []
+
+    def watched(variables):
+        arenas.append(list(model._trainable_state.arenas))
+        build(variables)
+
+    model.optimizer.build = watched
+    model.fit(*data, verbose=0)
+    assert arenas == [[]]
+
+
 def test_many_predictions_leave_nothing_behind(growth, data):
     model = make_model(LINES["lstm"])
     assert growth(lambda: model.predict(data[0][:1], verbose=0)) < 2000

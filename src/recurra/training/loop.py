@@ -49,15 +49,15 @@ class Trainable:
             self._seen = now
             return
         self.variables = self.model.trainable_weights
-        by_dtype: dict[str, list[Variable]] = {}
-        for variable in self.variables:
-            by_dtype.setdefault(variable.dtype, []).append(variable)
-        self.arenas = [Arena(variables) for variables in by_dtype.values()]
+        self.optimizer.build(self.variables)
         self.penalised = [variable for variable in self.variables if variable.regularizer is not None]
         layers = self.model._flatten_layers()
         self.kept = [variable for layer in layers for variable in layer._own_statistics()]
         self.stateful = [layer for layer in layers if isinstance(layer, RNN) and layer.stateful]
-        self.optimizer.build(self.variables)
+        by_dtype: dict[str, list[Variable]] = {}
+        for variable in self.variables:
+            by_dtype.setdefault(variable.dtype, []).append(variable)
+        self.arenas = [Arena(variables) for variables in by_dtype.values()]  # last: other threads go by them
 
     def reset(self) -> None:
         """Forgets losses and metrics of the batches so far."""
