@@ -340,6 +340,16 @@ def test_arrays_unlike_those_of_the_last_step_are_looked_at(other, data):
     assert_same(native, general)
 
 
+def test_targets_that_a_layer_gave_and_lists_are_told_apart(data):
+    x, y = data
+    native, general = pair()
+    given = layers.Identity()(y)
+    assert type(given) is not np.ndarray
+    for batch in ((x, given), (x.tolist(), y.tolist()), (x, given), (x.tolist(), given)):
+        assert native.train_on_batch(*batch) == general.train_on_batch(*batch)
+    assert_same(native, general)
+
+
 def test_two_models_and_a_model_compiled_again_know_their_own_data(data):
     x, y = data
     one, other = make_model(), make_model(loss="mae")

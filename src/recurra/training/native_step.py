@@ -31,7 +31,7 @@ class NativeStep:
         self._changed = self._last_changes()
         self._dtype = plan.dtype
         self._native = _make(plan, trainable)
-        self._known: Any = ()
+        self._known: Any = None
         self._shape: tuple[int, ...] = ()
 
     def is_current(self, trainable: Any) -> bool:
@@ -58,7 +58,8 @@ class NativeStep:
 
     def knows(self, trainable: Any, x: Any, target: Any) -> bool:
         """Returns whether nothing has changed since it learned arrays like these: they need neither check nor cast."""
-        return self._trainable is trainable and self._known == _form(x, target)
+        form = _form(x, target)
+        return form is not None and form == self._known and self._trainable is trainable
 
     def __call__(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray | None]:
         """Takes a step with arrays that it knows; returns the loss, and where metrics want it the result."""
