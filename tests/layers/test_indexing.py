@@ -118,6 +118,8 @@ def test_a_mask_ends_at_an_index():
         (np.index_exp[:, np.array([0, 1])], TypeError, "whole numbers and slices"),
         (np.index_exp[:, True], TypeError, "whole numbers and slices"),
         (np.index_exp[:, 1.0], TypeError, "whole numbers and slices"),
+        (np.index_exp[:, 0.0:2.0], TypeError, "whole numbers and slices"),
+        (np.index_exp[:, ::0], ValueError, "zero"),
     ],
     ids=str,
 )

@@ -32,10 +32,10 @@ class GetItem(Layer):
         super().__init__(**kwargs)
         parts = list(key) if isinstance(key, (list, tuple)) else [key]
         for place, part in enumerate(parts):
-            if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
-                parts[place] = int(part)
-            elif not (part is None or part is Ellipsis or isinstance(part, slice)):
-                raise TypeError(expected("the graph", "an index of whole numbers and slices", repr(part), _HINT))
+            if isinstance(part, slice):
+                parts[place] = slice(*(_whole(number, part) for number in (part.start, part.stop, part.step)))
+            elif part is not Ellipsis:
+                parts[place] = _whole(part, part)
         if parts.count(Ellipsis) > 1:
             raise ValueError(expected("the graph", "an index with one ellipsis", repr(key), _HINT))
         self.key = parts
@@ -76,6 +76,13 @@ class GetItem(Layer):
         dx = np.zeros(cache, doutputs.dtype)
         dx[tuple(self.key)] = doutputs
         return dx
+
+
+def _whole(number: Any, part: Any) -> int | None:
+    """Returns a whole number as an int, None as it is."""
+    if number is not None and (isinstance(number, bool) or not isinstance(number, (int, np.integer))):
+        raise TypeError(expected("the graph", "an index of whole numbers and slices", repr(part), _HINT))
+    return None if number is None else int(number)
 
 
 def _size_of(part: Any, size: int | None, shape: Any) -> Any:
