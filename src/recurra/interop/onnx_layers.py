@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import activations, config, layers
+from recurra import activations, layers
 from recurra.interop.onnx_graph import FIRST, LAST, Export, Value, over_time, refusal
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
@@ -109,8 +109,7 @@ def _rescaling(export: Export, layer: Any, x: Value) -> str:
 
 
 def _given_normalization(export: Export, layer: Any, x: Value) -> str:
-    deviation = np.maximum(np.sqrt(layer.variance), config.epsilon())
-    mean, deviation = (export.constant(value, dtype=layer.dtype) for value in (layer.mean, deviation))
+    mean, deviation = (export.constant(value, dtype=layer.dtype) for value in (layer.mean, layer.deviation))
     if layer.invert:
         return export.add("Add", [mean, export.add("Mul", [x.name, deviation])])
     return export.add("Div", [export.add("Sub", [x.name, mean]), deviation])

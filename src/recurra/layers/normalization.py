@@ -453,7 +453,7 @@ class Normalization(Layer):
         self.adapt_variance.assign(squares / count)
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        mean, deviation = self.mean, np.maximum(np.sqrt(self.variance), config.epsilon())
+        mean, deviation = self.mean, self.deviation
         if self.invert:
             return mean + inputs * deviation, deviation
         return (inputs - mean) / deviation, deviation
@@ -470,6 +470,11 @@ class Normalization(Layer):
     def variance(self) -> np.ndarray:
         """The variances, likewise."""
         return self._wide(self.input_variance if self.adapt_mean is None else self.adapt_variance.value)
+
+    @property
+    def deviation(self) -> np.ndarray:
+        """The standard deviations that inputs are divided by, at least `config.epsilon()`; likewise."""
+        return np.maximum(np.sqrt(self.variance), config.epsilon())
 
     def _wide(self, value: Any) -> np.ndarray:
         return np.broadcast_to(np.asarray(value, self.dtype), self._sizes).reshape(self._broadcast)

@@ -43,9 +43,7 @@ _BY_STEP = (
 
 def is_by_step(layer: Any, rank: int) -> bool:
     """Returns whether a layer treats each time step, axis 1 of `rank`, by itself: a step may go through it alone."""
-    if not isinstance(layer, _BY_STEP):
-        return False
-    return not mixes_steps(layer, rank)
+    return isinstance(layer, _BY_STEP) and not mixes_steps(layer, rank)
 
 
 def mixes_steps(layer: Any, rank: int) -> bool:
