@@ -3,6 +3,7 @@
 Run where Keras is installed (`pip install '.[peers]'`); skipped elsewhere.
 """
 
+import random
 import warnings
 
 import numpy as np
@@ -356,3 +357,58 @@ def test_weights_of_a_file_find_their_layers_where_masks_change_keras_order(kera
     inputs = [x, x[::-1].copy()]
     wanted = model.predict(inputs, verbose=0)
     np.testing.assert_allclose(own.predict(inputs, verbose=0), wanted, rtol=1e-4, atol=1e-6)
+
+
+def random_step(library, draw, one, other):
+    """Returns what a layer makes of one or two tensors of (N, T, D), in that shape."""
+    layers = library.layers
+    start = library.Input((T, D))
+    steps = {
+        "masking": lambda: layers.Masking()(one),
+        "dense": lambda: layers.Dense(D)(one),
+        "masking of dense": lambda: layers.Masking()(layers.Dense(D)(one)),
+        "gru": lambda: layers.GRU(D, return_sequences=True)(one),
+        "gru told to train": lambda: layers.GRU(D, return_sequences=True)(one, training=True),
+        "both ways": lambda: layers.Bidirectional(layers.GRU(D, return_sequences=True), merge_mode="sum")(one),
+        "add": lambda: layers.Add()([one, other]) if one is not other else one,
+        "join": lambda: layers.Dense(D)(layers.Concatenate()([one, other])),
+        "attention": lambda: layers.Attention()([one, other]),
+        "heads": lambda: layers.MultiHeadAttention(1, 2)(one, other),
+        "statistics": lambda: layers.BatchNormalization()(one),
+        "nested": lambda: library.Model(start, layers.GRU(D, return_sequences=True)(start))(one),
+    }
+    return steps[draw.choice(sorted(steps))]()
+
+
+def random_graph(library, seed):
+    """Returns a model of one to three inputs and three to twelve steps, half of which make, join or read masks."""
+    draw = random.Random(seed)
+    shapes = [(T,) if draw.random() < 0.3 else (T, D) for _ in range(draw.randint(1, 3))]
+    inputs = [library.Input(shape, name=f"input{number}") for number, shape in enumerate(shapes)]
+    embed = library.layers.Embedding
+    tensors = [embed(7, D, mask_zero=True)(one) if one.ndim == 2 else one for one in inputs]
+    for _ in range(draw.randint(3, 12)):
+        tensors.append(random_step(library, draw, draw.choice(tensors), draw.choice(tensors)))
+    return library.Model(inputs, library.layers.GRU(2)(tensors[-1]))
+
+
+@pytest.mark.filterwarnings("ignore:.*does not support masking")
+@pytest.mark.parametrize("seed", range(40))
+def test_layers_of_graphs_with_masks_have_keras_s_order(keras, seed):
+    kinds = []
+    for library in (keras, recurra):
+        model = random_graph(library, seed)
+        kinds.append([(type(layer).__name__, [weight.shape for weight in layer.weights]) for layer in model.layers])
+    assert kinds[1] == kinds[0]
+
+
+def test_weights_of_an_own_file_find_their_layers_in_keras(keras, x, rng, tmp_path):
+    a, b = recurra.Input((T, D)), recurra.Input((T, D))
+    masked = recurra.layers.Masking()(recurra.layers.Dense(D)(a))
+    plain = recurra.layers.Dense(D)(recurra.layers.Dense(D)(b))
+    parts = [recurra.layers.GRU(2)(plain), recurra.layers.GRU(2)(masked)]
+    model = recurra.Model([a, b], recurra.layers.Concatenate()(parts))
+    model.save(tmp_path / "model.keras")
+    inputs = [x, x[::-1].copy()]
+    found = keras.models.load_model(tmp_path / "model.keras").predict(inputs, verbose=0)
+    np.testing.assert_allclose(found, model.predict(inputs, verbose=0), rtol=1e-4, atol=1e-6)

@@ -88,6 +88,50 @@ def test_layers_come_in_keras_order():
     ]
 
 
+def branches_of_unequal_masks():
+    a, b = recurra.Input((4, 3), name="a"), recurra.Input((4, 3), name="b")
+    masked = layers.GRU(3, name="ga")(layers.Masking(name="mask")(layers.Dense(3, name="da")(a)))
+    plain = layers.GRU(3, name="gb")(layers.Dense(3, name="dc")(layers.Dense(3, name="db")(b)))
+    return recurra.Model([a, b], layers.Concatenate(name="end")([plain, masked]))
+
+
+def joined_masks():
+    ids, b = recurra.Input((4,), name="ids"), recurra.Input((4, 3), name="b")
+    words = layers.Embedding(5, 3, mask_zero=True, name="words")(ids)
+    both = layers.Concatenate(name="both")([layers.Dense(3, name="d")(b), words])
+    return recurra.Model([b, ids], layers.GRU(2, name="end")(both))
+
+
+def masks_that_nobody_is_given():
+    a, b = recurra.Input((4, 3), name="a"), recurra.Input((4, 3), name="b")
+    query = layers.Dense(3, name="db")(b)
+    both = layers.Attention(name="attention")([query, layers.Masking(name="mask")(layers.Dense(3, name="da")(a))])
+    return recurra.Model([a, b], layers.Flatten(name="end")(both))
+
+
+def a_mask_of_a_sum_through_a_nested_model():
+    a, b = recurra.Input((4, 3), name="a"), recurra.Input((4, 3), name="b")
+    masked = [layers.Masking(name=f"mask_{x.name}")(layers.Dense(3, name=f"d{x.name}")(x)) for x in (a, b)]
+    x = recurra.Input((4, 3))
+    inner = recurra.Model(x, layers.GRU(3, name="inner_gru")(x), name="inner")
+    plain = layers.GRU(3, name="gb")(layers.Dense(3, name="d3")(layers.Dense(3, name="d2")(b)))
+    return recurra.Model([a, b], [inner(layers.Add(name="sum")(masked)), plain])
+
+
+@pytest.mark.filterwarnings("ignore:.*does not support masking")
+@pytest.mark.parametrize(
+    "build, names",  # as of Keras 3.15
+    [
+        (branches_of_unequal_masks, "a b da db dc mask gb ga end"),
+        (joined_masks, "ids b words d both end"),
+        (masks_that_nobody_is_given, "a b da db mask attention end"),
+        (a_mask_of_a_sum_through_a_nested_model, "a b da db mask_a mask_b d2 sum d3 inner gb"),
+    ],
+)
+def test_operations_that_compute_masks_count_in_keras_order(build, names):
+    assert " ".join(layer.name for layer in build().layers) == names
+
+
 def test_a_config_builds_the_same_model(rng):
     model = two_inputs()
     again = recurra.models.model_from_json(model.to_json())

@@ -193,7 +193,9 @@ class Attention(_Attention):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns the query's mask."""
-        return None if mask is None else mask[0]
+        if mask is None or mask[0] is None:
+            return None
+        return np.asanyarray(mask[0])[...]  # Keras converts it, an operation by which layers are ordered too
 
 
 def _add_factor_gradient(factor: Any, products: np.ndarray) -> None:

@@ -565,6 +565,11 @@ class Layer(StampsChanges, saving.Configurable):
         alone = not kwargs or not any(isinstance(leaf, np.ndarray) for leaf in _tree.flatten(list(kwargs.values())))
         return mask if alone else None
 
+    def _masked_arguments(self, node: Node) -> list[Any]:
+        """Returns the tensors whose masks are arguments of a symbolic call too: in Keras, of one tensor alone."""
+        alone = isinstance(node.inputs, KerasTensor) and node.inputs.dtype == self.dtype and not node.kwargs
+        return [node.inputs] if alone and "mask" in self._forward_parameters else []
+
     def cast_inputs(self, inputs: Any) -> Any:
         """Returns the inputs as arrays of the layer's dtype; whole numbers stay where the layer keeps them.
 

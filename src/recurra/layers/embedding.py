@@ -104,7 +104,7 @@ class Embedding(Layer):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns x != 0 with mask_zero, else None."""
-        return np.asarray(inputs) != 0 if self.mask_zero else None
+        return np.asanyarray(inputs) != 0 if self.mask_zero else None
 
     def _config_names(self) -> list[str]:
         return [name for name in super()._config_names() if name not in ("weights", "input_length")]

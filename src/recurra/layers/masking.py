@@ -44,4 +44,4 @@ class Masking(Layer):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> np.ndarray:
         """Returns which steps have a feature that is not `mask_value`."""
-        return np.any(np.asarray(inputs) != self.mask_value, axis=-1)
+        return np.any(np.asanyarray(inputs) != self.mask_value, axis=-1)

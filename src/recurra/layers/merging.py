@@ -252,8 +252,9 @@ class Concatenate(Layer):
             return None
         masks = []
         for x, one in zip(inputs, mask, strict=True):
-            keep = np.ones(x.shape, bool) if one is None else np.asarray(one)
-            masks.append(np.broadcast_to(keep[..., None], x.shape) if keep.ndim < x.ndim else keep)
+            keep = np.ones_like(x, bool) if one is None else np.asanyarray(one)
+            stretched = keep.ndim < x.ndim
+            masks.append(np.logical_or(np.expand_dims(keep, -1), np.zeros_like(x, bool)) if stretched else keep)
         return np.any(np.concatenate(masks, axis=self.axis), axis=-1)
 
 

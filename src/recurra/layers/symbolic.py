@@ -117,6 +117,14 @@ class Node:
         return [tensor for tensor in _tree.flatten(read) if isinstance(tensor, KerasTensor)]
 
 
+def node_of(tensor: KerasTensor) -> Node:
+    """Returns the node that made the tensor."""
+    if tensor._keras_history is None:
+        raise ValueError(expected("Model", "tensors that come from Input or a layer", repr(tensor)))
+    layer, index, _ = tensor._keras_history
+    return layer._inbound_nodes[index]
+
+
 def any_symbolic(structure: Any) -> bool:
     """Returns whether any leaf is a KerasTensor."""
     return any(isinstance(leaf, KerasTensor) for leaf in _tree.flatten(structure))

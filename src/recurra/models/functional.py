@@ -13,8 +13,8 @@ from recurra._arrays import as_numbers, plain_numbers_as_array
 from recurra._checks import expected
 from recurra.layers._shapes import is_shape
 from recurra.layers.base import Layer
-from recurra.layers.symbolic import KerasTensor
-from recurra.models.graph import Graph, GraphCache, flat_shapes, node_of
+from recurra.layers.symbolic import KerasTensor, Node, node_of
+from recurra.models.graph import Graph, GraphCache, flat_shapes
 from recurra.models.model import Model
 from recurra.training.outputs import Outputs
 from recurra.training.plan import plan_of
@@ -259,10 +259,14 @@ class Functional(GraphModel):
     def layers(self) -> list[Any]:
         return list(self.graph.layers)
 
+    def _masked_arguments(self, node: Node) -> list[Any]:
+        takes_masks = "mask" in self._forward_parameters and not node.tensor_kwargs
+        return _tree.flatten(node.inputs) if takes_masks else []  # of several tensors too: Keras converts them later
+
     def _order_layers(self, names: list[str]) -> None:
         """Puts the layers into the order of a config, in which its file has the weights.
 
-        Keras counts the steps that compute masks too, and may come to another order than `Graph`.
+        Operations between layers that Keras's config may have count there, and `Graph` does not know them.
         """
         places = {name: place for place, name in enumerate(names)}
         self.graph.layers.sort(key=lambda layer: places[layer.name])

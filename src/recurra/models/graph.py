@@ -10,7 +10,8 @@ from recurra import _changes, _tree
 from recurra._checks import expected
 from recurra.layers._shapes import is_shape
 from recurra.layers.base import Layer
-from recurra.layers.symbolic import KerasTensor, Node
+from recurra.layers.symbolic import KerasTensor, Node, node_of
+from recurra.models.mask_trace import MaskOperation, MaskTrace
 
 
 class _Step(NamedTuple):
@@ -235,59 +236,54 @@ def flat_shapes(shapes: Any) -> list[Any]:
 
 
 def _order(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[Node], list[Layer]]:
-    """Returns the nodes, inputs first, and the layers in Keras's order: by depth, then as they were met."""
-    sources = {id(tensor) for tensor in inputs}
-    met: dict[int, int] = {}
-    finished: list[Node] = []
-    seen: set[int] = set()
-    stopped: set[int] = set()
+    """Returns the nodes, inputs first, and the layers in Keras's order: by depth, then as they were met.
 
-    def visit(tensor: KerasTensor) -> None:
-        node = node_of(tensor)
-        if id(node) in seen:
-            return
-        met.setdefault(id(node.layer), len(met))
-        seen.add(id(node))
-        if id(tensor) in sources:
-            stopped.add(id(node))
-        elif not node.parents():
-            raise ValueError(
-                expected(
-                    "Model", "outputs that depend on the given inputs only", f"an output that needs {tensor.name!r}"
-                )
-            )
-        else:
-            for parent in node.parents():
-                visit(parent)
+    The order of layers is that of their weights in a file, so the operations that compute masks count, as in Keras.
+    """
+    sources = {id(tensor) for tensor in inputs}
+    trace = MaskTrace(inputs)
+    met: dict[int, int] = {}
+    finished: list[Node | MaskOperation] = []
+    parents: dict[int, list[Node | MaskOperation]] = {}
+
+    def visit(made: KerasTensor | MaskOperation) -> Node | MaskOperation:
+        node = node_of(made) if isinstance(made, KerasTensor) else made
+        if id(node) in parents:
+            return node
+        parents[id(node)] = []
+        met.setdefault(id(_operation_of(node)), len(met))
+        if id(made) not in sources:
+            reads = node.reads if isinstance(node, MaskOperation) else [*node.parents(), *trace.read_by(node)]
+            if isinstance(made, KerasTensor) and not reads:
+                what = "outputs that depend on the given inputs only"
+                raise ValueError(expected("Model", what, f"an output that needs {made.name!r}"))
+            parents[id(node)] = [visit(one) for one in reads]
         finished.append(node)
+        return node
 
     for tensor in outputs:
         visit(tensor)
     depths: dict[int, int] = {}
-    layer_depths: dict[int, int] = {}
+    operation_depths: dict[int, int] = {}
     for node in reversed(finished):
-        depth = max(depths.get(id(node), 0), layer_depths.get(id(node.layer), 0))
-        depths[id(node)] = layer_depths[id(node.layer)] = depth
-        if id(node) not in stopped:
-            for parent in node.parents():
-                parent_node = node_of(parent)
-                depths[id(parent_node)] = max(depth + 1, depths.get(id(parent_node), 0))
+        operation = id(_operation_of(node))
+        depth = max(depths.get(id(node), 0), operation_depths.get(operation, 0))
+        depths[id(node)] = operation_depths[operation] = depth
+        for parent in parents[id(node)]:
+            depths[id(parent)] = max(depth + 1, depths.get(id(parent), 0))
     for tensor in inputs:
         node = node_of(tensor)
-        if id(node) not in seen:
-            seen.add(id(node))
-            met.setdefault(id(node.layer), len(met))
-            layer_depths[id(node.layer)] = depths[id(node)] = 0
+        if id(node) not in parents:
+            met[id(node.layer)] = -1
+            operation_depths[id(node.layer)] = depths[id(node)] = 0
             finished.append(node)
-    nodes = sorted(finished, key=lambda node: -depths[id(node)])
-    layers = {id(node.layer): node.layer for node in finished}
-    ordered = sorted(layers.values(), key=lambda layer: (-layer_depths[id(layer)], met[id(layer)]))
-    return nodes, ordered
+    nodes = [node for node in finished if isinstance(node, Node)]
+    layers = {id(node.layer): node.layer for node in nodes}
+    return (
+        sorted(nodes, key=lambda node: -depths[id(node)]),
+        sorted(layers.values(), key=lambda layer: (-operation_depths[id(layer)], met[id(layer)])),
+    )
 
 
-def node_of(tensor: KerasTensor) -> Node:
-    """Returns the node that made the tensor."""
-    if tensor._keras_history is None:
-        raise ValueError(expected("Model", "tensors that come from Input or a layer", repr(tensor)))
-    layer, index, _ = tensor._keras_history
-    return layer._inbound_nodes[index]
+def _operation_of(node: Node | MaskOperation) -> Layer | MaskOperation:
+    return node.layer if isinstance(node, Node) else node

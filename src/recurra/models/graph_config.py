@@ -10,8 +10,8 @@ import numpy as np
 from recurra import _tree, saving
 from recurra._checks import expected
 from recurra.layers.base import Layer
-from recurra.layers.symbolic import KerasTensor, Node
-from recurra.models.graph import Graph, node_of
+from recurra.layers.symbolic import KerasTensor, Node, node_of
+from recurra.models.graph import Graph
 
 Nodes = dict[tuple[str, int], Node]  # by the layer's name and the number of its call
 

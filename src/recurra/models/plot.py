@@ -8,8 +8,8 @@ from typing import Any
 from recurra import _tree
 from recurra._checks import expected
 from recurra._files import write_atomically
+from recurra.layers.symbolic import node_of
 from recurra.models.functional import GraphModel
-from recurra.models.graph import node_of
 
 
 def model_to_dot(model: Any, show_shapes: bool = False, *, show_layer_names: bool = True, rankdir: str = "TB") -> str:

@@ -12,7 +12,7 @@ from recurra import _tree
 from recurra._checks import expected
 from recurra.layers._shapes import is_shape
 from recurra.layers.input_layer import InputLayer
-from recurra.models.graph import node_of
+from recurra.layers.symbolic import node_of
 
 UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 

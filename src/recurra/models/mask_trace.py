@@ -1,0 +1,109 @@
+"""The operations that compute masks: in Keras they are nodes of a graph too, and layers are ordered with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recurra import _tree
+from recurra.layers.base import Layer
+from recurra.layers.symbolic import KerasTensor, Node, node_of
+
+
+class MaskOperation:
+    """One operation on the way to a mask, as `x != 0`.
+
+    Attributes:
+        reads: The tensors and operations whose results it takes.
+    """
+
+    def __init__(self, reads: list[Source]):
+        self.reads = reads
+
+
+Source = KerasTensor | MaskOperation
+
+
+class MaskTrace:
+    """Which operations make the masks of a graph's tensors.
+
+    Layers' own `compute_mask` run on stand-ins for arrays, and each NumPy function that they call is one operation.
+
+    Args:
+        inputs: Where the graph begins; these tensors have no masks.
+    """
+
+    def __init__(self, inputs: list[KerasTensor]):
+        self._masks: dict[int, Any] = {id(tensor): None for tensor in inputs}
+
+    def read_by(self, node: Node) -> list[Source]:
+        """Returns what makes the masks that the call is handed as an argument, in the order of its arguments."""
+        masks = [self._mask_of(leaf) for leaf in node.layer._masked_arguments(node)]
+        return [mask.source for mask in masks if isinstance(mask, _StandIn) and mask.source is not None]
+
+    def _mask_of(self, tensor: Any) -> Any:
+        if not isinstance(tensor, KerasTensor):
+            return None
+        if id(tensor) not in self._masks:
+            node = node_of(tensor)
+            outputs = _tree.flatten(node.outputs)
+            masks = _tree.flatten(self._computed_by(node))
+            masks = masks if len(masks) == len(outputs) else [None] * len(outputs)
+            self._masks.update((id(output), mask) for output, mask in zip(outputs, masks, strict=True))
+        return self._masks[id(tensor)]
+
+    def _computed_by(self, node: Node) -> Any:
+        layer, given = node.layer, node.kwargs.get("mask")
+        masks = _tree.map_structure(self._mask_of, node.inputs) if given is None else _stand_ins(given)
+        carried = any(mask is not None for mask in _tree.flatten(masks))
+        if type(layer).compute_mask is Layer.compute_mask:
+            return masks if carried and layer.supports_masking else None
+        return layer.compute_mask(_stand_ins(node.inputs), masks if carried else None)
+
+
+class _StandIn(np.ndarray):
+    """An array in the place of a tensor or mask whose values are not known yet.
+
+    Attributes:
+        source: The tensor, or what made the mask.
+    """
+
+    source: Source | None
+
+    def __array_finalize__(self, array: Any) -> None:
+        source = getattr(array, "source", None)
+        self.source = None if source is None else MaskOperation([source])  # an index, a transpose or the like
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return _traced(getattr(ufunc, method), inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return _traced(function, args, kwargs)
+
+
+def _traced(function: Any, args: Any, kwargs: Any) -> Any:
+    given = [leaf for leaf in _tree.flatten([args, kwargs]) if isinstance(leaf, _StandIn)]
+    args, kwargs = _tree.map_structure(_plain, [args, kwargs])
+    operation = MaskOperation([array.source for array in given if array.source is not None])
+    return _tree.map_structure(lambda result: _stand_in(result, operation), function(*args, **kwargs))
+
+
+def _plain(leaf: Any) -> Any:
+    return leaf.view(np.ndarray) if isinstance(leaf, _StandIn) else leaf
+
+
+def _stand_ins(structure: Any) -> Any:
+    def stand_in(leaf: Any) -> Any:
+        if not isinstance(leaf, KerasTensor):
+            return leaf
+        shape = [1 if size is None else size for size in leaf.shape]
+        return _stand_in(np.broadcast_to(np.ones((), leaf.dtype), shape), leaf)
+
+    return _tree.map_structure(stand_in, structure)
+
+
+def _stand_in(array: Any, source: Source) -> _StandIn:
+    made = np.asarray(array).view(_StandIn)
+    made.source = source
+    return made
