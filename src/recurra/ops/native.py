@@ -7,6 +7,7 @@ bits depend neither on NumPy's BLAS nor on its threads.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 
 import recurra._native as _native  # absolute: types of the compiled module are not known
 from recurra._arrays import contiguous
+from recurra._cpus import cpu_quota
 from recurra.ops import reference
 from recurra.ops.reference import Activation, Array, Primitives
 
@@ -481,5 +483,15 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """Returns how many threads a kernel may use."""
+    """Returns how many threads a kernel may use: at first as many as CPUs, or as the control group's whole ones."""
     return _native.get_num_threads()
+
+
+def _heed_quota() -> None:
+    # Threads beyond a container's share use it up early in each period of 0.1 s; all of them then wait for the next.
+    quota = cpu_quota()
+    if quota < get_num_threads() and not os.environ.get("RECURRA_NUM_THREADS"):
+        set_num_threads(max(1, int(quota)))
+
+
+_heed_quota()
