@@ -15,8 +15,9 @@ from recurra.errors import DataError, FileFormatError, NotFittedError
 from recurra.forecasting import Forecaster, Panel, forecast, forecaster
 from recurra.forecasting.accuracy import mase, mase_scale
 from recurra.forecasting.backtest import choose_windows
-from recurra.forecasting.forecaster import ASSET, NORMAL, _bands, _widening
+from recurra.forecasting.forecaster_file import ASSET
 from recurra.forecasting.frequency import Frequency
+from recurra.forecasting.intervals import NORMAL, bands, widening_of
 from recurra.random import draw_seed, seeded
 
 
@@ -102,7 +103,7 @@ def test_a_zero_in_a_series_of_logarithms_is_no_forecast_of_nothing():
     rng, t = np.random.default_rng(0), np.arange(144)
     sales = 50 * np.exp(0.02 * t + 0.4 * np.sin(2 * np.pi * t / 12) + 0.05 * rng.standard_normal(144))
     forecaster = quick(season_length=12).fit(Panel.from_arrays([sales]))
-    assert forecaster._transforms[0].log
+    assert forecaster._trained.transforms[0].log
     sales[-1] = 0.0  # the shop was closed
     arrays = forecaster.predict_arrays(Panel.from_arrays([sales]))
     assert (arrays["y_hat"] > 0.5 * sales[:-1].min()).all()  # was 1e-308
@@ -177,14 +178,14 @@ def test_widening_by_hand():
     futures = np.column_stack([np.zeros(9), np.r_[np.zeros(8), 8.0]])
     # The scores of 80 % are -1 at the first step; -1/2 and once (8 - 1)/2 at the second. Of 18 scores the
     # quantile of 0.8 (1 + 1/9) is the first but one: below zero, so nothing grows. That of 95 % is the largest.
-    np.testing.assert_allclose(_widening(answers, futures, growth), [[0, 0], [3, 6]])
+    np.testing.assert_allclose(widening_of(answers, futures, growth), [[0, 0], [3, 6]])
 
 
 def test_intervals_are_never_below_the_least():
     answer = np.array([[-2.0, -1.0, 0.0, 1.0, 2.0]] * 2)
-    bands = _bands(answer, np.array([[0.5, 0.5], [0.0, 0.0]]), np.array([0.1, 10.0]))
-    np.testing.assert_allclose(bands["hi-80"], [1.5, 10 * NORMAL[80]])
-    np.testing.assert_allclose(bands["lo-95"], [-2.0, -10 * NORMAL[95]])
+    found = bands(answer, np.array([[0.5, 0.5], [0.0, 0.0]]), np.array([0.1, 10.0]))
+    np.testing.assert_allclose(found["hi-80"], [1.5, 10 * NORMAL[80]])
+    np.testing.assert_allclose(found["lo-95"], [-2.0, -10 * NORMAL[95]])
 
 
 def test_a_day_of_hours_is_one_timestep_and_a_week_is_seen(tmp_path):
@@ -194,7 +195,7 @@ def test_a_day_of_hours_is_one_timestep_and_a_week_is_seen(tmp_path):
     hours = 20 + 5 * np.sin(2 * np.pi * t / 24) - 8 * (t // 24 % 7 >= 5) + 0.3 * rng.standard_normal(len(t))
     panel = Panel.from_arrays([hours[: 24 * 7 * 5 + 96]], Frequency("h"))  # the forecast is of a Friday and a Saturday
     fitted = Forecaster("gru", horizon=48, n_seeds=1).fit(panel)
-    settings = fitted._settings
+    settings = fitted._trained.settings
     assert (settings.lookback, settings.segment) == (168, 24)
     error = np.abs(fitted.predict_arrays()["y_hat"][0] - hours[24 * 7 * 5 + 96 : 24 * 7 * 5 + 144]).mean()
     assert error < 1.5  # was 3.5 with single hours of two days
@@ -220,7 +221,7 @@ def test_segments_are_seasons_where_the_series_is_long_enough(count, season, loo
     series = np.random.default_rng(0).standard_normal(count)
     fitted = Forecaster("gru", horizon=24, season_length=season, lookback=lookback, n_seeds=1, budget_s=1e-9)
     fitted.fit(Panel.from_arrays([series]))
-    assert (fitted._settings.lookback, fitted._settings.segment) == expected
+    assert (fitted._trained.settings.lookback, fitted._trained.settings.segment) == expected
 
 
 def test_several_series_share_one_network():
@@ -470,7 +471,7 @@ def test_a_forecaster_of_the_first_format_is_read(tmp_path):
     with_settings(tmp_path / "f.keras", tmp_path / "old.keras", format=1, widening=[1.0, 2.0], least=None, given=None)
     old = Forecaster.load(tmp_path / "old.keras").predict_arrays()
     np.testing.assert_array_equal(old["y_hat"], fitted.predict_arrays()["y_hat"])
-    fitted._widening, fitted._least = np.array([[1.0] * 6, [2.0] * 6]), np.zeros((1, 6))
+    fitted._trained = replace(fitted._trained, widening=np.array([[1.0] * 6, [2.0] * 6]), least=np.zeros((1, 6)))
     np.testing.assert_array_equal(old["hi-95"], fitted.predict_arrays()["hi-95"])
 
 

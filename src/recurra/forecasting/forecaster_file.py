@@ -1,0 +1,149 @@
+"""Forecasters as `.keras` files: Keras opens the network, and an asset beside it holds all the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from recurra._checks import expected
+from recurra._files import write_atomically
+from recurra.errors import FileFormatError
+from recurra.forecasting.frequency import parse_frequency
+from recurra.forecasting.intervals import LEVELS
+from recurra.forecasting.network import KINDS, Settings
+from recurra.forecasting.panel import Panel, indptr_of
+from recurra.forecasting.trained import TrainedNetwork
+from recurra.forecasting.transform import Transform
+from recurra.interop import keras_file
+
+if TYPE_CHECKING:
+    from recurra.forecasting.forecaster import Forecaster
+
+ASSET = "assets/recurra_forecaster.json"
+FORMAT = 2  # of that asset
+LARGEST_SETTINGS = 2**28  # bytes
+
+
+def save(path: str | os.PathLike[str], trained: TrainedNetwork, options: dict[str, Any], given: dict[str, Any]) -> None:
+    """Writes a network, the options of its forecaster, and those of them that the user gave; see `Forecaster.save`."""
+    panel = trained.panel
+    state = {
+        "format": FORMAT,
+        "options": options,
+        "given": given,
+        "settings": asdict(trained.settings),
+        "transforms": list(map(asdict, trained.transforms)),
+        "widening": trained.widening.tolist(),
+        "least": trained.least.tolist(),
+        "freq": asdict(panel.freq),
+        "ids": list(panel.ids),
+        "id_values": _plain_ids(panel.id_values),
+        "columns": [panel.id_col, panel.time_col, panel.target_col, panel.time_unit],
+        "series": [panel.series(i).tolist() for i in range(panel.n_series)],
+        "first_times": [int(panel.series_times(i)[0].astype(np.int64)) for i in range(panel.n_series)],
+        "counted": panel.times.dtype.kind != "M",
+        "zone": [panel.offset, panel.zone, panel.in_utc],
+        "as_text": panel.as_text,
+    }
+    if Path(path).suffix != ".keras":
+        raise ValueError(expected("Forecaster.save", "a file that ends in .keras", repr(str(path))))
+    write_atomically(path, keras_file.model_bytes(trained.model, {ASSET: json.dumps(state).encode()}))
+
+
+_Forecaster = TypeVar("_Forecaster", bound="Forecaster")
+
+
+def load(path: str | os.PathLike[str], restore: Callable[..., _Forecaster]) -> _Forecaster:
+    """Returns what `restore` makes of a network, the options and those that the user gave; see `Forecaster.load`."""
+    name = Path(path).name
+    model = keras_file.load_model(path, compile=False)
+    try:
+        with open(path, "rb") as file:
+            state = json.loads(keras_file.open_archive(file, name).read(ASSET, LARGEST_SETTINGS))
+        if state["format"] not in (1, FORMAT):
+            what = f"a Forecaster of format 1 or {FORMAT}"
+            raise FileFormatError(expected(name, what, state["format"], "update recurra"))
+        settings = state["settings"]
+        trained = TrainedNetwork(
+            panel=_stored_panel(state),
+            settings=Settings(**(settings | {"quantiles": tuple(settings["quantiles"])})),
+            model=model,
+            transforms=[Transform(**(t | {"seasonal": tuple(t["seasonal"])})) for t in state["transforms"]],
+            # format 1 held one number for each level, the same for all steps
+            widening=np.array(state["widening"]).reshape(len(LEVELS), -1),
+            least=np.array(state.get("least", np.zeros((len(state["ids"]), 1)))),
+        )
+        forecaster = restore(trained, state["options"], state.get("given"))
+        _check(forecaster, trained)
+    except FileFormatError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        got = f"none ({type(error).__name__}: {error})"
+        raise FileFormatError(expected(name, "a saved Forecaster", got)) from error
+    return forecaster
+
+
+def _check(forecaster: Forecaster, trained: TrainedNetwork) -> None:
+    """Raises ValueError where the parts of a file do not fit each other."""
+    panel, settings, model = trained.panel, trained.settings, trained.model
+    count, horizon = panel.n_series, settings.horizon
+    shapes = [tensor.shape for tensor in (*model.inputs, *model.outputs)]
+    if forecaster.model not in KINDS or len(settings.quantiles) != 5 or forecaster.horizon != horizon:
+        raise ValueError(f"a {forecaster.model} of {len(settings.quantiles)} quantiles and {horizon} steps")
+    if shapes != [(None, settings.lookback, 1), (None, 5 * horizon)]:
+        raise ValueError(f"a network of shapes {shapes} for {settings.lookback} and {horizon} values")
+    for name, array, rows in (("widening", trained.widening, len(LEVELS)), ("least", trained.least, count)):
+        if array.shape not in ((rows, 1), (rows, horizon)) or not np.isfinite(array).all():
+            raise ValueError(f"{name} of shape {array.shape}")
+    if len(trained.transforms) != count or panel.lengths.min() < settings.lookback:
+        raise ValueError(f"{count} series of {panel.lengths.min()} values and more")
+    numbers = [panel.values, *([t.scale, t.smallest, *t.seasonal] for t in trained.transforms)]
+    if not all(np.isfinite(np.array(one, np.float64)).all() for one in numbers):
+        raise ValueError("numbers that are not finite")
+    if any(t.log and t.smallest <= 0 for t in trained.transforms):
+        raise ValueError("a smallest value without a logarithm")
+    if not all(isinstance(name, str) for name in (*panel.ids, panel.time_col, panel.target_col)):
+        raise ValueError("names that are no text")
+    if panel.id_values and tuple(map(str, panel.id_values)) != panel.ids:
+        raise ValueError("ids that are not those of the series")
+    forecaster.predict_arrays()
+    panel.write_times(panel.future_times(horizon))
+
+
+def _plain_ids(values: tuple[Any, ...]) -> list[Any]:
+    """Returns ids for JSON, numbers as they are; none if there are others, such as dates, which become texts."""
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    return plain if all(isinstance(value, (str, int, float)) for value in plain) else []
+
+
+def _stored_panel(state: dict[str, Any]) -> Panel:
+    freq = parse_frequency(f"{state['freq']['step']}{state['freq']['name']}")
+    series = [np.array(values, np.float64) for values in state["series"]]
+    times = []
+    for first, values in zip(state["first_times"], series, strict=True):
+        start: Any = np.int64(first) if state["counted"] else np.datetime64(first, "s")
+        times.append(np.concatenate([[start], freq.future(start, len(values) - 1)]))
+    id_col, time_col, target_col, unit = state["columns"]
+    offset, zone, in_utc = state.get("zone", ("", None, False))
+    return Panel(
+        values=np.concatenate(series),
+        indptr=indptr_of([len(values) for values in series]),
+        ids=tuple(state["ids"]),
+        id_values=tuple(state.get("id_values", ())),
+        times=np.concatenate(times),
+        freq=freq,
+        id_col=id_col,
+        time_col=time_col,
+        target_col=target_col,
+        time_unit=unit,
+        offset=offset,
+        zone=zone,
+        in_utc=in_utc,
+        as_text=bool(state.get("as_text", True)),
+    )

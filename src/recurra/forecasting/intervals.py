@@ -1,0 +1,66 @@
+"""The intervals of a forecast: a network's quantiles, widened to hold as often as they say on later windows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recurra.forecasting.baselines import BASELINES, error_sizes
+
+LEVELS = (80, 95)
+NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the central intervals of a normal
+
+
+def interval_names() -> list[str]:
+    """Returns the names of the interval columns."""
+    return [f"{side}-{level}" for level in LEVELS for side in ("lo", "hi")]
+
+
+def bands(answer: np.ndarray, widening: np.ndarray, least: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns y_hat and the intervals of quantiles (H, 5): widened, never below `least`, each within the next."""
+    low95, low80, middle, high80, high95 = answer.T
+    wide80, wide95 = widening
+    low80 = np.minimum(low80 - wide80, middle - NORMAL[80] * least)
+    high80 = np.maximum(high80 + wide80, middle + NORMAL[80] * least)
+    low95 = np.minimum(low95 - wide95, middle - NORMAL[95] * least)
+    high95 = np.maximum(high95 + wide95, middle + NORMAL[95] * least)
+    return {
+        "y_hat": middle,
+        "lo-80": low80,
+        "hi-80": high80,
+        "lo-95": np.minimum(low95, low80),
+        "hi-95": np.maximum(high95, high80),
+    }
+
+
+def growth_of_errors(scaled: list[np.ndarray], horizon: int) -> np.ndarray:
+    """Returns the sizes of the naive forecast's errors by step ahead, over all series: (H,), never falling."""
+    sizes = [error_sizes("naive", series, horizon, 1) for series in scaled]
+    growth = np.sqrt(np.mean(np.square(sizes), axis=0))
+    return growth if growth[0] > 0 else np.ones(horizon)
+
+
+def least_sizes(scaled: list[np.ndarray], horizon: int, season_length: int) -> np.ndarray:
+    """Returns the sizes of the best baseline's past errors for each series: (n_series, H).
+
+    Of n values only (n - h) / h errors h steps ahead do not overlap: as they are few, the variance that they show is
+    taken 1 + h / (n - h) times.
+    """
+    sizes = [[error_sizes(name, series, horizon, season_length) for series in scaled] for name in BASELINES]
+    lengths = np.array([len(series) for series in scaled])[:, None]
+    return np.array(min(sizes, key=np.mean)) * np.sqrt(lengths / (lengths - np.arange(1, horizon + 1)))
+
+
+def widening_of(answers: np.ndarray, futures: np.ndarray, growth: np.ndarray) -> np.ndarray:
+    """Returns what the intervals must grow by on each side so that they hold as often as they say: (levels, H).
+
+    Conformalised quantile regression (Romano, Patterson and Candès, 2019) over the windows held back. The scores of all
+    steps together are taken relative to `growth` (H,), so that late steps grow by more than early ones; intervals are
+    never made smaller.
+    """
+    low95, low80, _, high80, high95 = np.moveaxis(answers, -1, 0)
+    sizes = []
+    for level, low, high in ((80, low80, high80), (95, low95, high95)):
+        outside = np.maximum(low - futures, futures - high) / growth
+        rank = min(1.0, level / 100 * (1 + 1 / len(answers)))
+        sizes.append(max(0.0, float(np.quantile(outside, rank))) * growth)
+    return np.array(sizes)

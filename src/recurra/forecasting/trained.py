@@ -1,0 +1,176 @@
+"""A network trained on the series of a panel, with what it takes to forecast them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recurra._checks import expected
+from recurra.errors import DataError
+from recurra.forecasting import network
+from recurra.forecasting.intervals import bands, growth_of_errors, interval_names, least_sizes, widening_of
+from recurra.forecasting.network import Progress, Settings
+from recurra.forecasting.panel import Panel
+from recurra.forecasting.transform import Transform, fit_transform
+from recurra.forecasting.windows import Windows
+
+QUANTILES = (0.025, 0.1, 0.5, 0.9, 0.975)
+MOST_WINDOWS = 1500  # windows that a network is trained on; more are thinned out evenly
+LONGEST_LOOKBACK = 96  # of networks whose timesteps are single values
+SEGMENTS = range(24, 61)  # seasons of as many values are one timestep each; of longer ones too few have been seen
+MOST_SEGMENTS = 7  # so that of hours the network sees a week
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """What training left.
+
+    Attributes:
+        panel: What it was trained on.
+        settings: How the network was made.
+        model: The network, (N, L, 1) -> (N, H * 5).
+        transforms: Of each series.
+        widening: What the intervals of each level grow by on each side: float (2, H).
+        least: Sizes of errors that the intervals are never narrower for: float (n_series, H).
+    """
+
+    panel: Panel
+    settings: Settings
+    model: Any
+    transforms: list[Transform]
+    widening: np.ndarray
+    least: np.ndarray
+
+    def predict(self, panel: Panel) -> dict[str, np.ndarray]:
+        """Returns y_hat and the intervals, each (n_series, H), after the end of each series.
+
+        Raises:
+            DataError: If a series or its step is not that of training, or fewer values are there than the network sees.
+        """
+        settings = self.settings
+        places = self._places(panel)
+        pasts, anchors, ends = [], [], []
+        for i, place in enumerate(places):
+            own = panel.series(i)[-settings.lookback :]
+            end = self._steps_since_fit(panel, i, place) + int(panel.lengths[i])
+            scaled = self.transforms[place].forward(own, end - len(own))
+            pasts.append(scaled - scaled[-1])
+            anchors.append(scaled[-1])
+            ends.append(end)
+        answers = network.predict(self.model, np.array(pasts), settings)
+        result = {name: np.empty((panel.n_series, settings.horizon)) for name in ("y_hat", *interval_names())}
+        for i, (answer, anchor, end, place) in enumerate(zip(answers, anchors, ends, places, strict=True)):
+            for name, values in bands(answer, self.widening, self.least[place]).items():
+                result[name][i] = self.transforms[place].inverse(values + anchor, end)
+        return result
+
+    def _places(self, panel: Panel) -> list[int]:
+        """Returns the place of each series among those of training."""
+        fitted, settings = self.panel, self.settings
+        who = "Forecaster.predict"
+        if panel.freq != fitted.freq:
+            raise DataError(expected(who, f"{fitted.freq} times, as in fit", f"{panel.freq} ones", "name them by freq"))
+        clocks, of_fit = ((one.zone or one.offset or "no zone", one.in_utc) for one in (panel, fitted))
+        if clocks != of_fit and panel.freq.name in ("h", "min", "s"):  # their seasons would begin at other times
+            raise DataError(expected(who, f"times as in fit ({of_fit[0]})", f"times of another clock ({clocks[0]})"))
+        if panel.lengths.min() < settings.lookback:
+            i = int(panel.lengths.argmin())
+            what = f"at least {settings.lookback} values of each series, which the network sees"
+            raise DataError(expected(who, what, f"{panel.lengths[i]} of {panel.ids[i]!r}"))
+        if panel.id_col is None and fitted.id_col is None:  # the one series, whatever its file was called
+            return [0] * panel.n_series
+        places = {name: place for place, name in enumerate(fitted.ids)}
+        unknown = next((name for name in panel.ids if name not in places), None)
+        if unknown is not None:
+            raise DataError(expected(who, "series that were in the data of fit", repr(unknown), "fit to all of them"))
+        return [places[name] for name in panel.ids]
+
+    def _steps_since_fit(self, panel: Panel, i: int, place: int) -> int:
+        """Returns how many steps after the first time of training series i of a panel begins."""
+        first, fitted = panel.series_times(i)[:1], self.panel.series_times(place)[:1]
+        steps = float(panel.freq.positions(np.concatenate([fitted, first]))[1])
+        if steps != round(steps):
+            what = f"times a whole number of steps from {self.panel.write_times(fitted)[0]}, as in fit"
+            raise DataError(expected("Forecaster.predict", what, panel.write_times(first)[0]))
+        return round(steps)
+
+
+def train(
+    panel: Panel,
+    kind: str,
+    horizon: int,
+    season_length: int,
+    lookback: int | str = "auto",
+    seed: int = 0,
+    n_seeds: int = 1,
+    budget_s: float | None = None,
+    progress: Progress | None = None,
+) -> TrainedNetwork:
+    """Returns networks of several seeds, trained on all series and averaged; arguments as of `Forecaster`."""
+    started = time.monotonic()
+    transforms = [fit_transform(panel.series(i), season_length) for i in range(panel.n_series)]
+    scaled = [transforms[i].forward(panel.series(i)) for i in range(panel.n_series)]
+    lookback = choose_lookback(lookback, int(panel.lengths.min()), horizon, season_length)
+    windows = Windows(np.concatenate(scaled), panel.indptr, lookback, horizon)
+    train_ends, held_ends, enough = _split_in_time(windows, panel, horizon)
+    segmented = season_length in SEGMENTS and lookback % season_length == 0 and lookback > season_length
+    batch_size = int(np.clip(len(train_ends) // 12, 8, 64))
+    settings = Settings(
+        kind, lookback, horizon, QUANTILES, segment=season_length if segmented else 1, batch_size=batch_size
+    )
+    x, y = _anchored(windows, train_ends)
+    x_held, y_held = _anchored(windows, held_ends)
+    members = []
+    for member in range(n_seeds):
+        share = None if budget_s is None else started + budget_s * (member + 1) / n_seeds
+        members.append(network.train(settings, x, y, x_held, y_held, seed + member, share, progress))
+    model = network.average(members, settings)
+    widening = widening_of(network.predict(model, x_held, settings), y_held, growth_of_errors(scaled, horizon))
+    least = np.where(enough[:, None], 0.0, least_sizes(scaled, horizon, season_length))
+    return TrainedNetwork(panel, settings, model, transforms, widening, least)
+
+
+def choose_lookback(given: int | str, shortest: int, horizon: int, season_length: int) -> int:
+    """Returns how many values a network sees: those given, or some seasons, as far as the shortest series allows."""
+    if isinstance(given, int):
+        return min(given, shortest - horizon - 2)
+    segments = min(MOST_SEGMENTS, (shortest - horizon) // 2 // season_length)
+    if season_length in SEGMENTS and segments > 1:
+        return segments * season_length
+    wanted = max(2 * min(season_length, 30), 2 * min(horizon, 24), 8)
+    return max(2, min(wanted, LONGEST_LOOKBACK, (shortest - horizon) // 2))
+
+
+def _split_in_time(windows: Windows, panel: Panel, horizon: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns ends of windows to train on, of later ones to check with, and for which series these tell the errors.
+
+    The later ones are the last sixth of each series. The futures of the first lie wholly before those of the second
+    begin, where the series is long enough for that. Where it is not, errors on them are no measure of those to come;
+    neither where fewer windows than steps ahead are held back, so that the futures of all overlap.
+    """
+    train, held, apart = [], [], []
+    for i in range(panel.n_series):
+        ends = windows.ends(i)
+        count = max(1, len(ends) // 6)
+        later, earlier = ends[len(ends) - count :], ends[: len(ends) - count]
+        before = earlier[earlier + horizon <= later[0]]
+        apart.append(len(before) >= len(ends) // 3)
+        train.append(before if apart[-1] else earlier)
+        held.append(later)
+    held_ends = np.concatenate(held)
+    return _thinned(np.concatenate(train)), _thinned(held_ends), np.array(apart) & (len(held_ends) >= horizon)
+
+
+def _thinned(ends: np.ndarray) -> np.ndarray:
+    if len(ends) <= MOST_WINDOWS:
+        return ends
+    return ends[np.unique(np.linspace(0, len(ends) - 1, MOST_WINDOWS).astype(int))]
+
+
+def _anchored(windows: Windows, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns pasts and futures less the last value of each past, as float32."""
+    last = windows.values[ends][:, None]
+    return (windows.pasts(ends) - last).astype(np.float32), (windows.futures(ends) - last).astype(np.float32)
