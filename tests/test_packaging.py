@@ -90,7 +90,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     assert all(name.startswith(("recurra/", "recurra-")) for name in names)
     assert sum(name.startswith("recurra/_native.") and name.endswith((".so", ".pyd")) for name in names) == 1
     assert {"recurra/py.typed", "recurra/compat/tensorflow/keras/layers.pyi"} <= set(names)
-    assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
+    for licence in ("LICENSE", "THIRD_PARTY.txt"):
+        assert [name for name in names if name.endswith(f".dist-info/licenses/{licence}")]
     assert not [name for name in names if name.startswith("recurra/") and name.endswith((".cpp", ".h", ".a", ".txt"))]
 
 

@@ -250,14 +250,20 @@ def _order(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[
         node = node_of(made) if isinstance(made, KerasTensor) else made
         if id(node) in parents:
             return node
-        parents[id(node)] = []
+        read = parents[id(node)] = []
         met.setdefault(id(_operation_of(node)), len(met))
-        if id(made) not in sources:
-            reads = node.reads if isinstance(node, MaskOperation) else [*node.parents(), *trace.read_by(node)]
-            if isinstance(made, KerasTensor) and not reads:
+        if isinstance(node, MaskOperation):
+            for one in node.reads:
+                read.append(visit(one))
+        elif id(made) not in sources:
+            for one in node.parents():
+                read.append(visit(one))
+            if not read:
                 what = "outputs that depend on the given inputs only"
-                raise ValueError(expected("Model", what, f"an output that needs {made.name!r}"))
-            parents[id(node)] = [visit(one) for one in reads]
+                raise ValueError(expected("Model", what, f"an output that needs {node.layer.name!r}"))
+            for operation in trace.read_by(node):
+                read.append(visit(operation))
+            trace.follow(node)
         finished.append(node)
         return node
 

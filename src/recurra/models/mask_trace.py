@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra import _tree
 from recurra.layers.base import Layer
-from recurra.layers.symbolic import KerasTensor, Node, node_of
+from recurra.layers.symbolic import KerasTensor, Node
 
 
 class MaskOperation:
@@ -39,23 +39,20 @@ class MaskTrace:
 
     def read_by(self, node: Node) -> list[Source]:
         """Returns what makes the masks that the call is handed as an argument, in the order of its arguments."""
-        masks = [self._mask_of(leaf) for leaf in node.layer._masked_arguments(node)]
+        masks = [self._masks.get(id(leaf)) for leaf in node.layer._masked_arguments(node)]
         return [mask.source for mask in masks if isinstance(mask, _StandIn) and mask.source is not None]
 
-    def _mask_of(self, tensor: Any) -> Any:
-        if not isinstance(tensor, KerasTensor):
-            return None
-        if id(tensor) not in self._masks:
-            node = node_of(tensor)
-            outputs = _tree.flatten(node.outputs)
-            masks = _tree.flatten(self._computed_by(node))
-            masks = masks if len(masks) == len(outputs) else [None] * len(outputs)
-            self._masks.update((id(output), mask) for output, mask in zip(outputs, masks, strict=True))
-        return self._masks[id(tensor)]
+    def follow(self, node: Node) -> None:
+        """Finds the masks of what a call gives; those of what it reads have been found."""
+        outputs, masks = _tree.flatten(node.outputs), _tree.flatten(self._computed_by(node))
+        masks = masks if len(masks) == len(outputs) else [None] * len(outputs)
+        self._masks.update((id(output), mask) for output, mask in zip(outputs, masks, strict=True))
 
     def _computed_by(self, node: Node) -> Any:
         layer, given = node.layer, node.kwargs.get("mask")
-        masks = _tree.map_structure(self._mask_of, node.inputs) if given is None else _stand_ins(given)
+        masks = _stand_ins(given)
+        if given is None:
+            masks = _tree.map_structure(lambda leaf: self._masks.get(id(leaf)), node.inputs)
         carried = any(mask is not None for mask in _tree.flatten(masks))
         if type(layer).compute_mask is Layer.compute_mask:
             return masks if carried and layer.supports_masking else None
