@@ -92,6 +92,24 @@ def test_masks_of_several_inputs_and_of_nested_models_count(keras, x, mask):
     assert_alike(keras, nested, [x, mask])
 
 
+@pytest.mark.parametrize(
+    "masked", [(True, False, False), (False, True, False), (False, False, True), (True, True, True)]
+)
+@pytest.mark.parametrize("options", [{}, {"use_causal_mask": True}])
+def test_masks_that_query_value_and_key_carry(keras, x, rng, masked, options):
+    def build(library):
+        tools = library.layers
+        ends = [library.Input((T, D)) for _ in masked]
+        given = [tools.Masking()(end) if mask else end for end, mask in zip(ends, masked, strict=True)]
+        y = tools.MultiHeadAttention(2, 3)(*given, **options)
+        return library.Model(ends, tools.GRU(2)(tools.Dense(2)(y)))
+
+    arrays = [x.copy(), x[::-1].copy(), x + 1]
+    for array, steps in zip(arrays, (3, 2, 4), strict=True):
+        array[::2, steps:] = 0
+    assert_alike(keras, build, arrays, rng.standard_normal((8, 2)).astype("f"), loss="mse")
+
+
 @pytest.mark.parametrize("cell", ["SimpleRNN", "LSTM", "GRU"])
 @pytest.mark.parametrize("sequences", [False, True])
 def test_a_mask_on_the_way_and_initial_states(keras, x, mask, rng, cell, sequences):

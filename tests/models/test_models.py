@@ -254,6 +254,31 @@ def test_gradients_of_a_masked_call(rng):
     assert dmask is None and not dx[~mask].any() and dx[mask].any()
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_masks_of_value_and_key_count_in_a_graph_as_in_a_call(count, rng):
+    arrays = [rng.standard_normal((3, timesteps, 4)) for timesteps in (5, 6, 6)[:count]]
+    for number, array in enumerate(arrays):
+        array[:, 4 - number :] = 0
+    masking, heads = layers.Masking(dtype="float64"), layers.MultiHeadAttention(2, 3, dtype="float64")
+    ends = [recurra.Input(array.shape[1:], dtype="float64") for array in arrays]
+    query, *rest = ends
+    model = recurra.Model(ends, heads(query, *map(masking, rest)))
+    np.testing.assert_array_equal(model(arrays), heads(arrays[0], *map(masking, arrays[1:])))
+
+
+@pytest.mark.parametrize("name", ["query_mask", "value_mask", "key_mask", "attention_mask"])
+def test_gradients_beside_a_mask_that_is_given_by_name(name, rng):
+    end, mask = recurra.Input((5, 4), dtype="float64"), recurra.Input((5,))
+    steps = layers.Dense(4, dtype="float64")(end)
+    y = layers.MultiHeadAttention(1, 2, dtype="float64")(steps, end, **{name: mask})
+    model = recurra.Model([end, mask], y)
+    seen = np.tile([1, 0, 1, 1, 0], (5, 1))  # as many rows as steps: each a mask of either kind
+    inputs = [rng.standard_normal((5, 5, 4)), seen]
+    outputs, cache, _ = model.run(inputs, None, False, {})
+    dx, dmask = model.backward_all(np.ones_like(outputs), cache)[0]
+    assert dmask is None and np.isfinite(dx).all() and dx.any()
+
+
 def test_the_inputs_mask_does_not_count_beside_initial_states(rng):
     """Keras hands masks on by itself only where the inputs are the only tensors of a call."""
     x = rng.standard_normal((3, 5, 2)).astype("float32")

@@ -278,6 +278,7 @@ class _Projection(Layer):
 
 
 _OFF = {"use_gate": False, "sliding_window": None}
+MASKS = ("query_mask", "value_mask", "key_mask", "attention_mask")  # what a call may be given by name
 
 
 @saving.builtin("keras.layers")
@@ -457,9 +458,8 @@ class MultiHeadAttention(_Attention):
         dquery = self.query_dense.backward(_heads_last(dq, self.num_heads), query_cache)
         dkey = self.key_dense.backward(_heads_last(dk, self.num_heads), key_cache)
         dvalue = self.value_dense.backward(_heads_last(dv, self.num_heads), value_cache)
-        if has_key:
-            return dquery, {"value": dvalue, "key": dkey}
-        return dquery, {"value": dvalue + dkey}
+        rest = {"value": dvalue, "key": dkey} if has_key else {"value": dvalue + dkey}
+        return dquery, dict.fromkeys(MASKS) | rest
 
     def compute_output_shape(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> Any:
         return (*query_shape[:-1], self._output_size or query_shape[-1])

@@ -23,6 +23,7 @@ class _Step(NamedTuple):
     kwargs: dict[str, Any]
     tensor_kwargs: dict[str, Any]
     mask: Any  # positions, if the call was given tensors for it
+    argument_masks: dict[str, Any]  # positions of the tensors whose masks are arguments too, as value_mask
     training: bool | None
     outputs: list[int]
     cast: bool
@@ -134,6 +135,8 @@ class Graph:
                 kwargs = kwargs | {name: _look_up(where, values) for name, where in step.tensor_kwargs.items()}
             if step.mask is not None:
                 kwargs = kwargs | {"mask": _look_up(step.mask, values)}
+            if step.argument_masks:
+                kwargs = kwargs | {name: _look_up(where, found_masks) for name, where in step.argument_masks.items()}
             now = step.training if training is None else training  # Keras's order, if the model is told
             outputs, cache, mask = layer.run_call(given, mask, now, kwargs, keep_cache)
             activity_loss += getattr(cache, "activity_loss", 0.0)
@@ -195,12 +198,15 @@ def _make_step(node: Node, positions: dict[int, int]) -> _Step:
     kwargs = {name: value for name, value in node.kwargs.items() if name not in tensor_kwargs and name != "training"}
     tensors = [leaf for leaf in _tree.flatten(node.inputs) if isinstance(leaf, KerasTensor)]
     mask = tensor_kwargs.pop("mask", None)
+    argument_masks = {f"{name}_mask": where for name, where in tensor_kwargs.items()}
+    takes = set(node.layer._forward_parameters) - node.kwargs.keys()
     return _Step(
         node=node,
         layer=node.layer,
         inputs=inputs,
         kwargs=kwargs,
         mask=mask,
+        argument_masks={name: where for name, where in argument_masks.items() if name in takes},
         training=node.kwargs.get("training"),
         tensor_kwargs=tensor_kwargs,
         outputs=[positions[id(tensor)] for tensor in _tree.flatten(node.outputs)],
