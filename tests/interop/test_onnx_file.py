@@ -6,36 +6,13 @@ import numpy as np
 import pytest
 
 import recurra
-from recurra import _tree, layers
+from recurra import layers
 from recurra.interop.onnx_file import save_onnx, to_onnx
 
 pytest.importorskip("onnx", reason="the interop extra is not installed")
-onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-from vectors import array_of, cases_of, make, make_model  # noqa: E402
-
-
-def run_onnx(made, arrays):
-    """Returns the outputs of an ONNX model for arrays in the order of its inputs."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(made.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    given = {spec.name: array for spec, array in zip(session.get_inputs(), arrays, strict=True)}
-    return session.run(None, given)
-
-
-def assert_same_predictions(model, arrays, made):
-    """Returns the largest difference, relative to the largest magnitude."""
-    expected = [np.asarray(y) for y in _tree.flatten(model(arrays if len(arrays) > 1 else arrays[0]))]
-    arrays = [np.asarray(x, tensor.dtype) for x, tensor in zip(arrays, model.inputs, strict=True)]
-    outputs = run_onnx(made, arrays)
-    worst = 0.0
-    for y, wanted in zip(outputs, expected, strict=True):
-        assert y.shape == wanted.shape and y.dtype == wanted.dtype
-        worst = max(
-            worst, float(np.abs(y.astype(float) - wanted).max(initial=0) / max(np.abs(wanted).max(initial=0), 1e-3))
-        )
-    assert worst <= 1e-5
-    return worst
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+from onnx_runs import assert_same_predictions, run_onnx
+from vectors import array_of, cases_of, make, make_model
 
 
 def as_model(case):

@@ -19,9 +19,11 @@ from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra._version import __version__
 from recurra.errors import extra_needed
+from recurra.interop.onnx_attention import ATTENTIONS, attention
 from recurra.interop.onnx_graph import LAST, Export, Value, over_time, refusal
 from recurra.interop.onnx_layers import ALSO_BY_STEP, EMITTERS
 from recurra.interop.onnx_recurrent import bidirectional, recurrent_layer
+from recurra.layers.attention import MASKS
 from recurra.layers.base import Layer
 from recurra.layers.symbolic import KerasTensor, Node
 from recurra.models.functional import GraphModel
@@ -118,15 +120,19 @@ def _emit(export: Export, layer: Layer, given: list[Value], node: Node | None, v
     if isinstance(layer, GraphModel):
         return _run_graph(export, layer, given)
     given = [_as_cast(export, layer, value) for value in given]
+    options = {} if node is None else node.kwargs
+    if type(layer) is layers.MultiHeadAttention:
+        given += [_argument(export, layer, options[name], values) for name in ("value", "key") if name in options]
     if export.streaming:
         _check_streaming(layer, given)
     if isinstance(layer, (layers.RNN, layers.Bidirectional)):
-        initial = None if node is None else node.kwargs.get("initial_state")
-        states = given[1:] + [
-            _state(export, layer, leaf, values) for leaf in _tree.flatten(initial) if leaf is not None
-        ]
+        initial = _tree.flatten(options.get("initial_state"))
+        states = given[1:] + [_argument(export, layer, leaf, values) for leaf in initial if leaf is not None]
         emit_sequence = bidirectional if isinstance(layer, layers.Bidirectional) else recurrent_layer
         return emit_sequence(export, layer, given[0], [state.name for state in states])
+    if type(layer) in ATTENTIONS:
+        by_name = {name: _tensor(export, options[name], values) for name in MASKS if name in options}
+        return [attention(export, layer, given, by_name, bool(options.get("use_causal_mask")))]
     emitter = _time_distributed if type(layer) is layers.TimeDistributed else EMITTERS.get(type(layer))
     if emitter is None:
         raise refusal(layer, "a layer that ONNX export knows", "export the model without it")
@@ -147,11 +153,17 @@ def _as_cast(export: Export, layer: Layer, value: Value) -> Value:
     return replace(value, name=export.cast(value.name, layer.dtype), dtype=layer.dtype)
 
 
-def _state(export: Export, layer: Layer, state: Any, values: Any) -> Value:
-    """Returns an initial state: a tensor of the graph, or an array that is the same in every call."""
-    if isinstance(state, KerasTensor):
-        return _as_cast(export, layer, values[id(state)])
-    return Value(export.constant(state, dtype=layer.dtype), np.ndim(state), layer.dtype)
+def _argument(export: Export, layer: Layer, argument: Any, values: Any) -> Value:
+    """Returns what a call was given by name, in the layer's dtype."""
+    return _as_cast(export, layer, _tensor(export, argument, values))
+
+
+def _tensor(export: Export, tensor: Any, values: Any) -> Value:
+    """Returns a tensor of the graph, or an array that is the same in every call."""
+    if isinstance(tensor, KerasTensor):
+        return values[id(tensor)]
+    array = np.asarray(tensor)
+    return Value(export.constant(array), array.ndim, array.dtype.name)
 
 
 def _time_distributed(export: Export, layer: Any, x: Value) -> Value:

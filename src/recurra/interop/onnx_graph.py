@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,11 @@ class Export:
 
     def _element_type(self, dtype: Any) -> Any:
         return self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+
+
+def folded(export: Export, operator: str, names: list[str]) -> str:
+    """Returns the first tensor joined with the second by an operator, that with the third, and so on."""
+    return reduce(lambda result, name: export.add(operator, [result, name]), names)
 
 
 def over_time(given: Iterable[Value]) -> bool:

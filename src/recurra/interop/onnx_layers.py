@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from recurra import activations, layers
-from recurra.interop.onnx_graph import FIRST, LAST, Export, Value, over_time, refusal
+from recurra.interop.onnx_graph import FIRST, LAST, Export, Value, folded, over_time, refusal
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
 from recurra.layers.indexing import GetItem
@@ -258,15 +257,11 @@ def _part(export: Export, value: Value, rank: int, reads_mask: bool) -> _Part:
 def _any_of(export: Export, masks: list[str | None]) -> str | None:
     """Returns where any of the masks is True; None if one is absent."""
     given = [mask for mask in masks if mask is not None]
-    return _folded(export, "Or", given) if len(given) == len(masks) else None
-
-
-def _folded(export: Export, operator: str, names: list[str]) -> str:
-    return reduce(lambda result, name: export.add(operator, [result, name]), names)
+    return folded(export, "Or", given) if len(given) == len(masks) else None
 
 
 def _fold(operator: str) -> Merge:
-    return lambda export, layer, parts: _folded(export, operator, [part.name for part in parts])
+    return lambda export, layer, parts: folded(export, operator, [part.name for part in parts])
 
 
 def _mean(export: Export, layer: Layer, parts: list[_Part]) -> str:
@@ -277,7 +272,7 @@ def _product(export: Export, layer: Layer, parts: list[_Part]) -> str:
     one = export.number(layer, 1)
     factors = [part.name if part.mask is None else export.add("Where", [part.mask, part.name, one]) for part in parts]
     shown = _any_of(export, [part.mask for part in parts])
-    return _folded(export, "Mul", factors + ([] if shown is None else [export.cast(shown, layer.dtype)]))
+    return folded(export, "Mul", factors + ([] if shown is None else [export.cast(shown, layer.dtype)]))
 
 
 def _extreme(operator: str, wins: str) -> Merge:
