@@ -89,6 +89,20 @@ def test_safetensors_names_do_not_tell_how_a_model_was_made(tmp_path, rng):
             np.testing.assert_array_equal(other(x), model(x))
 
 
+def test_safetensors_bring_normalization_back(x, tmp_path):
+    pytest.importorskip("safetensors", reason="the interop extra is not installed")
+    models = []
+    for _ in range(2):
+        recurra.utils.clear_session()
+        models.append(recurra.Sequential([recurra.Input(x.shape[1:]), layers.Normalization(), layers.Dense(2)]))
+    model, other = models
+    model.layers[0].adapt(3 * x + 1)
+    save_safetensors(model, tmp_path / "m.safetensors")
+    load_safetensors(other, tmp_path / "m.safetensors")
+    assert int(other.layers[0].count) == int(model.layers[0].count)
+    np.testing.assert_array_equal(other(x), model(x))
+
+
 def test_safetensors_with_names_of_before_load(tmp_path):
     safetensors = pytest.importorskip("safetensors.numpy", reason="the interop extra is not installed")
     model = nested()

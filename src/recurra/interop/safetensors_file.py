@@ -25,6 +25,7 @@ from recurra.interop.keras_file import assign_all
 from recurra.variables import Variable
 
 FLOATS = ("BF16", "F16", "F32", "F64")
+INTEGERS = ("I32", "I64")
 
 
 def save_safetensors(model: Any, filepath: str | os.PathLike[str], names: str = "keras") -> None:
@@ -58,11 +59,13 @@ def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonf
     with open_safetensors(path) as file:
         found = describe(file)
         keras_form = any("/" in name for name in found)
+        counts: set[str] = set()  # such as that of Normalization
         if keras_form:
             wanted = _named_variables(model)
             places = _match_names(found, wanted, path.name)
+            counts.update(places[name] for name, variable in wanted.items() if variable.value.dtype.kind == "i")
         for name, (_, dtype) in found.items():
-            if dtype not in FLOATS:
+            if dtype not in FLOATS and not (name in counts and dtype in INTEGERS):
                 raise FileFormatError(expected(path.name, f"floating point numbers in {name!r}", dtype))
         # torch has two biases where Keras has one.
         size, largest = sum(math.prod(shape) for shape, _ in found.values()), 2 * model.count_params()
