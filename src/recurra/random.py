@@ -74,7 +74,8 @@ def set_stream_state(state: dict[str, Any]) -> None:
 class SeedGenerator:
     """A stream of random generators: each call of `generator` gives the next one.
 
-    `state` is a variable of two numbers, as in Keras: the seed, and how many generators were handed out.
+    `state` is a variable of two numbers, as in Keras: the seed, and how many generators were handed out. It is all that
+    the next numbers depend on, so training that resumes with the state of before draws the same ones.
 
     Args:
         seed: A whole number; None draws one from the process-wide stream.
@@ -89,15 +90,7 @@ class SeedGenerator:
     def generator(self) -> np.random.Generator:
         """Returns a fresh generator, another one at each call."""
         self.state.value[1] += 1
-        return np.random.default_rng([self.seed, self.get_state()])
-
-    def get_state(self) -> int:
-        """Returns how many generators were handed out: what resumed training needs to draw the same numbers."""
-        return int(self.state.value[1])
-
-    def set_state(self, calls: int) -> None:
-        """Goes to the state that `get_state` gave."""
-        self.state.value[1] = calls
+        return np.random.default_rng(self.state.numpy())
 
     def get_config(self) -> dict[str, Any]:
         return {"seed": self.seed}

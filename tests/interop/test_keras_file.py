@@ -49,6 +49,110 @@ def test_a_loaded_model_goes_on_as_the_saved_one(tmp_path, data):
         np.testing.assert_array_equal(mine, its)
 
 
+RANDOM = {
+    "Dropout": lambda: layers.Dropout(0.5, seed=3),
+    "SpatialDropout1D": lambda: layers.SpatialDropout1D(0.5),
+    "GaussianDropout": lambda: layers.GaussianDropout(0.5),
+    "GaussianNoise": lambda: layers.GaussianNoise(0.5),
+    "LSTM": lambda: layers.LSTM(3, dropout=0.5, return_sequences=True),
+    "two directions": lambda: layers.Bidirectional(layers.GRU(3, recurrent_dropout=0.5, return_sequences=True)),
+    "cells": lambda: layers.RNN([layers.GRUCell(3, dropout=0.5), layers.LSTMCell(2)], return_sequences=True),
+    "each step": lambda: layers.TimeDistributed(layers.Dropout(0.5)),
+    "within a model": lambda: recurra.Sequential([recurra.Input((4, 2)), layers.Dense(2), layers.Dropout(0.5)]),
+}
+
+
+def with_random_layer(make):
+    model = recurra.Sequential([recurra.Input((4, 2)), make(), layers.GRU(3), layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+def groups_of(path):
+    with h5py.File(path) as file:
+        found = []
+        file.visit(found.append)
+    return found
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+@pytest.mark.parametrize("trained", [0, 2])
+@pytest.mark.parametrize("kind", RANDOM)
+def test_random_layers_go_on_where_they_stood(kind, trained, ending, tmp_path, data):
+    path = tmp_path / f"m{ending}"
+    model = with_random_layer(RANDOM[kind])
+    for _ in range(trained):
+        model.train_on_batch(*data)
+    if ending == ".keras":
+        model.save(path)
+        again = recurra.models.load_model(path)
+    else:
+        model.save_weights(path)
+        again = with_random_layer(RANDOM[kind])
+        again.load_weights(path)
+    losses = [[one.train_on_batch(*data) for _ in range(3)] for one in (model, again)]
+    assert losses[0] == losses[1]
+    for mine, its in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_random_layers_within_attention_go_on_where_they_stood(tmp_path, data):
+    end = recurra.Input((4, 2))
+    steps = layers.MultiHeadAttention(2, 3, dropout=0.5)(end, end)
+    steps = layers.AdditiveAttention(dropout=0.5)([steps, layers.Attention(dropout=0.5)([end, steps])])
+    model = recurra.Model(end, layers.Dense(1)(layers.GlobalAveragePooling1D()(steps)))
+    model.compile("adam", "mse")
+    model.train_on_batch(*data)
+    model.save(tmp_path / "m.keras")
+    again = recurra.models.load_model(tmp_path / "m.keras")
+    assert again.train_on_batch(*data) == model.train_on_batch(*data)
+    assert again.train_on_batch(*data) == model.train_on_batch(*data)
+
+
+def test_states_of_random_numbers_lie_beside_the_weights(tmp_path):
+    model = with_random_layer(RANDOM["Dropout"])
+    model.layers[0].seed_generator.generator()
+    model.save_weights(tmp_path / "m.weights.h5")
+    with h5py.File(tmp_path / "m.weights.h5") as file:
+        state = file["layers/dropout/seed_generator/vars/0"]
+        assert state.dtype == "uint32" and state[...].tolist() == [3, 1]
+
+
+@pytest.mark.parametrize("make", [lambda: layers.Dropout(0), lambda: layers.LSTM(2, return_sequences=True)])
+def test_layers_that_draw_nothing_write_what_keras_writes(make, tmp_path):
+    with_random_layer(make).save_weights(tmp_path / "m.weights.h5")
+    assert not any("seed" in name for name in groups_of(tmp_path / "m.weights.h5"))
+
+
+def test_a_file_without_random_states_leaves_those_of_the_model(tmp_path):
+    model = with_random_layer(RANDOM["Dropout"])
+    model.save_weights(tmp_path / "m.weights.h5")
+    with h5py.File(tmp_path / "m.weights.h5", "r+") as file:
+        del file["layers/dropout/seed_generator"]
+    model.layers[0].seed_generator.generator()
+    model.load_weights(tmp_path / "m.weights.h5")
+    assert model.layers[0].seed_generator.state.value.tolist() == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (np.array([1.5, np.nan]), "whole numbers in 'seed_generator_state', got float64"),
+        (np.zeros(3, "uint32"), r"numbers of shape \(2,\)"),
+    ],
+)
+def test_states_of_random_numbers_that_are_none_are_refused(given, message, tmp_path):
+    model = with_random_layer(RANDOM["Dropout"])
+    model.save(tmp_path / "m.keras")
+
+    def change(file):
+        del file["layers/dropout/seed_generator/vars/0"]
+        file["layers/dropout/seed_generator/vars/0"] = given
+
+    with pytest.raises(FileFormatError, match=message):
+        recurra.models.load_model(rewritten(tmp_path / "m.keras", change))
+
+
 def test_losses_and_metrics_made_of_functions_come_back(tmp_path, data):
     x, y = data
     model = recurra.Sequential([recurra.Input(x.shape[1:]), layers.GRU(3), layers.Dense(y.shape[-1])])

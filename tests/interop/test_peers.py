@@ -49,6 +49,41 @@ def test_keras_opens_what_recurra_saves_and_the_other_way_round(kind, data, tmp_
     np.testing.assert_allclose(its.predict(data, verbose=0), mine.predict(data, verbose=0), rtol=1e-5, atol=1e-6)
 
 
+def drops(library):
+    tools = library.layers
+    end = library.Input((6, 3))
+    steps = tools.Dropout(0.3)(tools.GRU(4, dropout=0.3, return_sequences=True)(end))
+    part = library.Sequential([library.Input((6, 4)), tools.GaussianNoise(0.1), tools.Dropout(0.3)])
+    heads = tools.MultiHeadAttention(2, 2, dropout=0.3)(steps, part(steps))
+    both = tools.Bidirectional(tools.LSTM(3, recurrent_dropout=0.3))(heads)
+    model = library.Model(end, tools.Dense(1)(both))
+    model.compile("adam", "mse")
+    return model
+
+
+def test_random_states_of_dropouts_do_not_disturb_keras(data, tmp_path):
+    keras = pytest.importorskip("keras", reason="Keras is not installed")
+    x, y = data[0], np.ones((8, 1))
+    mine, its = drops(recurra), drops(keras)
+    its.optimizer.build(its.trainable_variables)
+    mine.train_on_batch(x, y)
+    mine.save(tmp_path / "mine.keras")
+    mine.save_weights(tmp_path / "mine.weights.h5")
+    opened = keras.models.load_model(tmp_path / "mine.keras")  # warnings are errors in these tests
+    its.load_weights(tmp_path / "mine.weights.h5")
+    for other in (opened, its):
+        np.testing.assert_allclose(other.predict(x, verbose=0), mine.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+    opened.save(tmp_path / "its.keras")
+    opened.save_weights(tmp_path / "its.weights.h5")
+    again = recurra.models.load_model(tmp_path / "its.keras")
+    states = [state.numpy() for state in mine._seed_states()]
+    mine.load_weights(tmp_path / "its.weights.h5")
+    for one in (again, mine):
+        np.testing.assert_allclose(one.predict(x, verbose=0), opened.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+    for state, before in zip(mine._seed_states(), states, strict=True):
+        np.testing.assert_array_equal(state, before)
+
+
 @pytest.mark.parametrize("library", ["keras", "tf_keras"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_whole_model_h5_files_load(library, kind, data, tmp_path):

@@ -90,7 +90,7 @@ class BackupAndRestore(Callback):
             "stream": random.get_stream_state(),
             "stream_at_start": self.model._stream_at_start,
             "averages_swapped": self.model.optimizer.averages_swapped,
-            "seeds": [[seed.seed, seed.get_state()] for seed in _seed_generators(self.model)],
+            "seeds": [seed.state.value.tolist() for seed in _seed_generators(self.model)],
         }
         arrays = {f"weight_{i}": variable.value for i, variable in enumerate(self.model.weights)}
         arrays |= {f"optimizer_{i}": variable.value for i, variable in enumerate(self.model.optimizer.variables)}
@@ -115,9 +115,8 @@ class BackupAndRestore(Callback):
             raise FileFormatError(expected("BackupAndRestore", "a backup of this model", str(self._path), hint))
         for name, variable in variables.items():
             variable.assign(arrays[name])
-        for seed, (number, state) in zip(seeds, meta["seeds"], strict=True):
-            seed.seed = number
-            seed.set_state(state)
+        for seed, state in zip(seeds, meta["seeds"], strict=True):
+            seed.state.assign(state)
         optimizer.averages_swapped = meta["averages_swapped"]
         _store_states(self.model, arrays)
         _remember(self._others, arrays)

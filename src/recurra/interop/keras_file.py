@@ -2,6 +2,7 @@
 
     m.keras             metadata.json, config.json, model.weights.h5, stored uncompressed
     m.weights.h5        layers/<class>[_k]/.../vars/0, 1, ...   and optimizer/vars/0, 1, ...
+                        layers/<class>[_k]/.../seed_generator/vars/0 (recurra's own: Keras keeps no random states)
 
 A loader takes classes from a closed table and arrays of the very shapes that the model has; it never runs code, follows
 a link or opens another file. Weights that the file does not hold take no memory: a config may not ask for more bytes
@@ -247,7 +248,7 @@ def archive_documents(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def _weights_place(archive: Archive, model: Any) -> tuple[BinaryIO, str, int, int]:
     """Returns where the weights lie, if they are not far larger than the model needs them, its optimizer included."""
     bytes_needed = sum(variable.value.nbytes for variable in model.weights)
-    groups = sum(1 for _ in _groups(model))
+    groups = sum(1 + len(layer._seed_generators) for _, layer in _parts(model))
     file, start, size = archive.place(WEIGHTS, 2**20 + 16 * bytes_needed + 2**14 * groups)
     return file, archive.name, start, size
 
@@ -266,10 +267,9 @@ def _check_built(model: Any, who: str) -> None:
 # Weights ------------------------------------------------------------------------------------------------------------
 
 
-def _groups(layer: Layer, path: str = "") -> Iterator[tuple[str, str, list[Variable]]]:
-    """Yields the group, the object's name and the variables of a layer and all below it, as Keras walks them."""
-    own = [*layer._trainable_variables, *layer._non_trainable_variables]
-    yield f"{path}vars", layer.name, own
+def _parts(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
+    """Yields a layer and all below it with their places in a file, as Keras walks them."""
+    yield path, layer
     if hasattr(layer, "compile_from_config"):
         yield from _container(layer.layers, f"{path}layers/")  # type: ignore[attr-defined]
         return
@@ -277,16 +277,20 @@ def _groups(layer: Layer, path: str = "") -> Iterator[tuple[str, str, list[Varia
         if isinstance(held, list):
             yield from _container(held, f"{path}{name}/")
         else:
-            yield from _groups(held, f"{path}{name}/")
+            yield from _parts(held, f"{path}{name}/")
 
 
-def _container(layers: list[Layer], path: str) -> Iterator[tuple[str, str, list[Variable]]]:
+def _container(layers: list[Layer], path: str) -> Iterator[tuple[str, Layer]]:
     counts: Counter[str] = Counter()
     for layer in layers:
         name = snake_case(type(layer).__name__)
         unique = f"{name}_{counts[name]}" if counts[name] else name
         counts[name] += 1
-        yield from _groups(layer, f"{path}{unique}/")
+        yield from _parts(layer, f"{path}{unique}/")
+
+
+def _own_variables(layer: Layer) -> list[Variable]:
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
 def _weights_bytes(model: Any) -> bytes:
@@ -298,8 +302,10 @@ def _weights_bytes(model: Any) -> bytes:
         optimizer = getattr(model, "optimizer", None)
         if optimizer is not None and optimizer.built:
             _write_group(file, "optimizer/vars", optimizer.name, optimizer.variables)
-        for group, name, variables in _groups(model):
-            _write_group(file, group, name, variables)
+        for path, layer in _parts(model):
+            _write_group(file, f"{path}vars", layer.name, _own_variables(layer))
+            for name, generator in layer._seed_generators_in_use().items():
+                _write_group(file, f"{path}{name}/vars", name, [generator.state])
     return buffer.getvalue()
 
 
@@ -311,10 +317,13 @@ def _write_group(file: Any, path: str, name: str, variables: list[Variable]) -> 
 
 
 def _assign_weights(model: Any, file: Hdf5File, allow_nonfinite: bool) -> None:
-    """Reads the weights, and the optimizer's state if the model is compiled, then assigns them."""
+    """Reads the weights, random states, and the optimizer's if the model is compiled, then assigns them."""
     pairs = []
-    for path, _, variables in _groups(model):
-        pairs += _read_group(file, path, variables)
+    for path, layer in _parts(model):
+        pairs += _read_group(file, f"{path}vars", _own_variables(layer))
+        for name, generator in layer._seed_generators.items():
+            if file.root.find(f"{path}{name}") is not None:  # Keras writes none
+                pairs += _read_group(file, f"{path}{name}/vars", [generator.state])
     assign_all(pairs + _read_optimizer(model, file), file.name, allow_nonfinite)
 
 
@@ -322,8 +331,11 @@ def assign_all(pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_n
     """Assigns arrays of the right shapes to variables, after all of them were looked at.
 
     Raises:
-        FileFormatError: If one has NaN or infinite values and that was not allowed.
+        FileFormatError: If one has NaN or infinite values and that was not allowed, or fractions for whole numbers.
     """
+    for variable, array in pairs:
+        if variable.value.dtype.kind in "iu" and array.dtype.kind not in "iu":
+            raise FileFormatError(expected(file_name, f"whole numbers in {variable.path!r}", array.dtype))
     with np.errstate(over="ignore"):  # too large for the variable's dtype: infinite, and so refused
         cast = [(variable, np.asarray(array, variable.value.dtype)) for variable, array in pairs]
     for variable, array in cast:

@@ -134,6 +134,7 @@ class Layer(StampsChanges, saving.Configurable):
     checks_inputs = False  # `cast_inputs` refuses what does not fit: within a model, too, it is asked at each call
     stateless = False  # built from the start; `build` only checks shapes, and does so at each call
 
+    _rates: tuple[str, ...] = ()  # attributes: without one above zero, training draws no random numbers
     _building = False
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -367,6 +368,11 @@ class Layer(StampsChanges, saving.Configurable):
     def _own_statistics(self) -> list[Variable]:
         """Returns what a forward run in training may change of the layer's own: statistics, and random states."""
         return [*self._non_trainable_variables, *(one.state for one in self._seed_generators.values())]
+
+    def _seed_generators_in_use(self) -> dict[str, SeedGenerator]:
+        """Returns those that training draws from, by the names of the attributes that hold them."""
+        idle = self._rates and not any(getattr(self, name) for name in self._rates)
+        return {} if idle else self._seed_generators
 
     def _seed_states(self) -> list[Variable]:
         parts = self._flatten_layers()
