@@ -327,6 +327,57 @@ def test_metrics_of_classes_take_weights_with_a_last_axis(keras, shape):
     np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
 
 
+METRICS = [n for n in recurra.metrics.__all__ if n[0].isupper() and n not in ("Metric", "MeanMetricWrapper")]
+METRIC_OPTIONS = {
+    "BinaryIoU": {"threshold": 0.4},
+    "F1Score": {"average": "micro"},
+    "FBetaScore": {"average": "weighted", "beta": 2.0},
+    "IoU": {"num_classes": 3, "target_class_ids": [1], "sparse_y_pred": False, "sparse_y_true": False},
+    "MeanIoU": {"num_classes": 3, "sparse_y_pred": False, "sparse_y_true": False},
+    "OneHotIoU": {"num_classes": 3, "target_class_ids": [0, 2]},
+    "OneHotMeanIoU": {"num_classes": 3},
+    "PrecisionAtRecall": {"recall": 0.6},
+    "R2Score": {"class_aggregation": None, "num_regressors": 1},
+    "RecallAtPrecision": {"precision": 0.6},
+    "SensitivityAtSpecificity": {"specificity": 0.4},
+    "SpecificityAtSensitivity": {"sensitivity": 0.4},
+    "SparseTopKCategoricalAccuracy": {"k": 2},
+    "TopKCategoricalAccuracy": {"k": 2},
+}
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("shape", [None, (6,), (6, 3)])
+def test_metrics_keep_the_state_that_keras_keeps(keras, rng, name, shape):
+    y, p = np.eye(3, dtype="f")[[0, 1, 2, 0, 1, 1]], rng.dirichlet([1, 1, 1], 6).astype("f")
+    y = y.argmax(axis=1) if name.startswith("Sparse") else y
+    weights = None if shape is None else np.arange(1, np.prod(shape) + 1, dtype="f").reshape(shape)
+    found = []
+    for library in (keras, recurra):
+        metric = getattr(library.metrics, name)(**METRIC_OPTIONS.get(name, {}))
+        given = (p,) if name in ("Mean", "Sum") else (y, p)
+        try:
+            metric.update_state(*given, sample_weight=weights)
+            metric.update_state(*given)
+        except Exception:
+            found.append("refused")
+            continue
+        state = [(variable.name, tuple(variable.shape)) for variable in metric.variables]
+        values = [np.array(variable) for variable in metric.variables]
+        result = np.array(metric.result())
+        metric.reset_state()
+        left = [np.array(variable) for variable in metric.variables]
+        found.append((state, metric.get_config(), values, result, left))
+    if "refused" in found:
+        assert found[1] == "refused"
+        return
+    (names, config, *wanted), (own_names, own_config, *own) = found
+    assert own_names == names
+    assert own_config == config
+    for one, other in zip(_tree.flatten(own), _tree.flatten(wanted), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("units", [1, 3])
 def test_metrics_with_a_number_for_each_class_are_arrays(keras, rng, units):
     x, labels = rng.standard_normal((12, 4)).astype("f"), np.arange(12) % units

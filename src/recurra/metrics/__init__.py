@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recurra import losses, saving
+from recurra._missing import says_what_to_do
 from recurra._names import snake_case
 from recurra.losses import (  # Keras gives them these names here too
     binary_crossentropy,
@@ -198,3 +199,7 @@ def serialize(metric: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """Returns what `serialize` described."""
     return saving.deserialize_keras_object(config, custom_objects=custom_objects)
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.metrics")

@@ -95,7 +95,8 @@ class Metric(saving.Configurable):
                 variable.assign(value)
             yield
         finally:
-            for variable, value in zip(self.variables, own, strict=True):
+            made = [np.zeros(variable.shape) for variable in self.variables[len(own) :]]  # by a first batch
+            for variable, value in zip(self.variables, [*own, *made], strict=True):
                 variable.assign(value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -198,10 +199,6 @@ class MeanMetricWrapper(Mean):
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any):
-        if isinstance(fn, str):  # as files held it once
-            from recurra.metrics import FUNCTIONS
-
-            fn = FUNCTIONS[fn]
         super().__init__(name, dtype)
         self.fn = fn
         self._fn_kwargs = kwargs

@@ -26,17 +26,31 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> np.ndar
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     """1 where the largest of y_pred is that of y_true."""
-    return (np.argmax(y_true, axis=-1) == np.argmax(y_pred, axis=-1)).astype(float)
+    return (_one_hot_labels("categorical_accuracy", y_true, y_pred) == np.argmax(y_pred, axis=-1)).astype(float)
 
 
-def _whole_labels(y_true: Any, y_pred: Any) -> np.ndarray:
+def _one_hot_labels(who: str, y_true: Any, y_pred: Any) -> np.ndarray:
+    """Returns the labels of rows that have a number for each class; ValueError for labels that are whole numbers."""
+    if np.ndim(y_true) != np.ndim(y_pred):
+        hint = f"labels that are whole numbers are for sparse_{who}"
+        raise ValueError(expected(who, f"y_true of shape {np.shape(y_pred)}", np.shape(y_true), hint))
+    return np.argmax(y_true, axis=-1)
+
+
+def _whole_labels(who: str, y_true: Any, y_pred: Any) -> np.ndarray:
+    """Returns labels that are whole numbers without a last axis of one; ValueError for other shapes."""
     y_true = np.asarray(y_true)
-    return y_true[..., 0] if y_true.ndim == np.ndim(y_pred) and y_true.shape[-1] == 1 else y_true
+    labels = y_true[..., 0] if y_true.ndim == np.ndim(y_pred) and y_true.shape[-1] == 1 else y_true
+    if labels.shape != np.shape(y_pred)[:-1]:
+        hint = f"one-hot labels are for {who.removeprefix('sparse_')}" if labels.shape == np.shape(y_pred) else None
+        raise ValueError(expected(who, f"y_true of shape {np.shape(y_pred)[:-1]}", y_true.shape, hint))
+    return labels
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     """1 where the largest of y_pred is at the label y_true."""
-    return (_whole_labels(y_true, y_pred) == np.argmax(y_pred, axis=-1)).astype(float)
+    labels = _whole_labels("sparse_categorical_accuracy", y_true, y_pred)
+    return (labels == np.argmax(y_pred, axis=-1)).astype(float)
 
 
 def sparse_top_k_categorical_accuracy(
@@ -47,7 +61,7 @@ def sparse_top_k_categorical_accuracy(
     A label that is no class, or whose prediction is not finite, is never among them, as in TensorFlow.
     """
     y_pred = np.asarray(y_pred)
-    labels = _whole_labels(y_true, y_pred).astype(np.int64)
+    labels = _whole_labels("sparse_top_k_categorical_accuracy", y_true, y_pred).astype(np.int64)
     if from_sorted_ids:
         return (y_pred[..., :k] == labels[..., None]).any(axis=-1).astype(float)
     known = (labels >= 0) & (labels < y_pred.shape[-1])
@@ -58,7 +72,7 @@ def sparse_top_k_categorical_accuracy(
 
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> np.ndarray:
     """1 where the class of y_true is among the k largest of y_pred."""
-    return sparse_top_k_categorical_accuracy(np.argmax(y_true, axis=-1), y_pred, k)
+    return sparse_top_k_categorical_accuracy(_one_hot_labels("top_k_categorical_accuracy", y_true, y_pred), y_pred, k)
 
 
 @saving.builtin("keras.metrics")
@@ -115,7 +129,8 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
         dtype: Any = None,
         from_sorted_ids: bool = False,
     ):
-        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=k, from_sorted_ids=from_sorted_ids)
+        own = {"from_sorted_ids": True} if from_sorted_ids else {}  # Keras's config forgets it
+        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=k, **own)
         self.k, self.from_sorted_ids = k, from_sorted_ids
 
 
@@ -221,7 +236,8 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         weighted = sample_weight is not None or getattr(y_pred, "_keras_mask", None) is not None
         if self._ignore_class is not None and weighted:
-            sample_weight = weights_times(sample_weight, _whole_labels(y_true, y_pred) != self._ignore_class)
+            labels = _whole_labels("sparse_categorical_crossentropy", y_true, y_pred)
+            sample_weight = weights_times(sample_weight, labels != self._ignore_class)
         super().update_state(y_true, y_pred, sample_weight)
 
     def get_config(self) -> dict[str, Any]:

@@ -12,15 +12,21 @@ from recurra.losses.functions import match_ranks
 from recurra.metrics.base import Metric
 
 EPSILON = 1e-7
+CASES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+
+
+def _refuse_shapes(who: str, y_true: np.ndarray, y_pred: np.ndarray) -> None:
+    hint = "utils.to_categorical makes one-hot labels" if y_true.ndim == y_pred.ndim - 1 else None
+    raise ValueError(expected(who, f"y_true of shape {y_pred.shape}", y_true.shape, hint))
 
 
 def _confusion(
-    y_true: Any, y_pred: Any, thresholds: np.ndarray, sample_weight: Any, by_label: bool = False
-) -> np.ndarray:
-    """Returns (4, thresholds) or (4, thresholds, labels) sums of tp, fp, tn, fn."""
+    who: str, y_true: Any, y_pred: Any, thresholds: np.ndarray, sample_weight: Any, by_label: bool = False
+) -> dict[str, np.ndarray]:
+    """Returns the sums of each of the four cases, (thresholds,) or (thresholds, labels), by their names."""
     y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
     if y_true.shape != y_pred.shape:
-        raise ValueError(expected("a metric of classes", f"y_true of shape {y_pred.shape}", y_true.shape))
+        _refuse_shapes(who, y_true, y_pred)
     weights = np.ones(y_pred.shape)
     if sample_weight is not None:
         given = np.asarray(sample_weight, np.float64)
@@ -38,7 +44,7 @@ def _confusion(
         cases = (positive & chosen, ~positive & chosen, ~positive & ~chosen, positive & ~chosen)
         sums.append([(case * weights).sum(axis=0) for case in cases])
     counts = np.moveaxis(np.array(sums), 1, 0)
-    return counts if by_label else counts[..., 0]
+    return dict(zip(CASES, counts if by_label else counts[..., 0], strict=True))
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -53,20 +59,17 @@ def _keep_top_k(y_pred: np.ndarray, k: int) -> np.ndarray:
 
 
 class _Counting(Metric):
-    """Base of metrics that keep some of the four counts of the confusion matrix as variables."""
+    """Base of metrics that keep counts as variables: by default the four of the confusion matrix."""
 
-    kept: tuple[str, ...] = ("true_positives", "true_negatives", "false_positives", "false_negatives")
+    kept: tuple[str, ...] = CASES
 
     def _make_counts(self, *shape: int) -> None:
         for name in self.kept:
             setattr(self, name, self.add_variable(shape, name=name))
 
-    def _add_counts(self, counts: np.ndarray) -> None:
-        named = dict(
-            zip(("true_positives", "false_positives", "true_negatives", "false_negatives"), counts, strict=True)
-        )
+    def _add_counts(self, counts: dict[str, np.ndarray]) -> None:
         for name in self.kept:
-            getattr(self, name).value[...] += named[name]
+            getattr(self, name).value[...] += counts[name]
 
     def _kept_values(self) -> list[np.ndarray]:
         return [getattr(self, name).value for name in self.kept]
@@ -95,7 +98,7 @@ class _Thresholded(_Counting):
             y_pred = _keep_top_k(y_pred, self.top_k)
         if self.class_id is not None:
             y_true, y_pred = y_true[..., self.class_id], y_pred[..., self.class_id]
-        self._add_counts(_confusion(y_true, y_pred, self._levels, sample_weight))
+        self._add_counts(_confusion(type(self).__name__, y_true, y_pred, self._levels, sample_weight))
 
     def _of_counts(self, *counts: np.ndarray) -> np.ndarray:
         return counts[0]
@@ -105,29 +108,37 @@ class _Thresholded(_Counting):
         return float(values[0]) if len(self._levels) == 1 else values.copy()
 
 
+class _OneCount(_Thresholded):
+    """Base of the metrics that are a count themselves; Keras calls it the accumulator."""
+
+    def _make_counts(self, *shape: int) -> None:
+        self.accumulator = self.add_variable(shape, name="accumulator")
+        setattr(self, self.kept[0], self.accumulator)
+
+
 @saving.builtin("keras.metrics")
-class TruePositives(_Thresholded):
+class TruePositives(_OneCount):
     """Weighted number of true positives at each threshold."""
 
     kept = ("true_positives",)
 
 
 @saving.builtin("keras.metrics")
-class FalsePositives(_Thresholded):
+class FalsePositives(_OneCount):
     """Weighted number of false positives at each threshold."""
 
     kept = ("false_positives",)
 
 
 @saving.builtin("keras.metrics")
-class TrueNegatives(_Thresholded):
+class TrueNegatives(_OneCount):
     """Weighted number of true negatives at each threshold."""
 
     kept = ("true_negatives",)
 
 
 @saving.builtin("keras.metrics")
-class FalseNegatives(_Thresholded):
+class FalseNegatives(_OneCount):
     """Weighted number of false negatives at each threshold."""
 
     kept = ("false_negatives",)
@@ -231,15 +242,15 @@ class AUC(_Counting):
             given = np.ones(1) if sample_weight is None else np.asarray(sample_weight, np.float64)
             given = given.reshape(*given.shape, *([1] * (y_pred.ndim - given.ndim)))
             sample_weight = given * np.asarray(self.label_weights, np.float64)
-        counts = _confusion(y_true, y_pred, self._levels, sample_weight, by_label=self.multi_label)
+        counts = _confusion("AUC", y_true, y_pred, self._levels, sample_weight, by_label=self.multi_label)
         if not self._variables:
-            self._make_counts(*counts.shape[1:])
+            self._make_counts(*counts["true_positives"].shape)
         self._add_counts(counts)
 
     def result(self) -> float:
         if not self._variables:
             return 0.0
-        tp, tn, fp, fn = self._kept_values()
+        tp, fp, tn, fn = self._kept_values()
         areas = self._areas(tp, fp, tn, fn)
         if self.multi_label and self.label_weights is not None:
             return float(np.average(areas, weights=np.asarray(self.label_weights, np.float64)))
@@ -303,9 +314,9 @@ class _AtConstraint(_Counting):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if self.class_id is not None:
             y_true, y_pred = np.asarray(y_true)[..., self.class_id], np.asarray(y_pred)[..., self.class_id]
-        self._add_counts(_confusion(y_true, y_pred, self._levels, sample_weight))
+        self._add_counts(_confusion(type(self).__name__, y_true, y_pred, self._levels, sample_weight))
 
-    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _rates(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the rate that must reach `value`, and the one to be as large as can be."""
         raise NotImplementedError
 
@@ -335,7 +346,7 @@ class SensitivityAtSpecificity(_AtConstraint):
     ):
         super().__init__(specificity, num_thresholds, class_id, name, dtype, "specificity")
 
-    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _rates(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return _ratio(tn, tn + fp), _ratio(tp, tp + fn)
 
 
@@ -353,7 +364,7 @@ class SpecificityAtSensitivity(_AtConstraint):
     ):
         super().__init__(sensitivity, num_thresholds, class_id, name, dtype, "sensitivity")
 
-    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _rates(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return _ratio(tp, tp + fn), _ratio(tn, tn + fp)
 
 
@@ -371,7 +382,7 @@ class PrecisionAtRecall(_AtConstraint):
     ):
         super().__init__(recall, num_thresholds, class_id, name, dtype, "recall")
 
-    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _rates(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return _ratio(tp, tp + fn), _ratio(tp, tp + fp)
 
 
@@ -389,12 +400,12 @@ class RecallAtPrecision(_AtConstraint):
     ):
         super().__init__(precision, num_thresholds, class_id, name, dtype, "precision")
 
-    def _rates(self, tp: np.ndarray, tn: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _rates(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return _ratio(tp, tp + fp), _ratio(tp, tp + fn)
 
 
 @saving.builtin("keras.metrics")
-class FBetaScore(Metric):
+class FBetaScore(_Counting):
     """`(1 + beta**2) * precision * recall / (beta**2 * precision + recall)`, for each class.
 
     Args:
@@ -402,7 +413,16 @@ class FBetaScore(Metric):
         beta: How much more recall counts than precision.
         threshold: A class counts above it; None: the row's largest counts.
         name, dtype: As in `Metric`.
+
+    Call:
+        y_true, y_pred: (N, classes), 0 or 1, and a number for each class.
+        sample_weight: (N,).
+
+    Raises:
+        ValueError: For options out of range and other shapes.
     """
+
+    kept = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
 
     def __init__(
         self,
@@ -419,10 +439,13 @@ class FBetaScore(Metric):
         if threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1):
             raise ValueError(expected(type(self).__name__, "threshold to be a float in (0, 1]", repr(threshold)))
         self.beta, self.threshold = beta, threshold
-        self._counts: np.ndarray | None = None
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred = np.asarray(y_true, np.float64), np.asarray(y_pred, np.float64)
+        if y_pred.ndim != 2:
+            raise ValueError(expected(type(self).__name__, "y_pred of shape (N, classes)", y_pred.shape))
+        if y_true.shape != y_pred.shape:
+            _refuse_shapes(type(self).__name__, y_true, y_pred)
         if self.threshold is None:
             chosen = (y_pred >= y_pred.max(axis=-1, keepdims=True)) & (np.abs(y_pred) > 1e-9)
         else:
@@ -430,13 +453,14 @@ class FBetaScore(Metric):
         weights = 1.0 if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(len(y_true), 1)
         axis = None if self.average == "micro" else 0
         cases = (chosen * y_true, chosen * (1 - y_true), (1 - chosen) * y_true, y_true)
-        counts = np.array([(case * weights).sum(axis=axis) for case in cases])
-        self._counts = counts if self._counts is None else self._counts + counts
+        if not self._variables:  # the number of classes is known now
+            self._make_counts(*([] if axis is None else y_pred.shape[1:]))
+        self._add_counts({name: (case * weights).sum(axis=axis) for name, case in zip(self.kept, cases, strict=True)})
 
     def result(self) -> Any:
-        if self._counts is None:
+        if not self._variables:
             return 0.0
-        tp, fp, fn, support = self._counts
+        tp, fp, fn, support = self._kept_values()
         precision = tp / (tp + fp + EPSILON)
         recall = tp / (tp + fn + EPSILON)
         beta2 = self.beta**2
@@ -446,9 +470,6 @@ class FBetaScore(Metric):
         if self.average == "weighted":
             return float((score * support / (support.sum() + EPSILON)).sum())
         return float(score) if self.average == "micro" else score
-
-    def reset_state(self) -> None:
-        self._counts = None
 
 
 @saving.builtin("keras.metrics")

@@ -11,6 +11,7 @@ from recurra import config, losses, saving
 from recurra._checks import expected, one_of
 from recurra.losses.functions import arrays
 from recurra.metrics.base import Mean, MeanMetricWrapper, Metric
+from recurra.variables import Variable
 
 
 @saving.builtin("keras.metrics")
@@ -105,45 +106,46 @@ class R2Score(Metric):
         if num_regressors < 0:
             raise ValueError(expected("R2Score", "num_regressors of at least 0", num_regressors))
         self.num_regressors = num_regressors
-        self._sums: np.ndarray | None = None
-        self._count = 0.0
-        self._samples = 0
+        self.num_samples = self.add_variable(name="num_samples")
+        self.count: Variable | None = None  # this and the others are made when the number of outputs is known
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred = (np.asarray(a, np.float64) for a in arrays(y_true, y_pred))
         if y_true.ndim != 2 or y_true.shape != y_pred.shape:
-            raise ValueError(expected("R2Score", f"y_true of shape {y_pred.shape} with two axes", y_true.shape))
-        weights = np.ones((len(y_true), 1)) if sample_weight is None else np.asarray(sample_weight, np.float64)
-        weights = weights[:, None] if weights.ndim == 1 else weights
-        parts = [y_true * weights, y_true**2 * weights, (y_true - y_pred) ** 2 * weights]
-        sums = np.stack([part.sum(axis=0) for part in parts])
-        self._sums = sums if self._sums is None else self._sums + sums
-        self._count += float(weights.sum())
-        self._samples += y_true.size
+            what = "y_true and y_pred of one shape (N, outputs)"
+            raise ValueError(expected("R2Score", what, f"{y_true.shape} and {y_pred.shape}"))
+        weights = np.asarray(1.0 if sample_weight is None else sample_weight, np.float64)
+        weights = np.broadcast_to(weights[:, None] if weights.ndim == 1 else weights, y_true.shape)
+        if self.count is None:
+            names = ("squared_sum", "sum", "residual", "count")
+            shape = y_true.shape[1:]
+            self.squared_sum, self.sum, self.total_mse, self.count = (self.add_variable(shape, name=n) for n in names)
+        self.squared_sum.value += (y_true**2 * weights).sum(axis=0)
+        self.sum.value += (y_true * weights).sum(axis=0)
+        self.total_mse.value += ((y_true - y_pred) ** 2 * weights).sum(axis=0)
+        self.count.value += weights.sum(axis=0)
+        self.num_samples.value += y_true.size
 
     def result(self) -> Any:
-        if self._sums is None:
+        if self.count is None or not self.num_samples.value:
             return 0.0
-        total, squares, residual = self._sums
-        deviation = squares - total * total / self._count
+        samples, residual = int(self.num_samples), self.total_mse.value
+        deviation = self.squared_sum.value - self.sum.value**2 / self.count.value
         raw = 1 - np.divide(residual, deviation, out=np.ones_like(residual), where=deviation != 0)
         score = raw
         if self.class_aggregation is not None:
             shares = deviation / deviation.sum() if self.class_aggregation == "variance_weighted_average" else None
             score = np.average(raw, weights=shares)
-        left = self._samples - self.num_regressors - 1
+        left = samples - self.num_regressors - 1
         if self.num_regressors and left > 0:
-            score = 1 - (1 - score) * (self._samples - 1) / left
+            score = 1 - (1 - score) * (samples - 1) / left
         elif self.num_regressors:
             warnings.warn(
                 f"R2Score expected more than {self.num_regressors + 1} values for num_regressors="
-                f"{self.num_regressors}, got {self._samples}: this is the plain score",
+                f"{self.num_regressors}, got {samples}: this is the plain score",
                 stacklevel=2,
             )
         return score if self.class_aggregation is None else float(score)
-
-    def reset_state(self) -> None:
-        self._sums, self._count, self._samples = None, 0.0, 0
 
 
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
@@ -158,7 +160,7 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndar
     """`2 * cov / (var_true + var_pred + (mean_true - mean_pred)**2)`, along `axis` (Lin, 1989)."""
     y_true, y_pred = arrays(y_true, y_pred)
     mean_true, mean_pred = (a.mean(axis=axis, keepdims=True) for a in (y_true, y_pred))
-    covariance = ((y_true - mean_pred) * (y_pred - mean_pred)).mean(axis=axis)
+    covariance = ((y_true - mean_pred) * (y_pred - mean_pred)).mean(axis=axis)  # as Keras: any constant cancels out
     spread = y_true.var(axis=axis) + y_pred.var(axis=axis) + np.square(mean_true - mean_pred).squeeze(axis)
     return 2 * covariance / (spread + config.epsilon())
 

@@ -1,0 +1,57 @@
+"""What metrics keep between batches, and what they refuse."""
+
+import numpy as np
+import pytest
+
+from recurra import metrics
+
+
+def test_the_f_score_keeps_its_counts_in_variables():
+    one_hot, p = np.eye(3)[[0, 1, 2, 1]], np.array([[0.8, 0.1, 0.1], [0.7, 0.2, 0.1], [0, 0.1, 0.9], [0.3, 0.4, 0.3]])
+    metric = metrics.F1Score()
+    assert metric.result() == 0
+    metric.update_state(one_hot[:2], p[:2], sample_weight=[1, 3])
+    names = ["true_positives", "false_positives", "false_negatives", "intermediate_weights"]
+    assert [variable.name for variable in metric.variables] == names
+    np.testing.assert_array_equal(
+        [variable.numpy() for variable in metric.variables], [[1, 0, 0], [3, 0, 0], [0, 3, 0], [1, 3, 0]]
+    )
+    metric.update_state(one_hot[2:], p[2:])
+    np.testing.assert_allclose(metric.result(), [0.4, 0.4, 1], rtol=1e-6)
+    metric.reset_state()
+    np.testing.assert_array_equal(metric.result(), np.zeros(3))
+    micro = metrics.FBetaScore(average="micro", beta=2.0)
+    micro.update_state(one_hot, p)
+    assert [variable.shape for variable in micro.variables] == [()] * 4
+    assert micro.result() == pytest.approx(0.75)
+
+
+def test_r2_keeps_its_sums_in_variables_for_each_output():
+    y = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 50.0]])
+    p = np.array([[1.0, 12.0], [3.0, 20.0], [4.0, 40.0]])
+    weights = np.array([[1.0, 3.0], [2.0, 1.0], [1.0, 2.0]])
+    metric = metrics.R2Score(class_aggregation=None)
+    metric.update_state(y[:2], p[:2], sample_weight=weights[:2])
+    metric.update_state(y[2:], p[2:], sample_weight=weights[2:])
+    names = ["num_samples", "squared_sum", "sum", "residual", "count"]
+    assert [variable.name for variable in metric.variables] == names
+    mean = np.average(y, axis=0, weights=weights)
+    wanted = 1 - (weights * (y - p) ** 2).sum(axis=0) / (weights * (y - mean) ** 2).sum(axis=0)
+    np.testing.assert_allclose(metric.result(), wanted, rtol=1e-12)
+    metric.reset_state()
+    assert metric.result() == 0 and not any(np.any(variable.numpy()) for variable in metric.variables)
+
+
+def test_a_state_from_elsewhere_comes_back_whole():
+    y, p = np.eye(2), np.array([[0.9, 0.1], [0.6, 0.4]])
+    for metric in (metrics.F1Score(), metrics.R2Score(), metrics.AUC(multi_label=True), metrics.Precision()):
+        state = metric.stateless_update_state([variable.numpy() for variable in metric.variables], y, p)
+        assert not any(np.any(variable.numpy()) for variable in metric.variables)
+        result = metric.stateless_result(state)
+        metric.update_state(y, p)
+        np.testing.assert_array_equal(metric.result(), result)
+
+
+def test_f_scores_refuse_targets_of_another_shape():
+    with pytest.raises(ValueError, match=r"F1Score expected y_true of shape \(2, 3\), got \(2, 1\)"):
+        metrics.F1Score().update_state(np.zeros((2, 1)), np.zeros((2, 3)))
