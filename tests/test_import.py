@@ -118,6 +118,7 @@ def import_graph():
     """Returns for each module of recurra those that it imports when it is loaded."""
     files = {path: path.relative_to(SOURCES).with_suffix("").parts for path in sorted(SOURCES.rglob("*.py"))}
     modules = {".".join(parts).removesuffix(".__init__"): path for path, parts in files.items()}
+    known = {*modules, "recurra._native"}  # compiled, and imports nothing of recurra
     graph = {}
     for module, path in modules.items():
         found = set()
@@ -126,7 +127,7 @@ def import_graph():
                 found |= {alias.name for alias in node.names}
             else:
                 full = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-                found |= {name if name in modules else node.module for name in full.values()}
+                found |= {name if name in known else node.module for name in full.values()}
         graph[module] = {name for name in found if name in modules and name != module}
     return graph
 

@@ -7,14 +7,16 @@ bits depend neither on NumPy's BLAS nor on its threads.
 
 from __future__ import annotations
 
+import numbers
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-import recurra._native as _native  # absolute: types of the compiled module are not known
+from recurra import _native
 from recurra._arrays import contiguous
+from recurra._checks import expected
 from recurra._cpus import cpu_quota
 from recurra.ops import reference
 from recurra.ops.reference import Activation, Array, Primitives
@@ -477,8 +479,8 @@ def native_info() -> dict[str, Any]:
 
 def set_num_threads(n: int) -> None:
     """Sets how many threads a kernel may use, from 1 to 256; results never depend on it."""
-    if not 1 <= n <= 256:
-        raise ValueError(f"set_num_threads expected a number from 1 to 256, got {n}")
+    if not isinstance(n, numbers.Integral) or not 1 <= n <= 256:
+        raise ValueError(expected("set_num_threads", "a number from 1 to 256", repr(n)))
     _native.set_num_threads(n)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-import recurra._native as _native  # absolute: types of the compiled module are not known
+from recurra import _native
 from recurra._arrays import contiguous
 from recurra.ops.native import _ELEMENTWISE, _ERROR_LOSSES, _FUNCTIONS, _FUSED
 from recurra.ops.reference import Activation, Array
@@ -56,9 +56,11 @@ class Plan:
         """
         if activation not in _FUSED or recurrent_activation not in _FUSED:
             return None
+        kernel, recurrent_kernel, bias, dkernel, drecurrent_kernel, dbias = self._bind(variables)
+        arrays = (kernel, recurrent_kernel, bias, dkernel, drecurrent_kernel, dbias)
         functions = (_FUNCTIONS[activation], _FUNCTIONS[recurrent_activation])
         options = (reset_after, go_backwards, zero_output_for_mask, return_sequences)
-        return _native.recurrent_layer(_CELLS[cell], *self._bind(variables), *functions, *options)
+        return _native.recurrent_layer(_CELLS[cell], *arrays, *functions, *options)
 
     def add_recurrent(self, layer: Any) -> bool:
         """Adds what `recurrent` returned."""
@@ -78,8 +80,9 @@ class Plan:
         if not isinstance(activation, str) or not (activation in _ELEMENTWISE or activation == "softmax"):
             return False
         features, units = variables[0].shape
+        kernel, bias, dkernel, dbias = self._bind(variables)
         function = _FUNCTIONS.get(activation, 0)
-        self._native.add_dense(features, units, *self._bind(variables), function, activation == "softmax")
+        self._native.add_dense(features, units, kernel, bias, dkernel, dbias, function, activation == "softmax")
         return True
 
     def add_activation(self, activation: Activation) -> bool:
@@ -89,7 +92,7 @@ class Plan:
         self._native.add_dense(1, 1, None, None, None, None, _FUNCTIONS[activation], False)
         return True
 
-    def _bind(self, variables: Sequence[Any]) -> list[Array | None]:
+    def _bind(self, variables: Sequence[Any]) -> list[Any]:
         """Returns the values of the variables, then their gradients; None where there is none."""
         values: list[Array | None] = []
         grads: list[Array | None] = []

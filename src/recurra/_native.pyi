@@ -1,0 +1,220 @@
+"""The compiled module, built from native/bindings.cpp and native/bindings_plan.cpp; `recurra.ops` alone calls it.
+
+tests/ops/test_native_stub.py compares this with what was built.
+"""
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+
+def simple_rnn_forward(
+    y: Array,
+    h: Array,
+    hs: Array | None,
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None,
+    h0: Array | None,
+    mask: Array | None,
+    activation: int,
+    go_backwards: bool,
+    zero_output_for_mask: bool,
+    return_sequences: bool,
+) -> None: ...
+def simple_rnn_backward(
+    dx: Array | None,
+    dh: Array,
+    dkernel: Array | None,
+    drecurrent_kernel: Array | None,
+    dbias: Array | None,
+    dy: Array | None,
+    hs: Array,
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    mask: Array | None,
+    activation: int,
+    go_backwards: bool,
+    zero_output_for_mask: bool,
+    return_sequences: bool,
+) -> None: ...
+def lstm_forward(
+    y: Array,
+    h: Array,
+    c: Array,
+    gates: Array | None,
+    hs: Array | None,
+    cs: Array | None,
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None,
+    h0: Array | None,
+    c0: Array | None,
+    mask: Array | None,
+    activation: int,
+    recurrent_activation: int,
+    go_backwards: bool,
+    zero_output_for_mask: bool,
+    return_sequences: bool,
+) -> None: ...
+def lstm_backward(
+    dx: Array | None,
+    dh: Array,
+    dc: Array,
+    dkernel: Array | None,
+    drecurrent_kernel: Array | None,
+    dbias: Array | None,
+    dy: Array | None,
+    gates: Array,
+    hs: Array,
+    cs: Array,
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    mask: Array | None,
+    activation: int,
+    recurrent_activation: int,
+    go_backwards: bool,
+    zero_output_for_mask: bool,
+    return_sequences: bool,
+) -> None: ...
+def gru_forward(
+    y: Array,
+    h: Array,
+    gates: Array | None,
+    hs: Array | None,
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None,
+    h0: Array | None,
+    mask: Array | None,
+    reset_after: bool,
+    activation: int,
+    recurrent_activation: int,
+    go_backwards: bool,
+    zero_output_for_mask: bool,
+    return_sequences: bool,
+) -> None: ...
+def gru_backward(
+    dx: Array | None,
+    dh: Array,
+    dkernel: Array | None,
+    drecurrent_kernel: Array | None,
+    dbias: Array | None,
+    dy: Array | None,
+    gates: Array,
+    hs: Array,
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    mask: Array | None,
+    reset_after: bool,
+    activation: int,
+    recurrent_activation: int,
+    go_backwards: bool,
+    zero_output_for_mask: bool,
+    return_sequences: bool,
+) -> None: ...
+def matmul(
+    out: Array, a: Array, b: Array, bias: Array | None, transpose_a: bool, transpose_b: bool, accumulate: bool
+) -> None: ...
+def map(function: int, y: Array, x: Array) -> None: ...
+def map_gradient(function: int, dx: Array, dy: Array, x: Array, y: Array) -> None: ...
+def softmax(y: Array, x: Array, logarithm: bool) -> None: ...
+def softmax_gradient(dx: Array, dy: Array, y: Array, logarithm: bool) -> None: ...
+def adam_update(
+    w: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    vhat: Array | None,
+    learning_rate: float,
+    step: int,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> None: ...
+def error_loss(loss: int, dy: Array | None, y: Array, target: Array, delta: float) -> float: ...
+def sum_of_squares(x: Array) -> float: ...
+def orthonormalize(rows: Array) -> bool: ...
+def gather_rows(out: Array, x: Array, index: Array) -> None: ...
+def recurrent_layer(
+    cell: int,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None,
+    dkernel: Array | None,
+    drecurrent_kernel: Array | None,
+    dbias: Array | None,
+    activation: int,
+    recurrent_activation: int,
+    reset_after: bool,
+    go_backwards: bool,
+    zero_output_for_mask: bool,
+    return_sequences: bool,
+) -> RecurrentLayerFloat32: ...
+def info() -> dict[str, Any]: ...
+def set_num_threads(count: int) -> None: ...
+def get_num_threads() -> int: ...
+
+class RecurrentLayerFloat32: ...
+
+class PlanFloat32:
+    def __init__(self) -> None: ...
+    def add_recurrent(self, layer: RecurrentLayerFloat32) -> None: ...
+    def add_bidirectional(
+        self, forward: RecurrentLayerFloat32, backward: RecurrentLayerFloat32, merge: int
+    ) -> None: ...
+    def add_dense(
+        self,
+        features: int,
+        units: int,
+        kernel: Array | None,
+        bias: Array | None,
+        dkernel: Array | None,
+        dbias: Array | None,
+        function: int,
+        softmax: bool,
+    ) -> None: ...
+    def infer(self, y: Array, x: Array) -> None: ...
+    def forward(self, y: Array, x: Array) -> None: ...
+    def backward(self, dy: Array) -> None: ...
+    def flops(self, x_size: int) -> float: ...
+    def state_size(self) -> int: ...
+    def memory_size(self, rows: int, x_size: int) -> int: ...
+
+class StepperFloat32:
+    def __init__(self, plan: PlanFloat32, y: Array, x: Array, states: Array, memory: Array) -> None: ...
+    def __call__(self) -> None: ...
+    @property
+    def turn(self) -> int: ...
+
+class TrainerFloat32:
+    def __init__(
+        self,
+        plan: PlanFloat32,
+        loss: int,
+        delta: float,
+        w: Array,
+        g: Array,
+        iterations: Array,
+        m: Array,
+        v: Array,
+        vhat: Array | None,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+    ) -> None: ...
+    def __call__(self, y: Array | None, x: Array, target: Array, learning_rate: float) -> float: ...
+
+# Those of float64 have the same methods. That they are subclasses is said for type checkers alone.
+
+class RecurrentLayerFloat64(RecurrentLayerFloat32): ...
+class PlanFloat64(PlanFloat32): ...
+class StepperFloat64(StepperFloat32): ...
+class TrainerFloat64(TrainerFloat32): ...
