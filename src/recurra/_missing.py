@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -32,12 +33,13 @@ HINTS = {
     "train": "use keras.callbacks.ModelCheckpoint and keras.optimizers",
     "TextVectorization": "keras.preprocessing.text.Tokenizer makes numbers of words",
 }
-# Arguments of Keras 1 and 2 that Keras 3 has under another name or not at all.
-OLD_ARGUMENTS = {
+# Arguments that Keras 3 has under another name or not at all, or that are not here.
+_ARGUMENTS = {
     "batch_input_shape": "begin the model with Input(batch_shape=...)",
     "epsilon": "write min_delta for epsilon",
     "inner_activation": "write recurrent_activation for inner_activation",
     "lr": "write learning_rate for lr",
+    "rms_scaling": "use RMSNormalization",
     "time_major": "give the data as (batch, timesteps, features)",
     "weights": "call set_weights() once the layer is built",
 }
@@ -47,20 +49,31 @@ def says_what_to_do(module: str) -> Callable[[str], Any]:
     """Returns a `__getattr__` for the module, which is called for names that it lacks."""
 
     def __getattr__(name: str) -> Any:
-        raise AttributeError(expected(module, "a name that it has", repr(name), hint_for(name)))
+        if name.startswith("_"):  # modules within it, before they are loaded, and what Python's own tools ask for
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        there = vars(sys.modules[module])
+        known = there.get("__all__") or [known for known in there if not known.startswith("_")]
+        raise AttributeError(expected(module, "a name that it has", repr(name), hint_for(name, known)))
 
     return __getattr__
 
 
-def hint_for(name: str) -> str:
-    """Returns what to do without `name`."""
-    if name not in HINTS and callable(getattr(np, name, None)):
+def hint_for(name: str, known: Iterable[str] = ()) -> str:
+    """Returns what to do without `name`; `known` are the names that there are beside it."""
+    if name in HINTS:
+        return HINTS[name]
+    if callable(getattr(np, name, None)):
         return f"tensors are NumPy arrays here: use numpy.{name}"
-    return HINTS.get(name, DOCS)
+    return did_you_mean(name, known) or DOCS
+
+
+def hint_for_argument(name: str) -> str | None:
+    """Returns what to do without an argument; None where nothing is known about it."""
+    return _ARGUMENTS.get(name)
 
 
 def unknown_arguments(who: str, names: Iterable[str], known: Iterable[str]) -> str:
     """Returns the error for arguments that `who` does not take; those that it takes are `known`."""
     names = list(names)
-    hints = [OLD_ARGUMENTS.get(name) or did_you_mean(name, known) for name in names]
+    hints = [hint_for_argument(name) or did_you_mean(name, known) for name in names]
     return expected(who, "known arguments", ", ".join(map(repr, names)), "; ".join(filter(None, hints)) or None)

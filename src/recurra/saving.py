@@ -21,8 +21,6 @@ from recurra._checks import did_you_mean, expected
 
 # The most that a file may ask for where an object takes memory by a number in its config (weights have another limit).
 LARGEST_SIZES = {"num_thresholds": 10_000, "num_classes": 4_096, "num_labels": 1_000}
-# Options that Keras writes and that do not exist everywhere here, with the value that changes nothing.
-IDLE = {"use_gate": False, "axis": -1}
 
 _Class = TypeVar("_Class", bound=type)
 _Named = TypeVar("_Named", bound=Callable[..., Any])  # a class or a function
@@ -269,7 +267,8 @@ def _deserialize(config: Any) -> Any:
     if not isinstance(config["config"], dict):
         raise TypeError(expected("deserialize_keras_object", f"a config of {class_name}", repr(config["config"])))
     known = parameters(cls)
-    options = {key: value for key, value in config["config"].items() if key in known or not _is_idle(key, value)}
+    # Newer versions of Keras write options that do not exist here; None is what happens anyway.
+    options = {key: value for key, value in config["config"].items() if key in known or value is not None}
     if _closed.get():
         _check_sizes(class_name, options)
     instance = cls.from_config(options)
@@ -283,11 +282,6 @@ def _array(value: Any, dtype: Any) -> np.ndarray:
     if np.dtype(dtype).kind not in "biuf":
         raise ValueError(expected("deserialize_keras_object", "an array of numbers", f"one of {dtype}"))
     return np.array(value, dtype=dtype)
-
-
-def _is_idle(name: str, value: Any) -> bool:
-    """Whether an option that does not exist here says what happens anyway: newer versions of Keras write such."""
-    return value is None or (name in IDLE and value == IDLE[name])
 
 
 def _check_sizes(class_name: str, options: dict[str, Any]) -> None:

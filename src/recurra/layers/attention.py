@@ -278,7 +278,6 @@ class _Projection(Layer):
         return np.reshape(dx, shape)
 
 
-_OFF = {"use_gate": False, "sliding_window": None}
 MASKS = ("query_mask", "value_mask", "key_mask", "attention_mask")  # what a call may be given by name
 
 
@@ -302,6 +301,7 @@ class MultiHeadAttention(_Attention):
         activity_regularizer: Penalty on the output.
         kernel_constraint, bias_constraint: Applied to the weights after each update.
         seed: Of the dropped weights.
+        flash_attention: Accepted, changes nothing.
 
     Call:
         query: (N, S, D).
@@ -324,6 +324,8 @@ class MultiHeadAttention(_Attention):
     (1, 4, 6)
     """
 
+    _absent_options = {"use_gate": False, "sliding_window": None}
+
     def __init__(
         self,
         num_heads: int,
@@ -342,12 +344,10 @@ class MultiHeadAttention(_Attention):
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
         seed: int | None = None,
+        flash_attention: bool | None = None,
         **kwargs: Any,
     ):
         who = "MultiHeadAttention"
-        for name in (*_OFF, "flash_attention"):
-            if kwargs.pop(name, None):
-                raise ValueError(expected(who, f"no {name}", "it", "it is not there"))
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.num_heads = positive_int(who, "num_heads", num_heads)
         self.key_dim = positive_int(who, "key_dim", key_dim)
@@ -467,10 +467,10 @@ class MultiHeadAttention(_Attention):
 
     def get_config(self) -> dict[str, Any]:
         size = self._output_size
-        return super().get_config() | {"output_shape": None if size is None else (size,)} | _OFF
+        return super().get_config() | {"output_shape": None if size is None else (size,)}
 
     def _config_names(self) -> list[str]:
-        return [name for name in super()._config_names() if name != "output_shape"]
+        return [name for name in super()._config_names() if name not in ("output_shape", "flash_attention")]
 
     def get_build_config(self) -> dict[str, Any] | None:
         return {"shapes_dict": self._shapes} if self.built else None

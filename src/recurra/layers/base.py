@@ -21,7 +21,7 @@ from recurra import _tree, constraints, initializers, ops, regularizers, saving
 from recurra._arrays import as_array, as_numbers, plain_numbers_as_array, standardize_dtype
 from recurra._changes import StampsChanges
 from recurra._checks import expected
-from recurra._missing import unknown_arguments
+from recurra._missing import DOCS, hint_for_argument, unknown_arguments
 from recurra._names import auto_name, naming
 from recurra.layers._shapes import is_shape, map_shapes, standardize_shape
 from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
@@ -133,6 +133,7 @@ class Layer(StampsChanges, saving.Configurable):
     keeps_integers = False
     checks_inputs = False  # `cast_inputs` refuses what does not fit: within a model, too, it is asked at each call
     stateless = False  # built from the start; `build` only checks shapes, and does so at each call
+    _absent_options: dict[str, Any] = {}  # Keras's options that are not here: what they are in configs, and must be
 
     _rates: tuple[str, ...] = ()  # attributes: without one above zero, training draws no random numbers
     _building = False
@@ -162,8 +163,15 @@ class Layer(StampsChanges, saving.Configurable):
     ):
         who = type(self).__name__
         input_dim = unknown.pop("input_dim", None)  # not declared: Embedding has an argument of that name
+        for option, off in self._absent_options.items():
+            given = unknown.pop(option, off)
+            if given != off:
+                raise ValueError(expected(who, f"{option}={off}", repr(given), hint_for_argument(option) or DOCS))
         if unknown:
             raise ValueError(unknown_arguments(who, unknown, saving.parameters(type(self))))
+        if input_shape is not None and not is_shape(input_shape):
+            what = "input_shape to be a tuple of whole numbers and None, without the batch"
+            raise ValueError(expected(who, what, repr(input_shape)))
         room = _room.get()
         if room is not None:
             room.layers -= 1
@@ -603,7 +611,8 @@ class Layer(StampsChanges, saving.Configurable):
 
     def get_config(self) -> dict[str, Any]:
         base = {"name": self.name, "trainable": self.trainable, "dtype": dtype_policy(self.dtype)}
-        return base | {name: saving.serialize_keras_object(getattr(self, name)) for name in self._config_names()}
+        own = {name: saving.serialize_keras_object(getattr(self, name)) for name in self._config_names()}
+        return base | self._absent_options | own
 
     def _config_names(self) -> list[str]:
         """Returns the names of the constructor's arguments beside those of every layer."""

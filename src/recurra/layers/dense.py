@@ -39,6 +39,7 @@ class Dense(Layer):
     """
 
     supports_masking = True
+    _absent_options = {"quantization_config": None}
 
     def __init__(
         self,
@@ -86,13 +87,6 @@ class Dense(Layer):
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
         return plan.add_dense((self.kernel, self.bias), activations.name_of(self.activation))
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"quantization_config": None}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        return super().from_config({name: value for name, value in config.items() if name != "quantization_config"})
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[:-1], self.units)

@@ -40,6 +40,8 @@ class Embedding(Layer):
     (1, 3, 4)
     """
 
+    _absent_options = {"quantization_config": None}
+
     def __init__(
         self,
         input_dim: int,
@@ -91,13 +93,6 @@ class Embedding(Layer):
         if variable.squares is None:
             variable.squares = np.zeros_like(variable.grad)
         np.add.at(variable.squares, rows, parts * parts)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"quantization_config": None}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        return super().from_config({name: value for name, value in config.items() if name != "quantization_config"})
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape, self.output_dim)

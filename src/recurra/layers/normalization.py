@@ -126,15 +126,8 @@ class LayerNormalization(_Affine):
     array([[-1.,  1.]], dtype=float32)
     """
 
+    _absent_options = {"rms_scaling": False}
     _lists_axes = True
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        if kwargs.pop("rms_scaling", False):
-            raise ValueError(expected("LayerNormalization", "no rms_scaling", "True", "use RMSNormalization"))
-        super().__init__(*args, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"rms_scaling": False}
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         self._check(inputs)
@@ -185,9 +178,6 @@ class GroupNormalization(_Affine):
         return standardized_gradient(dy.reshape(y.shape), y, inverse, axes).reshape(doutputs.shape)
 
 
-_RENORM = {"renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99}
-
-
 @saving.builtin("keras.layers")
 class BatchNormalization(_Affine):
     """y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, for each feature over the batch (Ioffe, Szegedy, 2015;
@@ -202,7 +192,7 @@ class BatchNormalization(_Affine):
         epsilon, center, scale, **kwargs: As of `LayerNormalization`.
         beta_initializer, gamma_initializer, and those of regularizers and constraints: As of `LayerNormalization`.
         moving_mean_initializer, moving_variance_initializer: First values of the stored ones.
-        synchronized: Accepted, changes nothing.
+        synchronized, renorm_momentum: Accepted, change nothing.
 
     Call:
         inputs: (N, ..., D).
@@ -212,6 +202,8 @@ class BatchNormalization(_Affine):
     Raises:
         ValueError: If the size along the axis is unknown.
     """
+
+    _absent_options = {"renorm": False, "renorm_clipping": None}
 
     def __init__(
         self,
@@ -230,13 +222,9 @@ class BatchNormalization(_Affine):
         gamma_constraint: Any = None,
         *,  # batch renormalization's options follow in Keras
         synchronized: bool = False,
+        renorm_momentum: float = 0.99,
         **kwargs: Any,
     ):
-        options = {name: kwargs.pop(name, off) for name, off in _RENORM.items()}
-        if options["renorm"]:
-            raise ValueError(
-                expected("BatchNormalization", "renorm=False", "True", "batch renormalization is not here")
-            )
         super().__init__(
             axis,
             epsilon,
@@ -254,6 +242,7 @@ class BatchNormalization(_Affine):
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
         self.synchronized = bool(synchronized)
+        self.renorm_momentum = renorm_momentum
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
@@ -262,9 +251,6 @@ class BatchNormalization(_Affine):
         self.moving_variance = self.add_weight(
             shape, self.moving_variance_initializer, name="moving_variance", trainable=False
         )
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | _RENORM
 
     def forward(self, inputs: np.ndarray, training: bool = False, mask: Any = None) -> tuple[np.ndarray, Any]:
         self._check(inputs)
