@@ -47,3 +47,14 @@ def test_bad_windows_are_refused():
 
 def test_rows_are_normalised():
     np.testing.assert_allclose(utils.normalize([[3.0, 4.0], [0.0, 0.0]]), [[0.6, 0.8], [0, 0]])
+
+
+def test_batches_are_packed_as_fit_takes_them():
+    for parts in (("x",), ("x", "y"), ("x", "y", "w")):
+        packed = utils.pack_x_y_sample_weight(*parts)
+        assert packed == (parts if len(parts) > 1 else "x")
+        assert utils.unpack_x_y_sample_weight(packed) == (*parts, None, None)[:3]
+    assert utils.pack_x_y_sample_weight(["a", "b"]) == (["a", "b"],)
+    assert utils.unpack_x_y_sample_weight(["x", "y"]) == ("x", "y", None)
+    with pytest.raises(ValueError, match="unpack_x_y_sample_weight expected .*, got one of 4 parts"):
+        utils.unpack_x_y_sample_weight((1, 2, 3, 4))

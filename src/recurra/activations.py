@@ -81,14 +81,17 @@ _WITH_OPTIONS: dict[str, Callable[..., Any]] = {
 } | {name: _along(name) for name in ("glu", "log_softmax", "softmax", "sparsemax")}
 
 
+def _as_floats(x: Any) -> np.ndarray:
+    x = np.asarray(x)
+    return x if x.dtype in (np.float32, np.float64) else x.astype(np.float32)
+
+
 def _make(name: str, formula: str) -> Callable[..., np.ndarray]:
     with_options = _WITH_OPTIONS.get(name, lambda x: x)
     with_options.__qualname__ = name  # for errors
 
     def activation(x: Any, *args: Any, **options: Any) -> np.ndarray:
-        x = np.asarray(x)
-        if x.dtype not in (np.float32, np.float64):
-            x = x.astype(np.float32)
+        x = _as_floats(x)
         if args or options:
             return np.asarray(with_options(x, *args, **options), x.dtype)
         return _native(name, x)
@@ -136,7 +139,13 @@ tanh_shrink = _make("tanh_shrink", "x - tanh(x)")
 FUNCTIONS["swish"] = swish = silu
 FUNCTIONS["hard_swish"] = hard_swish = hard_silu
 
-__all__ = [*FUNCTIONS, "deserialize", "get", "name_of", "serialize"]
+__all__ = [*FUNCTIONS, "deserialize", "get", "name_of", "serialize", "threshold"]
+
+
+def threshold(x: Any, threshold: float, default_value: float) -> np.ndarray:
+    """Returns x where x > threshold, else default_value; x has any shape. No layer knows it by name."""
+    x = _as_floats(x)
+    return np.where(x > threshold, x, x.dtype.type(default_value))
 
 
 def get(identifier: Any) -> Any:

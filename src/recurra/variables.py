@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _changes, _memory
+from recurra import _changes, _memory, config
+from recurra._arrays import as_numbers
 from recurra._checks import expected
 
 
@@ -17,35 +18,44 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
     `value` and `grad` are views that an `Arena` may move into its flat buffers.
 
     Args:
-        value: The first value.
+        initializer: The first value, or what makes it: a name such as "zeros", or a function of a shape and a dtype.
+        shape: Of the value that an initializer makes.
+        dtype: If None an array's own, and `config.floatx()` or int32 for Python's numbers and for initializers.
+        trainable: Whether training changes it; without it `grad` is None.
         name: Short name, such as "kernel".
         path: Names of the owners and `name`, joined by "/", such as "lstm/lstm_cell/kernel".
-        trainable: Whether training changes it; without it `grad` is None.
         regularizer: Penalty on the value, or None.
         constraint: Applied to the value after each update, or None.
-        dtype: The value's own if None.
 
     Attributes:
         squares: Sum of the squares of the gradient's parts where `backward` added rows one by one (Embedding), else
             None. Keras on TensorFlow squares such a gradient before it adds up rows that occur twice.
+
+    Raises:
+        ValueError: For an initializer without a shape, or something that is neither numbers nor an initializer.
+
+    >>> recurra.Variable("ones", shape=(2,)) + 1
+    array([2., 2.], dtype=float32)
     """
 
     __slots__ = ("_grad", "arena", "constraint", "name", "path", "regularizer", "squares", "trainable", "value")
 
     def __init__(
         self,
-        value: Any,
+        initializer: Any,
+        shape: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
         *,
         name: str = "variable",
         path: str | None = None,
-        trainable: bool = True,
         regularizer: Callable[[np.ndarray], float] | None = None,
         constraint: Callable[[np.ndarray], np.ndarray] | None = None,
-        dtype: Any = None,
     ):
-        self.value = (
-            np.array(value, dtype, order="C") if dtype else np.ascontiguousarray(value).reshape(np.shape(value))
-        )
+        if dtype is None and isinstance(initializer, (np.ndarray, np.generic)):  # nearly always
+            self.value = np.ascontiguousarray(initializer).reshape(initializer.shape)
+        else:
+            self.value = _first_value(initializer, shape, dtype)
         self.name = name
         self.path = path or name
         self.trainable = trainable
@@ -133,6 +143,22 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self.value}>"
+
+
+def _first_value(initializer: Any, shape: Any, dtype: Any) -> np.ndarray:
+    """Returns what a variable begins with; arguments as of `Variable`."""
+    if isinstance(initializer, str) or callable(initializer):
+        from recurra import initializers  # they are made of variables' random streams
+
+        make = initializers.get(initializer)
+        if shape is None:
+            raise ValueError(expected("Variable", "a shape beside an initializer", "none", "write shape=(...)"))
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        return np.array(make(shape, dtype=dtype or config.floatx()), order="C")
+    array = as_numbers(initializer, "Variable")
+    if dtype is None and not hasattr(initializer, "dtype"):
+        dtype = {"f": config.floatx(), "i": "int32"}.get(array.dtype.kind)
+    return np.array(array, dtype, order="C")
 
 
 class Arena:

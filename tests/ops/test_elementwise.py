@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from recurra import activations
 from recurra.ops import native, reference
 
 EXACT = {
@@ -62,3 +63,10 @@ def test_every_activation_is_its_definition(name, size, rng):
         rtol=2e-4,
         atol=2e-5,
     )
+
+
+def test_a_threshold_needs_both_of_its_numbers():
+    assert activations.threshold([1, 2, 3], 2, -1).tolist() == [-1, -1, 3]
+    assert activations.threshold(np.array([0.5, 2]), 1, default_value=0).dtype == np.float64
+    with pytest.raises(ValueError, match="expected an activation or its name, got 'threshold'"):
+        activations.get("threshold")

@@ -90,7 +90,7 @@ class BackupAndRestore(Callback):
             "stream": random.get_stream_state(),
             "stream_at_start": self.model._stream_at_start,
             "averages_swapped": self.model.optimizer.averages_swapped,
-            "seeds": [seed.state.value.tolist() for seed in _seed_generators(self.model)],
+            "seeds": [seed.state.value.tolist() for seed in self.model._seeds()],
         }
         arrays = {f"weight_{i}": variable.value for i, variable in enumerate(self.model.weights)}
         arrays |= {f"optimizer_{i}": variable.value for i, variable in enumerate(self.model.optimizer.variables)}
@@ -108,7 +108,7 @@ class BackupAndRestore(Callback):
         optimizer.build(self.model.trainable_weights)
         variables = {f"weight_{i}": variable for i, variable in enumerate(self.model.weights)}
         variables |= {f"optimizer_{i}": variable for i, variable in enumerate(optimizer.variables)}
-        seeds = list(_seed_generators(self.model))
+        seeds = self.model._seeds()
         saved = {name: array.shape for name, array in arrays.items() if name.startswith(("weight_", "optimizer_"))}
         if saved != {name: variable.shape for name, variable in variables.items()} or len(seeds) != len(meta["seeds"]):
             hint = "delete it, or make the model as it was"
@@ -135,11 +135,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     except Exception as error:  # of NumPy, zipfile, zlib, tokenize, ...: each finds its own damage
         hint = "delete it to begin anew"
         raise FileFormatError(expected("BackupAndRestore", "a whole backup", str(path), hint)) from error
-
-
-def _seed_generators(model: Any) -> Iterator[random.SeedGenerator]:
-    for layer in model._flatten_layers():
-        yield from (value for value in vars(layer).values() if isinstance(value, random.SeedGenerator))
 
 
 def _stateful_layers(model: Any) -> list[Any]:

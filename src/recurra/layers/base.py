@@ -177,6 +177,7 @@ class Layer(StampsChanges, saving.Configurable):
             room.layers -= 1
             if room.layers < 0:
                 raise ValueError(expected(who, f"at most {MOST_LAYERS} layers", "more"))
+        early = dict(vars(self))  # what a subclass has set before it called this
         self._layers: dict[str, Any] = {}
         self._seed_generators: dict[str, SeedGenerator] = {}
         self._trainable_variables: list[Variable] = []
@@ -196,6 +197,9 @@ class Layer(StampsChanges, saving.Configurable):
         if input_dim is not None and input_shape is None:
             input_shape = (input_dim,)
         self._input_shape_argument = None if input_shape is None else (None, *input_shape)
+        for attribute, value in early.items():
+            if vars(self).get(attribute) is value:
+                setattr(self, attribute, value)  # layers and weights among them are the layer's own too
 
     # What a subclass gives ------------------------------------------------------------------------------------------
 
@@ -382,9 +386,12 @@ class Layer(StampsChanges, saving.Configurable):
         idle = self._rates and not any(getattr(self, name) for name in self._rates)
         return {} if idle else self._seed_generators
 
+    def _seeds(self) -> list[SeedGenerator]:
+        """Returns the random generators of the layer and of all layers within it."""
+        return [generator for part in self._flatten_layers() for generator in part._seed_generators.values()]
+
     def _seed_states(self) -> list[Variable]:
-        parts = self._flatten_layers()
-        return _unique([generator.state for part in parts for generator in part._seed_generators.values()])
+        return _unique([generator.state for generator in self._seeds()])
 
     @property
     def trainable(self) -> bool:
@@ -453,7 +460,15 @@ class Layer(StampsChanges, saving.Configurable):
                 layers.pop(name, None)
             if isinstance(value, SeedGenerator):
                 self._seed_generators[name] = value
+            for item in value if isinstance(value, (list, tuple)) else (value,):
+                if isinstance(item, Variable):
+                    self._adopt(item)
         super().__setattr__(name, value)
+
+    def _adopt(self, variable: Variable) -> None:
+        """Makes a variable one of the layer's weights, unless it is: those of `add_weight` are."""
+        if not any(variable is own for own in (*self._trainable_variables, *self._non_trainable_variables)):
+            (self._trainable_variables if variable.trainable else self._non_trainable_variables).append(variable)
 
     # Losses ---------------------------------------------------------------------------------------------------------
 

@@ -26,8 +26,8 @@ class TimeDistributed(Wrapper):
 
     Call:
         inputs: (N, T, ...).
-        mask: bool (N, T, ...), handed on; a layer that takes masks gets its part (N * T, ...).
         training: Handed to the layer.
+        mask: bool (N, T, ...), handed on; a layer that takes masks gets its part (N * T, ...).
 
     Returns:
         (N, T, ...), what the layer gives for each step.
@@ -48,7 +48,7 @@ class TimeDistributed(Wrapper):
             )
         super().build((input_shape[0], *input_shape[2:]))
 
-    def forward(self, inputs: np.ndarray, mask: Any = None, training: bool = False) -> tuple[np.ndarray, Any]:
+    def forward(self, inputs: np.ndarray, training: bool = False, mask: Any = None) -> tuple[np.ndarray, Any]:
         batch, timesteps = inputs.shape[:2]
         steps = np.ascontiguousarray(inputs).reshape(batch * timesteps, *inputs.shape[2:])
         step_mask = None

@@ -211,7 +211,7 @@ class GraphModel(Model):
         return y if isinstance(self._result_structure, KerasTensor) else _tree.pack_as(self._result_structure, [y])
 
     def forward(
-        self, inputs: Any, mask: Any = None, training: bool = False, keep_cache: bool = True
+        self, inputs: Any, training: bool = False, mask: Any = None, keep_cache: bool = True
     ) -> tuple[Any, GraphCache]:
         outputs, cache, _ = self._run_graph(inputs, mask, training, keep_cache)
         return outputs, cache

@@ -38,6 +38,31 @@ class NestedInputs(list[Any]):
         return _tree.pack_as(self.structure, self)
 
 
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """Returns a batch as iterables give it to `fit`: x, (x, y) or (x, y, sample_weight); a list or tuple x as (x,)."""
+    if y is None:
+        return (x,) if isinstance(x, (list, tuple)) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+def unpack_x_y_sample_weight(data: Any, who: str = "unpack_x_y_sample_weight") -> tuple[Any, Any, Any]:
+    """Returns (x, y, sample_weight) of a batch as `pack_x_y_sample_weight` gives it, None for what is not there.
+
+    Args:
+        data: A list does for a tuple.
+        who: For the error.
+
+    Raises:
+        ValueError: For more than three parts, or none.
+    """
+    parts = tuple(data) if isinstance(data, (list, tuple)) else (data,)
+    if not 1 <= len(parts) <= 3:
+        what = "batches x, (x,), (x, y) or (x, y, sample_weight)"
+        raise ValueError(expected(who, what, f"one of {len(parts)} parts"))
+    x, y, sample_weight = (*parts, None, None)[:3]
+    return x, y, sample_weight
+
+
 def rows_of(batch: Batch, who: str) -> int:
     """Returns the number of rows of inputs, targets and weights.
 

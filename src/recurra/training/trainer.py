@@ -24,6 +24,7 @@ from recurra.training.batches import (
     is_iterable_data,
     rows_of,
     split_tail,
+    unpack_x_y_sample_weight,
 )
 from recurra.training.compiled import ACCURACY, CROSSENTROPY, CompiledLosses, CompiledMetrics, is_called, is_nested
 from recurra.training.outputs import Outputs
@@ -199,13 +200,8 @@ class Trainer(Layer):
 
     def _batch(self, item: Any, class_weight: Any = None, who: str = "fit") -> Batch:
         """Returns x, (x, y) or (x, y, sample_weight) of an iterable, as a tuple or a list, as a batch."""
-        parts = tuple(item) if isinstance(item, (tuple, list)) else (item,)
-        if not 1 <= len(parts) <= 3:
-            what = "batches (x,), (x, y) or (x, y, sample_weight)"
-            raise ValueError(expected(who, what, f"one of {len(parts)} parts"))
-        parts = (*parts, None, None)[:3]
-        parts = tuple(_from_tensor(part) for part in parts)
-        return self._arrays(parts[0], parts[1], parts[2], class_weight, who)
+        x, y, sample_weight = map(_from_tensor, unpack_x_y_sample_weight(item, who))
+        return self._arrays(x, y, sample_weight, class_weight, who)
 
     def _source(
         self,

@@ -1,0 +1,72 @@
+"""Layers of the user's own: what they hold is theirs, however it came there."""
+
+import numpy as np
+
+import recurra
+from recurra import layers
+
+
+class Scale(layers.Layer):
+    def build(self, input_shape):
+        self.factor = recurra.Variable("ones", shape=input_shape[-1:], name="factor")
+        self.calls = [recurra.Variable(0, trainable=False, name="calls")]
+
+    def forward(self, inputs):
+        self.calls[0].assign_add(1)
+        return inputs * self.factor.value, inputs
+
+    def backward(self, doutputs, inputs):
+        if self.factor.grad is not None:
+            self.factor.grad[...] += (doutputs * inputs).sum(axis=0)
+        return doutputs * self.factor.value
+
+
+def test_variables_that_a_layer_is_given_are_its_weights(rng, tmp_path):
+    x = rng.normal(size=(16, 3)).astype("float32")
+    y = x @ np.array([1, 2, 3], "float32")
+    model = recurra.Sequential([recurra.Input((3,)), Scale(), layers.Dense(1, kernel_initializer="ones")])
+    layer = model.layers[0]
+    assert [variable.name for variable in layer.trainable_weights] == ["factor"]
+    assert [variable.name for variable in layer.non_trainable_weights] == ["calls"]
+    layer.factor = layer.factor  # is held once
+    assert len(model.weights) == 4
+    model.compile(recurra.optimizers.Adam(0.1), "mse")
+    model.fit(x, y, epochs=200, verbose=0)
+    assert model.evaluate(x, y, verbose=0) < 1e-6
+    model.save_weights(tmp_path / "scale.weights.h5")
+    again = recurra.Sequential([recurra.Input((3,)), Scale(), layers.Dense(1)])
+    again.load_weights(tmp_path / "scale.weights.h5")
+    for own, saved in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, saved)
+
+
+def test_layers_that_are_set_before_the_constructor_of_the_base_count_too(rng):
+    class Early(recurra.Model):
+        def __init__(self):
+            self.memory = layers.LSTM(4)
+            self.ends = [layers.Dense(3), layers.Dense(1)]
+            super().__init__()
+
+        def call(self, inputs):
+            return self.ends[1](self.ends[0](self.memory(inputs)))
+
+    model = Early()
+    assert model.predict(rng.normal(size=(2, 5, 3)), verbose=0).shape == (2, 1)
+    assert [weight.shape for weight in model.weights] == [(3, 16), (4, 16), (16,), (4, 3), (3,), (3, 1), (1,)]
+
+
+def test_a_model_takes_training_as_its_second_argument():
+    model = recurra.Sequential([recurra.Input((50,)), layers.Dropout(0.5)])
+    x = np.ones((1, 50), "float32")
+    assert set(model(x, True).ravel().tolist()) == {0, 2}
+    assert set(model(x, False).ravel().tolist()) == {1}
+    steps = layers.TimeDistributed(layers.Dropout(0.5))
+    assert set(steps(x[..., None], True).ravel().tolist()) == {0, 2}
+
+
+def test_a_variable_begins_with_an_array_or_with_what_an_initializer_makes():
+    made = recurra.Variable("ones", shape=(2, 3), dtype="float64")
+    assert made.dtype == "float64" and made.numpy().tolist() == [[1, 1, 1], [1, 1, 1]]
+    assert recurra.Variable(recurra.initializers.Constant(7), 2).numpy().tolist() == [7, 7]
+    assert [recurra.Variable(value).dtype for value in (1.5, [1, 2], np.arange(2.0))] == ["float32", "int32", "float64"]
+    assert (recurra.Variable(0.5) * np.ones(2, "float32")).dtype == "float32"
