@@ -26,8 +26,15 @@ def as_numbers(value: Any, who: str) -> np.ndarray:
     try:
         array = value if isinstance(value, np.ndarray) else np.asarray(from_torch_tensor(value))
     except ValueError as error:
-        hint = "pad sequences with utils.pad_sequences; batches come from a generator"
-        raise ValueError(expected(who, "an array, or lists of one length", "lists of several", hint)) from error
+        got = "lists of several"
+        hint: str | None = "pad sequences with utils.pad_sequences; batches come from a generator"
+        if isinstance(value, (list, tuple)) and all(hasattr(item, "shape") for item in value):
+            got = f"a {type(value).__name__} of arrays of shapes {', '.join(str(tuple(item.shape)) for item in value)}"
+            hint = "give x and y apart; pad sequences with utils.pad_sequences; batches come from a generator"
+        raise ValueError(expected(who, "an array, or lists of one length", got, hint)) from error
+    if array.dtype.kind == "O" and not array.ndim:
+        hint = "call it, and give what it returns" if callable(value) else None
+        raise ValueError(expected(who, "numbers", "None" if value is None else type(value).__name__, hint))
     if array.dtype.kind not in "fiub":
         got = f"an array of dtype {array.dtype}"
         raise ValueError(expected(who, "numbers", got, HINTS.get(array.dtype.kind)))
@@ -92,6 +99,6 @@ def as_array(value: Any, mask: np.ndarray | None = None) -> Array:
 
 
 def plain_numbers_as_array(inputs: Any) -> Any:
-    """Returns nested lists of Python numbers as one array; everything else as it is."""
+    """Returns nested lists of single numbers as one array; everything else as it is."""
     leaves = _tree.flatten(inputs) if isinstance(inputs, (list, tuple)) else []
-    return as_numbers(inputs, "nested lists") if leaves and isinstance(leaves[0], (int, float)) else inputs
+    return as_numbers(inputs, "nested lists") if leaves and isinstance(leaves[0], (int, float, np.number)) else inputs

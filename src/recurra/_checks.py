@@ -18,15 +18,19 @@ def expected(who: str, what: str, got: Any, hint: str | None = None) -> str:
 
 
 def did_you_mean(given: Any, names: Iterable[str]) -> str | None:
-    """Returns a hint at the names that look like what was given, in any case of letters; None if there are none.
+    """Returns a hint at the names that look, or begin, like what was given, in any case of letters; None without any.
 
     >>> did_you_mean("lsmt", ["LSTM", "GRU"])
     "did you mean 'LSTM'?"
+    >>> did_you_mean("glorot", ["glorot_uniform", "he_normal"])
+    "did you mean 'glorot_uniform'?"
     """
     import difflib
 
     by_letters = {name.lower(): name for name in sorted(names)}  # lower case last: it stays
-    close = difflib.get_close_matches(str(given).lower(), by_letters, n=2, cutoff=0.7)
+    letters = str(given).lower()
+    close = difflib.get_close_matches(letters, by_letters, n=2, cutoff=0.7)
+    close = close or [name for name in by_letters if len(letters) > 2 and name.startswith(letters)][:2]
     return f"did you mean {' or '.join(repr(by_letters[name]) for name in close)}?" if close else None
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra import ops, saving
-from recurra._checks import did_you_mean, expected
+from recurra._missing import says_what_to_do
 
 FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {}  # by name
 
@@ -158,15 +158,7 @@ def get(identifier: Any) -> Any:
         return FUNCTIONS["linear"]
     if isinstance(identifier, dict):
         identifier = saving.deserialize_keras_object(identifier)
-    if isinstance(identifier, str):
-        found = saving.get_registered_object(identifier) or FUNCTIONS.get(identifier)
-        if callable(found):
-            return found
-    elif callable(identifier):
-        return identifier
-    hint = did_you_mean(identifier, FUNCTIONS) if isinstance(identifier, str) else None
-    names = ", ".join(FUNCTIONS)
-    raise ValueError(expected("activations.get", f"a function or one of {names}", repr(identifier), hint))
+    return saving.resolve(identifier, FUNCTIONS, "activations.get", "an activation")
 
 
 def name_of(activation: Callable[[Any], np.ndarray]) -> Any:
@@ -186,3 +178,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Ca
         return saving.deserialize_keras_object(config, custom_objects=custom_objects)
     with saving.CustomObjectScope(custom_objects or {}):
         return get(config)
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.activations")

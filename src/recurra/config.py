@@ -20,12 +20,12 @@ def set_floatx(value: str) -> None:
 
 
 def epsilon() -> float:
-    """Returns the small constant of losses and optimizers, 1e-7 unless changed."""
+    """Returns the small constant of losses, metrics and layers, 1e-7 unless changed."""
     return _epsilon
 
 
 def set_epsilon(value: float) -> None:
-    """Sets the small constant of losses and metrics."""
+    """Sets the small constant of losses, metrics and layers."""
     global _epsilon
     _epsilon = float(value)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra import config as settings
 from recurra import saving
+from recurra._missing import says_what_to_do
 
 __all__ = [
     "Constraint",
@@ -105,3 +106,7 @@ def serialize(constraint: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """Returns what `serialize` described."""
     return saving.deserialize_keras_object(config, custom_objects=custom_objects)
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.constraints")

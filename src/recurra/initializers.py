@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra import config as settings
 from recurra import ops, saving
 from recurra._checks import expected, one_of
+from recurra._missing import says_what_to_do
 from recurra._names import snake_case
 from recurra.random import draw_seed
 
@@ -379,3 +380,7 @@ def serialize(initializer: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """Returns what `serialize` described."""
     return saving.deserialize_keras_object(config, custom_objects=custom_objects)
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.initializers")

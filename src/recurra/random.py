@@ -7,6 +7,7 @@ The numbers are NumPy's PCG64 (O'Neill, 2014).
 
 from __future__ import annotations
 
+import numbers
 import random as _python_random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from recurra import saving
+from recurra._checks import expected
 from recurra.variables import Variable
 
 _stream = np.random.default_rng()
@@ -27,8 +29,14 @@ def set_random_seed(seed: int) -> None:
 
     Args:
         seed: A whole number from 0 to 2**32 - 1.
+
+    Raises:
+        ValueError: For anything else.
     """
     global _stream
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**32:
+        raise ValueError(expected("set_random_seed", "seed to be a whole number from 0 to 2**32 - 1", repr(seed)))
+    seed = int(seed)
     _python_random.seed(seed)
     np.random.seed(seed)
     if _within.get() is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import expected, one_of
+from recurra._missing import says_what_to_do
 
 __all__ = [
     "L1",
@@ -160,3 +161,7 @@ def serialize(regularizer: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """Returns what `serialize` described."""
     return saving.deserialize_keras_object(config, custom_objects=custom_objects)
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.regularizers")

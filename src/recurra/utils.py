@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra import random
 from recurra._arrays import as_array, as_numbers
 from recurra._checks import expected, one_of, positive_int
+from recurra._missing import says_what_to_do
 from recurra._names import clear_session
 from recurra.models.plot import model_to_dot, plot_model
 from recurra.random import set_random_seed
@@ -90,7 +91,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
 
     Raises:
         IndexError: If a label lies outside.
-        ValueError: For labels that are no numbers.
+        ValueError: For labels that are no numbers, and none without num_classes.
 
     >>> to_categorical([0, 2])
     array([[1., 0., 0.],
@@ -98,10 +99,13 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     """
     try:
         labels = np.asarray(x, "int64")
-    except ValueError:
-        labels = as_numbers(x, "to_categorical")  # says what is wrong
+    except (TypeError, ValueError):
+        as_numbers(x, "to_categorical")
+        raise ValueError(expected("to_categorical", "whole numbers", "NaN or infinity")) from None
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
+    if not labels.size and num_classes is None:
+        raise ValueError(expected("to_categorical", "labels, or num_classes", "neither"))
     classes = int(labels.max()) + 1 if num_classes is None else num_classes
     if labels.size and not (labels.min() >= 0 and labels.max() < classes):
         wrong = labels[(labels < 0) | (labels >= classes)].ravel()[0]
@@ -136,6 +140,9 @@ def pad_sequences(
     Returns:
         (N, maxlen, ...).
 
+    Raises:
+        ValueError: If something is no sequence or does not fit the dtype, or vectors differ in size.
+
     >>> pad_sequences([[1], [2, 3]])
     array([[0, 1],
            [2, 3]], dtype=int32)
@@ -144,11 +151,17 @@ def pad_sequences(
     one_of("pad_sequences", "truncating", truncating, ("pre", "post"))
     if not hasattr(sequences, "__len__"):
         raise ValueError(expected("pad_sequences", "a list of sequences", type(sequences).__name__))
+    if maxlen is not None and (not isinstance(maxlen, (int, np.integer)) or maxlen < 0):
+        raise ValueError(expected("pad_sequences", "maxlen to be a whole number, not negative", repr(maxlen)))
     arrays = []
     for position, sequence in enumerate(sequences):
-        if not hasattr(sequence, "__len__"):
+        if isinstance(sequence, str) or not hasattr(sequence, "__len__"):
             raise ValueError(expected("pad_sequences", "sequences", f"{sequence!r} at {position}"))
-        arrays.append(np.asarray(sequence))
+        try:
+            arrays.append(np.asarray(sequence))
+        except ValueError as error:
+            what = "sequences of numbers, or of vectors of one size"
+            raise ValueError(expected("pad_sequences", what, f"{sequence!r} at {position}")) from error
     maxlen = max((len(a) for a in arrays), default=0) if maxlen is None else maxlen
     inner = next((a.shape[1:] for a in arrays if len(a)), ())
     result = np.full((len(arrays), maxlen, *inner), value, dtype=dtype)
@@ -159,7 +172,11 @@ def pad_sequences(
             raise ValueError(expected("pad_sequences", f"vectors of shape {inner}", array.shape[1:]))
         kept = array[-maxlen:] if truncating == "pre" else array[:maxlen]
         place = slice(maxlen - len(kept), None) if padding == "pre" else slice(len(kept))
-        row[place] = kept
+        try:
+            row[place] = kept
+        except ValueError as error:
+            hint = "keras.preprocessing.text.Tokenizer makes numbers of words"
+            raise ValueError(expected("pad_sequences", f"numbers for {result.dtype}", kept.tolist(), hint)) from error
     return result
 
 
@@ -229,7 +246,8 @@ def timeseries_dataset_from_array(
         start_index, end_index: First step, and the step after the last, to be used.
 
     Raises:
-        ValueError: If a number is not positive, or the series is too short.
+        TypeError: If a count is no number.
+        ValueError: If a count is not positive, the series is too short, or data or targets are no numbers.
     """
     who = "timeseries_dataset_from_array"
     for name, number in (
@@ -238,8 +256,10 @@ def timeseries_dataset_from_array(
         ("sampling_rate", sampling_rate),
     ):
         positive_int(who, name, number)
-    data = np.asarray(data)
-    targets = None if targets is None else np.asarray(targets)
+    if batch_size is not None:
+        positive_int(who, "batch_size", batch_size)
+    data = as_numbers(data, f"{who} data")
+    targets = None if targets is None else as_numbers(targets, f"{who} targets")
     first, last = start_index or 0, len(data) if end_index is None else end_index
     if not 0 <= first < last <= len(data):
         raise ValueError(expected(who, f"0 <= start_index < end_index <= {len(data)}", f"{first} and {last}"))
@@ -250,3 +270,7 @@ def timeseries_dataset_from_array(
         raise ValueError(expected(who, "a series at least as long as a window", f"{last - first} steps"))
     starts = np.arange(first, first + count, sequence_stride)
     return TimeseriesDataset(data, targets, starts, sequence_length, sampling_rate, batch_size, shuffle, seed)
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.utils")

@@ -254,7 +254,7 @@ def test_editors_and_help_see_the_options_that_the_layer_takes(kind):
         (lambda: layers.RNN(3), "RNN expected a cell"),
         (
             lambda: layers.LSTM(3)(np.zeros((1, 2, 4)), initial_state=[np.zeros((1, 3))]),
-            "LSTM expected 2 initial states, got 1",
+            "LSTM expected 2 initial states, of sizes 3, 3, got 1",
         ),
         (lambda: layers.LSTM(3)(np.zeros((1, 2, 4)), mask=np.ones((1, 3))), r"LSTM expected mask of shape \(1, 2\)"),
     ],

@@ -25,6 +25,8 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule: Callable[[int, float], float] | Callable[[int], float], verbose: int = 0):
         super().__init__()
+        if not callable(schedule):
+            raise TypeError(expected("LearningRateScheduler", "a function of the epoch", repr(schedule)))
         self.schedule: Callable[..., float] = schedule
         self.verbose = verbose
 

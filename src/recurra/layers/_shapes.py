@@ -39,6 +39,8 @@ def check_rank(who: str, shape: Shape, rank: int, axes: str = SEQUENCE) -> None:
         hint = None
         if axes == SEQUENCE and len(shape) == 2:
             hint = "add a feature axis with x[..., None], or give a recurrent layer before it return_sequences=True"
+        elif axes == SEQUENCE and len(shape) < 2:
+            hint = "x.reshape(batch, timesteps, features) gives it the axes"
         elif len(shape) == rank + 1 and shape[0] is None:
             hint = "the shape of an Input leaves out the batch axis"
         raise ValueError(expected(who, f"input of shape {axes}", tuple(shape), hint))

@@ -418,9 +418,9 @@ class Layer(StampsChanges, saving.Configurable):
         """
         variables = self.weights
         if len(weights) != len(variables):
-            raise ValueError(
-                expected(f"{type(self).__name__} {self.name!r}", f"{len(variables)} weights", len(weights))
-            )
+            hint = None if self.built else "it is not built: call it on data or build it first"
+            who = f"{type(self).__name__} {self.name!r}"
+            raise ValueError(expected(who, f"{len(variables)} weights", len(weights), hint))
         arrays = [np.asarray(array) for array in weights]
         for variable, array in zip(variables, arrays, strict=True):
             if variable.shape != array.shape:
@@ -496,6 +496,11 @@ class Layer(StampsChanges, saving.Configurable):
             inputs: Arrays or symbolic tensors, or a list or dict of them.
             *args, **kwargs: `mask`, `training`, and what `forward` takes beside them.
         """
+        if "_layers" not in self.__dict__:
+            hint = "begin its __init__ with super().__init__(**kwargs)"
+            raise RuntimeError(expected(type(self).__name__, "Layer.__init__ to have been called", "no call", hint))
+        if inputs is None:
+            raise ValueError(expected(f"layer {self.name!r}", "inputs", "None"))
         names = [name for name in self._forward_parameters if name != "keep_cache"]
         if len(args) > len(names):
             raise TypeError(
@@ -504,7 +509,8 @@ class Layer(StampsChanges, saving.Configurable):
         kwargs.update(zip(names, args, strict=False))
         unknown = [name for name in kwargs if name not in names and name not in ("mask", "training")]
         if unknown:
-            raise TypeError(expected(type(self).__name__, "known call arguments", ", ".join(map(repr, unknown))))
+            known = [*names, "mask", "training"]
+            raise TypeError(unknown_arguments(f"a call of {type(self).__name__}", unknown, known))
         if any_symbolic([inputs, list(kwargs.values())]):
             return self._call_symbolic(inputs, kwargs)
         return self._call_eager(inputs, kwargs)

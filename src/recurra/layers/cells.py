@@ -367,8 +367,11 @@ def output_size(cell: Any) -> int:
 
 def check_cell(who: str, cell: Any) -> None:
     """Raises ValueError unless it is a cell."""
+    what = "a cell: a layer with state_size and forward(inputs, states)"
     if not isinstance(cell, Layer) or not hasattr(cell, "state_size"):
-        raise ValueError(expected(who, "a cell: a layer with state_size and forward(inputs, states)", repr(cell)))
+        raise ValueError(expected(who, what, repr(cell)))
+    if hasattr(cell, "return_sequences"):
+        raise ValueError(expected(who, what, repr(cell), "recurrent layers go over time by themselves"))
 
 
 def run_step(cell: Any, inputs: Any, states: Any, training: bool, dropout_masks: Any, keep_cache: bool) -> Any:

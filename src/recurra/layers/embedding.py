@@ -72,7 +72,10 @@ class Embedding(Layer):
         self.embeddings = self._add_configured_weight("embeddings", (self.input_dim, self.output_dim))
 
     def cast_inputs(self, inputs: Any) -> np.ndarray:
-        return as_numbers(inputs, "Embedding").astype(np.int64)
+        numbers = as_numbers(inputs, "Embedding")
+        if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+            raise ValueError(expected("Embedding", "whole numbers", "NaN or infinity"))
+        return numbers.astype(np.int64)
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows = inputs if inputs.dtype == np.int64 else self.cast_inputs(inputs)

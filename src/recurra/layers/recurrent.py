@@ -175,7 +175,8 @@ class RNN(Layer):
         if isinstance(self.cell, RecurrentCell):
             check_features(who, inputs.shape, self.cell.kernel.shape[0])
         if self.stateful and self._stateful_batch not in (None, len(inputs)):
-            raise ValueError(expected(who, f"batches of {self._stateful_batch} rows (stateful)", len(inputs)))
+            hint = "give batch_size, and rows in multiples of it"
+            raise ValueError(expected(who, f"batches of {self._stateful_batch} rows (stateful)", len(inputs), hint))
         return inputs
 
     def _check_mask(self, mask: Any, inputs: np.ndarray) -> np.ndarray | None:
@@ -199,7 +200,8 @@ class RNN(Layer):
             initial_state = self.get_initial_state(batch)
         states = [self._cast(state) for state in _tree.flatten(initial_state)]
         if len(states) != len(sizes):
-            raise ValueError(expected(type(self).__name__, f"{len(sizes)} initial states", len(states)))
+            what = f"{len(sizes)} initial states, of sizes {', '.join(map(str, sizes))}"
+            raise ValueError(expected(type(self).__name__, what, len(states)))
         for state, size in zip(states, sizes, strict=True):
             if state.shape != (batch, size):
                 raise ValueError(expected(type(self).__name__, f"initial states of shape {(batch, size)}", state.shape))

@@ -60,6 +60,14 @@ class KerasTensor:
     def __neg__(self) -> KerasTensor:
         return self._rescaled(-1.0, 0.0)
 
+    def _refuse(self, *others: Any) -> Any:
+        what = "+, -, *, / by a number, and indices, of which layers are made"
+        hint = "use a layer, or write one with forward and backward"
+        raise TypeError(expected("the graph", what, f"another operation on {self.name!r}", hint))
+
+    __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _refuse
+    __lt__ = __le__ = __gt__ = __ge__ = __abs__ = _refuse
+
     def _merged(self, layer: str, other: KerasTensor) -> KerasTensor:
         from recurra import layers
 

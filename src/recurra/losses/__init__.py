@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recurra import saving
+from recurra._missing import says_what_to_do
 from recurra.losses.base import Loss, LossFunctionWrapper
 from recurra.losses.circle import Circle, circle
 from recurra.losses.classes import (
@@ -156,3 +157,7 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
         with saving.CustomObjectScope(custom_objects or {}):
             return get(config)
     return saving.deserialize_keras_object(config, custom_objects=custom_objects)
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.losses")

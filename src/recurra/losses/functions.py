@@ -6,6 +6,7 @@ derivative of those values with respect to `y_pred`. Formulas and clipping are K
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -302,10 +303,17 @@ def binary_focal_crossentropy(
     return values.mean(axis=-1)
 
 
-def _check_same_shape(y_true: np.ndarray, y_pred: np.ndarray) -> None:
+def _check_same_shape(who: str, y_true: np.ndarray, y_pred: np.ndarray) -> None:
+    if y_pred.shape[-1] == 1:
+        warnings.warn(
+            f"{who} expected y_pred of shape (N, ..., classes) with more than one class, got {y_pred.shape}: "
+            "it is zero whatever the model says. For two classes use binary_crossentropy.",
+            SyntaxWarning,
+            stacklevel=4,
+        )
     if y_true.ndim != y_pred.ndim or y_true.shape[-1] != y_pred.shape[-1]:
-        hint = "for labels that are whole numbers use sparse_categorical_crossentropy"
-        raise ValueError(expected("categorical_crossentropy", f"y_true of shape {y_pred.shape}", y_true.shape, hint))
+        hint = "labels that are whole numbers are for sparse_categorical_crossentropy"
+        raise ValueError(expected(who, f"y_true of shape {y_pred.shape}", y_true.shape, hint))
 
 
 def _smoothed_classes(y_true: np.ndarray, label_smoothing: float) -> np.ndarray:
@@ -332,7 +340,7 @@ def categorical_crossentropy(
 ) -> Values:
     """`-sum(y_true * log(y_pred / sum(y_pred)))` over the classes, the shares cut to [epsilon, 1 - epsilon]."""
     y_true, y_pred = arrays(y_true, y_pred)
-    _check_same_shape(y_true, y_pred)
+    _check_same_shape("categorical_crossentropy", y_true, y_pred)
     y_true = _smoothed_classes(y_true, label_smoothing)
     if from_logits:
         return -(y_true * ops.activation_forward("log_softmax", y_pred)).sum(axis=-1)
@@ -340,24 +348,27 @@ def categorical_crossentropy(
     return -(y_true * ops.log(share)).sum(axis=-1)
 
 
-def _labels(y_true: Any, y_pred: Any, ignore_class: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the labels, the predictions, and where a label counts."""
+def _labels(
+    who: str, y_true: Any, y_pred: Any, ignore_class: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the labels, the predictions, and where a label counts; ValueError if the labels do not fit."""
     y_pred = np.asarray(y_pred)
     y_true = np.asarray(y_true)
     if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
         y_true = y_true[..., 0]
     if y_true.shape != y_pred.shape[:-1]:
-        hint = "for one-hot labels use categorical_crossentropy" if y_true.shape == y_pred.shape else None
-        raise ValueError(
-            expected("sparse_categorical_crossentropy", f"y_true of shape {y_pred.shape[:-1]}", y_true.shape, hint)
-        )
-    labels = y_true.astype(np.int64)
+        one_hot = "one-hot labels are for categorical_crossentropy, or give y.argmax(axis=-1)"
+        hint = one_hot if y_true.shape == y_pred.shape else None
+        raise ValueError(expected(who, f"y_true of shape {y_pred.shape[:-1]}", y_true.shape, hint))
+    with np.errstate(invalid="ignore"):  # NaN becomes a number below 0
+        labels = y_true.astype(np.int64)
     counts = np.ones(labels.shape, bool) if ignore_class is None else labels != ignore_class
     labels = np.where(counts, labels, 0)
     classes = y_pred.shape[-1]
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
-        wrong = labels[(labels < 0) | (labels >= classes)][0]
-        raise ValueError(expected("sparse_categorical_crossentropy", f"labels from 0 to {classes - 1}", wrong))
+        wrong = y_true[(labels < 0) | (labels >= classes)][0]
+        hint = "labels begin at 0, and the last layer has a unit for each"
+        raise ValueError(expected(who, f"labels from 0 to {classes - 1}", wrong, hint))
     return labels, y_pred, counts
 
 
@@ -368,7 +379,7 @@ def _at_labels(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _sparse_gradient(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None
 ) -> np.ndarray:
-    labels, y_pred, counts = _labels(y_true, y_pred, ignore_class)
+    labels, y_pred, counts = _labels("sparse_categorical_crossentropy", y_true, y_pred, ignore_class)
     right = labels[..., None] == np.arange(y_pred.shape[-1])
     if from_logits:
         full = ops.activation_forward("softmax", y_pred) - right
@@ -383,7 +394,7 @@ def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None
 ) -> Values:
     """The categorical crossentropy for labels that are whole numbers; zero where the label is `ignore_class`."""
-    labels, y_pred, counts = _labels(y_true, y_pred, ignore_class)
+    labels, y_pred, counts = _labels("sparse_categorical_crossentropy", y_true, y_pred, ignore_class)
     if from_logits:
         values = -_at_labels(ops.activation_forward("log_softmax", y_pred), labels)
     else:
@@ -396,7 +407,7 @@ def _categorical_focal_parts(
     y_true: Any, y_pred: Any, from_logits: bool, label_smoothing: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     y_true, y_pred = arrays(y_true, y_pred)
-    _check_same_shape(y_true, y_pred)
+    _check_same_shape("categorical_focal_crossentropy", y_true, y_pred)
     y_true = _smoothed_classes(y_true, label_smoothing)
     share = ops.activation_forward("softmax", y_pred) if from_logits else y_pred
     total = share.sum(axis=-1, keepdims=True)
@@ -435,7 +446,7 @@ def categorical_focal_crossentropy(
 
 
 def _generalized_gradient(y_true: Any, y_pred: Any, q: float = 0.5) -> np.ndarray:
-    labels, y_pred, _ = _labels(y_true, y_pred, None)
+    labels, y_pred, _ = _labels("categorical_generalized_cross_entropy", y_true, y_pred)
     right = labels[..., None] == np.arange(y_pred.shape[-1])
     return np.where(right, -_power(y_pred, q - 1), 0).astype(y_pred.dtype)
 
@@ -443,7 +454,7 @@ def _generalized_gradient(y_true: Any, y_pred: Any, q: float = 0.5) -> np.ndarra
 @_pair(_generalized_gradient)
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float = 0.5) -> Values:
     """`(1 - p**q) / q`, p the prediction at the label: robust against wrong labels (Zhang and Sabuncu, 2018)."""
-    labels, y_pred, _ = _labels(y_true, y_pred, None)
+    labels, y_pred, _ = _labels("categorical_generalized_cross_entropy", y_true, y_pred)
     return (1 - _power(_at_labels(y_pred, labels), q)) / q
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recurra import _tree, saving
 from recurra._checks import expected
+from recurra._missing import says_what_to_do
 from recurra.layers.base import Layer
 from recurra.layers.input_layer import Input
 from recurra.layers.symbolic import KerasTensor
@@ -76,6 +77,8 @@ def clone_model(
     Raises:
         ValueError: For a model of another kind, or tensors that are not symbolic.
     """
+    if not isinstance(model, Model):
+        raise ValueError(expected("clone_model", "a model", repr(model)))
     if not isinstance(model, GraphModel) and (input_tensors is not None or clone_function or recursive):
         raise ValueError(expected("clone_model", "a Sequential or Functional model", repr(model)))
     if call_function is not None and not isinstance(model, Functional):
@@ -128,3 +131,7 @@ def _clone_graph(model: GraphModel, input_tensors: Any, clone: Callable[[Layer],
         copies.update(zip(map(id, _tree.flatten(node.outputs)), _tree.flatten(outputs), strict=True))
     inputs, outputs = _tree.map_structure(copied, model.input), _tree.map_structure(copied, model.output)
     return Functional(inputs, outputs, name=model.name)
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.models")

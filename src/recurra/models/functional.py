@@ -11,7 +11,7 @@ import numpy as np
 from recurra import _tree, saving
 from recurra._arrays import as_numbers, plain_numbers_as_array
 from recurra._checks import expected
-from recurra.layers._shapes import is_shape
+from recurra.layers._shapes import is_shape, size_of
 from recurra.layers.base import Layer
 from recurra.layers.symbolic import KerasTensor, Node, node_of
 from recurra.models.graph import Graph, GraphCache, flat_shapes
@@ -39,7 +39,8 @@ class GraphModel(Model):
         tensors = _tree.flatten(inputs)
         for tensor in [*tensors, *_tree.flatten(outputs)]:
             if not isinstance(tensor, KerasTensor):
-                raise ValueError(expected("Model", "symbolic tensors from Input and layers", repr(tensor)))
+                got = f"an array of shape {tensor.shape}" if isinstance(tensor, np.ndarray) else repr(tensor)
+                raise ValueError(expected("Model", "symbolic tensors from Input and layers", got))
         self._graph = Graph(tensors, _tree.flatten(outputs))
         self._input_structure, self._output_structure = inputs, outputs
         self._result_structure = _only(outputs)
@@ -152,8 +153,11 @@ class GraphModel(Model):
         fits = all(size is None or own is None or size == own for size, own in zip(given, known, strict=False))
         if len(shape) != len(tensor.shape) or not fits:
             who = f"input {node_of(tensor).layer.name!r} of model {self.name!r}"
-            is_row = len(shape) == len(tensor.shape) - 1 and shape[-1] == tensor.shape[-1]
-            hint = "one row needs a batch axis: x[None]" if is_row else None
+            hint = None
+            if size_of(tensor.shape[1:]) == size_of(shape[1:]) is not None:
+                hint = f"x.reshape{(-1, *tensor.shape[1:])} has it"
+            elif len(shape) == len(tensor.shape) - 1 and shape[-1] == tensor.shape[-1]:
+                hint = "one row needs a batch axis: x[None]"
             raise ValueError(expected(who, f"shape {tensor.shape}", tuple(shape), hint))
 
     def _call_symbolic(self, inputs: Any, kwargs: dict[str, Any]) -> Any:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from recurra import saving
-from recurra._checks import expected
+from recurra._checks import did_you_mean, expected
 from recurra.training.batches import NestedInputs
 from recurra.training.trainer import Trainer
 
@@ -59,8 +59,11 @@ class Model(Trainer):
 
                 _with_functional(type(self))
                 Functional.__init__(self, *args, **kwargs)
+            elif args:
+                hint = "write Model(inputs, outputs)"
+                raise TypeError(expected(type(self).__name__, "inputs and outputs", "one of them", hint))
             else:
-                super().__init__(*args, **kwargs)
+                super().__init__(**kwargs)
 
     def __new__(cls: type[_Model], *args: Any, **kwargs: Any) -> _Model:
         if cls is Model and _are_ends(args, kwargs):
@@ -100,13 +103,15 @@ class Model(Trainer):
         if index is not None and name is not None:
             raise ValueError(expected("get_layer", "a name or an index", "both"))
         if index is not None:
-            if index >= len(self.layers):
+            if not -len(self.layers) <= index < len(self.layers):
                 raise ValueError(expected("get_layer", f"an index below {len(self.layers)}", index))
             return self.layers[index]
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        raise ValueError(expected("get_layer", f"one of {[layer.name for layer in self.layers]}", repr(name)))
+        names = [layer.name for layer in self.layers]
+        hint = f"write index={name}" if isinstance(name, int) else did_you_mean(name, names)
+        raise ValueError(expected("get_layer", f"one of {names}", repr(name), hint))
 
     def run(
         self, inputs: Any, mask: Any = None, training: bool | None = False, kwargs: Any = None, keep_cache: bool = True

@@ -50,6 +50,8 @@ class Sequential(GraphModel):
     def pop(self, rebuild: bool = True) -> Layer:
         """Removes the last layer and returns it."""
         line = list(self._line)
+        if not line:
+            raise IndexError(expected(f"model {self.name!r}", "a layer to remove", "none"))
         layer = line.pop()
         self._line = line
         self._forget_graph()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recurra import saving
 from recurra._checks import expected
+from recurra._missing import says_what_to_do
 
 __all__ = [
     "CosineDecay",
@@ -260,3 +261,7 @@ def _positive(who: str, name: str, value: Any) -> Any:
     if not value > 0:
         raise ValueError(expected(who, f"{name} to be positive", value))
     return value
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.optimizers.schedules")

@@ -7,6 +7,7 @@ weight that is not there is None.
 from __future__ import annotations
 
 import math
+import numbers
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, random
-from recurra._checks import expected, positive_int
+from recurra._checks import expected, one_of, positive_int
 
 Batch = tuple[list[Any], list[Any], list[Any]]
 
@@ -111,6 +112,8 @@ class ArrayBatches:
         if batch_size is None:
             batch_size = math.ceil(self.rows / steps) if steps else 32
         self.batch_size = positive_int(who, "batch_size", batch_size)
+        if isinstance(shuffle, str):
+            one_of(who, "shuffle", shuffle, ("batch", True, False))
         self.shuffle = shuffle
 
     @property
@@ -261,8 +264,8 @@ def split_tail(batch: Batch, fraction: float) -> tuple[Batch, Batch]:
     Raises:
         ValueError: If one of the two parts would be empty.
     """
-    if not 0 < fraction < 1:
-        raise ValueError(expected("fit", "validation_split between 0 and 1", fraction))
+    if not isinstance(fraction, numbers.Real) or not 0 < fraction < 1:
+        raise ValueError(expected("fit", "validation_split between 0 and 1", repr(fraction)))
     rows = rows_of(batch, "fit")
     cut = math.floor(rows * (1 - fraction))
     if cut == 0 or cut == rows:

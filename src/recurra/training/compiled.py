@@ -57,6 +57,8 @@ class CompiledLosses:
             self.factors = [float(loss_weights)] * count
         elif loss_weights is not None:
             for position, factor in outputs.each(loss_weights, "compile", "loss_weights").items():
+                if factor is not None and np.size(factor) != 1:
+                    raise ValueError(expected("compile", "loss_weights of one number for each output", repr(factor)))
                 self.factors[position] = 1.0 if factor is None else np.asarray(factor, float).item()
         trained = [position for position in given if position in self.trained]
         self.trackers = {n: Mean(name=f"{self.names[n]}_loss") for n in trained} if len(trained) > 1 else {}
@@ -122,8 +124,14 @@ class CompiledLosses:
 def _tell_shapes(error: ValueError, name: str, target: Any, output: Any) -> None:
     """Raises an error with the shapes and the output's name in place of NumPy's about broadcasting and reshaping."""
     if "could not be broadcast" in str(error) or "cannot reshape" in str(error):
-        what = f"targets that fit its shape {np.shape(output)}"
-        raise ValueError(expected(f"the loss of output {name!r}", what, np.shape(target))) from error
+        wanted, given = np.shape(output), np.shape(target)
+        hint = None
+        if len(given) > len(wanted):
+            hint = "a recurrent layer gives a value for each time step with return_sequences=True"
+        elif given[:-1] == wanted[:-1]:
+            hint = f"a last layer of {given[-1]} units gives as many"
+        what = f"targets that fit its shape {wanted}"
+        raise ValueError(expected(f"the loss of output {name!r}", what, given, hint)) from error
 
 
 class _Entry(NamedTuple):

@@ -141,7 +141,8 @@ class Trainer(Layer):
     def build_for(self, inputs: Any) -> None:
         """Builds the model for the shapes of these arrays, if it is not built."""
         if not self.built:
-            self._build_for(_tree.map_structure(lambda x: (None, *np.shape(x)[1:]), inputs))
+            inputs = plain_numbers_as_array(inputs)
+            self._build_for(_tree.map_structure(lambda x: (None, *as_numbers(x, "the data").shape[1:]), inputs))
 
     def standardize_inputs(self, inputs: Any) -> Any:
         """Returns the inputs as arrays that `run` takes."""
@@ -552,7 +553,8 @@ def _check_cells(model: Any, who: str) -> None:
 
 def _numbers(value: Any, who: str) -> np.ndarray:
     if isinstance(value, (list, tuple)) and not (value and isinstance(value[0], str)):
-        raise ValueError(expected(who, "one array for an output", f"a list of {len(value)}"))
+        hint = "np.array(...) makes one of its entries"
+        raise ValueError(expected(who, "one array for an output", f"a list of {len(value)}", hint))
     array = as_numbers(value, who)
     if array.ndim == 0:
         raise ValueError(expected(who, "an entry for each sample", "a single number"))
@@ -576,8 +578,8 @@ def _from_tensor(value: Any) -> Any:
 
 def _weights_of_classes(targets: np.ndarray, class_weight: dict[int, float], who: str) -> np.ndarray:
     if not isinstance(class_weight, Mapping) or any(isinstance(label, str) for label in class_weight):
-        what = "class_weight to be a dict of whole numbers and weights"
-        raise ValueError(expected(who, what, repr(class_weight), "such as {0: 1.0, 1: 2.5}"))
+        what = "class_weight to be a dict of whole numbers and weights, such as {0: 1.0, 1: 2.5}"
+        raise ValueError(expected(who, what, repr(class_weight)))
     one_hot = targets.ndim > 1 and targets.shape[-1] > 1
     labels = targets.argmax(axis=-1) if one_hot else targets.reshape(len(targets), -1)[:, 0]
     labels = np.rint(labels).astype(int)
@@ -588,7 +590,7 @@ def _weights_of_classes(targets: np.ndarray, class_weight: dict[int, float], who
 
 
 def _verbosity(verbose: int | str) -> int:
-    if isinstance(verbose, str) and verbose != AUTO:
+    if verbose != AUTO and not isinstance(verbose, numbers.Integral):
         raise ValueError(expected("verbose", "'auto', 0, 1 or 2", repr(verbose)))
     return 1 if verbose == AUTO else int(verbose)
 

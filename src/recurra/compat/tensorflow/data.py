@@ -11,7 +11,7 @@ import numpy as np
 
 from recurra import _tree
 from recurra._arrays import as_array
-from recurra._checks import expected
+from recurra._checks import expected, positive_int
 from recurra._missing import HINTS, says_what_to_do
 from recurra.compat.tensorflow.tensors import convert_to_tensor, float32
 from recurra.random import draw_seed
@@ -46,9 +46,17 @@ class Dataset:
 
     @classmethod
     def from_tensor_slices(cls, tensors: Any) -> Dataset:
-        """The rows of an array, or of several arrays of equal length side by side."""
+        """The rows of an array, or of several arrays of equal length side by side.
+
+        Raises:
+            ValueError: If their lengths differ, or one is a single number.
+        """
         arrays = _arrays(tensors)
-        length = len(_tree.flatten(arrays)[0])
+        shapes = [array.shape for array in _tree.flatten(arrays)]
+        if not all(shapes) or len({shape[0] for shape in shapes}) != 1:
+            got = "shapes " + ", ".join(map(str, shapes))
+            raise ValueError(expected("from_tensor_slices", "arrays of one length", got))
+        length = shapes[0][0]
 
         def row(i: int) -> Any:
             return _tree.map_structure(lambda array: as_array(array[i]), arrays)
@@ -148,6 +156,7 @@ class Dataset:
 
     def batch(self, batch_size: int, drop_remainder: bool = False, **ignored: Any) -> Dataset:
         """So many elements at a time, stacked along a new first axis."""
+        batch_size = positive_int("batch", "batch_size", batch_size)
 
         def read() -> Iterator[Any]:
             elements = iter(self)

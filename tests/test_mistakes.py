@@ -1,0 +1,219 @@
+"""What beginners get wrong: the error says what was given, what was expected and what to do."""
+
+import re
+
+import numpy as np
+import pytest
+
+import recurra
+import recurra.compat.tensorflow as tf
+from recurra import callbacks, layers, losses, metrics, models, utils
+
+X = np.random.default_rng(0).normal(size=(8, 5, 3)).astype("float32")
+Y = X.mean(axis=(1, 2))
+LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+ONE_HOT = np.eye(3)[LABELS]
+
+
+def model(units=1, activation=None, loss="mse", **options):
+    made = recurra.Sequential([recurra.Input((5, 3), name="past"), layers.LSTM(4), layers.Dense(units, activation)])
+    made.compile("adam", loss, **options)
+    return made
+
+
+def fit(x=X, y=Y, **options):
+    return model().fit(x, y, verbose=0, **options)
+
+
+def classify(loss, y, units=3, **options):
+    return model(units, "softmax" if units > 1 else None, loss, **options).fit(X, y, verbose=0)
+
+
+def unbuilt():
+    return recurra.Sequential([layers.LSTM(4), layers.Dense(1)])
+
+
+class Forgetful(layers.Layer):
+    def __init__(self):
+        pass
+
+
+def batches():
+    yield X, Y
+
+
+MISTAKES = {
+    "an axis joined": (lambda: fit(X.reshape(8, 15)), "expected shape (None, 5, 3), got (8, 15): x.reshape(-1, 5, 3)"),
+    "no batch axis": (lambda: model().predict(X[0], verbose=0), "got (5, 3): one row needs a batch axis: x[None]"),
+    "x and y in a tuple": (
+        lambda: fit((X, Y), None),
+        "a tuple of arrays of shapes (8, 5, 3), (8,): give x and y apart",
+    ),
+    "y as a list of arrays": (lambda: fit(y=list(Y[:, None])), "got a list of 8: np.array(...) makes one"),
+    "a function for a generator": (lambda: fit(batches, None), "expected numbers, got function: call it"),
+    "None among the data": (
+        lambda: unbuilt().predict([None], verbose=0),
+        "the data expected numbers, got None",
+    ),
+    "text for data": (lambda: unbuilt().predict("abc", verbose=0), "expected numbers, got an array of dtype <U3"),
+    "numbers without axes": (lambda: unbuilt().predict([1, 2, 3], verbose=0), "x.reshape(batch, timesteps, features)"),
+    "validation_split as text": (lambda: fit(validation_split="0.2"), "validation_split between 0 and 1, got '0.2'"),
+    "shuffle misspelt": (lambda: fit(shuffle="bacth"), "shuffle to be one of 'batch', True, False, got 'bacth'"),
+    "verbose None": (lambda: model().fit(X, Y, verbose=None), "verbose expected 'auto', 0, 1 or 2, got None"),
+    "class weights in a list": (lambda: fit(class_weight=[1, 2]), "weights, such as {0: 1.0, 1: 2.5}, got [1, 2]"),
+    "too many loss_weights": (
+        lambda: model(loss_weights=[1, 2]).fit(X, Y),
+        "loss_weights of one number for each output",
+    ),
+    "targets for each step": (
+        lambda: fit(y=X[:, :, :1]),
+        "got (8, 5, 1): a recurrent layer gives a value for each time",
+    ),
+    "targets of more units": (lambda: fit(y=X[:, :, 0]), "its shape (8, 1), got (8, 5): a last layer of 5 units gives"),
+    "whole labels": (lambda: classify("categorical_focal_crossentropy", LABELS), "are for sparse_categorical_cross"),
+    "labels from one": (
+        lambda: classify("sparse_categorical_crossentropy", LABELS + 1),
+        "labels from 0 to 2, got 3: labels begin at 0, and the last layer has a unit for each",
+    ),
+    "labels with gaps": (
+        lambda: classify("sparse_categorical_crossentropy", np.where(LABELS > 1, np.nan, LABELS)),
+        "labels from 0 to 2, got nan",
+    ),
+    "one-hot labels": (
+        lambda: losses.CategoricalGeneralizedCrossEntropy()(ONE_HOT, np.full((8, 3), 1 / 3)),
+        "categorical_generalized_cross_entropy expected y_true of shape (8,), got (8, 3): one-hot labels are for",
+    ),
+    "a metric of one-hot labels": (
+        lambda: classify("sparse_categorical_crossentropy", LABELS, metrics=["categorical_accuracy"]),
+        "got (8,): labels that are whole numbers are for sparse_categorical_accuracy",
+    ),
+    "a metric of whole labels": (
+        lambda: metrics.SparseCategoricalAccuracy()(ONE_HOT, ONE_HOT),
+        "expected y_true of shape (8,), got (8, 3): one-hot labels are for categorical_accuracy",
+    ),
+    "whole labels for the k best": (
+        lambda: metrics.TopKCategoricalAccuracy()(LABELS, ONE_HOT),
+        "whole numbers are for sparse_top_k_categorical_accuracy",
+    ),
+    "one-hot labels for the k best": (
+        lambda: metrics.SparseTopKCategoricalAccuracy()(ONE_HOT, ONE_HOT),
+        "one-hot labels are for top_k_categorical_accuracy",
+    ),
+    "whole labels for precision": (
+        lambda: metrics.Precision()(LABELS, ONE_HOT),
+        "Precision expected y_true of shape (8, 3), got (8,): utils.to_categorical makes one-hot labels",
+    ),
+    "sequences for R2": (lambda: metrics.R2Score()(X, X), "shape (N, outputs), got (8, 5, 3) and (8, 5, 3)"),
+    "an activation misspelt": (lambda: layers.LSTM(4, "thanh"), "got 'thanh': did you mean 'tanh'?"),
+    "half a name": (lambda: layers.LSTM(4, kernel_initializer="glorot"), "did you mean 'GlorotNormal' or 'GlorotUnif"),
+    "input_shape as a number": (lambda: layers.LSTM(4, input_shape=5), "input_shape to be a tuple of whole numbers"),
+    "a layer for a cell": (lambda: layers.RNN(layers.LSTM(4)), "recurrent layers go over time by themselves"),
+    "no inputs": (lambda: layers.LSTM(4, name="memory")(None), "layer 'memory' expected inputs, got None"),
+    "states of an LSTM": (
+        lambda: layers.LSTM(4)(X, initial_state=np.zeros((8, 4))),
+        "2 initial states, of sizes 4, 4, got 1",
+    ),
+    "NaN for an index": (
+        lambda: layers.Embedding(9, 2)(np.array([np.nan])),
+        "Embedding expected whole numbers, got NaN",
+    ),
+    "weights before build": (lambda: layers.LSTM(4).set_weights([X]), "0 weights, got 1: it is not built"),
+    "arrays for a model": (
+        lambda: recurra.Model(X, Y),
+        "symbolic tensors from Input and layers, got an array of shape (8, 5, 3)",
+    ),
+    "a layer half named": (lambda: model().get_layer("pas"), "expected one of ['lstm"),
+    "a layer's place far off": (lambda: model().get_layer(index=-9), "an index below 2, got -9"),
+    "a layer's place as a name": (lambda: model().get_layer(1), "got 1: write index=1"),
+    "a clone of nothing": (lambda: models.clone_model(None), "clone_model expected a model, got None"),
+    "text for sequences": (
+        lambda: utils.pad_sequences([["a", "b"]]),
+        "numbers for int32, got ['a', 'b']: keras.preproc",
+    ),
+    "a text for a sequence": (lambda: utils.pad_sequences(["ab"]), "expected sequences, got 'ab' at 0"),
+    "vectors of several sizes": (
+        lambda: utils.pad_sequences([[[1], [2, 3]]]),
+        "vectors of one size, got [[1], [2, 3]] at 0",
+    ),
+    "a length as text": (
+        lambda: utils.pad_sequences([[1]], maxlen="3"),
+        "maxlen to be a whole number, not negative, got '3'",
+    ),
+    "no labels": (lambda: utils.to_categorical([]), "expected labels, or num_classes, got neither"),
+    "NaN for a label": (lambda: utils.to_categorical([np.nan]), "expected whole numbers, got NaN or infinity"),
+    "windows in no batches": (
+        lambda: utils.timeseries_dataset_from_array(X, None, 3, batch_size=0),
+        "batch_size to be a positive integer, got 0",
+    ),
+    "windows of text": (lambda: utils.timeseries_dataset_from_array(["a", "b"], None, 2), "data expected numbers"),
+    "a seed as text": (lambda: utils.set_random_seed("7"), "seed to be a whole number from 0 to 2**32 - 1, got '7'"),
+    "threads as text": (lambda: recurra.set_num_threads("2"), "a number from 1 to 256, got '2'"),
+    "rows that do not pair": (lambda: tf.data.Dataset.from_tensor_slices((X, Y[:3])), "got shapes (8, 5, 3), (3,)"),
+    "batches of nothing": (lambda: tf.data.Dataset.range(3).batch(0), "batch_size to be a positive integer, got 0"),
+    "four parts of a batch": (lambda: fit(iter([(X, Y, Y, Y)]), None), "(x, y, sample_weight), got one of 4 parts"),
+    "an initializer without a shape": (lambda: recurra.Variable("zeros"), "a shape beside an initializer"),
+    "an option that is not here": (
+        lambda: layers.MultiHeadAttention(1, 2, use_gate=True),
+        "use_gate=False, got True: docs/coming-from-keras.md",
+    ),
+    "an option with another way": (
+        lambda: layers.LayerNormalization(rms_scaling=True),
+        "got True: use RMSNormalization",
+    ),
+}
+OTHER_ERRORS = {
+    "no layer to remove": (lambda: recurra.Sequential().pop(), IndexError, "expected a layer to remove, got none"),
+    "one end of a model": (lambda: recurra.Model(recurra.Input((3,))), TypeError, "expected inputs and outputs"),
+    "a call's option misspelt": (lambda: layers.LSTM(4)(X, trainng=True), TypeError, "did you mean 'training'?"),
+    "a rate for a schedule": (
+        lambda: callbacks.LearningRateScheduler(0.1),
+        TypeError,
+        "a function of the epoch, got 0.1",
+    ),
+    "symbols divided": (
+        lambda: 1 / recurra.Input((3,)),
+        TypeError,
+        "use a layer, or write one with forward and backward",
+    ),
+    "symbols compared": (lambda: recurra.Input((3,)) > 0, TypeError, "use a layer, or write one with forward"),
+    "super forgotten": (lambda: Forgetful()(X), RuntimeError, "begin its __init__ with super().__init__(**kwargs)"),
+    "a layer misspelt": (lambda: layers.LTSM, AttributeError, "got 'LTSM': did you mean 'LSTM'?"),
+    "a helper misspelt": (lambda: utils.to_categoricl, AttributeError, "did you mean 'to_categorical'?"),
+    "a function misspelt": (lambda: tf.zeross, AttributeError, "did you mean 'zeros'?"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_with_what_to_do(name):
+    mistake, message = MISTAKES[name]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        mistake()
+
+
+@pytest.mark.parametrize("name", OTHER_ERRORS)
+def test_other_kinds_of_mistakes_are_told_with_what_to_do(name):
+    mistake, kind, message = OTHER_ERRORS[name]
+    with pytest.raises(kind, match=re.escape(message)):
+        mistake()
+
+
+def test_what_looks_like_a_model_and_learns_nothing_is_warned_of():
+    with pytest.warns(UserWarning, match=r"got 1: its output is always 1\. Use a sigmoid"):
+        layers.Dense(1, activation="softmax")
+    with pytest.warns(SyntaxWarning, match=r"than one class, got \(8, 1\): .* use binary_crossentropy"):
+        classify("categorical_crossentropy", LABELS[:, None], units=1)
+
+
+def test_lists_of_numbers_of_any_kind_are_data():
+    series = np.arange(12, dtype="float32")
+    x, y = [series[i : i + 4, None] for i in range(8)], [series[i + 4] for i in range(8)]
+    made = recurra.Sequential([layers.LSTM(4), layers.Dense(1)])
+    made.compile("adam", "mse")
+    lists = [row.tolist() for row in x]
+    assert made.predict(lists, verbose=0).shape == (8, 1)  # it is built from them
+    first = made.get_weights()
+    losses_of = []
+    for given in ((np.array(x), np.array(y)), (x, y), (lists, [int(value) for value in y])):
+        made.set_weights(first)
+        losses_of.append(made.evaluate(*given, verbose=0))
+    assert losses_of[0] == losses_of[1] == losses_of[2]
