@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recurra import metrics
+from recurra import config, metrics
 
 
 def test_the_f_score_keeps_its_counts_in_variables():
@@ -45,7 +45,7 @@ def test_r2_keeps_its_sums_in_variables_for_each_output():
 def test_a_state_from_elsewhere_comes_back_whole():
     y, p = np.eye(2), np.array([[0.9, 0.1], [0.6, 0.4]])
     for metric in (metrics.F1Score(), metrics.R2Score(), metrics.AUC(multi_label=True), metrics.Precision()):
-        state = metric.stateless_update_state([variable.numpy() for variable in metric.variables], y, p)
+        state = metric.stateless_update_state(metric.stateless_reset_state(), y, p)
         assert not any(np.any(variable.numpy()) for variable in metric.variables)
         result = metric.stateless_result(state)
         metric.update_state(y, p)
@@ -55,3 +55,16 @@ def test_a_state_from_elsewhere_comes_back_whole():
 def test_f_scores_refuse_targets_of_another_shape():
     with pytest.raises(ValueError, match=r"F1Score expected y_true of shape \(2, 3\), got \(2, 1\)"):
         metrics.F1Score().update_state(np.zeros((2, 1)), np.zeros((2, 3)))
+
+
+def test_f_scores_and_thresholds_go_by_the_small_constant_of_the_settings():
+    before = config.epsilon()
+    try:
+        config.set_epsilon(0.25)
+        metric = metrics.F1Score(average="micro")
+        metric.update_state(np.eye(2), np.eye(2))
+        share = 2 / 2.25
+        assert metric.result() == pytest.approx(2 * share * share / (2 * share + 0.25))
+        assert metrics.AUC(3).thresholds == [-0.25, 0.5, 1.25]
+    finally:
+        config.set_epsilon(before)

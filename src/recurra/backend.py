@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recurra._missing import says_what_to_do
 from recurra._names import clear_session
 from recurra.config import backend, epsilon, floatx, image_data_format, set_epsilon, set_floatx
 from recurra.layers.symbolic import KerasTensor
@@ -37,3 +38,7 @@ def is_int_dtype(dtype: Any) -> bool:
 def is_keras_tensor(x: Any) -> bool:
     """Returns whether it is a symbolic tensor, as `Input` gives."""
     return isinstance(x, KerasTensor)
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.backend")

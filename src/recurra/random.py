@@ -12,12 +12,13 @@ import random as _python_random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra import saving
 from recurra._checks import expected
+from recurra._missing import says_what_to_do
 from recurra.variables import Variable
 
 _stream = np.random.default_rng()
@@ -106,3 +107,7 @@ class SeedGenerator:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
         return cls(**config)
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.random")

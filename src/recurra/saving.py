@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from recurra._checks import did_you_mean, expected
+from recurra._missing import says_what_to_do
 
 # The most that a file may ask for where an object takes memory by a number in its config (weights have another limit).
 LARGEST_SIZES = {"num_thresholds": 10_000, "num_classes": 4_096, "num_labels": 1_000}
@@ -38,7 +39,7 @@ def __getattr__(name: str) -> Any:
         from recurra import models
 
         return getattr(models, name)
-    raise AttributeError(f"module 'recurra.saving' has no attribute {name!r}")
+    return says_what_to_do("recurra.saving")(name)
 
 
 def builtin(module: str) -> Callable[[_Class], _Class]:

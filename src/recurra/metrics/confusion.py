@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from recurra import config as settings
 from recurra import ops, saving
 from recurra._checks import expected, one_of
 from recurra.losses.functions import match_ranks
 from recurra.metrics.base import Metric
 
-EPSILON = 1e-7
 CASES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
@@ -49,6 +49,11 @@ def _confusion(
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole != 0)
+
+
+def _with_ends(inner: Any) -> np.ndarray:
+    """Returns thresholds with one below and one above all predictions."""
+    return np.array([-settings.epsilon(), *inner, 1 + settings.epsilon()])
 
 
 def _keep_top_k(y_pred: np.ndarray, k: int) -> np.ndarray:
@@ -221,7 +226,7 @@ class AUC(_Counting):
         inner = (
             sorted(thresholds) if thresholds is not None else np.arange(1, num_thresholds - 1) / (num_thresholds - 1)
         )
-        self._levels = np.array([-EPSILON, *inner, 1 + EPSILON])
+        self._levels = _with_ends(inner)
         self._own_thresholds = thresholds is not None
         self.thresholds = self._levels.tolist()
         self.num_thresholds = len(self._levels)
@@ -307,7 +312,9 @@ class _AtConstraint(_Counting):
         self.num_thresholds = num_thresholds
         self.class_id = class_id
         inner = np.arange(1, num_thresholds - 1) / max(num_thresholds - 1, 1)
-        self._levels = np.array([0.5]) if num_thresholds == 1 else np.array([-EPSILON, *inner, 1 + EPSILON])
+        self._levels = (
+            np.array([0.5]) if num_thresholds == 1 else np.array([-settings.epsilon(), *inner, 1 + settings.epsilon()])
+        )
         self.thresholds = self._levels.tolist()
         self._make_counts(len(self._levels))
 
@@ -461,14 +468,14 @@ class FBetaScore(_Counting):
         if not self._variables:
             return 0.0
         tp, fp, fn, support = self._kept_values()
-        precision = tp / (tp + fp + EPSILON)
-        recall = tp / (tp + fn + EPSILON)
+        precision = tp / (tp + fp + settings.epsilon())
+        recall = tp / (tp + fn + settings.epsilon())
         beta2 = self.beta**2
-        score = (1 + beta2) * precision * recall / (beta2 * precision + recall + EPSILON)
+        score = (1 + beta2) * precision * recall / (beta2 * precision + recall + settings.epsilon())
         if self.average == "macro":
             return float(score.mean())
         if self.average == "weighted":
-            return float((score * support / (support.sum() + EPSILON)).sum())
+            return float((score * support / (support.sum() + settings.epsilon())).sum())
         return float(score) if self.average == "micro" else score
 
 
