@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,10 @@ def _one_hot_labels(who: str, y_true: Any, y_pred: Any) -> np.ndarray:
 
 
 def _whole_labels(who: str, y_true: Any, y_pred: Any) -> np.ndarray:
-    """Returns labels that are whole numbers without a last axis of one; ValueError for other shapes."""
+    """Returns labels that are whole numbers without a last axis of one; ValueError unless there is one for each row."""
     y_true = np.asarray(y_true)
     labels = y_true[..., 0] if y_true.ndim == np.ndim(y_pred) and y_true.shape[-1] == 1 else y_true
-    if labels.shape != np.shape(y_pred)[:-1]:
+    if labels.size != math.prod(np.shape(y_pred)[:-1]):
         hint = f"one-hot labels are for {who.removeprefix('sparse_')}" if labels.shape == np.shape(y_pred) else None
         raise ValueError(expected(who, f"y_true of shape {np.shape(y_pred)[:-1]}", y_true.shape, hint))
     return labels
