@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.forecasting.baselines import BASELINES, error_sizes
+from recurra.forecasting import Forecaster, Panel, baselines
+from recurra.forecasting.baselines import BASELINES, forecast_with_errors
 from recurra.forecasting.transform import fit_transform, is_seasonal, seasonal_pattern
 from recurra.forecasting.windows import Windows
 
@@ -81,11 +82,16 @@ def test_a_short_past_is_seen_as_logarithms_for_a_season_alone():
     assert not fit_transform(quarterly, 1).log
 
 
+def after(name, past, horizon, season_length):
+    """The forecast of a baseline after the whole past."""
+    return BASELINES[name](past, horizon, season_length, np.array([[len(past)]]))[0]
+
+
 def test_baselines_by_hand():
     past = np.array([1.0, 2.0, 3.0, 5.0])
-    assert BASELINES["naive"](past, 2, 1).tolist() == [5, 5]
-    assert BASELINES["seasonal_naive"](past, 5, 3).tolist() == [2, 3, 5, 2, 3]
-    np.testing.assert_allclose(BASELINES["drift"](past, 2, 1), [5 + 4 / 3, 5 + 8 / 3])
+    assert after("naive", past, 2, 1).tolist() == [5, 5]
+    assert after("seasonal_naive", past, 5, 3).tolist() == [2, 3, 5, 2, 3]
+    np.testing.assert_allclose(after("drift", past, 2, 1), [5 + 4 / 3, 5 + 8 / 3])
 
 
 def theta_one_by_one(past, horizon, m, at, seasonal):
@@ -119,21 +125,33 @@ def test_theta_is_half_the_trend_from_the_smoothed_level_on(m, seasonal):
         wanted, best = theta_one_by_one(past, 5, m, at, seasonal)
         assert best < 1
         np.testing.assert_allclose(BASELINES["theta"](past, 5, m, np.array([[at]]))[0], wanted, rtol=1e-9)
-    np.testing.assert_array_equal(BASELINES["theta"](past, 5, m), BASELINES["theta"](past, 5, m, np.array([[72]]))[0])
 
 
 def test_theta_takes_values_below_zero_and_one_value():
     past = season(72, noise=0.1, trend=0.05) - 3
-    shifted = BASELINES["theta"](past - 100, 12, 12)
-    np.testing.assert_allclose(BASELINES["theta"](past, 12, 12), shifted + 100, rtol=1e-9)
+    shifted = after("theta", past - 100, 12, 12)
+    np.testing.assert_allclose(after("theta", past, 12, 12), shifted + 100, rtol=1e-9)
     np.testing.assert_allclose(shifted, season(84, trend=0.05)[72:] - 103, atol=0.6)
-    assert BASELINES["theta"](np.array([4.0]), 2, 1).tolist() == [4, 4]
+    assert after("theta", np.array([4.0]), 2, 1).tolist() == [4, 4]
 
 
 def test_the_errors_of_a_baseline_are_its_own_past_ones():
     past = np.array([0.0, 1.0, 0.0, 1.0, 0.0])
-    np.testing.assert_allclose(error_sizes("naive", past, 1, 1), [1.0])
-    assert (np.diff(error_sizes("naive", np.random.default_rng(0).standard_normal(80), 6, 1)) >= 0).all()
+    forecast, sizes = forecast_with_errors("naive", past, 1, 1)
+    assert (forecast.tolist(), sizes.tolist()) == ([0], [1])
+    assert (np.diff(forecast_with_errors("naive", np.random.default_rng(0).standard_normal(80), 6, 1)[1]) >= 0).all()
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_is_fitted_once_for_its_forecast_and_its_errors(name, monkeypatch):
+    past = np.exp(season(72, noise=0.3, seed=3) / 3) * (20 + 0.2 * np.arange(72))
+    wanted = after(name, past, 12, 12)
+    fits = []
+    pattern = baselines.seasonal_pattern
+    monkeypatch.setattr(baselines, "seasonal_pattern", lambda *args: fits.append(args) or pattern(*args))
+    found = Forecaster(name, horizon=12, season_length=12).fit(Panel.from_arrays([past])).predict_arrays()
+    assert len(fits) == (name == "theta")
+    np.testing.assert_array_equal(found["y_hat"][0], wanted)
 
 
 @pytest.mark.parametrize("name", ["naive", "seasonal_naive", "drift"])
@@ -143,10 +161,9 @@ def test_the_errors_of_a_baseline_are_those_of_one_forecast_after_the_other(name
     first = min(max(season_length, 2), count - 1)
     squares = [[] for _ in range(horizon)]
     for cutoff in np.unique(np.linspace(first, count - 1, 60).astype(int)):
-        forecast = BASELINES[name](past[:cutoff], horizon, season_length)
+        forecast = after(name, past[:cutoff], horizon, season_length)
         for step in range(min(horizon, count - cutoff)):
             squares[step].append((past[cutoff + step] - forecast[step]) ** 2)
     sizes = [np.sqrt(np.mean(found)) if found else 0.0 for found in squares]
-    np.testing.assert_allclose(
-        error_sizes(name, past, horizon, season_length), np.maximum.accumulate(sizes), rtol=1e-12, atol=1e-300
-    )
+    found = forecast_with_errors(name, past, horizon, season_length)[1]
+    np.testing.assert_allclose(found, np.maximum.accumulate(sizes), rtol=1e-12, atol=1e-300)

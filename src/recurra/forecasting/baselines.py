@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -14,38 +13,31 @@ SMOOTHING = np.arange(1, 21) / 20  # weights of the newest value that theta choo
 MOST_CUTOFFS = 60  # past cutoffs that the errors of a baseline are taken from
 
 
-def naive(past: np.ndarray, horizon: int, season_length: int, at: Any = None) -> np.ndarray:
-    """Repeats the last value: float (..., H).
+def naive(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> np.ndarray:
+    """Repeats the last value: float (..., k, H).
 
     Args:
         past: float (..., n), of one series or of several.
         horizon: H.
         season_length: Steps of a season.
-        at: int (k, 1) forecasts from each past[..., :at] at once: float (..., k, H). None from the whole past.
+        at: int (k, 1), forecasts from each past[..., :at].
     """
-    at = _end(past) if at is None else at
     return past[..., at - 1] + np.zeros(horizon)
 
 
-def seasonal_naive(past: np.ndarray, horizon: int, season_length: int, at: Any = None) -> np.ndarray:
+def seasonal_naive(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> np.ndarray:
     """Repeats the last season; the last value where the past is shorter than a season. Shapes as above."""
-    at = _end(past) if at is None else at
     steps = np.arange(horizon) % season_length
     return past[..., np.where(at < season_length, at - 1, at - season_length + steps)]
 
 
-def drift(past: np.ndarray, horizon: int, season_length: int, at: Any = None) -> np.ndarray:
+def drift(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> np.ndarray:
     """Goes on from the last value by the mean step of the past (Hyndman and Athanasopoulos, 2021). Shapes as above."""
-    at = _end(past) if at is None else at
     slope = (past[..., at - 1] - past[..., 0 * at]) / np.maximum(at - 1, 1)
     return past[..., at - 1] + slope * np.arange(1, horizon + 1)
 
 
-def _end(past: np.ndarray) -> np.ndarray:
-    return np.array([past.shape[-1]])
-
-
-def theta(past: np.ndarray, horizon: int, season_length: int, at: Any = None) -> np.ndarray:
+def theta(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> np.ndarray:
     """The theta method: goes on from the smoothed level by half the slope of the trend. Shapes as above.
 
     Assimakopoulos and Nikolopoulos (2000), in the form of Hyndman and Billah (2003): exponential smoothing with a
@@ -57,7 +49,7 @@ def theta(past: np.ndarray, horizon: int, season_length: int, at: Any = None) ->
     return found.reshape(*past.shape[:-1], *found.shape[1:])
 
 
-def _theta_of_one(past: np.ndarray, horizon: int, season_length: int, at: Any) -> np.ndarray:
+def _theta_of_one(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> np.ndarray:
     count = len(past)
     positive = past.min() > 0
     values = np.log(past) if positive else past
@@ -69,7 +61,7 @@ def _theta_of_one(past: np.ndarray, horizon: int, season_length: int, at: Any) -
     levels, lags = _smoothed(rest), times - _smoothed(times)
     errors = rest[1:] - (levels + slopes[-1] / 2 * (lags + 1))[:, :-1]
     best = int(np.argmin((errors**2).sum(axis=1)))
-    last = (count if at is None else at) - 1
+    last = at - 1
     steps = np.arange(1, horizon + 1)
     forecast = levels[best][last] + slopes[last] / 2 * (lags[best][last] + steps)
     ahead = season[last + steps]
@@ -106,28 +98,35 @@ BASELINES: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
-def error_sizes(name: str, past: np.ndarray, horizon: int, season_length: int) -> np.ndarray:
-    """Root mean square errors of a baseline at its own past cutoffs, by step ahead: float (..., H), never falling.
+def forecast_with_errors(
+    name: str, past: np.ndarray, horizon: int, season_length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the forecast of a baseline, and the root mean square of its past errors by step ahead.
 
     Args:
         name: Of the baseline.
         past: float (..., n), the values before the cutoff: all errors lie before it.
         horizon: H.
         season_length: Steps of a season.
+
+    Returns:
+        Both float (..., H); the sizes of the errors never fall.
     """
     count = past.shape[-1]
     cutoffs = _cutoffs(count, season_length)
-    places = cutoffs + np.arange(horizon)
+    forecasts = BASELINES[name](past, horizon, season_length, cutoffs)
+    places = cutoffs[:-1] + np.arange(horizon)
     known = places < count
     actual = past[..., np.minimum(places, count - 1)]
-    errors = np.where(known, actual - BASELINES[name](past, horizon, season_length, cutoffs), 0.0)
+    errors = np.where(known, actual - forecasts[..., :-1, :], 0.0)
     squares = np.ascontiguousarray(np.swapaxes(errors**2, -1, -2))  # summed in one order, however many series there are
     sizes = np.sqrt(squares.sum(axis=-1) / np.maximum(known.sum(axis=0), 1))
-    return np.maximum.accumulate(sizes, axis=-1)
+    return forecasts[..., -1, :], np.maximum.accumulate(sizes, axis=-1)
 
 
 @lru_cache(maxsize=256)
 def _cutoffs(count: int, season_length: int) -> np.ndarray:
-    """Returns the cutoffs within `count` values: int (k, 1). Kept, as many series are of one length."""
+    """Returns the cutoffs within `count` values and, last, their end: int (k, 1). Kept, as many series are as long."""
     earliest = min(max(season_length, 2), count - 1)
-    return np.unique(np.linspace(earliest, count - 1, MOST_CUTOFFS).astype(int))[:, None]
+    within = np.linspace(earliest, count - 1, MOST_CUTOFFS).astype(int)
+    return np.unique([*within, count])[:, None]

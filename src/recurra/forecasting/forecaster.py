@@ -12,7 +12,7 @@ import numpy as np
 
 from recurra._checks import expected, one_of, positive_int
 from recurra.errors import DataError, NotFittedError
-from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, error_sizes
+from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
 from recurra.forecasting.frame import read_panel, to_frame
 from recurra.forecasting.intervals import LEVELS, NORMAL, interval_names
 from recurra.forecasting.network import KINDS, Progress
@@ -185,8 +185,7 @@ class Forecaster:
         result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *interval_names())}
         for rows in _alike(panel.lengths, MOST_CUTOFFS * horizon):
             past = panel.values[panel.indptr[rows, None] + np.arange(panel.lengths[rows[0]])]
-            y_hat = BASELINES[self.model](past, horizon, season)
-            sizes = error_sizes(self.model, past, horizon, season)
+            y_hat, sizes = forecast_with_errors(self.model, past, horizon, season)
             result["y_hat"][rows] = y_hat
             for level in LEVELS:
                 result[f"lo-{level}"][rows] = y_hat - NORMAL[level] * sizes
