@@ -157,6 +157,9 @@ def test_what_says_nothing_is_missing(value):
         (["2024年1月31日", "2024年2月1日"], ["2024-01-31", "2024-02-01"], "D"),
         (["01.2024", "02.2024"], ["2024-01", "2024-02"], "M"),
         (["2024-01-31 오전 12:00", "2024-01-31 오후 1:00:30"], ["2024-01-31T00:00", "2024-01-31T13:00:30"], "s"),
+        (["2024-W01", "2020W53"], ["2024-01-01", "2020-12-28"], "W"),
+        (["2024-W01-1", "2026-W53-7", "2027W011"], ["2024-01-01", "2027-01-03", "2027-01-04"], "WD"),
+        (["2024-W01", "2024-01-08"], ["2024-01-01", "2024-01-08"], "D"),
         (["2024년 1월 31일 0시", "2024년 1월 31일 13시"], ["2024-01-31T00:00", "2024-01-31T13:00"], "s"),
     ],
 )
@@ -210,6 +213,12 @@ def test_days_that_are_the_same_in_both_orders_are_read():
 def test_an_order_of_day_and_month_that_may_be_both_is_refused():
     with pytest.raises(AmbiguousTimes, match="'01/01/2015', which may be both: write them like 2024-01-31"):
         parse_times([f"01/{month:02d}/2015" for month in range(1, 13)])
+
+
+@pytest.mark.parametrize("text", ["2024-W00", "2021-W53", "2024-W05-0", "2024-W05-8", "2024-W05 10:00"])
+def test_what_is_no_week_is_no_time(text):
+    assert parse_times(["2024-W05"]) is not None
+    assert parse_times(["2024-W05", text]) is None
 
 
 @pytest.mark.parametrize("text", ["24-01-31", "today", "2024-02-30", "2024-01-01 00:00:00.5", "13:00", "now"])

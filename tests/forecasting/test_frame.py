@@ -237,12 +237,45 @@ def test_periods_of_pandas_in_parquet_are_no_numbers(tmp_path):
             read_panel(tmp_path / "d.parquet")
 
 
-@pytest.mark.parametrize("form", ["{}{:02d}", "{}-{:02d}", "{}W{:02d}"])
+@pytest.mark.parametrize("form", ["{}{:02d}", "{}-{:02d}", "{}W{}"])
 @pytest.mark.parametrize("count", [12, 40])
 def test_weeks_of_years_are_neither_months_nor_counters(tmp_path, form, count):
     rows = [(form.format(2024, week), week) for week in range(1, count + 1)]
-    with pytest.raises(DataError, match="write a day of each week, such as 2024-01-31"):
+    with pytest.raises(DataError, match=r"write weeks like 2024-W05 \(of ISO 8601\), or a day of each, such as"):
         read_panel(write(tmp_path, csv(rows, "week,value")))
+
+
+@pytest.mark.parametrize("header", ["week,value", "when,value"])
+@pytest.mark.parametrize(
+    "form, step, name", [("%G-W%V", 7, "W"), ("%GW%V", 7, "W"), ("%G-W%V-%u", 1, "D"), ("%G-W%V-%u", 14, "W")]
+)
+def test_weeks_of_iso_8601_come_back_as_such(tmp_path, header, form, step, name):
+    days = pd.date_range("2020-12-14", periods=20, freq=f"{step}D")  # 2020 has 53 weeks
+    panel = read_panel(write(tmp_path, csv([(day.strftime(form), i) for i, day in enumerate(days[:12])], header)))
+    np.testing.assert_array_equal(panel.times, days[:12].to_numpy().astype("datetime64[s]"))
+    assert panel.freq.name == name
+    assert panel.write_times(panel.future_times(8)) == list(days[12:].strftime(form.replace("%GW", "%G-W")))
+
+
+def test_weeks_that_a_year_lacks_are_no_times(tmp_path):
+    weeks = [*(f"2021-W{week}" for week in range(50, 54)), "2022-W01"]
+    with pytest.raises(DataError, match=r"got '2021-W53' in row 5: write weeks like 2024-W05"):
+        read_panel(write(tmp_path, csv([(week, 1) for week in weeks], "week,value")))
+
+
+@pytest.mark.parametrize(
+    "times, freq, wanted",
+    [
+        (["2024-01", "2024-02", "2024-03"], "D", "2024-03-02"),
+        (["2024-W01", "2024-W02", "2024-W03"], "D", "2024-01-16"),
+        (["2024-01-01", "2024-01-02", "2024-01-03"], "h", "2024-01-03 01:00:00"),
+        (["2001", "2002", "2003"], "MS", "2003-02-01"),
+    ],
+)
+def test_steps_that_are_finer_than_the_times_as_written_are_told_apart(tmp_path, times, freq, wanted):
+    data = write(tmp_path, csv(zip(times, [1, 2, 3], strict=True), "date,value"))
+    panel = read_panel(data, freq=freq, fill="interpolate")
+    assert panel.write_times(panel.future_times(1)) == [wanted]
 
 
 def test_days_of_excel_that_became_numbers_are_said(tmp_path):

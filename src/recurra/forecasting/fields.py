@@ -13,6 +13,7 @@ from recurra._checks import expected
 from recurra.errors import DataError
 from recurra.forecasting.columns import Column
 from recurra.forecasting.frequency import is_regular
+from recurra.forecasting.weeks import days_of_weeks, week_texts
 from recurra.forecasting.zones import at_one_time_of_day
 
 # Texts of one shape differ in their digits alone. A column has few shapes, and what is found of one text (that it is a
@@ -193,7 +194,7 @@ class Times:
 
     Attributes:
         values: datetime64[s] (n,), or int64 (n,) where times are counted.
-        unit: How they are written: "Y", "M", "D", "s", or "" for counters.
+        unit: How they are written, as of `write_times`; "" for counters.
         offset: What follows each of them, such as "+09:00".
         in_utc: Whether they were brought to UTC, because on the clocks of their zone they are not regular.
         remark: What is worth knowing about how they were read; may be empty.
@@ -230,6 +231,7 @@ _COMPACT = _compiled(  # whole numbers that are times if all of a column are of 
 _OF_ANY_DIGITS = _compiled(
     r"(?P<year>\d{4})(?P<sign>[-/.])\s?(?P<month>\d{1,2})(?:(?P=sign)\s?(?P<day>\d{1,2}))?\.?" + _CLOCK,
     r"(?P<year>\d{1,3})-(?P<month>\d\d)" + _CLOCK,  # years that are counted
+    r"(?P<year>\d{4})-?W(?P<week>\d\d)(?:-?(?P<weekday>\d))?",  # of ISO 8601
     r"(?P<first>\d{1,2})(?P<between>[-/.])\s?(?P<second_>\d{1,2})(?P=between)\s?(?P<year>\d{4})" + _CLOCK,
     r"(?P<year>\d{4})[년年](?:\s*(?P<month>\d{1,2})[월月](?:\s*(?P<day>\d{1,2})[일日])?)?" + _CLOCK,
     r"(?P<year>\d{4})\.\s?(?P<month>\d{1,2})\s?월" + _CLOCK,
@@ -393,7 +395,11 @@ def _to_times(parts: dict[str, np.ndarray], day_first: bool) -> np.ndarray:
     if not right.all():
         raise ValueError("no date or time")
     passed = 86400 * (day - 1) + 3600 * hour + 60 * minute + second
-    return start.astype("datetime64[s]") + passed.astype("timedelta64[s]")
+    times = start.astype("datetime64[s]") + passed.astype("timedelta64[s]")
+    of_weeks = np.flatnonzero(parts["week"] >= 0)
+    weekday = _known(parts["weekday"], 1)
+    times[of_weeks] = days_of_weeks(parts["year"][of_weeks], parts["week"][of_weeks], weekday[of_weeks])
+    return times
 
 
 def _day_first(texts: list[str], parts: dict[str, np.ndarray], of_first: np.ndarray) -> bool:
@@ -417,8 +423,17 @@ def _day_first(texts: list[str], parts: dict[str, np.ndarray], of_first: np.ndar
     return fits[1]
 
 
+def write_times(times: np.ndarray, unit: str) -> list[str]:
+    """Returns datetime64[s] (n,) as texts: of years "Y", months "M", weeks "W", their days "WD", days "D" or "s"."""
+    if unit in ("W", "WD"):
+        return week_texts(times, with_day=unit == "WD")
+    return [text.replace("T", " ") for text in times.astype(f"datetime64[{unit}]").astype(str)]
+
+
 def _unit(parts: dict[str, np.ndarray], times: np.ndarray) -> str:
-    if not any(_any(parts[name]) for name in ("day", "between", "hour")):
+    if (parts["week"] >= 0).all():
+        return "WD" if _any(parts["weekday"]) else "W"
+    if not any(_any(parts[name]) for name in ("day", "between", "hour", "week")):
         return "M" if any(_any(parts[name]) for name in ("month", "name", "quarter")) else "Y"
     return _unit_of_days(times)
 

@@ -32,6 +32,7 @@ from recurra.forecasting.fields import (
     parse_times,
     unmarked,
     without_marks,
+    write_times,
 )
 from recurra.forecasting.frequency import Frequency, on_the_side_of, parse_frequency, shared_frequency
 from recurra.forecasting.panel import FILLS, Panel, filled, indptr_of
@@ -61,6 +62,7 @@ FOREIGN = {  # how files of other kinds begin
     b"SQLite": "a database",
 }
 WEEK_NAMES = ("week", "yearweek", "year_week", "주", "주차")
+WEEKS_HINT = "write weeks like 2024-W05 (of ISO 8601), or a day of each, such as 2024-01-29"
 WEEKS = re.compile(r"(19|20)\d\d[-/.]?W?(0?[1-9]|[1-4]\d|5[0-3])", re.IGNORECASE)  # 202401 is no month there
 OF_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")  # 1.234, where the point need not be decimal
 
@@ -520,11 +522,11 @@ class _Table:
             if TWO_DIGITS.fullmatch(str(column.values[bad])):
                 hint = "write years with four digits, such as 2024-01-31"
             elif WEEKS.fullmatch(str(column.values[bad])):
-                hint = "write a day of each week, such as 2024-01-31"
+                hint = WEEKS_HINT
             raise DataError(expected(f"time column {name!r}", "dates or times", got, hint))
-        if name.strip().lower() in WEEK_NAMES and all(WEEKS.fullmatch(str(value)) for value in column.values):
-            hint = "write a day of each week, such as 2024-01-31"
-            raise DataError(expected(f"time column {name!r}", "dates", f"weeks such as {column[0]}", hint))
+        of_weeks = name.strip().lower() in WEEK_NAMES and times.unit != "W"
+        if of_weeks and all(WEEKS.fullmatch(str(value)) for value in column.values):
+            raise DataError(expected(f"time column {name!r}", "dates", f"weeks such as {column[0]}", WEEKS_HINT))
         if times.unit == "" and all(EXCEL_DAYS[0] <= value <= EXCEL_DAYS[1] for value in times.values[[0, -1]]):
             example = f"{column[0]} was read as a counter"
             self.remarks.append(f"{name}: {example}: if it is a day of Excel, format the column as dates first")
@@ -586,7 +588,7 @@ class _Reader:
             time_col=self.time_col or "ds",
             target_col=self.target_col,
             like=like,
-            time_unit=self.times.unit,
+            time_unit=self._unit(times[0], freq),
             remarks=tuple(self.table.remarks),
             observed=None if observed.all() else observed,
             fill=fill,
@@ -596,6 +598,13 @@ class _Reader:
             in_utc=self.times.in_utc,
             as_text=like is None,
         )
+
+    def _unit(self, first: Any, freq: Frequency) -> str:
+        """Returns how times are written: as in the data, finer where steps as named (days of months) are."""
+        if self.times.unit == "":
+            return ""
+        steps = np.array([first, *freq.future(first, 1)])
+        return next(unit for unit in (self.times.unit, "D", "s") if len(set(write_times(steps, unit))) == 2)
 
     def _in_time(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the rows of one series after the other, each in the order of time, and where each series begins."""
@@ -698,7 +707,7 @@ class _Reader:
     def _show(self, time: Any) -> str:
         if not isinstance(time, np.datetime64):
             return str(int(time))
-        return str(time.astype(f"datetime64[{self.times.unit}]")).replace("T", " ")
+        return write_times(np.array([time]), self.times.unit)[0]
 
 
 # Writing ------------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from recurra._checks import expected
+from recurra.forecasting.fields import write_times
 from recurra.forecasting.frequency import Frequency
 from recurra.forecasting.zones import on_clocks, to_utc
 
@@ -28,7 +29,7 @@ class Panel:
         freq: The step of the times.
         id_col, time_col, target_col: Names of the columns; `id_col` is None where the data had none.
         like: The frame that the data came in, None for a file: results come in the same kind.
-        time_unit: How times are written: "Y", "M", "D", "s", or "" for counters.
+        time_unit: How times are written, as of `fields.write_times`; "" for counters.
         remarks: What was noticed while reading.
         observed: bool (total,), False where a value was missing and filled; None where nothing was.
         fill: How it was filled, one of `FILLS`.
@@ -129,8 +130,7 @@ class Panel:
         if self.zone is not None:
             moments = times.ravel() if self.in_utc else to_utc(times.ravel(), self.zone)
             return [time.isoformat(" ") for time in on_clocks(moments, self.zone)]
-        texts = times.ravel().astype(f"datetime64[{self.time_unit or 's'}]").astype(str)
-        return [text.replace("T", " ") + self.offset for text in texts]
+        return [text + self.offset for text in write_times(times.ravel(), self.time_unit or "s")]
 
 
 def indptr_of(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
