@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from recurra.forecasting import Forecaster, Panel, baselines
 from recurra.forecasting.baselines import BASELINES, forecast_with_errors
-from recurra.forecasting.transform import fit_transform, is_seasonal, seasonal_pattern
+from recurra.forecasting.transform import fit_transform, is_seasonal, seasonal_pattern, size_of_pattern
 from recurra.forecasting.windows import Windows
 
 
@@ -84,7 +84,7 @@ def test_a_short_past_is_seen_as_logarithms_for_a_season_alone():
 
 def after(name, past, horizon, season_length):
     """The forecast of a baseline after the whole past."""
-    return BASELINES[name](past, horizon, season_length, np.array([[len(past)]]))[0]
+    return BASELINES[name](past, horizon, season_length, np.array([[len(past)]]))[0][0]
 
 
 def test_baselines_by_hand():
@@ -124,7 +124,7 @@ def test_theta_is_half_the_trend_from_the_smoothed_level_on(m, seasonal):
     for at in (72, 40):
         wanted, best = theta_one_by_one(past, 5, m, at, seasonal)
         assert best < 1
-        np.testing.assert_allclose(BASELINES["theta"](past, 5, m, np.array([[at]]))[0], wanted, rtol=1e-9)
+        np.testing.assert_allclose(BASELINES["theta"](past, 5, m, np.array([[at]]))[0][0], wanted, rtol=1e-9)
 
 
 def test_theta_takes_values_below_zero_and_one_value():
@@ -159,11 +159,43 @@ def test_a_baseline_is_fitted_once_for_its_forecast_and_its_errors(name, monkeyp
 def test_the_errors_of_a_baseline_are_those_of_one_forecast_after_the_other(name, count, horizon, season_length):
     past = np.random.default_rng(count).standard_normal(count).cumsum()
     first = min(max(season_length, 2), count - 1)
-    squares = [[] for _ in range(horizon)]
+    squares, weights = [[] for _ in range(horizon)], [[] for _ in range(horizon)]
     for cutoff in np.unique(np.linspace(first, count - 1, 60).astype(int)):
         forecast = after(name, past[:cutoff], horizon, season_length)
         for step in range(min(horizon, count - cutoff)):
             squares[step].append((past[cutoff + step] - forecast[step]) ** 2)
-    sizes = [np.sqrt(np.mean(found)) if found else 0.0 for found in squares]
+            weights[step].append(0.5 ** ((count - cutoff) / (count / 3)))
+    sizes = [np.sqrt(np.average(a, weights=b)) if a else 0.0 for a, b in zip(squares, weights, strict=True)]
     found = forecast_with_errors(name, past, horizon, season_length)[1]
     np.testing.assert_allclose(found, np.maximum.accumulate(sizes), rtol=1e-12, atol=1e-300)
+
+
+def test_late_errors_count_more_than_early_ones():
+    calm, wild = np.tile([0.0, 1.0], 60), np.tile([0.0, 4.0], 60)
+    # 60 of the 240 naive errors, all 1 in the first half and 4 in the second: 120 values are one and a half half-lives.
+    later = forecast_with_errors("naive", np.r_[calm, wild], 1, 1)[1][0]
+    sooner = forecast_with_errors("naive", np.r_[wild, calm], 1, 1)[1][0]
+    share = 1 / (1 + 0.5**1.5)
+    np.testing.assert_allclose([later**2, sooner**2], [16 * share + 1 - share, share + 16 * (1 - share)], rtol=0.03)
+
+
+def test_errors_on_what_theta_was_fitted_to_are_taken_larger(monkeypatch):
+    past = season(48, noise=0.1) + 3
+    cutoffs = baselines._cutoffs(48, 12)
+    assert BASELINES["theta"](past, 1, 12, cutoffs)[1] == 14  # the season, the slope and the weight of smoothing
+    assert BASELINES["theta"](past, 1, 1, cutoffs)[1] == 2
+    size = forecast_with_errors("theta", past, 1, 12)[1]
+    monkeypatch.setattr(baselines, "size_of_pattern", lambda season_length: -2)
+    np.testing.assert_allclose(size, forecast_with_errors("theta", past, 1, 12)[1] * np.sqrt((48 + 14) / (48 - 14)))
+    assert size_of_pattern(365) == 8
+
+
+def test_intervals_of_a_short_seasonal_series_hold_their_first_step():
+    inside = []
+    for seed in range(400):
+        noise = np.random.default_rng(seed).standard_normal(29)
+        quarters = 100 + np.tile([9, -4, 3, -8], 8)[:29] + noise
+        forecaster = Forecaster("theta", horizon=1, season_length=4).fit(Panel.from_arrays([quarters[:28]]))
+        arrays = forecaster.predict_arrays()
+        inside.append(arrays["lo-80"][0, 0] <= quarters[28] <= arrays["hi-80"][0, 0])
+    assert 0.77 < np.mean(inside) < 0.85  # was 0.71

@@ -4,56 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from recurra.forecasting.transform import is_seasonal, seasonal_pattern
+from recurra.forecasting.transform import is_seasonal, seasonal_pattern, size_of_pattern
 
 SMOOTHING = np.arange(1, 21) / 20  # weights of the newest value that theta chooses from
 MOST_CUTOFFS = 60  # past cutoffs that the errors of a baseline are taken from
+HALF_LIFE = 1 / 3  # of a past error, as a share of the past: the last ones tell most of those to come
+Forecasts = tuple[np.ndarray, Any]
 
 
-def naive(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> np.ndarray:
-    """Repeats the last value: float (..., k, H).
+def naive(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> Forecasts:
+    """Repeats the last value.
 
     Args:
         past: float (..., n), of one series or of several.
         horizon: H.
         season_length: Steps of a season.
         at: int (k, 1), forecasts from each past[..., :at].
+
+    Returns:
+        The forecasts, float (..., k, H), and how many numbers were fitted to the whole past: one or int (...,).
     """
-    return past[..., at - 1] + np.zeros(horizon)
+    return past[..., at - 1] + np.zeros(horizon), 0
 
 
-def seasonal_naive(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> np.ndarray:
-    """Repeats the last season; the last value where the past is shorter than a season. Shapes as above."""
+def seasonal_naive(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> Forecasts:
+    """Repeats the last season; the last value where the past is shorter than a season. As above."""
     steps = np.arange(horizon) % season_length
-    return past[..., np.where(at < season_length, at - 1, at - season_length + steps)]
+    return past[..., np.where(at < season_length, at - 1, at - season_length + steps)], 0
 
 
-def drift(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> np.ndarray:
-    """Goes on from the last value by the mean step of the past (Hyndman and Athanasopoulos, 2021). Shapes as above."""
+def drift(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> Forecasts:
+    """Goes on from the last value by the mean step of the past (Hyndman and Athanasopoulos, 2021). As above."""
     slope = (past[..., at - 1] - past[..., 0 * at]) / np.maximum(at - 1, 1)
-    return past[..., at - 1] + slope * np.arange(1, horizon + 1)
+    return past[..., at - 1] + slope * np.arange(1, horizon + 1), 0
 
 
-def theta(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> np.ndarray:
-    """The theta method: goes on from the smoothed level by half the slope of the trend. Shapes as above.
+def theta(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> Forecasts:
+    """The theta method: goes on from the smoothed level by half the slope of the trend. As above.
 
     Assimakopoulos and Nikolopoulos (2000), in the form of Hyndman and Billah (2003): exponential smoothing with a
     drift, after a season that is significant was taken out (of logarithms where all values are positive). Season and
     smoothing are fitted to the whole past, level and slope to past[..., :at].
     """
     series = past.reshape(-1, past.shape[-1])
-    found = np.stack([_theta_of_one(values, horizon, season_length, at) for values in series])
-    return found.reshape(*past.shape[:-1], *found.shape[1:])
+    forecasts, fitted = zip(*(_theta_of_one(values, horizon, season_length, at) for values in series), strict=True)
+    return np.reshape(forecasts, (*past.shape[:-1], len(at), horizon)), np.reshape(fitted, past.shape[:-1])
 
 
-def _theta_of_one(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> np.ndarray:
+def _theta_of_one(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> tuple[np.ndarray, int]:
     count = len(past)
     positive = past.min() > 0
     values = np.log(past) if positive else past
-    pattern = seasonal_pattern(values, season_length) if is_seasonal(values, season_length) else np.zeros(1)
+    seasonal = is_seasonal(values, season_length)
+    pattern = seasonal_pattern(values, season_length) if seasonal else np.zeros(1)
     season = pattern[np.arange(count + horizon) % len(pattern)]
     rest = past / np.exp(season[:count]) if positive else past - season[:count]
     times = np.arange(count, dtype=float)
@@ -65,7 +72,8 @@ def _theta_of_one(past: np.ndarray, horizon: int, season_length: int, at: np.nda
     steps = np.arange(1, horizon + 1)
     forecast = levels[best][last] + slopes[last] / 2 * (lags[best][last] + steps)
     ahead = season[last + steps]
-    return forecast * np.exp(ahead) if positive else forecast + ahead
+    fitted = 2 + seasonal * size_of_pattern(season_length)  # smoothing and slope
+    return (forecast * np.exp(ahead) if positive else forecast + ahead), fitted
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
@@ -90,7 +98,7 @@ def _slopes(values: np.ndarray) -> np.ndarray:
     return np.divide(products, counts * (counts**2 - 1) / 12, out=np.zeros(len(values)), where=counts > 1)
 
 
-BASELINES: dict[str, Callable[..., np.ndarray]] = {
+BASELINES: dict[str, Callable[..., Forecasts]] = {
     "naive": naive,
     "seasonal_naive": seasonal_naive,
     "drift": drift,
@@ -101,7 +109,11 @@ BASELINES: dict[str, Callable[..., np.ndarray]] = {
 def forecast_with_errors(
     name: str, past: np.ndarray, horizon: int, season_length: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the forecast of a baseline, and the root mean square of its past errors by step ahead.
+    """Returns the forecast of a baseline, and the sizes of its errors by step ahead.
+
+    A size is the root of the mean square of past errors, in which an old one counts less (see `HALF_LIFE`). Errors on
+    values that the baseline was fitted to are smaller than those to come, by the factor of Akaike's final prediction
+    error (1970).
 
     Args:
         name: Of the baseline.
@@ -114,13 +126,17 @@ def forecast_with_errors(
     """
     count = past.shape[-1]
     cutoffs = _cutoffs(count, season_length)
-    forecasts = BASELINES[name](past, horizon, season_length, cutoffs)
+    forecasts, fitted = BASELINES[name](past, horizon, season_length, cutoffs)
     places = cutoffs[:-1] + np.arange(horizon)
     known = places < count
     actual = past[..., np.minimum(places, count - 1)]
     errors = np.where(known, actual - forecasts[..., :-1, :], 0.0)
-    squares = np.ascontiguousarray(np.swapaxes(errors**2, -1, -2))  # summed in one order, however many series there are
-    sizes = np.sqrt(squares.sum(axis=-1) / np.maximum(known.sum(axis=0), 1))
+    weights = known * 0.5 ** ((count - cutoffs[:-1]) / (HALF_LIFE * count))
+    shares = weights / np.maximum(weights.sum(axis=0), np.finfo(float).tiny)
+    squares = np.swapaxes(shares * errors**2, -1, -2)
+    squares = np.ascontiguousarray(squares)  # summed in one order, however many series there are
+    ratio = np.asarray((count + fitted) / np.maximum(count - fitted, 1))
+    sizes = np.sqrt(squares.sum(axis=-1) * ratio[..., None])
     return forecasts[..., -1, :], np.maximum.accumulate(sizes, axis=-1)
 
 

@@ -99,6 +99,11 @@ def trend_of(values: np.ndarray, season_length: int) -> np.ndarray:
     return np.pad(middle, (before, len(values) - len(middle) - before), "edge")
 
 
+def size_of_pattern(season_length: int) -> int:
+    """Returns how many numbers `seasonal_pattern` fits."""
+    return season_length if season_length <= LARGEST_SEASON_OF_MEANS else 2 * WAVES
+
+
 def seasonal_pattern(values: np.ndarray, season_length: int) -> np.ndarray:
     """Returns the mean of each phase around the trend, summing to zero: float (m,); smooth where seasons are long."""
     m = season_length
