@@ -108,6 +108,17 @@ def test_the_history_keeps_the_logs_of_each_epoch():
     assert (history.history, history.epoch) == ({"loss": [0.5, 0.25, 0.125]}, [0])
 
 
+def test_the_end_of_training_sees_the_logs_without_what_callbacks_add_for_the_history(rng):
+    seen = []
+    model = models.Sequential([layers.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = rng.standard_normal((4, 2))
+    told = [callbacks.LearningRateScheduler(lambda epoch: 0.5), callbacks.LambdaCallback(on_train_end=seen.append)]
+    history = model.fit(x, x[:, 0], verbose=0, callbacks=told).history
+    assert seen == [{"loss": history["loss"][0]}]
+    assert history["learning_rate"] == [0.5]
+
+
 def test_a_lambda_callback_calls_its_functions():
     seen = []
     run(callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append((epoch, logs))), [1.0])

@@ -366,6 +366,33 @@ def test_a_batch_that_is_refused_changes_nothing(layer, rng):
     assert getattr(layer, "states", None) is before[1]
 
 
+@pytest.mark.parametrize("layer", [layers.BatchNormalization(), layers.GRU(2, stateful=True, return_sequences=True)])
+def test_an_interrupt_within_a_step_leaves_statistics_and_states_before_it(layer, rng):
+    class Interrupted(layers.Layer):
+        now = False
+
+        def forward(self, inputs):
+            return inputs, None
+
+        def backward(self, doutputs, cache):
+            if self.now:
+                raise KeyboardInterrupt
+            return doutputs
+
+    last = Interrupted()
+    model = recurra.Sequential([recurra.Input((4, 2), batch_size=3), layers.Dense(2), layer, last])
+    model.compile("sgd", "mse")
+    x = rng.standard_normal((3, 4, 2)).astype("float32")
+    model.train_on_batch(x, x)
+    before, states = [v.numpy() for v in model.variables], getattr(layer, "states", None)
+    last.now = True
+    with pytest.raises(KeyboardInterrupt):
+        model.train_on_batch(x, x)
+    for old, variable in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), old)
+    assert getattr(layer, "states", None) is states
+
+
 def test_compile_is_all_or_nothing(data):
     model = make_model()
     with pytest.raises(ValueError, match=r"losses\.get expected"):

@@ -119,13 +119,13 @@ class Trainable:
         try:
             outputs, masks, activity_loss, backward = self._forward(inputs, plan, shape)
             total, values, gradients = self.losses.values_and_gradients(targets, outputs, weights, masks)
-        except Exception:
+            for arena in self.arenas:
+                arena.zero_grad()
+            backward(gradients if len(gradients) > 1 else gradients[0])
+            total += self._penalise() + activity_loss
+        except BaseException:  # Ctrl-C too
             self._go_back(*before)
             raise
-        for arena in self.arenas:
-            arena.zero_grad()
-        backward(gradients if len(gradients) > 1 else gradients[0])
-        total += self._penalise() + activity_loss
         if self.optimizer.loss_scale_factor:
             for arena in self.arenas:
                 arena.grads *= self.optimizer.loss_scale_factor
@@ -134,7 +134,7 @@ class Trainable:
         self._record(batch, outputs, masks, total, values)
 
     def _go_back(self, values: list[np.ndarray], states: list[Any]) -> None:
-        """Undoes what the forward run of a batch that is refused has changed: statistics, random states, states."""
+        """Undoes what the forward run has changed of a batch that is not trained on: statistics, random states, states."""
         for variable, value in zip(self.kept, values, strict=True):
             variable.value[...] = value
         for layer, own in zip(self.stateful, states, strict=True):
@@ -174,7 +174,7 @@ class Trainable:
         self.loss_sum += total * rows
         self.rows += rows
         for position, tracker in self.losses.trackers.items():
-            tracker.update_state(values[position])  # Keras does not weigh these by rows
+            tracker.update_state(values[position])  # Keras on TensorFlow does not weigh these by rows
         for metric in self.metrics:
             metric.update(batch[1], outputs, batch[2], masks)
 
@@ -225,7 +225,7 @@ def fit(
                 break
         logs = trainable.results() | validate(epoch)
         logs = {name: logs[name] for name in sorted(logs)}
-        callbacks.on_epoch_end(epoch, logs)
+        callbacks.on_epoch_end(epoch, dict(logs))  # what a callback adds is for the history alone
         if model.stop_training:
             break
     forget_plans(model)
