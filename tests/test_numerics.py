@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import recurra
-from recurra import activations, constraints, initializers, losses, metrics, regularizers
+from recurra import activations, constraints, initializers, layers, losses, metrics, regularizers
 
 EPSILON = 1e-6
 SMOOTH_AWAY_FROM_KINKS = 0.07  # kinks of the piecewise activations lie on multiples of 0.5
@@ -176,6 +176,15 @@ def test_an_unknown_name_is_refused(module):
             "sparse_categorical_crossentropy",
         ),
         (lambda: losses.SparseCategoricalCrossentropy()([0, 9], np.full((2, 4), 0.25)), "labels from 0 to 3, got 9"),
+        (
+            lambda: losses.SparseCategoricalCrossentropy(ignore_class=0)([0, np.nan], np.full((2, 4), 0.25)),
+            "y_true of sparse_categorical_crossentropy expected whole numbers, got nan",
+        ),
+        (
+            lambda: losses.CTC()(np.array([[1, np.inf]]), np.zeros((1, 4, 3), np.float32)),
+            "y_true of ctc expected whole numbers, got inf",
+        ),
+        (lambda: layers.Embedding(3, 2)(np.array([[1, np.nan]])), "Embedding expected whole numbers, got nan"),
         (lambda: losses.MeanSquaredError()(["a"], [[1.0]]), "y_true of a loss expected numbers"),
         (lambda: losses.MeanSquaredError()(np.zeros((4, 3, 1)), np.zeros((4, 3, 1)), np.ones(4)), "weights that fit"),
         (lambda: initializers.Orthogonal()((3,)), "at least two dimensions"),

@@ -41,6 +41,18 @@ def as_numbers(value: Any, who: str) -> np.ndarray:
     return array
 
 
+def as_integers(value: Any, who: str) -> np.ndarray:
+    """Returns `value` as an int64 array, fractions cut off.
+
+    Raises:
+        ValueError: If it does not hold numbers, or NaN or infinity: what processors make of those differs.
+    """
+    array = as_numbers(value, who)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(expected(who, "whole numbers", array[~np.isfinite(array)][0]))
+    return array.astype(np.int64)
+
+
 def contiguous(array: np.ndarray, dtype: Any = None) -> np.ndarray:
     """Returns an array as native code reads it: of `dtype`, C-contiguous, each number at a multiple of its size."""
     array = np.ascontiguousarray(array, dtype)

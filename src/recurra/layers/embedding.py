@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import constraints, initializers, regularizers, saving
-from recurra._arrays import as_numbers
+from recurra._arrays import as_integers
 from recurra._checks import expected, positive_int
 from recurra.layers.base import Layer
 
@@ -72,10 +72,7 @@ class Embedding(Layer):
         self.embeddings = self._add_configured_weight("embeddings", (self.input_dim, self.output_dim))
 
     def cast_inputs(self, inputs: Any) -> np.ndarray:
-        numbers = as_numbers(inputs, "Embedding")
-        if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
-            raise ValueError(expected("Embedding", "whole numbers", "NaN or infinity"))
-        return numbers.astype(np.int64)
+        return as_integers(inputs, "Embedding")
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows = inputs if inputs.dtype == np.int64 else self.cast_inputs(inputs)

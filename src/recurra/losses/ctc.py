@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import ops, saving
+from recurra._arrays import as_integers
 from recurra._checks import expected
 from recurra.losses.base import LossFunctionWrapper
 from recurra.losses.functions import logsumexp
@@ -39,7 +40,7 @@ class _Lattice:
         if labels.ndim != 2 or y_pred.ndim != 3:
             what = "y_true of shape (batch, labels) and y_pred of shape (batch, timesteps, classes)"
             raise ValueError(expected("ctc", what, f"{labels.shape} and {y_pred.shape}"))
-        labels = labels.astype(np.int64)
+        labels = as_integers(labels, "y_true of ctc")
         outside = (labels < 0) | (labels >= y_pred.shape[-1])
         if outside.any():
             hint = f"rows of labels are padded with {BLANK}"

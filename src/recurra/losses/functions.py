@@ -14,7 +14,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops
-from recurra._arrays import as_numbers
+from recurra._arrays import as_integers, as_numbers
 from recurra._checks import expected
 
 Values = np.ndarray
@@ -360,8 +360,7 @@ def _labels(
         one_hot = "one-hot labels are for categorical_crossentropy, or give y.argmax(axis=-1)"
         hint = one_hot if y_true.shape == y_pred.shape else None
         raise ValueError(expected(who, f"y_true of shape {y_pred.shape[:-1]}", y_true.shape, hint))
-    with np.errstate(invalid="ignore"):  # NaN becomes a number below 0
-        labels = y_true.astype(np.int64)
+    labels = as_integers(y_true, f"y_true of {who}")
     counts = np.ones(labels.shape, bool) if ignore_class is None else labels != ignore_class
     labels = np.where(counts, labels, 0)
     classes = y_pred.shape[-1]

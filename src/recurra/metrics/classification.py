@@ -62,7 +62,8 @@ def sparse_top_k_categorical_accuracy(
     A label that is no class, or whose prediction is not finite, is never among them, as in TensorFlow.
     """
     y_pred = np.asarray(y_pred)
-    labels = _whole_labels("sparse_top_k_categorical_accuracy", y_true, y_pred).astype(np.int64)
+    labels = _whole_labels("sparse_top_k_categorical_accuracy", y_true, y_pred)
+    labels = np.where(np.isfinite(labels), labels, -1).astype(np.int64)
     if from_sorted_ids:
         return (y_pred[..., :k] == labels[..., None]).any(axis=-1).astype(float)
     known = (labels >= 0) & (labels < y_pred.shape[-1])
