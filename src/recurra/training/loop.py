@@ -134,7 +134,7 @@ class Trainable:
         self._record(batch, outputs, masks, total, values)
 
     def _go_back(self, values: list[np.ndarray], states: list[Any]) -> None:
-        """Undoes what the forward run of a batch that is not trained on has changed: statistics, random states, states."""
+        """Undoes what the forward run of a refused or interrupted batch changed: statistics, random states, states."""
         for variable, value in zip(self.kept, values, strict=True):
             variable.value[...] = value
         for layer, own in zip(self.stateful, states, strict=True):
