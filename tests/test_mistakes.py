@@ -25,6 +25,12 @@ def fit(x=X, y=Y, **options):
     return model().fit(x, y, verbose=0, **options)
 
 
+def sequences(loss):
+    made = recurra.Sequential([recurra.Input((5, 3)), layers.LSTM(4, return_sequences=True), layers.Dense(1)])
+    made.compile("adam", loss)
+    return made
+
+
 def classify(loss, y, units=3, **options):
     return model(units, "softmax" if units > 1 else None, loss, **options).fit(X, y, verbose=0)
 
@@ -70,6 +76,18 @@ MISTAKES = {
         "got (8, 5, 1): a recurrent layer gives a value for each time",
     ),
     "targets of more units": (lambda: fit(y=X[:, :, 0]), "its shape (8, 1), got (8, 5): a last layer of 5 units gives"),
+    "targets too wide to evaluate": (
+        lambda: model().evaluate(X, np.zeros((8, 3)), verbose=0),
+        "its shape (8, 1), got (8, 3): a last layer of 3 units gives as many",
+    ),
+    "one target for many steps": (
+        lambda: sequences("mae").fit(X, Y[:, None], verbose=0),
+        "its shape (8, 5, 1), got (8, 1): a recurrent layer gives one value for each sequence without return_sequences",
+    ),
+    "as many rows as steps": (
+        lambda: sequences("huber").fit(X[:5], Y[:5], verbose=0),
+        "its shape (5, 5, 1), got (5,): a recurrent layer gives one value",
+    ),
     "whole labels": (lambda: classify("categorical_focal_crossentropy", LABELS), "are for sparse_categorical_cross"),
     "labels from one": (
         lambda: classify("sparse_categorical_crossentropy", LABELS + 1),

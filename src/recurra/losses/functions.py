@@ -20,12 +20,21 @@ from recurra._checks import expected
 Values = np.ndarray
 
 
-def _pair(gradient: Callable[..., np.ndarray], fused: bool = False) -> Callable[[Any], Any]:
-    """Decorator: puts a loss's derivative beside it, and whether `ops.error_loss` computes the mean of both."""
+def _pair(
+    gradient: Callable[..., np.ndarray], fused: bool = False, checks_shapes: bool = False
+) -> Callable[[Any], Any]:
+    """Decorator: puts a loss's derivative beside it, and two facts.
+
+    Args:
+        gradient: The derivative.
+        fused: Whether `ops.error_loss` computes the mean of both.
+        checks_shapes: Whether the loss itself refuses targets that do not belong to the predictions.
+    """
 
     def decorate(function: Any) -> Any:
         function.gradient = gradient
         function.fused = fused
+        function.checks_shapes = checks_shapes
         return function
 
     return decorate
@@ -334,7 +343,7 @@ def _categorical_gradient(
     return (dshare - (dshare * share).sum(axis=-1, keepdims=True)) / total
 
 
-@_pair(_categorical_gradient)
+@_pair(_categorical_gradient, checks_shapes=True)
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0
 ) -> Values:
@@ -388,7 +397,7 @@ def _sparse_gradient(
     return np.where(counts[..., None], full, 0).astype(y_pred.dtype)
 
 
-@_pair(_sparse_gradient)
+@_pair(_sparse_gradient, checks_shapes=True)
 def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None
 ) -> Values:
@@ -429,7 +438,7 @@ def _categorical_focal_gradient(
     return share * centred if from_logits else centred / total
 
 
-@_pair(_categorical_focal_gradient)
+@_pair(_categorical_focal_gradient, checks_shapes=True)
 def categorical_focal_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -450,7 +459,7 @@ def _generalized_gradient(y_true: Any, y_pred: Any, q: float = 0.5) -> np.ndarra
     return np.where(right, -_power(y_pred, q - 1), 0).astype(y_pred.dtype)
 
 
-@_pair(_generalized_gradient)
+@_pair(_generalized_gradient, checks_shapes=True)
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float = 0.5) -> Values:
     """`(1 - p**q) / q`, p the prediction at the label: robust against wrong labels (Zhang and Sabuncu, 2018)."""
     labels, y_pred, _ = _labels("categorical_generalized_cross_entropy", y_true, y_pred)
@@ -521,7 +530,7 @@ def _pinball_gradient(y_true: Any, y_pred: Any, quantiles: Any = (0.5,)) -> np.n
     return (np.where(above, -levels, 1 - levels) / len(levels)).astype(y_pred.dtype)
 
 
-@_pair(_pinball_gradient)
+@_pair(_pinball_gradient, checks_shapes=True)
 def pinball(y_true: Any, y_pred: Any, quantiles: Any = (0.5,)) -> Values:
     """Mean over the quantiles q of `max(q * e, (q - 1) * e)`, e = y_true - y_pred (Koenker and Bassett, 1978).
 

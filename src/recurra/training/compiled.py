@@ -9,6 +9,8 @@ import numpy as np
 from recurra import losses, metrics
 from recurra._checks import expected
 from recurra._names import snake_case
+from recurra.losses import Loss
+from recurra.losses.functions import are_matched
 from recurra.metrics import Mean, MeanMetricWrapper, Metric
 from recurra.training.outputs import Outputs
 
@@ -113,25 +115,25 @@ class CompiledLosses:
         self._resolve(targets, outputs)
         found = []
         for name, loss, *given in zip(self.names, self.losses, targets, outputs, weights, masks, strict=True):
-            try:
-                found.append(None if loss is None else getattr(loss, method)(*given))
-            except ValueError as error:
-                _tell_shapes(error, name, *given[:2])
-                raise
+            if loss is not None:
+                _check_targets(name, loss, *given[:2])
+            found.append(None if loss is None else getattr(loss, method)(*given))
         return found
 
 
-def _tell_shapes(error: ValueError, name: str, target: Any, output: Any) -> None:
-    """Raises an error with the shapes and the output's name in place of NumPy's about broadcasting and reshaping."""
-    if "could not be broadcast" in str(error) or "cannot reshape" in str(error):
-        wanted, given = np.shape(output), np.shape(target)
-        hint = None
-        if len(given) > len(wanted):
-            hint = "a recurrent layer gives a value for each time step with return_sequences=True"
-        elif given[:-1] == wanted[:-1]:
-            hint = f"a last layer of {given[-1]} units gives as many"
-        what = f"targets that fit its shape {wanted}"
-        raise ValueError(expected(f"the loss of output {name!r}", what, given, hint)) from error
+def _check_targets(name: str, loss: Loss, target: Any, output: Any) -> None:
+    """Raises ValueError for targets that NumPy would broadcast, where the loss compares them one by one."""
+    given, wanted = np.shape(target), np.shape(output)
+    if getattr(getattr(loss, "fn", None), "checks_shapes", True) or are_matched(given, wanted):
+        return
+    hint = None
+    if len(given) > len(wanted):
+        hint = "a recurrent layer gives a value for each time step with return_sequences=True"
+    elif len(given) < len(wanted):
+        hint = "a recurrent layer gives one value for each sequence without return_sequences"
+    elif given[:-1] == wanted[:-1]:
+        hint = f"a last layer of {given[-1]} units gives as many"
+    raise ValueError(expected(f"the loss of output {name!r}", f"targets that fit its shape {wanted}", given, hint))
 
 
 class _Entry(NamedTuple):
