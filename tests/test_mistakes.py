@@ -95,7 +95,7 @@ MISTAKES = {
     ),
     "labels with gaps": (
         lambda: classify("sparse_categorical_crossentropy", np.where(LABELS > 1, np.nan, LABELS)),
-        "labels from 0 to 2, got nan",
+        "y_true of sparse_categorical_crossentropy expected whole numbers, got nan",
     ),
     "one-hot labels": (
         lambda: losses.CategoricalGeneralizedCrossEntropy()(ONE_HOT, np.full((8, 3), 1 / 3)),
@@ -133,7 +133,7 @@ MISTAKES = {
     ),
     "NaN for an index": (
         lambda: layers.Embedding(9, 2)(np.array([np.nan])),
-        "Embedding expected whole numbers, got NaN",
+        "Embedding expected whole numbers, got nan",
     ),
     "weights before build": (lambda: layers.LSTM(4).set_weights([X]), "0 weights, got 1: it is not built"),
     "arrays for a model": (
