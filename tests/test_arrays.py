@@ -29,6 +29,17 @@ def read_only(array):
     return array
 
 
+def test_columns_of_numbers_and_truth_values_of_a_frame_are_numbers(rng):
+    pandas = pytest.importorskip("pandas")
+    x = rng.standard_normal((6, 3)).astype("float32")
+    x[:, 1] = x[:, 1] > 0
+    frame = pandas.DataFrame(x, columns=list("abc")).astype({"b": bool})
+    model = Sequential([layers.Input((3,)), layers.Dense(1)])
+    np.testing.assert_array_equal(model.predict(frame, verbose=0), model.predict(x, verbose=0))
+    with pytest.raises(ValueError, match="expected numbers, got an array of dtype object"):
+        model.predict(frame.assign(c="text"), verbose=0)
+
+
 LAYOUTS = (unaligned, big_endian, strided, np.asfortranarray, read_only)
 
 

@@ -35,10 +35,17 @@ def as_numbers(value: Any, who: str) -> np.ndarray:
     if array.dtype.kind == "O" and not array.ndim:
         hint = "call it, and give what it returns" if callable(value) else None
         raise ValueError(expected(who, "numbers", "None" if value is None else type(value).__name__, hint))
+    if array.dtype.kind == "O" and _has_columns_of_numbers(value):
+        array = value.to_numpy("float64", na_value=np.nan)
     if array.dtype.kind not in "fiub":
         got = f"an array of dtype {array.dtype}"
         raise ValueError(expected(who, "numbers", got, HINTS.get(array.dtype.kind)))
     return array
+
+
+def _has_columns_of_numbers(value: Any) -> bool:
+    """Returns whether `value` is a frame of pandas, of numbers and truth values: NumPy has no dtype for both."""
+    return hasattr(value, "columns") and all(getattr(dtype, "kind", "O") in "fiub" for dtype in value.dtypes)
 
 
 def as_integers(value: Any, who: str) -> np.ndarray:
