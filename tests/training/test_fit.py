@@ -393,6 +393,14 @@ def test_an_interrupt_within_a_step_leaves_statistics_and_states_before_it(layer
     assert getattr(layer, "states", None) is states
 
 
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_sequences_without_time_steps_are_told(method):
+    model = recurra.Sequential([recurra.Input((None, 2)), layers.GRU(3, return_sequences=True), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"loss of output 'dense.*' expected at least one value, got \(4, 0, 1\)"):
+        getattr(model, method)(np.zeros((4, 0, 2)), np.zeros((4, 0, 1)), verbose=0)
+
+
 def test_compile_is_all_or_nothing(data):
     model = make_model()
     with pytest.raises(ValueError, match=r"losses\.get expected"):

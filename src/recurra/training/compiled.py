@@ -122,8 +122,10 @@ class CompiledLosses:
 
 
 def _check_targets(name: str, loss: Loss, target: Any, output: Any) -> None:
-    """Raises ValueError for targets that NumPy would broadcast, where the loss compares them one by one."""
+    """Raises ValueError for no values, and for targets that NumPy would broadcast where they are compared one by one."""
     given, wanted = np.shape(target), np.shape(output)
+    if not np.size(output):
+        raise ValueError(expected(f"the loss of output {name!r}", "at least one value", wanted))
     if getattr(getattr(loss, "fn", None), "checks_shapes", True) or are_matched(given, wanted):
         return
     hint = None
