@@ -96,3 +96,22 @@ def test_penalties_of_a_layer_that_is_called_within_another_are_its_losses():
     for factor in (1, 2):
         layer(factor * np.ones((1, 3), "f"))
         np.testing.assert_allclose(layer.losses, [0.01 * 2 * (3 * factor) ** 2])
+
+
+@pytest.mark.parametrize("layer", [layers.GlobalMaxPooling1D(), layers.GlobalAveragePooling1D()])
+def test_pooling_over_no_time_steps_is_told(layer):
+    with pytest.raises(ValueError, match="expected at least 1 time step, got 0"):
+        layer(np.zeros((3, 0, 2), np.float32))
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+def test_stacked_cells_take_no_time_steps_as_other_recurrent_layers_do(sequences):
+    x = np.zeros((3, 0, 2), np.float32)
+    layer = layers.RNN([layers.GRUCell(4), layers.LSTMCell(5)], return_sequences=sequences)
+    one, other = layer(x).numpy(), layers.LSTM(5, return_sequences=sequences)(x).numpy()
+    np.testing.assert_array_equal(one, other)
+    assert (one.dtype, one.shape) == (other.dtype, other.shape)
+    model = recurra.Sequential([recurra.Input((None, 2)), layer, layers.Dense(1)])
+    if not sequences:
+        model.compile("sgd", "mse")
+        assert model.train_on_batch(x, np.full((3, 1), 2.0)) == 4.0

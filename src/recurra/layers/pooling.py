@@ -133,6 +133,10 @@ class _GlobalPooling(Layer):
         batch, _, features = input_shape
         return (batch, 1, features) if self.keepdims else (batch, features)
 
+    def _check_steps(self, inputs: np.ndarray) -> None:
+        if not inputs.shape[1]:
+            raise ValueError(expected(type(self).__name__, "at least 1 time step", 0))
+
     def _shaped(self, pooled: np.ndarray) -> np.ndarray:
         return pooled if self.keepdims else pooled[:, 0]
 
@@ -150,6 +154,7 @@ class GlobalMaxPooling1D(_GlobalPooling):
     """
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
+        self._check_steps(inputs)
         y = inputs.max(axis=1, keepdims=True)
         return self._shaped(y), inputs == y
 
@@ -174,6 +179,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
     supports_masking = True
 
     def forward(self, inputs: np.ndarray, mask: Any = None) -> tuple[np.ndarray, Any]:
+        self._check_steps(inputs)
         if mask is None:
             weights = np.full((1, inputs.shape[1], 1), 1 / inputs.shape[1], inputs.dtype)
             return self._shaped(inputs.sum(axis=1, keepdims=True) / inputs.shape[1]), (weights, inputs.shape)

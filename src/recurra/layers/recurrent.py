@@ -233,7 +233,9 @@ class RNN(Layer):
             states = new_states
             outputs.append(output)
             caches.append(cache)
-        result = np.stack(outputs, axis=1) if self.return_sequences else outputs[-1]
+        if not outputs:  # no time steps
+            outputs = [np.zeros((len(inputs), output_size(self.cell)), self.dtype)]
+        result = np.stack(outputs, axis=1)[:, : len(order)] if self.return_sequences else outputs[-1]
         return result, states, (order, mask, caches, inputs.shape) if keep_cache else None
 
     def _loop_backward(self, doutputs: Any, dstates: list[Any], cache: Any) -> tuple[np.ndarray, list[Any]]:
