@@ -8,6 +8,7 @@ import pytest
 import recurra
 from recurra import layers
 from recurra.interop.onnx_file import save_onnx, to_onnx
+from recurra.layers import arithmetic
 
 pytest.importorskip("onnx", reason="the interop extra is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -140,6 +141,19 @@ def test_layers_that_work_on_each_number_or_row(layer, x):
 def test_activations(name, x):
     model = recurra.Sequential([recurra.Input((None, 4)), layers.Activation(name), layers.Dense(3, activation=name)])
     assert_same_predictions(model, [10 * x], to_onnx(model))
+
+
+@pytest.mark.parametrize("kind", ["Add", "Subtract", "Multiply", "TrueDivide", "Negative"])
+def test_arithmetic_of_files(kind, x):
+    make_layer = getattr(arithmetic, kind)
+    start = recurra.Input((None, 4))
+    one, other = layers.Dense(4)(start), layers.Dense(1)(start)
+    if kind == "Negative":
+        outputs = make_layer([None])(one)
+    else:
+        outputs = [make_layer([None, None])([one, other]), make_layer([None, 2])(one), make_layer([0.5, None])(other)]
+    model = recurra.Model(start, outputs)
+    assert_same_predictions(model, [x], to_onnx(model))
 
 
 def test_indices(x):

@@ -108,6 +108,16 @@ def indices(library):
     return library.Model(start, tools.Dense(1)(joined))
 
 
+def arithmetic(library):
+    tools = library.layers
+    start = library.Input((6, 3))
+    masked = tools.Masking()(start)
+    a = tools.GRU(3, return_sequences=True)(masked)
+    b = 1 - (masked + a * 2.0) / (a * a + 3)  # no mask comes out of it
+    c = tools.Concatenate()([tools.LSTM(2)(b - masked), tools.GRU(2)(masked), (-b)[:, 0]])
+    return library.Model(start, tools.Dense(1)(c))
+
+
 def embedding(library):
     tools = library.layers
     line = [
@@ -136,6 +146,7 @@ MODELS = {
     "states": states,
     "attention": attention,
     "indices": indices,
+    "arithmetic": arithmetic,
     "embedding": embedding,
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from recurra import activations, layers
 from recurra.interop.onnx_graph import FIRST, LAST, Export, Value, folded, over_time, refusal
+from recurra.layers import arithmetic
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
 from recurra.layers.indexing import GetItem
@@ -306,6 +307,23 @@ def _concatenate(export: Export, layer: Any, *given: Value) -> Value:
     return Value(y, rank, given[0].dtype, mask, is_lost, over_time(given))
 
 
+# As Keras's files name them: x + y beside the layer Add.
+ARITHMETIC = {
+    arithmetic.Add: "Add",
+    arithmetic.Subtract: "Sub",
+    arithmetic.Multiply: "Mul",
+    arithmetic.TrueDivide: "Div",
+    arithmetic.Negative: "Neg",
+}
+
+
+def _arithmetic(export: Export, layer: arithmetic.Arithmetic, *given: Value) -> Value:
+    tensors = iter(given)
+    names = [next(tensors).name if one is None else export.number(layer, one) for one in layer.operands]
+    y = export.add(ARITHMETIC[type(layer)], names)
+    return Value(y, max(value.rank for value in given), layer.dtype, over_time=over_time(given))
+
+
 # Layers over time ---------------------------------------------------------------------------------------------------
 
 
@@ -455,6 +473,7 @@ EMITTERS: dict[type, Callable[..., Value | str]] = {
     layers.GlobalAveragePooling1D: _global_pooling("ReduceMean"),
     layers.Cropping1D: _cropping,
     GetItem: _get_item,
+    **dict.fromkeys(ARITHMETIC, _arithmetic),
     layers.ZeroPadding1D: _zero_padding,
     layers.UpSampling1D: _up_sampling,
 }

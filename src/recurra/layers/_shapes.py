@@ -33,6 +33,18 @@ def standardize_shape(shape: Any) -> Any:
     return map_shapes(lambda one: tuple(None if d is None else int(d) for d in one), shape)
 
 
+def common_size(who: str, sizes: tuple[int | None, ...], shapes: Any) -> int | None:
+    """Returns the size of an axis of inputs that are broadcast to each other, None where it is not known.
+
+    Raises:
+        ValueError: If two are known and neither is 1.
+    """
+    known = {size for size in sizes if size not in (None, 1)}
+    if len(known) > 1:
+        raise ValueError(expected(who, "inputs of one shape", f"{shapes}"))
+    return known.pop() if known else None if None in sizes else 1
+
+
 def check_rank(who: str, shape: Shape, rank: int, axes: str = SEQUENCE) -> None:
     """Raises ValueError unless `shape` has that many axes."""
     if len(shape) != rank:

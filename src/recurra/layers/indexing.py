@@ -8,12 +8,13 @@ import numpy as np
 
 from recurra import saving
 from recurra._checks import expected
+from recurra.layers.arithmetic import OPERATIONS
 from recurra.layers.base import Layer
 
 _HINT = "write x[:, ...] with whole numbers, slices, None and one ellipsis"
 
 
-@saving.builtin("keras.src.ops.numpy")
+@saving.builtin(OPERATIONS)
 class GetItem(Layer):
     """`x[key]`: what indexing a symbolic tensor makes, an operation of Keras's and a layer here.
 
@@ -41,7 +42,7 @@ class GetItem(Layer):
         self.key = parts
 
     def get_config(self) -> dict[str, Any]:
-        return {"key": saving.serialize_keras_object(self.key), "name": self.name}  # an operation has no more in Keras
+        return {"key": saving.serialize_keras_object(self.key), "name": self.name, "dtype": self.dtype}
 
     def get_build_config(self) -> dict[str, Any] | None:
         return None

@@ -11,7 +11,7 @@ import numpy as np
 from recurra import config, saving
 from recurra._checks import expected
 from recurra.layers._arrays import batched_matmul, normalized, normalized_gradient, sum_to
-from recurra.layers._shapes import Shape, is_shape, position
+from recurra.layers._shapes import Shape, common_size, is_shape, position
 from recurra.layers.base import Layer
 
 
@@ -71,13 +71,7 @@ class _Merge(Layer):
         _check_list(type(self).__name__, input_shape)
         rank = max(len(shape) for shape in input_shape)
         sizes = list(zip(*(_expanded(shape, rank) for shape in input_shape), strict=True))
-        return tuple(self._common_size(axis, input_shape) for axis in sizes)
-
-    def _common_size(self, sizes: tuple[int | None, ...], shapes: Any) -> int | None:
-        known = {size for size in sizes if size not in (None, 1)}
-        if len(known) > 1:
-            raise ValueError(expected(type(self).__name__, "inputs of one shape", f"{shapes}"))
-        return known.pop() if known else None if None in sizes else 1
+        return tuple(common_size(type(self).__name__, axis, input_shape) for axis in sizes)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns which steps count in any of the inputs; None if one has no mask."""

@@ -9,10 +9,12 @@ import numpy as np
 
 from recurra import _tree, saving
 from recurra._checks import expected
+from recurra.layers.arithmetic import OPERATIONS
 from recurra.layers.base import Layer
 from recurra.layers.symbolic import KerasTensor, Node, node_of
 from recurra.models.graph import Graph
 
+LAYERS_OF_OPERATIONS = ("Add", "GetItem", "Multiply", "Negative", "Subtract", "TrueDivide")
 Nodes = dict[tuple[str, int], Node]  # by the layer's name and the number of its call
 
 
@@ -34,7 +36,7 @@ def write_graph(graph: Graph, inputs: Any, outputs: Any) -> dict[str, Any]:
         nodes = [node for node in layer._inbound_nodes if id(node) in in_graph and node.parents()]
         calls = [_write_node(node, indices) for node in nodes]
         entry = saving.serialize_keras_object(layer) | {"name": layer.name, "inbound_nodes": calls}
-        layers.append(_key_in_calls(entry))
+        layers.append(_as_operation(entry))
     ends = {"input_layers": inputs, "output_layers": outputs}
     return {"layers": layers} | {name: _write_ends(structure, indices) for name, structure in ends.items()}
 
@@ -49,7 +51,7 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
     """
     layers: dict[str, Layer] = {}
     pending: list[tuple[Layer, dict[str, Any]]] = []
-    entries = [_key_in_config(entry) for entry in config["layers"]]
+    entries = [_as_layer(entry) for entry in config["layers"]]
     of_masks = {entry.get("name") for entry in entries if _is_operation(entry)}
     _check_masks(entries, of_masks)
     for entry in entries:
@@ -99,35 +101,50 @@ def _write_node(node: Node, indices: dict[int, int]) -> dict[str, Any]:
     return {"args": args, "kwargs": kwargs}
 
 
-def _key_in_calls(entry: dict[str, Any]) -> dict[str, Any]:
-    """Returns the entry of a layer with the key of a GetItem as Keras has it: with the tensor in each call."""
-    if entry["class_name"] == "GetItem":
-        entry["config"] = dict(entry["config"])
-        key = entry["config"].pop("key")
-        for node in entry["inbound_nodes"]:
-            node["args"].append(key)
-    return entry
+def _as_operation(entry: dict[str, Any]) -> dict[str, Any]:
+    """Returns the entry of a layer that is an operation in Keras as Keras has it: indices and numbers in each call."""
+    if entry["module"] != OPERATIONS:
+        return entry
+    config = entry["config"]
+    for node in entry["inbound_nodes"]:
+        (tensors,) = node["args"]
+        if "key" in config:
+            node["args"] = [tensors, config["key"]]
+        else:
+            given = iter(tensors if isinstance(tensors, list) else [tensors])
+            node["args"] = [next(given) if one is None else one for one in config["operands"]]
+    return entry | {"config": {"name": config["name"]}}  # an operation has no more
 
 
-def _key_in_config(entry: dict[str, Any]) -> dict[str, Any]:
-    """The other way round: each `x[key]` is a GetItem of its own, so there is one call.
+def _as_layer(entry: dict[str, Any]) -> dict[str, Any]:
+    """The other way round: each `x[key]` and `x + y` is an operation of its own, so there is one call.
 
     Raises:
-        ValueError: If there are more, or the key is a tensor.
+        ValueError: If there are more, or they are called on something else than `_as_operation` writes.
     """
-    if entry.get("class_name") != "GetItem":
+    if entry.get("module") != OPERATIONS or entry["class_name"] not in LAYERS_OF_OPERATIONS:
         return entry
     calls = [node["args"] for node in entry["inbound_nodes"]]
-    if len(calls) != 1 or len(calls[0]) != 2 or _sources(calls[0][1]):
-        raise ValueError(expected(f"GetItem {entry.get('name')!r}", "one call with a tensor and an index", f"{calls}"))
-    (tensor, key) = calls[0]
-    node = {"args": [tensor], "kwargs": {}}
-    return entry | {"config": entry["config"] | {"key": key}, "inbound_nodes": [node]}
+    tensors = [one for args in calls for one in args if _is_tensor(one)]
+    is_index = entry["class_name"] == "GetItem"
+    if len(calls) != 1 or not tensors or (is_index and (len(calls[0]) != 2 or _sources(calls[0][1]))):
+        what = "one call with a tensor and an index" if is_index else "one call with tensors and numbers"
+        raise ValueError(expected(f"{entry['class_name']} {entry.get('name')!r}", what, f"{calls}"))
+    own = {"key": calls[0][1]} if is_index else {"operands": [None if _is_tensor(one) else one for one in calls[0]]}
+    dtype = tensors[0]["config"].get("dtype", "")
+    if dtype.startswith("float"):  # an operation computes in that of its tensors
+        own["dtype"] = dtype
+    node = {"args": [tensors if len(tensors) > 1 else tensors[0]], "kwargs": {}}
+    return entry | {"config": entry["config"] | own, "inbound_nodes": [node]}
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("class_name") == "__keras_tensor__"
 
 
 def _is_operation(entry: dict[str, Any]) -> bool:
     """Returns whether an entry is one of Keras's operations that are no layers here."""
-    return entry.get("module", "").startswith("keras.src.ops") and entry["class_name"] != "GetItem"
+    return entry.get("module", "").startswith("keras.src.ops") and entry["class_name"] not in LAYERS_OF_OPERATIONS
 
 
 def _write_ends(structure: Any, indices: dict[int, int]) -> Any:
@@ -145,7 +162,7 @@ def _read_tensor(history: list[Any], made: Nodes) -> KerasTensor:
 
 def _read_value(value: Any, made: Nodes) -> Any:
     if isinstance(value, dict):
-        if value.get("class_name") == "__keras_tensor__":
+        if _is_tensor(value):
             return _read_tensor(value["config"]["keras_history"], made)
         if value.get("class_name") == "__numpy__":
             return saving.deserialize_keras_object(value)
@@ -166,7 +183,7 @@ def _read_node(node: dict[str, Any], made: Nodes, of_masks: set[Any]) -> tuple[l
 
 def _sources(value: Any) -> set[Any]:
     """Returns the names of the layers and operations that serialized tensors come from."""
-    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+    if _is_tensor(value):
         return {value["config"]["keras_history"][0]}
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return {name for item in inner for name in _sources(item)}
