@@ -93,9 +93,8 @@ def test_masks_of_several_inputs_and_of_nested_models_count(keras, x, mask):
 
 
 @pytest.mark.parametrize(
-    "masked", [(True, False, False), (False, True, False), (False, False, True), (True, True, True)]
+    "masked, options", [((1, 0, 0), {}), ((0, 1, 0), {}), ((0, 0, 1), {"use_causal_mask": True}), ((1, 1, 1), {})]
 )
-@pytest.mark.parametrize("options", [{}, {"use_causal_mask": True}])
 def test_masks_that_query_value_and_key_carry(keras, x, rng, masked, options):
     def build(library):
         tools = library.layers
