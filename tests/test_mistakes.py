@@ -25,6 +25,12 @@ def fit(x=X, y=Y, **options):
     return model().fit(x, y, verbose=0, **options)
 
 
+def untrainable():
+    made = model()
+    made.compile(None, "mse")
+    return made
+
+
 def sequences(loss):
     made = recurra.Sequential([recurra.Input((5, 3)), layers.LSTM(4, return_sequences=True), layers.Dense(1)])
     made.compile("adam", loss)
@@ -131,6 +137,27 @@ MISTAKES = {
         lambda: layers.LSTM(4)(X, initial_state=np.zeros((8, 4))),
         "2 initial states, of sizes 4, 4, got 1",
     ),
+    "a decoder of other units": (
+        lambda: layers.LSTM(5)(recurra.Input((5, 3)), initial_state=[recurra.Input((4,)), recurra.Input((4,))]),
+        "LSTM expected initial states of shape (None, 5), got (None, 4)",
+    ),
+    "an encoder's outputs for states": (
+        lambda: layers.GRU(4)(recurra.Input((5, 3)), initial_state=layers.LSTM(4, return_state=True)(X[:1])),
+        "GRU expected 1 initial states, of sizes 4, got 3",
+    ),
+    "states of one direction": (
+        lambda: layers.Bidirectional(layers.LSTM(4))(X, initial_state=[np.zeros((8, 4))] * 2),
+        "Bidirectional expected 2 initial states forward, then 2 backward, got 2",
+    ),
+    "a sum of other units": (
+        lambda: layers.Bidirectional(layers.GRU(3), "sum", backward_layer=layers.GRU(4, go_backwards=True)),
+        "both layers to have the same units with merge_mode='sum', got 3 and 4",
+    ),
+    "one cell for a stack": (lambda: layers.StackedRNNCells(layers.LSTMCell(3)), "expected a list of cells, got <LSTM"),
+    "a shape as text": (lambda: layers.Reshape("5,3"), "Reshape expected target_shape of whole numbers, got '5,3'"),
+    "an axis as text": (lambda: layers.LayerNormalization("last")(X), "axis to be a whole number, got 'last'"),
+    "a layer for data": (lambda: layers.Dense(3)(layers.Dense(4)), "expected numbers, got Dense: call it, and give"),
+    "no optimizer": (lambda: untrainable().fit(X, Y), "training expected an optimizer, got none: name one in compile"),
     "NaN for an index": (
         lambda: layers.Embedding(9, 2)(np.array([np.nan])),
         "Embedding expected whole numbers, got nan",
@@ -181,6 +208,17 @@ MISTAKES = {
 }
 OTHER_ERRORS = {
     "no layer to remove": (lambda: recurra.Sequential().pop(), IndexError, "expected a layer to remove, got none"),
+    "the names of Keras 1": (
+        lambda: recurra.Model(input=recurra.Input((3,)), output=recurra.Input((3,))),
+        TypeError,
+        "inputs and outputs, got input, output: write Model(inputs, outputs)",
+    ),
+    "an attribute misspelt": (lambda: layers.LSTM(3).unit, AttributeError, "'LSTM' object has no attribute 'unit'"),
+    "an output before a call": (
+        lambda: layers.LSTM(3, name="memory").output,
+        AttributeError,
+        "layer 'memory' has never been called on a symbolic tensor",
+    ),
     "one end of a model": (lambda: recurra.Model(recurra.Input((3,))), TypeError, "expected inputs and outputs"),
     "a call's option misspelt": (lambda: layers.LSTM(4)(X, trainng=True), TypeError, "did you mean 'training'?"),
     "a rate for a schedule": (

@@ -33,8 +33,9 @@ def as_numbers(value: Any, who: str) -> np.ndarray:
             hint = "give x and y apart; pad sequences with utils.pad_sequences; batches come from a generator"
         raise ValueError(expected(who, "an array, or lists of one length", got, hint)) from error
     if array.dtype.kind == "O" and not array.ndim:
-        hint = "call it, and give what it returns" if callable(value) else None
-        raise ValueError(expected(who, "numbers", "None" if value is None else type(value).__name__, hint))
+        given = array.item()
+        hint = "call it, and give what it returns" if callable(given) else None
+        raise ValueError(expected(who, "numbers", "None" if given is None else type(given).__name__, hint))
     if array.dtype.kind == "O" and _has_columns_of_numbers(value):
         array = value.to_numpy("float64", na_value=np.nan)
     if array.dtype.kind not in "fiub":

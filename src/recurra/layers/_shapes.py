@@ -74,6 +74,8 @@ def known_features(who: str, shape: Shape) -> int:
 
 def position(who: str, axis: int, rank: int) -> int:
     """Returns `axis` counted from the front; ValueError if there is no such axis."""
+    if not isinstance(axis, (int, np.integer)):
+        raise ValueError(expected(who, "axis to be a whole number", repr(axis)))
     if not -rank <= axis < rank:
         raise ValueError(expected(who, f"axis to be among the {rank} axes of the input", axis))
     return axis % rank

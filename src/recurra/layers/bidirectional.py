@@ -10,6 +10,7 @@ from recurra import _tree, ops, saving
 from recurra._checks import expected, one_of
 from recurra.layers._shapes import is_shape
 from recurra.layers.base import Layer
+from recurra.layers.cells import output_size
 from recurra.layers.recurrent import RNN
 
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
@@ -65,7 +66,7 @@ class Bidirectional(Layer):
             self.backward_layer = _rebuild(layer, f"backward_{_bare(layer.name)}", go_backwards=True)
         else:
             self.backward_layer = backward_layer
-        _check_pair(self.forward_layer, self.backward_layer)
+        _check_pair(self.forward_layer, self.backward_layer, self.merge_mode)
         self.return_sequences = self.forward_layer.return_sequences
         self.return_state = self.forward_layer.return_state
         self.stateful = self.forward_layer.stateful
@@ -89,11 +90,7 @@ class Bidirectional(Layer):
         training: bool = False,
         keep_cache: bool = True,
     ) -> tuple[Any, Any]:
-        states: tuple[Any, Any] = (None, None)
-        if initial_state is not None:
-            flat = _tree.flatten(initial_state)
-            half = len(flat) // 2
-            states = (flat[:half], flat[half:])
+        states = self._split_states(initial_state)
         options = {"mask": mask, "training": training, "keep_cache": keep_cache}
         forward, forward_cache = self.forward_layer.forward(inputs, initial_state=states[0], **options)
         backward, backward_cache = self.backward_layer.forward(inputs, initial_state=states[1], **options)
@@ -108,6 +105,25 @@ class Bidirectional(Layer):
             return merged, cache
         outputs = list(merged) if self.merge_mode is None else [merged]
         return (*outputs, *forward_states, *backward_states), cache
+
+    def _split_states(self, initial_state: Any) -> tuple[Any, Any]:
+        """Returns the states of the forward layer and those of the backward one; ValueError for another number."""
+        if initial_state is None:
+            return None, None
+        flat = _tree.flatten(initial_state)
+        counts = [len(_tree.flatten(part.cell.state_size)) for part in (self.forward_layer, self.backward_layer)]
+        if len(flat) != sum(counts):
+            what = f"{counts[0]} initial states forward, then {counts[1]} backward"
+            raise ValueError(expected("Bidirectional", what, len(flat)))
+        return flat[: counts[0]], flat[counts[0] :]
+
+    def _call_symbolic(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
+        for part, states in zip(
+            (self.forward_layer, self.backward_layer), self._split_states(kwargs.get("initial_state")), strict=True
+        ):
+            if states is not None:
+                part._check_states([state.shape for state in states], None)
+        return super()._call_symbolic(inputs, kwargs)
 
     def _merge(self, forward: np.ndarray, backward: np.ndarray) -> Any:
         if self.merge_mode == "concat":
@@ -234,7 +250,7 @@ def _rebuild(layer: Any, name: str, go_backwards: bool | None = None) -> Any:
     return type(layer).from_config(config)
 
 
-def _check_pair(forward: Any, backward: Any) -> None:
+def _check_pair(forward: Any, backward: Any, merge_mode: str | None) -> None:
     if forward.go_backwards == backward.go_backwards:
         raise ValueError(
             expected("Bidirectional", "forward and backward layers with different go_backwards", forward.go_backwards)
@@ -245,3 +261,7 @@ def _check_pair(forward: Any, backward: Any) -> None:
             raise ValueError(
                 expected("Bidirectional", f"both layers to have the same {name}", f"{given[0]} and {given[1]}")
             )
+    sizes = output_size(forward.cell), output_size(backward.cell)
+    if merge_mode in ("sum", "mul", "ave") and sizes[0] != sizes[1]:
+        what = f"both layers to have the same units with merge_mode={merge_mode!r}"
+        raise ValueError(expected("Bidirectional", what, f"{sizes[0]} and {sizes[1]}"))

@@ -263,10 +263,15 @@ class StackedRNNCells(Layer):
 
     Args:
         cells: The cells, from input to output.
+
+    Raises:
+        ValueError: If one is no cell, or there is none.
     """
 
     def __init__(self, cells: list[Any], **kwargs: Any):
         super().__init__(**kwargs)
+        if not isinstance(cells, (list, tuple)) or not cells:
+            raise ValueError(expected("StackedRNNCells", "a list of cells", repr(cells)))
         for cell in cells:
             check_cell("StackedRNNCells", cell)
         self.cells = list(cells)

@@ -199,13 +199,24 @@ class RNN(Layer):
                 return [None] * len(sizes)
             initial_state = self.get_initial_state(batch)
         states = [self._cast(state) for state in _tree.flatten(initial_state)]
-        if len(states) != len(sizes):
-            what = f"{len(sizes)} initial states, of sizes {', '.join(map(str, sizes))}"
-            raise ValueError(expected(type(self).__name__, what, len(states)))
-        for state, size in zip(states, sizes, strict=True):
-            if state.shape != (batch, size):
-                raise ValueError(expected(type(self).__name__, f"initial states of shape {(batch, size)}", state.shape))
+        self._check_states([state.shape for state in states], batch)
         return states
+
+    def _check_states(self, shapes: list[Any], batch: int | None) -> None:
+        """Raises ValueError unless initial states of these shapes are those of the cell; a batch of None fits all."""
+        who, sizes = type(self).__name__, _tree.flatten(self.cell.state_size)
+        if len(shapes) != len(sizes):
+            what = f"{len(sizes)} initial states, of sizes {', '.join(map(str, sizes))}"
+            raise ValueError(expected(who, what, len(shapes)))
+        for shape, size in zip(shapes, sizes, strict=True):
+            if len(shape) != 2 or shape[1] != size or (batch is not None and shape[0] != batch):
+                raise ValueError(expected(who, f"initial states of shape {(batch, size)}", tuple(shape)))
+
+    def _call_symbolic(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
+        states = kwargs.get("initial_state")
+        if states is not None:
+            self._check_states([state.shape for state in _tree.flatten(states)], None)
+        return super()._call_symbolic(inputs, kwargs)
 
     def _nest(self, states: list[Any]) -> list[Any]:
         """Returns flat states as the cell nests them: one entry for each of several cells."""
@@ -334,9 +345,11 @@ class CellRNN(RNN):
         super().__init__(self.cell_class(**options, **shared, name=snake_case(self.cell_class.__name__)), **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or "cell" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(self.cell, name)
+        if hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # a property that has raised: its own error
+        if not name.startswith("_") and hasattr(self.__dict__.get("cell"), name):
+            return getattr(self.cell, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _config_names(self) -> list[str]:
         return [*_own_parameters(RNN)[1:], *_own_parameters(self.cell_class), "activity_regularizer"]

@@ -63,6 +63,8 @@ class Reshape(Layer):
     def __init__(self, target_shape: Any, **kwargs: Any):
         super().__init__(**kwargs)
         sizes = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
+        if not all(isinstance(size, (int, np.integer)) for size in sizes):
+            raise ValueError(expected("Reshape", "target_shape of whole numbers", repr(target_shape)))
         if sum(size == -1 for size in sizes) > 1 or any(size < -1 for size in sizes):
             raise ValueError(expected("Reshape", "sizes of which at most one is -1", sizes))
         self.target_shape = sizes

@@ -59,9 +59,9 @@ class Model(Trainer):
 
                 _with_functional(type(self))
                 Functional.__init__(self, *args, **kwargs)
-            elif args:
-                hint = "write Model(inputs, outputs)"
-                raise TypeError(expected(type(self).__name__, "inputs and outputs", "one of them", hint))
+            elif args or not kwargs.keys().isdisjoint(("inputs", "outputs", "input", "output")):
+                got, hint = ", ".join(kwargs) or "one of them", "write Model(inputs, outputs)"
+                raise TypeError(expected(type(self).__name__, "inputs and outputs", got, hint))
             else:
                 super().__init__(**kwargs)
 

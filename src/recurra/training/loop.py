@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _changes, _tree, ops, random
+from recurra._checks import expected
 from recurra.callbacks import CallbackList
 from recurra.layers.recurrent import RNN
 from recurra.training.batches import Batch, Epochs
@@ -41,13 +42,16 @@ class Trainable:
         self._seen = -1
 
     def prepare(self) -> None:
-        """Lays the trainable weights into arenas, unless they lie there."""
+        """Lays the trainable weights into arenas, unless they lie there; ValueError without an optimizer."""
         now = _changes.last
         if now == self._seen:
             return
         if self.arenas and all(arena.is_current() for arena in self.arenas):
             self._seen = now
             return
+        if self.optimizer is None:
+            hint = "name one in compile(optimizer=...)"
+            raise ValueError(expected("training", "an optimizer", "none", hint))
         self.variables = self.model.trainable_weights
         self.optimizer.build(self.variables)
         self.penalised = [variable for variable in self.variables if variable.regularizer is not None]
