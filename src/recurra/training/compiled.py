@@ -122,7 +122,7 @@ class CompiledLosses:
 
 
 def _check_targets(name: str, loss: Loss, target: Any, output: Any) -> None:
-    """Raises ValueError for no values, and for targets that NumPy would broadcast where they are compared one by one."""
+    """Raises ValueError for no values, and for targets that NumPy would broadcast where each has a prediction."""
     given, wanted = np.shape(target), np.shape(output)
     if not np.size(output):
         raise ValueError(expected(f"the loss of output {name!r}", "at least one value", wanted))
