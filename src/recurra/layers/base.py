@@ -108,8 +108,9 @@ def _call_of(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., Any]:
 class Layer(StampsChanges, saving.Configurable):
     """Base class of all layers.
 
-    A subclass gives `build` (make weights with `add_weight`), `forward` and, to be trained, `backward`. A Keras layer
-    whose `call` computes with NumPy works as it is, for prediction: `call` stands for a `forward` without a cache.
+    A subclass gives `build` (make weights with `add_weight`; a `Variable` set as an attribute is one too), `forward`
+    and, to be trained, `backward`. A Keras layer whose `call` computes with NumPy works as it is, for prediction:
+    `call` stands for a `forward` without a cache.
 
     Args:
         name: Name, unique within a model; made from the class name if None.
