@@ -95,6 +95,14 @@ MISTAKES = {
         "its shape (5, 5, 1), got (5,): a recurrent layer gives one value",
     ),
     "whole labels": (lambda: classify("categorical_focal_crossentropy", LABELS), "are for sparse_categorical_cross"),
+    "one-hot labels of one step": (
+        lambda: losses.CategoricalCrossentropy()(np.ones((2, 1, 3)), np.full((2, 5, 3), 1 / 3)),
+        "categorical_crossentropy expected y_true of shape (2, 5, 3), got (2, 1, 3)",
+    ),
+    "a decoder's states in both directions": (
+        lambda: layers.Bidirectional(layers.GRU(4))(recurra.Input((5, 3)), initial_state=[recurra.Input((5,))] * 2),
+        "GRU expected initial states of shape (None, 4), got (None, 5)",
+    ),
     "labels from one": (
         lambda: classify("sparse_categorical_crossentropy", LABELS + 1),
         "labels from 0 to 2, got 3: labels begin at 0, and the last layer has a unit for each",

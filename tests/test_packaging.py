@@ -89,7 +89,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert all(name.startswith(("recurra/", "recurra-")) for name in names)
     assert sum(name.startswith("recurra/_native.") and name.endswith((".so", ".pyd")) for name in names) == 1
-    assert {"recurra/py.typed", "recurra/compat/tensorflow/keras/layers.pyi"} <= set(names)
+    typed = {"recurra/py.typed", "recurra/_native.pyi", "recurra/compat/tensorflow/keras/layers.pyi"}
+    assert typed <= set(names)
     for licence in ("LICENSE", "THIRD_PARTY.txt"):
         assert [name for name in names if name.endswith(f".dist-info/licenses/{licence}")]
     assert not [name for name in names if name.startswith("recurra/") and name.endswith((".cpp", ".h", ".a", ".txt"))]

@@ -58,7 +58,7 @@ def says_what_to_do(module: str) -> Callable[[str], Any]:
     return __getattr__
 
 
-def hint_for(name: str, known: Iterable[str] = ()) -> str:
+def hint_for(name: str, known: Iterable[str]) -> str:
     """Returns what to do without `name`; `known` are the names that there are beside it."""
     if name in HINTS:
         return HINTS[name]

@@ -118,11 +118,10 @@ class Bidirectional(Layer):
         return flat[: counts[0]], flat[counts[0] :]
 
     def _call_symbolic(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
-        for part, states in zip(
-            (self.forward_layer, self.backward_layer), self._split_states(kwargs.get("initial_state")), strict=True
-        ):
+        directions = (self.forward_layer, self.backward_layer)
+        for layer, states in zip(directions, self._split_states(kwargs.get("initial_state")), strict=True):
             if states is not None:
-                part._check_states([state.shape for state in states], None)
+                layer._check_states(list(map(np.shape, states)), None)
         return super()._call_symbolic(inputs, kwargs)
 
     def _merge(self, forward: np.ndarray, backward: np.ndarray) -> Any:

@@ -215,7 +215,7 @@ class RNN(Layer):
     def _call_symbolic(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
         states = kwargs.get("initial_state")
         if states is not None:
-            self._check_states([state.shape for state in _tree.flatten(states)], None)
+            self._check_states(list(map(np.shape, _tree.flatten(states))), None)
         return super()._call_symbolic(inputs, kwargs)
 
     def _nest(self, states: list[Any]) -> list[Any]:

@@ -320,8 +320,9 @@ def _check_same_shape(who: str, y_true: np.ndarray, y_pred: np.ndarray) -> None:
             SyntaxWarning,
             stacklevel=4,
         )
-    if y_true.ndim != y_pred.ndim or y_true.shape[-1] != y_pred.shape[-1]:
-        hint = "labels that are whole numbers are for sparse_categorical_crossentropy"
+    if y_true.shape != y_pred.shape:
+        are_labels = y_true.shape in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1))
+        hint = "labels that are whole numbers are for sparse_categorical_crossentropy" if are_labels else None
         raise ValueError(expected(who, f"y_true of shape {y_pred.shape}", y_true.shape, hint))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from recurra.metrics.base import Metric
 CASES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
-def _refuse_shapes(who: str, y_true: np.ndarray, y_pred: np.ndarray) -> None:
+def _refuse_shapes(who: str, y_true: np.ndarray, y_pred: np.ndarray) -> NoReturn:
     hint = "utils.to_categorical makes one-hot labels" if y_true.ndim == y_pred.ndim - 1 else None
     raise ValueError(expected(who, f"y_true of shape {y_pred.shape}", y_true.shape, hint))
 
