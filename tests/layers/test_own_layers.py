@@ -70,3 +70,12 @@ def test_a_variable_begins_with_an_array_or_with_what_an_initializer_makes():
     assert recurra.Variable(recurra.initializers.Constant(7), 2).numpy().tolist() == [7, 7]
     assert [recurra.Variable(value).dtype for value in (1.5, [1, 2], np.arange(2.0))] == ["float32", "int32", "float64"]
     assert (recurra.Variable(0.5) * np.ones(2, "float32")).dtype == "float32"
+
+
+def test_a_layer_may_say_that_it_does_its_casts_itself():
+    class Own(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(autocast=False, **kwargs)
+
+    assert Own(name="own").get_config().keys() == {"name", "trainable", "dtype"}
+    assert "autocast" not in layers.LSTM(3, autocast=False).get_config()

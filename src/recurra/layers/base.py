@@ -117,6 +117,8 @@ class Layer(StampsChanges, saving.Configurable):
         trainable: Whether training changes the weights.
         dtype: "float32" or "float64"; the default is `config.floatx()`.
         activity_regularizer: Penalty on the output.
+        input_shape: Of a first layer in a `Sequential`, without the batch, in place of an `Input`.
+        autocast: Accepted, changes nothing.
 
     Raises:
         ValueError: For an unknown argument or dtype.
@@ -160,6 +162,7 @@ class Layer(StampsChanges, saving.Configurable):
         dtype: Any = None,
         activity_regularizer: Any = None,
         input_shape: Any = None,
+        autocast: bool = True,
         **unknown: Any,
     ):
         who = type(self).__name__
