@@ -31,6 +31,14 @@ def untrainable():
     return made
 
 
+def two_ends():
+    past, future = recurra.Input((5, 3), name="past"), recurra.Input((5, 3), name="future")
+    ends = [layers.Dense(1, name=name)(layers.LSTM(2)(end)) for name, end in (("a", past), ("b", future))]
+    made = recurra.Model([past, future], ends)
+    made.compile("adam", "mse")
+    return made
+
+
 def sequences(loss):
     made = recurra.Sequential([recurra.Input((5, 3)), layers.LSTM(4, return_sequences=True), layers.Dense(1)])
     made.compile("adam", loss)
@@ -94,6 +102,8 @@ MISTAKES = {
         lambda: sequences("huber").fit(X[:5], Y[:5], verbose=0),
         "its shape (5, 5, 1), got (5,): a recurrent layer gives one value",
     ),
+    "one input of two": (lambda: two_ends().predict(X, verbose=0), "expected 2 inputs ['past', 'future'], got 1"),
+    "one target of two": (lambda: two_ends().fit([X, X], Y), "outputs ['a', 'b'], got 'ndarray': give a list with one"),
     "whole labels": (lambda: classify("categorical_focal_crossentropy", LABELS), "are for sparse_categorical_cross"),
     "one-hot labels of one step": (
         lambda: losses.CategoricalCrossentropy()(np.ones((2, 1, 3)), np.full((2, 5, 3), 1 / 3)),

@@ -186,7 +186,7 @@ def test_the_features_axis_of_one_is_added_for_the_caller(rng):
         ),
         (lambda: recurra.Sequential([layers.Dense(1, name="a"), layers.Dense(1, name="a")]), "different names"),
         (lambda: two_inputs().get_layer("nothing"), "get_layer expected one of"),
-        (lambda: two_inputs().predict(np.zeros((2, 5, 2))), "2 inputs, got 1"),
+        (lambda: two_inputs().predict(np.zeros((2, 5, 2))), r"2 inputs \['sequence', 'static'\], got 1"),
         (lambda: two_inputs().predict([np.zeros((2, 5, 3)), np.zeros((2, 3))]), r"shape \(None, 5, 2\)"),
         (lambda: recurra.Model(recurra.Input((2,)), layers.Dense(1)(recurra.Input((2,)))), "given inputs only"),
         (lambda: recurra.Sequential([layers.Dense(1)]).count_params(), "built"),

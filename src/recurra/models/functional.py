@@ -131,7 +131,7 @@ class GraphModel(Model):
         else:
             leaves = _tree.flatten(inputs)
         if len(leaves) != count:
-            raise ValueError(expected(f"model {self.name!r}", f"{count} inputs", len(leaves)))
+            raise ValueError(expected(f"model {self.name!r}", f"{count} inputs {self.input_names}", len(leaves)))
         return leaves
 
     def _fit_input(self, value: Any, tensor: KerasTensor) -> np.ndarray:

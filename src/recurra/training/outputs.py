@@ -55,7 +55,8 @@ class Outputs:
                 pairs = list(zip(wanted, map(_alone, leaves), strict=True))
         if pairs is None:
             names = _tree.pack_as(self._positions, self.names)
-            raise ValueError(expected(who, f"{what} for the outputs {names!r}", repr(_sketch(given))))
+            hint = None if isinstance(given, (list, tuple, dict)) else "give a list with one for each"
+            raise ValueError(expected(who, f"{what} for the outputs {names!r}", repr(_sketch(given)), hint))
         return dict(pairs)
 
     def row(self, found: dict[int, Any]) -> list[Any]:
