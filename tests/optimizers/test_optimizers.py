@@ -514,6 +514,7 @@ def test_setting_a_schedule_takes_the_learning_rate_out_of_the_variables():
         (lambda: optimizers.Adam(learning_rate="fast"), "Adam expected learning_rate to be a finite number"),
         (lambda: optimizers.Adam(learning_rate=float("nan")), "finite number"),
         (lambda: optimizers.Adam(clipnorm=1.0, clipvalue=1.0), "got clipnorm=1.0, clipvalue=1.0: Only one of"),
+        (lambda: optimizers.SGD(clipnorm=-1.0), "SGD expected clipnorm not to be negative, got -1.0"),
         (lambda: optimizers.SGD(momentum=1.5), "SGD expected momentum to be a number between 0 and 1, got 1.5"),
         (lambda: optimizers.SGD(use_ema=True, ema_momentum=2.0), "ema_momentum to be a number between 0 and 1"),
         (lambda: optimizers.SGD(use_ema=True, ema_overwrite_frequency=-1), "a positive integer"),

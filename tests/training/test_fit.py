@@ -401,6 +401,16 @@ def test_sequences_without_time_steps_are_told(method):
         getattr(model, method)(np.zeros((4, 0, 2)), np.zeros((4, 0, 1)), verbose=0)
 
 
+@pytest.mark.parametrize("epochs", [{"epochs": 0}, {"epochs": 2, "initial_epoch": 2}])
+def test_no_epochs_leave_the_weights_as_they_are_though_they_are_averaged(data, epochs):
+    model = make_model()
+    model.compile(recurra.optimizers.SGD(use_ema=True), "mse")
+    before = model.get_weights()
+    model.fit(*data, verbose=0, **epochs)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
 def test_compile_is_all_or_nothing(data):
     model = make_model()
     with pytest.raises(ValueError, match=r"losses\.get expected"):

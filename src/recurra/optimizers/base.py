@@ -80,6 +80,9 @@ class Optimizer(StampsChanges):
             got = ", ".join(f"{key}={value}" for key, value in given.items())
             hint = "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set"
             raise ValueError(expected(who, "one way of clipping", got, hint))
+        for key, value in given.items():
+            if value < 0:
+                raise ValueError(expected(who, f"{key} not to be negative", value))
         if use_ema:
             fraction(who, "ema_momentum", ema_momentum)
             if ema_overwrite_frequency:
@@ -443,8 +446,8 @@ class Optimizer(StampsChanges):
             self.finalize_variable_values(self._trainable_variables)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
-        """Sets the variables to their averages if `use_ema`; `fit` calls it at its end."""
-        if not self.use_ema:
+        """Sets the variables to their averages if `use_ema` and there are steps done; `fit` calls it at its end."""
+        if not self.use_ema or not int(self._iterations):
             return
         averages = self._model_variables_moving_average
         for variable, index in zip(var_list, self._indices(var_list), strict=True):

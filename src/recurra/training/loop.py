@@ -233,7 +233,8 @@ def fit(
         if model.stop_training:
             break
     forget_plans(model)
-    trainable.optimizer.finalize_variable_values(trainable.variables)
+    if epochs > 0:
+        trainable.optimizer.finalize_variable_values(trainable.variables)
     callbacks.on_train_end(logs)
 
 
