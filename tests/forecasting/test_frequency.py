@@ -55,6 +55,16 @@ def test_the_season_is_that_of_the_step(text, season):
     assert parse_frequency(text).season_length == season
 
 
+@pytest.mark.parametrize(
+    "text, seasons",
+    [("h", (24, 168)), ("15min", (96, 672)), ("2h", (12, 84)), ("min", (60, 1440)), ("D", (7,)), ("36h", (1,))],
+)
+def test_a_longer_season_is_several_of_the_usual_one(text, seasons):
+    frequency = parse_frequency(text)
+    assert frequency.seasons(frequency.season_length) == seasons
+    assert frequency.seasons(30) == (30,)
+
+
 def test_times_without_a_step_are_refused():
     times = np.array(["2024-01-01T00:00:00", "2024-01-01T00:07:00", "2024-01-01T01:00:03"], "datetime64[s]")
     with pytest.raises(DataError, match="regular step"):

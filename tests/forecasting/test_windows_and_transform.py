@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from recurra.forecasting import Forecaster, Panel, baselines
 from recurra.forecasting.baselines import BASELINES, forecast_with_errors
-from recurra.forecasting.transform import fit_transform, is_seasonal, seasonal_pattern, size_of_pattern
+from recurra.forecasting.transform import fit_season, fit_transform, is_seasonal, season_of, seasonal_pattern
 from recurra.forecasting.windows import Windows
 
 
@@ -48,7 +48,7 @@ def test_no_window_reaches_into_another_series(lengths, lookback, horizon):
     ],
 )
 def test_a_transform_undoes_itself(past):
-    transform = fit_transform(past, 365 if len(past) > 1000 else 12)
+    transform = fit_transform(past, (365 if len(past) > 1000 else 12,))
     np.testing.assert_allclose(transform.inverse(transform.forward(past), 0), past, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(transform.inverse(transform.forward(past[7:], 7), 7), past[7:], rtol=1e-9, atol=1e-9)
 
@@ -56,7 +56,7 @@ def test_a_transform_undoes_itself(past):
 def test_a_season_is_found_under_a_trend_and_taken_out():
     past = season(120, trend=0.5, noise=0.05)
     assert is_seasonal(past, 12)
-    np.testing.assert_allclose(seasonal_pattern(past, 12), np.sin(2 * np.pi * np.arange(12) / 12), atol=0.1)
+    np.testing.assert_allclose(seasonal_pattern(past, 12)[0], np.sin(2 * np.pi * np.arange(12) / 12), atol=0.1)
     assert not is_seasonal(np.random.default_rng(0).standard_normal(120).cumsum(), 12)
 
 
@@ -69,22 +69,22 @@ def test_a_season_is_found_in_any_unit(scale, offset):
 
 
 def test_swings_that_grow_with_the_level_are_seen_as_logarithms():
-    assert fit_transform(np.exp(season(144, trend=0.02, noise=0.05)), 12).log
-    assert not fit_transform(season(144, noise=0.1) + 10, 12).log
-    assert not fit_transform(np.arange(1.0, 97.0), 1).log  # swings that are all alike
+    assert fit_transform(np.exp(season(144, trend=0.02, noise=0.05)), (12,)).log
+    assert not fit_transform(season(144, noise=0.1) + 10, (12,)).log
+    assert not fit_transform(np.arange(1.0, 97.0), (1,)).log  # swings that are all alike
 
 
 def test_a_short_past_is_seen_as_logarithms_for_a_season_alone():
     yearly = np.r_[np.linspace(100, 130, 9) + [0, 1, -1, 2, 0, -1, 1, 0, 1], np.linspace(140, 320, 11)]
-    assert not fit_transform(yearly, 1).log  # two blocks, whose correlation is always 1 or -1
+    assert not fit_transform(yearly, (1,)).log  # two blocks, whose correlation is always 1 or -1
     quarterly = np.exp(season(40, m=4, trend=0.04, noise=0.02))
-    assert fit_transform(quarterly, 4).log
-    assert not fit_transform(quarterly, 1).log
+    assert fit_transform(quarterly, (4,)).log
+    assert not fit_transform(quarterly, (1,)).log
 
 
 def after(name, past, horizon, season_length):
     """The forecast of a baseline after the whole past."""
-    return BASELINES[name](past, horizon, season_length, np.array([[len(past)]]))[0][0]
+    return BASELINES[name](past, horizon, (season_length,), np.array([[len(past)]]))[0][0]
 
 
 def test_baselines_by_hand():
@@ -97,7 +97,7 @@ def test_baselines_by_hand():
 def theta_one_by_one(past, horizon, m, at, seasonal):
     """The theta method step by step: the mean of the trend and of the smoothed line of twice the curvature."""
     logs = np.log(past)
-    pattern = seasonal_pattern(logs, m) if seasonal else np.zeros(m)
+    pattern = seasonal_pattern(logs, m)[0] if seasonal else np.zeros(m)
     season = pattern[np.arange(len(past) + horizon) % m]
     rest = np.exp(logs - season[: len(past)])
 
@@ -124,7 +124,7 @@ def test_theta_is_half_the_trend_from_the_smoothed_level_on(m, seasonal):
     for at in (72, 40):
         wanted, best = theta_one_by_one(past, 5, m, at, seasonal)
         assert best < 1
-        np.testing.assert_allclose(BASELINES["theta"](past, 5, m, np.array([[at]]))[0][0], wanted, rtol=1e-9)
+        np.testing.assert_allclose(BASELINES["theta"](past, 5, (m,), np.array([[at]]))[0][0], wanted, rtol=1e-9)
 
 
 def test_theta_takes_values_below_zero_and_one_value():
@@ -137,9 +137,9 @@ def test_theta_takes_values_below_zero_and_one_value():
 
 def test_the_errors_of_a_baseline_are_its_own_past_ones():
     past = np.array([0.0, 1.0, 0.0, 1.0, 0.0])
-    forecast, sizes = forecast_with_errors("naive", past, 1, 1)
+    forecast, sizes = forecast_with_errors("naive", past, 1, (1,))
     assert (forecast.tolist(), sizes.tolist()) == ([0], [1])
-    assert (np.diff(forecast_with_errors("naive", np.random.default_rng(0).standard_normal(80), 6, 1)[1]) >= 0).all()
+    assert (np.diff(forecast_with_errors("naive", np.random.default_rng(0).standard_normal(80), 6, (1,))[1]) >= 0).all()
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -147,8 +147,8 @@ def test_a_baseline_is_fitted_once_for_its_forecast_and_its_errors(name, monkeyp
     past = np.exp(season(72, noise=0.3, seed=3) / 3) * (20 + 0.2 * np.arange(72))
     wanted = after(name, past, 12, 12)
     fits = []
-    pattern = baselines.seasonal_pattern
-    monkeypatch.setattr(baselines, "seasonal_pattern", lambda *args: fits.append(args) or pattern(*args))
+    fit_season = baselines.fit_season
+    monkeypatch.setattr(baselines, "fit_season", lambda *args: fits.append(args) or fit_season(*args))
     found = Forecaster(name, horizon=12, season_length=12).fit(Panel.from_arrays([past])).predict_arrays()
     assert len(fits) == (name == "theta")
     np.testing.assert_array_equal(found["y_hat"][0], wanted)
@@ -166,15 +166,15 @@ def test_the_errors_of_a_baseline_are_those_of_one_forecast_after_the_other(name
             squares[step].append((past[cutoff + step] - forecast[step]) ** 2)
             weights[step].append(0.5 ** ((count - cutoff) / (count / 3)))
     sizes = [np.sqrt(np.average(a, weights=b)) if a else 0.0 for a, b in zip(squares, weights, strict=True)]
-    found = forecast_with_errors(name, past, horizon, season_length)[1]
+    found = forecast_with_errors(name, past, horizon, (season_length,))[1]
     np.testing.assert_allclose(found, np.maximum.accumulate(sizes), rtol=1e-12, atol=1e-300)
 
 
 def test_late_errors_count_more_than_early_ones():
     calm, wild = np.tile([0.0, 1.0], 60), np.tile([0.0, 4.0], 60)
     # 60 of the 240 naive errors, all 1 in the first half and 4 in the second: 120 values are one and a half half-lives.
-    later = forecast_with_errors("naive", np.r_[calm, wild], 1, 1)[1][0]
-    sooner = forecast_with_errors("naive", np.r_[wild, calm], 1, 1)[1][0]
+    later = forecast_with_errors("naive", np.r_[calm, wild], 1, (1,))[1][0]
+    sooner = forecast_with_errors("naive", np.r_[wild, calm], 1, (1,))[1][0]
     share = 1 / (1 + 0.5**1.5)
     np.testing.assert_allclose([later**2, sooner**2], [16 * share + 1 - share, share + 16 * (1 - share)], rtol=0.03)
 
@@ -182,12 +182,49 @@ def test_late_errors_count_more_than_early_ones():
 def test_errors_on_what_theta_was_fitted_to_are_taken_larger(monkeypatch):
     past = season(48, noise=0.1) + 3
     cutoffs = baselines._cutoffs(48, 12)
-    assert BASELINES["theta"](past, 1, 12, cutoffs)[1] == 14  # the season, the slope and the weight of smoothing
-    assert BASELINES["theta"](past, 1, 1, cutoffs)[1] == 2
-    size = forecast_with_errors("theta", past, 1, 12)[1]
-    monkeypatch.setattr(baselines, "size_of_pattern", lambda season_length: -2)
-    np.testing.assert_allclose(size, forecast_with_errors("theta", past, 1, 12)[1] * np.sqrt((48 + 14) / (48 - 14)))
-    assert size_of_pattern(365) == 8
+    assert BASELINES["theta"](past, 1, (12,), cutoffs)[1] == 14  # the season, the slope and the weight of smoothing
+    assert BASELINES["theta"](past, 1, (1,), cutoffs)[1] == 2
+    size = forecast_with_errors("theta", past, 1, (12,))[1]
+    monkeypatch.setattr(baselines, "final_error", lambda count, fitted: np.ones(1))
+    np.testing.assert_allclose(size, forecast_with_errors("theta", past, 1, (12,))[1] * np.sqrt((48 + 14) / (48 - 14)))
+
+
+def hours(days, level=100, weekends=-40, noise=1.0):
+    t = np.arange(24 * days)
+    week = level + 20 * np.sin(2 * np.pi * t / 24) + weekends * (t // 24 % 7 >= 5)
+    return week + noise * np.random.default_rng(0).standard_normal(len(t))
+
+
+def test_a_week_of_hours_is_their_season_where_it_tells_more_than_a_day():
+    past = hours(5 * 7)
+    assert season_of(past, (24, 168)) == 168
+    assert season_of(past[: 3 * 168 - 1], (24, 168)) == 24  # too few weeks
+    assert season_of(hours(5 * 7, weekends=0), (24, 168)) == 24
+    assert season_of(np.random.default_rng(1).standard_normal(840), (24, 168)) == 24
+    assert season_of(past, (24,)) == 24
+    pattern, size = fit_season(past, (24, 168))
+    assert (len(pattern), size) == (168, 168)
+    assert [len(fit_season(values, (24, 168))[0]) for values in (hours(35, weekends=0), past[:40])] == [24, 0]
+
+
+@pytest.mark.parametrize("name", ["seasonal_naive", "theta"])
+def test_baselines_of_hours_see_the_week(name):
+    whole = hours(6 * 7)
+    past, actual = whole[: 24 * 33], whole[24 * 33 : 24 * 35]  # a weekend is to come
+    forecast, sizes = forecast_with_errors(name, np.stack([past, hours(33, weekends=0)]), 48, (24, 168))
+    assert np.abs(forecast[0] - actual).mean() < 1.5  # was 40 and 42
+    alone = forecast_with_errors(name, past, 48, (24, 168))
+    np.testing.assert_array_equal(forecast[0], alone[0])
+    np.testing.assert_array_equal(sizes[0], alone[1])
+    np.testing.assert_array_equal(forecast[1], forecast_with_errors(name, hours(33, weekends=0), 48, (24,))[0])
+
+
+def test_long_seasons_are_means_or_waves_by_what_is_nearer():
+    t = np.arange(168 * 8)
+    noise = np.random.default_rng(0).standard_normal(len(t))
+    spiky = np.where(t % 24 == 8, 30.0, 0.0) - 10 * (t // 24 % 7 >= 5)
+    assert seasonal_pattern(spiky + noise, 168)[1] == 168
+    assert seasonal_pattern(np.sin(2 * np.pi * t / 168) + noise, 168)[1] == 8
 
 
 def test_intervals_of_a_short_seasonal_series_hold_their_first_step():

@@ -8,21 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from recurra.forecasting.transform import is_seasonal, seasonal_pattern, size_of_pattern
+from recurra.forecasting.transform import final_error, fit_season, season_of
 
 SMOOTHING = np.arange(1, 21) / 20  # weights of the newest value that theta chooses from
 MOST_CUTOFFS = 60  # past cutoffs that the errors of a baseline are taken from
 HALF_LIFE = 1 / 3  # of a past error, as a share of the past: the last ones tell most of those to come
 Forecasts = tuple[np.ndarray, Any]
+Seasons = tuple[int, ...]
 
 
-def naive(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> Forecasts:
+def naive(past: np.ndarray, horizon: int, seasons: Seasons, at: np.ndarray) -> Forecasts:
     """Repeats the last value.
 
     Args:
         past: float (..., n), of one series or of several.
         horizon: H.
-        season_length: Steps of a season.
+        seasons: Steps of the usual season, and of longer ones, as of `season_of`.
         at: int (k, 1), forecasts from each past[..., :at].
 
     Returns:
@@ -31,36 +32,47 @@ def naive(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) ->
     return past[..., at - 1] + np.zeros(horizon), 0
 
 
-def seasonal_naive(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> Forecasts:
-    """Repeats the last season; the last value where the past is shorter than a season. As above."""
-    steps = np.arange(horizon) % season_length
-    return past[..., np.where(at < season_length, at - 1, at - season_length + steps)], 0
+def seasonal_naive(past: np.ndarray, horizon: int, seasons: Seasons, at: np.ndarray) -> Forecasts:
+    """Repeats the last season, a longer one if that is clearer; the last value of shorter pasts. As above."""
+    usual, *longer = seasons
+    places = _season_ago(at, horizon, usual, at - 1)
+    forecasts = past[..., places]
+    if longer:
+        for index in np.ndindex(past.shape[:-1]):
+            season = season_of(past[index], seasons)
+            forecasts[index] = past[index][_season_ago(at, horizon, season, places)]
+    return forecasts, 0
 
 
-def drift(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> Forecasts:
+def _season_ago(at: np.ndarray, horizon: int, season: int, otherwise: np.ndarray) -> np.ndarray:
+    """Returns the places of the values a season before those after `at`, others where there are none: int (k, H)."""
+    return np.where(at < season, otherwise, at - season + np.arange(horizon) % season)
+
+
+def drift(past: np.ndarray, horizon: int, seasons: Seasons, at: np.ndarray) -> Forecasts:
     """Goes on from the last value by the mean step of the past (Hyndman and Athanasopoulos, 2021). As above."""
     slope = (past[..., at - 1] - past[..., 0 * at]) / np.maximum(at - 1, 1)
     return past[..., at - 1] + slope * np.arange(1, horizon + 1), 0
 
 
-def theta(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> Forecasts:
+def theta(past: np.ndarray, horizon: int, seasons: Seasons, at: np.ndarray) -> Forecasts:
     """The theta method: goes on from the smoothed level by half the slope of the trend. As above.
 
     Assimakopoulos and Nikolopoulos (2000), in the form of Hyndman and Billah (2003): exponential smoothing with a
-    drift, after a season that is significant was taken out (of logarithms where all values are positive). Season and
+    drift, after the season was taken out (of logarithms where all values are positive; see `fit_season`). Season and
     smoothing are fitted to the whole past, level and slope to past[..., :at].
     """
     series = past.reshape(-1, past.shape[-1])
-    forecasts, fitted = zip(*(_theta_of_one(values, horizon, season_length, at) for values in series), strict=True)
+    forecasts, fitted = zip(*(_theta_of_one(values, horizon, seasons, at) for values in series), strict=True)
     return np.reshape(forecasts, (*past.shape[:-1], len(at), horizon)), np.reshape(fitted, past.shape[:-1])
 
 
-def _theta_of_one(past: np.ndarray, horizon: int, season_length: int, at: np.ndarray) -> tuple[np.ndarray, int]:
+def _theta_of_one(past: np.ndarray, horizon: int, seasons: Seasons, at: np.ndarray) -> tuple[np.ndarray, int]:
     count = len(past)
     positive = past.min() > 0
     values = np.log(past) if positive else past
-    seasonal = is_seasonal(values, season_length)
-    pattern = seasonal_pattern(values, season_length) if seasonal else np.zeros(1)
+    pattern, size = fit_season(values, seasons)
+    pattern = pattern if size else np.zeros(1)
     season = pattern[np.arange(count + horizon) % len(pattern)]
     rest = past / np.exp(season[:count]) if positive else past - season[:count]
     times = np.arange(count, dtype=float)
@@ -72,8 +84,7 @@ def _theta_of_one(past: np.ndarray, horizon: int, season_length: int, at: np.nda
     steps = np.arange(1, horizon + 1)
     forecast = levels[best][last] + slopes[last] / 2 * (lags[best][last] + steps)
     ahead = season[last + steps]
-    fitted = 2 + seasonal * size_of_pattern(season_length)  # smoothing and slope
-    return (forecast * np.exp(ahead) if positive else forecast + ahead), fitted
+    return (forecast * np.exp(ahead) if positive else forecast + ahead), size + 2  # smoothing and slope
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
@@ -106,9 +117,7 @@ BASELINES: dict[str, Callable[..., Forecasts]] = {
 }
 
 
-def forecast_with_errors(
-    name: str, past: np.ndarray, horizon: int, season_length: int
-) -> tuple[np.ndarray, np.ndarray]:
+def forecast_with_errors(name: str, past: np.ndarray, horizon: int, seasons: Seasons) -> tuple[np.ndarray, np.ndarray]:
     """Returns the forecast of a baseline, and the sizes of its errors by step ahead.
 
     A size is the root of the mean square of past errors, in which an old one counts less (see `HALF_LIFE`). Errors on
@@ -119,14 +128,14 @@ def forecast_with_errors(
         name: Of the baseline.
         past: float (..., n), the values before the cutoff: all errors lie before it.
         horizon: H.
-        season_length: Steps of a season.
+        seasons: Steps of the usual season, and of longer ones, as of `season_of`.
 
     Returns:
         Both float (..., H); the sizes of the errors never fall.
     """
     count = past.shape[-1]
-    cutoffs = _cutoffs(count, season_length)
-    forecasts, fitted = BASELINES[name](past, horizon, season_length, cutoffs)
+    cutoffs = _cutoffs(count, seasons[0])
+    forecasts, fitted = BASELINES[name](past, horizon, seasons, cutoffs)
     places = cutoffs[:-1] + np.arange(horizon)
     known = places < count
     actual = past[..., np.minimum(places, count - 1)]
@@ -135,8 +144,7 @@ def forecast_with_errors(
     shares = weights / np.maximum(weights.sum(axis=0), np.finfo(float).tiny)
     squares = np.swapaxes(shares * errors**2, -1, -2)
     squares = np.ascontiguousarray(squares)  # summed in one order, however many series there are
-    ratio = np.asarray((count + fitted) / np.maximum(count - fitted, 1))
-    sizes = np.sqrt(squares.sum(axis=-1) * ratio[..., None])
+    sizes = np.sqrt(squares.sum(axis=-1) * final_error(count, np.asarray(fitted)[..., None]))
     return forecasts[..., -1, :], np.maximum.accumulate(sizes, axis=-1)
 
 

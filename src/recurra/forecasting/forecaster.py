@@ -181,11 +181,11 @@ class Forecaster:
         return result
 
     def _predict_baseline(self, panel: Panel) -> dict[str, np.ndarray]:
-        horizon, season = self.horizon or 1, self.season_length or 1
+        horizon, seasons = self.horizon or 1, panel.freq.seasons(self.season_length or 1)
         result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *interval_names())}
         for rows in _alike(panel.lengths, MOST_CUTOFFS * horizon):
             past = panel.values[panel.indptr[rows, None] + np.arange(panel.lengths[rows[0]])]
-            y_hat, sizes = forecast_with_errors(self.model, past, horizon, season)
+            y_hat, sizes = forecast_with_errors(self.model, past, horizon, seasons)
             result["y_hat"][rows] = y_hat
             for level in LEVELS:
                 result[f"lo-{level}"][rows] = y_hat - NORMAL[level] * sizes

@@ -13,7 +13,7 @@ from recurra._checks import expected
 from recurra.errors import DataError
 
 SECONDS = {"D": 86400, "h": 3600, "min": 60, "s": 1}
-# Season lengths to look for, the usual one first.
+# The usual season, and a longer one that is several of it.
 SEASONS = {
     "YS": (1,),
     "YE": (1,),
@@ -22,8 +22,8 @@ SEASONS = {
     "MS": (12,),
     "ME": (12,),
     "W": (52,),
-    "B": (5, 260),
-    "D": (7, 365),
+    "B": (5,),
+    "D": (7,),
     "h": (24, 168),
     "min": (60, 1440),
     "s": (60, 3600),
@@ -71,8 +71,7 @@ class Frequency:
     step: int = 1
 
     @property
-    def season_candidates(self) -> tuple[int, ...]:
-        """Seasons to look for, in steps, the usual one first; 1 is none."""
+    def _seasons(self) -> tuple[int, ...]:
         usual = SEASONS[self.name]
         if self.name == "min" and self.step > 1:  # of so few values as an hour then has, the day is the season
             usual = (1440, 10080)
@@ -82,7 +81,11 @@ class Frequency:
     @property
     def season_length(self) -> int:
         """The usual season in steps, 1 for none."""
-        return self.season_candidates[0]
+        return self._seasons[0]
+
+    def seasons(self, season_length: int) -> tuple[int, ...]:
+        """Returns a season, and after the usual one a longer one that is several of it, such as a week of hours."""
+        return self._seasons if season_length == self.season_length else (season_length,)
 
     def __str__(self) -> str:
         name, unit = NAMES[self.name]

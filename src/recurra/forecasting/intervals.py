@@ -34,7 +34,7 @@ def bands(answer: np.ndarray, widening: np.ndarray, least: np.ndarray) -> dict[s
 
 def growth_of_errors(scaled: list[np.ndarray], horizon: int) -> np.ndarray:
     """Returns the sizes of the naive forecast's errors by step ahead, over all series: (H,), never falling."""
-    sizes = [forecast_with_errors("naive", series, horizon, 1)[1] for series in scaled]
+    sizes = [forecast_with_errors("naive", series, horizon, (1,))[1] for series in scaled]
     growth = np.sqrt(np.mean(np.square(sizes), axis=0))
     return growth if growth[0] > 0 else np.ones(horizon)
 
@@ -45,7 +45,9 @@ def least_sizes(scaled: list[np.ndarray], horizon: int, season_length: int) -> n
     Of n values only (n - h) / h errors h steps ahead do not overlap: as they are few, the variance that they show is
     taken 1 + h / (n - h) times.
     """
-    sizes = [[forecast_with_errors(name, series, horizon, season_length)[1] for series in scaled] for name in BASELINES]
+    sizes = [
+        [forecast_with_errors(name, series, horizon, (season_length,))[1] for series in scaled] for name in BASELINES
+    ]
     lengths = np.array([len(series) for series in scaled])[:, None]
     return np.array(min(sizes, key=np.mean)) * np.sqrt(lengths / (lengths - np.arange(1, horizon + 1)))
 

@@ -111,7 +111,8 @@ def train(
 ) -> TrainedNetwork:
     """Returns networks of several seeds, trained on all series and averaged; arguments as of `Forecaster`."""
     started = time.monotonic()
-    transforms = [fit_transform(panel.series(i), season_length) for i in range(panel.n_series)]
+    seasons = panel.freq.seasons(season_length)
+    transforms = [fit_transform(panel.series(i), seasons) for i in range(panel.n_series)]
     scaled = [transforms[i].forward(panel.series(i)) for i in range(panel.n_series)]
     lookback = choose_lookback(lookback, int(panel.lengths.min()), horizon, season_length)
     windows = Windows(np.concatenate(scaled), panel.indptr, lookback, horizon)

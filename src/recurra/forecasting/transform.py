@@ -6,11 +6,14 @@ All of it is fitted on the past alone, per series.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-LARGEST_SEASON_OF_MEANS = 60  # longer seasons are described by waves, not by one mean for each phase
+LARGEST_SEASON_OF_MEANS = 60  # longer seasons may be described by waves instead of one mean for each phase
 WAVES = 4
+FEWEST_SEASONS = 3  # that tell of one
+CLEARLY = 0.9  # of the errors by a shorter season: less tells of a longer one, and is no chance
 FEWEST_OF_SWINGS = 48  # values from which on swings tell of themselves whether they grow with the level
 
 
@@ -47,16 +50,20 @@ class Transform:
         return np.asarray(self.seasonal)[(start + np.arange(count)) % len(self.seasonal)]
 
 
-def fit_transform(past: np.ndarray, season_length: int) -> Transform:
+def fit_transform(past: np.ndarray, seasons: tuple[int, ...]) -> Transform:
     """Fits a transform to the past of a series.
 
     Logarithms are taken where all values are positive and the swings grow with the level, in a short past only those of
     a season: a few blocks correlate by chance, and a trend taken for growth by percents leads far off. A season is
     taken out where it is significant.
+
+    Args:
+        past: float (n,).
+        seasons: As of `season_of`.
     """
-    log = swings_grow(past) and (len(past) >= FEWEST_OF_SWINGS or is_seasonal(np.log(past), season_length))
+    log = swings_grow(past) and (len(past) >= FEWEST_OF_SWINGS or is_seasonal(np.log(past), seasons[0]))
     values = np.log(past) if log else past
-    seasonal = seasonal_pattern(values, season_length) if is_seasonal(values, season_length) else np.zeros(0)
+    seasonal, _ = fit_season(values, seasons)
     rest = values - seasonal[np.arange(len(values)) % len(seasonal)] if len(seasonal) else values
     steps = np.abs(np.diff(rest))
     scale = float(np.mean(steps)) if len(steps) else 0.0
@@ -78,7 +85,7 @@ def swings_grow(past: np.ndarray) -> bool:
 def is_seasonal(values: np.ndarray, season_length: int) -> bool:
     """Returns whether the autocorrelation at the season is significant (90 %): M4's test, less the trend."""
     n, m = len(values), season_length
-    if m <= 1 or n < 3 * m:
+    if m <= 1 or n < FEWEST_SEASONS * m:
         return False
     d = values - trend_of(values, m)
     d = d - d.mean()
@@ -99,21 +106,61 @@ def trend_of(values: np.ndarray, season_length: int) -> np.ndarray:
     return np.pad(middle, (before, len(values) - len(middle) - before), "edge")
 
 
-def size_of_pattern(season_length: int) -> int:
-    """Returns how many numbers `seasonal_pattern` fits."""
-    return season_length if season_length <= LARGEST_SEASON_OF_MEANS else 2 * WAVES
+def season_of(values: np.ndarray, seasons: tuple[int, ...]) -> int:
+    """Returns the first of the seasons, or a longer one if the values of a season ago told those of now better by it.
+
+    Args:
+        values: float (n,).
+        seasons: Steps of the usual season, and of longer ones that are several of it (a week of hours).
+    """
+    usual, *longer = seasons
+    for season in reversed(longer):
+        if len(values) >= FEWEST_SEASONS * season:
+            now, ago = values[season:], values[:-season]
+            if np.abs(now - ago).mean() < CLEARLY * np.abs(now - values[season - usual : -usual]).mean():
+                return season
+    return usual
 
 
-def seasonal_pattern(values: np.ndarray, season_length: int) -> np.ndarray:
-    """Returns the mean of each phase around the trend, summing to zero: float (m,); smooth where seasons are long."""
+def fit_season(values: np.ndarray, seasons: tuple[int, ...]) -> tuple[np.ndarray, int]:
+    """Returns the pattern of the season around the trend, and how many numbers were fitted for it.
+
+    Args:
+        values: float (n,).
+        seasons: As of `season_of`.
+
+    Returns:
+        float (m,), the season from the first value on; of no values if it is not significant.
+    """
+    season = season_of(values, seasons)
+    if season > seasons[0] or is_seasonal(values, season):
+        return seasonal_pattern(values, season)
+    return np.zeros(0), 0
+
+
+def seasonal_pattern(values: np.ndarray, season_length: int) -> tuple[np.ndarray, int]:
+    """Returns the pattern of a season, summing to zero, and how many numbers were fitted for it; see `fit_season`.
+
+    It is the mean of each phase around the trend. Long seasons have few values of a phase: they are described by waves
+    if these have the smaller final prediction error (Akaike, 1970).
+    """
     m = season_length
     around = values - trend_of(values, m)
     inner = slice(m // 2, len(values) - m // 2)
-    phases = np.arange(len(values))[inner] % m
+    around, phases = around[inner], np.arange(len(values))[inner] % m
+    means = np.bincount(phases, around, m) / np.bincount(phases, minlength=m)
+    means = means - means.mean()
     if m <= LARGEST_SEASON_OF_MEANS:
-        pattern = np.bincount(phases, around[inner], m) / np.bincount(phases, minlength=m)
-        return pattern - pattern.mean()
+        return means, m
     angles = 2 * np.pi * np.arange(m)[:, None] / m * np.arange(1, WAVES + 1)
     waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
-    weights, *_ = np.linalg.lstsq(waves[phases], around[inner], rcond=None)
-    return waves @ weights
+    weights, *_ = np.linalg.lstsq(waves[phases], around, rcond=None)
+    candidates = [(means, m), (waves @ weights, 2 * WAVES)]
+    return min(
+        candidates, key=lambda found: np.mean((around - found[0][phases]) ** 2) * final_error(len(around), found[1])
+    )
+
+
+def final_error(count: Any, fitted: Any) -> Any:
+    """Returns how much larger squared errors to come are than those on `count` values that numbers were fitted to."""
+    return (count + fitted) / np.maximum(count - fitted, 1)
