@@ -292,6 +292,39 @@ def test_errors_list_a_few_of_many_columns(tmp_path):
     assert len(str(caught.value)) < 1200
 
 
+@pytest.mark.parametrize("form, unit", [("%Y%m", "M"), ("%Y%m%d", "D"), ("%Y%m%d12", "s")])
+@pytest.mark.parametrize("header", ["yyyymm,sales", "sales,yyyymm"])
+def test_numbers_that_are_dates_are_found_whatever_their_column_is_called(tmp_path, form, unit, header):
+    months = pd.date_range("2020-01-01", periods=20, freq="MS").strftime(form)
+    rows = [(month, 5 + i % 3)[:: 1 if header.startswith("y") else -1] for i, month in enumerate(months)]
+    panel = read_panel(write(tmp_path, csv(rows, header)))
+    assert (panel.time_col, panel.target_col, panel.freq.name, panel.time_unit) == ("yyyymm", "sales", "MS", unit)
+
+
+@pytest.mark.parametrize("codes", [[202001, 202003, 202001, 202002], [5, 7, 6, 8], [1700000000.5, 1700000060.5, 3, 4]])
+def test_numbers_that_are_no_dates_one_after_the_other_are_none(tmp_path, codes):
+    panel = read_panel(write(tmp_path, csv([(code, 1) for code in codes], "code,sales")), target_col="sales")
+    assert panel.remarks == ("no column of times: rows are counted",)
+
+
+@pytest.mark.parametrize("option", ["id_col", "time_col", "target_col"])
+def test_names_of_columns_are_texts(option):
+    frame = pl.DataFrame({"a": ["x"], "ds": ["2024-01-01"], "y": [1.0]})
+    with pytest.raises(TypeError, match=rf"read_panel expected {option} to be the name of a column, a text, got \['a'"):
+        read_panel(frame, **{option: ["a", "ds"]})
+
+
+def test_lazy_frames_are_to_be_collected():
+    with pytest.raises(TypeError, match=r"got LazyFrame: collect\(\) it first"):
+        read_panel(pl.DataFrame({"ds": ["2024-01-01"], "y": [1.0]}).lazy())
+
+
+def test_hours_that_clocks_show_twice_are_told_to_have_offsets(tmp_path):
+    hours = pd.date_range("2024-10-26", periods=60, freq="h", tz="Europe/Berlin").strftime("%Y-%m-%d %H:%M")
+    with pytest.raises(DataError, match=r"got 2024-10-27 02:00 twice .*write times with their offset"):
+        read_panel(write(tmp_path, csv([(hour, 1) for hour in hours], "time,load")))
+
+
 def test_other_bytes_than_text_are_refused(tmp_path):
     path = tmp_path / "data.csv"
     path.write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
@@ -655,7 +688,7 @@ def test_a_comma_in_the_name_of_a_column_does_not_part_it():
 
 def test_columns_of_one_name_are_refused():
     frame = pd.DataFrame([["2024-01-01", 1.0, 2.0]], columns=["ds", "y", "y"])
-    with pytest.raises(DataError, match="columns of different names"):
+    with pytest.raises(DataError, match="columns of different names, got 'y' twice"):
         read_panel(frame)
 
 

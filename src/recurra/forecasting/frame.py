@@ -34,7 +34,7 @@ from recurra.forecasting.fields import (
     without_marks,
     write_times,
 )
-from recurra.forecasting.frequency import Frequency, on_the_side_of, parse_frequency, shared_frequency
+from recurra.forecasting.frequency import Frequency, is_regular, on_the_side_of, parse_frequency, shared_frequency
 from recurra.forecasting.panel import FILLS, Panel, filled, indptr_of
 from recurra.forecasting.zones import to_utc
 
@@ -92,7 +92,12 @@ def read_panel(
 
     Raises:
         DataError: If the data cannot be used: the message names the row, the column and the way out.
+        TypeError: If `source` is none of these, or the name of a column is no text.
     """
+    for option, name in (("id_col", id_col), ("time_col", time_col), ("target_col", target_col)):
+        if name is not None and not isinstance(name, str):
+            hint = "join several by commas, as in 'a,b'" if option == "id_col" else None
+            raise TypeError(expected("read_panel", f"{option} to be the name of a column, a text", repr(name), hint))
     if fill is not None:
         one_of("fill", "the method", fill, FILLS)
     if isinstance(source, Panel):
@@ -285,10 +290,13 @@ def _read_frame(source: Any) -> _Table:
             frame = narwhals.from_native(source.reset_index(), eager_only=True)  # pandas, with times or ids as labels
     except TypeError as error:
         what = "a path, or a pandas, Polars or Arrow frame"
-        hint = "make a frame of it, as with pandas.DataFrame(data)"
+        lazy = hasattr(source, "collect")
+        hint = "collect() it first" if lazy else "make a frame of it, as with pandas.DataFrame(data)"
         raise TypeError(expected("read_panel", what, type(source).__name__, hint)) from error
     except narwhals.exceptions.DuplicateError as error:
-        raise DataError(expected("the frame", "columns of different names", _one_line(error))) from error
+        names = list(source.columns)
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(expected("the frame", "columns of different names", f"{twice!r} twice")) from error
     if len(frame) == 0:
         raise DataError(expected("the frame", "rows", "none"))
     return _Table("the frame", _columns(frame), first_row=0)
@@ -430,6 +438,9 @@ class _Table:
         if dates or counters or named:
             return (dates or counters or named)[0]
         if all(self._is_numeric(name) for name in own):
+            written = [name for name in own if len(own) > 1 and self._holds_regular_dates(name, ids)]
+            if written:
+                return written[0]
             self.remarks.append("no column of times: rows are counted")
             return None
         hint = "name it with --time (in Python time_col)"
@@ -475,6 +486,17 @@ class _Table:
         except AmbiguousTimes:
             return True
         return times is not None and times.unit != ""
+
+    def _holds_regular_dates(self, column: str, ids: _Ids) -> bool:
+        """Whether it holds numbers that are dates, such as 202401, 202402: values are hardly regular as such."""
+        values = self.head(column, 50)
+        if any(map(is_missing, values)):
+            return False
+        of_first = ids.of_first[: len(values)]
+        with contextlib.suppress(AmbiguousTimes):
+            times = parse_times(values, of_first)
+            return times is not None and times.unit in ("M", "D", "s") and is_regular(times.values[of_first])
+        return False
 
     def numbers(self, column: str) -> np.ndarray:
         """Returns the column as float64, NaN where missing."""
@@ -636,6 +658,8 @@ class _Reader:
         telling = [c for c in free if joint([times, table.column(c).codes]).max() + 1 == len(table)]
         columns = [*self.ids.columns, *(telling[:1] or [c for c in free if c in texts])]
         hint = "drop or add up one"
+        if self.times.unit == "s" and not (self.times.offset or self.times.in_utc):
+            hint += "; where clocks were set back, write times with their offset, such as 2024-10-27 02:00+01:00"
         if len(columns) > len(self.ids.columns):
             hint = f"if there are several series, name them, in Python by id_col: --id {','.join(columns)}"
         parts = [c for c in telling if c.strip().lower() in PARTS_OF_TIMES]
