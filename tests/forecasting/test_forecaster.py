@@ -83,6 +83,23 @@ def test_no_forecast_of_a_backtest_changes_with_what_comes_after_its_cutoff(monk
                 assert same == (k <= cutoff)
 
 
+def test_what_comes_after_a_cutoff_does_not_choose_the_season():
+    t = np.arange(24 * 7 * 5)
+    hours = 100 + 20 * np.sin(2 * np.pi * t / 24) + np.random.default_rng(0).standard_normal(len(t))
+    weekly = hours - 40 * (t // 24 % 7 >= 5)
+    joined = np.r_[hours[: 24 * 28], weekly[24 * 28 :]]  # a week of which the days at the end tell
+    tests = [
+        Forecaster("gru", horizon=24 * 7, season_length=24, n_seeds=1, budget_s=1e-9).backtest(
+            Panel.from_arrays([values], Frequency("h")), n_windows=1
+        )
+        for values in (hours, joined, weekly)
+    ]
+    for model, arrays in tests[0].last.items():
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(values, tests[1].last[model][name])
+    assert not np.array_equal(tests[0].last["theta"]["y_hat"], tests[2].last["theta"]["y_hat"])
+
+
 def test_the_scores_of_a_backtest_are_means_over_cutoffs_and_series():
     panel = monthly(series=2)
     backtest = quick(budget_s=1e-9).backtest(panel, n_windows=3)
