@@ -89,7 +89,7 @@ def test_what_comes_after_a_cutoff_does_not_choose_the_season():
     weekly = hours - 40 * (t // 24 % 7 >= 5)
     joined = np.r_[hours[: 24 * 28], weekly[24 * 28 :]]  # a week of which the days at the end tell
     tests = [
-        Forecaster("gru", horizon=24 * 7, season_length=24, n_seeds=1, budget_s=1e-9).backtest(
+        Forecaster("gru", horizon=24 * 7, n_seeds=1, budget_s=1e-9).backtest(
             Panel.from_arrays([values], Frequency("h")), n_windows=1
         )
         for values in (hours, joined, weekly)
@@ -98,6 +98,20 @@ def test_what_comes_after_a_cutoff_does_not_choose_the_season():
         for name, values in arrays.items():
             np.testing.assert_array_equal(values, tests[1].last[model][name])
     assert not np.array_equal(tests[0].last["theta"]["y_hat"], tests[2].last["theta"]["y_hat"])
+
+
+@pytest.mark.parametrize("season, expected", [(None, 168), (24, 24), (48, 48)])
+def test_a_season_that_is_given_is_the_only_one(season, expected):
+    t = np.arange(24 * 7 * 5)
+    hours = 100 - 40 * (t // 24 % 7 >= 5) + np.random.default_rng(0).standard_normal(len(t))
+    panel = Panel.from_arrays([hours], Frequency("h"))
+    repeated = np.resize(hours[-expected:], 100)
+    found = Forecaster("seasonal_naive", horizon=100, season_length=season)
+    np.testing.assert_array_equal(found.fit(panel).predict_arrays()["y_hat"][0], repeated)
+    last = found.backtest(panel, n_windows=1).last["seasonal_naive"]["y_hat"][0]
+    np.testing.assert_array_equal(last, np.resize(hours[:-100][-expected:], 100))
+    by_forecast = forecast(panel, 100, model="seasonal_naive", season_length=season, n_windows=1)
+    np.testing.assert_array_equal(by_forecast.columns["y_hat"], repeated)
 
 
 def test_the_scores_of_a_backtest_are_means_over_cutoffs_and_series():

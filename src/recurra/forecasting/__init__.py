@@ -77,7 +77,7 @@ def forecast(
         model: "auto" (a GRU against the baselines, the better one is used), "gru", "lstm", "simple_rnn", "naive",
             "seasonal_naive", "drift" or "theta".
         id_col, time_col, target_col, freq, fill: As in `read_panel`.
-        season_length: Steps of a season; that of the frequency if None.
+        season_length: Steps of a season; if None that of the frequency, and a week of hours where it tells more.
         seed: Of the networks; the same seed gives the same forecast. Each network has the number after the last one's.
         n_seeds: Networks that are averaged.
         n_windows: Cutoffs of the backtest.
@@ -108,14 +108,14 @@ def forecast(
     if constant:
         remarks.append(f"constant, so forecast as they are: {', '.join(map(repr, constant[:5]))}")
     if len(constant) == panel.n_series:
-        candidate = Forecaster(**(candidate.options() | {"model": "naive"}))
-    backtest = backtest_models([Forecaster(**candidate.options())], panel, n_windows, progress=progress)
+        candidate = candidate.by("naive")
+    backtest = backtest_models([candidate.by(candidate.model)], panel, n_windows, progress=progress)
     chosen = backtest.winner if model == "auto" and len(constant) < panel.n_series else candidate.model
     if chosen in BASELINES and candidate.model in KINDS:
         remarks.append(f"the baseline {chosen} was better than the network {candidate.model}: it is used")
     elif backtest.winner != chosen and not constant:
         remarks.append(f"{backtest.winner} was better in the backtest, but {chosen} was asked for")
-    final = Forecaster(**(candidate.options() | {"model": chosen}))
+    final = candidate.by(chosen)
     final.learn_from(panel, progress)
     columns = final.columns(final.predict_arrays())
     return Forecast(

@@ -91,7 +91,7 @@ def backtest_models(
     if np.isnan(actuals).all():
         hint = "cut the empty rows at the end off, or choose more cutoffs"
         raise DataError(expected("backtest", "values to compare forecasts with", "filled ones alone", hint))
-    baselines = [Forecaster(name, horizon=horizon, season_length=season_length) for name in BASELINES]
+    baselines = [forecasters[0].by(name) for name in BASELINES]
     rows, last = [], {}
     for forecaster in [*forecasters, *(b for b in baselines if b.model not in [f.model for f in forecasters])]:
         forecaster.learn_from(known[0], progress)

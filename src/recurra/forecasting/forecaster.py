@@ -42,7 +42,7 @@ class Forecaster:
         model: "gru", "lstm" or "simple_rnn"; or a baseline: "naive", "seasonal_naive", "drift", "theta".
         horizon: Steps ahead; one season if None, or as many as the shortest series allows.
         lookback: Values that the network sees; chosen by season and horizon if "auto".
-        season_length: Steps of a season; that of the frequency if None.
+        season_length: Steps of a season; if None that of the frequency, and a week of hours where it tells more.
         seed: Of the networks: the first has this one, the next the number after it, up to 2**32 - 1.
         n_seeds: Networks that are averaged.
         budget_s: Seconds of training, at the most.
@@ -115,6 +115,15 @@ class Forecaster:
     def _unfitted(self) -> Forecaster:
         return Forecaster(**(self.options() | self._given))
 
+    def by(self, model: str) -> Forecaster:
+        """Returns a forecaster that is not fitted, by this model, with horizon and season as in use here."""
+        fresh = Forecaster(**(self.options() | self._given | {"model": model}))
+        fresh._in_use = self._in_use
+        return fresh
+
+    def _seasons(self, panel: Panel) -> tuple[int, ...]:
+        return panel.freq.seasons if self._given["season_length"] is None else (self.season_length or 1,)
+
     def learn_from(self, panel: Panel, progress: Progress | None = None) -> None:
         """Fits to a panel whose lengths were checked, with horizon and season known."""
         if self.model in KINDS:
@@ -122,7 +131,7 @@ class Forecaster:
                 panel,
                 self.model,
                 horizon=self.horizon or 1,
-                season_length=self.season_length or 1,
+                seasons=self._seasons(panel),
                 lookback=self.lookback,
                 seed=self.seed,
                 n_seeds=self.n_seeds,
@@ -181,7 +190,7 @@ class Forecaster:
         return result
 
     def _predict_baseline(self, panel: Panel) -> dict[str, np.ndarray]:
-        horizon, seasons = self.horizon or 1, panel.freq.seasons(self.season_length or 1)
+        horizon, seasons = self.horizon or 1, self._seasons(panel)
         result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *interval_names())}
         for rows in _alike(panel.lengths, MOST_CUTOFFS * horizon):
             past = panel.values[panel.indptr[rows, None] + np.arange(panel.lengths[rows[0]])]

@@ -71,7 +71,8 @@ class Frequency:
     step: int = 1
 
     @property
-    def _seasons(self) -> tuple[int, ...]:
+    def seasons(self) -> tuple[int, ...]:
+        """The usual season in steps, 1 for none, and a longer one that is several of it, such as a week of hours."""
         usual = SEASONS[self.name]
         if self.name == "min" and self.step > 1:  # of so few values as an hour then has, the day is the season
             usual = (1440, 10080)
@@ -81,11 +82,7 @@ class Frequency:
     @property
     def season_length(self) -> int:
         """The usual season in steps, 1 for none."""
-        return self._seasons[0]
-
-    def seasons(self, season_length: int) -> tuple[int, ...]:
-        """Returns a season, and after the usual one a longer one that is several of it, such as a week of hours."""
-        return self._seasons if season_length == self.season_length else (season_length,)
+        return self.seasons[0]
 
     def __str__(self) -> str:
         name, unit = NAMES[self.name]

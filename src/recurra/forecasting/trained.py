@@ -102,7 +102,7 @@ def train(
     panel: Panel,
     kind: str,
     horizon: int,
-    season_length: int,
+    seasons: tuple[int, ...],
     lookback: int | str = "auto",
     seed: int = 0,
     n_seeds: int = 1,
@@ -111,7 +111,7 @@ def train(
 ) -> TrainedNetwork:
     """Returns networks of several seeds, trained on all series and averaged; arguments as of `Forecaster`."""
     started = time.monotonic()
-    seasons = panel.freq.seasons(season_length)
+    season_length = seasons[0]
     transforms = [fit_transform(panel.series(i), seasons) for i in range(panel.n_series)]
     scaled = [transforms[i].forward(panel.series(i)) for i in range(panel.n_series)]
     lookback = choose_lookback(lookback, int(panel.lengths.min()), horizon, season_length)
