@@ -437,6 +437,14 @@ def test_streaming_of_layers_that_take_each_step_by_itself(x):
     np.testing.assert_allclose(y, model(x), rtol=1e-5, atol=1e-6)
 
 
+def test_streaming_of_arithmetic(x):
+    a = recurra.Input((None, 4))
+    b = layers.GRU(4, return_sequences=True)(a)
+    model = recurra.Model(a, arithmetic.Subtract([1, None])(arithmetic.Multiply([None, None])([a, b])))
+    y = np.concatenate(in_pieces(to_onnx(model, streaming=True), x), axis=1)
+    np.testing.assert_allclose(y, model(x), rtol=1e-5, atol=1e-6)
+
+
 def test_streaming_of_words_and_of_layers_after_the_last_output(rng):
     end = recurra.Input((None,), dtype="int32")
     y = layers.Reshape((2, 3))(layers.Dense(6)(layers.GRU(4)(layers.Embedding(9, 5)(end))))

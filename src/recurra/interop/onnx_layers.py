@@ -423,6 +423,7 @@ def _up_sampling(export: Export, layer: Any, x: Value) -> str:
 
 # What has several inputs, whole numbers as input or a mask as output, which `model.stream` knows nothing of.
 ALSO_BY_STEP = (
+    arithmetic.Arithmetic,
     layers.Add,
     layers.Average,
     layers.Concatenate,

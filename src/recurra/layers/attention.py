@@ -22,7 +22,7 @@ class _Attention(Layer):
     """What all kinds of attention share: from scores and values to means."""
 
     supports_masking = True
-    _rates = ("dropout",)
+    _noise_rates = ("dropout",)
     dropout: float
     seed_generator: SeedGenerator
 

@@ -138,7 +138,7 @@ class Layer(StampsChanges, saving.Configurable):
     stateless = False  # built from the start; `build` only checks shapes, and does so at each call
     _absent_options: dict[str, Any] = {}  # Keras's options that are not here: what they are in configs, and must be
 
-    _rates: tuple[str, ...] = ()  # attributes: without one above zero, training draws no random numbers
+    _noise_rates: tuple[str, ...] = ()  # attributes: without one above zero, training draws no random numbers
     _building = False
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -387,7 +387,7 @@ class Layer(StampsChanges, saving.Configurable):
 
     def _seed_generators_in_use(self) -> dict[str, SeedGenerator]:
         """Returns those that training draws from, by the names of the attributes that hold them."""
-        idle = self._rates and not any(getattr(self, name) for name in self._rates)
+        idle = self._noise_rates and not any(getattr(self, name) for name in self._noise_rates)
         return {} if idle else self._seed_generators
 
     def _seeds(self) -> list[SeedGenerator]:

@@ -61,7 +61,7 @@ class RecurrentCell(Layer):
 
     gates = 1
     states = 1
-    _rates = ("dropout", "recurrent_dropout")
+    _noise_rates = ("dropout", "recurrent_dropout")
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ class _Multiplier(Layer):
 
     supports_masking = True
     stateless = True
-    _rates = ("rate",)
+    _noise_rates = ("rate",)
     rate: float
 
     def draw(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -172,7 +172,7 @@ class GaussianNoise(Layer):
 
     supports_masking = True
     stateless = True
-    _rates = ("stddev",)
+    _noise_rates = ("stddev",)
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
