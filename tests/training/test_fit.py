@@ -434,6 +434,18 @@ def test_an_optimizer_goes_on_with_fewer_weights(data):
         make_model(optimizer=optimizer).fit(*data, verbose=0)
 
 
+@pytest.mark.parametrize("method", ["fit", "train_on_batch"])
+def test_a_layer_that_is_frozen_after_training_stays_as_it_is_though_the_optimizer_remembers_it(data, method):
+    model = make_model(optimizer=recurra.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.1))
+    model.fit(*data, verbose=0)
+    model.layers[0].trainable = False
+    frozen, last = model.layers[0].get_weights(), model.layers[1].get_weights()[0]
+    getattr(model, method)(*data)
+    for old, new in zip(frozen, model.layers[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old)
+    assert np.any(model.layers[1].get_weights()[0] != last)
+
+
 def test_a_model_without_a_loss_needs_a_penalty(data):
     model = recurra.Sequential([recurra.Input((4, 2)), layers.GRU(2)])
     model.compile("sgd")

@@ -42,17 +42,19 @@ class Trainable:
         self._seen = -1
 
     def prepare(self) -> None:
-        """Lays the trainable weights into arenas, unless they lie there; ValueError without an optimizer."""
+        """Lays the weights that are trainable now into arenas, unless they lie there; ValueError without an optimizer."""
         now = _changes.last
         if now == self._seen:
             return
-        if self.arenas and all(arena.is_current() for arena in self.arenas):
+        variables = self.model.trainable_weights
+        same = list(map(id, variables)) == list(map(id, self.variables))  # == compares values
+        if self.arenas and same and all(arena.is_current() for arena in self.arenas):
             self._seen = now
             return
         if self.optimizer is None:
             hint = "name one in compile(optimizer=...)"
             raise ValueError(expected("training", "an optimizer", "none", hint))
-        self.variables = self.model.trainable_weights
+        self.variables = variables
         self.optimizer.build(self.variables)
         self.penalised = [variable for variable in self.variables if variable.regularizer is not None]
         layers = self.model._flatten_layers()
