@@ -23,6 +23,11 @@
 #include <unistd.h>
 #endif
 
+// Where the system may hold a caller up while its workers run; native/tests/pool_check.cpp does so.
+#ifndef RECURRA_HELD_UP
+#define RECURRA_HELD_UP()
+#endif
+
 namespace recurra {
 
 namespace {
@@ -138,6 +143,7 @@ class Pool {
     const uint64_t job = (ticket_.load(std::memory_order_relaxed) >> kCountBits) + 1;
     const uint64_t ticket = job << kCountBits | static_cast<uint64_t>(count);
     ticket_.store(ticket, std::memory_order_seq_cst);
+    RECURRA_HELD_UP();
     wake();
     return ticket;
   }
@@ -185,8 +191,12 @@ class Pool {
       std::this_thread::yield();  // the system may have woken it on the caller's processor
       if (std::chrono::steady_clock::now() < end) continue;
       std::unique_lock<std::mutex> lock(sleep_);
-      sleeping_.fetch_add(1, std::memory_order_seq_cst);
-      wake_.wait(lock, ready);
+      while (!ready()) {
+        // Before each sleep anew: a caller that was held up before `wake` rouses workers who have done that job, and
+        // whoever slept on uncounted would never be woken.
+        sleeping_.fetch_add(1, std::memory_order_seq_cst);
+        if (!ready()) wake_.wait(lock);
+      }
     }
     return ticket;
   }

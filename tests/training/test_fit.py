@@ -393,6 +393,16 @@ def test_an_interrupt_within_a_step_leaves_statistics_and_states_before_it(layer
     assert getattr(layer, "states", None) is states
 
 
+def test_the_outputs_of_a_row_may_have_one_target():
+    x, y = np.ones((6, 3), "float32"), np.arange(6, dtype="float32")[:, None]
+    histories = []
+    for targets in (y, np.repeat(y, 2, axis=1)):
+        model = recurra.Sequential([recurra.Input((3,)), layers.Dense(2, kernel_initializer="ones")])
+        model.compile("sgd", "mse")
+        histories.append(model.fit(x, targets, epochs=3, shuffle=False, verbose=0).history["loss"])
+    np.testing.assert_allclose(histories[0], histories[1], rtol=1e-6)
+
+
 @pytest.mark.parametrize("method", ["fit", "evaluate"])
 def test_sequences_without_time_steps_are_told(method):
     model = recurra.Sequential([recurra.Input((None, 2)), layers.GRU(3, return_sequences=True), layers.Dense(1)])

@@ -363,7 +363,7 @@ class Optimizer(StampsChanges):
     def _indices(self, variables: Sequence[Variable]) -> list[int]:
         for variable in variables:
             if variable not in self._index:
-                hint = "make a new optimizer for other variables"
+                hint = "for other variables compile the model again, or make a new optimizer"
                 who = type(self).__name__
                 raise ValueError(expected(who, "the variables it was built with", repr(variable.path), hint))
         return [self._index[variable] for variable in variables]

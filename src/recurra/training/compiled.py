@@ -126,7 +126,8 @@ def _check_targets(name: str, loss: Loss, target: Any, output: Any) -> None:
     given, wanted = np.shape(target), np.shape(output)
     if not np.size(output):
         raise ValueError(expected(f"the loss of output {name!r}", "at least one value", wanted))
-    if getattr(getattr(loss, "fn", None), "checks_shapes", True) or are_matched(given, wanted):
+    one_for_all = given == (*wanted[:-1], 1)  # the outputs of a row have one target: as in Keras
+    if one_for_all or getattr(getattr(loss, "fn", None), "checks_shapes", True) or are_matched(given, wanted):
         return
     hint = None
     if len(given) > len(wanted):

@@ -42,7 +42,7 @@ class Trainable:
         self._seen = -1
 
     def prepare(self) -> None:
-        """Lays the weights that are trainable now into arenas, unless they lie there; ValueError without an optimizer."""
+        """Lays the weights that train now into arenas, unless they lie there; ValueError without an optimizer."""
         now = _changes.last
         if now == self._seen:
             return
