@@ -414,17 +414,19 @@ def test_what_fits_the_shape_of_an_input(keras, kind, shape):
     np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
 
 
-def test_weights_of_a_file_find_their_layers_where_masks_change_keras_order(keras, x, tmp_path):
-    a, b = keras.Input((T, D)), keras.Input((T, D))
-    masked = keras.layers.Masking()(keras.layers.Dense(D)(a))
-    plain = keras.layers.Dense(D)(keras.layers.Dense(D)(b))
-    parts = [keras.layers.GRU(2)(plain), keras.layers.GRU(2)(masked)]
-    model = keras.Model([a, b], keras.layers.Concatenate()(parts))
+@pytest.mark.parametrize("writes", ["keras", "recurra"])
+def test_weights_of_a_file_find_their_layers_where_masks_change_their_order(keras, x, tmp_path, writes):
+    writer, reader = (keras, recurra) if writes == "keras" else (recurra, keras)
+    a, b = writer.Input((T, D)), writer.Input((T, D))
+    masked = writer.layers.Masking()(writer.layers.Dense(D)(a))
+    plain = writer.layers.Dense(D)(writer.layers.Dense(D)(b))
+    parts = [writer.layers.GRU(2)(plain), writer.layers.GRU(2)(masked)]
+    model = writer.Model([a, b], writer.layers.Concatenate()(parts))
     model.save(tmp_path / "model.keras")
-    own = recurra.models.load_model(tmp_path / "model.keras")
+    found = reader.models.load_model(tmp_path / "model.keras")
     inputs = [x, x[::-1].copy()]
     wanted = model.predict(inputs, verbose=0)
-    np.testing.assert_allclose(own.predict(inputs, verbose=0), wanted, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found.predict(inputs, verbose=0), wanted, rtol=1e-4, atol=1e-6)
 
 
 def random_step(library, draw, one, other):
@@ -468,15 +470,3 @@ def test_layers_of_graphs_with_masks_have_keras_s_order(keras, seed):
         model = random_graph(library, seed)
         kinds.append([(type(layer).__name__, [weight.shape for weight in layer.weights]) for layer in model.layers])
     assert kinds[1] == kinds[0]
-
-
-def test_weights_of_an_own_file_find_their_layers_in_keras(keras, x, rng, tmp_path):
-    a, b = recurra.Input((T, D)), recurra.Input((T, D))
-    masked = recurra.layers.Masking()(recurra.layers.Dense(D)(a))
-    plain = recurra.layers.Dense(D)(recurra.layers.Dense(D)(b))
-    parts = [recurra.layers.GRU(2)(plain), recurra.layers.GRU(2)(masked)]
-    model = recurra.Model([a, b], recurra.layers.Concatenate()(parts))
-    model.save(tmp_path / "model.keras")
-    inputs = [x, x[::-1].copy()]
-    found = keras.models.load_model(tmp_path / "model.keras").predict(inputs, verbose=0)
-    np.testing.assert_allclose(found, model.predict(inputs, verbose=0), rtol=1e-4, atol=1e-6)

@@ -112,12 +112,12 @@ class Forecaster:
         vars(self).update(vars(fresh))
         return self
 
-    def _unfitted(self) -> Forecaster:
-        return Forecaster(**(self.options() | self._given))
+    def _unfitted(self, **changes: Any) -> Forecaster:
+        return Forecaster(**(self.options() | self._given | changes))
 
     def by(self, model: str) -> Forecaster:
         """Returns a forecaster that is not fitted, by this model, with horizon and season as in use here."""
-        fresh = Forecaster(**(self.options() | self._given | {"model": model}))
+        fresh = self._unfitted(model=model)
         fresh._in_use = self._in_use
         return fresh
 

@@ -312,9 +312,7 @@ class _AtConstraint(_Counting):
         self.num_thresholds = num_thresholds
         self.class_id = class_id
         inner = np.arange(1, num_thresholds - 1) / max(num_thresholds - 1, 1)
-        self._levels = (
-            np.array([0.5]) if num_thresholds == 1 else np.array([-settings.epsilon(), *inner, 1 + settings.epsilon()])
-        )
+        self._levels = np.array([0.5]) if num_thresholds == 1 else _with_ends(inner)
         self.thresholds = self._levels.tolist()
         self._make_counts(len(self._levels))
 

@@ -40,7 +40,7 @@ class MaskTrace:
     def read_by(self, node: Node) -> list[Source]:
         """Returns what makes the masks that the call is handed as an argument, in the order of its arguments."""
         masks = [self._masks.get(id(leaf)) for leaf in node.layer._masked_arguments(node)]
-        return [mask.source for mask in masks if isinstance(mask, _StandIn) and mask.source is not None]
+        return [mask.source for mask in masks if isinstance(mask, _StandIn)]
 
     def follow(self, node: Node) -> None:
         """Finds the masks of what a call gives; those of what it reads have been found."""
@@ -66,11 +66,11 @@ class _StandIn(np.ndarray):
         source: The tensor, or what made the mask.
     """
 
-    source: Source | None
+    source: Source
 
     def __array_finalize__(self, array: Any) -> None:
-        source = getattr(array, "source", None)
-        self.source = None if source is None else MaskOperation([source])  # an index, a transpose or the like
+        if isinstance(array, _StandIn):  # an index, a transpose or the like
+            self.source = MaskOperation([array.source])
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return _traced(getattr(ufunc, method), inputs, kwargs)
@@ -82,7 +82,7 @@ class _StandIn(np.ndarray):
 def _traced(function: Any, args: Any, kwargs: Any) -> Any:
     given = [leaf for leaf in _tree.flatten([args, kwargs]) if isinstance(leaf, _StandIn)]
     args, kwargs = _tree.map_structure(_plain, [args, kwargs])
-    operation = MaskOperation([array.source for array in given if array.source is not None])
+    operation = MaskOperation([array.source for array in given])
     return _tree.map_structure(lambda result: _stand_in(result, operation), function(*args, **kwargs))
 
 

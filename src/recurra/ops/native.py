@@ -491,8 +491,10 @@ def get_num_threads() -> int:
 
 def _heed_quota() -> None:
     # Threads beyond a container's share use it up early in each period of 0.1 s; all of them then wait for the next.
+    if os.environ.get("RECURRA_NUM_THREADS"):
+        return
     quota = cpu_quota()
-    if quota < get_num_threads() and not os.environ.get("RECURRA_NUM_THREADS"):
+    if quota < get_num_threads():
         set_num_threads(max(1, int(quota)))
 
 
