@@ -186,6 +186,16 @@ def test_an_unknown_name_is_refused(module):
         ),
         (lambda: layers.Embedding(3, 2)(np.array([[1, np.nan]])), "Embedding expected whole numbers, got nan"),
         (lambda: losses.MeanSquaredError()(["a"], [[1.0]]), "y_true of a loss expected numbers"),
+        (
+            lambda: losses.LogCosh()(np.zeros((3, 2)), np.zeros((4, 5))),
+            r"y_true of a loss expected the shape of y_pred, \(4, 5\), got \(3, 2\)",
+        ),
+        (
+            lambda: metrics.MeanAbsoluteError()(np.zeros((4, 2)), np.zeros((4, 5))),
+            r"expected the shape of y_pred, \(4, 5\), got \(4, 2\)",
+        ),
+        (lambda: losses.Huber(delta="1"), "delta to be a number above zero, got '1'"),
+        (lambda: losses.Huber(delta=np.nan), "delta to be a number above zero, got nan"),
         (lambda: losses.MeanSquaredError()(np.zeros((4, 3, 1)), np.zeros((4, 3, 1)), np.ones(4)), "weights that fit"),
         (lambda: initializers.Orthogonal()((3,)), "at least two dimensions"),
         (lambda: initializers.Identity()((2, 2, 2)), "a matrix shape"),
@@ -196,6 +206,17 @@ def test_an_unknown_name_is_refused(module):
 def test_a_mistake_is_told_in_one_sentence(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_softmax_over_nothing_is_empty():
+    nothing = np.zeros((2, 0), "float32")
+    assert layers.Softmax()(nothing).shape == (2, 0)
+    assert layers.Activation("log_softmax")(nothing).shape == (2, 0)
+    x = np.zeros((2, 0, 3), "float32")
+    assert layers.Attention()([x, x]).shape == (2, 0, 3)
+    assert layers.MultiHeadAttention(2, 3)(x, x).shape == (2, 0, 3)
+    ask = np.ones((2, 4, 3), "float32")
+    np.testing.assert_array_equal(layers.Attention()([ask, x]), np.zeros((2, 4, 3)))  # sums of no values
 
 
 def test_an_initializer_without_a_seed_repeats_itself_but_not_others():

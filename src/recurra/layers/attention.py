@@ -489,7 +489,7 @@ def _heads_first(x: np.ndarray) -> np.ndarray:
 def _heads_last(x: np.ndarray, heads: int) -> np.ndarray:
     """Returns (N * heads, T, D) as (N, T, heads, D)."""
     _, timesteps, features = x.shape
-    return np.ascontiguousarray(x.reshape(-1, heads, timesteps, features).transpose(0, 2, 1, 3))
+    return np.ascontiguousarray(x.reshape(len(x) // heads, heads, timesteps, features).transpose(0, 2, 1, 3))
 
 
 def _keep(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,9 @@ class Huber(LossFunctionWrapper):
 
     Call:
         y_true, y_pred: (N, ..., D), of one shape.
+
+    Raises:
+        ValueError: If delta is not a number above zero.
     """
 
     _left_out = ("delta",)
@@ -109,6 +113,8 @@ class Huber(LossFunctionWrapper):
         name: str = "huber_loss",
         dtype: Any = None,
     ):
+        if not isinstance(delta, numbers.Real) or not delta > 0:
+            raise ValueError(expected("Huber", "delta to be a number above zero", repr(delta)))
         super().__init__(functions.huber, reduction, name, dtype, delta=delta)
 
 

@@ -41,7 +41,22 @@ def _pair(
 
 
 def arrays(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Returns both as float arrays of one dtype, ranks made equal by a last axis of one."""
+    """Returns both as float arrays of one dtype, ranks made equal by a last axis of one.
+
+    Raises:
+        ValueError: Unless each broadcasts to the other, as a single target to a row of predictions.
+    """
+    true, pred = _floats(y_true, y_pred)
+    if true.shape != pred.shape and not _broadcast(true.shape, pred.shape):
+        raise ValueError(expected("y_true of a loss", f"the shape of y_pred, {pred.shape}", true.shape))
+    return true, pred
+
+
+def _broadcast(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return all(1 in sizes or sizes[0] == sizes[1] for sizes in zip(one[::-1], other[::-1], strict=False))
+
+
+def _floats(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     y_pred = np.asarray(y_pred)
     if y_pred.dtype.kind != "f":
         y_pred = y_pred.astype(settings.floatx())
@@ -349,7 +364,7 @@ def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0
 ) -> Values:
     """`-sum(y_true * log(y_pred / sum(y_pred)))` over the classes, the shares cut to [epsilon, 1 - epsilon]."""
-    y_true, y_pred = arrays(y_true, y_pred)
+    y_true, y_pred = _floats(y_true, y_pred)
     _check_same_shape("categorical_crossentropy", y_true, y_pred)
     y_true = _smoothed_classes(y_true, label_smoothing)
     if from_logits:
@@ -415,7 +430,7 @@ def sparse_categorical_crossentropy(
 def _categorical_focal_parts(
     y_true: Any, y_pred: Any, from_logits: bool, label_smoothing: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    y_true, y_pred = arrays(y_true, y_pred)
+    y_true, y_pred = _floats(y_true, y_pred)
     _check_same_shape("categorical_focal_crossentropy", y_true, y_pred)
     y_true = _smoothed_classes(y_true, label_smoothing)
     share = ops.activation_forward("softmax", y_pred) if from_logits else y_pred

@@ -7,6 +7,7 @@ bits depend neither on NumPy's BLAS nor on its threads.
 
 from __future__ import annotations
 
+import math
 import numbers
 import os
 from collections.abc import Sequence
@@ -127,7 +128,7 @@ def activation_backward(name: str, dy: Array, x: Array, y: Array) -> Array:
 
 
 def _rows(x: Array) -> Array:
-    return contiguous(x).reshape(-1, x.shape[-1])
+    return contiguous(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 PRIMITIVES = Primitives(
