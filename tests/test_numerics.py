@@ -188,7 +188,7 @@ def test_an_unknown_name_is_refused(module):
         (lambda: losses.MeanSquaredError()(["a"], [[1.0]]), "y_true of a loss expected numbers"),
         (
             lambda: losses.LogCosh()(np.zeros((3, 2)), np.zeros((4, 5))),
-            r"y_true of a loss expected the shape of y_pred, \(4, 5\), got \(3, 2\)",
+            r"y_true expected the shape of y_pred, \(4, 5\), got \(3, 2\)",
         ),
         (
             lambda: metrics.MeanAbsoluteError()(np.zeros((4, 2)), np.zeros((4, 5))),

@@ -44,16 +44,14 @@ def arrays(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     """Returns both as float arrays of one dtype, ranks made equal by a last axis of one.
 
     Raises:
-        ValueError: Unless each broadcasts to the other, as a single target to a row of predictions.
+        ValueError: If they do not broadcast, as a single target does to a row of predictions.
     """
     true, pred = _floats(y_true, y_pred)
-    if true.shape != pred.shape and not _broadcast(true.shape, pred.shape):
-        raise ValueError(expected("y_true of a loss", f"the shape of y_pred, {pred.shape}", true.shape))
+    try:
+        np.broadcast_shapes(true.shape, pred.shape)
+    except ValueError:
+        raise ValueError(expected("y_true", f"the shape of y_pred, {pred.shape}", true.shape)) from None
     return true, pred
-
-
-def _broadcast(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    return all(1 in sizes or sizes[0] == sizes[1] for sizes in zip(one[::-1], other[::-1], strict=False))
 
 
 def _floats(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
