@@ -52,6 +52,11 @@ struct Format<double> {
 template <typename T>
 struct Vec;
 
+template <typename T>
+RECURRA_INLINE Vec<T> quotient(Vec<T> a, Vec<T> b) {  // a target whose division is slow has its own
+  return a / b;
+}
+
 // a / b as the CPU's own division rounds it, from 1 / b to within 2^-14: Markstein's method (IBM Journal of Research
 // and Development 34, 1990). 2^-26 too much in the inverse keeps it from being rounded down, after which a few
 // quotients would be an ulp off. native/tests/quotient_check.cpp tries it with all that sigmoid and tanh divide.

@@ -57,7 +57,6 @@ struct Vec {
   friend RECURRA_INLINE Vec operator/(Vec a, Vec b) {
     return make([=](int i) { return a.v[i] / b.v[i]; });
   }
-  friend RECURRA_INLINE Vec quotient(Vec a, Vec b) { return a / b; }
   friend RECURRA_INLINE Vec fma(Vec a, Vec b, Vec c) {
     return make([=](int i) { return a.v[i] * b.v[i] + c.v[i]; });
   }

@@ -32,7 +32,6 @@ struct Vec<float> {
   friend RECURRA_INLINE Vec operator-(Vec a, Vec b) { return {vsubq_f32(a.v, b.v)}; }
   friend RECURRA_INLINE Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
   friend RECURRA_INLINE Vec operator/(Vec a, Vec b) { return {vdivq_f32(a.v, b.v)}; }
-  friend RECURRA_INLINE Vec quotient(Vec a, Vec b) { return a / b; }
   friend RECURRA_INLINE Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
   friend RECURRA_INLINE Vec fnma(Vec a, Vec b, Vec c) { return {vfmsq_f32(c.v, a.v, b.v)}; }
   // By comparison, not vminq/vmaxq: those return NaN where either is NaN, x86 returns b.
@@ -85,7 +84,6 @@ struct Vec<double> {
   friend RECURRA_INLINE Vec operator-(Vec a, Vec b) { return {vsubq_f64(a.v, b.v)}; }
   friend RECURRA_INLINE Vec operator*(Vec a, Vec b) { return {vmulq_f64(a.v, b.v)}; }
   friend RECURRA_INLINE Vec operator/(Vec a, Vec b) { return {vdivq_f64(a.v, b.v)}; }
-  friend RECURRA_INLINE Vec quotient(Vec a, Vec b) { return a / b; }
   friend RECURRA_INLINE Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f64(c.v, a.v, b.v)}; }
   friend RECURRA_INLINE Vec fnma(Vec a, Vec b, Vec c) { return {vfmsq_f64(c.v, a.v, b.v)}; }
   // By comparison, not vminq/vmaxq: those return NaN where either is NaN, x86 returns b.

@@ -47,10 +47,11 @@ def arrays(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
         ValueError: If they do not broadcast, as a single target does to a row of predictions.
     """
     true, pred = _floats(y_true, y_pred)
-    try:
-        np.broadcast_shapes(true.shape, pred.shape)
-    except ValueError:
-        raise ValueError(expected("y_true", f"the shape of y_pred, {pred.shape}", true.shape)) from None
+    if true.shape != pred.shape:
+        try:
+            np.broadcast_shapes(true.shape, pred.shape)
+        except ValueError:
+            raise ValueError(expected("y_true", f"the shape of y_pred, {pred.shape}", true.shape)) from None
     return true, pred
 
 
