@@ -56,11 +56,17 @@ constexpr T power(T x, int n) {
   return n == 0 ? T(1) : x * power(x, n - 1);
 }
 
-// Factor times the polynomial at Factor x, coefficients in ascending order, by Horner's rule.
+// Factor times the polynomial at Factor x, coefficients in ascending order, by Horner's rule. Factor: one or a power of
+// two, so that the scaled coefficients are exact. (Clang would compute other powers of it each time.)
 template <int Factor = 1, typename V, typename T, int N>
 RECURRA_INLINE V polynomial(V x, const T (&c)[N]) {
-  V sum = V::set(c[N - 1] * power(T(Factor), N));
-  RECURRA_UNROLL for (int i = N - 2; i >= 0; --i) sum = fma(sum, x, V::set(c[i] * power(T(Factor), i + 1)));
+  constexpr T highest = power(T(Factor), N);
+  T scale = highest;
+  V sum = V::set(c[N - 1] * scale);
+  RECURRA_UNROLL for (int i = N - 2; i >= 0; --i) {
+    scale /= T(Factor);
+    sum = fma(sum, x, V::set(c[i] * scale));
+  }
   return sum;
 }
 
