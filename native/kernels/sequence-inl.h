@@ -313,6 +313,7 @@ struct ForwardBuffers {
 
 template <typename T>
 RECURRA_INLINE void copy_or_zero(T* to, const T* from, int64_t count) {
+  if (count == 0) return;  // nothing may lie at a null
   if (from) {
     std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
   } else {

@@ -29,8 +29,8 @@ RECURRA_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 RECURRA_INLINE int64_t larger(int64_t a, int64_t b) { return a < b ? b : a; }
 RECURRA_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Hands out pieces of one scratch block, whose sizes are added up by a first pass over the same calls; or of memory
-// that is there.
+// Hands out pieces of one scratch block, whose sizes are added up by a first pass over the same calls (it gets nulls);
+// or of memory that is there.
 class Arena {
  public:
   Arena() = default;
@@ -38,7 +38,7 @@ class Arena {
 
   template <typename T>
   T* take(int64_t count) {
-    T* piece = reinterpret_cast<T*>(base_ + used_);
+    T* piece = base_ ? reinterpret_cast<T*>(base_ + used_) : nullptr;
     used_ += (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
     return piece;
   }
