@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import costs
 from recurra import config, metrics
 
 
@@ -68,3 +69,19 @@ def test_f_scores_and_thresholds_go_by_the_small_constant_of_the_settings():
         assert metrics.AUC(3).thresholds == [-0.25, 0.5, 1.25]
     finally:
         config.set_epsilon(before)
+
+
+def test_many_thresholds_are_counted_at_once(rng):
+    y, p = rng.integers(0, 2, 16), rng.random(16)
+    few, many = (metrics.AUC(count) for count in (3, 200))
+    calls = [costs.count_calls(lambda metric=metric: metric.update_state(y, p)) for metric in (few, many)]
+    assert calls[1] == calls[0]
+
+
+def test_thresholds_that_are_counted_in_parts_give_the_counts_of_each(rng):
+    y, p, weights = rng.integers(0, 2, (30_000, 2)), rng.random((30_000, 2)), rng.random(30_000)
+    several = metrics.AUC(4, multi_label=True)
+    several.update_state(y, p, sample_weight=weights)
+    for place, threshold in enumerate(several.thresholds):
+        wanted = (weights[:, None] * y * (p > threshold)).sum(axis=0)
+        np.testing.assert_array_equal(several.true_positives.numpy()[place], wanted)

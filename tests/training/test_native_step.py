@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import recurra
-from recurra import Input, Sequential, callbacks, layers, losses, optimizers
+from recurra import Input, Sequential, _changes, callbacks, layers, losses, metrics, optimizers
 from recurra.training.loop import Trainable
 
 STEPS = 4
@@ -363,6 +363,16 @@ def test_two_models_and_a_model_compiled_again_know_their_own_data(data):
     fresh.set_weights(weights)
     fresh.compile("adam", "mae")
     assert train(one, x, y) == train(fresh, x, y)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "nadam"])
+def test_counters_of_a_step_are_no_changes_that_the_next_one_has_to_look_at(optimizer, data):
+    model, total = make_model(optimizer, metrics=["mae", metrics.R2Score()]), metrics.Sum()
+    train(model, *data, steps=2)
+    before = _changes.last
+    train(model, *data)
+    total.update_state([1.0])
+    assert _changes.last == before
 
 
 def test_an_interrupt_between_steps_leaves_the_steps_before_it(data):

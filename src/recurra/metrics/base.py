@@ -131,10 +131,14 @@ def weighted(values: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.nda
             weights = np.broadcast_to(weights, np.broadcast_shapes(values.shape, weights.shape))
         except ValueError:
             raise ValueError(expected("a metric", f"weights that fit {values.shape}", weights.shape)) from None
-        values = values * weights
-        weights = weights.mean(axis=tuple(range(1, weights.ndim)))
-    values = values.mean(axis=tuple(range(1, values.ndim)))
+        values, weights = values * weights, _by_sample(weights)
+    values = _by_sample(values)
     return values, np.ones(values.shape) if weights is None else weights
+
+
+def _by_sample(values: np.ndarray) -> np.ndarray:
+    """Returns the means over all axes but the first."""
+    return values.mean(axis=tuple(range(1, values.ndim))) if values.ndim > 1 else values
 
 
 def weights_times(sample_weight: Any, counts: Any) -> np.ndarray:
@@ -162,8 +166,8 @@ class Mean(Metric):
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         values, weights = weighted(np.asarray(values, np.float64), sample_weight)
-        self.total.value += values.sum()
-        self.count.value += weights.sum()
+        self.total.value[...] += values.sum()
+        self.count.value[...] += weights.sum()
 
     def result(self) -> float:
         return float(self.total.value / self.count.value) if self.count.value else 0.0
@@ -182,7 +186,7 @@ class Sum(Metric):
         if sample_weight is not None:
             values, weights = match_ranks(values, np.asarray(sample_weight, np.float64))
             values = values * weights.reshape(*weights.shape, *([1] * (values.ndim - weights.ndim)))
-        self.total.value += values.sum()
+        self.total.value[...] += values.sum()
 
     def result(self) -> float:
         return float(self.total.value)

@@ -13,6 +13,7 @@ from recurra.losses.functions import match_ranks
 from recurra.metrics.base import Metric
 
 CASES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+_AT_ONCE = 1 << 16  # predictions that are compared together, each counted once for each threshold
 
 
 def _refuse_shapes(who: str, y_true: np.ndarray, y_pred: np.ndarray) -> NoReturn:
@@ -39,11 +40,12 @@ def _confusion(
     weights = weights.reshape(-1, labels)
     predictions = y_pred.reshape(-1, labels)
     sums = []
-    for threshold in thresholds:
-        chosen = predictions > threshold
+    at_once = max(1, _AT_ONCE // max(1, predictions.size))
+    for start in range(0, len(thresholds), at_once):
+        chosen = predictions > thresholds[start : start + at_once, None, None]
         cases = (positive & chosen, ~positive & chosen, ~positive & ~chosen, positive & ~chosen)
-        sums.append([(case * weights).sum(axis=0) for case in cases])
-    counts = np.moveaxis(np.array(sums), 1, 0)
+        sums.append([(case * weights).sum(axis=1) for case in cases])
+    counts = np.concatenate(sums, axis=1)
     return dict(zip(CASES, counts if by_label else counts[..., 0], strict=True))
 
 

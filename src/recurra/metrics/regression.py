@@ -120,11 +120,11 @@ class R2Score(Metric):
             names = ("squared_sum", "sum", "residual", "count")
             shape = y_true.shape[1:]
             self.squared_sum, self.sum, self.total_mse, self.count = (self.add_variable(shape, name=n) for n in names)
-        self.squared_sum.value += (y_true**2 * weights).sum(axis=0)
-        self.sum.value += (y_true * weights).sum(axis=0)
-        self.total_mse.value += ((y_true - y_pred) ** 2 * weights).sum(axis=0)
-        self.count.value += weights.sum(axis=0)
-        self.num_samples.value += y_true.size
+        self.squared_sum.value[...] += (y_true**2 * weights).sum(axis=0)
+        self.sum.value[...] += (y_true * weights).sum(axis=0)
+        self.total_mse.value[...] += ((y_true - y_pred) ** 2 * weights).sum(axis=0)
+        self.count.value[...] += weights.sum(axis=0)
+        self.num_samples.value[...] += y_true.size
 
     def result(self) -> Any:
         if self.count is None or not self.num_samples.value:

@@ -166,8 +166,8 @@ class Nadam(_Moments):
 
     def before_update(self, step: int) -> None:
         dtype = self._u_product.value.dtype
-        self._u_product.value *= self.beta_1
-        self._u_product.value *= 1 - dtype.type(whole_power(0.96, step)) * dtype.type(0.5)
+        self._u_product.value[...] *= self.beta_1
+        self._u_product.value[...] *= 1 - dtype.type(whole_power(0.96, step)) * dtype.type(0.5)
 
     def update(self, w: np.ndarray, g: np.ndarray, *slots: np.ndarray, learning_rate: float, step: int) -> None:
         m, v = slots

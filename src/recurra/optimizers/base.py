@@ -377,7 +377,7 @@ class Optimizer(StampsChanges):
             self._update_all(indices, weights, self._clip_gradients(grads, indices))
         if self.use_ema:
             self._average_weights()
-        self._iterations.value += 1
+        self._iterations.value[...] += 1
 
     def _accumulated(self, indices: list[int], grads: list[np.ndarray]) -> list[np.ndarray]:
         """Adds to the accumulators; at every k-th call returns the means and starts anew."""
