@@ -73,3 +73,20 @@ def test_functions_of_losses_and_metrics_survive(function, tmp_path):
 def test_activations_are_names_in_configs():
     assert saving.serialize_keras_object(recurra.activations.relu) == "relu"
     assert layers.Dense(2, activation="swish").get_config()["activation"] == "silu"
+
+
+@pytest.mark.parametrize(
+    "module, name, kind",
+    [
+        (recurra.initializers, "glorot_uniform", recurra.initializers.GlorotUniform),
+        (recurra.regularizers, "l2", recurra.regularizers.L2),
+        (recurra.constraints, "non_neg", recurra.constraints.NonNeg),
+        (recurra.metrics, "mean_squared_error", metrics.MeanSquaredError),
+        (recurra.losses, "MeanSquaredError", losses.MeanSquaredError),
+    ],
+)
+def test_every_deserialize_takes_names(module, name, kind):
+    assert type(module.deserialize(name)) is kind
+    assert module.deserialize("own", {"own": kind}).get_config() == module.deserialize(name).get_config()
+    with pytest.raises(ValueError, match=r"expected .* or its name, got 'nope'"):
+        module.deserialize("nope")

@@ -173,11 +173,8 @@ def serialize(activation: Callable[[Any], np.ndarray]) -> Any:
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Callable[[Any], np.ndarray]:
-    """Returns what `serialize` described."""
-    if isinstance(config, dict):
-        return saving.deserialize_keras_object(config, custom_objects=custom_objects)
-    with saving.CustomObjectScope(custom_objects or {}):
-        return get(config)
+    """Returns what `serialize` described, or what a name stands for."""
+    return saving.deserialize_named(config, get, custom_objects)
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there

@@ -242,6 +242,18 @@ def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None 
         return _deserialize(config)
 
 
+def deserialize_named(config: Any, get: Callable[[Any], Any], custom_objects: dict[str, Any] | None = None) -> Any:
+    """Returns what `deserialize_keras_object` builds; a name stands for what a module's `get` finds by it, as in Keras.
+
+    Raises:
+        TypeError, ValueError: As of `deserialize_keras_object`, and for a name that `get` does not know.
+    """
+    if not isinstance(config, str):
+        return deserialize_keras_object(config, custom_objects)
+    with CustomObjectScope(custom_objects or {}):
+        return get(config)
+
+
 def _deserialize(config: Any) -> Any:
     if isinstance(config, (list, tuple)):
         return type(config)(_deserialize(item) for item in config)

@@ -197,8 +197,8 @@ def serialize(metric: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """Returns what `serialize` described."""
-    return saving.deserialize_keras_object(config, custom_objects=custom_objects)
+    """Returns what `serialize` described, or what a name stands for."""
+    return saving.deserialize_named(config, get, custom_objects)
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
