@@ -1,5 +1,7 @@
 """keras.utils, by hand."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,23 @@ def test_labels_become_rows():
         utils.to_categorical(["cat", "dog"])
 
 
+def test_labels_of_many_classes_take_no_more_memory_than_their_rows():
+    tracemalloc.start()
+    try:
+        rows = utils.to_categorical([[7], [1999]], 2000)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert rows.sum() == rows[0, 7] + rows[1, 1999] == 2
+    assert peak < 2 * rows.nbytes  # a matrix of all classes has a thousand times as many
+
+
+@pytest.mark.parametrize("count, error", [(2.0, ValueError), ("2", TypeError), (0, ValueError)])
+def test_a_number_of_classes_is_a_positive_integer(count, error):
+    with pytest.raises(error, match=f"num_classes to be a positive integer, got {count!r}"):
+        utils.to_categorical([0, 1], count)
+
+
 def test_sequences_are_padded_and_cut_at_either_end():
     rows = [[1, 2, 3], [4]]
     np.testing.assert_array_equal(utils.pad_sequences(rows, 2), [[2, 3], [0, 4]])
@@ -22,6 +41,7 @@ def test_sequences_are_padded_and_cut_at_either_end():
         utils.pad_sequences(rows, 2, padding="post", truncating="post", value=9), [[1, 2], [4, 9]]
     )
     assert utils.pad_sequences([[[1, 2]], [[3, 4], [5, 6]]]).shape == (2, 2, 2)
+    assert [utils.pad_sequences(rows, 0, truncating=end).shape for end in ("pre", "post")] == [(2, 0), (2, 0)]
     with pytest.raises(ValueError, match="sequences, got 3 at 0"):
         utils.pad_sequences([3])
 

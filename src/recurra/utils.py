@@ -91,26 +91,30 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
 
     Raises:
         IndexError: If a label lies outside.
-        ValueError: For labels that are no numbers, and none without num_classes.
+        TypeError, ValueError: For labels that are no numbers, none without num_classes, and a number of classes that is
+            not positive.
 
     >>> to_categorical([0, 2])
     array([[1., 0., 0.],
            [0., 0., 1.]])
     """
+    who = "to_categorical"
     try:
         labels = np.asarray(x, "int64")
     except (TypeError, ValueError):
-        as_numbers(x, "to_categorical")
-        raise ValueError(expected("to_categorical", "whole numbers", "NaN or infinity")) from None
+        as_numbers(x, who)
+        raise ValueError(expected(who, "whole numbers", "NaN or infinity")) from None
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     if not labels.size and num_classes is None:
-        raise ValueError(expected("to_categorical", "labels, or num_classes", "neither"))
-    classes = int(labels.max()) + 1 if num_classes is None else num_classes
+        raise ValueError(expected(who, "labels, or num_classes", "neither"))
+    classes = int(labels.max()) + 1 if num_classes is None else positive_int(who, "num_classes", num_classes)
     if labels.size and not (labels.min() >= 0 and labels.max() < classes):
         wrong = labels[(labels < 0) | (labels >= classes)].ravel()[0]
-        raise IndexError(expected("to_categorical", f"labels from 0 to {classes - 1}", wrong))
-    return np.eye(classes)[labels]
+        raise IndexError(expected(who, f"labels from 0 to {classes - 1}", wrong))
+    rows = np.zeros((*labels.shape, classes))
+    np.put_along_axis(rows, labels[..., None], 1, axis=-1)
+    return rows
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
@@ -170,7 +174,7 @@ def pad_sequences(
             continue
         if array.shape[1:] != inner:
             raise ValueError(expected("pad_sequences", f"vectors of shape {inner}", array.shape[1:]))
-        kept = array[-maxlen:] if truncating == "pre" else array[:maxlen]
+        kept = array[max(len(array) - maxlen, 0) :] if truncating == "pre" else array[:maxlen]
         place = slice(maxlen - len(kept), None) if padding == "pre" else slice(len(kept))
         try:
             row[place] = kept

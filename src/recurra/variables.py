@@ -145,6 +145,21 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self.value}>"
 
 
+def assign_together(variables: Sequence[Variable], values: Sequence[Any]) -> None:
+    """Copies as many values into variables, all or none.
+
+    Raises:
+        ValueError: If a shape is another, or a value holds no numbers.
+    """
+    arrays = []
+    for variable, value in zip(variables, values, strict=True):
+        arrays.append(as_numbers(value, f"variable {variable.path!r}"))
+        if arrays[-1].shape != variable.shape:
+            raise ValueError(expected(f"variable {variable.path!r}", f"shape {variable.shape}", arrays[-1].shape))
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+
+
 def _first_value(initializer: Any, shape: Any, dtype: Any) -> np.ndarray:
     """Returns what a variable begins with; arguments as of `Variable`."""
     if isinstance(initializer, str) or callable(initializer):

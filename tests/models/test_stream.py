@@ -179,3 +179,12 @@ def test_wrong_shapes_are_refused():
     assert not np.any(stream.state)
     with pytest.raises(ValueError, match="states of shapes"):
         stream.state = [np.zeros((2, 4))]
+
+
+def test_states_are_taken_all_or_none():
+    stream = Sequential([Input((None, 2)), layers.LSTM(2)]).stream()
+    stream.step([1.0, 2.0])
+    before = stream.state
+    with pytest.raises(ValueError, match="stream expected numbers, got an array of dtype <U1"):
+        stream.state = [np.zeros((1, 2)), [["a", "b"]]]
+    np.testing.assert_array_equal(stream.state, before)

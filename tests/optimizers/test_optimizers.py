@@ -338,6 +338,19 @@ def test_set_weights_needs_a_built_optimizer_and_all_arrays():
         optimizer.load_own_variables({"0": 1})
 
 
+def test_optimizers_take_arrays_all_or_none():
+    optimizer = optimizers.Adam()
+    optimizer.build([Variable(np.ones(2))])
+    before = [variable.numpy() for variable in optimizer.variables]
+    given = [7, 0.5, np.ones(2), np.ones(3)]
+    store = {str(place): array for place, array in enumerate(given)}
+    for take in (lambda: optimizer.set_weights(given), lambda: optimizer.load_own_variables(store)):
+        with pytest.raises(ValueError, match=r"variable '.*velocity' expected shape \(2,\), got \(3,\)"):
+            take()
+        for variable, value in zip(optimizer.variables, before, strict=True):
+            np.testing.assert_array_equal(variable.numpy(), value)
+
+
 # Options of all optimizers
 
 

@@ -13,6 +13,7 @@ from recurra.callbacks import Callback, CallbackList
 from recurra.compat.tensorflow.data import Dataset
 from recurra.errors import FileFormatError
 from recurra.optimizers import schedules
+from recurra.training.batches import Epochs, IterableBatches
 
 
 class Dummy:
@@ -446,6 +447,17 @@ def test_a_resumed_run_goes_on_where_the_data_stood(data, tmp_path, kind, seeds)
     resumed = run(backup(), seed=seeds[2])
     for a, b in zip(unbroken, resumed, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_data_that_fail_when_they_are_read_over_leave_the_random_stream_alone():
+    class Broken:
+        def __iter__(self):
+            raise OSError("gone")
+
+    before = random.get_stream_state()
+    with pytest.raises(OSError, match="gone"):
+        Epochs(IterableBatches(Broken(), tuple), None).pass_over(1, np.random.default_rng(7).bit_generator.state)
+    assert random.get_stream_state() == before
 
 
 def forgetful(tmp_path, place):

@@ -26,7 +26,7 @@ from recurra._names import auto_name, naming
 from recurra.layers._shapes import is_shape, map_shapes, standardize_shape
 from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
 from recurra.random import SeedGenerator
-from recurra.variables import Variable
+from recurra.variables import Variable, assign_together
 
 MOST_LAYERS = 10_000  # of a model in a file
 
@@ -425,15 +425,7 @@ class Layer(StampsChanges, saving.Configurable):
             hint = None if self.built else "it is not built: call it on data or build it first"
             who = f"{type(self).__name__} {self.name!r}"
             raise ValueError(expected(who, f"{len(variables)} weights", len(weights), hint))
-        arrays = [np.asarray(array) for array in weights]
-        for variable, array in zip(variables, arrays, strict=True):
-            if variable.shape != array.shape:
-                raise ValueError(
-                    expected(f"weight {variable.path!r} of {self.name!r}", f"shape {variable.shape}", array.shape)
-                )
-            as_numbers(array, f"weight {variable.path!r} of {self.name!r}")
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
+        assign_together(variables, weights)
 
     def count_params(self) -> int:
         """Returns the number of scalars in the weights.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from recurra import layers, ops
+from recurra._arrays import as_numbers
 from recurra._checks import expected, positive_int
 from recurra.layers._shapes import positions
 from recurra.layers.cells import RecurrentCell, starts_from_zeros
@@ -112,13 +113,17 @@ class Stream:
 
     @property
     def state(self) -> list[np.ndarray]:
-        """Copies of the states (n, units), those of the first recurrent layer first; setting it goes back to them."""
+        """Copies of the states (n, units), those of the first recurrent layer first; setting it goes back to them.
+
+        Raises:
+            ValueError: When it is set to states of other shapes, or to something that holds no numbers.
+        """
         return [state.copy() for stage in self._stages for state in stage.states()]
 
     @state.setter
     def state(self, states: Sequence[Any]) -> None:
         own = [state for stage in self._stages for state in stage.states()]
-        arrays = [np.asarray(state) for state in states]
+        arrays = [as_numbers(state, "stream") for state in states]
         if [a.shape for a in arrays] != [a.shape for a in own]:
             raise ValueError(
                 expected("stream", f"states of shapes {[a.shape for a in own]}", [a.shape for a in arrays])

@@ -21,7 +21,7 @@ from recurra._names import snake_case
 from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm
 from recurra.optimizers.schedules import LearningRateSchedule
 from recurra.optimizers.slots import Slot
-from recurra.variables import Arena, Variable
+from recurra.variables import Arena, Variable, assign_together
 
 FLAT = -1  # in place of a variable's index: all variables at once, end to end
 
@@ -183,10 +183,10 @@ class Optimizer(StampsChanges):
         return self._iterations
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Copies arrays into `variables`.
+        """Copies arrays into `variables`, all or none.
 
         Raises:
-            ValueError: If the optimizer is not built, or a number or shape is another.
+            ValueError: If the optimizer is not built, their number or a shape is another, or one holds no numbers.
         """
         who = f"{type(self).__name__}.set_weights"
         if not self.built:
@@ -194,8 +194,7 @@ class Optimizer(StampsChanges):
             raise ValueError(expected(who, "a built optimizer", "one that is not", hint))
         if len(weights) != len(self.variables):
             raise ValueError(expected(who, f"{len(self.variables)} arrays", len(weights)))
-        for variable, value in zip(self.variables, weights, strict=True):
-            variable.assign(value)
+        assign_together(self.variables, weights)
 
     def save_own_variables(self, store: Any) -> None:
         """Puts the variables into `store` under "0", "1", ..."""
@@ -211,8 +210,7 @@ class Optimizer(StampsChanges):
                 stacklevel=2,
             )
             return
-        for i, variable in enumerate(self.variables):
-            variable.assign(store[str(i)])
+        assign_together(self.variables, [store[str(i)] for i in range(len(self.variables))])
 
     # The learning rate -----------------------------------------------------------------------------------------------
 

@@ -88,10 +88,11 @@ class ArrayBatches:
         targets, weights: Arrays of N rows, or None for each.
         batch_size: Rows of a batch; None for as many as make `steps` batches of all rows, or 32.
         shuffle: Draw a new order for each epoch from recurra's random stream; "batch": of the batches alone.
+        steps: Batches of an epoch, where `batch_size` is None.
         who: For errors.
 
     Raises:
-        ValueError: If there are no rows, or the arrays differ in their number.
+        TypeError, ValueError: If there are no rows, the arrays differ in their number, or an option is out of range.
     """
 
     by_index = True
@@ -232,13 +233,15 @@ class Epochs:
             return
         now = random.get_stream_state()
         random.set_stream_state(stream_state)
-        for _ in range(count):
-            if self._steps is None and self._batches.by_index:  # what an index gives does not depend on the epochs
-                self._begin()
-                self._end()
-            else:
-                deque(self(), maxlen=0)
-        random.set_stream_state(now)
+        try:
+            for _ in range(count):
+                if self._steps is None and self._batches.by_index:  # what an index gives does not depend on the epochs
+                    self._begin()
+                    self._end()
+                else:
+                    deque(self(), maxlen=0)
+        finally:  # whatever the data raise
+            random.set_stream_state(now)
 
     def _part(self, steps: int) -> Iterator[Batch]:
         self._stream = iter(self._batches) if self._stream is None else self._stream
