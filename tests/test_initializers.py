@@ -76,3 +76,9 @@ def test_pieces_that_are_drawn_one_after_the_other_are_one_draw(initializer, dra
 
     np.testing.assert_array_equal(initializer(shape, "float64"), expected)
     np.testing.assert_array_equal(initializer(shape, "float32"), np.asarray(expected, np.float32))
+
+
+def test_any_whole_number_is_a_seed():
+    one, other = (initializers.RandomNormal(seed=seed)((3,)) for seed in (-1, 1))
+    np.testing.assert_array_equal(initializers.RandomNormal(seed=np.int64(-1))((3,)), one)
+    assert not np.array_equal(one, other)

@@ -7,7 +7,7 @@ import pytest
 
 import recurra
 import recurra.compat.tensorflow as tf
-from recurra import callbacks, layers, losses, metrics, models, utils
+from recurra import callbacks, layers, losses, metrics, models, optimizers, utils
 
 X = np.random.default_rng(0).normal(size=(8, 5, 3)).astype("float32")
 Y = X.mean(axis=(1, 2))
@@ -224,6 +224,78 @@ MISTAKES = {
         "got True: use RMSNormalization",
     ),
 }
+OPTIONS = {  # out of range, refused where they are given: NumPy would tell of them in a later call, or nobody
+    "a seed of a layer": (lambda: layers.Dropout(0.5, seed="abc"), "seed to be a whole number, got 'abc'"),
+    "half a seed": (lambda: layers.LSTM(3, seed=2.5), "seed to be a whole number, got 2.5"),
+    "a seed of an initializer": (
+        lambda: recurra.initializers.HeNormal(seed=[1]),
+        "HeNormal expected seed to be a whole number, got [1]",
+    ),
+    "half a group": (lambda: layers.GroupNormalization(2.5), "groups to be a positive integer, got 2.5"),
+    "no group": (lambda: layers.GroupNormalization(0), "groups to be a positive integer, got 0"),
+    "axes of a batch": (
+        lambda: layers.BatchNormalization(axis=[1, 2]),
+        "BatchNormalization expected axis to be a whole number, got [1, 2]",
+    ),
+    "an epsilon as text": (lambda: layers.RMSNormalization(epsilon="abc"), "epsilon to be a number, not negative"),
+    "a slope as text": (
+        lambda: layers.LeakyReLU("steep"),
+        "LeakyReLU expected negative_slope to be a number, not negative, got 'steep'",
+    ),
+    "a limit as text": (lambda: layers.ReLU("6"), "ReLU expected max_value to be a number, not negative, got '6'"),
+    "no features of a value": (
+        lambda: layers.MultiHeadAttention(1, 2, value_dim=0),
+        "value_dim to be a positive integer, got 0",
+    ),
+    "half an axis of attention": (
+        lambda: layers.MultiHeadAttention(1, 2, attention_axes=2.5),
+        "attention_axes to be one of (1,), got (2.5,)",
+    ),
+    "one axis to permute": (lambda: layers.Permute(2), "dims to be the numbers 1, 2, ... in some order, got (2,)"),
+    "no shape": (lambda: layers.Reshape(None), "Reshape expected target_shape of whole numbers, got None"),
+    "half a shared axis": (
+        lambda: layers.PReLU(shared_axes=1.5).build((None, 3)),
+        "PReLU expected axis to be a whole number, got 1.5",
+    ),
+    "a clip as text": (lambda: optimizers.SGD(clipnorm="1"), "clipnorm to be a number, not negative, got '1'"),
+    "half a step": (
+        lambda: optimizers.SGD(gradient_accumulation_steps=2.5),
+        "gradient_accumulation_steps to be a positive integer, got 2.5",
+    ),
+    "steps of a decay under a name": (
+        lambda: optimizers.schedules.CosineDecay(0.1, "10", name="mine"),
+        "CosineDecay expected decay_steps to be a number, got '10'",
+    ),
+    "a rate as text": (
+        lambda: optimizers.schedules.PolynomialDecay("0.1", 10),
+        "PolynomialDecay expected initial_learning_rate to be a number, got '0.1'",
+    ),
+    "half a threshold": (lambda: metrics.AUC(2.5), "num_thresholds to be a positive integer, got 2.5"),
+    "a recall as text": (
+        lambda: metrics.PrecisionAtRecall("0.5"),
+        "PrecisionAtRecall expected recall to be a number between 0 and 1, got '0.5'",
+    ),
+    "no class": (lambda: metrics.MeanIoU(0), "MeanIoU expected num_classes to be a positive integer, got 0"),
+    "no class to look at": (lambda: metrics.IoU(2, []), "target_class_ids below 2, one at least, got []"),
+    "a quantile in percent": (
+        lambda: losses.Pinball([0.1, 90]),
+        "Pinball expected each of the quantiles to be a number between 0 and 1, got 90",
+    ),
+    "a hook misspelt": (
+        lambda: callbacks.LambdaCallback(on_epoch_ends=print),
+        "LambdaCallback expected known arguments, got 'on_epoch_ends': did you mean 'on_epoch_end'",
+    ),
+    "elements from nowhere": (
+        lambda: tf.data.Dataset.range(3).shuffle(0),
+        "shuffle expected buffer_size to be a positive integer, got 0",
+    ),
+    "windows of nothing": (lambda: tf.data.Dataset.range(3).window(0), "size to be a positive integer, got 0"),
+    "shards of nothing": (lambda: tf.data.Dataset.range(3).shard(0, 0), "num_shards to be a positive integer, got 0"),
+    "windows side by side": (
+        lambda: tf.keras.preprocessing.sequence.TimeseriesGenerator(X, Y, 2, stride=0),
+        "TimeseriesGenerator expected stride to be a positive integer, got 0",
+    ),
+}
 OTHER_ERRORS = {
     "no layer to remove": (lambda: recurra.Sequential().pop(), IndexError, "expected a layer to remove, got none"),
     "the names of Keras 1": (
@@ -260,6 +332,13 @@ OTHER_ERRORS = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_told_with_what_to_do(name):
     mistake, message = MISTAKES[name]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        mistake()
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_out_of_range_is_refused_where_it_is_given(name):
+    mistake, message = OPTIONS[name]
     with pytest.raises(ValueError, match=re.escape(message)):
         mistake()
 

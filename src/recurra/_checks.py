@@ -45,6 +45,22 @@ def positive_int(who: str, name: str, value: Any) -> int:
     return int(value)
 
 
+def whole_number(who: str, name: str, value: Any) -> int:
+    """Returns `value` as an int; ValueError unless it is a whole number."""
+    if type(value) is int:  # as above
+        return value
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ValueError(expected(who, f"{name} to be a whole number", repr(value)))
+    return int(value)
+
+
+def not_negative(who: str, name: str, value: Any) -> Any:
+    """Returns `value` as it is; ValueError unless it is a number of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not float(value) >= 0:
+        raise ValueError(expected(who, f"{name} to be a number, not negative", repr(value)))
+    return value
+
+
 def one_of(who: str, name: str, value: Any, choices: Iterable[Any]) -> Any:
     """Returns `value` if it is among `choices`, else raises ValueError."""
     choices = tuple(choices)

@@ -13,7 +13,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops, saving
-from recurra._checks import expected, one_of
+from recurra._checks import expected, one_of, whole_number
 from recurra._missing import says_what_to_do
 from recurra._names import snake_case
 from recurra.random import draw_seed
@@ -122,15 +122,24 @@ class Identity(Initializer):
 
 
 class RandomInitializer(Initializer):
-    """Base of the random ones: the seed is picked at construction, so that one object always gives the same values."""
+    """Base of the random ones: the seed is picked at construction, so that one object always gives the same values.
+
+    Args:
+        seed: A whole number, or a `random.SeedGenerator`; None draws one from `utils.set_random_seed`'s stream.
+
+    Raises:
+        ValueError: If the seed is anything else.
+    """
 
     def __init__(self, seed: Any = None):
+        if seed is not None and not hasattr(seed, "generator"):
+            seed = whole_number(type(self).__name__, "seed", seed)
         self.seed = seed
         self._drawn = draw_seed() if seed is None else seed
 
     def _generator(self) -> np.random.Generator:
         seed = self._drawn
-        return seed.generator() if hasattr(seed, "generator") else np.random.default_rng(seed)
+        return seed.generator() if hasattr(seed, "generator") else np.random.default_rng(seed % 2**64)  # none below 0
 
 
 @saving.builtin("keras.initializers")

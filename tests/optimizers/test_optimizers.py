@@ -527,7 +527,7 @@ def test_setting_a_schedule_takes_the_learning_rate_out_of_the_variables():
         (lambda: optimizers.Adam(learning_rate="fast"), "Adam expected learning_rate to be a finite number"),
         (lambda: optimizers.Adam(learning_rate=float("nan")), "finite number"),
         (lambda: optimizers.Adam(clipnorm=1.0, clipvalue=1.0), "got clipnorm=1.0, clipvalue=1.0: Only one of"),
-        (lambda: optimizers.SGD(clipnorm=-1.0), "SGD expected clipnorm not to be negative, got -1.0"),
+        (lambda: optimizers.SGD(clipnorm=-1.0), "SGD expected clipnorm to be a number, not negative, got -1.0"),
         (lambda: optimizers.SGD(momentum=1.5), "SGD expected momentum to be a number between 0 and 1, got 1.5"),
         (lambda: optimizers.SGD(use_ema=True, ema_momentum=2.0), "ema_momentum to be a number between 0 and 1"),
         (lambda: optimizers.SGD(use_ema=True, ema_overwrite_frequency=-1), "a positive integer"),
@@ -538,7 +538,7 @@ def test_setting_a_schedule_takes_the_learning_rate_out_of_the_variables():
         (lambda: optimizers.Ftrl(learning_rate_power=0.5), "learning_rate_power to be at most 0"),
         (
             lambda: optimizers.Ftrl(l1_regularization_strength=-1.0),
-            "l1_regularization_strength expected a number of at least 0, got -1.0",
+            "Ftrl expected l1_regularization_strength to be a number, not negative, got -1.0",
         ),
         (lambda: optimizers.get("adaam"), "expected an Optimizer or one of sgd, adam.*: did you mean 'adam'"),
         (lambda: optimizers.get(optimizers.Adam), r"Adam'>: make an object of the class first, as in Adam\(\)"),

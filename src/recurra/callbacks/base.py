@@ -10,6 +10,7 @@ import numpy as np
 
 from recurra import _tree
 from recurra._checks import expected
+from recurra._missing import unknown_arguments
 
 # Hooks that run at every batch, each with its older name if it has one.
 BATCH_HOOKS = {
@@ -253,6 +254,9 @@ class LambdaCallback(Callback):
         on_train_begin, on_train_end: Called with logs.
         on_train_batch_begin, on_train_batch_end: Called with batch and the keyword logs.
         **kwargs: Functions for other hooks.
+
+    Raises:
+        ValueError: If there is no hook of that name.
     """
 
     def __init__(
@@ -266,6 +270,10 @@ class LambdaCallback(Callback):
         **kwargs: Callable[..., Any],
     ):
         super().__init__()
+        hooks = [name for name in vars(Callback) if name.startswith("on_")]
+        unknown = [name for name in kwargs if name not in hooks]
+        if unknown:
+            raise ValueError(unknown_arguments("LambdaCallback", unknown, hooks))
         functions = {
             "on_epoch_begin": on_epoch_begin,
             "on_epoch_end": on_epoch_end,

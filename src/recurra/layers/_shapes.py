@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra._checks import expected, positive_int
+from recurra._checks import expected, positive_int, whole_number
 
 Shape = tuple[int | None, ...]
 SEQUENCE = "(batch, timesteps, features)"
@@ -74,8 +74,7 @@ def known_features(who: str, shape: Shape) -> int:
 
 def position(who: str, axis: int, rank: int) -> int:
     """Returns `axis` counted from the front; ValueError if there is no such axis."""
-    if not isinstance(axis, (int, np.integer)):
-        raise ValueError(expected(who, "axis to be a whole number", repr(axis)))
+    axis = whole_number(who, "axis", axis)
     if not -rank <= axis < rank:
         raise ValueError(expected(who, f"axis to be among the {rank} axes of the input", axis))
     return axis % rank

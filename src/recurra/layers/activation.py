@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import activations, constraints, initializers, ops, regularizers, saving
-from recurra._checks import expected
+from recurra._checks import expected, not_negative
 from recurra.layers._arrays import softmax, softmax_gradient, sum_to
 from recurra.layers._shapes import position, positions
 from recurra.layers.base import Layer
@@ -61,7 +61,7 @@ class ReLU(Layer):
         threshold: Where x begins to pass.
 
     Raises:
-        ValueError: If one of them is negative.
+        ValueError: If one of them is negative or no number.
     """
 
     supports_masking = True
@@ -71,12 +71,9 @@ class ReLU(Layer):
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
     ):
         super().__init__(**kwargs)
-        for name, value in (("max_value", max_value), ("negative_slope", negative_slope), ("threshold", threshold)):
-            if (value is None and name != "max_value") or (value is not None and value < 0):
-                raise ValueError(expected("ReLU", f"{name} to be a number, not negative", repr(value)))
-        self.max_value = max_value
-        self.negative_slope = negative_slope
-        self.threshold = threshold
+        self.max_value = None if max_value is None else not_negative("ReLU", "max_value", max_value)
+        self.negative_slope = not_negative("ReLU", "negative_slope", negative_slope)
+        self.threshold = not_negative("ReLU", "threshold", threshold)
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         y = activations.get("relu")(inputs, self.negative_slope, self.max_value, self.threshold)
@@ -98,7 +95,7 @@ class LeakyReLU(Layer):
         negative_slope: Slope below 0.
 
     Raises:
-        ValueError: If it is negative or None.
+        ValueError: If it is negative or no number.
     """
 
     supports_masking = True
@@ -107,9 +104,7 @@ class LeakyReLU(Layer):
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
         negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
-        if negative_slope is None or negative_slope < 0:
-            raise ValueError(expected("LeakyReLU", "negative_slope to be a number, not negative", negative_slope))
-        self.negative_slope = negative_slope
+        self.negative_slope = not_negative("LeakyReLU", "negative_slope", negative_slope)
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.where(inputs > 0, inputs, self.negative_slope * inputs), inputs
@@ -168,9 +163,9 @@ class PReLU(Layer):
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
-        self.shared_axes = (
-            None if shared_axes is None else [shared_axes] if isinstance(shared_axes, int) else list(shared_axes)
-        )
+        if shared_axes is not None and not isinstance(shared_axes, (list, tuple)):
+            shared_axes = [shared_axes]
+        self.shared_axes = None if shared_axes is None else list(shared_axes)
 
     def build(self, input_shape: Any) -> None:
         shared = {position("PReLU", axis, len(input_shape)) for axis in self.shared_axes or []}

@@ -351,14 +351,13 @@ class MultiHeadAttention(_Attention):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.num_heads = positive_int(who, "num_heads", num_heads)
         self.key_dim = positive_int(who, "key_dim", key_dim)
-        self.value_dim = positive_int(who, "value_dim", value_dim or key_dim)
+        self.value_dim = positive_int(who, "value_dim", key_dim if value_dim is None else value_dim)
         self.dropout = fraction(who, "dropout", dropout)
         self.use_bias = bool(use_bias)
         size = output_shape[0] if isinstance(output_shape, (list, tuple)) and len(output_shape) == 1 else output_shape
         self._output_size = None if size is None else positive_int(who, "output_shape", size)
-        axes = (attention_axes,) if isinstance(attention_axes, int) else tuple(attention_axes or (1,))
-        one_of(who, "attention_axes", axes, ((1,),))
-        self.attention_axes = None if attention_axes is None else axes
+        axes = tuple(attention_axes) if isinstance(attention_axes, (list, tuple)) else (attention_axes,)
+        self.attention_axes = None if attention_axes is None else one_of(who, "attention_axes", axes, ((1,),))
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)

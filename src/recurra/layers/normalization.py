@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra import config, constraints, initializers, regularizers, saving
 from recurra._arrays import as_numbers, plain_numbers_as_array
-from recurra._checks import expected, fraction
+from recurra._checks import expected, fraction, not_negative, positive_int, whole_number
 from recurra.layers._arrays import normalized, normalized_gradient, sum_to
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
@@ -53,7 +53,7 @@ class _Affine(Layer):
     ):
         super().__init__(**kwargs)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
-        self.epsilon = float(epsilon)
+        self.epsilon = float(not_negative(type(self).__name__, "epsilon", epsilon))
         self.center = bool(center)
         self.scale = bool(scale)
         self.beta_initializer = initializers.get(beta_initializer)
@@ -149,19 +149,19 @@ class GroupNormalization(_Affine):
         epsilon, center, scale, **kwargs: As of `LayerNormalization`.
 
     Raises:
-        ValueError: If the features cannot be divided into so many groups.
+        TypeError, ValueError: If `groups` or `axis` is no whole number, or the features cannot be divided into so many.
     """
 
     def __init__(self, groups: int = 32, axis: int = -1, epsilon: float = 1e-3, **kwargs: Any):
-        super().__init__(axis, epsilon, **kwargs)
-        self.groups = groups
+        super().__init__(whole_number("GroupNormalization", "axis", axis), epsilon, **kwargs)
+        self.groups = groups if groups == -1 else positive_int("GroupNormalization", "groups", groups)
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
         (size,) = self._sizes
         if self.groups == -1:
             self.groups = size
-        if self.groups < 1 or size % self.groups:
+        if size % self.groups:
             raise ValueError(expected("GroupNormalization", f"groups to divide the {size} features", self.groups))
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -200,7 +200,7 @@ class BatchNormalization(_Affine):
         mask: bool (N, ...): entries that count for mean and variance.
 
     Raises:
-        ValueError: If the size along the axis is unknown.
+        ValueError: If `axis` is no whole number, or the size along it is unknown.
     """
 
     _absent_options = {"renorm": False, "renorm_clipping": None}
@@ -226,7 +226,7 @@ class BatchNormalization(_Affine):
         **kwargs: Any,
     ):
         super().__init__(
-            axis,
+            whole_number("BatchNormalization", "axis", axis),
             epsilon,
             center,
             scale,
@@ -308,7 +308,7 @@ class RMSNormalization(Layer):
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
-        self.epsilon = float(epsilon)
+        self.epsilon = float(not_negative(type(self).__name__, "epsilon", epsilon))
 
     def build(self, input_shape: Any) -> None:
         axes = positions("RMSNormalization", self.axis, len(input_shape))

@@ -62,7 +62,7 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Any, **kwargs: Any):
         super().__init__(**kwargs)
-        sizes = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
+        sizes = tuple(target_shape) if hasattr(target_shape, "__iter__") else (target_shape,)
         if not all(isinstance(size, (int, np.integer)) for size in sizes):
             raise ValueError(expected("Reshape", "target_shape of whole numbers", repr(target_shape)))
         if sum(size == -1 for size in sizes) > 1 or any(size < -1 for size in sizes):
@@ -117,8 +117,8 @@ class Permute(Layer):
 
     def __init__(self, dims: Any, **kwargs: Any):
         super().__init__(**kwargs)
-        self.dims = tuple(dims)
-        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+        self.dims = tuple(dims) if isinstance(dims, (list, tuple)) else (dims,)
+        if any(axis not in self.dims for axis in range(1, len(self.dims) + 1)):
             raise ValueError(expected("Permute", "dims to be the numbers 1, 2, ... in some order", self.dims))
 
     def build(self, input_shape: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra import saving
-from recurra._checks import expected
+from recurra._checks import expected, fraction, whole_number
 from recurra.losses import functions
 from recurra.losses.base import LossFunctionWrapper
 
@@ -243,9 +243,7 @@ class _OfClasses(LossFunctionWrapper):
 
     def __init__(self, fn: Any, reduction: str | None, name: str, dtype: Any, axis: int, **fn_kwargs: Any):
         super().__init__(fn, reduction, name, dtype, **fn_kwargs)
-        if isinstance(axis, bool) or not isinstance(axis, int):
-            raise ValueError(expected(type(self).__name__, "axis to be a whole number", repr(axis)))
-        self.axis = axis
+        self.axis = whole_number(type(self).__name__, "axis", axis)
 
     def _last(self, values: Any, rank: int) -> Any:
         values = np.asarray(values)
@@ -538,6 +536,9 @@ class Pinball(LossFunctionWrapper):
 
     Args:
         quantiles: Numbers between 0 and 1, one for each value on the last axis of y_pred.
+
+    Raises:
+        ValueError: For anything else.
     """
 
     def __init__(
@@ -547,4 +548,5 @@ class Pinball(LossFunctionWrapper):
         name: str = "pinball",
         dtype: Any = None,
     ):
-        super().__init__(functions.pinball, reduction, name, dtype, quantiles=[float(q) for q in quantiles])
+        levels = [fraction("Pinball", "each of the quantiles", q) for q in np.ravel(quantiles).tolist()]
+        super().__init__(functions.pinball, reduction, name, dtype, quantiles=levels)

@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops, saving
-from recurra._checks import expected, one_of
+from recurra._checks import expected, fraction, one_of, positive_int
 from recurra.losses.functions import match_ranks
 from recurra.metrics.base import Metric
 
@@ -201,7 +201,7 @@ class AUC(_Counting):
         name, dtype: As in `Metric`.
         thresholds: Inner thresholds in place of the evenly spaced ones.
         multi_label: Average the areas of the labels on the last axis.
-        num_labels: Ignored, known from the data.
+        num_labels: Number of labels with `multi_label`; if None that of the first batch.
         label_weights: Weights of the labels in that average.
         from_logits: Whether y_pred goes through a sigmoid first.
     """
@@ -223,7 +223,7 @@ class AUC(_Counting):
         self.curve = one_of("AUC", "curve", curve, ("ROC", "PR", "PRGAIN"))
         methods = ("interpolation", "minoring", "majoring")
         self.summation_method = one_of("AUC", "summation_method", summation_method, methods)
-        if thresholds is None and num_thresholds <= 1:
+        if thresholds is None and positive_int("AUC", "num_thresholds", num_thresholds) == 1:
             raise ValueError(expected("AUC", "num_thresholds above 1", num_thresholds))
         inner = (
             sorted(thresholds) if thresholds is not None else np.arange(1, num_thresholds - 1) / (num_thresholds - 1)
@@ -305,13 +305,9 @@ class _AtConstraint(_Counting):
     ):
         super().__init__(dtype, name)
         who = type(self).__name__
-        if not 0 <= value <= 1:
-            raise ValueError(expected(who, f"{value_name} between 0 and 1", value))
-        if num_thresholds <= 0:
-            raise ValueError(expected(who, "num_thresholds above 0", num_thresholds))
-        self.value = value
-        setattr(self, value_name, value)
-        self.num_thresholds = num_thresholds
+        self.value = fraction(who, value_name, value)
+        setattr(self, value_name, self.value)
+        self.num_thresholds = positive_int(who, "num_thresholds", num_thresholds)
         self.class_id = class_id
         inner = np.arange(1, num_thresholds - 1) / max(num_thresholds - 1, 1)
         self._levels = np.array([0.5]) if num_thresholds == 1 else _with_ends(inner)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import config, saving
-from recurra._checks import expected
+from recurra._checks import expected, positive_int
 from recurra.metrics.base import Metric
 
 
@@ -38,10 +38,10 @@ class IoU(Metric):
         axis: int = -1,
     ):
         super().__init__(dtype or "int64", name)
-        self.num_classes = num_classes
+        self.num_classes = positive_int(type(self).__name__, "num_classes", num_classes)
         self.target_class_ids = list(target_class_ids)
-        if max(self.target_class_ids) >= num_classes:
-            what = f"target_class_ids below {num_classes}"
+        if not self.target_class_ids or max(self.target_class_ids) >= num_classes:
+            what = f"target_class_ids below {num_classes}, one at least"
             raise ValueError(expected(type(self).__name__, what, target_class_ids))
         self.ignore_class = ignore_class
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
@@ -91,7 +91,8 @@ class MeanIoU(IoU):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ):
-        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+        classes = range(positive_int(type(self).__name__, "num_classes", num_classes))
+        super().__init__(num_classes, classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
 
 @saving.builtin("keras.metrics")

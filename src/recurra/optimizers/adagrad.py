@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra import saving
-from recurra._checks import expected, fraction
+from recurra._checks import expected, fraction, not_negative
 from recurra.optimizers.base import Optimizer
 
 
@@ -36,7 +36,7 @@ class Adagrad(Optimizer):
         **options: Any,
     ):
         super().__init__(learning_rate, **options)
-        self.initial_accumulator_value = _not_negative("initial_accumulator_value", initial_accumulator_value)
+        self.initial_accumulator_value = not_negative("Adagrad", "initial_accumulator_value", initial_accumulator_value)
         self.epsilon = epsilon
 
     def slot_start(self, name: str) -> float:
@@ -174,11 +174,11 @@ class Ftrl(Optimizer):
         if learning_rate_power > 0:
             raise ValueError(expected("Ftrl", "learning_rate_power to be at most 0", learning_rate_power))
         self.learning_rate_power = learning_rate_power
-        self.initial_accumulator_value = _not_negative("initial_accumulator_value", initial_accumulator_value)
-        self.l1_regularization_strength = _not_negative("l1_regularization_strength", l1_regularization_strength)
-        self.l2_regularization_strength = _not_negative("l2_regularization_strength", l2_regularization_strength)
-        self.l2_shrinkage_regularization_strength = _not_negative(
-            "l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength
+        self.initial_accumulator_value = not_negative("Ftrl", "initial_accumulator_value", initial_accumulator_value)
+        self.l1_regularization_strength = not_negative("Ftrl", "l1_regularization_strength", l1_regularization_strength)
+        self.l2_regularization_strength = not_negative("Ftrl", "l2_regularization_strength", l2_regularization_strength)
+        self.l2_shrinkage_regularization_strength = not_negative(
+            "Ftrl", "l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength
         )
         self.beta = beta
 
@@ -197,9 +197,3 @@ class Ftrl(Optimizer):
 
     def _power(self, n: np.ndarray) -> np.ndarray:
         return np.sqrt(n) if self.learning_rate_power == -0.5 else n**-self.learning_rate_power
-
-
-def _not_negative(name: str, value: float) -> float:
-    if value < 0:
-        raise ValueError(expected(name, "a number of at least 0", value))
-    return value

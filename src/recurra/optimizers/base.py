@@ -15,7 +15,7 @@ from recurra import config as settings
 from recurra import saving
 from recurra._arrays import contiguous
 from recurra._changes import StampsChanges
-from recurra._checks import expected, fraction, positive_int
+from recurra._checks import expected, fraction, not_negative, positive_int
 from recurra._missing import unknown_arguments
 from recurra._names import snake_case
 from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm
@@ -81,15 +81,15 @@ class Optimizer(StampsChanges):
             hint = "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set"
             raise ValueError(expected(who, "one way of clipping", got, hint))
         for key, value in given.items():
-            if value < 0:
-                raise ValueError(expected(who, f"{key} not to be negative", value))
+            not_negative(who, key, value)
         if use_ema:
             fraction(who, "ema_momentum", ema_momentum)
             if ema_overwrite_frequency:
                 positive_int(who, "ema_overwrite_frequency", ema_overwrite_frequency)
-        if gradient_accumulation_steps and not gradient_accumulation_steps >= 2:
-            what = "gradient_accumulation_steps to be at least 2"
-            raise ValueError(expected(who, what, gradient_accumulation_steps))
+        if gradient_accumulation_steps:
+            count = positive_int(who, "gradient_accumulation_steps", gradient_accumulation_steps)
+            if count < 2:
+                raise ValueError(expected(who, "gradient_accumulation_steps to be at least 2", count))
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue

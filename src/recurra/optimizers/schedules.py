@@ -50,8 +50,8 @@ class ExponentialDecay(LearningRateSchedule):
         staircase: bool = False,
         name: str = "ExponentialDecay",
     ):
-        self.initial_learning_rate = _number(initial_learning_rate)
-        self.decay_steps = _positive(name, "decay_steps", decay_steps)
+        self.initial_learning_rate = _number(self, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = _positive(self, "decay_steps", decay_steps)
         self.decay_rate = decay_rate
         self.staircase = staircase
         self.name = name
@@ -106,8 +106,8 @@ class PolynomialDecay(LearningRateSchedule):
         cycle: bool = False,
         name: str = "PolynomialDecay",
     ):
-        self.initial_learning_rate = _number(initial_learning_rate)
-        self.decay_steps = _positive(name, "decay_steps", decay_steps)
+        self.initial_learning_rate = _number(self, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = _positive(self, "decay_steps", decay_steps)
         self.end_learning_rate = end_learning_rate
         self.power = power
         self.cycle = cycle
@@ -141,8 +141,8 @@ class InverseTimeDecay(LearningRateSchedule):
         staircase: bool = False,
         name: str = "InverseTimeDecay",
     ):
-        self.initial_learning_rate = _number(initial_learning_rate)
-        self.decay_steps = _positive(name, "decay_steps", decay_steps)
+        self.initial_learning_rate = _number(self, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = _positive(self, "decay_steps", decay_steps)
         self.decay_rate = decay_rate
         self.staircase = staircase
         self.name = name
@@ -174,8 +174,8 @@ class CosineDecay(LearningRateSchedule):
         warmup_target: float | None = None,
         warmup_steps: int = 0,
     ):
-        self.initial_learning_rate = _number(initial_learning_rate)
-        self.decay_steps = _positive(name, "decay_steps", decay_steps)
+        self.initial_learning_rate = _number(self, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = _positive(self, "decay_steps", decay_steps)
         self.alpha = alpha
         self.name = name
         self.warmup_target = warmup_target
@@ -213,10 +213,10 @@ class CosineDecayRestarts(LearningRateSchedule):
         alpha: float = 0.0,
         name: str = "SGDRDecay",
     ):
-        if t_mul < 1:
+        if _number(self, "t_mul", t_mul) < 1:
             raise ValueError(expected("CosineDecayRestarts", "t_mul to be at least 1", t_mul))
-        self.initial_learning_rate = _number(initial_learning_rate)
-        self.first_decay_steps = _positive(name, "first_decay_steps", first_decay_steps)
+        self.initial_learning_rate = _number(self, "initial_learning_rate", initial_learning_rate)
+        self.first_decay_steps = _positive(self, "first_decay_steps", first_decay_steps)
         self.t_mul = t_mul
         self.m_mul = m_mul
         self.alpha = alpha
@@ -249,7 +249,10 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
     return saving.deserialize_keras_object(config, custom_objects)
 
 
-def _number(value: Any) -> float:
+def _number(schedule: LearningRateSchedule, name: str, value: Any) -> float:
+    """Returns a number as it is, what holds one (an array, a variable) as a float; ValueError for anything else."""
+    if not hasattr(value, "__float__"):
+        raise ValueError(expected(type(schedule).__name__, f"{name} to be a number", repr(value)))
     return value if isinstance(value, (int, float)) else float(value)
 
 
@@ -257,9 +260,9 @@ def _stair(time: float, staircase: bool) -> float:
     return math.floor(time) if staircase else time
 
 
-def _positive(who: str, name: str, value: Any) -> Any:
-    if not value > 0:
-        raise ValueError(expected(who, f"{name} to be positive", value))
+def _positive(schedule: LearningRateSchedule, name: str, value: Any) -> Any:
+    if not _number(schedule, name, value) > 0:
+        raise ValueError(expected(type(schedule).__name__, f"{name} to be positive", value))
     return value
 
 

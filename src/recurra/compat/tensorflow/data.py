@@ -119,7 +119,7 @@ class Dataset:
 
     def shard(self, num_shards: int, index: int) -> Dataset:
         """Every `num_shards`th element, from `index` on."""
-        length = _length(self)
+        length, num_shards = _length(self), _count("shard", "num_shards", num_shards)
         rest = None if length is None else len(range(index, length, num_shards))
         return _of_length(rest, lambda: itertools.islice(iter(self), index, None, num_shards))
 
@@ -140,10 +140,13 @@ class Dataset:
 
     def window(self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False) -> Dataset:
         """Datasets of `size` elements, `stride` apart; each begins `shift` elements (`size` if None) after the last."""
+        size = _count("window", "size", size)
+        shift = size if shift is None else _count("window", "shift", shift)
+        stride = _count("window", "stride", stride)
 
         def read() -> Iterator[Dataset]:
             elements = list(self)
-            for start in range(0, len(elements), shift or size):
+            for start in range(0, len(elements), shift):
                 chosen = elements[start : start + size * stride : stride]
                 if len(chosen) == size or not drop_remainder:
                     yield _of_length(len(chosen), lambda chosen=chosen: iter(chosen))  # type: ignore[misc]
@@ -151,12 +154,12 @@ class Dataset:
         length = _length(self)
         if length is not None:
             starts = length - (size - 1) * stride if drop_remainder else length
-            length = -(-max(starts, 0) // (shift or size))
+            length = -(-max(starts, 0) // shift)
         return _of_length(length, read)
 
     def batch(self, batch_size: int, drop_remainder: bool = False, **ignored: Any) -> Dataset:
         """So many elements at a time, stacked along a new first axis."""
-        batch_size = positive_int("batch", "batch_size", batch_size)
+        batch_size = _count("batch", "batch_size", batch_size)
 
         def read() -> Iterator[Any]:
             elements = iter(self)
@@ -196,6 +199,7 @@ class Dataset:
             reshuffle_each_iteration: False: the order of the first reading at every one.
             name: Accepted, changes nothing.
         """
+        buffer_size = _count("shuffle", "buffer_size", buffer_size)
         orders = itertools.count()
         first: Any = None
 
@@ -302,6 +306,11 @@ def of_batches(source: Any) -> Dataset:
 
 def _length(dataset: Any) -> int | None:
     return len(dataset) if hasattr(dataset, "__len__") else None
+
+
+def _count(who: str, name: str, value: Any) -> int:
+    """Returns a positive whole number, which may be a tensor."""
+    return positive_int(who, name, value.item() if isinstance(value, np.ndarray) and not value.ndim else value)
 
 
 def _apply(function: Callable[..., Any], element: Any) -> Any:

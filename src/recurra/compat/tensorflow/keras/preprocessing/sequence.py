@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import random
-from recurra._checks import expected
+from recurra._checks import expected, positive_int
 from recurra._missing import says_what_to_do
 from recurra.utils import PyDataset, pad_sequences
 
@@ -29,7 +29,7 @@ class TimeseriesGenerator(PyDataset):
         batch_size: Windows of a batch.
 
     Raises:
-        ValueError: If data and targets differ in length, or no window fits.
+        TypeError, ValueError: If data and targets differ in length, a count is no positive number, or no window fits.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class TimeseriesGenerator(PyDataset):
         if len(self.data) != len(self.targets):
             got = f"{len(self.data)} and {len(self.targets)}"
             raise ValueError(expected("TimeseriesGenerator", "data and targets of the same length", got))
-        self.length = length
-        self.sampling_rate = sampling_rate
-        self.stride = stride
+        self.length = positive_int("TimeseriesGenerator", "length", length)
+        self.sampling_rate = positive_int("TimeseriesGenerator", "sampling_rate", sampling_rate)
+        self.stride = positive_int("TimeseriesGenerator", "stride", stride)
         self.start_index = start_index + length  # the first target's, as Keras names it
         self.end_index = len(self.data) - 1 if end_index is None else end_index
         self.shuffle = shuffle
         self.reverse = reverse
-        self.batch_size = batch_size
+        self.batch_size = positive_int("TimeseriesGenerator", "batch_size", batch_size)
         if self.start_index > self.end_index:
             got = f"{self.end_index - start_index + 1} for a length of {length}"
             raise ValueError(expected("TimeseriesGenerator", "steps for a window and its target", got))
