@@ -78,7 +78,9 @@ def test_what_is_loaded_later_is_listed_too():
     assert recurra.forecasting.Forecaster is recurra.Forecaster
 
 
-@pytest.mark.parametrize("module", ["initializers", "regularizers", "constraints", "optimizers.schedules", "layers"])
+@pytest.mark.parametrize(
+    "module", ["initializers", "regularizers", "constraints", "optimizers.schedules", "layers", "random", "config"]
+)
 def test_a_star_brings_the_module_s_own_names_alone(module):
     scope = {}
     exec(f"from recurra.{module} import *", scope)
@@ -86,6 +88,13 @@ def test_a_star_brings_the_module_s_own_names_alone(module):
     known = vars(sys.modules[f"recurra.{module}"]).items()
     own = {name for name, value in known if name[0] != "_" and getattr(value, "__module__", "") == f"recurra.{module}"}
     assert own <= set(scope)
+
+
+def test_saving_brings_the_names_that_keras_has_there():
+    scope = {}
+    exec("from recurra.saving import *", scope)
+    assert scope["load_model"] is recurra.models.load_model and scope["save_model"] is recurra.models.save_model
+    assert not {"np", "Any", "expected", "builtin", "parameters", "find_class"} & set(scope)
 
 
 def test_callbacks_are_loaded_when_first_asked_for():

@@ -184,3 +184,11 @@ def test_misspelt_names_are_seen() -> None:
         losses.MeanSquareError()  # type: ignore[attr-defined]
     with pytest.raises(AttributeError):
         recurra.Squential()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        optimizers.Adm()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        keras.saving.lod_model("m.keras")  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        tf.zeross(3)  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        tf.random.norml([3])  # type: ignore[attr-defined]

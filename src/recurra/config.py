@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from recurra._checks import one_of
 
+__all__ = ["backend", "epsilon", "floatx", "image_data_format", "set_epsilon", "set_floatx"]
+
 _floatx = "float32"
 _epsilon = 1e-7
 

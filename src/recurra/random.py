@@ -21,6 +21,8 @@ from recurra._checks import expected, whole_number
 from recurra._missing import says_what_to_do
 from recurra.variables import Variable
 
+__all__ = ["SeedGenerator", "draw_seed", "get_stream_state", "seeded", "set_random_seed", "set_stream_state"]
+
 _stream = np.random.default_rng()
 _within: ContextVar[np.random.Generator | None] = ContextVar("within", default=None)  # of `seeded`, in its thread alone
 

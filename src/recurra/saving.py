@@ -13,12 +13,28 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from recurra._checks import did_you_mean, expected
 from recurra._missing import says_what_to_do
+
+if TYPE_CHECKING:
+    from recurra.models import load_model, save_model
+
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "load_model",
+    "register_keras_serializable",
+    "save_model",
+    "serialize_keras_object",
+]
 
 # The most that a file may ask for where an object takes memory by a number in its config (weights have another limit).
 LARGEST_SIZES = {"num_thresholds": 10_000, "num_classes": 4_096, "num_labels": 1_000}
@@ -32,14 +48,6 @@ _registered_names: dict[Any, str] = {}
 _scopes: ContextVar[tuple[dict[str, Any], ...]] = ContextVar("scopes", default=())  # of this thread, inner ones last
 _serialized: dict[tuple[str, str], type] = {}  # the program's own classes that it has serialized itself
 _closed: ContextVar[bool] = ContextVar("closed", default=False)
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("load_model", "save_model"):  # as keras.saving has them; models are built on this module
-        from recurra import models
-
-        return getattr(models, name)
-    return says_what_to_do("recurra.saving")(name)
 
 
 def builtin(module: str) -> Callable[[_Class], _Class]:
@@ -378,3 +386,15 @@ def resolve(identifier: Any, by_name: dict[str, Any], who: str, what: str) -> An
         return identifier
     hint = did_you_mean(identifier, by_name) if isinstance(identifier, str) else None
     raise ValueError(expected(who, f"{what} or its name", repr(identifier), hint))
+
+
+def _load(name: str) -> Any:
+    if name in ("load_model", "save_model"):  # as keras.saving has them; models are built on this module
+        from recurra import models
+
+        return getattr(models, name)
+    return says_what_to_do("recurra.saving")(name)
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = _load

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recurra import saving
 from recurra._checks import did_you_mean, expected
@@ -57,7 +57,8 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
     return saving.deserialize_keras_object(config, custom_objects)
 
 
-__getattr__ = says_what_to_do("recurra.optimizers")
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.optimizers")
 
 __all__ = [
     "SGD",

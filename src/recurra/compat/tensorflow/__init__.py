@@ -9,6 +9,8 @@ Tensors are NumPy arrays with `.numpy()`; numbers in lists become float32 and in
 `GradientTape`, no graph and no device: layers know their own gradients, and everything runs at once, on the CPU.
 """
 
+from typing import TYPE_CHECKING
+
 from recurra import initializers as initializers
 from recurra import optimizers as optimizers
 from recurra._missing import says_what_to_do
@@ -26,4 +28,5 @@ from recurra.compat.tensorflow.keras import metrics as metrics
 from recurra.compat.tensorflow.tensors import *  # noqa: F403
 from recurra.compat.tensorflow.variable import Variable as Variable
 
-__getattr__ = says_what_to_do("recurra.compat.tensorflow")
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.compat.tensorflow")

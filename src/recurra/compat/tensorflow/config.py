@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from recurra._missing import says_what_to_do
 
 __all__ = ["list_logical_devices", "list_physical_devices"]
@@ -17,4 +19,5 @@ def list_logical_devices(device_type: str | None = None) -> list[str]:
     return list_physical_devices(device_type)
 
 
-__getattr__ = says_what_to_do("recurra.compat.tensorflow.config")
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.compat.tensorflow.config")

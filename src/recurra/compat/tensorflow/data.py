@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from recurra.random import draw_seed
 
 __all__ = ["AUTOTUNE", "Dataset"]
 
-__getattr__ = says_what_to_do("recurra.compat.tensorflow.data")
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.compat.tensorflow.data")
 
 AUTOTUNE = -1
 

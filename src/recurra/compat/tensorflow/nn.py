@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,4 +26,5 @@ def softmax(logits: Any, axis: int = -1) -> Tensor:
     return as_array(powers / powers.sum(axis, keepdims=True))
 
 
-__getattr__ = says_what_to_do("recurra.compat.tensorflow.nn")
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.compat.tensorflow.nn")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -54,4 +54,5 @@ def _generator(seed: int | None) -> np.random.Generator:
     return np.random.default_rng(draw_seed() if seed is None else seed)
 
 
-__getattr__ = says_what_to_do("recurra.compat.tensorflow.random")
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.compat.tensorflow.random")

@@ -18,17 +18,17 @@ from recurra._arrays import as_array
 from recurra._checks import expected, one_of
 
 __all__ = [
-    *("Tensor", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "newaxis"),
-    *("abs", "add", "add_n", "argmax", "argmin", "argsort", "boolean_mask", "cast", "clip_by_value", "concat"),
-    *("constant", "convert_to_tensor", "cos", "cumsum", "device", "divide", "einsum", "equal", "executing_eagerly"),
-    *("exp", "expand_dims", "eye", "fill", "floor", "function", "gather", "get_logger", "greater", "greater_equal"),
-    *("identity", "is_tensor", "less", "less_equal", "linspace", "logical_and", "logical_not", "logical_or"),
-    *("matmul", "maximum", "meshgrid", "minimum", "multiply", "negative", "norm", "not_equal", "one_hot", "ones"),
-    *("ones_like", "pad", "pow", "print", "range", "rank", "reduce_all", "reduce_any", "reduce_max", "reduce_mean"),
-    *("reduce_min", "reduce_prod", "reduce_sum", "repeat", "reshape", "reverse", "roll", "round", "shape", "sigmoid"),
-    *("sign", "sin", "size", "slice", "sort", "split", "sqrt", "square", "squeeze", "stack", "stop_gradient"),
-    *("subtract", "tanh", "tensordot", "tile", "transpose", "unstack", "where", "zeros", "zeros_like"),
-]
+    "Tensor", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "newaxis",
+    "abs", "add", "add_n", "argmax", "argmin", "argsort", "boolean_mask", "cast", "clip_by_value", "concat",
+    "constant", "convert_to_tensor", "cos", "cumsum", "device", "divide", "einsum", "equal", "executing_eagerly",
+    "exp", "expand_dims", "eye", "fill", "floor", "function", "gather", "get_logger", "greater", "greater_equal",
+    "identity", "is_tensor", "less", "less_equal", "linspace", "logical_and", "logical_not", "logical_or",
+    "matmul", "maximum", "meshgrid", "minimum", "multiply", "negative", "norm", "not_equal", "one_hot", "ones",
+    "ones_like", "pad", "pow", "print", "range", "rank", "reduce_all", "reduce_any", "reduce_max", "reduce_mean",
+    "reduce_min", "reduce_prod", "reduce_sum", "repeat", "reshape", "reverse", "roll", "round", "shape", "sigmoid",
+    "sign", "sin", "size", "slice", "sort", "split", "sqrt", "square", "squeeze", "stack", "stop_gradient",
+    "subtract", "tanh", "tensordot", "tile", "transpose", "unstack", "where", "zeros", "zeros_like",
+]  # fmt: skip
 
 bool = np.dtype("bool")  # the dtypes carry TensorFlow's names, also where Python has one of its own
 float16, float32, float64 = np.dtype("float16"), np.dtype("float32"), np.dtype("float64")

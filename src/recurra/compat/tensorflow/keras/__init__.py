@@ -2,6 +2,7 @@
 
 import sys
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from recurra import (
     Initializer,
@@ -61,7 +62,8 @@ __all__ = [
     "version",
 ]
 
-__getattr__ = says_what_to_do("recurra.compat.tensorflow.keras")
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.compat.tensorflow.keras")
 
 for _name in __all__:
     if isinstance(globals()[_name], ModuleType):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -77,4 +77,5 @@ class TimeseriesGenerator(PyDataset):
         return windows[:, ::-1] if self.reverse else windows, self.targets[rows]
 
 
-__getattr__ = says_what_to_do("recurra.compat.tensorflow.keras.preprocessing.sequence")
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.compat.tensorflow.keras.preprocessing.sequence")

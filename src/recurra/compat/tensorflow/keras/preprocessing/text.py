@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
@@ -101,4 +101,5 @@ class Tokenizer:
         return [number for number in known if number is not None]
 
 
-__getattr__ = says_what_to_do("recurra.compat.tensorflow.keras.preprocessing.text")
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.compat.tensorflow.keras.preprocessing.text")
