@@ -79,3 +79,9 @@ def test_a_layer_may_say_that_it_does_its_casts_itself():
 
     assert Own(name="own").get_config().keys() == {"name", "trainable", "dtype"}
     assert "autocast" not in layers.LSTM(3, autocast=False).get_config()
+
+
+def test_a_weight_may_be_one_number_or_a_row():
+    layer = layers.Layer()
+    shapes = [layer.add_weight(shape).shape for shape in (None, (), 3, np.int64(3), [2, 3])]
+    assert shapes == [(), (), (3,), (3,), (2, 3)]

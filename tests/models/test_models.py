@@ -529,3 +529,15 @@ def test_layers_keep_the_order_of_a_config():
     assert [layer.name for layer in again.layers] == names != [layer.name for layer in model.layers]
     assert [weight.shape for weight in again.weights[:2]] == [(3, 3), (3,)]
     assert again.get_config()["layers"] == config["layers"]
+
+
+def test_a_class_of_the_user_s_own_has_the_summary_of_a_line():
+    class Own(recurra.Sequential):
+        pass
+
+    texts = []
+    for cls in (recurra.Sequential, Own):
+        model = cls([layers.Add(name="sum"), layers.Dense(2, name="end")], name="line")
+        model.build([(None, 3), (None, 3)])
+        model.summary(print_fn=texts.append)
+    assert texts[0] == texts[1] and "Connected to" not in texts[0]

@@ -38,11 +38,6 @@ class Backtest:
     horizon: int
     last: dict[str, dict[str, np.ndarray]]
 
-    @property
-    def table(self) -> list[dict[str, Any]]:
-        """The rows."""
-        return self.rows
-
 
 def choose_windows(shortest: int, horizon: int, n_windows: int | None, step_size: int | None) -> tuple[int, int]:
     """Returns the number of cutoffs and the values between them, so that enough is left to learn from.

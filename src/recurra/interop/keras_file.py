@@ -32,6 +32,7 @@ from recurra.errors import FileFormatError
 from recurra.interop.hdf5_reader import Hdf5File, open_hdf5
 from recurra.interop.zip_reader import Archive
 from recurra.layers.base import Layer, weights_of_at_most
+from recurra.models import Model
 from recurra.variables import Variable
 
 KERAS_VERSION = "3.15.1"  # the version whose files these are
@@ -140,7 +141,7 @@ def model_from_config(
         raise
     except UNSOUND as error:
         raise FileFormatError(expected("load_model", f"a sound config in {path.name}", _told(error))) from error
-    if not isinstance(model, Layer) or not hasattr(model, "compile_from_config"):
+    if not isinstance(model, Model):
         raise FileFormatError(expected("load_model", f"a model in {path.name}", type(model).__name__))
     if not model.built:
         raise FileFormatError(expected("load_model", f"a built model in {path.name}", "one without an input shape"))
@@ -270,8 +271,8 @@ def _check_built(model: Any, who: str) -> None:
 def _parts(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
     """Yields a layer and all below it with their places in a file, as Keras walks them."""
     yield path, layer
-    if hasattr(layer, "compile_from_config"):
-        yield from _container(layer.layers, f"{path}layers/")  # type: ignore[attr-defined]
+    if isinstance(layer, Model):
+        yield from _container(layer.layers, f"{path}layers/")
         return
     for name, held in layer._layers.items():
         if isinstance(held, list):

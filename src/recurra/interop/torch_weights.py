@@ -21,6 +21,7 @@ from recurra._checks import expected
 from recurra.errors import FileFormatError
 from recurra.interop.keras_file import assign_all
 from recurra.layers.base import Layer
+from recurra.models import Model
 from recurra.variables import Variable
 
 Modules = list[tuple[str, dict[str, np.ndarray]]]  # name and weights of each layer of each module
@@ -141,7 +142,7 @@ def _weighted(model: Any) -> list[Layer]:
     found: list[Layer] = []
     for layer in model.layers:
         inner = layer.layer if isinstance(layer, layers.TimeDistributed) else layer
-        if hasattr(inner, "compile_from_config"):
+        if isinstance(inner, Model):
             found += _weighted(inner)
         elif inner.weights:
             found.append(inner)

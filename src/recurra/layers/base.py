@@ -282,7 +282,7 @@ class Layer(StampsChanges, saving.Configurable):
 
     def add_weight(
         self,
-        shape: Any = (),
+        shape: Any = None,
         initializer: Any = None,
         dtype: Any = None,
         trainable: bool = True,
@@ -293,16 +293,19 @@ class Layer(StampsChanges, saving.Configurable):
         """Makes a weight and returns it.
 
         Args:
-            shape: Its shape.
+            shape: Its shape; (), a single number, if None.
             initializer: Name or object; "glorot_uniform" if None.
             dtype: The layer's if None.
             trainable: Whether training changes it.
             regularizer: Penalty on it.
             constraint: Applied after each update.
             name: Its short name.
+
+        Raises:
+            ValueError: For a name that is unknown, and where a file asks for more weights than it holds.
         """
         dtype = dtype or self.dtype
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        shape = () if shape is None else (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         room = _room.get()
         if room is None:
             value = np.asarray(initializers.get(initializer or "glorot_uniform")(shape, dtype=dtype))

@@ -13,6 +13,9 @@ from recurra._checks import expected
 from recurra.layers._shapes import is_shape
 from recurra.layers.input_layer import InputLayer
 from recurra.layers.symbolic import node_of
+from recurra.models.functional import GraphModel
+from recurra.models.model import Model
+from recurra.models.sequential import Sequential
 
 UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
@@ -113,9 +116,9 @@ def readable_size(size: float) -> str:
 
 def is_line_shaped(model: Any) -> bool:
     """Returns whether every layer reads one tensor, that of the layer before."""
-    graph = getattr(model, "_graph", None)
-    if graph is None or type(model).__name__ == "Sequential":
+    if not isinstance(model, GraphModel) or isinstance(model, Sequential):
         return True
+    graph = model.graph
     if len(graph.inputs) > 1 or len(graph.outputs) > 1:
         return False
     inner = [node for node in graph.nodes if node.parents()]
@@ -147,7 +150,7 @@ def _rows(
     if show_trainable:
         row.append(("Y" if layer.trainable else "N") if layer.weights else "-")
     rows = [row]
-    if expand_nested and hasattr(layer, "compile_from_config"):
+    if expand_nested and isinstance(layer, Model):
         for inner in layer.layers:
             rows += _rows(model, inner, in_line, expand_nested, show_trainable, level + 1)
     return rows
