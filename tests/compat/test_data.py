@@ -100,3 +100,19 @@ def test_datasets_are_joined_and_taken_apart():
     assert values(Dataset.range(2).concatenate(Dataset.range(1))) == [0, 1, 0]
     pairs = Dataset.zip(Dataset.range(5), Dataset.range(3)).batch(2)
     assert [(int(a), int(b)) for a, b in pairs.unbatch()] == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_windows_of_a_stream_without_end_are_read_one_by_one():
+    windows = Dataset.range(3).repeat().window(2, shift=4, stride=2).take(3)
+    assert [values(window) for window in windows] == [[0, 2], [1, 0], [2, 1]]
+    read = []
+    stream = Dataset.range(9).map(lambda element: read.append(int(element)) or element)
+    next(iter(stream.window(3, shift=1)))
+    assert read == [0, 1, 2]
+
+
+def test_counts_may_be_tensors():
+    numbers = Dataset.range(4)
+    assert sorted(values(numbers.shuffle(numbers.cardinality()))) == values(numbers)
+    assert values(numbers.batch(tf.constant(3))) == [[0, 1, 2], [3]]
+    assert values(numbers.skip(-1)) == [] and values(numbers.take(-1)) == [0, 1, 2, 3]  # all of them, as in TensorFlow

@@ -367,3 +367,13 @@ def test_a_directory_is_not_written_over(tmp_path):
     with pytest.raises(IsADirectoryError, match=r"saving expected the path of a file, got the directory .*m\.keras"):
         recurra.Sequential([recurra.Input((2,)), layers.Dense(1)]).save(tmp_path / "m.keras")
     assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+
+
+def test_options_of_keras_that_change_nothing_are_taken(tmp_path):
+    model = recurra.Sequential([recurra.Input((2,)), layers.Dense(1)])
+    model.save(tmp_path / "m.keras", save_format="keras", zipped=True, include_optimizer=True)
+    recurra.models.save_model(model, tmp_path / "m.keras", save_format="keras_v3")
+    for options in ({"zipped": False}, {"include_optimizer": False}):
+        with pytest.raises(ValueError, match="saving expected one file with the optimizer's state, got zipped="):
+            model.save(tmp_path / "other.keras", **options)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]

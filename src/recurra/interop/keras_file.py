@@ -44,17 +44,30 @@ MOST_VALUES = 2**17  # in a config, and one more for each byte of weights
 UNSOUND = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 
 
-def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+def save_model(
+    model: Any,
+    filepath: str | os.PathLike[str],
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    *,
+    include_optimizer: bool = True,
+    save_format: Any = None,
+) -> None:
     """Writes a `.keras` file, atomically.
 
     Args:
         model: A built model; if it is compiled, the optimizer's state is saved too.
         filepath: Ends in ".keras".
         overwrite: Whether a file there is replaced.
+        zipped, include_optimizer: Must be True, or `zipped` None.
+        save_format: Ignored, as in Keras: the ending tells it.
 
     Raises:
-        ValueError: If the ending is another, or the file exists and may not be replaced.
+        ValueError: If the ending is another, the file exists and may not be replaced, or an option is another.
     """
+    if zipped is False or not include_optimizer:
+        given = f"zipped={zipped} and include_optimizer={include_optimizer}"
+        raise ValueError(expected("saving", "one file with the optimizer's state", given, "or save_weights"))
     write_atomically(_writable(filepath, ".keras", overwrite), model_bytes(model, {}))
 
 

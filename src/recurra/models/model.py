@@ -153,19 +153,36 @@ class Model(Trainer):
         Args:
             filepath: Ends in ".keras".
             overwrite: Whether a file there is replaced.
+            **kwargs: Keras's `zipped`, `include_optimizer` and `save_format`, at their defaults.
+
+        Raises:
+            ValueError: If the ending is another, the file exists and may not be replaced, or the model is not built.
         """
         from recurra.interop import keras_file
 
         keras_file.save_model(self, filepath, overwrite=overwrite, **kwargs)
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Saves the weights as a `.weights.h5` file."""
+        """Saves the weights as a `.weights.h5` file.
+
+        Raises:
+            ValueError: If the ending is another, the file exists and may not be replaced, or the model is not built.
+        """
         from recurra.interop import keras_file
 
         keras_file.save_weights(self, filepath, overwrite=overwrite)
 
     def load_weights(self, filepath: str | os.PathLike[str], **kwargs: Any) -> None:
-        """Reads the weights of a `.weights.h5` or `.keras` file into the model, all or none."""
+        """Reads the weights of a `.weights.h5` or `.keras` file into the model, all or none.
+
+        Args:
+            filepath: The file.
+            **kwargs: `allow_nonfinite`: whether weights may hold NaN or infinity. Those of Keras at their defaults.
+
+        Raises:
+            FileFormatError: If the file is not sound or does not fit the model.
+            ValueError: If the model is not built, or for another option.
+        """
         from recurra.interop import keras_file
 
         keras_file.load_weights(self, filepath, **kwargs)

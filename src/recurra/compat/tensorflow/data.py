@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -146,11 +147,15 @@ class Dataset:
         stride = _count("window", "stride", stride)
 
         def read() -> Iterator[Dataset]:
-            elements = list(self)
-            for start in range(0, len(elements), shift):
-                chosen = elements[start : start + size * stride : stride]
+            elements, span = iter(self), (size - 1) * stride + 1
+            held = list(itertools.islice(elements, span))
+            while held:
+                chosen = held[::stride]
                 if len(chosen) == size or not drop_remainder:
                     yield _of_length(len(chosen), lambda chosen=chosen: iter(chosen))  # type: ignore[misc]
+                deque(itertools.islice(elements, max(shift - len(held), 0)), maxlen=0)  # those between two windows
+                held = held[shift:]
+                held += itertools.islice(elements, span - len(held))
 
         length = _length(self)
         if length is not None:
@@ -239,6 +244,8 @@ class Dataset:
     def skip(self, count: int) -> Dataset:
         """All but the first `count` elements."""
         length = _length(self)
+        if count < 0:  # all, as in TensorFlow
+            return _of_length(0, lambda: iter(()))
         rest = None if length is None else max(length - count, 0)
         return _of_length(rest, lambda: itertools.islice(iter(self), count, None))
 
