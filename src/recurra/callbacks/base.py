@@ -253,10 +253,10 @@ class LambdaCallback(Callback):
         on_epoch_begin, on_epoch_end: Called with epoch and logs.
         on_train_begin, on_train_end: Called with logs.
         on_train_batch_begin, on_train_batch_end: Called with batch and the keyword logs.
-        **kwargs: Functions for other hooks.
+        **kwargs: Functions for other hooks, and attributes of any other name, as in Keras.
 
     Raises:
-        ValueError: If there is no hook of that name.
+        ValueError: If a name begins with `on_` and there is no such hook: it would never be called.
     """
 
     def __init__(
@@ -267,11 +267,11 @@ class LambdaCallback(Callback):
         on_train_end: Callable[[dict[str, Any]], Any] | None = None,
         on_train_batch_begin: Callable[..., Any] | None = None,
         on_train_batch_end: Callable[..., Any] | None = None,
-        **kwargs: Callable[..., Any],
+        **kwargs: Any,
     ):
         super().__init__()
         hooks = [name for name in vars(Callback) if name.startswith("on_")]
-        unknown = [name for name in kwargs if name not in hooks]
+        unknown = [name for name in kwargs if name.startswith("on_") and name not in hooks]
         if unknown:
             raise ValueError(unknown_arguments("LambdaCallback", unknown, hooks))
         functions = {
