@@ -194,6 +194,45 @@ def test_bad_data_is_told_with_row_and_column(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
+FILL = r"choose how to fill it with --fill interpolate\|ffill\|zero\|mean$"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (csv([*GOOD, ("합계", 66)]), "got '합계' in row 14: delete rows that hold no time, such as totals and notes$"),
+        (csv([("(unit)", "kg"), *GOOD]), r"got '\(unit\)' in row 2: delete rows that hold no time"),
+        (csv([*GOOD, ("", 66)]), "a time in every row, got none in row 14: delete rows that hold no time"),
+        (csv([(f"FY2020 P{m:02d}", m) for m in range(1, 13)]), "got 'FY2020 P01' in row 2: write times like"),
+        (
+            csv([*GOOD[:4], ("2020-05", "#DIV/0!"), *GOOD[5:]]),
+            f"row 6: write a number there, or leave it empty and {FILL}",
+        ),
+        (csv([(month, f"{i}개") for month, i in GOOD]), "got '0개' in row 2: write numbers without units, or choose"),
+        (csv([*GOOD[:4], ("2020-05", "inf"), *GOOD[5:]]), f"write another number there, or leave it empty and {FILL}"),
+        (
+            csv([*GOOD[:9], *[(m, "") for m in MONTHS[9:]]]),
+            f"row 11 .* delete the rows after the last number, or {FILL}",
+        ),
+        (csv([(m, "") for m in MONTHS]), f"row 2 of column 'sales': {FILL}"),
+        (
+            csv([["a", *range(12)]], ",".join(["region", *MONTHS])),
+            "turn the columns of times into rows, as with pandas.m",
+        ),
+        (csv([[m, 1, 2, 3] for m in range(1, 13)], "month,2021,2022,2023"), "'2021', '2022', '2023': turn the columns"),
+        (csv([("month", "sales", "note"), *[(*g, "x") for g in GOOD]], "Sales 2020,,"), "delete lines above the names"),
+    ],
+)
+def test_what_to_do_about_bad_data_is_told(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        read_panel(write(tmp_path, text))
+
+
+def test_files_elsewhere_are_to_be_downloaded():
+    with pytest.raises(DataError, match=r"an existing file, got 'https://example\.com/sales\.csv': download it first"):
+        read_panel("https://example.com/sales.csv")
+
+
 @pytest.mark.parametrize(
     "start, kind",
     [(b"PK\x03\x04", "an Excel or zip file"), (b"\xd0\xcf\x11\xe0", "an Excel file"), (b"\x1f\x8b\x08", "a gzip file")],

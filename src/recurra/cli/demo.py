@@ -9,11 +9,10 @@ import numpy as np
 import typer
 
 from recurra.cli import console
-from recurra.cli.options import Seed
 
 
 def demo(
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same networks.")] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 100,
     units: Annotated[int, typer.Option(min=1, help="Units of the two recurrent layers.")] = 300,
 ) -> None:

@@ -229,7 +229,9 @@ _COMPACT = _compiled(  # whole numbers that are times if all of a column are of 
 )
 # Which digits there are says nothing of whether a text has one of these forms ...
 _OF_ANY_DIGITS = _compiled(
-    r"(?P<year>\d{4})(?P<sign>[-/.])\s?(?P<month>\d{1,2})(?:(?P=sign)\s?(?P<day>\d{1,2}))?\.?" + _CLOCK,
+    r"(?P<year>\d{4})(?P<sign>[-/.])\s?(?P<month>\d{1,2})(?:(?P=sign)\s?(?P<day>\d{1,2}))?\.?"
+    + r"(?:\s?\([월화수목금토일]\))?"
+    + _CLOCK,
     r"(?P<year>\d{1,3})-(?P<month>\d\d)" + _CLOCK,  # years that are counted
     r"(?P<year>\d{4})-?W(?P<week>\d\d)(?:-?(?P<weekday>\d))?",  # of ISO 8601
     r"(?P<first>\d{1,2})(?P<between>[-/.])\s?(?P<second_>\d{1,2})(?P=between)\s?(?P<year>\d{4})" + _CLOCK,
@@ -246,6 +248,8 @@ _OF_SOME_DIGITS = _COMPACT + _compiled(
     r"Q(?P<quarter>[1-4])[-\s]?(?P<year>\d{4})" + _CLOCK,
     r"(?P<year>\d{4})년\s*(?P<quarter>[1-4])분기" + _CLOCK,
     r"(?P<year>\d{4})[.\s]\s?(?P<quarter>[1-4])/4(?:\s?분기)?" + _CLOCK,
+    r"(?P<year>\d{4})[-.\s]\s?(?P<quarter>[1-4])(?:Q|\s?분기)" + _CLOCK,
+    r"(?P<quarter>[1-4])Q[-\s]?(?P<year>\d{4})" + _CLOCK,
 )
 _WEST = 1
 _WHOLE = re.compile(r"[+-]?\d+(\.0+)?")

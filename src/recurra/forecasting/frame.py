@@ -61,7 +61,11 @@ FOREIGN = {  # how files of other kinds begin
     b"%PDF": "a PDF file",
     b"SQLite": "a database",
 }
+NO_TIME_HINT = "delete rows that hold no time, such as totals and notes"
+WIDE_HINT = "turn the columns of times into rows, as with pandas.melt"
 WEEK_NAMES = ("week", "yearweek", "year_week", "주", "주차")
+HEADER_HINT = "delete lines above the names of the columns"
+FILL_HINT = f"choose how to fill it with --fill {'|'.join(FILLS)}"
 WEEKS_HINT = "write weeks like 2024-W05 (of ISO 8601), or a day of each, such as 2024-01-29"
 WEEKS = re.compile(r"(19|20)\d\d[-/.]?W?(0?[1-9]|[1-4]\d|5[0-3])", re.IGNORECASE)  # 202401 is no month there
 OF_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")  # 1.234, where the point need not be decimal
@@ -131,7 +135,8 @@ def _contents(source: Any) -> tuple[str, bytes]:
     if path.is_dir():
         raise DataError(expected("forecast", "a file", f"the directory {str(path)!r}"))
     if not path.exists():
-        raise DataError(expected("forecast", "an existing file", repr(str(path))))
+        hint = "download it first" if re.match("https?:/", str(source)) else None
+        raise DataError(expected("forecast", "an existing file", repr(str(source)), hint))
     try:
         size = path.stat().st_size
         if size > LARGEST_BYTES:
@@ -227,7 +232,7 @@ def _of_another_width(text: str, separator: str, first_row: int, error: Exceptio
         for row in rows:
             if len(row) > width:
                 got = f"{len(row)} in row {first_row - 2 + rows.line_num} and {width} in the header"
-                return got, "delete lines above the names of the columns, put fields that hold separators in quotes"
+                return got, f"{HEADER_HINT}, put fields that hold separators in quotes"
     return _one_line(error), None
 
 
@@ -443,7 +448,9 @@ class _Table:
                 return written[0]
             self.remarks.append("no column of times: rows are counted")
             return None
-        hint = "name it with --time (in Python time_col)"
+        unnamed = [name for name in own if re.fullmatch(r"\s*(_duplicated_\d+)?", name)]
+        hint = HEADER_HINT if 2 * len(unnamed) >= len(own) else "name it with --time (in Python time_col)"
+        hint = WIDE_HINT if _are_mostly_dates(own) else hint
         raise DataError(expected(self.name, "a column of dates or times", _listed(own), hint))
 
     def find_target(self, target_col: str | None, time_name: str | None, ids: _Ids) -> str:
@@ -463,7 +470,8 @@ class _Table:
             return own[0]
         what = "one column of numbers" if numeric else "a column of numbers"
         got = _listed(numeric) if numeric else f"text in {_listed(own)}" if own else "none beside it"
-        raise DataError(expected(self.name, what, got, "choose the target with --target (in Python target_col)"))
+        hint = WIDE_HINT if _are_mostly_dates(numeric) else "choose the target with --target (in Python target_col)"
+        raise DataError(expected(self.name, what, got, hint))
 
     def _is_numeric(self, column: str) -> bool:
         values = [value for value in self.head(column, 200) if not is_missing(value)]
@@ -507,7 +515,10 @@ class _Table:
         if other is not None:
             got = str(self.column(column).values[other])[:40]
             where = f"{got!r} in row {self.row(self.column(column).row_of(other))}"
-            raise DataError(expected(who, "numbers", where, "choose another with --target (in Python target_col)"))
+            hint = "write numbers without units, or choose another with --target (in Python target_col)"
+            if self._is_numeric(column):
+                hint = f"write a number there, or leave it empty and {FILL_HINT}"
+            raise DataError(expected(who, "numbers", where, hint))
         if marked is not None:
             self.remarks.append(f"{column}: {marked!r} was read as {number(unmarked(marked)[0], sign):.15g}")
         if sign != decimal_sign(values, "." if self.decimal == "," else ","):
@@ -537,7 +548,7 @@ class _Table:
             missing = next((place for place, value in enumerate(column.values) if is_missing(value)), None)
             if missing is not None:
                 where = f"none in row {self.row(column.row_of(missing))}"
-                raise DataError(expected(f"time column {name!r}", "a time in every row", where))
+                raise DataError(expected(f"time column {name!r}", "a time in every row", where, NO_TIME_HINT))
             bad = next((place for place, value in enumerate(column.values) if not _are_times([value])), 0)
             got = f"{str(column.values[bad])[:40]!r} in row {self.row(column.row_of(bad))}"
             hint = "write times like 2024-01-31 or 2024-01-31 13:00, in whole seconds"
@@ -545,6 +556,8 @@ class _Table:
                 hint = "write years with four digits, such as 2024-01-31"
             elif WEEKS.fullmatch(str(column.values[bad])):
                 hint = WEEKS_HINT
+            elif not str(column.values[bad])[:1].isdigit() and any(_are_times([value]) for value in column.values[:2]):
+                hint = NO_TIME_HINT
             raise DataError(expected(f"time column {name!r}", "dates or times", got, hint))
         of_weeks = name.strip().lower() in WEEK_NAMES and times.unit != "W"
         if of_weeks and all(WEEKS.fullmatch(str(value)) for value in column.values):
@@ -561,6 +574,15 @@ def _listed(names: Iterable[str]) -> str:
     shown = [repr(name[:MOST_LETTERS]) for name in names]
     more = [f"{len(shown) - MOST_LISTED} more"] if len(shown) > MOST_LISTED else []
     return ", ".join(shown[:MOST_LISTED] + more)
+
+
+def _are_mostly_dates(names: list[str]) -> bool:
+    """Whether names of columns are those of times, as in tables with a column for each month."""
+    dates = [name for name in names if _are_times([name])]
+    with contextlib.suppress(AmbiguousTimes):
+        times = parse_times(dates) if 2 * len(dates) > len(names) else None
+        return times is not None and times.unit != ""
+    return True
 
 
 def _name(part: Any) -> str:
@@ -694,7 +716,8 @@ class _Reader:
             if np.isfinite(values[huge[0]]):
                 what, got = f"numbers below {LARGEST_NUMBER:g}, whose squares can be added up", f"{values[huge[0]]:g}"
             where = f"row {table.row(rows[huge[0]])} of column {self.target_col!r}"
-            raise DataError(expected(who, what, f"{got} in {where}"))
+            hint = f"write another number there, or leave it empty and {FILL_HINT}"
+            raise DataError(expected(who, what, f"{got} in {where}", hint))
         places = freq.positions(times)
         off = np.flatnonzero(places != np.round(places))
         if len(off):
@@ -706,15 +729,16 @@ class _Reader:
             at = int(steps.argmin())
             got = f"{self._show(times[at])} and {self._show(times[at + 1])} (row {table.row(rows[at + 1])}) in one step"
             raise DataError(expected(who, f"{freq} times, one for each step", got, "add them up first"))
-        hint = f"choose how to fill it with --fill {'|'.join(FILLS)}"
         jumps, missing = np.flatnonzero(steps > 1), np.flatnonzero(np.isnan(values))
         if fill is None and len(jumps):
             at = int(jumps[0])
             more = f" and {len(jumps) - 1} more gap{'s' * (len(jumps) > 2)}" if len(jumps) > 1 else ""
             jump = f"a jump from {self._show(times[at])} to {self._show(times[at + 1])}{more}"
-            raise DataError(expected(who, f"{freq} rows without gaps", jump, hint))
+            raise DataError(expected(who, f"{freq} rows without gaps", jump, FILL_HINT))
         if fill is None and len(missing):
             where = f"row {table.row(rows[missing[0]])} of column {self.target_col!r}"
+            at_end = missing[0] > 0 and np.isnan(values[missing[0] :]).all()
+            hint = f"delete the rows after the last number, or {FILL_HINT}" if at_end else FILL_HINT
             raise DataError(expected(who, "a number in every row", f"none in {where}", hint))
         if places[-1] >= max(MOST_FILLED, 100 * len(places)):
             at = int(steps.argmax())
