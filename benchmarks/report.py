@@ -22,7 +22,7 @@ IMAGES = ROOT / "docs" / "images"
 BLOCK = re.compile(r"(<!-- figures: (\w+)(?: (\w+))? -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 ALT = {
     "en": "How many times faster than the best other library a training step is",
-    "ko": "학습 한 걸음이 가장 빠른 다른 라이브러리보다 몇 배 빠른지",
+    "ko": "학습 한 스텝이 가장 빠른 다른 라이브러리보다 몇 배 빠른지",
 }
 KOREAN = {
     "layer": "층",
@@ -41,7 +41,7 @@ KOREAN = {
     "installed": "설치 크기",
     "distributions": "배포판 수",
     "what": "무엇",
-    "training step": "학습 한 걸음",
+    "training step": "학습 한 스텝",
     "predict at once": "동시 예측",
     "time of one": "한 번에 걸리는 시간",
     "times one thread": "스레드 1 대비",
