@@ -17,7 +17,7 @@ from recurra.forecasting.accuracy import mase, mase_scale
 from recurra.forecasting.backtest import choose_windows
 from recurra.forecasting.forecaster_file import ASSET
 from recurra.forecasting.frequency import Frequency
-from recurra.forecasting.intervals import NORMAL, bands, widening_of
+from recurra.forecasting.intervals import NORMAL, bands, growth_of_errors, widening_of
 from recurra.random import draw_seed, seeded
 
 
@@ -201,6 +201,12 @@ def test_intervals_of_a_walk_get_wider_with_every_step():
     for level in (80, 95):
         width = (arrays[f"hi-{level}"] - arrays[f"lo-{level}"])[0]
         assert width[-1] > 1.5 * width[0]
+
+
+def test_errors_of_a_jump_grow_with_the_steps_that_see_it():
+    jump = np.where(np.arange(200) < 151, 0.0, 10.0)  # between two of 60 cutoffs
+    growth = growth_of_errors([jump], 4)
+    np.testing.assert_allclose(growth**2, growth[0] ** 2 * np.arange(1, 5), rtol=0.03)
 
 
 def test_widening_by_hand():

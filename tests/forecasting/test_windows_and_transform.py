@@ -181,7 +181,7 @@ def test_late_errors_count_more_than_early_ones():
 
 def test_errors_on_what_theta_was_fitted_to_are_taken_larger(monkeypatch):
     past = season(48, noise=0.1) + 3
-    cutoffs = baselines._cutoffs(48, 12)
+    cutoffs = baselines._cutoffs(48, 12, baselines.MOST_CUTOFFS)
     assert BASELINES["theta"](past, 1, (12,), cutoffs)[1] == 14  # the season, the slope and the weight of smoothing
     assert BASELINES["theta"](past, 1, (1,), cutoffs)[1] == 2
     size = forecast_with_errors("theta", past, 1, (12,))[1]

@@ -117,7 +117,9 @@ BASELINES: dict[str, Callable[..., Forecasts]] = {
 }
 
 
-def forecast_with_errors(name: str, past: np.ndarray, horizon: int, seasons: Seasons) -> tuple[np.ndarray, np.ndarray]:
+def forecast_with_errors(
+    name: str, past: np.ndarray, horizon: int, seasons: Seasons, most_cutoffs: int = MOST_CUTOFFS
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns the forecast of a baseline, and the sizes of its errors by step ahead.
 
     A size is the root of the mean square of past errors, in which an old one counts less (see `HALF_LIFE`). Errors on
@@ -129,12 +131,13 @@ def forecast_with_errors(name: str, past: np.ndarray, horizon: int, seasons: Sea
         past: float (..., n), the values before the cutoff: all errors lie before it.
         horizon: H.
         seasons: Steps of the usual season, and of longer ones, as of `season_of`.
+        most_cutoffs: Past cutoffs that the errors are taken from, evenly spaced.
 
     Returns:
         Both float (..., H); the sizes of the errors never fall.
     """
     count = past.shape[-1]
-    cutoffs = _cutoffs(count, seasons[0])
+    cutoffs = _cutoffs(count, seasons[0], most_cutoffs)
     forecasts, fitted = BASELINES[name](past, horizon, seasons, cutoffs)
     places = cutoffs[:-1] + np.arange(horizon)
     known = places < count
@@ -149,8 +152,8 @@ def forecast_with_errors(name: str, past: np.ndarray, horizon: int, seasons: Sea
 
 
 @lru_cache(maxsize=256)
-def _cutoffs(count: int, season_length: int) -> np.ndarray:
+def _cutoffs(count: int, season_length: int, most: int) -> np.ndarray:
     """Returns the cutoffs within `count` values and, last, their end: int (k, 1). Kept, as many series are as long."""
     earliest = min(max(season_length, 2), count - 1)
-    within = np.linspace(earliest, count - 1, MOST_CUTOFFS).astype(int)
+    within = np.linspace(earliest, count - 1, most).astype(int)
     return np.unique([*within, count])[:, None]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from recurra.forecasting.baselines import BASELINES, forecast_with_errors
+from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
 
 LEVELS = (80, 95)
+MOST_ERRORS = 2**18  # of one series that `growth_of_errors` is taken from
 NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the central intervals of a normal
 
 
@@ -33,8 +34,13 @@ def bands(answer: np.ndarray, widening: np.ndarray, least: np.ndarray) -> dict[s
 
 
 def growth_of_errors(scaled: list[np.ndarray], horizon: int) -> np.ndarray:
-    """Returns the sizes of the naive forecast's errors by step ahead, over all series: (H,), never falling."""
-    sizes = [forecast_with_errors("naive", series, horizon, (1,))[1] for series in scaled]
+    """Returns the sizes of the naive forecast's errors by step ahead, over all series: (H,), never falling.
+
+    They are taken from every past value where there is room for so many: between two cutoffs that lie apart, a jump
+    would be an error two steps ahead and none one step ahead.
+    """
+    most = max(MOST_CUTOFFS, MOST_ERRORS // horizon)
+    sizes = [forecast_with_errors("naive", series, horizon, (1,), min(most, len(series)))[1] for series in scaled]
     growth = np.sqrt(np.mean(np.square(sizes), axis=0))
     return growth if growth[0] > 0 else np.ones(horizon)
 
