@@ -228,6 +228,26 @@ def test_what_to_do_about_bad_data_is_told(tmp_path, text, message):
         read_panel(write(tmp_path, text))
 
 
+def test_columns_that_count_rows_are_no_targets(tmp_path):
+    for header, first in (("", 0), ("No.", 1)):
+        rows = [(first + i, month, 5.0 * i) for i, month in enumerate(MONTHS)]
+        panel = read_panel(write(tmp_path, csv(rows, f"{header},month,sales")))
+        assert panel.target_col == "sales" and panel.values.tolist() == [row[2] for row in rows]
+    counted = read_panel(write(tmp_path, csv(zip(MONTHS, range(12), strict=True))))
+    assert counted.target_col == "sales"  # nothing else would do
+    with pytest.raises(DataError, match="one column of numbers, got 'a', 'b': choose"):
+        read_panel(write(tmp_path, csv([(m, i, i) for m, i in zip(MONTHS, range(2, 14), strict=True)], "month,a,b")))
+
+
+def test_spaces_around_names_of_columns_do_not_count(tmp_path):
+    panel = read_panel(write(tmp_path, csv(GOOD, "month , sales ")), target_col="sales")
+    assert (panel.time_col, panel.target_col) == ("month", "sales")
+    with pytest.raises(DataError, match="columns of different names, got 'y' twice"):
+        read_panel(write(tmp_path, csv([(m, 1, 2) for m in MONTHS], "month,y, y")))
+    blank = read_panel(write(tmp_path, csv([(m, 1, "", "") for m in MONTHS], "month,y,, ")))
+    assert blank.target_col == "y"
+
+
 def test_files_elsewhere_are_to_be_downloaded():
     with pytest.raises(DataError, match=r"an existing file, got 'https://example\.com/sales\.csv': download it first"):
         read_panel("https://example.com/sales.csv")
@@ -235,7 +255,15 @@ def test_files_elsewhere_are_to_be_downloaded():
 
 @pytest.mark.parametrize(
     "start, kind",
-    [(b"PK\x03\x04", "an Excel or zip file"), (b"\xd0\xcf\x11\xe0", "an Excel file"), (b"\x1f\x8b\x08", "a gzip file")],
+    [
+        (b"PK\x03\x04", "an Excel or zip file"),
+        (b"\xd0\xcf\x11\xe0", "an Excel file"),
+        (b"\x1f\x8b\x08", "a gzip file"),
+        (b'\xef\xbb\xbf[{"month": 1}]', "JSON"),
+        (b'{"month": [1]}', "JSON"),
+        (b"\n<!DOCTYPE html>", "a page of HTML or XML"),
+        (b"<table><tr>", "a page of HTML or XML"),
+    ],
 )
 def test_files_of_other_programs_are_told_as_such(tmp_path, start, kind):
     (tmp_path / "data.csv").write_bytes(start + bytes(range(256)))

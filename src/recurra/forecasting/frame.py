@@ -55,11 +55,13 @@ MOST_FILLED = 10**7  # steps of a series of few values: more come from a wrong t
 TWO_DIGITS = re.compile(r"\s*(\d{1,2}([-/.\s])\s?\d{1,2}\2\s?\d\d|(\d{1,2}[-\s])?[A-Za-z]{3,9}[-\s]\d\d)\.?(\s.*)?")
 ZONES_IN_PARQUET = "zones that have a name, such as Asia/Kolkata, or whole hours"
 FOREIGN = {  # how files of other kinds begin
-    b"PK\x03\x04": "an Excel or zip file",
-    b"\xd0\xcf\x11\xe0": "an Excel file",
-    b"\x1f\x8b": "a gzip file",
-    b"%PDF": "a PDF file",
-    b"SQLite": "a database",
+    rb"PK\x03\x04": "an Excel or zip file",
+    rb"\xd0\xcf\x11\xe0": "an Excel file",
+    rb"\x1f\x8b": "a gzip file",
+    rb"%PDF": "a PDF file",
+    rb"SQLite": "a database",
+    rb"(\xef\xbb\xbf)?\s*<[!?a-zA-Z]": "a page of HTML or XML",
+    rb"(\xef\xbb\xbf)?\s*\[?\s*\{": "JSON",
 }
 NO_TIME_HINT = "delete rows that hold no time, such as totals and notes"
 WIDE_HINT = "turn the columns of times into rows, as with pandas.melt"
@@ -187,7 +189,7 @@ def _check_parquet(name: str, data: bytes) -> None:
 def _read_csv(name: str, data: bytes) -> _Table:
     import polars
 
-    foreign = next((kind for start, kind in FOREIGN.items() if data.startswith(start)), None)
+    foreign = next((kind for start, kind in FOREIGN.items() if re.match(start, data)), None)
     if foreign is not None:
         raise DataError(expected(name, "a CSV or Parquet file", foreign, "save the table as CSV"))
     text, remarks = _decoded(name, data)
@@ -213,13 +215,16 @@ def _read_csv(name: str, data: bytes) -> _Table:
         raise DataError(expected(name, what, *_of_another_width(text, separator, first_row, error))) from error
     if frame.height == 0:
         raise DataError(expected(name, "rows of data below the header", "none"))
-    numbered = [re.fullmatch(r"(.+)_duplicated_\d+", column) for column in frame.columns]  # by the reader
-    twice = next((match[1] for match in numbered if match and match[1] in frame.columns), None)
+    names = [column.strip() or column for column in frame.columns]
+    numbered = [re.fullmatch(r"(.+)_duplicated_\d+", column) for column in names]  # by the reader
+    twice = next((match[1] for match in numbered if match and match[1] in names), None)
+    twice = twice or next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
         raise DataError(expected(name, "columns of different names", f"{twice!r} twice"))
-    if all(number(column, ".") is not None or parse_times([column]) for column in frame.columns):
-        got = ", ".join(map(repr, frame.columns[:3]))
+    if all(number(name, ".") is not None or parse_times([name]) for name in names):
+        got = ", ".join(map(repr, names[:3]))
         raise DataError(expected(name, "names of columns in the first line", got, "add a line such as date,value"))
+    frame.columns = names
     decimal = "," if separator == ";" else "."
     return _Table(name, _columns(frame), first_row, decimal=decimal, remarks=remarks).without_empty_rows()
 
@@ -464,6 +469,8 @@ class _Table:
                 if name.strip().lower() == wanted:
                     return name
         numeric = [name for name in own if self._is_numeric(name)]
+        if len(numeric) > 1:
+            numeric = [name for name in numeric if not self._counts_rows(name)] or numeric
         if len(numeric) == 1:
             return numeric[0]
         if len(own) == 1:
@@ -476,6 +483,11 @@ class _Table:
     def _is_numeric(self, column: str) -> bool:
         values = [value for value in self.head(column, 200) if not is_missing(value)]
         return sum(is_number(unmarked(value)[0]) for value in values) > len(values) / 2
+
+    def _counts_rows(self, column: str) -> bool:
+        """Whether it holds 0, 1, 2, ... or 1, 2, 3, ..., as programs write beside rows."""
+        values = [number(value, ".") for value in self.head(column, 200)]
+        return values[0] in (0, 1) and values == list(range(int(values[0]), int(values[0]) + len(values)))
 
     def _is_time(self, column: str) -> bool:
         """Whether it holds texts or objects that are times; not numbers, which could be anything."""
