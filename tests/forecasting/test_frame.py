@@ -228,6 +228,16 @@ def test_what_to_do_about_bad_data_is_told(tmp_path, text, message):
         read_panel(write(tmp_path, text))
 
 
+def test_numbers_that_are_dates_are_found_beside_texts_and_by_endings_of_names(tmp_path):
+    days = ["20240102", "20240103", "20240104", "20240108", "20240109", "20240110", "20240111"]  # after a holiday
+    rows = [(day, "KS", 100 + i) for i, day in enumerate(days)]
+    for name in ("기준일자", "Order date", "trade_date"):
+        panel = read_panel(write(tmp_path, csv(rows, f"{name},code,close")), fill="ffill")
+        assert (panel.time_col, panel.target_col, panel.freq.name) == (name, "close", "B")
+    panel = read_panel(write(tmp_path, csv([(f"2024{m:02d}", "KS", m) for m in range(1, 13)], "when,code,close")))
+    assert (panel.time_col, panel.target_col, panel.freq.name) == ("when", "close", "MS")
+
+
 def test_columns_that_count_rows_are_no_targets(tmp_path):
     for header, first in (("", 0), ("No.", 1)):
         rows = [(first + i, month, 5.0 * i) for i, month in enumerate(MONTHS)]

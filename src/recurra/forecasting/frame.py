@@ -43,6 +43,7 @@ TIME_NAMES = (
     "날짜", "일자", "일시", "시간", "시각", "시점", "기간", "기준일", "거래일",
     "월", "주", "분기", "연월", "년월", "년도", "연도",
 )  # fmt: skip
+TIME_ENDINGS = ("_date", " date", "날짜", "일자", "일시")
 PARTS_OF_TIMES = (  # beside years or dates
     "month", "quarter", "week", "day", "hour", "minute", "time", "월", "분기", "주", "일", "시", "분", "시간", "시각",
 )  # fmt: skip
@@ -442,15 +443,17 @@ class _Table:
         if time_col is not None:
             return self._need(time_col, "time")
         own = [name for name in self.columns if name not in ids.columns]
-        named = [name for name in own if name.strip().lower() in TIME_NAMES]
+        plain = {name: name.strip().lower() for name in own}
+        named = [name for name in own if plain[name] in TIME_NAMES or plain[name].endswith(TIME_ENDINGS)]
         dates = [name for name in named if self._holds_dates(name, ids)] + [name for name in own if self._is_time(name)]
         counters = [name for name in named if self._is_numeric(name)]
         if dates or counters or named:
             return (dates or counters or named)[0]
-        if all(self._is_numeric(name) for name in own):
-            written = [name for name in own if len(own) > 1 and self._holds_regular_dates(name, ids)]
-            if written:
-                return written[0]
+        numeric = [name for name in own if self._is_numeric(name)]
+        written = [name for name in numeric if len(own) > 1 and self._holds_regular_dates(name, ids)]
+        if written:
+            return written[0]
+        if len(numeric) == len(own):
             self.remarks.append("no column of times: rows are counted")
             return None
         unnamed = [name for name in own if re.fullmatch(r"\s*(_duplicated_\d+)?", name)]
