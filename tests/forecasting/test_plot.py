@@ -80,8 +80,10 @@ def test_korean_names_take_installed_fonts_that_have_the_letters(names, tmp_path
     assert caplog.text == ""  # where matplotlib says that it does not know a family
 
 
-def test_letters_that_no_font_has_are_told_in_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts_without_hangul())
+@pytest.mark.parametrize("boxes", ["Last Resort", "Last Resort High-Efficiency", ".LastResort"])
+def test_letters_that_no_font_has_are_told_in_one_line(boxes, tmp_path, monkeypatch):
+    fonts = [*fonts_without_hangul(), made_font(tmp_path / "boxes.ttf", boxes, "서울부산")]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts)
     result = forecast(Panel.from_arrays([np.arange(40.0)] * 2, ids=["서울", "부산"]), 2, model="naive")
     with pytest.warns(UserWarning, match=r"^picture.png shows boxes for '부산서울': no font has these letters") as told:
         plot_forecast(result, tmp_path / "picture.png")

@@ -30,7 +30,7 @@ PAST, AHEAD, BEFORE = "#333333", "#0072B2", "#D55E00"  # colours that colour-bli
 
 
 def plot_forecast(forecast: Forecast, path: str | os.PathLike[str]) -> None:
-    """Draws the first series of a forecast into a PNG, SVG or PDF file, written atomically.
+    """Draws a forecast, of many series the first six, into a PNG, SVG or PDF file, written atomically.
 
     Args:
         forecast: What `recurra.forecast` returned.
@@ -90,7 +90,8 @@ def _fonts_for(letters: set[str]) -> tuple[list[str], set[str]]:
     families: list[str] = []
     installed = {font.name: font.fname for font in font_manager.fontManager.ttflist}
     for family in (*HANGUL, *sorted(installed)):
-        if lacking and family in installed and family != "Last Resort":  # has boxes for all letters
+        only_boxes = "lastresort" in family.replace(" ", "").lower()  # of which matplotlib 3.11 brings one
+        if lacking and family in installed and not only_boxes:
             still = without(lacking, installed[family])
             if len(still) < len(lacking):
                 families.append(family)
