@@ -234,6 +234,8 @@ def test_numbers_that_are_dates_are_found_beside_texts_and_by_endings_of_names(t
     for name in ("기준일자", "Order date", "trade_date"):
         panel = read_panel(write(tmp_path, csv(rows, f"{name},code,close")), fill="ffill")
         assert (panel.time_col, panel.target_col, panel.freq.name) == (name, "close", "B")
+    both = [("2024-03-01", month, i) for i, month in enumerate(MONTHS)]
+    assert read_panel(write(tmp_path, csv(both, "created_date,date,sales"))).time_col == "date"
     panel = read_panel(write(tmp_path, csv([(f"2024{m:02d}", "KS", m) for m in range(1, 13)], "when,code,close")))
     assert (panel.time_col, panel.target_col, panel.freq.name) == ("when", "close", "MS")
 

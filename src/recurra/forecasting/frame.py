@@ -444,7 +444,8 @@ class _Table:
             return self._need(time_col, "time")
         own = [name for name in self.columns if name not in ids.columns]
         plain = {name: name.strip().lower() for name in own}
-        named = [name for name in own if plain[name] in TIME_NAMES or plain[name].endswith(TIME_ENDINGS)]
+        named = [name for name in own if plain[name] in TIME_NAMES]
+        named += [name for name in own if name not in named and plain[name].endswith(TIME_ENDINGS)]
         dates = [name for name in named if self._holds_dates(name, ids)] + [name for name in own if self._is_time(name)]
         counters = [name for name in named if self._is_numeric(name)]
         if dates or counters or named:
