@@ -214,6 +214,14 @@ FILL = r"choose how to fill it with --fill interpolate\|ffill\|zero\|mean$"
             csv([*GOOD[:9], *[(m, "") for m in MONTHS[9:]]]),
             f"row 11 .* delete the rows after the last number, or {FILL}",
         ),
+        (
+            csv([(f"2024-01-{day:02d}", day) for day in range(1, 9)] + [(f"2024-{m:02d}-01", m) for m in range(2, 9)]),
+            f"and 6 more gaps: resample it to one step first, or {FILL}",
+        ),
+        (
+            csv([(shop, month, 2) for shop in (3, 4) for month in MONTHS], "shop,month,sales"),
+            r"--target \(in Python target_col\), name several series with --id \(id_col\)$",
+        ),
         (csv([(m, "") for m in MONTHS]), f"row 2 of column 'sales': {FILL}"),
         (
             csv([["a", *range(12)]], ",".join(["region", *MONTHS])),

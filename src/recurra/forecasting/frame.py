@@ -481,7 +481,11 @@ class _Table:
             return own[0]
         what = "one column of numbers" if numeric else "a column of numbers"
         got = _listed(numeric) if numeric else f"text in {_listed(own)}" if own else "none beside it"
-        hint = WIDE_HINT if _are_mostly_dates(numeric) else "choose the target with --target (in Python target_col)"
+        hint = "choose the target with --target (in Python target_col)"
+        if _are_mostly_dates(numeric):
+            hint = WIDE_HINT
+        elif time_name is not None and not ids.columns and len(self.column(time_name).values) < len(self):
+            hint += ", name several series with --id (id_col)"
         raise DataError(expected(self.name, what, got, hint))
 
     def _is_numeric(self, column: str) -> bool:
@@ -750,7 +754,9 @@ class _Reader:
             at = int(jumps[0])
             more = f" and {len(jumps) - 1} more gap{'s' * (len(jumps) > 2)}" if len(jumps) > 1 else ""
             jump = f"a jump from {self._show(times[at])} to {self._show(times[at + 1])}{more}"
-            raise DataError(expected(who, f"{freq} rows without gaps", jump, FILL_HINT))
+            mostly = places[-1] + 1 > 2 * len(times)
+            hint = f"resample it to one step first, or {FILL_HINT}" if mostly else FILL_HINT
+            raise DataError(expected(who, f"{freq} rows without gaps", jump, hint))
         if fill is None and len(missing):
             where = f"row {table.row(rows[missing[0]])} of column {self.target_col!r}"
             at_end = missing[0] > 0 and np.isnan(values[missing[0] :]).all()
