@@ -41,9 +41,9 @@ from recurra.forecasting.zones import to_utc
 TIME_NAMES = (
     "ds", "date", "datetime", "date_time", "time", "timestamp", "month", "week", "day", "year", "quarter", "period",
     "날짜", "일자", "일시", "시간", "시각", "시점", "기간", "기준일", "거래일",
-    "월", "주", "분기", "연월", "년월", "년도", "연도",
+    "월", "주", "분기", "연월", "년월", "년", "년도", "연도",
 )  # fmt: skip
-TIME_ENDINGS = ("_date", " date", "날짜", "일자", "일시")
+TIME_ENDINGS = ("_date", " date", "날짜", "일자", "일시", "연월", "년월", "연도", "년도")
 PARTS_OF_TIMES = (  # beside years or dates
     "month", "quarter", "week", "day", "hour", "minute", "time", "월", "분기", "주", "일", "시", "분", "시간", "시각",
 )  # fmt: skip
@@ -474,7 +474,7 @@ class _Table:
                     return name
         numeric = [name for name in own if self._is_numeric(name)]
         if len(numeric) > 1:
-            numeric = [name for name in numeric if not self._counts_rows(name)] or numeric
+            numeric = [name for name in numeric if not self._counts_rows(name)]
         if len(numeric) == 1:
             return numeric[0]
         if len(own) == 1:
@@ -493,7 +493,9 @@ class _Table:
         return sum(is_number(unmarked(value)[0]) for value in values) > len(values) / 2
 
     def _counts_rows(self, column: str) -> bool:
-        """Whether it holds 0, 1, 2, ... or 1, 2, 3, ..., as programs write beside rows."""
+        """Whether it stands first and holds 0, 1, 2, ... or 1, 2, 3, ..., as programs write before rows."""
+        if column != next(iter(self.columns)):
+            return False
         values = [number(value, ".") for value in self.head(column, 200)]
         return values[0] in (0, 1) and values == list(range(int(values[0]), int(values[0]) + len(values)))
 
