@@ -213,7 +213,7 @@ def _read_csv(name: str, data: bytes) -> _Table:
         )
     except Exception as error:
         what = "a table with the same number of fields in each row"
-        raise DataError(expected(name, what, *_of_another_width(text, separator, first_row, error))) from error
+        raise DataError(expected(name, what, *_what_is_wrong(text, separator, first_row, error))) from error
     if frame.height == 0:
         raise DataError(expected(name, "rows of data below the header", "none"))
     names = [column.strip() or column for column in frame.columns]
@@ -230,8 +230,8 @@ def _read_csv(name: str, data: bytes) -> _Table:
     return _Table(name, _columns(frame), first_row, decimal=decimal, remarks=remarks).without_empty_rows()
 
 
-def _of_another_width(text: str, separator: str, first_row: int, error: Exception) -> tuple[str, str | None]:
-    """Returns the first row that has more fields than the header, and what to do; else what the reader says."""
+def _what_is_wrong(text: str, separator: str, first_row: int, error: Exception) -> tuple[str, str | None]:
+    """Returns the first row with too many fields or a lone quote, and what to do about it; else the reader's words."""
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     with contextlib.suppress(csv.Error):
         width = len(next(rows))
@@ -239,6 +239,9 @@ def _of_another_width(text: str, separator: str, first_row: int, error: Exceptio
             if len(row) > width:
                 got = f"{len(row)} in row {first_row - 2 + rows.line_num} and {width} in the header"
                 return got, f"{HEADER_HINT}, put fields that hold separators in quotes"
+    lone = next((i for i, line in enumerate(text.split("\n")) if line.count('"') % 2), None)
+    if lone is not None:
+        return f"a quote that stands alone in row {first_row - 1 + lone}", "close it or leave it out"
     return _one_line(error), None
 
 
