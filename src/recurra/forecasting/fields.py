@@ -392,8 +392,9 @@ def _to_times(parts: dict[str, np.ndarray], day_first: bool) -> np.ndarray:
     hour, minute, second = (_known(parts[name]) for name in ("hour", "minute", "second"))
     half = np.maximum(parts["half"], parts["half_before"])
     hour = np.where(half < 0, hour, np.where((hour < 1) | (hour > 12), 99, hour % 12 + 12 * half))
-    start = (parts["year"] - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (np.clip(month, 1, 12) - 1)
-    days = ((start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64)
+    months_on = (np.clip(month, 1, 12) - 1).astype("timedelta64[M]")
+    start = (parts["year"] - 1970).astype("datetime64[Y]").astype("datetime64[M]") + months_on
+    days = ((start + np.timedelta64(1, "M")).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64)
     right = (month >= 1) & (month <= 12) & (day >= 1) & (day <= days) & (minute < 60) & (second < 60)
     right &= (parts["fraction"] < 1) & ((hour < 24) | (hour == 24) & (minute == 0) & (second == 0))
     if not right.all():

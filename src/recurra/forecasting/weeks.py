@@ -15,10 +15,10 @@ def days_of_weeks(year: np.ndarray, week: np.ndarray, weekday: np.ndarray) -> np
         ValueError: For a week that its year does not have, and for other days than 1 to 7.
     """
     first, next_first = _first_monday(year), _first_monday(year + 1)
-    monday = first + 7 * (week - 1)
+    monday = first + (7 * (week - 1)).astype("timedelta64[D]")
     if np.any((monday < first) | (monday >= next_first) | (weekday < 1) | (weekday > 7)):
         raise ValueError("no week or no day of it")
-    return monday + (weekday - 1)
+    return monday + (weekday - 1).astype("timedelta64[D]")
 
 
 def week_texts(times: np.ndarray, with_day: bool) -> list[str]:
@@ -29,7 +29,7 @@ def week_texts(times: np.ndarray, with_day: bool) -> list[str]:
     """
     days = times.astype("datetime64[D]")
     monday = _monday(days)
-    year = (monday + 3).astype("datetime64[Y]").astype(np.int64) + 1970
+    year = (monday + np.timedelta64(3, "D")).astype("datetime64[Y]").astype(np.int64) + 1970
     week = (monday - _first_monday(year)).astype(np.int64) // 7 + 1
     weekday = (days - monday).astype(np.int64) + 1
     end = "-{2}" if with_day else ""
@@ -37,8 +37,9 @@ def week_texts(times: np.ndarray, with_day: bool) -> list[str]:
 
 
 def _first_monday(year: np.ndarray) -> np.ndarray:
-    return _monday((year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + 3)
+    return _monday((year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + np.timedelta64(3, "D"))
 
 
 def _monday(days: np.ndarray) -> np.ndarray:
-    return days - (days.astype(np.int64) + 3) % 7  # the first day of 1970 was a Thursday
+    weekday = (days.astype(np.int64) + 3) % 7  # the first day of 1970 was a Thursday
+    return days - weekday.astype("timedelta64[D]")

@@ -64,7 +64,8 @@ def at_one_time_of_day(times: np.ndarray, offsets: np.ndarray, zone: str | None)
     moments, rows = np.unique(times - offsets, return_index=True)
     for i in np.flatnonzero(passed != usual):
         moment = times[i] - offsets[i]
-        shown = days[i] + np.arange(2) + usual  # on that day, or on the next if it was written as the evening before
+        # on that day, or on the next if it was written as the evening before
+        shown = days[i] + np.arange(2, dtype="timedelta64[D]") + usual
         if zone is not None:
             meant = [wall for wall in shown for fold in (0, 1) if _moment(wall, clock(zone), fold) == moment]
         else:
