@@ -74,3 +74,11 @@ def fraction(who: str, name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) <= 1:
         raise ValueError(expected(who, f"{name} to be a number between 0 and 1", repr(value)))
     return float(value)
+
+
+def check_gradient(activation: Any, who: str = "a layer") -> None:
+    """Raises ValueError if the activation is the caller's own and has no gradient."""
+    if not hasattr(activation, "gradient"):
+        name = getattr(activation, "__name__", repr(activation))
+        hint = "give the function an attribute gradient, called as gradient(dy, x, y)"
+        raise ValueError(expected(f"training {who}", "an activation with a gradient", repr(name), hint))

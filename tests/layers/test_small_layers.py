@@ -115,3 +115,33 @@ def test_stacked_cells_take_no_time_steps_as_other_recurrent_layers_do(sequences
     if not sequences:
         model.compile("sgd", "mse")
         assert model.train_on_batch(x, np.full((3, 1), 2.0)) == 4.0
+
+
+@pytest.mark.parametrize("make", [layers.LSTM, layers.SimpleRNN, layers.Dense, layers.TimeDistributed])
+@pytest.mark.parametrize(
+    "layer, function",
+    [
+        (layers.LeakyReLU(negative_slope=0.2), "leaky_relu"),
+        (layers.ReLU(), "relu"),
+        (layers.ELU(), "elu"),
+        (layers.Softmax(), "softmax"),
+        (layers.Activation("tanh"), "tanh"),
+    ],
+)
+def test_a_layer_may_stand_for_an_activation(layer, function, make, rng):
+    x, losses = rng.standard_normal((6, 4, 2)), []
+    for activation in (layer, function):
+        recurra.utils.set_random_seed(1)
+        part = make(layers.Dense(3, activation)) if make is layers.TimeDistributed else make(3, activation=activation)
+        model = recurra.Sequential([recurra.Input((4, 2)), part, layers.Flatten(), layers.Dense(1)])
+        model.compile("sgd", loss="mse")
+        losses.append(model.fit(x, x.sum(axis=(1, 2)), epochs=3, verbose=0).history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("part", [layers.LSTM(3, lambda x: x * x), layers.Dense(3, layers.PReLU())])
+def test_activations_without_a_gradient_are_refused_in_training(part):
+    model = recurra.Sequential([recurra.Input((4, 2)), part, layers.Flatten(), layers.Dense(1)])
+    model.compile("sgd", loss="mse")
+    with pytest.raises(ValueError, match=r"expected an activation with a gradient, got '<.*>': give the function an"):
+        model.fit(np.ones((6, 4, 2)), np.ones(6), verbose=0)

@@ -470,3 +470,20 @@ def test_layers_of_graphs_with_masks_have_keras_s_order(keras, seed):
         model = random_graph(library, seed)
         kinds.append([(type(layer).__name__, [weight.shape for weight in layer.weights]) for layer in model.layers])
     assert kinds[1] == kinds[0]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda layers: layers.LeakyReLU(negative_slope=0.1),
+        lambda layers: layers.ReLU(max_value=0.5, negative_slope=0.05),
+        lambda layers: layers.ELU(alpha=0.7),
+    ],
+)
+def test_layers_as_activations(keras, x, make):
+    def build(library):
+        layers = library.layers
+        parts = [layers.GRU(4, activation=make(layers), return_sequences=True), layers.Dense(3, make(layers))]
+        return library.Sequential([library.Input((T, D)), *parts, layers.LSTM(2, make(layers))])
+
+    assert_alike(keras, build, x, x[:, 0, :2], loss="mse")

@@ -7,22 +7,25 @@ from typing import Any
 import numpy as np
 
 from recurra import activations, constraints, initializers, ops, regularizers, saving
-from recurra._checks import expected, not_negative
+from recurra._checks import check_gradient, expected, not_negative
 from recurra.layers._arrays import softmax, softmax_gradient, sum_to
 from recurra.layers._shapes import position, positions
 from recurra.layers.base import Layer
 
 
-def check_gradient(who: str, activation: Any) -> None:
-    """Raises ValueError if the activation is the caller's own and has no gradient."""
-    if not hasattr(activation, "gradient"):
-        name = getattr(activation, "__name__", repr(activation))
-        hint = "give the function an attribute gradient, called as gradient(dy, x, y)"
-        raise ValueError(expected(f"training {who}", "an activation with a gradient", repr(name), hint))
+class _ActivationLayer(Layer):
+    """Base of those without weights: one may also stand for an activation, as in `Dense(8, activation=LeakyReLU())`."""
+
+    supports_masking = True
+    stateless = True
+
+    def gradient(self, dy: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Returns the gradient of the inputs x, as `gradient` of an activation function does."""
+        return self.backward(dy, self.forward(x)[1])
 
 
 @saving.builtin("keras.layers")
-class Activation(Layer):
+class Activation(_ActivationLayer):
     """Applies an activation function (https://keras.io/api/layers/core_layers/activation).
 
     Args:
@@ -31,9 +34,6 @@ class Activation(Layer):
     >>> recurra.layers.Activation("relu")(np.array([[-1.0, 2.0]])).numpy()
     array([[0., 2.]], dtype=float32)
     """
-
-    supports_masking = True
-    stateless = True
 
     def __init__(self, activation: Any, **kwargs: Any):
         super().__init__(**kwargs)
@@ -44,7 +44,7 @@ class Activation(Layer):
         return y, (inputs, y)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
-        check_gradient(f"layer {self.name!r}", self.activation)
+        check_gradient(self.activation, f"layer {self.name!r}")
         return self.activation.gradient(np.ascontiguousarray(doutputs), np.ascontiguousarray(cache[0]), cache[1])
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
@@ -52,7 +52,7 @@ class Activation(Layer):
 
 
 @saving.builtin("keras.layers")
-class ReLU(Layer):
+class ReLU(_ActivationLayer):
     """y = x from `threshold` to `max_value`, max_value above, negative_slope * (x - threshold) below.
 
     Args:
@@ -63,9 +63,6 @@ class ReLU(Layer):
     Raises:
         ValueError: If one of them is negative or no number.
     """
-
-    supports_masking = True
-    stateless = True
 
     def __init__(
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
@@ -88,7 +85,7 @@ class ReLU(Layer):
 
 
 @saving.builtin("keras.layers")
-class LeakyReLU(Layer):
+class LeakyReLU(_ActivationLayer):
     """y = x above 0, negative_slope * x below.
 
     Args:
@@ -97,9 +94,6 @@ class LeakyReLU(Layer):
     Raises:
         ValueError: If it is negative or no number.
     """
-
-    supports_masking = True
-    stateless = True
 
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
         negative_slope = kwargs.pop("alpha", negative_slope)
@@ -114,15 +108,12 @@ class LeakyReLU(Layer):
 
 
 @saving.builtin("keras.layers")
-class ELU(Layer):
+class ELU(_ActivationLayer):
     """y = x above 0, alpha * (exp(x) - 1) below (Clevert et al., 2016).
 
     Args:
         alpha: Minus the limit for small x.
     """
-
-    supports_masking = True
-    stateless = True
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
@@ -185,7 +176,7 @@ class PReLU(Layer):
 
 
 @saving.builtin("keras.layers")
-class Softmax(Layer):
+class Softmax(_ActivationLayer):
     """Positive numbers that sum to one along an axis.
 
     Args:
@@ -198,9 +189,6 @@ class Softmax(Layer):
     Raises:
         ValueError: If the mask does not fit.
     """
-
-    supports_masking = True
-    stateless = True
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from recurra import activations, constraints, initializers, ops, regularizers, saving
-from recurra._checks import expected, one_of, positive_int
+from recurra._checks import check_gradient, expected, one_of, positive_int
 from recurra.layers._arrays import add_windows, same_padding, windows
 from recurra.layers._shapes import channels_last, check_features, check_rank, known_features, one_number
-from recurra.layers.activation import check_gradient
 from recurra.layers.base import Layer
 
 
@@ -123,7 +122,7 @@ class Conv1D(Layer):
 
     def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> np.ndarray | None:
         columns, z, y, shape, pads = cache
-        check_gradient(f"layer {self.name!r}", self.activation)
+        check_gradient(self.activation, f"layer {self.name!r}")
         dz = self.activation.gradient(np.ascontiguousarray(doutputs), z, y)
         if self.bias is not None and self.bias.grad is not None:
             self.bias.grad[...] += dz.sum(axis=(0, 1))

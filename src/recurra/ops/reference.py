@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from recurra._checks import check_gradient
+
 Array = np.ndarray
 Activation = Any  # a name of ACTIVATIONS, or a function x -> y with an attribute gradient(dy, x, y) -> dx
 
@@ -100,6 +102,7 @@ class Primitives(NamedTuple):
     def activation_gradient(self, activation: Activation, dy: Array, x: Array, y: Array) -> Array:
         if isinstance(activation, str):
             return self.activation_backward(activation, dy, x, y)
+        check_gradient(activation)
         return np.asarray(activation.gradient(dy, x, y), x.dtype)
 
 
