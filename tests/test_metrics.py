@@ -85,3 +85,26 @@ def test_thresholds_that_are_counted_in_parts_give_the_counts_of_each(rng):
     for place, threshold in enumerate(several.thresholds):
         wanted = (weights[:, None] * y * (p > threshold)).sum(axis=0)
         np.testing.assert_array_equal(several.true_positives.numpy()[place], wanted)
+
+
+@pytest.mark.parametrize(
+    "metric, batch, wanted",
+    [
+        (metrics.Mean(), [[1.0, 2.0, 2.0, 1.0]], 1.5),
+        (metrics.Sum(), [[1.0, 2.0, 2.0, 1.0]], 6.0),
+        (metrics.BinaryAccuracy(), [[0, 1, 1, 0], [0, 1, 0, 0]], 0.75),
+        (metrics.RootMeanSquaredError(), [[0, 1, 1, 0], [0, 1, 0, 0]], 0.5),
+        (metrics.Recall(), [[0, 1, 1, 0], [0, 1, 0, 0]], 0.5),
+        (metrics.AUC(), [[0, 1, 1, 0], [0, 1, 0, 0]], 0.75),
+        (metrics.IoU(2, [0]), [[0, 1, 1, 0], [0, 1, 0, 0]], 2 / 3),
+        (metrics.F1Score("macro"), [[[1, 0], [0, 1], [1, 0]], [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]], 2 / 3),
+        (metrics.R2Score(), [[[0.0], [1.0], [1.0], [0.0]], [[0.0], [1.0], [0.5], [0.0]]], 0.75),
+        (metrics.PrecisionAtRecall(0.5), [[0, 1, 1, 0], [0, 1, 0, 0]], 1.0),
+    ],
+)
+def test_results_are_tensors(metric, batch, wanted):
+    metric.update_state(*map(np.array, batch))
+    result = metric.result()
+    assert result.numpy() == pytest.approx(wanted) and f"{result:.2f}" == f"{wanted:.2f}"
+    metric.reset_state()
+    assert result == pytest.approx(wanted)  # no view of the state

@@ -690,3 +690,36 @@ def test_metrics_of_one_output_are_its_own_under_any_key(data, metrics):
     assert make_model(metrics=metrics).fit(*data, verbose=0).history == wanted
     both = make_model(metrics={"x": "mae", "b": "mse"}).fit(*data, verbose=0).history
     assert set(both) == {"loss", "mae", "mse"}
+
+
+class Batches(recurra.metrics.Metric):
+    """Counts batches; `give` makes the result of the count."""
+
+    def __init__(self, give):
+        super().__init__(name="batches")
+        self.give = give
+        self.count = self.add_weight(name="count")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.count.assign_add(1.0)
+
+    def result(self):
+        return self.give(self.count)
+
+
+@pytest.mark.parametrize(
+    "give, wanted",
+    [
+        (lambda count: count, {"batches": 2.0}),
+        (lambda count: count + 0, {"batches": 2.0}),
+        (lambda count: {"single": count, "pairs": count / 2}, {"single": 2.0, "pairs": 1.0}),
+    ],
+)
+def test_metrics_of_one_s_own_may_give_variables_arrays_and_dicts(data, give, wanted, capsys):
+    model = make_model(metrics=[Batches(give)])
+    history = model.fit(*data, batch_size=8, verbose=2).history
+    assert {name: history[name] for name in wanted} == {name: [value] for name, value in wanted.items()}
+    assert all(type(history[name][0]) is float for name in wanted)
+    line = capsys.readouterr().out
+    assert all(f"{name}: {value:.4f}" in line for name, value in wanted.items())
+    assert set(model.evaluate(*data, verbose=0, return_dict=True)) == {"loss", *wanted}

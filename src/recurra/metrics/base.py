@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, config, initializers, saving
+from recurra._arrays import Array, as_array
 from recurra._checks import expected
 from recurra._names import auto_name
 from recurra.losses.functions import match_ranks
@@ -60,7 +61,10 @@ class Metric(saving.Configurable):
         raise NotImplementedError
 
     def result(self) -> Any:
-        """Returns the metric of all batches since the last reset."""
+        """Returns the metric of all batches since the last reset: of recurra's own, an array, mostly without axes.
+
+        One of a subclass may be a number, an array, a variable, or a dict of these under the names that logs get.
+        """
         raise NotImplementedError
 
     def reset_state(self) -> None:
@@ -169,8 +173,8 @@ class Mean(Metric):
         self.total.value[...] += values.sum()
         self.count.value[...] += weights.sum()
 
-    def result(self) -> float:
-        return float(self.total.value / self.count.value) if self.count.value else 0.0
+    def result(self) -> Array:
+        return as_array(self.total.value / self.count.value if self.count.value else 0.0)
 
 
 @saving.builtin("keras.metrics")
@@ -188,8 +192,8 @@ class Sum(Metric):
             values = values * weights.reshape(*weights.shape, *([1] * (values.ndim - weights.ndim)))
         self.total.value[...] += values.sum()
 
-    def result(self) -> float:
-        return float(self.total.value)
+    def result(self) -> Array:
+        return as_array(self.total.value.copy())
 
 
 @saving.builtin("keras.metrics")

@@ -8,6 +8,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops, saving
+from recurra._arrays import Array, as_array
 from recurra._checks import expected, fraction, one_of, positive_int
 from recurra.losses.functions import match_ranks
 from recurra.metrics.base import Metric
@@ -110,9 +111,9 @@ class _Thresholded(_Counting):
     def _of_counts(self, *counts: np.ndarray) -> np.ndarray:
         return counts[0]
 
-    def result(self) -> Any:
+    def result(self) -> Array:
         values = self._of_counts(*self._kept_values())
-        return float(values[0]) if len(self._levels) == 1 else values.copy()
+        return as_array(values[0] if len(self._levels) == 1 else values.copy())
 
 
 class _OneCount(_Thresholded):
@@ -254,14 +255,14 @@ class AUC(_Counting):
             self._make_counts(*counts["true_positives"].shape)
         self._add_counts(counts)
 
-    def result(self) -> float:
+    def result(self) -> Array:
         if not self._variables:
-            return 0.0
+            return as_array(0.0)
         tp, fp, tn, fn = self._kept_values()
         areas = self._areas(tp, fp, tn, fn)
         if self.multi_label and self.label_weights is not None:
-            return float(np.average(areas, weights=np.asarray(self.label_weights, np.float64)))
-        return float(np.mean(areas))
+            return as_array(np.average(areas, weights=np.asarray(self.label_weights, np.float64)))
+        return as_array(np.mean(areas))
 
     def _areas(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
         if self.curve == "PR" and self.summation_method == "interpolation":
@@ -323,9 +324,9 @@ class _AtConstraint(_Counting):
         """Returns the rate that must reach `value`, and the one to be as large as can be."""
         raise NotImplementedError
 
-    def result(self) -> float:
+    def result(self) -> Array:
         constrained, dependent = self._rates(*self._kept_values())
-        return float(np.max(dependent, where=constrained >= self.value, initial=0.0))
+        return as_array(np.max(dependent, where=constrained >= self.value, initial=0.0))
 
 
 @saving.builtin("keras.metrics")
@@ -460,19 +461,19 @@ class FBetaScore(_Counting):
             self._make_counts(*([] if axis is None else y_pred.shape[1:]))
         self._add_counts({name: (case * weights).sum(axis=axis) for name, case in zip(self.kept, cases, strict=True)})
 
-    def result(self) -> Any:
+    def result(self) -> Array:
         if not self._variables:
-            return 0.0
+            return as_array(0.0)
         tp, fp, fn, support = self._kept_values()
         precision = tp / (tp + fp + settings.epsilon())
         recall = tp / (tp + fn + settings.epsilon())
         beta2 = self.beta**2
         score = (1 + beta2) * precision * recall / (beta2 * precision + recall + settings.epsilon())
         if self.average == "macro":
-            return float(score.mean())
+            return as_array(score.mean())
         if self.average == "weighted":
-            return float((score * support / (support.sum() + settings.epsilon())).sum())
-        return float(score) if self.average == "micro" else score
+            return as_array((score * support / (support.sum() + settings.epsilon())).sum())
+        return as_array(score)
 
 
 @saving.builtin("keras.metrics")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import config, saving
+from recurra._arrays import Array, as_array
 from recurra._checks import expected, positive_int
 from recurra.metrics.base import Metric
 
@@ -68,13 +69,13 @@ class IoU(Metric):
         values = np.asarray(values)
         return (values if sparse else values.argmax(axis=self.axis)).astype(np.int64).ravel()
 
-    def result(self) -> float:
+    def result(self) -> Array:
         matrix = self.total_cm.value
         right = np.diag(matrix)[self.target_class_ids]
         union = (matrix.sum(axis=0) + matrix.sum(axis=1))[self.target_class_ids] - right
         occurs = union > 1e-9
         shares = np.divide(right, union + config.epsilon(), out=np.zeros_like(right), where=occurs)
-        return float(shares.sum() / (occurs.sum() + config.epsilon()))
+        return as_array(shares.sum() / (occurs.sum() + config.epsilon()))
 
 
 @saving.builtin("keras.metrics")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra import config, losses, saving
+from recurra._arrays import Array, as_array
 from recurra._checks import expected, one_of
 from recurra.losses.functions import arrays
 from recurra.metrics.base import Mean, MeanMetricWrapper, Metric
@@ -77,8 +78,8 @@ class RootMeanSquaredError(Mean):
         y_true, y_pred = arrays(y_true, y_pred)
         super().update_state(np.square(y_true - y_pred), sample_weight)
 
-    def result(self) -> float:
-        return float(np.sqrt(super().result()))
+    def result(self) -> Array:
+        return as_array(np.sqrt(super().result()))
 
 
 AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
@@ -126,9 +127,9 @@ class R2Score(Metric):
         self.count.value[...] += weights.sum(axis=0)
         self.num_samples.value[...] += y_true.size
 
-    def result(self) -> Any:
+    def result(self) -> Array:
         if self.count is None or not self.num_samples.value:
-            return 0.0
+            return as_array(0.0)
         samples, residual = int(self.num_samples), self.total_mse.value
         deviation = self.squared_sum.value - self.sum.value**2 / self.count.value
         raw = 1 - np.divide(residual, deviation, out=np.ones_like(residual), where=deviation != 0)
@@ -145,7 +146,7 @@ class R2Score(Metric):
                 f"{self.num_regressors}, got {samples}: this is the plain score",
                 stacklevel=2,
             )
-        return score if self.class_aggregation is None else float(score)
+        return as_array(score)
 
 
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:

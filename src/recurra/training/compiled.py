@@ -19,6 +19,12 @@ ACCURACY = ("accuracy", "acc")
 CROSSENTROPY = ("crossentropy", "ce")
 
 
+def as_number(result: Any) -> Any:
+    """Returns the result of a metric as a float, or as an array where it has axes."""
+    array = np.asarray(result)
+    return array if array.ndim else float(array)
+
+
 def is_called(entry: Any, names: tuple[str, ...]) -> bool:
     """Returns whether `entry` is one of these names, in small or capital letters."""
     return isinstance(entry, str) and entry.lower() in names
@@ -204,8 +210,12 @@ class CompiledMetrics:
             entry.metric.update_state(targets[position], outputs[position], sample_weight=weight)
 
     def results(self) -> dict[str, Any]:
-        """Returns the results by name."""
-        return {entry.name: entry.metric.result() for entry in self.entries or []}
+        """Returns the results by name: floats, and arrays of those that have axes."""
+        found: dict[str, Any] = {}
+        for entry in self.entries or []:
+            result = entry.metric.result()
+            found |= result if isinstance(result, dict) else {entry.name: result}
+        return {name: as_number(result) for name, result in found.items()}
 
     def reset(self) -> None:
         """Forgets all batches."""

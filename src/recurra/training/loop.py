@@ -79,7 +79,7 @@ class Trainable:
         if not self.metrics and not self.losses.trackers:
             return logs
         for tracker in self.losses.trackers.values():
-            logs[tracker.name] = tracker.result()
+            logs[tracker.name] = float(tracker.result())
         for metric in self.metrics:
             logs |= metric.results()
         return {name: logs[name] for name in sorted(logs)}
