@@ -487,3 +487,24 @@ def test_layers_as_activations(keras, x, make):
         return library.Sequential([library.Input((T, D)), *parts, layers.LSTM(2, make(layers))])
 
     assert_alike(keras, build, x, x[:, 0, :2], loss="mse")
+
+
+def summaries(library):
+    """Returns the lines that describe models which share layers, nest others, and give what lies on the way."""
+    layers = library.layers
+    a, b = library.Input((T, D), name="a"), library.Input((T, D), name="b")
+    encoder, head = layers.LSTM(3, name="encoder"), layers.Dense(1, name="head")
+    both = library.Model([a, b], layers.Concatenate(name="both")([encoder(a), encoder(b)]), name="pair")
+    second = library.Model(b, head(encoder(b)), name="second")
+    x = library.Input((T, D), name="x")
+    nested = library.Model(x, layers.Concatenate(name="joined")([both([x, x]), second(x)]), name="nested")
+    line = library.Sequential([library.Input((T, D), name="y"), layers.GRU(2, name="gru"), layers.Dense(1, name="out")])
+    parts = library.Model(line.inputs, [line.layers[0].output, line.layers[1].output], name="parts")
+    lines = []
+    for model, options in ((both, {}), (second, {}), (nested, {"expand_nested": True}), (parts, {})):
+        model.summary(print_fn=lambda text, **_: lines.append(text), **options)
+    return [line.rstrip() for text in lines for line in text.splitlines()]
+
+
+def test_summaries_of_models_that_share_layers(keras):
+    assert summaries(recurra) == summaries(keras)

@@ -11,7 +11,6 @@ import numpy as np
 from recurra import _tree
 from recurra._checks import expected
 from recurra.layers._shapes import is_shape
-from recurra.layers.input_layer import InputLayer
 from recurra.layers.symbolic import node_of
 from recurra.models.functional import GraphModel
 from recurra.models.model import Model
@@ -115,15 +114,15 @@ def readable_size(size: float) -> str:
 
 
 def is_line_shaped(model: Any) -> bool:
-    """Returns whether every layer reads one tensor, that of the layer before."""
+    """Returns whether every layer reads one tensor, that of the layer before; outputs may lie on the way."""
     if not isinstance(model, GraphModel) or isinstance(model, Sequential):
         return True
     graph = model.graph
-    if len(graph.inputs) > 1 or len(graph.outputs) > 1:
+    if len(graph.inputs) > 1:
         return False
     inner = [node for node in graph.nodes if node.parents()]
-    readers = [id(parent) for node in inner for parent in node.parents()]
-    return len(set(readers)) == len(readers) == len(inner) and len({id(n.layer) for n in inner}) == len(inner)
+    read = [id(node_of(parent)) for node in inner for parent in node.parents()]
+    return len(set(read)) == len(read) == len(inner) and len({id(n.layer) for n in inner}) == len(inner)
 
 
 def _in_range(layers: list[Any], layer_range: list[str] | None) -> list[Any]:
@@ -169,15 +168,12 @@ def _output_shape(layer: Any) -> str:
 
 
 def _connections(model: Any, layer: Any) -> str:
-    if isinstance(layer, InputLayer):
-        return "-"
     in_graph = {id(node) for node in model.graph.nodes}
     parts = []
     for node in layer._inbound_nodes:
         if id(node) not in in_graph:
             continue
         for tensor in node.parents():
-            source = node_of(tensor)
-            own = [n for n in source.layer._inbound_nodes if id(n) in in_graph]
-            parts.append(f"{source.layer.name}[{own.index(source)}][{tensor._keras_history[2]}]")
-    return ", ".join(parts)
+            source, call, output = tensor._keras_history  # type: ignore[misc]
+            parts.append(f"{source.name}[{call}][{output}]")
+    return ", ".join(parts) or "-"
