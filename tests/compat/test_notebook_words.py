@@ -5,6 +5,7 @@ import pytest
 
 import recurra
 import recurra.compat.tensorflow as tf
+import recurra.compat.tensorflow.keras.backend as K
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,17 @@ import recurra.compat.tensorflow as tf
         (lambda: tf.constant([[1.0, 2.0]])[0, 1], 2, "float32"),
         (lambda: tf.keras.losses.mse([1.0, 2.0], [2.0, 2.0]), 0.5, "float32"),
         (lambda: tf.losses.MeanSquaredError()([1.0, 2.0], [2.0, 2.0]), 0.5, "float32"),
+        (lambda: K.mean(tf.constant([True, False])), 0.5, "float32"),
+        (lambda: K.std(tf.constant([[1.0, 3.0], [2.0, 2.0]]), axis=1), [1, 0], "float32"),
+        (lambda: K.var(tf.constant([1.0, 3.0]), keepdims=True), [1], "float32"),
+        (lambda: K.sqrt(tf.constant([4.0, -1.0])), [2, 0], "float32"),
+        (lambda: K.clip(tf.constant([-1.0, 5.0]), 0.0, None), [0, 5], "float32"),
+        (lambda: K.argmax(tf.constant([[1.0, 2.0], [4.0, 3.0]])), [1, 0], "int64"),
+        (lambda: K.argmin(tf.constant([[1.0, 2.0], [4.0, 3.0]])), [0, 1], "int64"),
+        (lambda: K.concatenate([tf.ones((1, 1)), tf.zeros((1, 1))]), [[1, 0]], "float32"),
+        (lambda: K.expand_dims(tf.constant([1.0])), [[1]], "float32"),
+        (lambda: K.flatten(tf.constant([[1.0], [2.0]])), [1, 2], "float32"),
+        (lambda: K.sum(K.round(K.log(K.exp(tf.constant([1.0, 2.0]))))), 3, "float32"),
     ],
 )
 def test_functions_of_tensors(given, wanted, dtype):
@@ -269,3 +281,24 @@ def test_a_tokenizer_agrees_with_keras():
         found = own.texts_to_sequences([*texts, "new fish"])
         assert found == other.texts_to_sequences([*texts, "new fish"])
         assert own.sequences_to_texts(found) == other.sequences_to_texts(found)
+
+
+def test_metrics_of_keras_2_s_functions_count_and_variables_are_read_and_set(rng):
+    def rmse(y_true, y_pred):
+        return K.sqrt(K.mean(K.square(y_pred - y_true)))
+
+    def hits(y_true, y_pred):
+        return K.mean(K.equal(K.round(y_true), K.round(y_pred)))
+
+    x, y = rng.standard_normal((8, 4, 2)).astype("float32"), rng.standard_normal((8, 1)).astype("float32")
+    model = tf.keras.Sequential([tf.keras.Input((4, 2)), tf.keras.layers.LSTM(3), tf.keras.layers.Dense(1)])
+    model.build(tf.TensorShape([None, 4, 2]))
+    model.compile("adam", loss="mse", metrics=[rmse, hits])
+    logs = model.evaluate(x, y, verbose=0, return_dict=True)
+    np.testing.assert_allclose(logs["rmse"], np.sqrt(logs["loss"]), rtol=1e-6)
+    assert logs["hits"] == np.mean(np.round(y) == np.round(model.predict(x, verbose=0)))
+    K.set_value(model.optimizer.learning_rate, 0.25)
+    assert K.get_value(model.optimizer.learning_rate) == 0.25 == float(model.optimizer.learning_rate)
+    assert K.get_value(3) == 3
+    with pytest.raises(AttributeError, match=r"use numpy\.mean"):
+        recurra.backend.mean(x)

@@ -174,6 +174,6 @@ def _connections(model: Any, layer: Any) -> str:
         if id(node) not in in_graph:
             continue
         for tensor in node.parents():
-            source, call, output = tensor._keras_history  # type: ignore[misc]
+            source, call, output = tensor._keras_history
             parts.append(f"{source.name}[{call}][{output}]")
     return ", ".join(parts) or "-"

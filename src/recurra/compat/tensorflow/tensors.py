@@ -18,7 +18,7 @@ from recurra._arrays import as_array
 from recurra._checks import expected, one_of
 
 __all__ = [
-    "Tensor", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "newaxis",
+    "Tensor", "TensorShape", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "newaxis",
     "abs", "add", "add_n", "argmax", "argmin", "argsort", "boolean_mask", "cast", "clip_by_value", "concat",
     "constant", "convert_to_tensor", "cos", "cumsum", "device", "divide", "einsum", "equal", "executing_eagerly",
     "exp", "expand_dims", "eye", "fill", "floor", "function", "gather", "get_logger", "greater", "greater_equal",
@@ -35,6 +35,11 @@ float16, float32, float64 = np.dtype("float16"), np.dtype("float32"), np.dtype("
 int8, int16, int32, int64 = np.dtype("int8"), np.dtype("int16"), np.dtype("int32"), np.dtype("int64")
 uint8 = np.dtype("uint8")
 newaxis = None
+
+
+def TensorShape(dims: Iterable[int | None]) -> tuple[int | None, ...]:
+    """Returns a shape as it is here, a tuple; None is any length."""
+    return tuple(dims)
 
 
 def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:

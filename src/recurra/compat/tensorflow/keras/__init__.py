@@ -13,7 +13,6 @@ from recurra import (
     Optimizer,
     Regularizer,
     activations,
-    backend,
     callbacks,
     config,
     constraints,
@@ -28,7 +27,7 @@ from recurra import (
 )
 from recurra._missing import says_what_to_do
 from recurra._version import __version__ as __version__
-from recurra.compat.tensorflow.keras import losses, metrics, preprocessing, utils
+from recurra.compat.tensorflow.keras import backend, losses, metrics, preprocessing, utils
 from recurra.layers import Input
 from recurra.models import Model, Sequential
 
