@@ -723,3 +723,26 @@ def test_metrics_of_one_s_own_may_give_variables_arrays_and_dicts(data, give, wa
     line = capsys.readouterr().out
     assert all(f"{name}: {value:.4f}" in line for name, value in wanted.items())
     assert set(model.evaluate(*data, verbose=0, return_dict=True)) == {"loss", *wanted}
+
+
+@pytest.mark.parametrize(
+    "last, made",
+    [
+        (lambda: layers.Dense(2, activation="softmax"), "softmax"),
+        (lambda: layers.TimeDistributed(layers.Dense(2)), None),
+        (lambda: layers.Softmax(), "softmax"),
+        (lambda: layers.Activation("sigmoid"), "sigmoid"),
+        (lambda: layers.LSTM(2, activation="sigmoid", return_sequences=True), None),
+        (lambda: layers.Dense(2), None),
+    ],
+)
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_losses_of_logits_warn_of_probabilities(last, made, from_logits, recwarn):
+    model = recurra.Sequential([recurra.Input((4, 2)), layers.GRU(2, return_sequences=True), last()])
+    model.compile("sgd", loss=recurra.losses.SparseCategoricalCrossentropy(from_logits=from_logits))
+    for _ in range(2):
+        model.fit(np.ones((3, 4, 2)), np.zeros((3, 4)), verbose=0)
+    told = [str(warning.message) for warning in recwarn]
+    assert len(told) == (made is not None and from_logits)
+    if told:
+        assert f"expected logits (from_logits=True), got what the {made} of" in told[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -12,8 +13,10 @@ from recurra import _tree, config, optimizers, saving
 from recurra._arrays import as_array, as_numbers, from_torch_tensor, plain_numbers_as_array
 from recurra._checks import expected, positive_int
 from recurra.callbacks import CallbackList, History
+from recurra.layers.activation import Softmax
 from recurra.layers.base import Layer
 from recurra.layers.recurrent import RNN
+from recurra.losses import LossFunctionWrapper
 from recurra.training import loop
 from recurra.training.batches import (
     ArrayBatches,
@@ -133,6 +136,7 @@ class Trainer(Layer):
             if not losses and not _has_penalties(self):
                 raise ValueError(expected(who, "a loss to train with", "none", "name one in compile(loss=...)"))
             _check_cells(self, who)
+            _warn_of_probabilities(self, losses.losses)
             self._trainable_state = loop.Trainable(self, self.optimizer, losses, (plain, weighted))
         return self._trainable_state
 
@@ -540,6 +544,21 @@ def _has_penalties(layer: Any) -> bool:
     """Returns whether any weight or output within a layer is regularized."""
     weights = any(variable.regularizer is not None for variable in layer.trainable_weights)
     return weights or any(part.activity_regularizer is not None for part in layer._flatten_layers())
+
+
+def _warn_of_probabilities(model: Any, losses: list[Any]) -> None:
+    """Warns of losses that take logits and get what a softmax or sigmoid made: Keras on TensorFlow undoes that."""
+    for tensor, loss in zip(getattr(model, "outputs", ()), losses, strict=False):  # none of a class with its own call
+        layer = tensor._keras_history[0]
+        function = getattr(layer, "activation", "softmax" if isinstance(layer, Softmax) else None)
+        name = getattr(function, "__name__", function)
+        takes_logits = isinstance(loss, LossFunctionWrapper) and loss._fn_kwargs.get("from_logits")
+        if takes_logits and name in ("softmax", "sigmoid") and not isinstance(layer, RNN):
+            warnings.warn(
+                expected(f"loss {loss.name!r}", "logits (from_logits=True)", f"what the {name} of {layer.name!r} made")
+                + ": leave out from_logits, or the activation",
+                stacklevel=4,
+            )
 
 
 def _check_cells(model: Any, who: str) -> None:
