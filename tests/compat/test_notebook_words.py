@@ -261,6 +261,16 @@ def test_a_tokenizer_numbers_words_as_keras_s():
         [1, 1],
     ]
     assert tokenizer.sequences_to_texts([[2, 3, 99]]) == ["the cat <OOV>"]
+    assert tokenizer.texts_to_matrix(["the cat the cow"], mode="count").tolist() == [[0, 1, 2, 1, 0, 0]]
+    assert tokenizer.texts_to_matrix(["the cat the cow"], mode="freq").tolist() == [[0, 0.25, 0.5, 0.25, 0, 0]]
+    assert tokenizer.texts_to_matrix(["the cat the cow", ""]).tolist() == [[0, 1, 1, 1, 0, 0], [0] * 6]
+    unseen, the, cat = np.log(1 + 3), (1 + np.log(2)) * np.log(1 + 3 / 4), np.log(1 + 3 / 3)
+    found = tokenizer.texts_to_matrix(["the cat the cow"], mode="tfidf")
+    np.testing.assert_allclose(found, [[0, unseen, the, cat, 0, 0]], rtol=1e-12)
+    with pytest.raises(ValueError, match="mode to be one of 'binary', 'count', 'freq', 'tfidf', got 'sum'"):
+        tokenizer.texts_to_matrix(texts, mode="sum")
+    with pytest.raises(ValueError, match="num_words, or fit_on_texts before it"):
+        Tokenizer().sequences_to_matrix([[1]])
     plain = Tokenizer(char_level=True)
     plain.fit_on_texts(["aba"])
     assert plain.texts_to_sequences(["abc"]) == [[1, 2]]
@@ -281,6 +291,9 @@ def test_a_tokenizer_agrees_with_keras():
         found = own.texts_to_sequences([*texts, "new fish"])
         assert found == other.texts_to_sequences([*texts, "new fish"])
         assert own.sequences_to_texts(found) == other.sequences_to_texts(found)
+        for mode in ("binary", "count", "freq", "tfidf"):
+            wanted = other.texts_to_matrix(texts, mode=mode)
+            np.testing.assert_allclose(own.texts_to_matrix(texts, mode=mode), wanted, rtol=1e-12)
 
 
 def test_metrics_of_keras_2_s_functions_count_and_variables_are_read_and_set(rng):

@@ -18,7 +18,8 @@ from recurra._arrays import as_array
 from recurra._checks import expected, one_of
 
 __all__ = [
-    "Tensor", "TensorShape", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "newaxis",
+    "Tensor", "TensorShape", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8",
+    "newaxis",
     "abs", "add", "add_n", "argmax", "argmin", "argsort", "boolean_mask", "cast", "clip_by_value", "concat",
     "constant", "convert_to_tensor", "cos", "cumsum", "device", "divide", "einsum", "equal", "executing_eagerly",
     "exp", "expand_dims", "eye", "fill", "floor", "function", "gather", "get_logger", "greater", "greater_equal",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from recurra._checks import expected
+import numpy as np
+
+from recurra._checks import expected, one_of
 from recurra._missing import says_what_to_do
 
 __all__ = ["Tokenizer", "text_to_word_sequence"]
@@ -86,6 +88,38 @@ class Tokenizer:
         """Returns the words of each list of numbers, with spaces between."""
         known = ((number if number in self.index_word else None for number in numbers) for numbers in sequences)
         return [" ".join(self.index_word[number] for number in self._kept(numbers)) for numbers in known]
+
+    def texts_to_matrix(self, texts: Iterable[Any], mode: str = "binary") -> np.ndarray:
+        """Returns what `sequences_to_matrix` makes of the texts."""
+        return self.sequences_to_matrix(self.texts_to_sequences(texts), mode)
+
+    def sequences_to_matrix(self, sequences: Sequence[Sequence[int]], mode: str = "binary") -> np.ndarray:
+        """Returns float64 (len(sequences), num_words): a row for each list of numbers, a column for each word.
+
+        Args:
+            sequences: From `texts_to_sequences`.
+            mode: "binary" for 1 where the word occurs, "count" for how often, "freq" for its share in the list, "tfidf"
+                for `(1 + log(count)) * log(1 + texts / (1 + texts with the word))`.
+
+        Raises:
+            ValueError: For another mode, or before `fit_on_texts` without `num_words`.
+        """
+        one_of("sequences_to_matrix", "mode", mode, ("binary", "count", "freq", "tfidf"))
+        if not (self.num_words or self.word_index):
+            raise ValueError(expected("sequences_to_matrix", "num_words, or fit_on_texts before it", "neither"))
+        size = self.num_words or len(self.word_index) + 1
+        counts = np.zeros((len(sequences), size))
+        for row, numbers in zip(counts, sequences, strict=True):
+            np.add.at(row, [number for number in numbers if number < size], 1)
+        if mode == "count":
+            return counts
+        if mode == "binary":
+            return np.minimum(counts, 1)
+        if mode == "freq":
+            return counts / np.array([[max(len(numbers), 1)] for numbers in sequences])
+        texts = np.array([self.word_docs.get(self.index_word.get(number, ""), 0) for number in range(size)])
+        weights = np.log(1 + self.document_count / (1 + texts))
+        return np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0) * weights
 
     def _words(self, text: Any) -> list[str]:
         if self.char_level or isinstance(text, list):
