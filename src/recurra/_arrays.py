@@ -94,8 +94,8 @@ class Array(np.ndarray):
     _keras_mask: np.ndarray | None = None
 
     def numpy(self) -> np.ndarray:
-        """Returns the plain ndarray."""
-        return self.view(np.ndarray)
+        """Returns the plain ndarray; without axes a number of NumPy, which may be a key of a dict."""
+        return self.view(np.ndarray)[()]
 
     def set_shape(self, shape: Any) -> None:
         """Checks the shape, which an array knows by itself; None is any length."""

@@ -116,8 +116,8 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         return self.value.dtype.name
 
     def numpy(self) -> np.ndarray:
-        """Returns a copy of the value."""
-        return self.value.copy()
+        """Returns a copy of the value; without axes a number of NumPy."""
+        return self.value.copy()[()]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if dtype is not None and np.dtype(dtype) != self.value.dtype:

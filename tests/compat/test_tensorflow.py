@@ -30,6 +30,15 @@ def test_tensors_are_arrays_with_numpy():
     assert (tensor + 1).numpy().tolist() == [[2.0, 3.0], [4.0, 5.0]]
 
 
+def test_a_number_of_a_tensor_or_variable_may_be_a_key():
+    letters = {0: "a", 1: "b"}
+    assert letters[tf.random.categorical([[-99.0, 99.0]], 1)[0, 0].numpy()] == "b"
+    assert letters[tf.argmax([1.0, 2.0]).numpy()] == "b"
+    assert letters[tf.keras.optimizers.Adam().iterations.numpy()] == "a"
+    assert type(tf.keras.optimizers.Adam(0.25).learning_rate.numpy()) is np.float32
+    assert type(tf.constant([1, 2]).numpy()) is np.ndarray
+
+
 def test_constant_fills_or_reshapes():
     assert tf.constant(3, shape=(2, 2)).numpy().tolist() == [[3, 3], [3, 3]]
     assert tf.constant([1, 2, 3, 4], shape=(2, 2)).numpy().tolist() == [[1, 2], [3, 4]]
