@@ -93,6 +93,7 @@ def test_thresholds_that_are_counted_in_parts_give_the_counts_of_each(rng):
         (metrics.Mean(), [[1.0, 2.0, 2.0, 1.0]], 1.5),
         (metrics.Sum(), [[1.0, 2.0, 2.0, 1.0]], 6.0),
         (metrics.BinaryAccuracy(), [[0, 1, 1, 0], [0, 1, 0, 0]], 0.75),
+        (metrics.BinaryAccuracy(threshold=0.0), [[0, 1, 1, 0], [-2.0, 0.25, 3.0, 0.25]], 0.75),  # of logits
         (metrics.RootMeanSquaredError(), [[0, 1, 1, 0], [0, 1, 0, 0]], 0.5),
         (metrics.Recall(), [[0, 1, 1, 0], [0, 1, 0, 0]], 0.5),
         (metrics.AUC(), [[0, 1, 1, 0], [0, 1, 0, 0]], 0.75),

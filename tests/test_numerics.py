@@ -200,7 +200,6 @@ def test_an_unknown_name_is_refused(module):
         (lambda: initializers.Orthogonal()((3,)), "at least two dimensions"),
         (lambda: initializers.Identity()((2, 2, 2)), "a matrix shape"),
         (lambda: regularizers.L2(-1), "l2 to be a finite number"),
-        (lambda: metrics.BinaryAccuracy(threshold=2), "threshold between 0 and 1"),
     ],
 )
 def test_a_mistake_is_told_in_one_sentence(make, message):

@@ -87,11 +87,9 @@ class Accuracy(MeanMetricWrapper):
 
 @saving.builtin("keras.metrics")
 class BinaryAccuracy(MeanMetricWrapper):
-    """How often `y_pred > threshold` is y_true."""
+    """How often `y_pred > threshold` is y_true; of logits the threshold is 0."""
 
     def __init__(self, name: str = "binary_accuracy", dtype: Any = None, threshold: float = 0.5):
-        if not 0 < threshold < 1:
-            raise ValueError(expected("BinaryAccuracy", "threshold between 0 and 1", threshold))
         super().__init__(binary_accuracy, name, dtype, threshold=threshold)
 
 
