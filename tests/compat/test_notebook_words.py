@@ -172,6 +172,8 @@ def test_arguments_of_older_versions_say_what_to_write(call, message):
 def test_lines_about_devices_and_logs_do_nothing(capsys):
     assert tf.config.list_physical_devices("GPU") == []
     assert len(tf.config.list_physical_devices()) == 1
+    for device in tf.config.experimental.list_physical_devices("CPU"):
+        tf.config.experimental.set_memory_growth(device, True)
     tf.get_logger().setLevel("ERROR")
     with tf.device("/CPU:0"):
         tf.print("one", 2)

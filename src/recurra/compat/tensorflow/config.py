@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 from recurra._missing import says_what_to_do
 
-__all__ = ["list_logical_devices", "list_physical_devices"]
+__all__ = ["experimental", "list_logical_devices", "list_physical_devices", "set_memory_growth"]
+
+experimental = sys.modules[__name__]  # where the functions stood before
 
 
 def list_physical_devices(device_type: str | None = None) -> list[str]:
@@ -17,6 +20,10 @@ def list_physical_devices(device_type: str | None = None) -> list[str]:
 def list_logical_devices(device_type: str | None = None) -> list[str]:
     """Returns the same devices: they are not divided."""
     return list_physical_devices(device_type)
+
+
+def set_memory_growth(device: Any, enable: bool) -> None:
+    """Changes nothing: it is for GPUs."""
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
