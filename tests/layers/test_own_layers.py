@@ -1,6 +1,7 @@
 """Layers of the user's own: what they hold is theirs, however it came there."""
 
 import numpy as np
+import pytest
 
 import recurra
 from recurra import layers
@@ -85,3 +86,13 @@ def test_a_weight_may_be_one_number_or_a_row():
     layer = layers.Layer()
     shapes = [layer.add_weight(shape).shape for shape in (None, (), 3, np.int64(3), [2, 3])]
     assert shapes == [(), (), (3,), (3,), (2, 3)]
+
+
+def test_a_config_without_an_argument_says_what_to_do():
+    class Renamed(layers.Layer):
+        def __init__(self, factor, bias=0.0, **kwargs):
+            super().__init__(**kwargs)
+            self.scale, self.bias = factor, bias
+
+    with pytest.raises(NotImplementedError, match=r"Renamed expected a method get_config.*got \['factor'\]: give it"):
+        Renamed(2.0).get_config()

@@ -631,7 +631,14 @@ class Layer(StampsChanges, saving.Configurable):
 
     def get_config(self) -> dict[str, Any]:
         base = {"name": self.name, "trainable": self.trainable, "dtype": dtype_policy(self.dtype)}
-        own = {name: saving.serialize_keras_object(getattr(self, name)) for name in self._config_names()}
+        names = self._config_names()
+        lost = [name for name in names if not hasattr(self, name)]
+        if lost:
+            hint = f"give it one, or keep {lost[0]} as self.{lost[0]}"
+            raise NotImplementedError(
+                expected(type(self).__name__, "a method get_config, or its arguments as attributes", repr(lost), hint)
+            )
+        own = {name: saving.serialize_keras_object(getattr(self, name)) for name in names}
         return base | self._absent_options | own
 
     def _config_names(self) -> list[str]:
