@@ -4,6 +4,7 @@
     ├── NotFittedError      (also ValueError)   predict or save before fit
     ├── DataError           (also ValueError)   a data file or frame that cannot be used; names the series and the row
     ├── FileFormatError     (also ValueError)   a model or weights file that cannot be read; nothing of it was used
+    │   └── MissingFileError    (also FileNotFoundError)  there is no such file
     └── MissingExtraError   (also ImportError)  an optional library is not installed; names the extra
 
 Everything else is Python's own: ValueError for values and shapes, TypeError for kinds.
@@ -37,6 +38,10 @@ class FileFormatError(RecurraError, ValueError):
         line = " ".join(message[:10_000].split())
         line = "".join(letter if letter.isprintable() else "?" for letter in line)
         super().__init__(line if len(line) <= 300 else f"{line[:297]}...")
+
+
+class MissingFileError(FileFormatError, FileNotFoundError):
+    """A model or weights file that is not there: Keras raises ValueError for some and FileNotFoundError for others."""
 
 
 class MissingExtraError(RecurraError, ImportError):

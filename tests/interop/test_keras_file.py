@@ -329,6 +329,13 @@ def test_a_failed_save_leaves_the_old_file_whole(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("error", [FileNotFoundError, ValueError, recurra.FileFormatError])
+@pytest.mark.parametrize("name", ["absent.keras", "absent.weights.h5"])
+def test_a_file_that_is_not_there_is_known_by_each_of_keras_s_errors(name, error):
+    with pytest.raises(error, match=f"^loading expected an existing file, got '{name}'$"):
+        make_model().load_weights(name)
+
+
 @pytest.mark.parametrize(
     "call, message",
     [

@@ -28,7 +28,7 @@ from recurra import saving
 from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra._names import snake_case
-from recurra.errors import FileFormatError
+from recurra.errors import FileFormatError, MissingFileError
 from recurra.interop.hdf5_reader import Hdf5File, open_hdf5
 from recurra.interop.zip_reader import Archive
 from recurra.layers.base import Layer, weights_of_at_most
@@ -220,7 +220,7 @@ def _readable(filepath: str | os.PathLike[str], endings: tuple[str, ...]) -> Pat
     if not path.name.endswith(endings):
         raise ValueError(expected("loading", f"a filepath that ends in {' or '.join(endings)}", repr(str(filepath))))
     if not path.is_file():
-        raise FileFormatError(expected("loading", "an existing file", repr(str(filepath))))
+        raise MissingFileError(expected("loading", "an existing file", repr(str(filepath))))
     return path
 
 

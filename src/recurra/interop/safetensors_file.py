@@ -19,7 +19,7 @@ import numpy as np
 
 from recurra._checks import expected, one_of
 from recurra._files import write_atomically
-from recurra.errors import FileFormatError, extra_needed
+from recurra.errors import FileFormatError, MissingFileError, extra_needed
 from recurra.interop import torch_weights
 from recurra.interop.keras_file import assign_all
 from recurra.variables import Variable
@@ -142,7 +142,7 @@ def open_safetensors(path: Path) -> Iterator[Any]:
     """
     library = _library()
     if not path.is_file():
-        raise FileFormatError(expected("loading", "an existing file", repr(str(path))))
+        raise MissingFileError(expected("loading", "an existing file", repr(str(path))))
     try:
         with library.safe_open(path, framework="np") as file:
             yield file
