@@ -10,6 +10,7 @@ import numpy as np
 from recurra import _changes, _memory, config
 from recurra._arrays import as_numbers
 from recurra._checks import expected
+from recurra._signals import HeldSignals
 
 
 class Variable(np.lib.mixins.NDArrayOperatorsMixin):
@@ -156,8 +157,9 @@ def assign_together(variables: Sequence[Variable], values: Sequence[Any]) -> Non
         arrays.append(as_numbers(value, f"variable {variable.path!r}"))
         if arrays[-1].shape != variable.shape:
             raise ValueError(expected(f"variable {variable.path!r}", f"shape {variable.shape}", arrays[-1].shape))
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
+    with HeldSignals():
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
 
 
 def _first_value(initializer: Any, shape: Any, dtype: Any) -> np.ndarray:

@@ -28,6 +28,7 @@ from recurra import saving
 from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra._names import snake_case
+from recurra._signals import HeldSignals
 from recurra.errors import FileFormatError, MissingFileError
 from recurra.interop.hdf5_reader import Hdf5File, open_hdf5
 from recurra.interop.zip_reader import Archive
@@ -356,8 +357,9 @@ def assign_all(pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_n
         if not allow_nonfinite and not np.isfinite(array).all():
             what = f"NaN or infinity in {variable.path!r}"
             raise FileFormatError(expected(file_name, "finite weights", what, "pass allow_nonfinite=True"))
-    for variable, array in cast:
-        variable.assign(array)
+    with HeldSignals():
+        for variable, array in cast:
+            variable.assign(array)
 
 
 def _read_optimizer(model: Any, file: Hdf5File) -> list[tuple[Variable, np.ndarray]]:

@@ -355,6 +355,11 @@ class CellRNN(RNN):
         return [*_own_parameters(RNN)[1:], *_own_parameters(self.cell_class), "activity_regularizer"]
 
 
+def stateful_layers(model: Layer) -> list[RNN]:
+    """Returns the layers within a model that carry `states` from call to call; in a Bidirectional its two parts."""
+    return [layer for layer in model._flatten_layers() if isinstance(layer, RNN) and layer.stateful]
+
+
 def _declared(cls: Any) -> list[inspect.Parameter]:
     found = list(inspect.signature(cls.__init__).parameters.values())[1:]
     return [p for p in found if p.kind is not p.VAR_KEYWORD]

@@ -18,6 +18,7 @@ from recurra._changes import StampsChanges
 from recurra._checks import expected, fraction, not_negative, positive_int
 from recurra._missing import unknown_arguments
 from recurra._names import snake_case
+from recurra._signals import HeldSignals
 from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm
 from recurra.optimizers.schedules import LearningRateSchedule
 from recurra.optimizers.slots import Slot
@@ -448,18 +449,21 @@ class Optimizer(StampsChanges):
         if not self.use_ema or not int(self._iterations):
             return
         averages = self._model_variables_moving_average
-        for variable, index in zip(var_list, self._indices(var_list), strict=True):
-            source, target = (variable, averages[index]) if self.averages_swapped else (averages[index], variable)
-            target.assign(source)
-        self.averages_swapped = False
+        indices = self._indices(var_list)
+        with HeldSignals():
+            for variable, index in zip(var_list, indices, strict=True):
+                source, target = (variable, averages[index]) if self.averages_swapped else (averages[index], variable)
+                target.assign(source)
+            self.averages_swapped = False
 
     def swap_averages(self) -> None:
         """Exchanges the values of the variables with their averages; the next call exchanges them back."""
-        for variable, average in zip(self._trainable_variables, self._model_variables_moving_average, strict=True):
-            value = variable.numpy()
-            variable.assign(average)
-            average.assign(value)
-        self.averages_swapped = not self.averages_swapped
+        with HeldSignals():
+            for variable, average in zip(self._trainable_variables, self._model_variables_moving_average, strict=True):
+                value = variable.numpy()
+                variable.assign(average)
+                average.assign(value)
+            self.averages_swapped = not self.averages_swapped
 
     def constrain(self, variables: Sequence[Variable]) -> None:
         """Applies the variables' constraints; `step` and `apply` do so after each update."""

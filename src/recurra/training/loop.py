@@ -10,8 +10,9 @@ import numpy as np
 
 from recurra import _changes, _tree, ops, random
 from recurra._checks import expected
+from recurra._signals import HeldSignals
 from recurra.callbacks import CallbackList
-from recurra.layers.recurrent import RNN
+from recurra.layers.recurrent import stateful_layers
 from recurra.training.batches import Batch, Epochs
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
 from recurra.training.native_step import NativeStep, native_step
@@ -57,9 +58,8 @@ class Trainable:
         self.variables = variables
         self.optimizer.build(self.variables)
         self.penalised = [variable for variable in self.variables if variable.regularizer is not None]
-        layers = self.model._flatten_layers()
-        self.kept = [variable for layer in layers for variable in layer._own_statistics()]
-        self.stateful = [layer for layer in layers if isinstance(layer, RNN) and layer.stateful]
+        self.kept = [variable for layer in self.model._flatten_layers() for variable in layer._own_statistics()]
+        self.stateful = stateful_layers(self.model)
         by_dtype: dict[str, list[Variable]] = {}
         for variable in self.variables:
             by_dtype.setdefault(variable.dtype, []).append(variable)
@@ -129,14 +129,16 @@ class Trainable:
                 arena.zero_grad()
             backward(gradients if len(gradients) > 1 else gradients[0])
             total += self._penalise() + activity_loss
+            held = HeldSignals()
         except BaseException:  # Ctrl-C too
             self._go_back(*before)
             raise
-        if self.optimizer.loss_scale_factor:
-            for arena in self.arenas:
-                arena.grads *= self.optimizer.loss_scale_factor
-        if self.variables:
-            self.optimizer.step(self.variables)
+        with held:  # no half of an update stays
+            if self.optimizer.loss_scale_factor:
+                for arena in self.arenas:
+                    arena.grads *= self.optimizer.loss_scale_factor
+            if self.variables:
+                self.optimizer.step(self.variables)
         self._record(batch, outputs, masks, total, values)
 
     def _go_back(self, values: list[np.ndarray], states: list[Any]) -> None:

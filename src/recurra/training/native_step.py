@@ -12,6 +12,7 @@ import numpy as np
 
 from recurra import _changes
 from recurra._arrays import contiguous
+from recurra._signals import HeldSignals
 from recurra.losses.functions import are_matched
 from recurra.training.batches import Batch
 from recurra.training.plan import ModelPlan, is_plain
@@ -33,6 +34,7 @@ class NativeStep:
         self._native = _make(plan, trainable)
         self._known: Any = None
         self._shape: tuple[int, ...] = ()
+        self._constrained = False
 
     def is_current(self, trainable: Any) -> bool:
         """Returns whether optimizer and loss are those that the step was made of."""
@@ -53,6 +55,7 @@ class NativeStep:
         if self._native is None or weight is not None or target is None or not are_matched(target.shape, shape):
             return False
         self._shape = shape
+        self._constrained = any(variable.constraint is not None for variable in self._trainable.variables)
         self._known = _form(x, target)
         return True
 
@@ -65,8 +68,12 @@ class NativeStep:
         """Takes a step with arrays that it knows; returns the loss, and where metrics want it the result."""
         y = np.empty(self._shape, self._dtype) if self._trainable.metrics else None
         optimizer = self._trainable.optimizer
-        loss = self._native(y, x, contiguous(target, self._dtype), float(optimizer.learning_rate))
-        optimizer.constrain(self._trainable.variables)
+        arguments = y, x, contiguous(target, self._dtype), float(optimizer.learning_rate)
+        if not self._constrained:
+            return self._native(*arguments), y
+        with HeldSignals():
+            loss = self._native(*arguments)
+            optimizer.constrain(self._trainable.variables)
         return loss, y
 
 

@@ -1,0 +1,54 @@
+"""Signals that wait while something is done that has to be whole."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+# What programs stop and time work with: Ctrl-C, a scheduler's notice, a timer.
+_WAITING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, name)]
+
+
+class HeldSignals:
+    """From its making to the end of its `with` block, Python's handlers of signals wait; then they are called.
+
+    So Ctrl-C comes before or after what the block does. Handlers run in the main thread alone: in other threads there
+    is nothing to hold. For short work only.
+    """
+
+    def __init__(self) -> None:
+        self._handlers: list[tuple[int, Any]] = []
+        self._came: list[tuple[int, Any]] = []
+        if threading.current_thread() is not threading.main_thread():
+            return
+        try:
+            for number in _WAITING:
+                handler = signal.getsignal(number)
+                if callable(handler):
+                    self._handlers.append((number, handler))
+                    signal.signal(number, self._wait)
+        except BaseException:  # of a handler that was not held yet
+            self._restore()
+            raise
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        handlers = dict(self._handlers)
+        self._restore()
+        for number, frame in self._came:
+            handlers[number](number, frame)
+
+    def _wait(self, number: int, frame: Any) -> None:
+        self._came.append((number, frame))
+
+    def _restore(self) -> None:
+        try:
+            while self._handlers:
+                signal.signal(*self._handlers[-1])
+                self._handlers.pop()
+        finally:
+            if self._handlers:  # a handler that is there again has raised
+                self._restore()
