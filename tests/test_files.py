@@ -44,7 +44,7 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
 
 def test_a_directory_in_the_way_is_left_alone(tmp_path):
     (tmp_path / "m.keras").mkdir()
-    with pytest.raises(OSError, match=r"m\.keras"):
+    with pytest.raises(IsADirectoryError, match=r"m\.keras'$"):
         write_atomically(tmp_path / "m.keras", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
 
@@ -62,9 +62,28 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
 try:
     write_atomically(sys.argv[1], bytes(2**22))
 except OSError as error:
-    print(error.strerror)
+    print(error)
 """
     run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
-    assert run.stdout == "File too large\n"
+    assert run.stdout == f"[Errno 27] File too large: {str(path)!r}\n"
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.keras"]
+
+
+@posix
+def test_a_line_that_a_full_disk_cuts_short_is_taken_back(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_bytes(b"epoch,loss\n")
+    program = """
+import resource, signal, sys
+from recurra._files import append
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+try:
+    append(sys.argv[1], b"0,0.5\\n")
+except OSError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert run.stdout == f"[Errno 27] File too large: {str(path)!r}\n"
+    assert path.read_bytes() == b"epoch,loss\n"

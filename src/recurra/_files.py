@@ -6,6 +6,8 @@ import contextlib
 import os
 import secrets
 
+_PREFIX, _ENDING = ".recurra-", ".tmp"
+
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Writes `data` to a temporary file in the same directory, flushes it to the disk and renames it to `path`.
@@ -17,25 +19,45 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """
     path = os.path.realpath(path)
     directory = os.path.dirname(path)
-    temporary = os.path.join(directory, f".recurra-{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(directory, f"{_PREFIX}{secrets.token_hex(8)}{_ENDING}")
     try:
-        file = open(temporary, "xb")  # noqa: SIM115
-    except OSError as error:
-        error.filename = path  # what the caller knows
-        raise
-    try:
-        with file:
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             with contextlib.suppress(FileNotFoundError):
                 os.chmod(temporary, os.stat(path).st_mode & 0o777)
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+    except BaseException as error:
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, path) from error  # the file that the caller knows
         raise
     _sync_directory(directory)
+
+
+def append(path: str | os.PathLike[str], data: bytes) -> None:
+    """Adds `data` to the end of a file.
+
+    Raises:
+        OSError: If it cannot be added; the file is then as it was.
+    """
+    with open(path, "ab", buffering=0) as file:
+        size = file.tell()
+        try:
+            written = file.write(data)
+            file.write(data[written:])  # a disk that gets full takes a part before it says so
+        except OSError as error:
+            file.truncate(size)
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+def remove_leftovers(directory: str) -> None:
+    """Deletes what killed processes have left half written in a directory where nobody else writes now."""
+    for name in os.listdir(directory):
+        if name.startswith(_PREFIX) and name.endswith(_ENDING):
+            os.unlink(os.path.join(directory, name))
 
 
 def _sync_directory(directory: str) -> None:

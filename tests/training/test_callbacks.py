@@ -499,6 +499,72 @@ def test_a_resumed_run_goes_on_with_what_its_callbacks_remembered(data, tmp_path
             np.testing.assert_array_equal(a, b)
 
 
+def test_a_resumed_run_goes_on_with_the_states_of_both_directions(data, tmp_path):
+    def stateful():
+        gru = layers.GRU(3, stateful=True, dropout=0.2)
+        model = models.Sequential([layers.Input(batch_shape=(5, 4, 2)), layers.Bidirectional(gru), layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    told = {"batch_size": 5, "epochs": 4, "shuffle": False, "verbose": 0}
+    x, y = data[0][:10], data[1][:10]
+    random.set_random_seed(3)
+    unbroken = stateful()
+    unbroken.fit(x, y, **told)
+    random.set_random_seed(3)
+    with pytest.raises(Interruption):
+        stateful().fit(x, y, callbacks=[callbacks.BackupAndRestore(tmp_path), interrupt(2, 1)], **told)
+    resumed = stateful()
+    resumed.fit(x, y, callbacks=[callbacks.BackupAndRestore(tmp_path)], **told)
+    for a, b in zip(unbroken.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(unbroken.layers[0].states, resumed.layers[0].states, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+class CutOff(callbacks.BackupAndRestore):
+    """Cut off at the end of epoch 2, before the backup."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 2:
+            raise Interruption
+        super().on_epoch_end(epoch, logs)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_the_log_of_a_resumed_run_has_each_epoch_once(data, tmp_path, before):
+    log, told = tmp_path / "log.csv", {"epochs": 5, "verbose": 0}
+    if before:
+        make_model().fit(*data, epochs=1, verbose=0, callbacks=[callbacks.CSVLogger(log)])
+    with pytest.raises(Interruption):
+        make_model().fit(*data, callbacks=[callbacks.CSVLogger(log, append=True), CutOff(tmp_path / "backup")], **told)
+    first = log.read_text().splitlines()
+    chosen = [callbacks.CSVLogger(log, append=True), callbacks.BackupAndRestore(tmp_path / "backup")]
+    history = make_model().fit(*data, callbacks=chosen, **told)
+    rows = list(csv.reader(log.read_text().splitlines()))
+    assert [row[0] for row in rows] == ["epoch", *["0"] * before, "0", "1", "2", "3", "4"]
+    assert log.read_text().splitlines()[: len(first) - 1] == first[:-1]
+    assert [float(row[1]) for row in rows[-3:]] == history.history["loss"]
+
+
+def test_a_log_goes_on_beside_a_backup_that_knew_none(data, tmp_path):
+    with pytest.raises(Interruption):
+        make_model().fit(*data, epochs=5, verbose=0, callbacks=[CutOff(tmp_path / "backup")])
+    log = tmp_path / "log.csv"
+    log.write_text("epoch,loss\n0,0.5\n1,0.25\n")
+    chosen = [callbacks.CSVLogger(log, append=True), callbacks.BackupAndRestore(tmp_path / "backup")]
+    make_model().fit(*data, epochs=5, verbose=0, callbacks=chosen)
+    assert [row[0] for row in csv.reader(log.read_text().splitlines())] == ["epoch", "0", "1", "2", "3", "4"]
+
+
+def test_a_backup_takes_what_a_killed_one_left_with_it(data, tmp_path):
+    folder = tmp_path / "backup"
+    folder.mkdir()
+    (folder / ".recurra-0123456789abcdef.tmp").write_bytes(b"half")
+    make_model().fit(*data, epochs=1, verbose=0, callbacks=[callbacks.BackupAndRestore(folder)])
+    assert not folder.exists()
+
+
 def test_a_run_that_had_stopped_before_it_was_cut_off_stays_stopped(data, tmp_path):
     def chosen():
         backup = callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)

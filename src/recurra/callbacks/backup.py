@@ -14,10 +14,11 @@ import numpy as np
 
 from recurra import random
 from recurra._checks import expected
-from recurra._files import write_atomically
+from recurra._files import remove_leftovers, write_atomically
 from recurra.callbacks.base import Callback
 from recurra.callbacks.checkpoint import check_save_freq
 from recurra.errors import FileFormatError
+from recurra.layers.recurrent import stateful_layers
 
 
 class BackupAndRestore(Callback):
@@ -79,6 +80,7 @@ class BackupAndRestore(Callback):
     def on_train_end(self, logs: Any = None) -> None:
         if self.delete_checkpoint and self._path.exists():
             self._path.unlink()
+            remove_leftovers(self.backup_dir)
             if not any(Path(self.backup_dir).iterdir()):
                 os.rmdir(self.backup_dir)
 
@@ -137,20 +139,14 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise FileFormatError(expected("BackupAndRestore", "a whole backup", str(path), hint)) from error
 
 
-def _stateful_layers(model: Any) -> list[Any]:
-    return [
-        layer for layer in model._flatten_layers() if getattr(layer, "stateful", False) and hasattr(layer, "states")
-    ]
-
-
 def _stored_states(model: Any) -> dict[str, np.ndarray]:
     """Returns the states that stateful layers carry from batch to batch, by layer and position."""
-    layers = _stateful_layers(model)
+    layers = stateful_layers(model)
     return {f"state_{i}_{j}": state for i, layer in enumerate(layers) for j, state in enumerate(layer.states or [])}
 
 
 def _store_states(model: Any, arrays: dict[str, np.ndarray]) -> None:
-    for i, layer in enumerate(_stateful_layers(model)):
+    for i, layer in enumerate(stateful_layers(model)):
         count = sum(name.startswith(f"state_{i}_") for name in arrays)
         layer.states = [arrays[f"state_{i}_{j}"] for j in range(count)] or None
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from recurra._files import write_atomically
+from recurra._files import append, write_atomically
 from recurra.callbacks.base import Callback
 
 
 class CSVLogger(Callback):
     """Writes one row per epoch, so that the file is whole after each; values that an epoch lacks are "NA".
+
+    Where `BackupAndRestore` goes on with a run, the rows of epochs that are done again make way for the new ones.
 
     Args:
         filename: The file.
@@ -22,18 +24,30 @@ class CSVLogger(Callback):
         append: Go on with a file that is there, instead of replacing it.
     """
 
+    _remembered = ("_count",)
+
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False):
         super().__init__()
         self.filename = os.fspath(filename)
         self.sep = separator
         self.append = append
         self.keys: list[str] = []
+        self._found = 0  # rows below the header when the run began
+        self._count: int | None = 0  # rows now; None from a backup that was written without this callback
 
     def on_train_begin(self, logs: Any = None) -> None:
         rows = self._rows() if self.append and os.path.exists(self.filename) else []
         self.keys = rows[0][1:] if rows else []
+        self._found = self._count = max(0, len(rows) - 1)
         if not rows:
             write_atomically(self.filename, b"")
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self._count is None:
+            self._count = self._found
+        if self._found > self._count:  # a run that was cut off wrote them after its last backup
+            write_atomically(self.filename, self._lines(self._rows()[: 1 + self._count]).encode())
+            self._found = self._count
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = logs or {}
@@ -42,8 +56,8 @@ class CSVLogger(Callback):
             self.keys += new
             self._widen(len(new))
         row = [epoch, *(_text(logs.get(key, "NA")) for key in self.keys)]
-        with open(self.filename, "a", newline="", encoding="utf-8") as file:
-            file.write(self._lines([row]))
+        append(self.filename, self._lines([row]).encode())
+        self._count = (self._count or 0) + 1
 
     def _widen(self, added: int) -> None:
         """Writes the header anew, and "NA" where earlier rows lack the columns added."""
