@@ -42,6 +42,23 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
     assert [*tmp_path.rglob("*.tmp")] == []
 
 
+@posix
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    write_atomically(pipe, b"new")
+    assert reader.communicate()[0] == b"new"
+    assert pipe.is_fifo()
+
+
+@posix
+def test_standard_output_is_a_file_like_others():
+    program = "from recurra._files import write_atomically; write_atomically('/dev/stdout', b'new')"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert run.stdout == b"new"
+
+
 def test_a_directory_in_the_way_is_left_alone(tmp_path):
     (tmp_path / "m.keras").mkdir()
     with pytest.raises(IsADirectoryError, match=r"m\.keras'$"):

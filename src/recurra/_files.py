@@ -12,11 +12,16 @@ _PREFIX, _ENDING = ".recurra-", ".tmp"
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Writes `data` to a temporary file in the same directory, flushes it to the disk and renames it to `path`.
 
-    A file that is replaced keeps its permissions; a symbolic link stays, and what it leads to is replaced.
+    A file that is replaced keeps its permissions; a symbolic link stays, and what it leads to is replaced. Pipes and
+    devices, such as /dev/stdout, are written to as they are.
 
     Raises:
         OSError: If the file cannot be written; `path` is then as it was.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as special:
+            special.write(data)
+        return
     path = os.path.realpath(path)
     directory = os.path.dirname(path)
     temporary = os.path.join(directory, f"{_PREFIX}{secrets.token_hex(8)}{_ENDING}")
