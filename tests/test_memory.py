@@ -1,9 +1,12 @@
 """Flat arrays that hold many weights end to end."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
-from recurra import _memory
+from recurra import Sequential, _memory, layers
 from recurra.optimizers.slots import Slot
 from recurra.variables import Arena, Variable
 
@@ -52,3 +55,25 @@ def test_slots_of_two_dtypes_can_be_written():
     slot.fill(1.5)
 
     assert slot.array(0).tolist() == [1.5, 1.5] and slot.array(1).tolist() == [1.5, 1.5, 1.5]
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_dropped_models_give_their_memory_back_in_time(trained, monkeypatch):
+    monkeypatch.setattr(_memory, "_MOST_UNCOLLECTED", 10 << 20)
+    monkeypatch.setattr(_memory, "_uncollected", 0)
+    gc.collect()
+    thresholds = gc.get_threshold()
+    gc.set_threshold(10**6)  # by its own count the collector would not come
+    try:
+        made = []
+        for _ in range(12):
+            model = Sequential([layers.Input((4, 2)), layers.LSTM(300), layers.Dense(1)])  # 1.4 MB
+            if trained:
+                model.compile("adam", "mse")
+                model.train_on_batch(np.zeros((2, 4, 2)), np.zeros((2, 1)))
+            model.predict(np.zeros((2, 4, 2)), verbose=0)
+            made.append(weakref.ref(model.layers[0]))
+        alive = sum(layer() is not None for layer in made)
+    finally:
+        gc.set_threshold(*thresholds)
+    assert alive <= (3 if trained else 8)

@@ -1,5 +1,8 @@
 """Streams give the bits of the whole sequence."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -188,3 +191,10 @@ def test_states_are_taken_all_or_none():
     with pytest.raises(ValueError, match="stream expected numbers, got an array of dtype <U1"):
         stream.state = [np.zeros((1, 2)), [["a", "b"]]]
     np.testing.assert_array_equal(stream.state, before)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_stream_is_not_copied(duplicate):
+    model = Sequential([Input((None, 2)), layers.LSTM(3)])
+    with pytest.raises(TypeError, match=r"Stream expected .* call model\.stream\(\) and set its state"):
+        duplicate(model.stream())

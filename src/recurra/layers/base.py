@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _tree, constraints, initializers, ops, regularizers, saving
+from recurra import _memory, _tree, constraints, initializers, ops, regularizers, saving
 from recurra._arrays import as_array, as_numbers, plain_numbers_as_array, standardize_dtype
 from recurra._changes import StampsChanges
 from recurra._checks import expected
@@ -316,6 +316,7 @@ class Layer(StampsChanges, saving.Configurable):
                 raise ValueError(expected(f"layer {self.name!r}", what, f"{name} of {size_bytes}"))
             room.weight_bytes -= size_bytes
             value = np.zeros(shape, dtype)
+        _memory.count(value.nbytes)
         scope = naming.scope if self._building else [self.name]
         variable = Variable(
             value,

@@ -111,6 +111,10 @@ class Stream:
             stage()
         return self._y.copy()
 
+    def __reduce__(self) -> Any:
+        what, hint = "to stay where it was made", "for a copy call model.stream() and set its state"
+        raise TypeError(expected("Stream", what, "a copy or a pickle", hint))
+
     @property
     def state(self) -> list[np.ndarray]:
         """Copies of the states (n, units), those of the first recurrent layer first; setting it goes back to them.
