@@ -1,9 +1,11 @@
 """Arrays that native code cannot read as they lie: whatever a caller brings gives what a plain copy of it gives."""
 
+import operator
+
 import numpy as np
 import pytest
 
-from recurra import Sequential, activations, layers, losses, optimizers, utils
+from recurra import Input, Model, Sequential, activations, layers, losses, metrics, optimizers, utils
 from recurra.variables import Variable
 
 
@@ -102,3 +104,125 @@ def test_no_rows_give_no_rows(layer, shape):
     x = np.zeros((0, 5, 6), np.float32)
     pair = isinstance(layer, (layers.Attention, layers.AdditiveAttention, layers.Dot))
     assert layer([x, x] if pair else x).shape == shape
+
+
+# Code written for tensors, which `+=` does not change, must not change arrays that are another's.
+
+
+class Scaled(layers.Layer):
+    def call(self, inputs):
+        inputs *= 2.0
+        inputs += np.float64(1)
+        return inputs
+
+
+class Residual(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.dropout = layers.Dropout(0.5)
+
+    def call(self, inputs, training=False):
+        left = self.dropout(inputs, training=training)
+        left += 1
+        return left + inputs
+
+
+@pytest.mark.parametrize(("layer", "wanted"), [(Scaled, 3), (Residual, 3)])
+def test_a_layer_that_adds_in_place_changes_neither_the_data_nor_other_branches(layer, wanted):
+    x = np.ones((3, 2), np.float32)
+    inputs = Input((2,))
+    doubled = layers.Rescaling(1.0)(inputs)
+    models = [Sequential([Input((2,)), layer()]), Model(inputs, [doubled, layer()(doubled)])]
+    for model in models:
+        for outputs in (model.predict(x, verbose=0), model.predict_on_batch(x), model(x)):
+            *others, last = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+            assert last.dtype == np.float32
+            np.testing.assert_array_equal(last, np.full((3, 2), wanted))
+            for other in others:
+                np.testing.assert_array_equal(other, np.ones((3, 2)))
+    np.testing.assert_array_equal(layer()(x), np.full((3, 2), wanted))
+    np.testing.assert_array_equal(x, np.ones((3, 2)))
+
+
+def error_in_place(y_true, y_pred):
+    y_true -= 1
+    y_pred -= y_true
+    return (y_pred * y_pred).mean(axis=-1)
+
+
+def derivative_in_place(y_true, y_pred):
+    y_true -= 1
+    y_pred -= y_true
+    y_pred *= 2 / y_pred.shape[-1]
+    return y_pred
+
+
+error_in_place.gradient = derivative_in_place
+
+
+class ErrorInPlace(losses.Loss):
+    def call(self, y_true, y_pred):
+        return error_in_place(y_true, y_pred)
+
+    def gradient(self, y_true, y_pred):
+        return derivative_in_place(y_true, y_pred)
+
+
+class Counting(metrics.Mean):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true *= 0
+        y_pred *= 0
+        super().update_state(1.0)
+
+
+@pytest.mark.parametrize("loss", [error_in_place, ErrorInPlace()])
+def test_losses_and_metrics_that_subtract_in_place_change_neither_targets_nor_predictions(loss, rng):
+    x, y = rng.standard_normal((6, 2)).astype("float32"), rng.standard_normal((6, 3)).astype("float32")
+    told = []
+    for given, targets, counted in ((loss, y.copy(), [error_in_place, Counting()]), ("mse", y - 1, [])):
+        model = Sequential([Input((2,)), layers.Dense(3, kernel_initializer="ones")])
+        model.compile("sgd", given, metrics=counted)
+        before = targets.copy()
+        history = model.fit(x, targets, batch_size=3, epochs=3, shuffle=False, verbose=0).history["loss"]
+        evaluated = model.evaluate(x, targets, verbose=0, return_dict=True)["loss"]
+        np.testing.assert_array_equal(targets, before)
+        told.append([*history, evaluated])
+    np.testing.assert_allclose(told[0], told[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [layers.Identity(), layers.Cropping1D(0), layers.TimeDistributed(layers.Identity())])
+@pytest.mark.parametrize("batch_size", [2, 4])
+def test_predictions_have_memory_of_their_own(layer, batch_size):
+    x = np.ones((4, 3, 2), np.float32)
+    model = Sequential([Input((3, 2)), layer])
+    for predicted in (model.predict(x, batch_size=batch_size, verbose=0), model.predict_on_batch(x)):
+        predicted += 1
+    np.testing.assert_array_equal(x, np.ones((4, 3, 2)))
+
+
+IN_PLACE = {
+    operator.iadd: 5,
+    operator.isub: 1,
+    operator.imul: 6,
+    operator.itruediv: 1.5,
+    operator.ifloordiv: 1,
+    operator.imod: 1,
+    operator.ipow: 9,
+}
+
+
+@pytest.mark.parametrize(("operate", "wanted"), IN_PLACE.items())
+@pytest.mark.parametrize("other", [2, np.float64(2), np.full(2, 2.0)])
+def test_operators_in_place_make_new_arrays_of_the_same_dtype(operate, wanted, other):
+    x = np.full((2, 2), 3, np.float32)
+    eager = layers.Identity()(x)
+    changed = operate(eager, other)
+    assert changed.dtype == np.float32
+    assert changed.tolist() == [[wanted] * 2] * 2
+    assert x.tolist() == eager.tolist() == [[3, 3], [3, 3]]
+
+
+def test_rows_of_a_result_may_be_changed():
+    eager = layers.Rescaling(1.0)(np.ones((2, 2), np.float32))
+    eager[0] += 1
+    assert eager.tolist() == [[2, 2], [1, 1]]

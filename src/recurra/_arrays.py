@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -89,7 +91,11 @@ def standardize_dtype(dtype: Any, who: str) -> str:
 
 
 class Array(np.ndarray):
-    """An ndarray with `.numpy()`, so that notebooks written for TensorFlow run unchanged."""
+    """An ndarray that code written for tensors takes for one: it has `.numpy()`, and `x += 1` makes another array.
+
+    So `x *= 2` in a layer of Keras's does not change the data that it was given, or what a layer has handed through.
+    `x[...] = value` does write.
+    """
 
     _keras_mask: np.ndarray | None = None
 
@@ -111,11 +117,44 @@ class Array(np.ndarray):
         return round(self.item(), ndigits)
 
 
+def _rebinding(operation: Callable[[Any, Any], Any]) -> Callable[[Array, Any], Any]:
+    """Returns an operator such as `+=` that leaves its left side as it is; a wider float dtype does not spread."""
+
+    def operate(self: Array, other: Any) -> Any:
+        result = operation(self, other)
+        return result.astype(self.dtype, copy=False) if result.dtype.kind == self.dtype.kind else result
+
+    return operate
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
+    setattr(Array, f"__i{_name}__", _rebinding(getattr(operator, f"__{_name}__")))
+
+
 def as_array(value: Any, mask: np.ndarray | None = None) -> Array:
     """Returns `value` as an `Array` that carries `mask`."""
     array = np.asarray(value).view(Array)
     array._keras_mask = mask
     return array
+
+
+def as_arrays(structure: Any) -> Any:
+    """Returns nested plain arrays as `Array`s; everything else as it is."""
+    return _tree.map_structure(lambda leaf: leaf.view(Array) if type(leaf) is np.ndarray else leaf, structure)
+
+
+def arrays_for(function: Any, *arrays: Any) -> Any:
+    """Returns arrays as a function takes them: those of users get `Array`s, and so cannot change what is theirs."""
+    return arrays if (getattr(function, "__module__", None) or "").startswith("recurra.") else as_arrays(arrays)
+
+
+def as_plain_arrays(structure: Any) -> Any:
+    """Returns nested `Array`s without a mask as plain arrays; everything else as it is."""
+
+    def convert(leaf: Any) -> Any:
+        return leaf.numpy() if type(leaf) is Array and leaf._keras_mask is None else leaf
+
+    return _tree.map_structure(convert, structure)
 
 
 def plain_numbers_as_array(inputs: Any) -> Any:

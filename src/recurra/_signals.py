@@ -20,7 +20,7 @@ class HeldSignals:
     def __init__(self) -> None:
         self._handlers: list[tuple[int, Any]] = []
         self._came: list[tuple[int, Any]] = []
-        if threading.current_thread() is not threading.main_thread():
+        if threading.get_ident() != threading.main_thread().ident:
             return
         try:
             for number in _WAITING:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _memory, _tree, constraints, initializers, ops, regularizers, saving
-from recurra._arrays import as_array, as_numbers, plain_numbers_as_array, standardize_dtype
+from recurra._arrays import as_array, as_arrays, as_numbers, as_plain_arrays, plain_numbers_as_array, standardize_dtype
 from recurra._changes import StampsChanges
 from recurra._checks import expected
 from recurra._missing import DOCS, hint_for_argument, unknown_arguments
@@ -90,7 +90,7 @@ def _forward_of(call: Callable[..., Any]) -> Callable[..., tuple[Any, None]]:
 
     @functools.wraps(call)
     def forward(self: Layer, *args: Any, **kwargs: Any) -> tuple[Any, None]:
-        return call(self, *args, **kwargs), None
+        return as_plain_arrays(call(self, *as_arrays(args), **as_arrays(kwargs))), None
 
     return forward
 
@@ -100,7 +100,7 @@ def _call_of(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., Any]:
 
     @functools.wraps(forward, assigned=("__module__", "__doc__"))
     def call(self: Layer, *args: Any, **kwargs: Any) -> Any:
-        return forward(self, *args, **kwargs)[0]
+        return forward(self, *as_plain_arrays(args), **as_plain_arrays(kwargs))[0]
 
     return call
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import config, ops, saving
-from recurra._arrays import as_array, standardize_dtype
+from recurra._arrays import arrays_for, as_array, standardize_dtype
 from recurra._changes import StampsChanges
 from recurra._checks import expected, one_of
 from recurra._names import snake_case
@@ -95,7 +95,7 @@ class Loss(StampsChanges, saving.Configurable):
             if found is not None:
                 return found
         values, weights, scale = self._weigh(y_true, y_pred, sample_weight, mask)
-        gradient = self.gradient(y_true, y_pred)
+        gradient = self.gradient(*arrays_for(self.gradient, y_true, y_pred))
         if weights is not None or scale != 1:
             factor = np.broadcast_to(scale if weights is None else weights * scale, values.shape)
             axes = self.reduced_axes(y_pred)
@@ -136,7 +136,7 @@ class Loss(StampsChanges, saving.Configurable):
         self, y_true: Any, y_pred: np.ndarray, sample_weight: Any, mask: Any
     ) -> tuple[np.ndarray, np.ndarray | None, float]:
         """Returns the values, their weights, and what the weighted sum is multiplied by."""
-        values = np.asarray(self.call(y_true, y_pred))
+        values = np.asarray(self.call(*arrays_for(self.call, y_true, y_pred)))
         own = self.own_mask(y_true, y_pred)
         if own is not None:
             mask = own if mask is None else np.asarray(mask, bool) & own
@@ -209,7 +209,7 @@ class LossFunctionWrapper(Loss):
         self._fn_kwargs = fn_kwargs
 
     def call(self, y_true: Any, y_pred: Any) -> np.ndarray:
-        return self.fn(y_true, y_pred, **self._fn_kwargs)
+        return self.fn(*arrays_for(self.fn, y_true, y_pred), **self._fn_kwargs)
 
     def as_error_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
         known = getattr(self.fn, "fused", False) and type(self).call is LossFunctionWrapper.call
@@ -230,7 +230,7 @@ class LossFunctionWrapper(Loss):
                     "set function.gradient = g with g(y_true, y_pred) -> d values / d y_pred, of the shape of y_pred",
                 )
             )
-        return np.asarray(gradient(y_true, y_pred, **self._fn_kwargs))
+        return np.asarray(gradient(*arrays_for(gradient, y_true, y_pred), **self._fn_kwargs))
 
     def get_config(self) -> dict[str, Any]:
         base = {"name": self.name, "reduction": self.reduction}

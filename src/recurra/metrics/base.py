@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, config, initializers, saving
-from recurra._arrays import Array, as_array
+from recurra._arrays import Array, arrays_for, as_array
 from recurra._checks import expected
 from recurra._names import auto_name
 from recurra.losses.functions import match_ranks
@@ -215,7 +215,7 @@ class MeanMetricWrapper(Mean):
         mask = getattr(y_pred, "_keras_mask", None)
         if mask is not None:
             sample_weight = weights_times(sample_weight, mask)
-        super().update_state(self.fn(y_true, y_pred, **self._fn_kwargs), sample_weight)
+        super().update_state(self.fn(*arrays_for(self.fn, y_true, y_pred), **self._fn_kwargs), sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         base = {"name": self.name, "dtype": self.dtype}

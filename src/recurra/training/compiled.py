@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurra import losses, metrics
+from recurra._arrays import arrays_for
 from recurra._checks import expected
 from recurra._names import snake_case
 from recurra.losses import Loss
@@ -207,7 +208,8 @@ class CompiledMetrics:
             if mask is not None and isinstance(entry.metric, MeanMetricWrapper):  # Keras's others do not look at it
                 marks = np.asarray(mask, np.float64)
                 weight = marks if weight is None else marks * np.reshape(weight, (len(weight), -1))
-            entry.metric.update_state(targets[position], outputs[position], sample_weight=weight)
+            update = entry.metric.update_state
+            update(*arrays_for(update, targets[position], outputs[position]), sample_weight=weight)
 
     def results(self) -> dict[str, Any]:
         """Returns the results by name: floats, and arrays of those that have axes."""

@@ -257,6 +257,13 @@ def evaluate(trainable: Trainable, batches: Iterable[Batch], callbacks: Callback
     return logs
 
 
+def predict_step(model: Any, inputs: Any) -> Any:
+    """Returns the model's outputs for a batch, in memory of their own: layers may hand their inputs through."""
+    outputs = model.run(inputs, None, False, {}, False)[0]
+    given = _tree.flatten(inputs)
+    return _tree.map_structure(lambda y: y.copy() if any(np.may_share_memory(x, y) for x in given) else y, outputs)
+
+
 def predict(model: Any, batches: Iterable[Batch], callbacks: CallbackList) -> Any:
     """Returns the model's outputs for all batches, end to end."""
     callbacks.on_predict_begin()
@@ -264,7 +271,7 @@ def predict(model: Any, batches: Iterable[Batch], callbacks: CallbackList) -> An
     parts: list[list[np.ndarray]] = []
     for step, (inputs, _, _) in enumerate(batches):
         callbacks.on_predict_batch_begin(step)
-        structure, _, _ = model.run(inputs, None, False, {}, False)
+        structure = predict_step(model, inputs)
         parts.append(_tree.flatten(structure))
         callbacks.on_predict_batch_end(
             step, {"outputs": structure} if callbacks.wants("on_predict_batch_end") else None

@@ -368,7 +368,7 @@ class Trainer(Layer):
         else:
             inputs = self._inputs(x)
             if silent and len(inputs) == 1 and self._takes_at_once(len(inputs[0]), batch_size):
-                return self.run(inputs, None, False, {}, False)[0]
+                return loop.predict_step(self, inputs)
             source = ArrayBatches(inputs, [], [], batch_size=batch_size, steps=steps, who="predict")
         callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
         return loop.predict(self, Epochs(source, steps)(), callbacks)
@@ -434,7 +434,7 @@ class Trainer(Layer):
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the model's outputs for all rows of `x` at once."""
         self.build_for(x)
-        return self.run(self.standardize_inputs(x), None, False, {}, False)[0]
+        return loop.predict_step(self, self.standardize_inputs(x))
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
         """Returns the loss, the outputs' losses, then the metrics as compiled; the loss alone if there is no more."""
