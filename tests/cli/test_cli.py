@@ -369,3 +369,16 @@ def test_the_command_runs_as_a_process_without_a_traceback(sales):
         )
         assert run.returncode == code, run.stderr
         assert "Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="streams are closed by a shell")
+def test_closed_streams_are_no_defects(sales, tmp_path):
+    def shell(arguments, redirections):
+        line = f'exec "$0" -m recurra forecast {arguments} --model naive {redirections}'
+        return subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, text=True, check=False)
+
+    run = shell(f"'{sales}' --output '{tmp_path}/f.csv'", ">&- 2>&-")
+    assert run.returncode == 0
+    assert (tmp_path / "f.csv").read_text().startswith("month,")
+    run = shell("-", "<&-")
+    assert (run.returncode, run.stderr) == (1, "recurra: - expected data on standard input, got none: it is closed\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 
 STOPPED = 130  # as shells say it of Ctrl-C
@@ -10,6 +11,9 @@ STOPPED = 130  # as shells say it of Ctrl-C
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a command; returns the exit code: 0, 1 for a mistake by the user, 2 for a wrong call, 130 for Ctrl-C."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as some schedulers start programs
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     try:
         import typer
     except ImportError:

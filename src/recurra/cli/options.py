@@ -33,8 +33,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def source(file: Path) -> Any:
-    """Returns what to read: the file, or standard input for "-"."""
-    return sys.stdin.buffer if file == STREAM else file
+    """Returns what to read: the file, or standard input for "-".
+
+    Raises:
+        ValueError: If standard input is closed.
+    """
+    if file != STREAM:
+        return file
+    if sys.stdin is None:
+        raise ValueError(expected("-", "data on standard input", "none: it is closed"))
+    return sys.stdin.buffer
 
 
 def seconds(budget: str | None) -> float | None:
