@@ -198,3 +198,23 @@ def test_a_stream_is_not_copied(duplicate):
     model = Sequential([Input((None, 2)), layers.LSTM(3)])
     with pytest.raises(TypeError, match=r"Stream expected .* call model\.stream\(\) and set its state"):
         duplicate(model.stream())
+
+
+def test_a_step_that_is_interrupted_leaves_all_states_before_it():
+    def activation(x):
+        if interrupts:
+            raise interrupts.pop()
+        return np.tanh(x)
+
+    interrupts = []
+    line = [layers.LSTM(3, return_sequences=True), layers.GRU(2, activation=activation, return_sequences=True)]
+    model = Sequential([Input((None, 2)), *line])
+    x = sequences(1)
+    stream, whole = model.stream(), model.stream()
+    for t in range(4):
+        wanted = whole.step(x[0, t])
+        if t == 2:
+            interrupts.append(KeyboardInterrupt())
+            with pytest.raises(KeyboardInterrupt):
+                stream.step(x[0, t])
+        np.testing.assert_array_equal(stream.step(x[0, t]), wanted)

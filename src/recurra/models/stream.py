@@ -107,9 +107,21 @@ class Stream:
         if x.dtype.kind not in "fiub":
             raise ValueError(expected("stream.step", "numbers", f"an array of dtype {x.dtype}"))
         self._x[...] = x
-        for stage in self._stages:
-            stage()
+        if len(self._stages) == 1:
+            self._stages[0]()
+        else:
+            self._step_all()
         return self._y.copy()
+
+    def _step_all(self) -> None:
+        """Steps every stage or, where an error or Ctrl-C comes between them, none."""
+        before = self.state
+        try:
+            for stage in self._stages:
+                stage()
+        except BaseException:
+            self.state = before
+            raise
 
     def __reduce__(self) -> Any:
         what, hint = "to stay where it was made", "for a copy call model.stream() and set its state"
