@@ -20,10 +20,30 @@ def test_ctrl_c_comes_when_all_is_done():
         signal.raise_signal(signal.SIGINT)
         done.append(1)
         with HeldSignals():
-            signal.raise_signal(signal.SIGINT)
             done.append(2)
         done.append(3)
     assert done == [1, 2, 3]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_in_a_block_within_another_comes_after_both():
+    done = []
+    with pytest.raises(KeyboardInterrupt), HeldSignals():
+        with HeldSignals():
+            signal.raise_signal(signal.SIGINT)
+            done.append(1)
+        done.append(2)
+    assert done == [1, 2]
+
+
+def test_a_second_ctrl_c_comes_at_once():
+    done = []
+    with pytest.raises(KeyboardInterrupt), HeldSignals():
+        signal.raise_signal(signal.SIGINT)
+        done.append(1)
+        signal.raise_signal(signal.SIGINT)
+        done.append(2)
+    assert done == [1]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -80,11 +100,13 @@ OPTIMIZERS = {
 
 
 def raise_at(monkeypatch, owner, name):
-    """Ctrl-C arrives at each call of a method."""
-    method = getattr(owner, name)
+    """Ctrl-C arrives at the first call of a method."""
+    method, calls = getattr(owner, name), []
 
     def interrupted(*args, **kwargs):
-        signal.raise_signal(signal.SIGINT)
+        calls.append(name)
+        if len(calls) == 1:
+            signal.raise_signal(signal.SIGINT)
         return method(*args, **kwargs)
 
     monkeypatch.setattr(owner, name, interrupted)

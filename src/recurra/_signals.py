@@ -13,8 +13,8 @@ _WAITING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM") i
 class HeldSignals:
     """From its making to the end of its `with` block, Python's handlers of signals wait; then they are called.
 
-    So Ctrl-C comes before or after what the block does. Handlers run in the main thread alone: in other threads there
-    is nothing to hold. For short work only.
+    So Ctrl-C comes before or after what the block does; a second one comes at once, should the block hang. Handlers run
+    in the main thread alone: in other threads there is nothing to hold. For short work only.
     """
 
     def __init__(self) -> None:
@@ -42,6 +42,8 @@ class HeldSignals:
             handlers[number](number, frame)
 
     def _wait(self, number: int, frame: Any) -> None:
+        if any(number == before for before, _ in self._came):
+            dict(self._handlers)[number](number, frame)
         self._came.append((number, frame))
 
     def _restore(self) -> None:
