@@ -87,6 +87,7 @@ class Stream:
             self._stages.append(_Native(plan, native, x) if native else _stage_of(line[0], x))
             x, line = self._stages[-1].y, line[len(native) or 1 :]
         self._y: np.ndarray = x[0] if n is None else x
+        self._only = self._stages[0] if len(self._stages) == 1 else None
 
     def step(self, x: Any) -> np.ndarray:
         """Takes one time step.
@@ -107,8 +108,8 @@ class Stream:
         if x.dtype.kind not in "fiub":
             raise ValueError(expected("stream.step", "numbers", f"an array of dtype {x.dtype}"))
         self._x[...] = x
-        if len(self._stages) == 1:
-            self._stages[0]()
+        if self._only is not None:
+            self._only()
         else:
             self._step_all()
         return self._y.copy()
