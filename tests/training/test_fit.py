@@ -393,6 +393,28 @@ def test_an_interrupt_within_a_step_leaves_statistics_and_states_before_it(layer
     assert getattr(layer, "states", None) is states
 
 
+@pytest.mark.parametrize("method", ["predict", "evaluate", "predict_on_batch"])
+def test_an_interrupt_while_a_stateful_model_predicts_leaves_all_states_before_it(method, rng):
+    def activation(x):
+        if interrupts:
+            raise interrupts.pop()
+        return np.tanh(x)
+
+    interrupts = []
+    line = [layers.LSTM(3, stateful=True, return_sequences=True), layers.GRU(2, activation=activation, stateful=True)]
+    model = recurra.Sequential([recurra.Input((4, 2), batch_size=3), *line])
+    model.compile("sgd", "mse")
+    x = rng.standard_normal((3, 4, 2)).astype("float32")
+    model.predict(x, verbose=0)
+    before = [layer.states for layer in line]
+    interrupts.append(KeyboardInterrupt())
+    arguments = {"evaluate": {"y": np.zeros((3, 2)), "verbose": 0}, "predict": {"verbose": 0}}
+    with pytest.raises(KeyboardInterrupt):
+        getattr(model, method)(x, **arguments.get(method, {}))
+    for layer, states in zip(line, before, strict=True):
+        assert layer.states is states
+
+
 def test_the_outputs_of_a_row_may_have_one_target():
     x, y = np.ones((6, 3), "float32"), np.arange(6, dtype="float32")[:, None]
     histories = []

@@ -162,7 +162,7 @@ class Trainable:
     def test_step(self, batch: Batch) -> None:
         """Adds a batch to the losses and metrics, without training on it."""
         inputs, targets, weights = batch
-        outputs, cache, masks = self.model.run(inputs, None, False, {}, False)
+        outputs, cache, masks = _infer(self.model, inputs)
         outputs, masks = _leaves(outputs, masks)
         total, values = self.losses.values(targets, outputs, weights, masks)
         penalties = sum(v.regularizer(v.value) for v in self.model.trainable_weights if v.regularizer is not None)
@@ -257,9 +257,21 @@ def evaluate(trainable: Trainable, batches: Iterable[Batch], callbacks: Callback
     return logs
 
 
+def _infer(model: Any, inputs: Any) -> tuple[Any, Any, Any]:
+    """Runs a model on a batch; an error or Ctrl-C leaves the states of stateful layers as they were."""
+    stateful = stateful_layers(model)
+    before = [layer.states for layer in stateful]
+    try:
+        return model.run(inputs, None, False, {}, False)
+    except BaseException:
+        for layer, states in zip(stateful, before, strict=True):
+            layer.states = states
+        raise
+
+
 def predict_step(model: Any, inputs: Any) -> Any:
     """Returns the model's outputs for a batch, in memory of their own: layers may hand their inputs through."""
-    outputs = model.run(inputs, None, False, {}, False)[0]
+    outputs = _infer(model, inputs)[0]
     given = _tree.flatten(inputs)
     return _tree.map_structure(lambda y: y.copy() if any(np.may_share_memory(x, y) for x in given) else y, outputs)
 
