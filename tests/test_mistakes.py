@@ -281,14 +281,6 @@ OPTIONS = {  # out of range, refused where they are given: NumPy would tell of t
         lambda: losses.Pinball([0.1, 90]),
         "Pinball expected each of the quantiles to be a number between 0 and 1, got 90",
     ),
-    "patience as text": (
-        lambda: callbacks.EarlyStopping(patience="3"),
-        "EarlyStopping expected patience to be a number, not negative, got '3'",
-    ),
-    "a wait of less than nothing": (
-        lambda: callbacks.ReduceLROnPlateau(cooldown=-1),
-        "ReduceLROnPlateau expected cooldown to be a number, not negative, got -1",
-    ),
     "a hook misspelt": (
         lambda: callbacks.LambdaCallback(on_epoch_ends=print),
         "LambdaCallback expected known arguments, got 'on_epoch_ends': did you mean 'on_epoch_end'",

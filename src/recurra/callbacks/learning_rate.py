@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import saving
-from recurra._checks import expected, not_negative
+from recurra._checks import expected
 from recurra._missing import unknown_arguments
 from recurra.callbacks.base import Callback
 from recurra.callbacks.monitor import MonitorCallback
@@ -57,9 +57,6 @@ class ReduceLROnPlateau(MonitorCallback):
         min_delta: Smallest change that counts.
         cooldown: Epochs after a change that do not count.
         min_lr: Smallest learning rate.
-
-    Raises:
-        ValueError: If `factor`, `patience`, `cooldown` or `min_lr` is negative or no number, or `factor` not below 1.
     """
 
     _remembered = ("best", "wait", "cooldown_counter")
@@ -77,16 +74,16 @@ class ReduceLROnPlateau(MonitorCallback):
         **kwargs: Any,
     ):
         super().__init__(monitor, mode, min_delta=min_delta)
-        if not_negative("ReduceLROnPlateau", "factor", factor) >= 1.0:
+        if factor >= 1.0:
             hint = "ReduceLROnPlateau does not support a factor >= 1.0"
             raise ValueError(expected("ReduceLROnPlateau", "factor below 1", factor, hint))
         if kwargs:
             raise ValueError(unknown_arguments("ReduceLROnPlateau", kwargs, saving.parameters(ReduceLROnPlateau)))
         self.factor = factor
-        self.patience = not_negative("ReduceLROnPlateau", "patience", patience)
+        self.patience = patience
         self.verbose = verbose
-        self.cooldown = not_negative("ReduceLROnPlateau", "cooldown", cooldown)
-        self.min_lr = not_negative("ReduceLROnPlateau", "min_lr", min_lr)
+        self.cooldown = cooldown
+        self.min_lr = min_lr
         self._reset()
 
     def _reset(self) -> None:

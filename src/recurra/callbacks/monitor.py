@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra._checks import expected, not_negative
+from recurra._checks import expected
 from recurra._names import snake_case
 from recurra.callbacks.base import Callback
 
@@ -110,9 +110,6 @@ class EarlyStopping(MonitorCallback):
         baseline: Value that must be beaten for the patience to begin anew.
         restore_best_weights: End with the weights of the best epoch.
         start_from_epoch: Epochs that do not count.
-
-    Raises:
-        ValueError: If `patience` or `start_from_epoch` is negative or no number.
     """
 
     _remembered = ("best", "best_epoch", "best_weights", "wait", "stopped_epoch")
@@ -129,11 +126,11 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch: int = 0,
     ):
         super().__init__(monitor, mode, min_delta=min_delta)
-        self.patience = not_negative("EarlyStopping", "patience", patience)
+        self.patience = patience
         self.verbose = verbose
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = not_negative("EarlyStopping", "start_from_epoch", start_from_epoch)
+        self.start_from_epoch = start_from_epoch
         self._start()
 
     def _start(self) -> None:
