@@ -38,26 +38,35 @@ def positive_int(who: str, name: str, value: Any) -> int:
     """Returns `value` as an int; TypeError for text and the like, ValueError unless it is a whole number above 0."""
     if type(value) is int and value > 0:  # nearly always, and the abstract classes below take their time
         return value
-    if isinstance(value, bool) or not isinstance(value, numbers.Number):
-        raise TypeError(expected(who, f"{name} to be a positive integer", repr(value)))
+    _check_number(who, f"{name} to be a positive integer", value)
     if not isinstance(value, numbers.Integral) or value <= 0:
         raise ValueError(expected(who, f"{name} to be a positive integer", repr(value)))
     return int(value)
 
 
 def whole_number(who: str, name: str, value: Any) -> int:
-    """Returns `value` as an int; ValueError unless it is a whole number."""
+    """Returns `value` as an int; TypeError for text and the like, ValueError for other numbers."""
     if type(value) is int:  # as above
         return value
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    _check_number(who, f"{name} to be a whole number", value)
+    if not isinstance(value, numbers.Integral):
         raise ValueError(expected(who, f"{name} to be a whole number", repr(value)))
     return int(value)
 
 
+def check_seed(who: str, seed: Any) -> int:
+    """Returns a whole number as an int; ValueError, as of Keras, for anything else."""
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
+        raise ValueError(expected(who, "seed to be a whole number", repr(seed)))
+    return int(seed)
+
+
 def not_negative(who: str, name: str, value: Any) -> Any:
-    """Returns `value` as it is; ValueError unless it is a number of at least 0."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not float(value) >= 0:
-        raise ValueError(expected(who, f"{name} to be a number, not negative", repr(value)))
+    """Returns `value` as it is; TypeError for text and the like, ValueError unless it is at least 0."""
+    what = f"{name} to be a number, not negative"
+    _check_number(who, what, value)
+    if not float(value) >= 0:
+        raise ValueError(expected(who, what, repr(value)))
     return value
 
 
@@ -70,10 +79,17 @@ def one_of(who: str, name: str, value: Any, choices: Iterable[Any]) -> Any:
 
 
 def fraction(who: str, name: str, value: Any) -> float:
-    """Returns `value` as a float; ValueError unless it lies in [0, 1]."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) <= 1:
-        raise ValueError(expected(who, f"{name} to be a number between 0 and 1", repr(value)))
+    """Returns `value` as a float; TypeError for text and the like, ValueError unless it lies in [0, 1]."""
+    what = f"{name} to be a number between 0 and 1"
+    _check_number(who, what, value)
+    if not 0 <= float(value) <= 1:
+        raise ValueError(expected(who, what, repr(value)))
     return float(value)
+
+
+def _check_number(who: str, what: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(expected(who, what, repr(value)))
 
 
 def check_gradient(activation: Any, who: str = "a layer") -> None:

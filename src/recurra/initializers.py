@@ -13,7 +13,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops, saving
-from recurra._checks import expected, one_of, whole_number
+from recurra._checks import check_seed, expected, one_of
 from recurra._missing import says_what_to_do
 from recurra._names import snake_case
 from recurra.random import draw_seed
@@ -133,7 +133,7 @@ class RandomInitializer(Initializer):
 
     def __init__(self, seed: Any = None):
         if seed is not None and not hasattr(seed, "generator"):
-            seed = whole_number(type(self).__name__, "seed", seed)
+            seed = check_seed(type(self).__name__, seed)
         self.seed = seed
         self._drawn = draw_seed() if seed is None else seed
 

@@ -52,6 +52,7 @@ class Reshape(Layer):
 
     Raises:
         ValueError: If the number of entries does not fit.
+        TypeError: If `target_shape` is no shape.
 
     >>> recurra.layers.Reshape((-1, 2))(np.ones((1, 3, 4), np.float32)).shape
     (1, 6, 2)
@@ -64,7 +65,8 @@ class Reshape(Layer):
         super().__init__(**kwargs)
         sizes = tuple(target_shape) if hasattr(target_shape, "__iter__") else (target_shape,)
         if not all(isinstance(size, (int, np.integer)) for size in sizes):
-            raise ValueError(expected("Reshape", "target_shape of whole numbers", repr(target_shape)))
+            error = ValueError if hasattr(target_shape, "__iter__") else TypeError
+            raise error(expected("Reshape", "target_shape of whole numbers", repr(target_shape)))
         if sum(size == -1 for size in sizes) > 1 or any(size < -1 for size in sizes):
             raise ValueError(expected("Reshape", "sizes of which at most one is -1", sizes))
         self.target_shape = sizes
@@ -108,6 +110,7 @@ class Permute(Layer):
 
     Raises:
         ValueError: If dims does not name each axis once.
+        TypeError: If dims is no tuple.
 
     >>> recurra.layers.Permute((2, 1))(np.ones((1, 3, 4), np.float32)).shape
     (1, 4, 3)
@@ -117,7 +120,9 @@ class Permute(Layer):
 
     def __init__(self, dims: Any, **kwargs: Any):
         super().__init__(**kwargs)
-        self.dims = tuple(dims) if isinstance(dims, (list, tuple)) else (dims,)
+        if not isinstance(dims, (list, tuple)):
+            raise TypeError(expected("Permute", "dims to be a tuple", repr(dims)))
+        self.dims = tuple(dims)
         if any(axis not in self.dims for axis in range(1, len(self.dims) + 1)):
             raise ValueError(expected("Permute", "dims to be the numbers 1, 2, ... in some order", self.dims))
 

@@ -250,9 +250,9 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
 
 
 def _number(schedule: LearningRateSchedule, name: str, value: Any) -> float:
-    """Returns a number as it is, what holds one (an array, a variable) as a float; ValueError for anything else."""
+    """Returns a number as it is, what holds one (an array, a variable) as a float; TypeError for anything else."""
     if not hasattr(value, "__float__"):
-        raise ValueError(expected(type(schedule).__name__, f"{name} to be a number", repr(value)))
+        raise TypeError(expected(type(schedule).__name__, f"{name} to be a number", repr(value)))
     return value if isinstance(value, (int, float)) else float(value)
 
 
