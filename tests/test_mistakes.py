@@ -242,6 +242,7 @@ OPTIONS = {  # out of range, refused where they are given: NumPy would tell of t
         lambda: layers.LeakyReLU("steep"),
         "LeakyReLU expected negative_slope to be a number, not negative, got 'steep'",
     ),
+    "no threshold": (lambda: layers.ReLU(threshold=None), "threshold to be a number, not negative, got None"),
     "a limit as text": (lambda: layers.ReLU("6"), "ReLU expected max_value to be a number, not negative, got '6'"),
     "no features of a value": (
         lambda: layers.MultiHeadAttention(1, 2, value_dim=0),

@@ -62,10 +62,11 @@ def check_seed(who: str, seed: Any) -> int:
 
 
 def not_negative(who: str, name: str, value: Any) -> Any:
-    """Returns `value` as it is; TypeError for text and the like, ValueError unless it is at least 0."""
+    """Returns `value` as it is; TypeError for text and the like, ValueError for None and below 0, as in Keras."""
     what = f"{name} to be a number, not negative"
-    _check_number(who, what, value)
-    if not float(value) >= 0:
+    if value is not None:
+        _check_number(who, what, value)
+    if value is None or not float(value) >= 0:
         raise ValueError(expected(who, what, repr(value)))
     return value
 

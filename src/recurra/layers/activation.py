@@ -61,8 +61,8 @@ class ReLU(_ActivationLayer):
         threshold: Where x begins to pass.
 
     Raises:
-        ValueError: If one of them is negative.
-        TypeError: If one is no number.
+        ValueError: If one of them is negative, or a slope or threshold None.
+        TypeError: If one is anything else that is no number.
     """
 
     def __init__(
@@ -100,8 +100,6 @@ class LeakyReLU(_ActivationLayer):
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
         negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
-        if negative_slope is None:
-            raise ValueError(expected("LeakyReLU", "negative_slope to be a number, not negative", None))
         self.negative_slope = not_negative("LeakyReLU", "negative_slope", negative_slope)
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
