@@ -66,23 +66,27 @@ def test_a_directory_in_the_way_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
 
 
-@posix
-def test_a_full_disk_leaves_the_old_file_whole(tmp_path):
-    """A limit on the size of files stands for the full disk: the kernel stops the write in the middle."""
-    path = tmp_path / "m.keras"
-    path.write_bytes(b"old")
-    program = """
+def say_on_a_full_disk(path, size, call):
+    """The error of `call`, where a limit on the size of files stands for the disk: the kernel stops in the middle."""
+    program = f"""
 import resource, signal, sys
-from recurra._files import write_atomically
+from recurra import _files
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 try:
-    write_atomically(sys.argv[1], bytes(2**22))
+    _files.{call}
 except OSError as error:
     print(error)
 """
-    run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
-    assert run.stdout == f"[Errno 27] File too large: {str(path)!r}\n"
+    return subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True).stdout
+
+
+@posix
+def test_a_full_disk_leaves_the_old_file_whole(tmp_path):
+    path = tmp_path / "m.keras"
+    path.write_bytes(b"old")
+    said = say_on_a_full_disk(path, 2**20, "write_atomically(sys.argv[1], bytes(2**22))")
+    assert said == f"[Errno 27] File too large: {str(path)!r}\n"
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.keras"]
 
@@ -91,16 +95,6 @@ except OSError as error:
 def test_a_line_that_a_full_disk_cuts_short_is_taken_back(tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes(b"epoch,loss\n")
-    program = """
-import resource, signal, sys
-from recurra._files import append
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
-try:
-    append(sys.argv[1], b"0,0.5\\n")
-except OSError as error:
-    print(error)
-"""
-    run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
-    assert run.stdout == f"[Errno 27] File too large: {str(path)!r}\n"
+    said = say_on_a_full_disk(path, 16, "append(sys.argv[1], b'0,0.5\\n')")
+    assert said == f"[Errno 27] File too large: {str(path)!r}\n"
     assert path.read_bytes() == b"epoch,loss\n"
