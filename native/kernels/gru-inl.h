@@ -278,18 +278,9 @@ struct GruBackward {
   void step(const Member& member, const Split& split, const GateGradients<T>& dz, int64_t step, Range rows,
             Range blocks) const {
     const int64_t H = s.H;
-    for (int64_t n = rows.begin; n < rows.end; ++n) {
-      const bool masked = is_masked<T>(s, n, step);
-      const auto dz_row = dz.at(step, n);
-      for_units_in_lockstep<T>(blocks, H, [&]<typename V>(int64_t unit, int64_t lanes) {
-        const V doutput = output_gradient<V>(s, repeated, n, step, unit, lanes, masked);
-        if (masked) {
-          for (int64_t g = 0; g < slots(); ++g) dz_row.put(V::set(T(0)), g, unit, lanes);
-        } else {
-          pointwise(dz_row, step, n, unit, lanes, doutput);
-        }
-      });
-    }
+    for_gate_gradients(s, repeated, dz, step, rows, blocks,
+                       [&](const auto& dz_row, int64_t n, int64_t unit, int64_t lanes, const auto& along,
+                           auto doutput) { pointwise(dz_row, step, n, unit, lanes, along, doutput); });
     if (s.reset_after) {
       if (is_at_rest(s, step)) return;
       split.meet(member);
@@ -309,22 +300,24 @@ struct GruBackward {
   int64_t slots() const { return s.reset_after ? 4 : 3; }
 
   // dh becomes dh * z, what goes to the state before past the candidate.
-  template <typename V>
+  template <typename V, typename Along>
   RECURRA_INLINE void pointwise(const typename GateGradients<T>::Row& dz_row, int64_t step, int64_t n, int64_t unit,
-                                int64_t lanes, V doutput) const {
+                                int64_t lanes, const Along& along, V doutput) const {
     const int64_t H = s.H, at = n * H + unit;
     const T* z = s.gates + (step * s.N + n) * 4 * H + unit;
-    const V update = load_rows<V>(z, L, lanes), candidate = load_rows<V>(z + 2 * H, L, lanes);
-    const V h = load_rows<V>(s.hs + step * s.N * H + at, L, lanes);
-    const V dh = load_rows<V>(s.dh + at, L, lanes) + doutput;
+    const auto of_gate = [&](int64_t gate) { return load_rows<V>(z + gate * H, along.gates, lanes); };
+    const auto put = [&](int64_t slot, V gradient) { dz_row.put(gradient, slot, unit, lanes, along); };
+    const V update = of_gate(0), candidate = of_gate(2);
+    const V h = load_rows<V>(s.hs + step * s.N * H + at, along.state, lanes);
+    const V dh = load_rows<V>(s.dh + at, along.state, lanes) + doutput;
     const V dcandidate = activation_gradient(f.activation, dh * (V::set(T(1)) - update), candidate);
-    dz_row.put(activation_gradient(f.recurrent_activation, dh * (h - candidate), update), 0, unit, lanes);
-    dz_row.put(dcandidate, 2, unit, lanes);
-    store_rows(dh * update, s.dh + at, L, lanes);
+    put(0, activation_gradient(f.recurrent_activation, dh * (h - candidate), update));
+    put(2, dcandidate);
+    store_rows(dh * update, s.dh + at, along.state, lanes);
     if (s.reset_after) {
-      const V reset = load_rows<V>(z + H, L, lanes), hu = load_rows<V>(z + 3 * H, L, lanes);
-      dz_row.put(activation_gradient(f.recurrent_activation, dcandidate * hu, reset), 1, unit, lanes);
-      dz_row.put(dcandidate * reset, 3, unit, lanes);
+      const V reset = of_gate(1), hu = of_gate(3);
+      put(1, activation_gradient(f.recurrent_activation, dcandidate * hu, reset));
+      put(3, dcandidate * reset);
     }
   }
 
@@ -335,7 +328,8 @@ struct GruBackward {
     const Vec<T> reset = load_lanes(s.gates + (step * s.N + n) * 4 * s.H + s.H + unit, lanes);
     const Vec<T> d = load_lanes(drh + at, lanes), h = load_lanes(s.hs + step * s.N * s.H + at, lanes);
     store_lanes(fma(d, reset, load_lanes(s.dh + at, lanes)), s.dh + at, lanes);
-    dz.at(step, n).put(activation_gradient(f.recurrent_activation, d * h, reset), 1, unit, lanes);
+    dz.at(step, n).put(activation_gradient(f.recurrent_activation, d * h, reset), 1, unit, lanes,
+                       AlongUnits<T>{dz.depth * L});
   }
 };
 

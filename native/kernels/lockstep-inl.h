@@ -27,7 +27,7 @@ struct Two {
   friend RECURRA_INLINE Two operator+(Two x, Two y) { return {x.a + y.a, x.b + y.b}; }
   friend RECURRA_INLINE Two operator-(Two x, Two y) { return {x.a - y.a, x.b - y.b}; }
   friend RECURRA_INLINE Two operator*(Two x, Two y) { return {x.a * y.a, x.b * y.b}; }
-  friend RECURRA_INLINE Two quotient(Two x, Two y) { return {quotient(x.a, y.a), quotient(x.b, y.b)}; }
+  friend RECURRA_INLINE Two operator/(Two x, Two y) { return {x.a / y.a, x.b / y.b}; }
   friend RECURRA_INLINE Two fma(Two x, Two y, Two z) { return {fma(x.a, y.a, z.a), fma(x.b, y.b, z.b)}; }
   friend RECURRA_INLINE Two fnma(Two x, Two y, Two z) { return {fnma(x.a, y.a, z.a), fnma(x.b, y.b, z.b)}; }
   friend RECURRA_INLINE Two min(Two x, Two y) { return {min(x.a, y.a), min(x.b, y.b)}; }

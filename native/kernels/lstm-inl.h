@@ -164,41 +164,34 @@ struct LstmBackward {
 
   void step(const Member& member, const Split& split, const GateGradients<T>& dz, int64_t step, Range rows,
             Range blocks) const {
-    for (int64_t n = rows.begin; n < rows.end; ++n) {
-      const bool masked = is_masked<T>(s, n, step);
-      const auto dz_row = dz.at(step, n);
-      for_units_in_lockstep<T>(blocks, s.H, [&]<typename V>(int64_t unit, int64_t lanes) {
-        const V doutput = output_gradient<V>(s, repeated, n, step, unit, lanes, masked);
-        if (masked) {
-          for (int64_t g = 0; g < 4; ++g) dz_row.put(V::set(T(0)), g, unit, lanes);
-        } else {
-          pointwise(dz_row, step, n, unit, lanes, doutput);
-        }
-      });
-    }
+    for_gate_gradients(s, repeated, dz, step, rows, blocks,
+                       [&](const auto& dz_row, int64_t n, int64_t unit, int64_t lanes, const auto& along,
+                           auto doutput) { pointwise(dz_row, step, n, unit, lanes, along, doutput); });
     if (is_at_rest(s, step)) return;
     split.meet(member);
     add_state_gradient(!s.mask, s.dh, rows, blocks, dz, step, recurrent, {0, 4});
   }
 
   // dh, dc: of this step's states in, of those before it out (dh without the recurrent product).
-  template <typename V>
+  template <typename V, typename Along>
   RECURRA_INLINE void pointwise(const typename GateGradients<T>::Row& dz_row, int64_t step, int64_t n, int64_t unit,
-                                int64_t lanes, V doutput) const {
+                                int64_t lanes, const Along& along, V doutput) const {
     const int64_t H = s.H, size = s.N * H, at = n * H + unit;
     const T* z = s.gates + (step * s.N + n) * 4 * H + unit;
-    const V ac = activate(f.activation, load_rows<V>(s.cs + (step + 1) * size + at, L, lanes));
-    const V dh = load_rows<V>(s.dh + at, L, lanes) + doutput;
-    const V output = load_rows<V>(z + 3 * H, L, lanes);
-    dz_row.put(activation_gradient(f.recurrent_activation, dh * ac, output), 3, unit, lanes);
-    const V dc = load_rows<V>(s.dc + at, L, lanes) + activation_gradient(f.activation, dh * output, ac);
-    const V input = load_rows<V>(z, L, lanes), candidate = load_rows<V>(z + 2 * H, L, lanes);
-    dz_row.put(activation_gradient(f.recurrent_activation, dc * candidate, input), 0, unit, lanes);
-    dz_row.put(activation_gradient(f.activation, dc * input, candidate), 2, unit, lanes);
-    const V forget = load_rows<V>(z + H, L, lanes), c_prev = load_rows<V>(s.cs + step * size + at, L, lanes);
-    dz_row.put(activation_gradient(f.recurrent_activation, dc * c_prev, forget), 1, unit, lanes);
-    store_rows(dc * forget, s.dc + at, L, lanes);
-    if (s.mask) store_rows(V::set(T(0)), s.dh + at, L, lanes);  // a masked row's stays: the product is added
+    const auto of_state = [&](const T* states) { return load_rows<V>(states + at, along.state, lanes); };
+    const auto of_gate = [&](int64_t gate) { return load_rows<V>(z + gate * H, along.gates, lanes); };
+    const auto put = [&](int64_t gate, V gradient) { dz_row.put(gradient, gate, unit, lanes, along); };
+    const V ac = activate(f.activation, of_state(s.cs + (step + 1) * size));
+    const V dh = of_state(s.dh) + doutput, output = of_gate(3);
+    put(3, activation_gradient(f.recurrent_activation, dh * ac, output));
+    const V dc = of_state(s.dc) + activation_gradient(f.activation, dh * output, ac);
+    const V input = of_gate(0), candidate = of_gate(2);
+    put(0, activation_gradient(f.recurrent_activation, dc * candidate, input));
+    put(2, activation_gradient(f.activation, dc * input, candidate));
+    const V forget = of_gate(1), c_prev = of_state(s.cs + step * size);
+    put(1, activation_gradient(f.recurrent_activation, dc * c_prev, forget));
+    store_rows(dc * forget, s.dc + at, along.state, lanes);
+    if (s.mask) store_rows(V::set(T(0)), s.dh + at, along.state, lanes);  // a masked row's stays: the product is added
   }
 };
 

@@ -134,7 +134,7 @@ template <typename V>
 RECURRA_INLINE V sigmoid(V x) {
   using T = ElementOf<V>;
   const V one = V::set(T(1)), e = exp_nonpositive(bits_or(x, V::set(T(-0.0))));
-  return quotient(select(less(x, V::set(T(0))), e, one), one + e);
+  return select(less(x, V::set(T(0))), e, one) / (one + e);
 }
 
 // From z = (e^-2|x| - 1) / 2: -z / (1 + z), with the sign of x.
@@ -147,7 +147,7 @@ RECURRA_INLINE V tanh(V x) {
   const V part = reduce_exp<-2, Ln2::in_one_part>(min(V::set(C::tanh_one), abs(x)), n, biased);
   const V scale = biased.template shift_left<Format<T>::mantissa_bits>();
   const V z = fnma(scale, part, fma(scale, half, V::set(T(-0.5))));
-  return copy_sign(quotient(z, V::set(T(1)) + z), x);
+  return copy_sign(z / (V::set(T(1)) + z), x);
 }
 
 template <typename T>

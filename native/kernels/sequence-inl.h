@@ -356,20 +356,30 @@ void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool re
   copy_or_zero(s.h, buffers.h(s.T_), buffers.size);
 }
 
-// The gradient of one step's output, for vectors of units of one row; zeros where there is none.
+// How far apart vectors lie that go in lockstep along the units of a row: in states, gates, outputs.
+template <typename T>
+struct AlongUnits {
+  static constexpr int64_t state = Vec<T>::lanes, gates = state, output = state;
+  int64_t dz;
+};
+// Likewise along the rows of a block of units.
+struct AlongRows {
+  int64_t state, gates, output, dz;
+};
+
+// The gradient of one step's output; zeros where there is none.
 //
 // Masked steps repeat the output before them: `repeated` (N, H) hands on what they got.
-template <typename V, typename T>
+template <typename V, typename T, typename Along>
 RECURRA_INLINE V output_gradient(const SequenceBackward<T>& s, T* repeated, int64_t n, int64_t step, int64_t unit,
-                                 int64_t lanes, bool masked) {
-  constexpr int L = Vec<T>::lanes;
+                                 int64_t lanes, const Along& along, bool masked) {
   V d = V::set(T(0));
-  if (s.dy && s.return_sequences) d = load_rows<V>(s.dy + (n * s.T_ + step) * s.H + unit, L, lanes);
-  if (s.dy && !s.return_sequences && step == s.T_ - 1) d = load_rows<V>(s.dy + n * s.H + unit, L, lanes);
+  if (s.dy && s.return_sequences) d = load_rows<V>(s.dy + (n * s.T_ + step) * s.H + unit, along.output, lanes);
+  if (s.dy && !s.return_sequences && step == s.T_ - 1) d = load_rows<V>(s.dy + n * s.H + unit, along.output, lanes);
   if (!s.mask) return d;
   T* kept = repeated + n * s.H + unit;
-  d = d + load_rows<V>(kept, L, lanes);
-  store_rows(masked && !s.zero_output_for_mask ? d : V::set(T(0)), kept, L, lanes);
+  d = d + load_rows<V>(kept, along.state, lanes);
+  store_rows(masked && !s.zero_output_for_mask ? d : V::set(T(0)), kept, along.state, lanes);
   return d;
 }
 
@@ -438,14 +448,15 @@ struct GateGradients {
     return rows + (all_rows ? order.at(step - begin, n) : (step & 1) * order.N + n) * row();
   }
 
-  // One row, by value: the compiler then keeps it in registers over the stores.
+  // One row, by value: the compiler then keeps it in registers over the stores. Or the first of several that go in
+  // lockstep, of layers that need no rows.
   struct Row {
     T *blocks, *row;
     int64_t H, depth;
 
-    template <typename V>
-    RECURRA_INLINE void put(V value, int64_t slot, int64_t unit, int64_t lanes) const {
-      store_rows(value, blocks + (slot * ceil_div(H, L) * L + unit) * depth, depth * L, L);
+    template <typename V, typename Along>
+    RECURRA_INLINE void put(V value, int64_t slot, int64_t unit, int64_t lanes, const Along& along) const {
+      store_rows(value, blocks + (slot * ceil_div(H, L) * L + unit) * depth, along.dz, L);
       if (row) store_rows(value, row + slot * H + unit, L, lanes);
     }
   };
@@ -461,6 +472,41 @@ struct GateGradients {
     return {a, L, 1, b, L, b_vector, L, count / L, depth * L};
   }
 };
+
+// Calls f(row, n, unit, lanes, along, doutput) for what a member owns of a step, doutput the gradient of the output; a
+// masked row gets zeros. Lockstep goes along units: what belongs to one row lies end to end, and along rows there are
+// more streams of memory than the CPU follows. Only where units are too few it goes along rows.
+template <typename T, typename F>
+RECURRA_INLINE void for_gate_gradients(const SequenceBackward<T>& s, T* repeated, const GateGradients<T>& dz,
+                                       int64_t step, Range rows, Range blocks, F f) {
+  constexpr int L = Vec<T>::lanes, count = Lockstep<Many<T>>::count;
+  const AlongUnits<T> along_units{dz.depth * L};
+  const AlongRows along_rows{s.H, 4 * s.H, s.return_sequences ? s.T_ * s.H : s.H, L};
+  const bool few_units = blocks.end - blocks.begin <= count && !dz.in_rows() && !s.mask;
+  int64_t n = rows.begin;
+  while (n < rows.end) {
+    const int64_t end_of_half = n < dz.order.first ? smaller(rows.end, dz.order.first) : rows.end;
+    const auto row = dz.at(step, n);
+    if (few_units && n + count <= end_of_half) {
+      for (int64_t u = blocks.begin; u < blocks.end; ++u) {
+        using V = Many<T>;
+        f(row, n, u * L, L, along_rows, output_gradient<V>(s, repeated, n, step, u * L, L, along_rows, false));
+      }
+      n += count;
+      continue;
+    }
+    const bool masked = is_masked<T>(s, n, step);
+    for_units_in_lockstep<T>(blocks, s.H, [&]<typename V>(int64_t unit, int64_t lanes) {
+      const V doutput = output_gradient<V>(s, repeated, n, step, unit, lanes, along_units, masked);
+      if (masked) {
+        for (int64_t slot = 0; slot < dz.slots; ++slot) row.put(V::set(T(0)), slot, unit, lanes, along_units);
+      } else {
+        f(row, n, unit, lanes, along_units, doutput);
+      }
+    });
+    ++n;
+  }
+}
 
 // Transposed weights, packed for dh += dz @ recurrent^T and dx = dz @ kernel^T: (K, columns).
 template <typename T>

@@ -9,7 +9,6 @@
 //   store(p), store_part(p, n)
 //   set(value), set_bits(integer)      the same value in every lane
 //   + - * /, fma(a, b, c) = a * b + c and fnma(a, b, c) = c - a * b rounded once, min, max, abs, sqrt, round (to even)
-//   quotient(a, b)                     a / b where 1/2 <= b <= 2 and |a| <= 2 b
 //   max(a, b), min(a, b)               b where either is NaN
 //   less(a, b) -> Mask, select(mask, a, b)
 //   keep(a)                            has the compiler hold it in a register, where it would read memory again
@@ -51,22 +50,6 @@ struct Format<double> {
 
 template <typename T>
 struct Vec;
-
-template <typename T>
-RECURRA_INLINE Vec<T> quotient(Vec<T> a, Vec<T> b) {  // a target whose division is slow has its own
-  return a / b;
-}
-
-// a / b as the CPU's own division rounds it, from 1 / b to within 2^-14: Markstein's method (IBM Journal of Research
-// and Development 34, 1990). 2^-26 too much in the inverse keeps it from being rounded down, after which a few
-// quotients would be an ulp off. native/tests/quotient_check.cpp tries it with all that sigmoid and tanh divide.
-template <typename V>
-RECURRA_INLINE V quotient_from(V a, V b, V inverse) {
-  const V error = fnma(b, inverse, V::set(1.0f)) + V::set(0x1p-26f);
-  inverse = fma(inverse, error, inverse);
-  const V quotient = a * inverse;
-  return fma(fnma(b, quotient, a), inverse, quotient);
-}
 
 }  // namespace recurra::RECURRA_NAMESPACE
 

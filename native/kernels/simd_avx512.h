@@ -27,9 +27,6 @@ struct Vec<float> {
   friend RECURRA_INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
   friend RECURRA_INLINE Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
-  friend RECURRA_INLINE Vec quotient(Vec a, Vec b) {  // a division takes 16 cycles here
-    return quotient_from(a, b, Vec{_mm512_rcp14_ps(b.v)});
-  }
   friend RECURRA_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
   friend RECURRA_INLINE Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
   friend RECURRA_INLINE Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }

@@ -125,21 +125,16 @@ struct SimpleRnnBackward {
   void step(const Member& member, const Split& split, const GateGradients<T>& dz, int64_t step, Range rows,
             Range blocks) const {
     const T* h = s.hs + (step + 1) * s.N * s.H;
-    for (int64_t n = rows.begin; n < rows.end; ++n) {
-      const bool masked = is_masked<T>(s, n, step);
-      const auto dz_row = dz.at(step, n);
-      for_units_in_lockstep<T>(blocks, s.H, [&]<typename V>(int64_t unit, int64_t lanes) {
-        const int64_t at = n * s.H + unit;
-        const V zero = V::set(T(0)), doutput = output_gradient<V>(s, repeated, n, step, unit, lanes, masked);
-        if (masked) {
-          dz_row.put(zero, 0, unit, lanes);
-          return;
-        }
-        const V dh = load_rows<V>(s.dh + at, L, lanes) + doutput;
-        dz_row.put(activation_gradient(s.activation, dh, load_rows<V>(h + at, L, lanes)), 0, unit, lanes);
-        if (s.mask) store_rows(zero, s.dh + at, L, lanes);  // a masked row's stays: the product is added
-      });
-    }
+    for_gate_gradients(
+        s, repeated, dz, step, rows, blocks,
+        [&]<typename V>(const auto& dz_row, int64_t n, int64_t unit, int64_t lanes, const auto& along, V doutput) {
+          const int64_t at = n * s.H + unit, apart = along.state;
+          const V dh = load_rows<V>(s.dh + at, apart, lanes) + doutput;
+          const V dz_of_row = activation_gradient(s.activation, dh, load_rows<V>(h + at, apart, lanes));
+          dz_row.put(dz_of_row, 0, unit, lanes, along);
+          // A masked row's stays: the product is added.
+          if (s.mask) store_rows(V::set(T(0)), s.dh + at, apart, lanes);
+        });
     if (is_at_rest(s, step)) return;
     split.meet(member);
     add_state_gradient(!s.mask, s.dh, rows, blocks, dz, step, recurrent, {0, 1});

@@ -47,13 +47,6 @@ struct Vec {
   friend RECURRA_INLINE Vec operator-(Vec a, Vec b) { return {a.low - b.low, a.high - b.high}; }
   friend RECURRA_INLINE Vec operator*(Vec a, Vec b) { return {a.low * b.low, a.high * b.high}; }
   friend RECURRA_INLINE Vec operator/(Vec a, Vec b) { return {a.low / b.low, a.high / b.high}; }
-  friend RECURRA_INLINE Vec quotient(Vec a, Vec b) {
-    if constexpr (sizeof(T) == sizeof(double)) {
-      return a / b;
-    } else {
-      return quotient_from(a, b, set(T(1)) / b);
-    }
-  }
   friend RECURRA_INLINE Vec fma(Vec a, Vec b, Vec c) { return {fma(a.low, b.low, c.low), fma(a.high, b.high, c.high)}; }
   friend RECURRA_INLINE Vec fnma(Vec a, Vec b, Vec c) {
     return {fnma(a.low, b.low, c.low), fnma(a.high, b.high, c.high)};

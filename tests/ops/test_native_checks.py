@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from recurra.ops import native
-
 SOURCES = Path(__file__).parents[2] / "native" / "tests"
 
 
@@ -23,8 +21,3 @@ def output(name, folder, *options):
 
 def test_workers_are_woken_after_callers_that_were_held_up(tmp_path):
     assert output("pool_check", tmp_path, "-O1", "-pthread") == "900\n"  # it hung in the first jobs
-
-
-@pytest.mark.skipif("avx2" not in native.native_info()["supported"], reason="needs a CPU with AVX2")
-def test_quotients_without_a_division_are_those_of_a_division(tmp_path):
-    assert output("quotient_check", tmp_path, "-O2", "-mavx2", "-mfma") == "0\n"
