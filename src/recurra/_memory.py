@@ -1,4 +1,4 @@
-"""The memory of weights: flat arrays that hold many end to end, and when those of dropped models are collected."""
+"""Memory of kernels: arrays where vectors fit, weights end to end, and when those of dropped models are collected."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+_LINE = 64  # bytes of a cache line
 _HUGE_PAGE = 2 << 20  # bytes, of x86-64 and of most ARM64
 _MOST_UNCOLLECTED = 256 << 20  # bytes
 
@@ -28,7 +29,7 @@ def count(size_bytes: int) -> None:
 
 
 def zeros(size: int, dtype: np.dtype) -> np.ndarray:
-    """Returns an array (size,) of zeros.
+    """Returns an array (size,) of zeros that begins at a cache line.
 
     Arrays of 1 MB and more begin at a huge page: NumPy asks Linux for such pages from 4 MB on, and gets none for the
     ends of what is not aligned. The first training step of two GRUs of 300 units met 5,600 page faults without this
@@ -37,11 +38,14 @@ def zeros(size: int, dtype: np.dtype) -> np.ndarray:
     size_bytes = size * dtype.itemsize
     count(size_bytes)
     if size_bytes < _HUGE_PAGE // 2:
-        return np.zeros(size, dtype)
+        return _aligned(np.zeros(size_bytes + _LINE, np.uint8), size_bytes, _LINE).view(dtype)
     pages = math.ceil(size_bytes / _HUGE_PAGE) + 1  # the first ends where the array begins
-    memory = np.zeros(pages * _HUGE_PAGE, np.uint8)
-    start = -memory.ctypes.data % _HUGE_PAGE
-    return memory[start : start + size_bytes].view(dtype)
+    return _aligned(np.zeros(pages * _HUGE_PAGE, np.uint8), size_bytes, _HUGE_PAGE).view(dtype)
+
+
+def _aligned(memory: np.ndarray, size_bytes: int, alignment: int) -> np.ndarray:
+    start = -memory.ctypes.data % alignment
+    return memory[start : start + size_bytes]
 
 
 def views(flat: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
