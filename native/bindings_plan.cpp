@@ -171,6 +171,13 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
       .def("add_bidirectional", &add_bidirectional<T>, "forward"_a, "backward"_a, "merge"_a)
       .def("add_dense", &add_dense<T>, "features"_a, "units"_a, "kernel"_a.none(), "bias"_a.none(), "dkernel"_a.none(),
            "dbias"_a.none(), "function"_a, "softmax"_a)
+      .def("add_factors", [](Plan<T>& plan) { plan.add(FactorsLayer<T>{}); })
+      .def(
+          "set_factors",
+          [](Plan<T>& plan, int64_t index, Input<T> factors) {
+            plan.set_factors(index, factors.data(), factors.size());
+          },
+          "index"_a, "factors"_a)
       .def("infer", &infer<T>, "y"_a, "x"_a)
       .def("forward", &forward<T>, "y"_a, "x"_a)
       .def("backward", &backward<T>, "dy"_a)

@@ -311,7 +311,47 @@ void DenseLayer<T>::backward(T* buffer, T* scratch, const T* x, T* dy, T* dx, bo
   }
 }
 
+// Factors -------------------------------------------------------------------------------------------------------------
+
+template <typename T>
+void multiply(T* y, const T* x, const T* factors, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) y[i] = x[i] * factors[i];
+}
+
+template <typename T>
+void FactorsLayer<T>::infer(T*, const T*, int64_t, int64_t, T*, const T*, T*) const {
+  throw std::logic_error("factors are for training");
+}
+
+template <typename T>
+void FactorsLayer<T>::lay_out(Layout<T>& layout, int64_t N, int64_t x_size) {
+  elements = N * x_size;
+  y = layout.take(elements);
+}
+
+template <typename T>
+void FactorsLayer<T>::forward(T* buffer, const T* x) const {
+  if (size != elements) throw std::invalid_argument("factors must have the size of the layer's input");
+  multiply(buffer + y, x, factors, elements);
+}
+
+template <typename T>
+void FactorsLayer<T>::backward(T*, T*, const T*, T* dy, T* dx, bool) const {
+  if (dx) multiply(dx, dy, factors, elements);
+}
+
 // Plan ----------------------------------------------------------------------------------------------------------------
+
+template <typename T>
+void Plan<T>::set_factors(int64_t index, const T* factors, int64_t size) {
+  for (Layer& layer : layers_) {
+    auto* found = std::get_if<FactorsLayer<T>>(&layer);
+    if (!found || index-- > 0) continue;
+    found->factors = factors, found->size = size;
+    return;
+  }
+  throw std::invalid_argument("no such layer with factors");
+}
 
 template <typename T>
 int64_t Plan<T>::output_size(int64_t x_size) const {

@@ -123,6 +123,28 @@ struct DenseLayer {
   int64_t rows, y, product;  // the product has a place of its own where backward needs it
 };
 
+// y = x * factors, which are set before each forward run: what dropout draws. For training alone.
+template <typename T>
+struct FactorsLayer {
+  const T* factors = nullptr;
+  int64_t size = 0;  // of factors
+
+  int64_t output_size(int64_t x_size) const { return x_size; }
+  int64_t state_size() const { return 0; }
+  double flops(int64_t x_size) const { return static_cast<double>(x_size); }
+  void list_gradients(std::vector<Piece<T>>&) const {}
+  bool has_gradients() const { return false; }
+  int64_t infer_scratch(int64_t, int64_t) const { return 0; }
+  int64_t backward_scratch(int64_t, int64_t) const { return 0; }
+  void infer(T* y, const T* x, int64_t N, int64_t x_size, T* scratch, const T* before, T* after) const;
+  void lay_out(Layout<T>& layout, int64_t N, int64_t x_size);
+  T* output(T* buffer) const { return buffer + y; }
+  void forward(T* buffer, const T* x) const;
+  void backward(T* buffer, T* scratch, const T* x, T* dy, T* dx, bool fresh) const;
+
+  int64_t elements, y;
+};
+
 // One training step: what it reads and changes besides the plan's layers.
 template <typename T>
 struct TrainStep {
@@ -140,9 +162,12 @@ struct TrainStep {
 template <typename T>
 class Plan {
  public:
-  using Layer = std::variant<RecurrentLayer<T>, BidirectionalLayer<T>, DenseLayer<T>>;
+  using Layer = std::variant<RecurrentLayer<T>, BidirectionalLayer<T>, DenseLayer<T>, FactorsLayer<T>>;
 
   void add(const Layer& layer) { layers_.push_back(layer); }
+  // For the next forward run, of the layer with factors that was added as number `index` of them. They must stay where
+  // they are until backward.
+  void set_factors(int64_t index, const T* factors, int64_t size);
 
   int64_t output_size(int64_t x_size) const;
   int64_t state_size() const;

@@ -427,3 +427,43 @@ def test_steps_of_several_sizes_go_on_from_each_other(data, general_steps):
 def test_many_steps_leave_nothing_behind(growth, data):
     model = make_model()
     assert growth(lambda: model.train_on_batch(*data)) < 2000
+
+
+def dropout_model(dense=layers.Dense, **options):
+    recurra.utils.set_random_seed(0)
+    line = [layers.LSTM(5, return_sequences=True), layers.Dropout(0.5), layers.GRU(4), layers.Dropout(0.2)]
+    model = Sequential([Input((6, 2)), *line, dense(1, **options)])
+    model.compile(optimizers.Adam(0.01), "mse")
+    return model
+
+
+class OwnDense(layers.Dense):
+    """The same layer, which native code does not know."""
+
+
+def test_a_native_step_draws_what_the_layers_draw(data, general_steps):
+    native, general = dropout_model(), dropout_model(OwnDense)
+    assert train(native, *data) == train(general, *data)
+    assert train(native, data[0][:3], data[1][:3]) == train(general, data[0][:3], data[1][:3])  # of another size
+    native.layers[1].rate = general.layers[1].rate = 0.1
+    assert train(native, *data) == train(general, *data)
+    assert general_steps == [general] * 3 * STEPS
+    assert_same(native, general)
+    for one, other in zip(native.non_trainable_variables, general.non_trainable_variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_constraints_hold_after_a_native_step_with_dropout(data, general_steps):
+    native, general = (dropout_model(dense, kernel_constraint="max_norm") for dense in (layers.Dense, OwnDense))
+    assert train(native, *data) == train(general, *data)
+    assert general_steps == [general] * STEPS
+    assert_same(native, general)
+
+
+def test_a_refused_batch_draws_nothing_for_good(data):
+    x, y = data
+    native, double = dropout_model(), dropout_model()
+    train(native, x, y, 1), train(double, x, y, 1)
+    with pytest.raises(ValueError, match="target"):
+        native.train_on_batch(x, np.zeros((11, 3, 4), np.float32))
+    assert train(native, x, y) == train(double, x, y)

@@ -40,6 +40,15 @@ LINES = {
         layers.SimpleRNN(4),
         dense(2),
     ],
+    "dropout": lambda dense: [
+        layers.SpatialDropout1D(0.3),
+        layers.GRU(6, return_sequences=True),
+        layers.Dropout(0.4, noise_shape=(None, 1, None)),
+        layers.LSTM(5),
+        layers.GaussianDropout(0.2),
+        dense(2),
+        layers.Dropout(0.1),
+    ],
     "sequences": lambda dense: [
         layers.LSTM(6, return_sequences=True),
         layers.TimeDistributed(layers.Dense(5, activation="relu")),
@@ -171,11 +180,11 @@ def test_regularizers_and_constraints_go_with_a_plan(data):
     "line",
     [
         lambda dense: [layers.GRU(3, dropout=0.1), dense(2)],
-        lambda dense: [layers.GRU(3), layers.Dropout(0.1), dense(2)],
+        lambda dense: [layers.GRU(3), layers.GaussianNoise(0.1), dense(2)],
         lambda dense: [layers.GRU(3, recurrent_dropout=0.1), dense(2)],
     ],
 )
-def test_drawn_dropout_takes_the_general_way_in_training_alone(line):
+def test_dropout_in_recurrent_layers_and_noise_take_the_general_way_in_training_alone(line):
     model = make_model(line)
     assert not runs_by_plan(model)
     assert runs_by_plan(model, training=False)
@@ -426,3 +435,11 @@ print((resident() - start) / needed)
 def test_training_keeps_little_more_than_the_activations():
     run = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
     assert 0.9 < float(run.stdout) < 1.3
+
+
+def test_factors_that_do_not_fit_are_refused():
+    plan = recurra.ops.Plan("float32", gradients=True)
+    plan.add_factors(lambda shape, dtype: np.ones(shape, dtype))
+    plan.draw([(2, 3)])
+    with pytest.raises(ValueError, match="size of the layer's input"):
+        plan.forward(np.ones((2, 4), np.float32), (2, 4))

@@ -17,7 +17,8 @@ def dropout_factors(generator: np.random.Generator, shape: tuple[int, ...], rate
     """Returns 0 with probability `rate`, else 1 / (1 - rate)."""
     if rate == 1.0:
         return np.zeros(shape, dtype)
-    return (generator.random(shape) >= rate).astype(dtype) / np.asarray(1 - rate, dtype)
+    kept = np.asarray(1, dtype) / np.asarray(1 - rate, dtype)
+    return np.multiply(generator.random(shape) >= rate, kept, dtype=dtype)
 
 
 def _noise_shape(given: Any) -> tuple[int | None, ...] | None:
@@ -52,7 +53,7 @@ class _Multiplier(Layer):
         return doutputs if cache is None else doutputs * cache
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
-        return not training or self.rate == 0  # nothing to compute
+        return not training or self.rate == 0 or plan.add_factors(self.draw)
 
 
 @saving.builtin("keras.layers")

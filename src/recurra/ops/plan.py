@@ -33,6 +33,8 @@ class Plan:
         self._copies = copies
         self._bound: list[tuple[Any, Array, Array | None]] = []  # native code points into these arrays
         self._x: Array | None = None
+        self.draws: list[Callable[[tuple[int, ...], np.dtype], Array]] = []  # of the layers that `add_factors` added
+        self._factors: list[Array] = []
 
     def recurrent(
         self,
@@ -91,6 +93,19 @@ class Plan:
             return False
         self._native.add_dense(1, 1, None, None, None, None, _FUNCTIONS[activation], False)
         return True
+
+    def add_factors(self, draw: Callable[[tuple[int, ...], np.dtype], Array]) -> bool:
+        """Adds y = x * factors, where `draw` gives the factors, of the shape and dtype of x or stretched to it."""
+        self._native.add_factors()
+        self.draws.append(draw)
+        return True
+
+    def draw(self, shapes: Sequence[tuple[int, ...]]) -> None:
+        """Draws the factors of the next run forward, whose layers with factors have inputs of these shapes."""
+        for index, (draw, shape) in enumerate(zip(self.draws, shapes, strict=True)):
+            factors = contiguous(np.broadcast_to(draw(shape, self.dtype), shape), self.dtype)
+            self._factors[index : index + 1] = [factors]
+            self._native.set_factors(index, factors)
 
     def _bind(self, variables: Sequence[Any]) -> list[Any]:
         """Returns the values of the variables, then their gradients; None where there is none."""

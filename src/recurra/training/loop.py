@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _changes, _tree, ops, random
+from recurra import _changes, _tree, random
 from recurra._checks import expected
 from recurra._signals import HeldSignals
 from recurra.callbacks import CallbackList
@@ -16,7 +16,7 @@ from recurra.layers.recurrent import stateful_layers
 from recurra.training.batches import Batch, Epochs
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
 from recurra.training.native_step import NativeStep, native_step
-from recurra.training.plan import forget_plans, plan_of
+from recurra.training.plan import ModelPlan, forget_plans, plan_of
 from recurra.variables import Arena, Variable
 
 
@@ -114,12 +114,12 @@ class Trainable:
             self._train(batch, None)
             return
         step = native_step(plan, self)
-        if step.learn(batch, shape):
+        if step.learn(batch, shape, plan.drawn_shapes(x)):
             self.train_natively(step, x, y)
         else:
-            self._train(batch, plan.native, shape)
+            self._train(batch, plan, shape)
 
-    def _train(self, batch: Batch, plan: ops.Plan | None, shape: tuple[int, ...] = ()) -> None:
+    def _train(self, batch: Batch, plan: ModelPlan | None, shape: tuple[int, ...] = ()) -> None:
         inputs, targets, weights = batch
         before = [variable.value.copy() for variable in self.kept], [layer.states for layer in self.stateful]
         try:
@@ -149,11 +149,11 @@ class Trainable:
             layer.states = own
 
     def _forward(
-        self, inputs: list[Any], plan: ops.Plan | None, shape: tuple[int, ...]
+        self, inputs: list[Any], plan: ModelPlan | None, shape: tuple[int, ...]
     ) -> tuple[list[Any], list[Any], float, Callable[[Any], Any]]:
         """Returns the outputs, their masks, the activity loss, and the backward run that takes their gradients."""
         if plan is not None:
-            return [plan.forward(inputs[0], shape)], [None], 0.0, plan.backward
+            return [plan.forward(inputs[0], shape)], [None], 0.0, plan.native.backward
         outputs, cache, masks = self.model.run(inputs, None, True, {}, True)
         outputs, masks = _leaves(outputs, masks)
         backward = partial(self.model.backward_all, cache=cache, need_dx=False)

@@ -27,6 +27,7 @@ class NativeStep:
     """
 
     def __init__(self, plan: ModelPlan, trainable: Any):
+        self._line = plan.native
         self._trainable = trainable
         self._loss = trainable.losses.losses[0]
         self._changed = self._last_changes()
@@ -34,6 +35,7 @@ class NativeStep:
         self._native = _make(plan, trainable)
         self._known: Any = None
         self._shape: tuple[int, ...] = ()
+        self._drawn: list[tuple[int, ...]] = []
         self._constrained = False
 
     def is_current(self, trainable: Any) -> bool:
@@ -44,17 +46,19 @@ class NativeStep:
     def _last_changes(self) -> tuple[int, int]:
         return self._trainable.optimizer._changed, getattr(self._loss, "_changed", 0)
 
-    def learn(self, batch: Batch, shape: tuple[int, ...]) -> bool:
+    def learn(self, batch: Batch, shape: tuple[int, ...], drawn: list[tuple[int, ...]]) -> bool:
         """Returns whether the step takes a batch; if so it knows arrays like these from now on.
 
         Args:
             batch: Inputs that the plan takes, and targets.
             shape: Of the result.
+            drawn: Shapes of what dropout multiplies.
         """
         (x,), (target,), (weight,) = batch
         if self._native is None or weight is not None or target is None or not are_matched(target.shape, shape):
             return False
         self._shape = shape
+        self._drawn = drawn
         self._constrained = any(variable.constraint is not None for variable in self._trainable.variables)
         self._known = _form(x, target)
         return True
@@ -69,11 +73,13 @@ class NativeStep:
         y = np.empty(self._shape, self._dtype) if self._trainable.metrics else None
         optimizer = self._trainable.optimizer
         arguments = y, x, contiguous(target, self._dtype), float(optimizer.learning_rate)
-        if not self._constrained:
+        if not (self._drawn or self._constrained):
             return self._native(*arguments), y
-        with HeldSignals():
+        with HeldSignals():  # all of a step or nothing
+            self._line.draw(self._drawn)
             loss = self._native(*arguments)
-            optimizer.constrain(self._trainable.variables)
+            if self._constrained:
+                optimizer.constrain(self._trainable.variables)
         return loss, y
 
 

@@ -1,7 +1,7 @@
 """Models as native plans: layers in one line, all known to native code, run without Python between them.
 
 A plan gives the bits of the layers' own `forward` and `backward`, which stay the meaning of a model. What a plan does
-not know (masks, drawn dropout, several inputs or outputs, layers of the user's) takes that way.
+not know (masks, dropout within recurrent layers, several inputs or outputs, layers of the user's) takes that way.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ class ModelPlan:
         self._seen = _changes.last
         self._owners = [part for layer in self._graph.layers for part in layer._flatten_layers()]
         self._changed = [part._changed for part in self._owners]
-        self._shapes: dict[tuple[int, ...], tuple[int, ...] | None] = {}
-        self.native: Any = _make(model, training)
+        self._shapes: dict[tuple[int, ...], list[tuple[int, ...]] | None] = {}  # of the result, then of what is drawn
+        self._tensors = list(model.outputs)
+        self.native: Any = self._make(training)
         self.dtype = np.dtype(model.inputs[0].dtype)
         self.step: Any = None  # the `NativeStep` made of this plan
 
@@ -54,16 +55,38 @@ class ModelPlan:
             return None
         row = x.shape[1:]
         if row not in self._shapes:
-            self._shapes[row] = self._shape_of(row)
-        shape = self._shapes[row]
-        return None if shape is None else (len(x), *shape)
+            self._shapes[row] = self._shapes_of(row)
+        shapes = self._shapes[row]
+        return None if shapes is None else (len(x), *shapes[0])
 
-    def _shape_of(self, row: tuple[int, ...]) -> tuple[int, ...] | None:
+    def drawn_shapes(self, x: np.ndarray) -> list[tuple[int, ...]]:
+        """Returns the shapes of what dropout multiplies, for an input that the plan takes."""
+        _, *shapes = self._shapes[x.shape[1:]]  # type: ignore[misc]
+        return [(len(x), *shape) for shape in shapes]
+
+    def forward(self, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Returns the result, of `output_shape`, and keeps what `backward` needs."""
+        self.native.draw(self.drawn_shapes(x))
+        return self.native.forward(x, shape)
+
+    def _shapes_of(self, row: tuple[int, ...]) -> list[tuple[int, ...]] | None:
         known = self._model.inputs[0].shape[1:]
         if len(row) != len(known) or any(own not in (None, size) for size, own in zip(row, known, strict=True)):
             return None
-        (tensor,) = self._model.outputs
-        return self._graph.shapes([(None, *row)])[id(tensor)][1:]
+        shapes = self._graph.shapes([(None, *row)])
+        return [shapes[id(tensor)][1:] for tensor in self._tensors]
+
+    def _make(self, training: bool) -> ops.Plan | None:
+        nodes, dtype = _nodes_of(self._model), self._model.inputs[0].dtype
+        if not nodes or dtype not in ("float32", "float64"):
+            return None
+        plan = ops.Plan(dtype, gradients=training)
+        for node in nodes:
+            drawn = len(plan.draws)
+            if not joins(node.layer, plan, training):
+                return None
+            self._tensors += [node.outputs] * (len(plan.draws) - drawn)  # as large as what is multiplied
+        return plan
 
 
 def plan_of(model: Any, training: bool) -> ModelPlan | None:
@@ -96,6 +119,11 @@ class _Plans(threading.local):
 
 def line_of(model: Any) -> list[Any] | None:
     """Returns the layers of a model from its input to its output, or None where they do not form one line."""
+    nodes = _nodes_of(model)
+    return None if nodes is None else [node.layer for node in nodes]
+
+
+def _nodes_of(model: Any) -> list[Any] | None:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         return None
     line = []
@@ -105,17 +133,9 @@ def line_of(model: Any) -> list[Any] | None:
             continue
         if node.kwargs or node.inputs is not tensor:
             return None
-        line.append(node.layer)
+        line.append(node)
         tensor = node.outputs
     return line if tensor is model.outputs[0] else None
-
-
-def _make(model: Any, training: bool) -> ops.Plan | None:
-    line, dtype = line_of(model), model.inputs[0].dtype
-    if not line or dtype not in ("float32", "float64"):
-        return None
-    plan = ops.Plan(dtype, gradients=training)
-    return plan if all(joins(layer, plan, training) for layer in line) else None
 
 
 def joins(layer: Any, plan: ops.Plan, training: bool) -> bool:
