@@ -34,7 +34,7 @@ double flops(const Input<T>& x) {
 // SequenceForward and SequenceBackward both: sizes, options and the arrays that they have in common.
 template <typename S, typename T>
 void set_common(S& s, Cell cell, const SequenceOptions& o, const Input<T>& x, const Input<T>& kernel,
-                const Input<T>& recurrent, const Mask& mask) {
+                const Input<T>& recurrent, const Mask& mask, const Maybe<const T>& dropout) {
   require(x.ndim() == 3, "x must be (N, T, D)");
   require(recurrent.ndim() == 2, "recurrent_kernel must be (H, G*H)");
   const int64_t gates = gates_of(cell);
@@ -44,6 +44,7 @@ void set_common(S& s, Cell cell, const SequenceOptions& o, const Input<T>& x, co
   s.kernel = data(kernel, {s.D, gates * s.H}, "kernel must be (D, G*H)");
   s.recurrent = data(recurrent, {s.H, gates * s.H}, "recurrent_kernel must be (H, G*H)");
   s.mask = data<const bool>(mask, {s.N, s.T_}, "mask must be (N, T)");
+  s.dropout = data(dropout, {gates, s.N, s.H}, "dropout must be (G, N, H)");
   set_options(s, o);
 }
 
@@ -57,9 +58,9 @@ template <typename T>
 SequenceForward<T> forward_arguments(Cell cell, const SequenceOptions& o, const Array<T>& y, const Array<T>& h,
                                      const Maybe<T>& gates, const Maybe<T>& hs, const Input<T>& x,
                                      const Input<T>& kernel, const Input<T>& recurrent, const Maybe<const T>& bias,
-                                     const Maybe<const T>& h0, const Mask& mask) {
+                                     const Maybe<const T>& h0, const Mask& mask, const Maybe<const T>& dropout) {
   SequenceForward<T> s{};
-  set_common<SequenceForward<T>, T>(s, cell, o, x, kernel, recurrent, mask);
+  set_common<SequenceForward<T>, T>(s, cell, o, x, kernel, recurrent, mask, dropout);
   s.y = output_data<T>(y, s.return_sequences, s.N, s.T_, s.H);
   s.h = data(h, {s.N, s.H}, "h must be (N, H)");
   s.gates = data(gates, {s.T_, s.N, 4 * s.H}, "gates must be (T, N, 4H)");
@@ -75,9 +76,9 @@ SequenceBackward<T> backward_arguments(Cell cell, const SequenceOptions& o, cons
                                        const Maybe<T>& dkernel, const Maybe<T>& drecurrent, const Maybe<T>& dbias,
                                        const Maybe<const T>& gates, const Maybe<const T>& dy, const Input<T>& hs,
                                        const Input<T>& x, const Input<T>& kernel, const Input<T>& recurrent,
-                                       const Mask& mask) {
+                                       const Mask& mask, const Maybe<const T>& dropout) {
   SequenceBackward<T> s{};
-  set_common<SequenceBackward<T>, T>(s, cell, o, x, kernel, recurrent, mask);
+  set_common<SequenceBackward<T>, T>(s, cell, o, x, kernel, recurrent, mask, dropout);
   const int64_t weight_gates = gates_of(cell);
   s.dx = data(dx, {s.N, s.T_, s.D}, "dx must be (N, T, D)");
   s.dh = data(dh, {s.N, s.H}, "dh must be (N, H)");
@@ -96,43 +97,44 @@ void define_sequences(nb::module_& m) {
   m.def(
       "simple_rnn_forward",
       [](Array<T> y, Array<T> h, Maybe<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel,
-         Maybe<const T> bias, Maybe<const T> h0, Mask mask, int activation, bool go_backwards,
+         Maybe<const T> bias, Maybe<const T> h0, Mask mask, Maybe<const T> dropout, int activation, bool go_backwards,
          bool zero_output_for_mask, bool return_sequences) {
         const SequenceOptions o =
             sequence_options(activation, 0, false, go_backwards, zero_output_for_mask, return_sequences);
         const SequenceForward<T> s = forward_arguments<T>(Cell::simple_rnn, o, y, h, std::nullopt, hs, x, kernel,
-                                                          recurrent_kernel, bias, h0, mask);
+                                                          recurrent_kernel, bias, h0, mask, dropout);
         compute(flops(s), [&] { kernels().of<T>().simple_rnn_forward(s); });
       },
       "y"_a, "h"_a, "hs"_a.none(), "x"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a.none(), "h0"_a.none(),
-      "mask"_a.none(), "activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
+      "mask"_a.none(), "dropout"_a.none(), "activation"_a, "go_backwards"_a, "zero_output_for_mask"_a,
+      "return_sequences"_a);
 
   m.def(
       "simple_rnn_backward",
       [](Maybe<T> dx, Array<T> dh, Maybe<T> dkernel, Maybe<T> drecurrent_kernel, Maybe<T> dbias, Maybe<const T> dy,
-         Input<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel, Mask mask, int activation,
-         bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
+         Input<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel, Mask mask, Maybe<const T> dropout,
+         int activation, bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
         const SequenceOptions o =
             sequence_options(activation, 0, false, go_backwards, zero_output_for_mask, return_sequences);
         const SequenceBackward<T> s =
             backward_arguments<T>(Cell::simple_rnn, o, dx, dh, dkernel, drecurrent_kernel, dbias, std::nullopt, dy, hs,
-                                  x, kernel, recurrent_kernel, mask);
+                                  x, kernel, recurrent_kernel, mask, dropout);
         compute(flops(s), [&] { kernels().of<T>().simple_rnn_backward(s); });
       },
       "dx"_a.none(), "dh"_a, "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "dy"_a.none(), "hs"_a,
-      "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "activation"_a, "go_backwards"_a,
+      "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "dropout"_a.none(), "activation"_a, "go_backwards"_a,
       "zero_output_for_mask"_a, "return_sequences"_a);
 
   m.def(
       "lstm_forward",
       [](Array<T> y, Array<T> h, Array<T> c, Maybe<T> gates, Maybe<T> hs, Maybe<T> cs, Input<T> x, Input<T> kernel,
          Input<T> recurrent_kernel, Maybe<const T> bias, Maybe<const T> h0, Maybe<const T> c0, Mask mask,
-         int activation, int recurrent_activation, bool go_backwards, bool zero_output_for_mask,
+         Maybe<const T> dropout, int activation, int recurrent_activation, bool go_backwards, bool zero_output_for_mask,
          bool return_sequences) {
         const SequenceOptions o = sequence_options(activation, recurrent_activation, false, go_backwards,
                                                    zero_output_for_mask, return_sequences);
         SequenceForward<T> s =
-            forward_arguments<T>(Cell::lstm, o, y, h, gates, hs, x, kernel, recurrent_kernel, bias, h0, mask);
+            forward_arguments<T>(Cell::lstm, o, y, h, gates, hs, x, kernel, recurrent_kernel, bias, h0, mask, dropout);
         s.c = data(c, {s.N, s.H}, "c must be (N, H)");
         s.cs = data(cs, {s.T_ + 1, s.N, s.H}, "cs must be (T + 1, N, H)");
         s.c0 = data(c0, {s.N, s.H}, "c0 must be (N, H)");
@@ -140,57 +142,57 @@ void define_sequences(nb::module_& m) {
         compute(flops(s), [&] { kernels().of<T>().lstm_forward(s); });
       },
       "y"_a, "h"_a, "c"_a, "gates"_a.none(), "hs"_a.none(), "cs"_a.none(), "x"_a, "kernel"_a, "recurrent_kernel"_a,
-      "bias"_a.none(), "h0"_a.none(), "c0"_a.none(), "mask"_a.none(), "activation"_a, "recurrent_activation"_a,
-      "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
+      "bias"_a.none(), "h0"_a.none(), "c0"_a.none(), "mask"_a.none(), "dropout"_a.none(), "activation"_a,
+      "recurrent_activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
 
   m.def(
       "lstm_backward",
       [](Maybe<T> dx, Array<T> dh, Array<T> dc, Maybe<T> dkernel, Maybe<T> drecurrent_kernel, Maybe<T> dbias,
          Maybe<const T> dy, Input<T> gates, Input<T> hs, Input<T> cs, Input<T> x, Input<T> kernel,
-         Input<T> recurrent_kernel, Mask mask, int activation, int recurrent_activation, bool go_backwards,
-         bool zero_output_for_mask, bool return_sequences) {
+         Input<T> recurrent_kernel, Mask mask, Maybe<const T> dropout, int activation, int recurrent_activation,
+         bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
         const SequenceOptions o = sequence_options(activation, recurrent_activation, false, go_backwards,
                                                    zero_output_for_mask, return_sequences);
         SequenceBackward<T> s = backward_arguments<T>(Cell::lstm, o, dx, dh, dkernel, drecurrent_kernel, dbias, gates,
-                                                      dy, hs, x, kernel, recurrent_kernel, mask);
+                                                      dy, hs, x, kernel, recurrent_kernel, mask, dropout);
         s.dc = data(dc, {s.N, s.H}, "dc must be (N, H)");
         s.cs = data(cs, {s.T_ + 1, s.N, s.H}, "cs must be (T + 1, N, H)");
         compute(flops(s), [&] { kernels().of<T>().lstm_backward(s); });
       },
       "dx"_a.none(), "dh"_a, "dc"_a, "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "dy"_a.none(),
-      "gates"_a, "hs"_a, "cs"_a, "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "activation"_a,
-      "recurrent_activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
+      "gates"_a, "hs"_a, "cs"_a, "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "dropout"_a.none(),
+      "activation"_a, "recurrent_activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
 
   m.def(
       "gru_forward",
       [](Array<T> y, Array<T> h, Maybe<T> gates, Maybe<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel,
-         Maybe<const T> bias, Maybe<const T> h0, Mask mask, bool reset_after, int activation, int recurrent_activation,
-         bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
+         Maybe<const T> bias, Maybe<const T> h0, Mask mask, Maybe<const T> dropout, bool reset_after, int activation,
+         int recurrent_activation, bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
         const SequenceOptions o = sequence_options(activation, recurrent_activation, reset_after, go_backwards,
                                                    zero_output_for_mask, return_sequences);
         const SequenceForward<T> s =
-            forward_arguments<T>(Cell::gru, o, y, h, gates, hs, x, kernel, recurrent_kernel, bias, h0, mask);
+            forward_arguments<T>(Cell::gru, o, y, h, gates, hs, x, kernel, recurrent_kernel, bias, h0, mask, dropout);
         compute(flops(s), [&] { kernels().of<T>().gru_forward(s); });
       },
       "y"_a, "h"_a, "gates"_a.none(), "hs"_a.none(), "x"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a.none(),
-      "h0"_a.none(), "mask"_a.none(), "reset_after"_a, "activation"_a, "recurrent_activation"_a, "go_backwards"_a,
-      "zero_output_for_mask"_a, "return_sequences"_a);
+      "h0"_a.none(), "mask"_a.none(), "dropout"_a.none(), "reset_after"_a, "activation"_a, "recurrent_activation"_a,
+      "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
 
   m.def(
       "gru_backward",
       [](Maybe<T> dx, Array<T> dh, Maybe<T> dkernel, Maybe<T> drecurrent_kernel, Maybe<T> dbias, Maybe<const T> dy,
          Input<T> gates, Input<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel, Mask mask,
-         bool reset_after, int activation, int recurrent_activation, bool go_backwards, bool zero_output_for_mask,
-         bool return_sequences) {
+         Maybe<const T> dropout, bool reset_after, int activation, int recurrent_activation, bool go_backwards,
+         bool zero_output_for_mask, bool return_sequences) {
         const SequenceOptions o = sequence_options(activation, recurrent_activation, reset_after, go_backwards,
                                                    zero_output_for_mask, return_sequences);
         const SequenceBackward<T> s = backward_arguments<T>(Cell::gru, o, dx, dh, dkernel, drecurrent_kernel, dbias,
-                                                            gates, dy, hs, x, kernel, recurrent_kernel, mask);
+                                                            gates, dy, hs, x, kernel, recurrent_kernel, mask, dropout);
         compute(flops(s), [&] { kernels().of<T>().gru_backward(s); });
       },
       "dx"_a.none(), "dh"_a, "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "dy"_a.none(),
-      "gates"_a, "hs"_a, "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "reset_after"_a, "activation"_a,
-      "recurrent_activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
+      "gates"_a, "hs"_a, "x"_a, "kernel"_a, "recurrent_kernel"_a, "mask"_a.none(), "dropout"_a.none(), "reset_after"_a,
+      "activation"_a, "recurrent_activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
 }
 
 template <typename T>

@@ -209,7 +209,8 @@ struct GradientPart {
   int64_t count;
   T* out;
   int64_t out_row;
-  bool at_rest = false;  // all rows of step 0 are zeros
+  bool at_rest = false;        // all rows of step 0 are zeros
+  const T* factors = nullptr;  // (N, count) that the rows are multiplied by, the same at each step; or null
 };
 
 // The order in which rows (step, n) are summed: those of the first half of the batch, step after step, then those of
@@ -259,7 +260,7 @@ struct GradientProduct {
   }
   // Rows of the result whose part of a is read where it lies, before those that are packed.
   int64_t whole_rows(const GradientPart<T>& p) const {
-    return in_place && p.source ? p.count / kGemmRows * kGemmRows : 0;
+    return in_place && p.source && !p.factors ? p.count / kGemmRows * kGemmRows : 0;
   }
   int64_t packed_rows() const {
     int64_t total = 0;
@@ -305,6 +306,8 @@ struct GradientProduct {
       for (int64_t n = own.begin; n < own.end; ++n, from += p.row_stride, to += kGemmRows) {
         if (!p.source) {
           *to = T(1);
+        } else if (p.factors) {
+          for (int64_t q = 0; q < run; ++q) to[q] = from[q] * p.factors[n * p.count + j + q];
         } else if (kCheapMasks) {
           Vec<T>::load_part(from, run).store_part(to, run);
         } else if (run == kGemmRows) {

@@ -20,6 +20,7 @@ struct GruForward {
   GateWeights<T> candidate;          // recurrent_h, not reset_after
   T* bias = nullptr;                 // (4H): sums of both biases of z and r, then hh's, then hu's
   InputSums<T> inputs{s, kernel};
+  DroppedStates<T> dropped{s, kGates};
 
   GruForward(const SequenceForward<T>& sequence, Activations activations)
       : s(sequence),
@@ -54,6 +55,7 @@ struct GruForward {
     T* gates = buffers.gates + step * buffers.gates_step;
     const T* x = s.x + time_of<T>(s, step) * s.D;
     const T* h_prev = buffers.h(step);
+    dropped.compute(h_prev, rows);
     alignas(64) T sums[kGroupRows * 4 * L];  // in L1 until the gate math has read them: see LstmForward
     kernel.for_blocks(blocks, rows.end - rows.begin, [&]<int Count>(int64_t u) {
       constexpr int kColumns = 3 * Count;
@@ -71,8 +73,12 @@ struct GruForward {
             of_x.stretch[0].a = x + n * s.T_ * s.D;
             run_columns<T, kColumns>(of_x, height);
           }
-          of_h.stretch[0].a = h_prev + n * s.H;
-          run_tile(of_h, height, recurrent.gates * Count);
+          if (dropped.used() && !is_at_rest(s, step)) {
+            dropped.run(of_h, of_h.stretch[0], of_h.init, recurrent.gates, n, height, recurrent.gates * Count);
+          } else {
+            of_h.stretch[0].a = h_prev + n * s.H;
+            run_tile(of_h, height, recurrent.gates * Count);
+          }
         });
         for (int i = 0; i < Count; ++i) {
           const T* of_block = sums + i * 4 * L;
@@ -177,7 +183,8 @@ struct GruForward {
     store_rows(activate(f.recurrent_activation, load_rows<V>(sums, row, lanes)), z, 4 * H, lanes);
     store_rows(reset, z + H, 4 * H, lanes);
     store_rows(load_rows<V>(sums + 2 * L, row, lanes), z + 2 * H, 4 * H, lanes);
-    store_rows(reset * load_rows<V>(buffers.h(step) + n * H + u * L, H, lanes), z + 3 * H, 4 * H, lanes);
+    const T* h = dropped.used() ? dropped.of(2) : buffers.h(step);
+    store_rows(reset * load_rows<V>(h + n * H + u * L, H, lanes), z + 3 * H, 4 * H, lanes);
   }
 
   // Not reset_after, behind the candidate's product.
@@ -230,18 +237,20 @@ struct GruBackward {
   Activations f;
   TransposedWeights<T> recurrent;  // of all gates with reset_after, else of z and r
   TransposedWeights<T> candidate;  // not reset_after
+  DroppedGradients<T> dropped{s, s.reset_after ? 3 : 2, kGates};
   T* repeated = nullptr;
   T* drh = nullptr;  // (N, H) gradient of r * h, not reset_after
 
   GruBackward(const SequenceBackward<T>& sequence, Activations activations)
       : s(sequence),
         f(activations),
-        recurrent{s.recurrent, s.H, 3 * s.H, 0, (s.reset_after ? 3 : 2) * s.H},
+        recurrent{s.recurrent, s.H, 3 * s.H, 0, s.dropout ? 0 : (s.reset_after ? 3 : 2) * s.H},
         candidate{s.recurrent, s.H, 3 * s.H, 2 * s.H, s.reset_after ? 0 : s.H} {}
 
   void take(Arena& arena) {
     recurrent.packed = arena.take<T>(recurrent.size());
     candidate.packed = arena.take<T>(candidate.size());
+    dropped.take(arena);
     repeated = arena.take<T>(s.mask ? s.N * s.H : 0);
     drh = arena.take<T>(s.reset_after ? 0 : s.N * s.H);
   }
@@ -250,12 +259,14 @@ struct GruBackward {
   }
   void pack(const Part& part) const {
     recurrent.pack(part);
+    dropped.pack(part);
     if (!s.reset_after) candidate.pack(part);
   }
 
   // Gates z and r have the same gradient on both sides of the sum; the candidate's sides differ.
   int products(GradientProduct<T>* list) const {
     const int64_t H = s.H, row = 3 * H;
+    if (dropped.used()) return products_of_dropped(list);
     const GradientPart<T> h = state_part(s, s.hs, H, row);
     T* recurrent_bias = s.dbias && s.reset_after ? s.dbias + row : nullptr;
     list[0] = gradient_product(s, 0, 2, 0);
@@ -275,6 +286,20 @@ struct GruBackward {
     return 3;
   }
 
+  int products_of_dropped(GradientProduct<T>* list) const {
+    const int64_t H = s.H, row = 3 * H;
+    for (int gate = 0; gate < 3; ++gate) {
+      list[gate] = gradient_product(s, gate == 2 && s.reset_after ? 3 : gate, 1, gate);
+      const bool of_reset = gate == 2 && !s.reset_after;
+      list[gate].add(of_reset ? state_part(s, s.gates + 3 * H, 4 * H, row) : seen_state_part(s, gate, row));
+      if (s.dbias && s.reset_after) list[gate].add(ones_part(s.dbias + row));
+    }
+    list[3] = gradient_product(s, 0, 3, 0);
+    list[3].add(input_part(s, s.dkernel, row));
+    list[3].add(ones_part(s.dbias));
+    return 4;
+  }
+
   void step(const Member& member, const Split& split, const GateGradients<T>& dz, int64_t step, Range rows,
             Range blocks) const {
     const int64_t H = s.H;
@@ -284,7 +309,12 @@ struct GruBackward {
     if (s.reset_after) {
       if (is_at_rest(s, step)) return;
       split.meet(member);
-      add_state_gradient(false, s.dh, rows, blocks, dz, step, recurrent, {0, 2}, {3, 4});
+      if (dropped.used()) {
+        constexpr int slots[] = {0, 1, 3};
+        dropped.add(false, rows, blocks, dz, step, slots);
+      } else {
+        add_state_gradient(false, s.dh, rows, blocks, dz, step, recurrent, {0, 2}, {3, 4});
+      }
       return;
     }
     split.meet(member);
@@ -294,7 +324,12 @@ struct GruBackward {
     }
     if (is_at_rest(s, step)) return;
     split.meet(member);
-    add_state_gradient(false, s.dh, rows, blocks, dz, step, recurrent, {0, 2});
+    if (dropped.used()) {
+      constexpr int slots[] = {0, 1};
+      dropped.add(false, rows, blocks, dz, step, slots);
+    } else {
+      add_state_gradient(false, s.dh, rows, blocks, dz, step, recurrent, {0, 2});
+    }
   }
 
   int64_t slots() const { return s.reset_after ? 4 : 3; }
@@ -326,8 +361,13 @@ struct GruBackward {
     if (is_masked<T>(s, n, step)) return;
     const int64_t at = n * s.H + unit;
     const Vec<T> reset = load_lanes(s.gates + (step * s.N + n) * 4 * s.H + s.H + unit, lanes);
-    const Vec<T> d = load_lanes(drh + at, lanes), h = load_lanes(s.hs + step * s.N * s.H + at, lanes);
-    store_lanes(fma(d, reset, load_lanes(s.dh + at, lanes)), s.dh + at, lanes);
+    const Vec<T> d = load_lanes(drh + at, lanes), dh = load_lanes(s.dh + at, lanes);
+    Vec<T> h = load_lanes(s.hs + step * s.N * s.H + at, lanes), through = reset;
+    if (dropped.used()) {
+      const Vec<T> factors = load_lanes(s.dropout + 2 * s.N * s.H + at, lanes);
+      h = h * factors, through = reset * factors;
+    }
+    store_lanes(fma(d, through, dh), s.dh + at, lanes);
     dz.at(step, n).put(activation_gradient(f.recurrent_activation, d * h, reset), 1, unit, lanes,
                        AlongUnits<T>{dz.depth * L});
   }

@@ -57,6 +57,7 @@ struct SequenceForward {
   const T* h0;         // (N, H) or null
   const T* c0;         // (N, H) or null
   const bool* mask;    // (N, T) or null
+  const T* dropout;    // (G, N, H): gate g sees h * dropout[g]; or null
   T* packed;           // memory for the weights as the kernel reads them, of packed_size(D, H, G); or null
   bool is_packed;      // they stand there since a call before
 };
@@ -89,6 +90,7 @@ struct SequenceBackward {
   const T* kernel;
   const T* recurrent;
   const bool* mask;
+  const T* dropout;  // as of the forward run
 };
 
 // out (M, N) = a (M, K) @ b (K, N) + bias (N) or + out; a and b may be stored transposed.

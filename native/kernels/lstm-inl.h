@@ -14,6 +14,7 @@ struct LstmForward {
   Activations f;
   GateWeights<T> kernel, recurrent;
   InputSums<T> inputs{s, kernel};
+  DroppedStates<T> dropped{s, kGates};
 
   LstmForward(const SequenceForward<T>& sequence, Activations activations)
       : s(sequence),
@@ -38,13 +39,14 @@ struct LstmForward {
             Range blocks) const {
     const T* x = s.x + time_of<T>(s, step) * s.D;
     const T* h_prev = buffers.h(step);
+    dropped.compute(h_prev, rows);
     alignas(64) T sums[kGroupRows * 4 * L];
     kernel.for_blocks(blocks, rows.end - rows.begin, [&]<int Count>(int64_t u) {
       constexpr int kColumns = 4 * Count;
       Tile<T> tile;
       tile.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);
       Stretch<T>& state = tile.stretch[inputs.used() ? 0 : 1] = recurrent.stretch(u, nullptr, s.H);
-      tile.stretches = (inputs.used() ? 1 : 2) - is_at_rest(s, step);
+      tile.stretches = (inputs.used() ? 1 : 2) - (dropped.used() || is_at_rest(s, step));
       for (int c = 0; c < kColumns; ++c) {
         const int64_t gate = c % 4, block = u + c / 4;
         tile.columns[c] = c * L;
@@ -60,6 +62,10 @@ struct LstmForward {
           for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + (n - some.begin + r) * 4 * L;
           if (inputs.used()) begin_with(tile, inputs.at(step, u), kColumns);
           run_columns<T, kColumns>(tile, height);
+          if (dropped.used() && !is_at_rest(s, step)) {
+            const T* const go_on[kColumns] = {};
+            dropped.run(tile, state, go_on, kGates, n, height, kColumns);
+          }
         });
         for (int i = 0; i < Count; ++i) {
           const T* z = sums + i * 4 * L;
@@ -140,26 +146,36 @@ struct LstmBackward {
   const SequenceBackward<T>& s;
   Activations f;
   TransposedWeights<T> recurrent;
+  DroppedGradients<T> dropped{s, kGates, kGates};
   T* repeated = nullptr;
 
   LstmBackward(const SequenceBackward<T>& sequence, Activations activations)
-      : s(sequence), f(activations), recurrent{s.recurrent, s.H, 4 * s.H, 0, 4 * s.H} {}
+      : s(sequence), f(activations), recurrent{s.recurrent, s.H, 4 * s.H, 0, s.dropout ? 0 : 4 * s.H} {}
 
   void take(Arena& arena) {
     recurrent.packed = arena.take<T>(recurrent.size());
+    dropped.take(arena);
     repeated = arena.take<T>(s.mask ? s.N * s.H : 0);
   }
   void start() const {
     if (s.mask) copy_or_zero<T>(repeated, nullptr, s.N * s.H);
   }
-  void pack(const Part& part) const { recurrent.pack(part); }
+  void pack(const Part& part) const {
+    recurrent.pack(part);
+    dropped.pack(part);
+  }
 
   int products(GradientProduct<T>* list) const {
-    list[0] = gradient_product(s, 0, 4, 0);
-    list[0].add(state_part(s, s.hs, s.H, 4 * s.H));
-    list[0].add(input_part(s, s.dkernel, 4 * s.H));
-    list[0].add(ones_part(s.dbias));
-    return 1;
+    int count = 0;
+    for (int gate = 0; dropped.used() && gate < 4; ++gate) {
+      list[count] = gradient_product(s, gate, 1, gate);
+      list[count++].add(seen_state_part(s, gate, 4 * s.H));
+    }
+    list[count] = gradient_product(s, 0, 4, 0);
+    if (!dropped.used()) list[count].add(state_part(s, s.hs, s.H, 4 * s.H));
+    list[count].add(input_part(s, s.dkernel, 4 * s.H));
+    list[count++].add(ones_part(s.dbias));
+    return count;
   }
 
   void step(const Member& member, const Split& split, const GateGradients<T>& dz, int64_t step, Range rows,
@@ -169,7 +185,12 @@ struct LstmBackward {
                            auto doutput) { pointwise(dz_row, step, n, unit, lanes, along, doutput); });
     if (is_at_rest(s, step)) return;
     split.meet(member);
-    add_state_gradient(!s.mask, s.dh, rows, blocks, dz, step, recurrent, {0, 4});
+    if (dropped.used()) {
+      constexpr int slots[] = {0, 1, 2, 3};
+      dropped.add(!s.mask, rows, blocks, dz, step, slots);
+    } else {
+      add_state_gradient(!s.mask, s.dh, rows, blocks, dz, step, recurrent, {0, 4});
+    }
   }
 
   // dh, dc: of this step's states in, of those before it out (dh without the recurrent product).

@@ -101,7 +101,7 @@ RECURRA_INLINE Split split_sequence(int64_t N, int64_t steps, int64_t blocks, do
 // Whether a sequence is too short to pay for packing.
 template <typename T>
 RECURRA_INLINE bool reads_in_place(const SequenceForward<T>& s) {
-  return s.T_ <= 2 && !s.packed;
+  return s.T_ <= 2 && !s.packed && !s.dropout;
 }
 
 // Gate weights (K, gates * H) as column blocks: gate g of block u at (u * gates + g) * K * L. `direct`: only the ragged
@@ -227,6 +227,51 @@ struct InputSums {
   }
 };
 
+// h * dropout of one step, (G, N, H): what the gates see where dropout thins out the state.
+template <typename T>
+struct DroppedStates {
+  static constexpr int L = Vec<T>::lanes;
+  const SequenceForward<T>& s;
+  int64_t gates;
+  T* states = nullptr;
+
+  bool used() const { return s.dropout != nullptr; }
+  void take(Arena& arena) { states = arena.take<T>(used() ? gates * s.N * s.H : 0); }
+  const T* of(int64_t gate) const { return states + gate * s.N * s.H; }
+
+  // Before a step, of the rows that a member owns.
+  void compute(const T* h, Range rows) const {
+    if (used()) multiply(h, rows);
+  }
+  RECURRA_APART void multiply(const T* h, Range rows) const {
+    for (int64_t gate = 0; gate < gates; ++gate) {
+      for (int64_t i = rows.begin * s.H; i < rows.end * s.H; i += L) {
+        const int64_t lanes = smaller(L, rows.end * s.H - i), at = gate * s.N * s.H + i;
+        store_lanes(load_lanes(h + i, lanes) * load_lanes(s.dropout + at, lanes), states + at, lanes);
+      }
+    }
+  }
+
+  // Adds their products to the sums of a tile, one of its vectors after the other; vector c belongs to gate c % count.
+  // `state`: the stretch that all of them share without dropout; `init` as in Tile.
+  RECURRA_APART void run(const Tile<T>& tile, const Stretch<T>& state, const T* const* init, int64_t count, int64_t n,
+                         int64_t height, int64_t columns) const {
+    for (int64_t c = 0; c < columns; ++c) {
+      Tile<T> one;
+      one.stretches = 1;
+      one.stretch[0] = state;
+      one.stretch[0].a = of(c % count) + n * s.H;
+      one.stretch[0].b += c * state.b_vector;
+      one.columns[0] = tile.columns[c];
+      one.lanes[0] = tile.lanes[c];
+      one.init[0] = init[c];
+      one.init_row[0] = 0;
+      for (int64_t r = 0; r < height; ++r) one.rows[r] = tile.rows[r];
+      run_columns<T, 1>(one, height);
+    }
+  }
+};
+
 // Calls f<V>(unit, lanes) along the units of blocks, several vectors in lockstep where they are whole. What belongs to
 // one row lies end to end, so that the CPU sees few streams and fetches ahead.
 template <typename T, typename F>
@@ -329,7 +374,8 @@ void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool re
   const int64_t blocks = ceil_div(s.H, Vec<T>::lanes);
   const int64_t weights = (s.D + s.H) * s.H * Cell::kGates;
   const double flops = static_cast<double>(2 * weights + kFlopsOfGate * s.H * Cell::kGates);
-  const Split split = split_sequence(s.N, s.T_, blocks, flops, 0, weights * sizeof(T));
+  Split split = split_sequence(s.N, s.T_, blocks, flops, 0, weights * sizeof(T));
+  if (s.dropout && split.by_units) split = {1, false};  // a member drops from states of its own rows
   ForwardBuffers<T> buffers;
   Arena arena;
   const auto take = [&] {
@@ -337,6 +383,7 @@ void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool re
     Arena kept(s.packed);
     cell.take(s.packed ? kept : arena);
     cell.inputs.take(arena);
+    cell.dropped.take(arena);
   };
   take();
   arena.allocate();
@@ -387,6 +434,14 @@ RECURRA_INLINE V output_gradient(const SequenceBackward<T>& s, T* repeated, int6
 template <typename T>
 GradientPart<T> state_part(const SequenceBackward<T>& s, const T* states, int64_t row_stride, int64_t out_row) {
   return {states, s.N * row_stride, row_stride, s.H, s.drecurrent, out_row, s.at_rest};
+}
+
+// Of the same as a gate sees them.
+template <typename T>
+GradientPart<T> seen_state_part(const SequenceBackward<T>& s, int64_t gate, int64_t out_row) {
+  GradientPart<T> part = state_part(s, s.hs, s.H, out_row);
+  if (s.dropout) part.factors = s.dropout + gate * s.N * s.H;
+  return part;
 }
 
 template <typename T>
@@ -550,6 +605,40 @@ void add_state_gradient(bool fresh, T* dh, Range rows, Range blocks, const GateG
   });
 }
 
+// The gradient of the state where dropout thinned it out: the sum over gates of (dz @ recurrent^T) * dropout.
+template <typename T>
+struct DroppedGradients {
+  static constexpr int L = Vec<T>::lanes;
+  const SequenceBackward<T>& s;
+  int64_t gates, row_gates;  // gates that see the state itself, of those in a row of the weights
+  TransposedWeights<T> weights[4] = {};
+  T* product = nullptr;  // (N, H)
+
+  bool used() const { return s.dropout != nullptr; }
+  void take(Arena& arena) {
+    for (int64_t gate = 0; used() && gate < gates; ++gate) {
+      weights[gate] = {s.recurrent, s.H, row_gates * s.H, gate * s.H, s.H};
+      weights[gate].packed = arena.take<T>(weights[gate].size());
+    }
+    product = arena.take<T>(used() ? s.N * s.H : 0);
+  }
+  void pack(const Part& part) const {
+    for (int64_t gate = 0; used() && gate < gates; ++gate) weights[gate].pack(part);
+  }
+  // dh = or +=; gate g lies in slot slots[g] of dz.
+  void add(bool fresh, Range rows, Range blocks, const GateGradients<T>& dz, int64_t step, const int* slots) const {
+    for (int64_t gate = 0; gate < gates; ++gate) {
+      add_state_gradient(true, product, rows, blocks, dz, step, weights[gate], {slots[gate], slots[gate] + 1});
+      for (int64_t i = rows.begin * s.H; i < rows.end * s.H; i += L) {
+        const int64_t lanes = smaller(L, rows.end * s.H - i);
+        const Vec<T> factors = load_lanes(s.dropout + gate * s.N * s.H + i, lanes);
+        const Vec<T> own = load_lanes(product + i, lanes) * factors;
+        store_lanes(fresh && gate == 0 ? own : load_lanes(s.dh + i, lanes) + own, s.dh + i, lanes);
+      }
+    }
+  }
+};
+
 // The loop of every cell. Every so many steps the products over their rows follow, while the gradients of their gates
 // are in the cache. `Cell` offers
 //   take(arena), pack(part), step(member, split, dz, step, rows, blocks) and products(list) -> count
@@ -561,12 +650,13 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   const int64_t weights = s.H * s.H * Cell::kGates;
   const double product = static_cast<double>(2 * weights);
   const double flops = product + static_cast<double>(kFlopsOfGate * s.H * Cell::kGates);
-  const Split split = split_sequence(s.N, s.T_, blocks, flops, product, weights * sizeof(T));
+  Split split = split_sequence(s.N, s.T_, blocks, flops, product, weights * sizeof(T));
+  if (s.dropout && split.by_units) split = {1, false};
   const RowOrder order = row_order(s, Cell::kGates);
   // One row more than needed: blocks whole powers of two apart would drive each other out of the cache.
   const int64_t depth = order.rows() + 1;
   GateGradients<T> dz{order, s.H, slots, depth, s.dx != nullptr};
-  GradientProduct<T> products[3];
+  GradientProduct<T> products[5];
   const int product_count = cell.products(products);
   TransposedWeights<T> kernel{s.kernel, s.D, Cell::kGates * s.H, 0, s.dx ? Cell::kGates * s.H : 0};
 

@@ -20,11 +20,13 @@
 
 #if defined(_MSC_VER)
 #define RECURRA_INLINE __forceinline
+#define RECURRA_APART __declspec(noinline)
 #define RECURRA_UNROLL
 #define RECURRA_PREFETCH_WRITE(p)
 #define RECURRA_KEEP(v)
 #else
 #define RECURRA_INLINE inline __attribute__((always_inline))
+#define RECURRA_APART __attribute__((noinline))
 #define RECURRA_UNROLL _Pragma("GCC unroll 16")
 #define RECURRA_PREFETCH_WRITE(p) __builtin_prefetch(p, 1)
 #define RECURRA_KEEP(v) asm("" : "+v"(v))

@@ -12,6 +12,7 @@ struct SimpleRnnForward {
   const SequenceForward<T>& s;
   GateWeights<T> kernel, recurrent;
   InputSums<T> inputs{s, kernel};
+  DroppedStates<T> dropped{s, kGates};
 
   explicit SimpleRnnForward(const SequenceForward<T>& sequence)
       : s(sequence),
@@ -31,6 +32,7 @@ struct SimpleRnnForward {
 
   void step(const Member&, const Split&, const ForwardBuffers<T>& buffers, int64_t step, Range rows,
             Range blocks) const {
+    dropped.compute(buffers.h(step), rows);
     recurrent.for_groups(blocks, rows.end - rows.begin,
                          [&](int64_t u, int64_t count) { tiles(buffers, step, rows, u, count); });
   }
@@ -38,7 +40,7 @@ struct SimpleRnnForward {
   // z of `count` blocks from u on goes into the new h, then becomes h.
   void tiles(const ForwardBuffers<T>& buffers, int64_t step, Range rows, int64_t u, int64_t count) const {
     const T* x = s.x + time_of<T>(s, step) * s.D;
-    const T* h_prev = buffers.h(step);
+    const T* h_prev = dropped.used() ? dropped.of(0) : buffers.h(step);
     T* h = buffers.h(step + 1);
     Tile<T> tile;
     tile.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);
@@ -100,23 +102,28 @@ struct SimpleRnnBackward {
   static constexpr int L = Vec<T>::lanes;
   const SequenceBackward<T>& s;
   TransposedWeights<T> recurrent;
+  DroppedGradients<T> dropped{s, kGates, kGates};
   T* repeated = nullptr;
 
   explicit SimpleRnnBackward(const SequenceBackward<T>& sequence)
-      : s(sequence), recurrent{s.recurrent, s.H, s.H, 0, s.H} {}
+      : s(sequence), recurrent{s.recurrent, s.H, s.H, 0, s.dropout ? 0 : s.H} {}
 
   void take(Arena& arena) {
     recurrent.packed = arena.take<T>(recurrent.size());
+    dropped.take(arena);
     repeated = arena.take<T>(s.mask ? s.N * s.H : 0);
   }
   void start() const {
     if (s.mask) copy_or_zero<T>(repeated, nullptr, s.N * s.H);
   }
-  void pack(const Part& part) const { recurrent.pack(part); }
+  void pack(const Part& part) const {
+    recurrent.pack(part);
+    dropped.pack(part);
+  }
 
   int products(GradientProduct<T>* list) const {
     list[0] = gradient_product(s, 0, 1, 0);
-    list[0].add(state_part(s, s.hs, s.H, s.H));
+    list[0].add(seen_state_part(s, 0, s.H));
     list[0].add(input_part(s, s.dkernel, s.H));
     list[0].add(ones_part(s.dbias));
     return 1;
@@ -137,7 +144,12 @@ struct SimpleRnnBackward {
         });
     if (is_at_rest(s, step)) return;
     split.meet(member);
-    add_state_gradient(!s.mask, s.dh, rows, blocks, dz, step, recurrent, {0, 1});
+    if (dropped.used()) {
+      constexpr int slots[] = {0};
+      dropped.add(!s.mask, rows, blocks, dz, step, slots);
+    } else {
+      add_state_gradient(!s.mask, s.dh, rows, blocks, dz, step, recurrent, {0, 1});
+    }
   }
 };
 

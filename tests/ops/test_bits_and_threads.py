@@ -30,12 +30,18 @@ def kernels_hash():
                 kind = name.removesuffix("_before")
                 options = {"reset_after": name == "gru"} if kind == "gru" else {}
                 mask = rng.random((n, t)) < 0.8
-                y, *finals, cache = getattr(native, f"{kind}_forward")(*arrays, mask, training=True, **options)
-                grads = [np.zeros_like(array) for array in arrays[1:4]]
-                dfinals = [None] * len(finals)
-                back = getattr(native, f"{kind}_backward")(np.cos(y).astype(dtype), *dfinals, cache, *grads)
-                for array in (y, *finals, *back, *grads):
-                    digest.update(np.ascontiguousarray(array).tobytes())
+                factors = {
+                    "input_masks": [rng.random((n, d)).astype(dtype) for _ in range(gates)],
+                    "recurrent_masks": [rng.random((n, h)).astype(dtype) for _ in range(gates)],
+                }
+                for dropout in ({}, factors):
+                    forward, backward = getattr(native, f"{kind}_forward"), getattr(native, f"{kind}_backward")
+                    y, *finals, cache = forward(*arrays, mask, training=True, **options, **dropout)
+                    grads = [np.zeros_like(array) for array in arrays[1:4]]
+                    dfinals = [None] * len(finals)
+                    back = backward(np.cos(y).astype(dtype), *dfinals, cache, *grads)
+                    for array in (y, *finals, *back, *grads):
+                        digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 

@@ -11,6 +11,8 @@ SIZES = [(1, 1, 1, 1), (3, 5, 1, 7), (1, 5, 3, 17), (3, 1, 2, 33), (7, 4, 5, 16)
 SIZES += [(17, 3, 2, 9), (40, 9, 3, 20)]  # from 16 rows on, the gradients of weights are sums of two halves
 SIZES += [(70, 5, 7, 32), (600, 2, 7, 16)]  # states and inputs are read in place, gradients of gates from their blocks
 SIZES += [(1, 13, 5, 20)]  # what one row takes from x is summed ahead, the gates of two blocks at once
+VARIANTS = ["plain", "mask", "mask_zero_backwards", "last", "no_states"]
+VARIANTS += ["dropout", "state_dropout_mask", "input_dropout_last"]
 FUSED = ("tanh", "sigmoid", "relu", "hard_sigmoid", "linear")
 
 
@@ -26,6 +28,20 @@ def draw(kind, size, dtype, rng, mask=False, states=True):
         arrays[4:] = [None] * len(arrays[4:])
     marks = rng.random((n, t)) < 0.6 if mask else None
     return arrays, marks
+
+
+def dropout(kind, size, dtype, rng, variant):
+    """Returns factors for each gate where a variant has dropout, of the inputs, of the state or of both."""
+    n, _, d, h = size
+    widths = {"input_masks": d, "recurrent_masks": h}
+    if "dropout" not in variant:
+        return {}
+    if "state" in variant or "input" in variant:
+        del widths["input_masks" if "state" in variant else "recurrent_masks"]
+    return {
+        name: tuple((rng.integers(0, 3, (n, width)) / 2).astype(dtype) for _ in range(KINDS[kind]))
+        for name, width in widths.items()
+    }
 
 
 def run(module, kind, arrays, mask, **options):
@@ -50,14 +66,27 @@ def assert_close(actual, wanted, what):
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("variant", ["plain", "mask", "mask_zero_backwards", "last", "no_states"])
+@pytest.mark.parametrize(
+    "variant",
+    [
+        "plain",
+        "mask",
+        "mask_zero_backwards",
+        "last",
+        "no_states",
+        "dropout",
+        "state_dropout_mask",
+        "input_dropout_last",
+    ],
+)
 def test_a_native_layer_computes_its_definition(kind, size, dtype, variant, rng):
     arrays, mask = draw(kind, size, dtype, rng, mask="mask" in variant, states=variant != "no_states")
     options = {
         "go_backwards": "backwards" in variant,
         "zero_output_for_mask": "zero" in variant,
-        "return_sequences": variant != "last",
+        "return_sequences": "last" not in variant,
         "training": True,
+        **dropout(kind, size, dtype, rng, variant),
     }
     *wanted, wanted_cache = run(reference, kind, arrays, mask, **options)
     *actual, cache = run(native, kind, arrays, mask, **options)
@@ -121,16 +150,10 @@ def test_gradients_are_those_of_finite_differences(kind, rng):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_recurrent_dropout_and_other_activations_run_the_definition_natively(kind, rng):
-    n, _, d, h = size = (3, 4, 2, 5)
+def test_other_activations_run_the_definition_natively(kind, rng):
+    size = (3, 4, 2, 5)
     arrays, _ = draw(kind, size, "float64", rng)
-    gates = KINDS[kind]
-    options = {
-        "activation": "gelu",
-        "training": True,
-        "input_masks": tuple(rng.random((n, d)) for _ in range(gates)),
-        "recurrent_masks": tuple(rng.random((n, h)) for _ in range(gates)),
-    }
+    options = {"activation": "gelu", "training": True, **dropout(kind, size, "float64", rng, "dropout")}
     results = []
     for module in (native, reference):
         y, *states, cache = run(module, kind, arrays, None, **options)

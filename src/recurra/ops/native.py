@@ -148,14 +148,61 @@ PRIMITIVES = Primitives(
 class _Sequence(NamedTuple):
     """Cache of a fused forward run."""
 
-    arrays: tuple[Any, ...]  # (gates,) hs, (cs,) x, kernel, recurrent_kernel, mask: as the backward kernels take them
+    arrays: tuple[
+        Any, ...
+    ]  # (gates,) hs, (cs,) x, kernel, recurrent_kernel, mask, dropout: as backward kernels take them
     options: tuple[Any, ...]
-    x_shape: tuple[int, int, int]
+    inputs: _Inputs
+
+    def gradient_arrays(self, dkernel: Array | None, need_dx: bool) -> tuple[Array | None, Array | None]:
+        """Returns what the backward kernels write and add to: dx and dkernel as `_Inputs` widened them."""
+        x, kernel = self.inputs.x, self.inputs.kernel
+        wide = dkernel if dkernel is None or self.inputs.masks is None else np.zeros(kernel.shape, kernel.dtype)
+        return np.empty(x.shape, x.dtype) if need_dx else None, wide
 
 
-def _is_fused(recurrent_masks: Any, input_masks: Any, *activations: Activation) -> bool:
-    plain = recurrent_masks is None and input_masks is None
-    return plain and all(isinstance(name, str) and name in _FUSED for name in activations)
+class _Inputs(NamedTuple):
+    """Inputs and their kernel as the kernels take them, which know one input for all gates.
+
+    With dropout factors of its own for each gate, the gates' inputs lie side by side, (N, T, G*D), and their kernels in
+    the diagonal of one of zeros, (G*D, G*H).
+    """
+
+    x: Array
+    kernel: Array
+    masks: Sequence[Array] | None
+
+    @classmethod
+    def of(cls, x: Array, kernel: Array, masks: Sequence[Array] | None) -> _Inputs:
+        if masks is None:
+            return cls(contiguous(x), kernel, None)
+        gates, (features, width) = len(masks), kernel.shape
+        wide = np.zeros((gates, features, gates, width // gates), kernel.dtype)
+        for gate, own in enumerate(np.split(kernel, gates, axis=1)):
+            wide[gate, :, gate] = own
+        thinned = np.concatenate([x * mask[:, None] for mask in masks], axis=2)
+        return cls(contiguous(thinned, x.dtype), wide.reshape(gates * features, width), masks)
+
+    def narrow(self, dx: Array | None, wide: Array | None, dkernel: Array | None) -> Array | None:
+        """Returns dx of the input itself; adds to dkernel what was added to the wide one."""
+        if self.masks is None:
+            return dx
+        gates, (rows, width) = len(self.masks), self.kernel.shape
+        if wide is not None and dkernel is not None:
+            blocks = wide.reshape(gates, rows // gates, gates, width // gates)
+            dkernel += np.concatenate([blocks[gate, :, gate] for gate in range(gates)], axis=1)
+        if dx is None:
+            return None
+        parts = np.split(dx, gates, axis=2)
+        return sum(part * mask[:, None] for part, mask in zip(parts, self.masks, strict=True))
+
+
+def _is_fused(*activations: Activation) -> bool:
+    return all(isinstance(name, str) and name in _FUSED for name in activations)
+
+
+def _dropout(masks: Sequence[Array] | None, dtype: np.dtype) -> Array | None:
+    return None if masks is None else contiguous(np.stack(masks), dtype)
 
 
 def _ready(array: Array | None, dtype: np.dtype) -> Array | None:
@@ -190,7 +237,7 @@ def simple_rnn_forward(
     input_masks: Sequence[Array] | None = None,
 ) -> tuple[Array, Array, Any]:
     """As `reference.simple_rnn_forward`."""
-    if not _is_fused(recurrent_masks, input_masks, activation):
+    if not _is_fused(activation):
         return reference.simple_rnn_forward(
             x,
             kernel,
@@ -207,16 +254,18 @@ def simple_rnn_forward(
             input_masks=input_masks,
             primitives=PRIMITIVES,
         )
-    x, mask = contiguous(x), _ready(mask, np.dtype(bool))
+    inputs, mask = _Inputs.of(x, kernel, input_masks), _ready(mask, np.dtype(bool))
+    x, kernel, _ = inputs
+    dropout = _dropout(recurrent_masks, x.dtype)
     (batch, timesteps, _), units, dtype = x.shape, recurrent_kernel.shape[0], x.dtype
     y = _output(x, units, return_sequences)
     h = np.empty((batch, units), dtype)
     hs = np.empty((timesteps + 1, batch, units), dtype) if training else None
     options = (_FUNCTIONS[activation], go_backwards, zero_output_for_mask, return_sequences)
-    _native.simple_rnn_forward(y, h, hs, x, kernel, recurrent_kernel, bias, _ready(h0, dtype), mask, *options)
+    _native.simple_rnn_forward(y, h, hs, x, kernel, recurrent_kernel, bias, _ready(h0, dtype), mask, dropout, *options)
     if hs is None:
         return y, h, None
-    return y, h, _Sequence((hs, x, kernel, recurrent_kernel, mask), options, x.shape)
+    return y, h, _Sequence((hs, x, kernel, recurrent_kernel, mask, dropout), options, inputs)
 
 
 def simple_rnn_backward(
@@ -232,12 +281,12 @@ def simple_rnn_backward(
     """As `reference.simple_rnn_backward`."""
     if not isinstance(cache, _Sequence):
         return reference.simple_rnn_backward(dy, dh, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
-    weights = cache.arrays[-2]
-    dx = np.empty(cache.x_shape, weights.dtype) if need_dx else None
-    dh = _gradient_of_state(dh, cache.x_shape, weights)
+    weights = cache.arrays[-3]
+    dx, wide = cache.gradient_arrays(dkernel, need_dx)
+    dh = _gradient_of_state(dh, cache.inputs.x.shape, weights)
     dy = _ready(dy, weights.dtype)
-    _native.simple_rnn_backward(dx, dh, dkernel, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
-    return dx, dh
+    _native.simple_rnn_backward(dx, dh, wide, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
+    return cache.inputs.narrow(dx, wide, dkernel), dh
 
 
 def lstm_forward(
@@ -259,7 +308,7 @@ def lstm_forward(
     input_masks: Sequence[Array] | None = None,
 ) -> tuple[Array, Array, Array, Any]:
     """As `reference.lstm_forward`."""
-    if not _is_fused(recurrent_masks, input_masks, activation, recurrent_activation):
+    if not _is_fused(activation, recurrent_activation):
         return reference.lstm_forward(
             x,
             kernel,
@@ -278,7 +327,9 @@ def lstm_forward(
             input_masks=input_masks,
             primitives=PRIMITIVES,
         )
-    x, mask = contiguous(x), _ready(mask, np.dtype(bool))
+    inputs, mask = _Inputs.of(x, kernel, input_masks), _ready(mask, np.dtype(bool))
+    x, kernel, _ = inputs
+    dropout = _dropout(recurrent_masks, x.dtype)
     (batch, timesteps, _), units, dtype = x.shape, recurrent_kernel.shape[0], x.dtype
     y = _output(x, units, return_sequences)
     h, c = np.empty((batch, units), dtype), np.empty((batch, units), dtype)
@@ -294,10 +345,10 @@ def lstm_forward(
         return_sequences,
     )
     h0, c0 = _ready(h0, dtype), _ready(c0, dtype)
-    _native.lstm_forward(y, h, c, gates, hs, cs, x, kernel, recurrent_kernel, bias, h0, c0, mask, *options)
+    _native.lstm_forward(y, h, c, gates, hs, cs, x, kernel, recurrent_kernel, bias, h0, c0, mask, dropout, *options)
     if not training:
         return y, h, c, None
-    return y, h, c, _Sequence((gates, hs, cs, x, kernel, recurrent_kernel, mask), options, x.shape)
+    return y, h, c, _Sequence((gates, hs, cs, x, kernel, recurrent_kernel, mask, dropout), options, inputs)
 
 
 def lstm_backward(
@@ -314,13 +365,13 @@ def lstm_backward(
     """As `reference.lstm_backward`."""
     if not isinstance(cache, _Sequence):
         return reference.lstm_backward(dy, dh, dc, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
-    weights = cache.arrays[-2]
-    dx = np.empty(cache.x_shape, weights.dtype) if need_dx else None
-    dh = _gradient_of_state(dh, cache.x_shape, weights)
-    dc = _gradient_of_state(dc, cache.x_shape, weights)
+    weights = cache.arrays[-3]
+    dx, wide = cache.gradient_arrays(dkernel, need_dx)
+    dh = _gradient_of_state(dh, cache.inputs.x.shape, weights)
+    dc = _gradient_of_state(dc, cache.inputs.x.shape, weights)
     dy = _ready(dy, weights.dtype)
-    _native.lstm_backward(dx, dh, dc, dkernel, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
-    return dx, dh, dc
+    _native.lstm_backward(dx, dh, dc, wide, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
+    return cache.inputs.narrow(dx, wide, dkernel), dh, dc
 
 
 def gru_forward(
@@ -342,7 +393,7 @@ def gru_forward(
     input_masks: Sequence[Array] | None = None,
 ) -> tuple[Array, Array, Any]:
     """As `reference.gru_forward`."""
-    if not _is_fused(recurrent_masks, input_masks, activation, recurrent_activation):
+    if not _is_fused(activation, recurrent_activation):
         return reference.gru_forward(
             x,
             kernel,
@@ -361,7 +412,9 @@ def gru_forward(
             input_masks=input_masks,
             primitives=PRIMITIVES,
         )
-    x, mask = contiguous(x), _ready(mask, np.dtype(bool))
+    inputs, mask = _Inputs.of(x, kernel, input_masks), _ready(mask, np.dtype(bool))
+    x, kernel, _ = inputs
+    dropout = _dropout(recurrent_masks, x.dtype)
     (batch, timesteps, _), units, dtype = x.shape, recurrent_kernel.shape[0], x.dtype
     y = _output(x, units, return_sequences)
     h = np.empty((batch, units), dtype)
@@ -377,10 +430,10 @@ def gru_forward(
         zero_output_for_mask,
         return_sequences,
     )
-    _native.gru_forward(y, h, gates, hs, x, kernel, recurrent_kernel, bias, _ready(h0, dtype), mask, *options)
+    _native.gru_forward(y, h, gates, hs, x, kernel, recurrent_kernel, bias, _ready(h0, dtype), mask, dropout, *options)
     if not training:
         return y, h, None
-    return y, h, _Sequence((gates, hs, x, kernel, recurrent_kernel, mask), options, x.shape)
+    return y, h, _Sequence((gates, hs, x, kernel, recurrent_kernel, mask, dropout), options, inputs)
 
 
 def gru_backward(
@@ -396,12 +449,12 @@ def gru_backward(
     """As `reference.gru_backward`."""
     if not isinstance(cache, _Sequence):
         return reference.gru_backward(dy, dh, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
-    weights = cache.arrays[-2]
-    dx = np.empty(cache.x_shape, weights.dtype) if need_dx else None
-    dh = _gradient_of_state(dh, cache.x_shape, weights)
+    weights = cache.arrays[-3]
+    dx, wide = cache.gradient_arrays(dkernel, need_dx)
+    dh = _gradient_of_state(dh, cache.inputs.x.shape, weights)
     dy = _ready(dy, weights.dtype)
-    _native.gru_backward(dx, dh, dkernel, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
-    return dx, dh
+    _native.gru_backward(dx, dh, wide, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
+    return cache.inputs.narrow(dx, wide, dkernel), dh
 
 
 def dense_forward(x: Array, kernel: Array, bias: Array | None, activation: Activation = "linear") -> tuple[Array, Any]:
