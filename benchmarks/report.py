@@ -51,6 +51,9 @@ KOREAN = {
     "predictions of one row": "한 행 예측 횟수",
     "growth": "늘어난 메모리",
     "target": "타깃",
+    "dropout": "드롭아웃",
+    "between layers": "층 사이",
+    "of the state": "상태",
 }
 
 

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
+QUESTIONS = ("train_step", "dropout_step", "predict", "stream", "sgemm")
 SAMPLE_S = 20e-6  # shorter calls are timed several at once
 WARM_S = 0.2
 
@@ -57,7 +58,7 @@ def main(library: str, threads: int) -> None:
     def answer(what: dict) -> None:
         print(json.dumps(what), file=answers, flush=True)
 
-    answer({"questions": [name for name in ("train_step", "predict", "stream", "sgemm") if hasattr(cases, name)]})
+    answer({"questions": [name for name in QUESTIONS if hasattr(cases, name)]})
     call, times = None, 1
     for line in sys.stdin:
         request = json.loads(line)

@@ -33,6 +33,19 @@ def train_step(layer: str, shape: list[int]) -> Callable[[], object]:
     return lambda: float(model.train_on_batch(x, y))
 
 
+def dropout_step(layer: str, shape: list[int], dropout: str) -> Callable[[], object]:
+    keras.backend.clear_session()
+    x, y = batch(shape)
+    make, units = getattr(keras.layers, layer), shape[3]
+    if dropout == "between layers":
+        line = [make(units, return_sequences=True), keras.layers.Dropout(0.2), make(units)]
+    else:
+        line = [make(units, recurrent_dropout=0.2)]
+    model = keras.Sequential([keras.Input(shape[1:3]), *line, keras.layers.Dense(1)])
+    model.compile(optimizer="adam", loss="mse")
+    return lambda: float(model.train_on_batch(x, y))
+
+
 def predict(layer: str, shape: list[int], onnx: str) -> Callable[[], object]:
     x, _ = batch(shape)
     model = model_of(layer, shape)

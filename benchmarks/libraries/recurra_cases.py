@@ -28,6 +28,18 @@ def train_step(layer: str, shape: list[int]) -> Callable[[], object]:
     return lambda: model.train_on_batch(x, y)
 
 
+def dropout_step(layer: str, shape: list[int], dropout: str) -> Callable[[], object]:
+    x, y = batch(shape)
+    make, units = getattr(recurra.layers, layer), shape[3]
+    if dropout == "between layers":
+        line = [make(units, return_sequences=True), recurra.layers.Dropout(0.2), make(units)]
+    else:
+        line = [make(units, recurrent_dropout=0.2)]
+    model = recurra.Sequential([recurra.Input(shape[1:3]), *line, recurra.layers.Dense(1)])
+    model.compile(optimizer="adam", loss="mse")
+    return lambda: model.train_on_batch(x, y)
+
+
 def predict(layer: str, shape: list[int], onnx: str) -> Callable[[], object]:
     x, _ = batch(shape)
     model = model_of(layer, *shape[1:])
