@@ -286,6 +286,7 @@ struct GruBackward {
     return 3;
   }
 
+  // With dropout of the state each gate has seen another one.
   int products_of_dropped(GradientProduct<T>* list) const {
     const int64_t H = s.H, row = 3 * H;
     for (int gate = 0; gate < 3; ++gate) {

@@ -83,15 +83,15 @@ struct Split {
 constexpr int64_t kFlopsOfGate = 50;   // how many flops of a product take as long as an activation, or as its gradient
 constexpr int64_t kCache = 768 << 10;  // bytes that stay in most L2 caches beside the rest
 
-// `flops` of one row at one step, and `flops_besides` outside of the steps.
+// `flops` of one row at one step, and `flops_besides` outside of the steps. `by_rows`: not by units.
 RECURRA_INLINE Split split_sequence(int64_t N, int64_t steps, int64_t blocks, double flops, double flops_besides,
-                                    int64_t weight_bytes) {
+                                    int64_t weight_bytes, bool by_rows) {
   constexpr double kFlopsPerMeeting = 1e5;  // a barrier costs as much as 2e4 to 5e4 of them
   constexpr int64_t kUsesOfWeight = 64;     // below, another core fetches its share no faster than this one computes it
   const double rows = static_cast<double>(N), flops_per_step = rows * flops;
   int count = team_size(rows * static_cast<double>(steps) * (flops + flops_besides));
   const bool enough_rows = N >= 4 * count, in_cache = weight_bytes <= cache_bytes() / 4 * 3;
-  const bool by_units = blocks >= 2 * count && (!enough_rows || !in_cache);
+  const bool by_units = !by_rows && blocks >= 2 * count && (!enough_rows || !in_cache);
   if (by_units && flops_per_step < kFlopsPerMeeting * count) count = 1;
   if (by_units && weight_bytes <= kCache && N * steps < kUsesOfWeight) count = 1;
   if (!by_units && count > N) count = static_cast<int>(larger(N, 1));
@@ -227,7 +227,7 @@ struct InputSums {
   }
 };
 
-// h * dropout of one step, (G, N, H): what the gates see where dropout thins out the state.
+// h * dropout of one step, (G, N, H): what the gates see where dropout thins out the state. A member owns whole rows.
 template <typename T>
 struct DroppedStates {
   static constexpr int L = Vec<T>::lanes;
@@ -374,8 +374,7 @@ void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool re
   const int64_t blocks = ceil_div(s.H, Vec<T>::lanes);
   const int64_t weights = (s.D + s.H) * s.H * Cell::kGates;
   const double flops = static_cast<double>(2 * weights + kFlopsOfGate * s.H * Cell::kGates);
-  Split split = split_sequence(s.N, s.T_, blocks, flops, 0, weights * sizeof(T));
-  if (s.dropout && split.by_units) split = {1, false};  // a member drops from states of its own rows
+  const Split split = split_sequence(s.N, s.T_, blocks, flops, 0, weights * sizeof(T), s.dropout != nullptr);
   ForwardBuffers<T> buffers;
   Arena arena;
   const auto take = [&] {
@@ -650,8 +649,7 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   const int64_t weights = s.H * s.H * Cell::kGates;
   const double product = static_cast<double>(2 * weights);
   const double flops = product + static_cast<double>(kFlopsOfGate * s.H * Cell::kGates);
-  Split split = split_sequence(s.N, s.T_, blocks, flops, product, weights * sizeof(T));
-  if (s.dropout && split.by_units) split = {1, false};
+  const Split split = split_sequence(s.N, s.T_, blocks, flops, product, weights * sizeof(T), s.dropout != nullptr);
   const RowOrder order = row_order(s, Cell::kGates);
   // One row more than needed: blocks whole powers of two apart would drive each other out of the cache.
   const int64_t depth = order.rows() + 1;
