@@ -146,11 +146,12 @@ PRIMITIVES = Primitives(
 
 
 class _Sequence(NamedTuple):
-    """Cache of a fused forward run."""
+    """Cache of a fused forward run.
 
-    arrays: tuple[
-        Any, ...
-    ]  # (gates,) hs, (cs,) x, kernel, recurrent_kernel, mask, dropout: as backward kernels take them
+    `arrays` are those that the backward kernels take: (gates,) hs, (cs,) x, kernel, recurrent_kernel, mask, dropout.
+    """
+
+    arrays: tuple[Any, ...]
     options: tuple[Any, ...]
     inputs: _Inputs
 
