@@ -44,10 +44,15 @@ LINES = {
         layers.SpatialDropout1D(0.3),
         layers.GRU(6, return_sequences=True),
         layers.Dropout(0.4, noise_shape=(None, 1, None)),
-        layers.LSTM(5),
+        layers.LSTM(5, dropout=0.3),
         layers.GaussianDropout(0.2),
         dense(2),
         layers.Dropout(0.1),
+    ],
+    "dropout_of_inputs": lambda dense: [
+        layers.SimpleRNN(4, dropout=0.3, return_sequences=True, seed=1),
+        layers.GRU(5, dropout=0.2, reset_after=False),
+        dense(2),
     ],
     "sequences": lambda dense: [
         layers.LSTM(6, return_sequences=True),
@@ -179,12 +184,12 @@ def test_regularizers_and_constraints_go_with_a_plan(data):
 @pytest.mark.parametrize(
     "line",
     [
-        lambda dense: [layers.GRU(3, dropout=0.1), dense(2)],
+        lambda dense: [layers.Bidirectional(layers.GRU(3, dropout=0.1)), dense(2)],
         lambda dense: [layers.GRU(3), layers.GaussianNoise(0.1), dense(2)],
         lambda dense: [layers.GRU(3, recurrent_dropout=0.1), dense(2)],
     ],
 )
-def test_dropout_in_recurrent_layers_and_noise_take_the_general_way_in_training_alone(line):
+def test_other_noise_takes_the_general_way_in_training_alone(line):
     model = make_model(line)
     assert not runs_by_plan(model)
     assert runs_by_plan(model, training=False)

@@ -151,7 +151,12 @@ class RNN(Layer):
         return dx, {"initial_state": self._nest(dstates)}
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
-        return plan.add_recurrent(self.planned(plan, training))
+        cell = self.cell
+        drops = training and isinstance(cell, RecurrentCell) and cell.dropout > 0 and not cell.recurrent_dropout
+        layer = self.planned(plan, training and not drops)
+        if drops and layer is not None:
+            plan.add_factors(lambda shape, dtype: cell.draw_masks(shape[0], shape[2], dtype).inputs[0][:, None, :])
+        return plan.add_recurrent(layer)
 
     def planned(self, plan: ops.Plan, training: bool) -> Any:
         """Returns the layer as a plan takes it, or None where it cannot."""

@@ -1,7 +1,7 @@
 """Models as native plans: layers in one line, all known to native code, run without Python between them.
 
 A plan gives the bits of the layers' own `forward` and `backward`, which stay the meaning of a model. What a plan does
-not know (masks, dropout within recurrent layers, several inputs or outputs, layers of the user's) takes that way.
+not know (masks, dropout of recurrent states, several inputs or outputs, layers of the user's) takes that way.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class ModelPlan:
             drawn = len(plan.draws)
             if not joins(node.layer, plan, training):
                 return None
-            self._tensors += [node.outputs] * (len(plan.draws) - drawn)  # as large as what is multiplied
+            self._tensors += [node.inputs] * (len(plan.draws) - drawn)  # what is multiplied
         return plan
 
 
