@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import keras
 
-from libraries.data import batch
+from libraries.data import batch, dropout_line
 
 
 def start(threads: int) -> None:
@@ -36,12 +36,8 @@ def train_step(layer: str, shape: list[int]) -> Callable[[], object]:
 def dropout_step(layer: str, shape: list[int], dropout: str) -> Callable[[], object]:
     keras.backend.clear_session()
     x, y = batch(shape)
-    make, units = getattr(keras.layers, layer), shape[3]
-    if dropout == "between layers":
-        line = [make(units, return_sequences=True), keras.layers.Dropout(0.2), make(units)]
-    else:
-        line = [make(units, recurrent_dropout=0.2)]
-    model = keras.Sequential([keras.Input(shape[1:3]), *line, keras.layers.Dense(1)])
+    line = dropout_line(keras.layers, layer, shape[3], dropout)
+    model = keras.Sequential([keras.Input(shape[1:3]), *line])
     model.compile(optimizer="adam", loss="mse")
     return lambda: float(model.train_on_batch(x, y))
 

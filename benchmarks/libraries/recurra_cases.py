@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import recurra
-from libraries.data import batch
+from libraries.data import batch, dropout_line
 
 
 def start(threads: int) -> None:
@@ -30,12 +30,8 @@ def train_step(layer: str, shape: list[int]) -> Callable[[], object]:
 
 def dropout_step(layer: str, shape: list[int], dropout: str) -> Callable[[], object]:
     x, y = batch(shape)
-    make, units = getattr(recurra.layers, layer), shape[3]
-    if dropout == "between layers":
-        line = [make(units, return_sequences=True), recurra.layers.Dropout(0.2), make(units)]
-    else:
-        line = [make(units, recurrent_dropout=0.2)]
-    model = recurra.Sequential([recurra.Input(shape[1:3]), *line, recurra.layers.Dense(1)])
+    line = dropout_line(recurra.layers, layer, shape[3], dropout)
+    model = recurra.Sequential([recurra.Input(shape[1:3]), *line])
     model.compile(optimizer="adam", loss="mse")
     return lambda: model.train_on_batch(x, y)
 
