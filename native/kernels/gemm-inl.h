@@ -187,13 +187,15 @@ RECURRA_INLINE void for_row_tiles(Range range, int64_t most, F f) {
 // by side to keep a core busy.
 RECURRA_INLINE int64_t columns_for(int64_t rows) { return rows == 1 ? kMaxColumns : rows <= 3 ? 4 : kGemmColumns; }
 
-// Calls f(first, columns) for groups of consecutive column blocks, as tiles of so many rows take them.
+// Calls f(first, columns) for groups of consecutive column blocks, as tiles of so many rows take them; or `from_last`
+// to the first. Who goes through the same weights step after step goes to and fro: what a step has read last is then
+// still in the cache, while always from the first on, weights a little larger than the cache are never there.
 template <typename F>
-RECURRA_INLINE void for_column_groups(Range blocks, int64_t rows, F f) {
+RECURRA_INLINE void for_column_groups(Range blocks, int64_t rows, bool from_last, F f) {
   for (int64_t first = blocks.begin, columns; first < blocks.end; first += columns) {
     const int64_t left = blocks.end - first, most = columns_for(rows);
     columns = left >= most ? most : smaller(left, 4);
-    f(first, columns);
+    f(from_last ? blocks.begin + left - columns : first, columns);
   }
 }
 
@@ -340,7 +342,7 @@ struct GradientProduct {
     constexpr int L = Vec<T>::lanes;
     const int64_t blocks = ceil_div(width, L), begin = order.first_of(half);
     for_row_tiles({begin, begin + order.rows_of(half, steps)}, kDepth, [&](int64_t k, int64_t K) {
-      for_column_groups(own, kGemmRows, [&](int64_t block, int64_t columns) {
+      for_column_groups(own, kGemmRows, false, [&](int64_t block, int64_t columns) {
         Tile<T> tile;
         tile.stretches = 1;
         for (int64_t c = 0; c < columns; ++c) {
@@ -399,7 +401,7 @@ struct GradientProduct {
 template <typename T, typename RowOf>
 void packed_product(Range rows, const Stretch<T>& stretch, int64_t N, const T* bias, bool accumulate, RowOf row_of) {
   constexpr int L = Vec<T>::lanes;
-  for_column_groups({0, ceil_div(N, L)}, rows.end - rows.begin, [&](int64_t block, int64_t count) {
+  for_column_groups({0, ceil_div(N, L)}, rows.end - rows.begin, false, [&](int64_t block, int64_t count) {
     Tile<T> tile;
     tile.stretches = 1;
     tile.stretch[0] = stretch;

@@ -82,6 +82,7 @@ struct Split {
 
 constexpr int64_t kFlopsOfGate = 50;   // how many flops of a product take as long as an activation, or as its gradient
 constexpr int64_t kCache = 768 << 10;  // bytes that stay in most L2 caches beside the rest
+constexpr int64_t kDistant = 4 << 20;  // bytes that leave them for memory, or an L3 that others use too
 
 // `flops` of one row at one step, and `flops_besides` outside of the steps. `by_rows`: not by units.
 RECURRA_INLINE Split split_sequence(int64_t N, int64_t steps, int64_t blocks, double flops, double flops_besides,
@@ -138,14 +139,15 @@ struct GateWeights {
   }
 
   // Calls f<count>(u) for blocks u to u + count that share a tile of so many rows: two where the gates of one are too
-  // few to keep the CPU busy with a single row.
+  // few to keep the CPU busy with a single row. `from_last` as of for_column_groups.
   template <typename F>
-  void for_blocks(Range own, int64_t rows, F f) const {
+  void for_blocks(Range own, int64_t rows, bool from_last, F f) const {
     int64_t u = own.begin;
+    const auto place = [&](int64_t count) { return from_last ? own.begin + own.end - u - count : u; };
     if (rows == 1 && !direct) {
-      for (; u + 2 <= own.end; u += 2) f.template operator()<2>(u);
+      for (; u + 2 <= own.end; u += 2) f.template operator()<2>(place(2));
     }
-    for (; u < own.end; ++u) f.template operator()<1>(u);
+    for (; u < own.end; ++u) f.template operator()<1>(place(1));
   }
 
   // The stretch of a tile whose vectors are the gates of block u, and of the blocks after it.
@@ -158,9 +160,9 @@ struct GateWeights {
   // With one gate: f(first, count) for groups of blocks that can share a tile of so many rows. A ragged block that is
   // packed alone cannot share one with blocks that are read in place.
   template <typename F>
-  void for_groups(Range own, int64_t rows, F f) const {
+  void for_groups(Range own, int64_t rows, bool from_last, F f) const {
     const bool alone = direct && own.end > own.begin && ragged(own.end - 1);
-    for_column_groups({own.begin, own.end - alone}, rows, f);
+    for_column_groups({own.begin, own.end - alone}, rows, from_last, f);
     if (alone) f(own.end - 1, 1);
   }
 };
@@ -207,7 +209,7 @@ struct InputSums {
   void compute(const T* bias, int64_t begin, Range blocks) const {
     if (!used() || begin % kSteps != 0) return;
     const int64_t gates = kernel.gates, steps = smaller(kSteps, s.T_ - begin);
-    for_column_groups({blocks.begin * gates, blocks.end * gates}, steps, [&](int64_t first, int64_t count) {
+    for_column_groups({blocks.begin * gates, blocks.end * gates}, steps, false, [&](int64_t first, int64_t count) {
       Tile<T> tile;
       tile.stretches = 1;
       tile.stretch[0] = {nullptr, s.go_backwards ? -s.D : s.D, 1, kernel.packed + first * s.D * L, L, s.D * L, s.D};
@@ -351,6 +353,7 @@ struct ForwardBuffers {
       }
       RECURRA_PREFETCH_WRITE(h(step + 1) + n * s.H + unit);
       if (s.cs) RECURRA_PREFETCH_WRITE(s.cs + (step + 1) * size + n * s.H + unit);
+      if (s.return_sequences) RECURRA_PREFETCH_WRITE(s.y + (n * s.T_ + step) * s.H + unit);
     }
   }
   T* h(int64_t step) const { return hs + (keep ? step : step & 1) * size; }
@@ -527,6 +530,28 @@ struct GateGradients {
   }
 };
 
+// Whether what forward kept has left the caches that are near when backward comes to read it.
+template <typename T>
+RECURRA_INLINE bool is_distant(const SequenceBackward<T>& s) {
+  const int64_t kept = 1 + (s.gates ? 4 : 0) + (s.cs ? 1 : 0);
+  return kept * s.T_ * s.N * s.H * static_cast<int64_t>(sizeof(T)) > kDistant;
+}
+
+// Asks for the cache lines of one row that backward will read a step later: steps go from last to first, rows within
+// one from first to last, and the CPU does not foresee that. Inline, because GCC drops calls of what only prefetches.
+template <typename T>
+RECURRA_INLINE void fetch_ahead(const SequenceBackward<T>& s, int64_t step, int64_t n, Range blocks) {
+  constexpr int64_t L = Vec<T>::lanes, line = 64 / sizeof(T);
+  if (step == 0) return;
+  const int64_t row = (step - 1) * s.N + n;
+  for (int64_t unit = blocks.begin * L; unit < smaller(blocks.end * L, s.H); unit += line) {
+    RECURRA_PREFETCH(s.hs + row * s.H + unit);
+    if (s.cs) RECURRA_PREFETCH(s.cs + row * s.H + unit);
+    for (int64_t gate = 0; s.gates && gate < 4; ++gate) RECURRA_PREFETCH(s.gates + (4 * row + gate) * s.H + unit);
+    if (s.dy && s.return_sequences) RECURRA_PREFETCH(s.dy + (n * s.T_ + step - 1) * s.H + unit);
+  }
+}
+
 // Calls f(row, n, unit, lanes, along, doutput) for what a member owns of a step, doutput the gradient of the output; a
 // masked row gets zeros. Lockstep goes along units: what belongs to one row lies end to end, and along rows there are
 // more streams of memory than the CPU follows. Only where units are too few it goes along rows.
@@ -537,11 +562,13 @@ RECURRA_INLINE void for_gate_gradients(const SequenceBackward<T>& s, T* repeated
   const AlongUnits<T> along_units{dz.depth * L};
   const AlongRows along_rows{s.H, 4 * s.H, s.return_sequences ? s.T_ * s.H : s.H, L};
   const bool few_units = blocks.end - blocks.begin <= count && !dz.in_rows() && !s.mask;
+  const bool distant = is_distant(s);
   int64_t n = rows.begin;
   while (n < rows.end) {
     const int64_t end_of_half = n < dz.order.first ? smaller(rows.end, dz.order.first) : rows.end;
     const auto row = dz.at(step, n);
     if (few_units && n + count <= end_of_half) {
+      for (int64_t i = 0; distant && i < count; ++i) fetch_ahead(s, step, n + i, blocks);
       for (int64_t u = blocks.begin; u < blocks.end; ++u) {
         using V = Many<T>;
         f(row, n, u * L, L, along_rows, output_gradient<V>(s, repeated, n, step, u * L, L, along_rows, false));
@@ -549,6 +576,7 @@ RECURRA_INLINE void for_gate_gradients(const SequenceBackward<T>& s, T* repeated
       n += count;
       continue;
     }
+    if (distant) fetch_ahead(s, step, n, blocks);
     const bool masked = is_masked<T>(s, n, step);
     for_units_in_lockstep<T>(blocks, s.H, [&]<typename V>(int64_t unit, int64_t lanes) {
       const V doutput = output_gradient<V>(s, repeated, n, step, unit, lanes, along_units, masked);
@@ -581,7 +609,7 @@ void add_state_gradient(bool fresh, T* dh, Range rows, Range blocks, const GateG
                         const TransposedWeights<T>& weights, Range slots, Range more = {0, 0}) {
   constexpr int L = Vec<T>::lanes;
   const int64_t K = weights.K, H = dz.H, first = dz.order.first;
-  for_column_groups(blocks, rows.end - rows.begin, [&](int64_t block, int64_t count) {
+  for_column_groups(blocks, rows.end - rows.begin, step % 2 != 0, [&](int64_t block, int64_t count) {
     Tile<T> tile;
     tile.stretches = more.end > more.begin ? 2 : 1;
     const T* b = weights.packed + block * K * L;

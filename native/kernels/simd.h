@@ -22,12 +22,14 @@
 #define RECURRA_INLINE __forceinline
 #define RECURRA_APART __declspec(noinline)
 #define RECURRA_UNROLL
+#define RECURRA_PREFETCH(p)
 #define RECURRA_PREFETCH_WRITE(p)
 #define RECURRA_KEEP(v)
 #else
 #define RECURRA_INLINE inline __attribute__((always_inline))
 #define RECURRA_APART __attribute__((noinline))
 #define RECURRA_UNROLL _Pragma("GCC unroll 16")
+#define RECURRA_PREFETCH(p) __builtin_prefetch(p)
 #define RECURRA_PREFETCH_WRITE(p) __builtin_prefetch(p, 1)
 #define RECURRA_KEEP(v) asm("" : "+v"(v))
 #endif
