@@ -100,7 +100,7 @@ class Stepper {
     states_[0] = states.data();
     states_[1] = states.data() + size;
     flops_ = plan_.flops(N_, size_);
-    plan.pack();
+    plan.pack(N_);
   }
 
   void step() {

@@ -420,7 +420,7 @@ void Plan<T>::infer(T* y, const T* x, int64_t N, int64_t x_size, T* memory, cons
 }
 
 template <typename T>
-void Plan<T>::pack() {
+void Plan<T>::pack(int64_t N) {
   const auto size_of = [](const SequenceForward<T>& s, Cell cell) { return packed_size(s.D, s.H, gates_of(cell)); };
   std::vector<RecurrentLayer<T>*> recurrent;
   for (Layer& layer : layers_) {
@@ -433,6 +433,7 @@ void Plan<T>::pack() {
   for (auto* layer : recurrent) {
     SequenceForward<T>& s = layer->settings;
     s.packed = place + layout.take(size_of(s, layer->cell));
+    s.for_one_row = N == 1;
     s.h = s.c = s.packed;  // of no rows
     run(*layer, s);        // of no steps: it only packs
     s.is_packed = true;

@@ -179,8 +179,8 @@ class Plan {
   // all layers, end to end; null before: zeros, null after: not wanted.
   void infer(T* y, const T* x, int64_t N, int64_t x_size, T* memory, const T* before, T* after) const;
 
-  // Packs the weights once for all calls of `infer` to come: they must not change any more.
-  void pack();
+  // Packs the weights once for all calls of `infer` to come, of N rows each: they must not change any more.
+  void pack(int64_t N);
 
   // The same, keeping what `backward` needs; x must stay where it is until then. Training is for one thread. y may be
   // null; the result is there as well where the returned pointer says, until the next run.

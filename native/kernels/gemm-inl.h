@@ -430,7 +430,7 @@ void pack_matrix(const Part& part, T* packed, const T* b, int64_t K, int64_t N, 
     if (transposed) {
       pack_block_transposed(packed + i * K * L, b + i * L * b_row, K, b_row, lanes);
     } else {
-      pack_block(packed + i * K * L, b + i * L, K, b_row, lanes);
+      pack_block(packed + i * K * L, L, b + i * L, K, b_row, lanes);
     }
   }
 }
@@ -465,7 +465,7 @@ void transposed_product(const Matmul<T>& m, int team) {
     run_parts(team, [&](const Part& part) {
       const Range own = part_of(blocks, part), steps = part_of(rows, part);
       for (int64_t u = own.begin; u < own.end; ++u) {
-        pack_block(dz + u * product.depth * L, m.b + k * m.N + u * L, rows, m.N, smaller(L, m.N - u * L));
+        pack_block(dz + u * product.depth * L, L, m.b + k * m.N + u * L, rows, m.N, smaller(L, m.N - u * L));
       }
       product.pack(k, {k + steps.begin, k + steps.end}, {0, 1});
     });

@@ -25,9 +25,9 @@ struct GruForward {
   GruForward(const SequenceForward<T>& sequence, Activations activations)
       : s(sequence),
         f(activations),
-        kernel{s.kernel, s.D, s.H, 3, 0, 3, reads_in_place(s)},
-        recurrent{s.recurrent, s.H, s.H, s.reset_after ? 3 : 2, 0, 3, reads_in_place(s)},
-        candidate{s.recurrent, s.reset_after ? 0 : s.H, s.H, 1, 2, 3, reads_in_place(s)} {}
+        kernel{s.kernel, s.D, s.H, 3, 0, 3, reads_in_place(s), in_pairs(s)},
+        recurrent{s.recurrent, s.H, s.H, s.reset_after ? 3 : 2, 0, 3, reads_in_place(s), in_pairs(s)},
+        candidate{s.recurrent, s.reset_after ? 0 : s.H, s.H, 1, 2, 3, reads_in_place(s), false} {}
 
   void take(Arena& arena) {
     kernel.packed = arena.take<T>(kernel.size());
@@ -57,7 +57,7 @@ struct GruForward {
     const T* h_prev = buffers.h(step);
     dropped.compute(h_prev, rows);
     alignas(64) T sums[kGroupRows * 4 * L];  // in L1 until the gate math has read them: see LstmForward
-    kernel.for_blocks(blocks, rows.end - rows.begin, step % 2 != 0, [&]<int Count>(int64_t u) {
+    kernel.for_blocks(blocks, step % 2 != 0, [&]<int Count>(int64_t u) {
       constexpr int kColumns = 3 * Count;
       Tile<T> of_x, of_h;
       set_up<Count>(of_x, of_h, u);

@@ -60,6 +60,7 @@ struct SequenceForward {
   const T* dropout;    // (G, N, H): gate g sees h * dropout[g]; or null
   T* packed;           // memory for the weights as the kernel reads them, of packed_size(D, H, G); or null
   bool is_packed;      // they stand there since a call before
+  bool for_one_row;    // with `packed`: whether they stand there as a pass over one row reads them
 };
 
 // Elements for packed weights on any target: units rounded up to the widest vector, and GRU's sums of biases.

@@ -19,8 +19,8 @@ struct LstmForward {
   LstmForward(const SequenceForward<T>& sequence, Activations activations)
       : s(sequence),
         f(activations),
-        kernel{s.kernel, s.D, s.H, 4, 0, 4, reads_in_place(s)},
-        recurrent{s.recurrent, s.H, s.H, 4, 0, 4, reads_in_place(s)} {}
+        kernel{s.kernel, s.D, s.H, 4, 0, 4, reads_in_place(s), in_pairs(s)},
+        recurrent{s.recurrent, s.H, s.H, 4, 0, 4, reads_in_place(s), in_pairs(s)} {}
 
   void take(Arena& arena) {
     kernel.packed = arena.take<T>(kernel.size());
@@ -41,7 +41,7 @@ struct LstmForward {
     const T* h_prev = buffers.h(step);
     dropped.compute(h_prev, rows);
     alignas(64) T sums[kGroupRows * 4 * L];
-    kernel.for_blocks(blocks, rows.end - rows.begin, step % 2 != 0, [&]<int Count>(int64_t u) {
+    kernel.for_blocks(blocks, step % 2 != 0, [&]<int Count>(int64_t u) {
       constexpr int kColumns = 4 * Count;
       Tile<T> tile;
       tile.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);

@@ -5,14 +5,14 @@
 
 namespace recurra::RECURRA_NAMESPACE {
 
-// block (K, L) <- lanes columns of src, whose element (k, j) lies at src[k * row_stride + j].
+// block (K, L), its rows block_row apart <- lanes columns of src, whose element (k, j) lies at src[k * row_stride + j].
 template <typename T>
-void pack_block(T* block, const T* src, int64_t K, int64_t row_stride, int64_t lanes) {
+void pack_block(T* block, int64_t block_row, const T* src, int64_t K, int64_t row_stride, int64_t lanes) {
   using V = Vec<T>;
   if (lanes == V::lanes) {
-    for (int64_t k = 0; k < K; ++k) V::load(src + k * row_stride).store(block + k * V::lanes);
+    for (int64_t k = 0; k < K; ++k) V::load(src + k * row_stride).store(block + k * block_row);
   } else {
-    for (int64_t k = 0; k < K; ++k) V::load_part(src + k * row_stride, lanes).store(block + k * V::lanes);
+    for (int64_t k = 0; k < K; ++k) V::load_part(src + k * row_stride, lanes).store(block + k * block_row);
   }
 }
 

@@ -65,7 +65,9 @@ struct Split {
 
   Range rows(const Member& member, int64_t N) const { return by_units ? Range{0, N} : part_of(N, member); }
   Range blocks(const Member& member, int64_t blocks) const {
-    return by_units ? part_of(blocks, member) : Range{0, blocks};
+    if (!by_units) return {0, blocks};
+    const Range pairs = part_of(ceil_div(blocks, 2), member);  // some tiles are of two
+    return {2 * pairs.begin, smaller(2 * pairs.end, blocks)};
   }
   template <typename F>
   void run(F function) const {
@@ -105,15 +107,22 @@ RECURRA_INLINE bool reads_in_place(const SequenceForward<T>& s) {
   return s.T_ <= 2 && !s.packed && !s.dropout;
 }
 
-// Gate weights (K, gates * H) as column blocks: gate g of block u at (u * gates + g) * K * L. `direct`: only the ragged
-// last block is packed and the others are read in place.
+// Whether one row is all there is, for which a tile has two blocks of units.
+template <typename T>
+RECURRA_INLINE bool in_pairs(const SequenceForward<T>& s) {
+  return s.packed ? s.for_one_row : s.N == 1 && !reads_in_place(s);
+}
+
+// Gate weights (K, gates * H) as the tiles of a forward pass read them, from one end to the other: (K, gates, L) for
+// each block of units, or `in_pairs` (K, 2, gates, L) for two of them and what is left. `direct`: only a ragged last
+// block is packed and the others are read in place.
 template <typename T>
 struct GateWeights {
   static constexpr int L = Vec<T>::lanes;
   const T* source;
   int64_t K, H;
   int gates, first_gate, row;  // of `row` gates in a row of the source, `gates` from first_gate on
-  bool direct;
+  bool direct, in_pairs;
   T* packed = nullptr;
 
   int64_t blocks() const { return ceil_div(H, L); }
@@ -121,39 +130,46 @@ struct GateWeights {
   bool ragged(int64_t u) const { return (u + 1) * L > H; }
   int64_t lanes(int64_t u) const { return smaller(L, H - u * L); }
 
+  // How many blocks the tile has that begins with block u, and where its weights are.
+  int64_t together(int64_t u) const { return in_pairs && u + 1 < blocks() ? 2 : 1; }
+  T* at(int64_t u) const { return packed + (direct ? 0 : u * gates * K * L); }
+
   void pack(const Part& part) const {
-    const int64_t stride = row * H;
     if (direct) {
       const int64_t u = blocks() - 1;
-      if (part.index != 0 || !ragged(u)) return;
-      for (int64_t g = 0; g < gates; ++g) {
-        pack_block(packed + g * K * L, source + (first_gate + g) * H + u * L, K, stride, lanes(u));
-      }
+      for (int64_t g = 0; part.index == 0 && ragged(u) && g < gates; ++g) pack_block_of(u, g);
       return;
     }
     const Range own = part_of(gates * blocks(), part);
     for (int64_t i = own.begin; i < own.end; ++i) {
-      const int64_t g = i / blocks(), u = i % blocks();  // neighbours share cache lines of the source
-      pack_block(packed + (u * gates + g) * K * L, source + (first_gate + g) * H + u * L, K, stride, lanes(u));
+      pack_block_of(i % blocks(), i / blocks());  // neighbours share cache lines of the source
     }
   }
+  void pack_block_of(int64_t u, int64_t gate) const {
+    const int64_t first = in_pairs ? u / 2 * 2 : u;
+    pack_block(at(first) + ((u - first) * gates + gate) * L, together(first) * gates * L,
+               source + (first_gate + gate) * H + u * L, K, row * H, lanes(u));
+  }
 
-  // Calls f<count>(u) for blocks u to u + count that share a tile of so many rows: two where the gates of one are too
-  // few to keep the CPU busy with a single row. `from_last` as of for_column_groups.
+  // Calls f<count>(u) for tiles of blocks u to u + count: two where the gates of one are too few to keep the CPU busy
+  // with a single row. `from_last` as of for_column_groups.
   template <typename F>
-  void for_blocks(Range own, int64_t rows, bool from_last, F f) const {
-    int64_t u = own.begin;
-    const auto place = [&](int64_t count) { return from_last ? own.begin + own.end - u - count : u; };
-    if (rows == 1 && !direct) {
-      for (; u + 2 <= own.end; u += 2) f.template operator()<2>(place(2));
+  void for_blocks(Range own, bool from_last, F f) const {
+    Range left = own;
+    if (in_pairs) {
+      left.begin += (own.end - own.begin) / 2 * 2;
+      for (int64_t u = own.begin; u < left.begin; u += 2) {
+        f.template operator()<2>(from_last ? own.begin + left.begin - 2 - u : u);
+      }
     }
-    for (; u < own.end; ++u) f.template operator()<1>(place(1));
+    for (int64_t u = left.begin; u < left.end; ++u) {
+      f.template operator()<1>(from_last ? left.begin + left.end - 1 - u : u);
+    }
   }
 
   // The stretch of a tile whose vectors are the gates of block u, and of the blocks after it.
   Stretch<T> stretch(int64_t u, const T* a, int64_t a_row) const {
-    if (!direct) return {a, a_row, 1, packed + u * gates * K * L, L, K * L, K};
-    if (ragged(u)) return {a, a_row, 1, packed, L, K * L, K};
+    if (!direct || ragged(u)) return {a, a_row, 1, at(u), together(u) * gates * L, gates == 1 ? K * L : L, K};
     return {a, a_row, 1, source + first_gate * H + u * L, row * H, gates == 1 ? L : H, K};
   }
 
@@ -209,23 +225,29 @@ struct InputSums {
   void compute(const T* bias, int64_t begin, Range blocks) const {
     if (!used() || begin % kSteps != 0) return;
     const int64_t gates = kernel.gates, steps = smaller(kSteps, s.T_ - begin);
-    for_column_groups({blocks.begin * gates, blocks.end * gates}, steps, false, [&](int64_t first, int64_t count) {
-      Tile<T> tile;
-      tile.stretches = 1;
-      tile.stretch[0] = {nullptr, s.go_backwards ? -s.D : s.D, 1, kernel.packed + first * s.D * L, L, s.D * L, s.D};
-      for (int64_t c = 0; c < count; ++c) {
-        const int64_t gate = (first + c) % gates, u = (first + c) / gates;
-        tile.columns[c] = (first + c) * L;
-        tile.lanes[c] = kernel.lanes(u);
-        tile.init[c] = bias ? bias + gate * s.H + u * L : kZeros<T>;
-        tile.init_row[c] = 0;
-      }
-      for_row_tiles({0, steps}, kTileRows[count], [&](int64_t step, int64_t height) {
-        tile.stretch[0].a = s.x + time_of<T>(s, begin + step) * s.D;
-        for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + (step + r) * row();
-        run_tile(tile, height, count);
+    const int64_t all = blocks.end - blocks.begin, together = gates == 1 ? all : 2;
+    for (int64_t u = blocks.begin; u < blocks.end; u += together) {
+      const Stretch<T> stretch = kernel.stretch(u, nullptr, s.go_backwards ? -s.D : s.D);
+      const int64_t columns = smaller(together, blocks.end - u) * gates;
+      for_column_groups({0, columns}, steps, false, [&](int64_t first, int64_t count) {
+        Tile<T> tile;
+        tile.stretches = 1;
+        tile.stretch[0] = stretch;
+        tile.stretch[0].b += first * stretch.b_vector;
+        for (int64_t c = 0; c < count; ++c) {
+          const int64_t gate = (first + c) % gates, block = u + (first + c) / gates;
+          tile.columns[c] = (u * gates + first + c) * L;
+          tile.lanes[c] = kernel.lanes(block);
+          tile.init[c] = bias ? bias + gate * s.H + block * L : kZeros<T>;
+          tile.init_row[c] = 0;
+        }
+        for_row_tiles({0, steps}, kTileRows[count], [&](int64_t step, int64_t height) {
+          tile.stretch[0].a = s.x + time_of<T>(s, begin + step) * s.D;
+          for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + (step + r) * row();
+          run_tile(tile, height, count);
+        });
       });
-    });
+    }
   }
 };
 

@@ -16,8 +16,8 @@ struct SimpleRnnForward {
 
   explicit SimpleRnnForward(const SequenceForward<T>& sequence)
       : s(sequence),
-        kernel{s.kernel, s.D, s.H, 1, 0, 1, reads_in_place(s)},
-        recurrent{s.recurrent, s.H, s.H, 1, 0, 1, reads_in_place(s)} {}
+        kernel{s.kernel, s.D, s.H, 1, 0, 1, reads_in_place(s), false},
+        recurrent{s.recurrent, s.H, s.H, 1, 0, 1, reads_in_place(s), false} {}
 
   void take(Arena& arena) {
     kernel.packed = arena.take<T>(kernel.size());
