@@ -71,7 +71,7 @@ void infer(const Plan<T>& plan, Array<T> y, Input<T> x) {
   require(y.size() == N * plan.output_size(size), "y must have the size of the result");
   const size_t bytes = static_cast<size_t>(plan.memory_size(N, size)) * sizeof(T);
   compute(plan.flops(N, size),
-          [&] { plan.infer(y.data(), x.data(), N, size, static_cast<T*>(memory.get(bytes)), nullptr, nullptr); });
+          [&] { plan.infer(y.data(), x.data(), N, size, static_cast<T*>(memory.get(bytes)), {}); });
 }
 
 template <typename T>
@@ -104,7 +104,7 @@ class Stepper {
   }
 
   void step() {
-    compute(flops_, [&] { plan_.infer(y_, x_, N_, size_, memory_, states_[turn_], states_[1 - turn_]); });
+    compute(flops_, [&] { plan_.infer(y_, x_, N_, size_, memory_, {states_[turn_], states_[1 - turn_], turn_ == 1}); });
     turn_ = 1 - turn_;
   }
   int turn() const { return turn_; }

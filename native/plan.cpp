@@ -54,12 +54,12 @@ void run(const RecurrentLayer<T>& layer, const SequenceForward<T>& s) {
 }
 
 template <typename T>
-void RecurrentLayer<T>::infer(T* to, const T* x, int64_t rows, int64_t x_size, T*, const T* before, T* after) const {
+void RecurrentLayer<T>::infer(T* to, const T* x, int64_t rows, int64_t x_size, T*, States<T> states) const {
   SequenceForward<T> s = settings;
-  const int64_t states = rows * s.H;
   s.N = rows, s.T_ = x_size / s.D;
-  s.x = x, s.y = to, s.h = after, s.h0 = before;
-  if (cell == Cell::lstm) s.c = after + states, s.c0 = before ? before + states : nullptr;
+  s.x = x, s.y = to, s.h = states.after, s.h0 = states.before, s.odd = states.odd;
+  const States<T> cells = states.behind(rows * s.H);
+  if (cell == Cell::lstm) s.c = cells.after, s.c0 = cells.before;
   run(*this, s);
 }
 
@@ -180,12 +180,10 @@ int64_t BidirectionalLayer<T>::backward_scratch(int64_t N, int64_t x_size) const
 }
 
 template <typename T>
-void BidirectionalLayer<T>::infer(T* to, const T* x, int64_t N, int64_t x_size, T* scratch, const T* before,
-                                  T* after) const {
+void BidirectionalLayer<T>::infer(T* to, const T* x, int64_t N, int64_t x_size, T* scratch, States<T> states) const {
   T* scratch_back = scratch + N * ahead.output_size(x_size);
-  const int64_t states = N * ahead.state_size();
-  ahead.infer(scratch, x, N, x_size, nullptr, before, after);
-  back.infer(scratch_back, x, N, x_size, nullptr, before ? before + states : nullptr, after + states);
+  ahead.infer(scratch, x, N, x_size, nullptr, states);
+  back.infer(scratch_back, x, N, x_size, nullptr, states.behind(N * ahead.state_size()));
   merge_outputs(*this, to, scratch, scratch_back, N, x_size / ahead.settings.D);
 }
 
@@ -254,7 +252,7 @@ void run(const DenseLayer<T>& layer, T* y, T* product, const T* x, int64_t rows)
 }
 
 template <typename T>
-void DenseLayer<T>::infer(T* to, const T* x, int64_t N, int64_t x_size, T*, const T*, T*) const {
+void DenseLayer<T>::infer(T* to, const T* x, int64_t N, int64_t x_size, T*, States<T>) const {
   run(*this, to, to, x, N * (x_size / D));
 }
 
@@ -319,7 +317,7 @@ void multiply(T* y, const T* x, const T* factors, int64_t size) {
 }
 
 template <typename T>
-void FactorsLayer<T>::infer(T*, const T*, int64_t, int64_t, T*, const T*, T*) const {
+void FactorsLayer<T>::infer(T*, const T*, int64_t, int64_t, T*, States<T>) const {
   throw std::logic_error("factors are for training");
 }
 
@@ -402,17 +400,16 @@ int64_t Plan<T>::memory_size(int64_t N, int64_t x_size) const {
 }
 
 template <typename T>
-void Plan<T>::infer(T* y, const T* x, int64_t N, int64_t x_size, T* memory, const T* before, T* after) const {
+void Plan<T>::infer(T* y, const T* x, int64_t N, int64_t x_size, T* memory, States<T> states) const {
   if (layers_.empty()) copy(y, x, N * x_size);
   const InferenceSizes sizes = inference_sizes(layers_, N, x_size);
   T* scratch = memory + 2 * sizes.value;
-  if (!after) after = scratch + sizes.scratch;
+  if (!states.after) states.after = scratch + sizes.scratch;
   for (size_t i = 0; i < layers_.size(); ++i) {
     T* to = i + 1 == layers_.size() ? y : memory + (i % 2) * sizes.value;
     with(layers_[i], [&](const auto& layer) {
-      layer.infer(to, x, N, x_size, scratch, before, after);
-      after += N * layer.state_size();
-      if (before) before += N * layer.state_size();
+      layer.infer(to, x, N, x_size, scratch, states);
+      states = states.behind(N * layer.state_size());
       x_size = layer.output_size(x_size);
     });
     x = to;

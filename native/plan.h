@@ -51,6 +51,17 @@ struct Piece {
   int64_t size;
 };
 
+// The states of layers end to end, before a call and after it; null before: zeros. `odd`: of calls that go on where the
+// one before ended, every second one.
+template <typename T>
+struct States {
+  const T* before = nullptr;
+  T* after = nullptr;
+  bool odd = false;
+
+  States behind(int64_t size) const { return {before ? before + size : nullptr, after + size, odd}; }
+};
+
 // `settings` holds what does not change from call to call: sizes, options and weights.
 template <typename T>
 struct RecurrentLayer {
@@ -65,7 +76,7 @@ struct RecurrentLayer {
   bool has_gradients() const { return dkernel || drecurrent || dbias; }
   int64_t infer_scratch(int64_t, int64_t) const { return 0; }
   int64_t backward_scratch(int64_t N, int64_t) const { return 2 * N * settings.H; }
-  void infer(T* y, const T* x, int64_t N, int64_t x_size, T* scratch, const T* before, T* after) const;
+  void infer(T* y, const T* x, int64_t N, int64_t x_size, T* scratch, States<T> states) const;
   void lay_out(Layout<T>& layout, int64_t N, int64_t x_size);
   T* output(T* buffer) const { return buffer + y; }
   void forward(T* buffer, const T* x) const;
@@ -89,7 +100,7 @@ struct BidirectionalLayer {
   bool has_gradients() const { return ahead.has_gradients() || back.has_gradients(); }
   int64_t infer_scratch(int64_t N, int64_t x_size) const;
   int64_t backward_scratch(int64_t N, int64_t x_size) const;
-  void infer(T* y, const T* x, int64_t N, int64_t x_size, T* scratch, const T* before, T* after) const;
+  void infer(T* y, const T* x, int64_t N, int64_t x_size, T* scratch, States<T> states) const;
   void lay_out(Layout<T>& layout, int64_t N, int64_t x_size);
   T* output(T* buffer) const { return buffer + y; }
   void forward(T* buffer, const T* x) const;
@@ -114,7 +125,7 @@ struct DenseLayer {
   bool has_gradients() const { return dkernel || dbias; }
   int64_t infer_scratch(int64_t, int64_t) const { return 0; }
   int64_t backward_scratch(int64_t N, int64_t x_size) const { return N * (x_size / D); }
-  void infer(T* y, const T* x, int64_t N, int64_t x_size, T* scratch, const T* before, T* after) const;
+  void infer(T* y, const T* x, int64_t N, int64_t x_size, T* scratch, States<T> states) const;
   void lay_out(Layout<T>& layout, int64_t N, int64_t x_size);
   T* output(T* buffer) const { return buffer + y; }
   void forward(T* buffer, const T* x) const;
@@ -136,7 +147,7 @@ struct FactorsLayer {
   bool has_gradients() const { return false; }
   int64_t infer_scratch(int64_t, int64_t) const { return 0; }
   int64_t backward_scratch(int64_t, int64_t) const { return 0; }
-  void infer(T* y, const T* x, int64_t N, int64_t x_size, T* scratch, const T* before, T* after) const;
+  void infer(T* y, const T* x, int64_t N, int64_t x_size, T* scratch, States<T> states) const;
   void lay_out(Layout<T>& layout, int64_t N, int64_t x_size);
   T* output(T* buffer) const { return buffer + y; }
   void forward(T* buffer, const T* x) const;
@@ -175,9 +186,9 @@ class Plan {
   // Elements of memory that `infer` needs beside its arguments.
   int64_t memory_size(int64_t N, int64_t x_size) const;
 
-  // y = the layers on x (N, x_size). Any thread may call it at any time, with memory of its own. States are those of
-  // all layers, end to end; null before: zeros, null after: not wanted.
-  void infer(T* y, const T* x, int64_t N, int64_t x_size, T* memory, const T* before, T* after) const;
+  // y = the layers on x (N, x_size). Any thread may call it at any time, with memory of its own. No states after: they
+  // are not wanted.
+  void infer(T* y, const T* x, int64_t N, int64_t x_size, T* memory, States<T> states) const;
 
   // Packs the weights once for all calls of `infer` to come, of N rows each: they must not change any more.
   void pack(int64_t N);

@@ -57,7 +57,7 @@ struct GruForward {
     const T* h_prev = buffers.h(step);
     dropped.compute(h_prev, rows);
     alignas(64) T sums[kGroupRows * 4 * L];  // in L1 until the gate math has read them: see LstmForward
-    kernel.for_blocks(blocks, step % 2 != 0, [&]<int Count>(int64_t u) {
+    kernel.for_blocks(blocks, goes_back(s, step), [&]<int Count>(int64_t u) {
       constexpr int kColumns = 3 * Count;
       Tile<T> of_x, of_h;
       set_up<Count>(of_x, of_h, u);
@@ -99,7 +99,7 @@ struct GruForward {
     });
     if (s.reset_after) return;
     split.meet(member);  // the candidate's product needs r * h of all units
-    candidate.for_groups(blocks, rows.end - rows.begin, step % 2 != 0, [&](int64_t u, int64_t count) {
+    candidate.for_groups(blocks, rows.end - rows.begin, goes_back(s, step), [&](int64_t u, int64_t count) {
       Tile<T> tile;
       tile.stretches = is_at_rest(s, step) ? 0 : 1;
       tile.stretch[0] = candidate.stretch(u, nullptr, 4 * s.H);

@@ -58,6 +58,7 @@ struct SequenceForward {
   const T* c0;         // (N, H) or null
   const bool* mask;    // (N, T) or null
   const T* dropout;    // (G, N, H): gate g sees h * dropout[g]; or null
+  bool odd;            // whether an odd number of steps went before, in calls that followed each other
   T* packed;           // memory for the weights as the kernel reads them, of packed_size(D, H, G); or null
   bool is_packed;      // they stand there since a call before
   bool for_one_row;    // with `packed`: whether they stand there as a pass over one row reads them

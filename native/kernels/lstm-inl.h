@@ -41,7 +41,7 @@ struct LstmForward {
     const T* h_prev = buffers.h(step);
     dropped.compute(h_prev, rows);
     alignas(64) T sums[kGroupRows * 4 * L];
-    kernel.for_blocks(blocks, step % 2 != 0, [&]<int Count>(int64_t u) {
+    kernel.for_blocks(blocks, goes_back(s, step), [&]<int Count>(int64_t u) {
       constexpr int kColumns = 4 * Count;
       Tile<T> tile;
       tile.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);

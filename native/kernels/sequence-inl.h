@@ -204,6 +204,12 @@ RECURRA_INLINE bool is_at_rest(const SequenceBackward<T>& s, int64_t step) {
   return step == 0 && s.at_rest;
 }
 
+// Whether a step goes through the weights from the last to the first: see for_column_groups.
+template <typename T>
+RECURRA_INLINE bool goes_back(const SequenceForward<T>& s, int64_t step) {
+  return (step + s.odd) % 2 != 0;
+}
+
 // x @ kernel + bias of some steps to come of a single row: (kSteps, blocks * gates * L). The tiles of a step would read
 // all of the kernel for that row; tiles whose rows are steps read it once for kSteps. With more rows it does not pay.
 template <typename T>

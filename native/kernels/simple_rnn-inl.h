@@ -33,7 +33,7 @@ struct SimpleRnnForward {
   void step(const Member&, const Split&, const ForwardBuffers<T>& buffers, int64_t step, Range rows,
             Range blocks) const {
     dropped.compute(buffers.h(step), rows);
-    recurrent.for_groups(blocks, rows.end - rows.begin, step % 2 != 0,
+    recurrent.for_groups(blocks, rows.end - rows.begin, goes_back(s, step),
                          [&](int64_t u, int64_t count) { tiles(buffers, step, rows, u, count); });
   }
 
