@@ -195,6 +195,24 @@ void define_sequences(nb::module_& m) {
       "activation"_a, "recurrent_activation"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
 }
 
+// out[index[i]] += rows[i], one after the other: out (R, D), rows (count, D).
+template <typename T>
+void add_rows(Array<T> out, Input<T> rows, Input<int64_t> index) {
+  require(out.ndim() == 2 && index.ndim() == 1, "out must be (R, D) and index (count)");
+  const int64_t R = out.shape(0), D = out.shape(1), count = index.shape(0);
+  const T* from = data(rows, {count, D}, "rows must be (count, D)");
+  const int64_t* places = index.data();
+  for (int64_t i = 0; i < count; ++i) {
+    if (places[i] < 0 || places[i] >= R) throw nb::index_error("index outside the rows of out");
+  }
+  compute(static_cast<double>(count * D), [&] {
+    for (int64_t i = 0; i < count; ++i, from += D) {
+      T* to = out.data() + places[i] * D;
+      for (int64_t j = 0; j < D; ++j) to[j] += from[j];
+    }
+  });
+}
+
 template <typename T>
 void define_elementwise(nb::module_& m) {
   m.def(
@@ -291,6 +309,7 @@ void define_elementwise(nb::module_& m) {
         return sum;
       },
       "x"_a);
+  m.def("add_rows", &add_rows<T>, "out"_a, "rows"_a, "index"_a);
 }
 
 // out[i] = x[index[i]] for rows of any type: x (rows, ...), out (index, ...) seen as bytes.

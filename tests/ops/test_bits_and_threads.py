@@ -206,6 +206,8 @@ def test_denormals_are_zero_inside_and_as_before_outside():
             None,
         ),
         lambda: native.gather_rows(np.zeros((3, 2), np.float32), np.array([5]), np.zeros((1, 2), np.float32)),
+        lambda: native.add_rows(np.zeros((3, 2), np.float32), np.zeros((1, 2), np.float32), np.array([-1])),
+        lambda: native.add_rows(np.zeros((3, 2), np.float32), np.zeros((1, 3), np.float32), np.array([0])),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused_and_crash_nothing(call):

@@ -242,6 +242,15 @@ def test_rows_are_gathered(rng):
     np.testing.assert_array_equal(native.gather_rows(x, index, np.empty((4, 3, 2), np.float32)), x[index])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_are_added_one_after_the_other(dtype, rng):
+    rows, index = rng.standard_normal((200, 7)).astype(dtype), rng.integers(0, 9, 200)
+    out, wanted = np.ones((2, 10, 7), dtype)
+    native.add_rows(out, rows, index)
+    reference.add_rows(wanted, rows, index)
+    np.testing.assert_array_equal(out, wanted)
+
+
 def test_a_sum_of_squares_is_close_to_the_exact_one(rng):
     x = rng.standard_normal(100_003).astype(np.float32)
     assert native.sum_of_squares(x) == pytest.approx((x.astype(np.float64) ** 2).sum(), rel=1e-6)

@@ -240,21 +240,22 @@ def test_an_arena_changes_no_bit(name, options, rng):
 @pytest.mark.parametrize("in_arena", [False, True])
 def test_the_squares_of_a_sparse_gradient_are_those_of_its_parts(name, decay, in_arena):
     parts = np.array([[1.0, 2.0], [3.0, -2.0]])
-    variable = Variable(np.zeros(2), name="rows")
+    variable = Variable(np.zeros((3, 2)), name="rows")
     if in_arena:
         Arena([variable])
     optimizer = getattr(optimizers, name)()
     for _ in range(2):
-        variable.grad[...] = parts.sum(0)
-        variable.squares = (parts**2).sum(0)
+        variable.grad[1] = parts.sum(0)
+        variable.sparse = [(np.array([1]), parts[:1]), (np.array([1]), parts[1:])]
         optimizer.step([variable])
     (velocity,) = (v for v in optimizer.variables if v.name.endswith("velocity"))
-    np.testing.assert_allclose(velocity, (1 - decay**2) * np.array([10.0, 8.0]), rtol=1e-4)
+    np.testing.assert_allclose(velocity, (1 - decay**2) * np.array([[0.0, 0.0], [10.0, 8.0], [0.0, 0.0]]), rtol=1e-4)
     clipped = getattr(optimizers, name)(clipvalue=100.0)
-    variable.squares = (parts**2).sum(0)
+    variable.sparse = [(np.array([1, 1]), parts)]
     clipped.step([variable])
     (velocity,) = (v for v in clipped.variables if v.name.endswith("velocity"))
-    np.testing.assert_allclose(velocity, (1 - decay) * np.array([16.0, 0.0]), rtol=1e-4)
+    np.testing.assert_allclose(velocity, (1 - decay) * np.array([[0.0, 0.0], [16.0, 0.0], [0.0, 0.0]]), rtol=1e-4)
+    assert variable.sparse is None
 
 
 # Variables
@@ -606,7 +607,7 @@ def test_get_takes_names_configs_and_optimizers():
 def test_clipnorm_takes_rows_that_occur_twice_apart():
     table = Variable(np.zeros((2, 1)))
     table.grad[...] = [[2.0], [0.0]]  # two parts of 1 each: Keras on TensorFlow squares them before it adds them
-    table.squares = np.array([[2.0], [0.0]])
+    table.sparse = [(np.array([0, 0]), np.ones((2, 1)))]
     optimizer = optimizers.SGD(1.0, clipnorm=1.0)
     optimizer.step([table])
     np.testing.assert_allclose(table.numpy(), [[-(2**0.5)], [0.0]], rtol=1e-6)

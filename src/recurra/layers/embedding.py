@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import constraints, initializers, regularizers, saving
+from recurra import constraints, initializers, ops, regularizers, saving
 from recurra._arrays import as_integers
 from recurra._checks import expected, positive_int
 from recurra.layers.base import Layer
@@ -87,12 +87,9 @@ class Embedding(Layer):
         if variable.grad is None:
             return
         rows, parts = cache.ravel(), doutputs.reshape(-1, self.output_dim)
-        np.add.at(variable.grad, rows, parts)
-        if variable.regularizer is not None:  # its gradient is dense, and makes the sum so
-            return
-        if variable.squares is None:
-            variable.squares = np.zeros_like(variable.grad)
-        np.add.at(variable.squares, rows, parts * parts)
+        ops.add_rows(variable.grad, parts, rows)
+        if variable.regularizer is None:  # its gradient is dense, and makes the sum so
+            variable.sparse = [*(variable.sparse or ()), (rows, parts)]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape, self.output_dim)

@@ -517,6 +517,11 @@ def error_loss(
     return _native.error_loss(_ERROR_LOSSES[name], dy, contiguous(y_pred), contiguous(y_true), delta), dy
 
 
+def add_rows(out: Array, rows: Array, index: Array) -> None:
+    """As `reference.add_rows`; out contiguous."""
+    _native.add_rows(out, contiguous(rows, out.dtype), contiguous(index, np.int64))
+
+
 def gather_rows(x: Array, index: Array, out: Array) -> Array:
     """As `reference.gather_rows`."""
     _native.gather_rows(_bytes(out), _bytes(x), contiguous(index, np.int64))

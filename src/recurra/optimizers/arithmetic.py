@@ -44,3 +44,16 @@ def clip_by_global_norm(grads: list[np.ndarray], limit: float) -> list[np.ndarra
         return [np.full_like(g, np.nan) for g in grads]
     scale = limit / max(norm, limit)
     return [g * scale for g in grads]
+
+
+def sums_of_squares(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns which rows of a variable have parts, and the sum of the squares of each one's parts: (R,), (R, D).
+
+    Args:
+        parts: Pairs of indices (count,) and what was added to those rows, (count, D); see `Variable.sparse`.
+    """
+    indices, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    rows, places = np.unique(indices, return_inverse=True)
+    sums = np.zeros((len(rows), values.shape[1]), values.dtype)
+    ops.add_rows(sums, np.square(values), places)
+    return rows, sums

@@ -19,7 +19,7 @@ from recurra._checks import expected, fraction, not_negative, positive_int
 from recurra._missing import unknown_arguments
 from recurra._names import snake_case
 from recurra._signals import HeldSignals
-from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm
+from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm, sums_of_squares
 from recurra.optimizers.schedules import LearningRateSchedule
 from recurra.optimizers.slots import Slot
 from recurra.variables import Arena, Variable, assign_together
@@ -326,20 +326,21 @@ class Optimizer(StampsChanges):
         rate = getattr(self, decay) if name and not dense else 0.0
         self._clipped.clear()
         for variable in variables:
-            if variable.squares is None:
+            if variable.sparse is None:
                 continue
-            squares, variable.squares = variable.squares, None
-            if variable.grad is None or dense:
+            parts, variable.sparse = variable.sparse, None
+            if variable.grad is None or dense or not (self.clipnorm or rate > 0):
                 continue
+            rows, squares = sums_of_squares(parts)
             index = self._index[variable]
             if self.clipnorm:
                 factor = self.clipnorm / max(math.sqrt(squares.sum()), self.clipnorm)
                 variable.grad[...] *= factor
-                squares = squares * (factor * factor)
+                squares *= factor * factor
                 self._clipped.add(index)
             if rate > 0:
                 average = self._slots[name].array(index)
-                average += (squares - variable.grad * variable.grad) * ((1 - rate) / rate)
+                average[rows] += (squares - np.square(variable.grad[rows])) * ((1 - rate) / rate)
 
     def _changes_gradients(self) -> Any:
         """Returns whether gradients are clipped all alike, unscaled or accumulated before the formula sees them."""
