@@ -213,6 +213,23 @@ void add_rows(Array<T> out, Input<T> rows, Input<int64_t> index) {
   });
 }
 
+// a @ b, either of them perhaps transposed: the sizes from `axis` on.
+template <typename T>
+Matmul<T> product_of(const Input<T>& a, const Input<T>& b, size_t axis, bool transpose_a, bool transpose_b) {
+  require(!(transpose_a && transpose_b), "at most one of a and b may be transposed");
+  Matmul<T> s{};
+  s.M = a.shape(axis + transpose_a), s.K = a.shape(axis + !transpose_a), s.N = b.shape(axis + !transpose_b);
+  require(b.shape(axis + transpose_b) == s.K, "a and b must agree in K");
+  s.transpose_a = transpose_a, s.transpose_b = transpose_b;
+  s.a = a.data(), s.b = b.data();
+  return s;
+}
+
+template <typename T>
+double flops(const Matmul<T>& s) {
+  return 2.0 * static_cast<double>(s.M) * static_cast<double>(s.N) * static_cast<double>(s.K);
+}
+
 template <typename T>
 void define_elementwise(nb::module_& m) {
   m.def(
@@ -220,18 +237,30 @@ void define_elementwise(nb::module_& m) {
       [](Array<T> out, Input<T> a, Input<T> b, Maybe<const T> bias, bool transpose_a, bool transpose_b,
          bool accumulate) {
         require(a.ndim() == 2 && b.ndim() == 2 && out.ndim() == 2, "a, b and out must have two axes");
-        require(!(transpose_a && transpose_b), "at most one of a and b may be transposed");
-        Matmul<T> s{};
-        s.M = a.shape(transpose_a ? 1 : 0), s.K = a.shape(transpose_a ? 0 : 1), s.N = b.shape(transpose_b ? 0 : 1);
-        require(b.shape(transpose_b ? 1 : 0) == s.K, "a and b must agree in K");
-        s.transpose_a = transpose_a, s.transpose_b = transpose_b, s.accumulate = accumulate;
+        Matmul<T> s = product_of(a, b, 0, transpose_a, transpose_b);
+        s.accumulate = accumulate;
         s.out = data(out, {s.M, s.N}, "out must be (M, N)");
-        s.a = a.data(), s.b = b.data();
         s.bias = data(bias, {s.N}, "bias must be (N)");
-        compute(2.0 * static_cast<double>(s.M) * static_cast<double>(s.N) * static_cast<double>(s.K),
-                [&] { kernels().of<T>().matmul(s); });
+        compute(flops(s), [&] { kernels().of<T>().matmul(s); });
       },
       "out"_a, "a"_a, "b"_a, "bias"_a.none(), "transpose_a"_a, "transpose_b"_a, "accumulate"_a);
+
+  m.def(
+      "batched_matmul",
+      [](Array<T> out, Input<T> a, Input<T> b, bool transpose_a, bool transpose_b) {
+        require(a.ndim() == 3 && b.ndim() == 3 && out.ndim() == 3, "a, b and out must have three axes");
+        const int64_t batch = a.shape(0);
+        require(b.shape(0) == batch, "a and b must agree in B");
+        Matmul<T> s = product_of(a, b, 1, transpose_a, transpose_b);
+        s.out = data(out, {batch, s.M, s.N}, "out must be (B, M, N)");
+        compute(static_cast<double>(batch) * flops(s), [&] {
+          for (int64_t i = 0; i < batch; ++i) {
+            kernels().of<T>().matmul(s);
+            s.out += s.M * s.N, s.a += s.M * s.K, s.b += s.K * s.N;
+          }
+        });
+      },
+      "out"_a, "a"_a, "b"_a, "transpose_a"_a, "transpose_b"_a);
 
   m.def(
       "map",

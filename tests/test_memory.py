@@ -1,6 +1,9 @@
 """Flat arrays that hold many weights end to end."""
 
 import gc
+import platform
+import subprocess
+import sys
 import weakref
 
 import numpy as np
@@ -54,6 +57,31 @@ def test_slots_of_two_dtypes_can_be_written():
     slot.fill(1.5)
 
     assert slot.array(0).tolist() == [1.5, 1.5] and slot.array(1).tolist() == [1.5, 1.5, 1.5]
+
+
+STEPS = """
+import resource
+import numpy as np
+from recurra import Input, Sequential, layers
+
+recurrent = layers.LSTM(64, return_sequences=True), layers.LayerNormalization(), layers.LSTM(64)
+model = Sequential([Input((48, 4)), *recurrent])
+model.compile("adam", "mse")
+x, y = np.zeros((32, 48, 4), np.float32), np.zeros((32, 64), np.float32)
+for _ in range(5):
+    model.train_on_batch(x, y)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    model.train_on_batch(x, y)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 20)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the rule is glibc's")
+def test_memory_of_a_step_is_kept_for_the_next():
+    run = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, check=True)
+
+    assert float(run.stdout) < 100  # pages; 1,700 before
 
 
 @pytest.mark.parametrize("trained", [False, True])

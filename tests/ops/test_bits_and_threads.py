@@ -197,6 +197,8 @@ def test_denormals_are_zero_inside_and_as_before_outside():
     [
         lambda: native.matmul(np.zeros((2, 3), np.float32), np.zeros((4, 5), np.float32)),
         lambda: native.matmul(np.zeros((2, 3), np.float32), np.zeros((3, 5), np.float64)),
+        lambda: native.batched_matmul(np.zeros((2, 3, 4), np.float32), np.zeros((1, 4, 3), np.float32)),
+        lambda: native.batched_matmul(np.zeros((2, 3, 4), np.float32), np.zeros((2, 3, 4), np.float32)),
         lambda: native.simple_rnn_forward(
             np.zeros((2, 3, 4), np.float32),
             np.zeros((5, 6), np.float32),

@@ -243,6 +243,18 @@ def test_rows_are_gathered(rng):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("transpose_a", "transpose_b"), [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("sizes", [(0, 2, 3, 4), (1, 1, 1, 1), (5, 7, 33, 17)], ids=str)
+def test_batched_products_are_numpy_s(sizes, transpose_a, transpose_b, dtype, rng):
+    batch, m, k, n = sizes
+    a = rng.standard_normal((batch, k, m) if transpose_a else (batch, m, k)).astype(dtype)
+    b = rng.standard_normal((batch, n, k) if transpose_b else (batch, k, n)).astype(dtype)
+    wanted = reference.batched_matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+    found = native.batched_matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_rows_are_added_one_after_the_other(dtype, rng):
     rows, index = rng.standard_normal((200, 7)).astype(dtype), rng.integers(0, 9, 200)
     out, wanted = np.ones((2, 10, 7), dtype)

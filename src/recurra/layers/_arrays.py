@@ -1,4 +1,4 @@
-"""What several layers do to arrays: batched products, sums back to a shape, softmax, unit length, windows of time."""
+"""What several layers do to arrays: sums back to a shape, softmax, unit length, windows of time."""
 
 from __future__ import annotations
 
@@ -8,16 +8,6 @@ from collections.abc import Callable
 import numpy as np
 
 from recurra import ops
-
-
-def batched_matmul(a: np.ndarray, b: np.ndarray, *, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray:
-    """Returns a @ b for each of the B pairs: a (B, M, K), b (B, K, L) or their transposes, result (B, M, L)."""
-    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
-    rows, columns = a.shape[2 if transpose_a else 1], b.shape[1 if transpose_b else 2]
-    out = np.empty((len(a), rows, columns), a.dtype)
-    for i in range(len(a)):
-        ops.matmul(a[i], b[i], transpose_a=transpose_a, transpose_b=transpose_b, out=out[i])
-    return out
 
 
 def sum_to(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from recurra import constraints, initializers, ops, regularizers, saving
 from recurra._checks import expected, fraction, one_of, positive_int
-from recurra.layers._arrays import batched_matmul, softmax, softmax_gradient
+from recurra.layers._arrays import softmax, softmax_gradient
 from recurra.layers._shapes import check_rank, is_shape, known_features, standardize_shape
 from recurra.layers.base import Layer
 from recurra.layers.dropout import dropout_factors
@@ -42,14 +42,14 @@ class _Attention(Layer):
             kept = dropout_factors(self.seed_generator.generator(), weights.shape, self.dropout, weights.dtype)
             factors = kept if factors is None else factors * kept
         used = weights if factors is None else weights * factors
-        return batched_matmul(used, value), (weights, used, factors, value)
+        return ops.batched_matmul(used, value), (weights, used, factors, value)
 
     def _attend_gradient(self, dy: np.ndarray, cache: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns the gradients of scores and value."""
         weights, used, factors, value = cache
-        dused = batched_matmul(dy, value, transpose_b=True)
+        dused = ops.batched_matmul(dy, value, transpose_b=True)
         dweights = dused if factors is None else dused * factors
-        return softmax_gradient(dweights, weights), batched_matmul(used, dy, transpose_a=True)
+        return softmax_gradient(dweights, weights), ops.batched_matmul(used, dy, transpose_a=True)
 
     def _call_symbolic(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
         if kwargs.get("return_attention_scores"):
@@ -155,7 +155,7 @@ class Attention(_Attention):
         """Returns the scores (N, S, T) and what their gradient needs."""
         if self.score_mode == "concat":
             return self._additive_scores(query, key, self.scale, self.concat_score_weight)
-        products = batched_matmul(query, key, transpose_b=True)
+        products = ops.batched_matmul(query, key, transpose_b=True)
         return products if self.scale is None else products * self.scale.value, (query, key, products)
 
     def _scores_gradient(self, dscores: np.ndarray, cache: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -167,7 +167,7 @@ class Attention(_Attention):
             if self.scale.grad is not None:
                 self.scale.grad[...] += (dscores * products).sum()
             dscores = dscores * self.scale.value
-        return batched_matmul(dscores, key), batched_matmul(dscores, query, transpose_a=True)
+        return ops.batched_matmul(dscores, key), ops.batched_matmul(dscores, query, transpose_a=True)
 
     def _additive_scores(self, query: np.ndarray, key: np.ndarray, inner: Any, outer: Any) -> tuple[np.ndarray, Any]:
         """Returns sum(outer * tanh(inner * (query + key))) for each pair; a factor that is None is one."""
@@ -430,7 +430,7 @@ class MultiHeadAttention(_Attention):
         q, k, v = (_heads_first(x) for x in (q, k, v))
         q = q * q.dtype.type(1 / math.sqrt(self.key_dim))
         keep = _keep(query_mask, value_mask, key_mask, attention_mask, (q.shape[1], k.shape[1]), use_causal_mask)
-        scores, factors = batched_matmul(q, k, transpose_b=True), None
+        scores, factors = ops.batched_matmul(q, k, transpose_b=True), None
         if keep is not None:
             shape = (len(query), self.num_heads, q.shape[1], k.shape[1])
             keep = np.broadcast_to(keep, shape).reshape(-1, *shape[2:])
@@ -453,8 +453,8 @@ class MultiHeadAttention(_Attention):
         dy = _heads_first(self.output_dense.backward(doutputs, output_cache))
         dscores, dv = self._attend_gradient(dy, attended)
         dscores = dscores if keep is None else np.where(keep, dscores, dscores.dtype.type(0))
-        dq = batched_matmul(dscores, k) * q.dtype.type(1 / math.sqrt(self.key_dim))
-        dk = batched_matmul(dscores, q, transpose_a=True)
+        dq = ops.batched_matmul(dscores, k) * q.dtype.type(1 / math.sqrt(self.key_dim))
+        dk = ops.batched_matmul(dscores, q, transpose_a=True)
         dquery = self.query_dense.backward(_heads_last(dq, self.num_heads), query_cache)
         dkey = self.key_dense.backward(_heads_last(dk, self.num_heads), key_cache)
         dvalue = self.value_dense.backward(_heads_last(dv, self.num_heads), value_cache)

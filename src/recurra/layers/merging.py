@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from recurra import config, saving
+from recurra import config, ops, saving
 from recurra._checks import expected
-from recurra.layers._arrays import batched_matmul, normalized, normalized_gradient, sum_to
+from recurra.layers._arrays import normalized, normalized_gradient, sum_to
 from recurra.layers._shapes import Shape, common_size, is_shape, position
 from recurra.layers.base import Layer
 
@@ -295,7 +295,7 @@ class Dot(Layer):
         shape = self.compute_output_shape([x.shape for x in inputs])
         pairs = [self._scaled(x, axis) for x, axis in zip(inputs, axes, strict=True)]
         a, b = (_axis_last(y, axis) for (y, _), axis in zip(pairs, axes, strict=True))
-        y = batched_matmul(a, b, transpose_b=True).reshape(shape)
+        y = ops.batched_matmul(a, b, transpose_b=True).reshape(shape)
         return y, (a, b, axes, inputs, pairs)
 
     def _scaled(self, x: np.ndarray, axis: int) -> tuple[np.ndarray, Any]:
@@ -304,7 +304,7 @@ class Dot(Layer):
     def backward(self, doutputs: np.ndarray, cache: Any) -> list[np.ndarray]:
         a, b, axes, inputs, pairs = cache
         dy = doutputs.reshape(len(a), a.shape[1], b.shape[1])
-        flat = [batched_matmul(dy, b), batched_matmul(dy, a, transpose_a=True)]
+        flat = [ops.batched_matmul(dy, b), ops.batched_matmul(dy, a, transpose_a=True)]
         grads = []
         for dx, axis, x, (y, scale) in zip(flat, axes, inputs, pairs, strict=True):
             dx = _axis_back(dx, x.shape, axis)

@@ -88,12 +88,20 @@ class MaxPooling1D(_Pooling):
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         view, pads = self._windows(inputs)
-        return view.max(axis=2), (view, inputs.shape, pads)
+        y = view[:, :, 0].copy()
+        for j in range(1, view.shape[2]):  # several times as fast as NumPy along the axis
+            np.maximum(y, view[:, :, j], out=y)
+        return y, (view, y, inputs.shape, pads)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
-        view, shape, pads = cache
-        first = view.argmax(axis=2)[:, :, None, :] == np.arange(view.shape[2])[:, None]
-        return self._back(np.where(first, doutputs[:, :, None, :], doutputs.dtype.type(0)), shape, pads)
+        view, y, shape, pads = cache
+        left = doutputs.copy()  # for the first of the largest alone
+        dwindows = np.zeros(view.shape, doutputs.dtype)
+        for j in range(view.shape[2]):
+            largest = ~(view[:, :, j] < y)
+            np.copyto(dwindows[:, :, j], left, where=largest)
+            np.copyto(left, 0, where=largest)
+        return self._back(dwindows, shape, pads)
 
 
 @saving.builtin("keras.layers")

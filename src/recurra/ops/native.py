@@ -101,6 +101,14 @@ def matmul(
     return out
 
 
+def batched_matmul(a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False) -> Array:
+    """As `reference.batched_matmul`, each product as of `matmul`."""
+    a, b = contiguous(a), contiguous(b)
+    out = np.empty((len(a), a.shape[1 + transpose_a], b.shape[1 + (not transpose_b)]), a.dtype)
+    _native.batched_matmul(out, a, b, transpose_a, transpose_b)
+    return out
+
+
 def activation_forward(name: str, x: Array) -> Array:
     """As `reference.activation_forward`."""
     if name in _ELEMENTWISE:

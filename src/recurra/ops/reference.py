@@ -80,6 +80,11 @@ def matmul(
     return out
 
 
+def batched_matmul(a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False) -> Array:
+    """Returns a @ b (B, M, N) for each of B pairs: `a` (B, M, K), `b` (B, K, N), or their transposes where asked."""
+    return (a.transpose(0, 2, 1) if transpose_a else a) @ (b.transpose(0, 2, 1) if transpose_b else b)
+
+
 class Primitives(NamedTuple):
     """What the equations of this file are built on."""
 
