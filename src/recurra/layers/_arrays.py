@@ -55,6 +55,15 @@ def normalized_gradient(dy: np.ndarray, y: np.ndarray, scale: np.ndarray, axes: 
     return scale * (dy - y * (dy * y).sum(axis=axes, keepdims=True))
 
 
+def kept(x: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Returns x where `where` holds, and zero elsewhere.
+
+    By its bits: `np.where` branches at each element, and takes ten times as long where there is no telling which.
+    """
+    whole = np.dtype(f"i{x.itemsize}")
+    return (x.view(whole) & -where.astype(whole)).view(x.dtype)
+
+
 def windows(x: np.ndarray, size: int, stride: int, dilation: int = 1) -> np.ndarray:
     """Returns the view (N, T', size, D) of x (N, T, D): window t holds the steps t * stride + j * dilation."""
     span = dilation * (size - 1) + 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra import saving
 from recurra._checks import expected, one_of
-from recurra.layers._arrays import add_windows, same_padding, windows
+from recurra.layers._arrays import add_windows, kept, same_padding, windows
 from recurra.layers._shapes import Shape, channels_last, check_rank, one_number
 from recurra.layers.base import Layer
 
@@ -95,12 +95,12 @@ class MaxPooling1D(_Pooling):
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         view, y, shape, pads = cache
-        left = doutputs.copy()  # for the first of the largest alone
-        dwindows = np.zeros(view.shape, doutputs.dtype)
+        left = np.ascontiguousarray(doutputs)  # for the first of the largest alone
+        dwindows = np.empty(view.shape, doutputs.dtype)
         for j in range(view.shape[2]):
-            largest = ~(view[:, :, j] < y)
-            np.copyto(dwindows[:, :, j], left, where=largest)
-            np.copyto(left, 0, where=largest)
+            smaller = view[:, :, j] < y
+            dwindows[:, :, j] = kept(left, ~smaller)
+            left = kept(left, smaller)
         return self._back(dwindows, shape, pads)
 
 
