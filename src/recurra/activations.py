@@ -23,7 +23,7 @@ def _native(name: str, x: np.ndarray) -> np.ndarray:
 
 
 def _relu(x: np.ndarray, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
-    y = np.where(x > threshold, x, x.dtype.type(0))
+    y = np.where(x > threshold, x, x.dtype.type(0)) if threshold else _native("relu", x)
     if max_value is not None:
         y = np.clip(y, x.dtype.type(0), x.dtype.type(max_value))
     return y - negative_slope * np.maximum(threshold - x, 0) if negative_slope else y

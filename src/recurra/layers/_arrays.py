@@ -55,11 +55,18 @@ def normalized_gradient(dy: np.ndarray, y: np.ndarray, scale: np.ndarray, axes: 
     return scale * (dy - y * (dy * y).sum(axis=axes, keepdims=True))
 
 
-def kept(x: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Returns x where `where` holds, and zero elsewhere.
+def chosen(where: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Returns `np.where(where, a, b)` of floats of one dtype.
 
-    By its bits: `np.where` branches at each element, and takes ten times as long where there is no telling which.
+    By their bits: `np.where` branches at each element, and takes ten times as long where there is no telling which way.
     """
+    whole = np.dtype(f"i{a.itemsize}")
+    bits = -where.astype(whole)
+    return ((a.view(whole) & bits) | (b.view(whole) & ~bits)).view(a.dtype)
+
+
+def kept(where: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Returns x where `where` holds, and zero elsewhere; by bits as `chosen`."""
     whole = np.dtype(f"i{x.itemsize}")
     return (x.view(whole) & -where.astype(whole)).view(x.dtype)
 

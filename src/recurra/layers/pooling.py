@@ -99,8 +99,8 @@ class MaxPooling1D(_Pooling):
         dwindows = np.empty(view.shape, doutputs.dtype)
         for j in range(view.shape[2]):
             smaller = view[:, :, j] < y
-            dwindows[:, :, j] = kept(left, ~smaller)
-            left = kept(left, smaller)
+            dwindows[:, :, j] = kept(~smaller, left)
+            left = kept(smaller, left)
         return self._back(dwindows, shape, pads)
 
 

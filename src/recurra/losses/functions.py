@@ -403,13 +403,17 @@ def _sparse_gradient(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None
 ) -> np.ndarray:
     labels, y_pred, counts = _labels("sparse_categorical_crossentropy", y_true, y_pred, ignore_class)
-    right = labels[..., None] == np.arange(y_pred.shape[-1])
     if from_logits:
-        full = ops.activation_forward("softmax", y_pred) - right
+        gradient = ops.activation_forward("softmax", y_pred)
+        less = y_pred.dtype.type(1)
     else:
         cut, inside = _probability(y_pred)
-        full = np.where(inside, 1 / cut.sum(axis=-1, keepdims=True) - right / cut, 0)
-    return np.where(counts[..., None], full, 0).astype(y_pred.dtype)
+        gradient = inside * (1 / cut.sum(axis=-1, keepdims=True))
+        less = _at_labels(inside, labels) / _at_labels(cut, labels)
+    at_labels = _at_labels(gradient, labels) - less  # the other classes need no labels
+    np.put_along_axis(gradient, labels[..., None], at_labels[..., None], axis=-1)
+    gradient[~counts] = 0
+    return gradient
 
 
 @_pair(_sparse_gradient, checks_shapes=True)
