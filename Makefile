@@ -82,7 +82,7 @@ clean: ## remove all that make made, .venv included
 # FOLDER for the figures, OPTIONS
 define run_benchmarks
 @$(BIN)/python -m compileall -q src  # pip does so for the peers, and PYTHONDONTWRITEBYTECODE may keep Python from it
-@for question in startup textbook_job train_step dropout predict stream; do \
+@for question in startup textbook_job train_step dropout models predict stream; do \
 	$(BIN)/python benchmarks/$$question.py $(2) --json $(1)/$$question.json --peers '$(PEER_PYTHONS)' || exit 1; done
 @for question in threads memory bits; do \
 	$(BIN)/python benchmarks/$$question.py $(2) --json $(1)/$$question.json || exit 1; done

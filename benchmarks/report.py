@@ -52,6 +52,7 @@ KOREAN = {
     "growth": "늘어난 메모리",
     "target": "타깃",
     "dropout": "드롭아웃",
+    "model": "모델",
     "between layers": "층 사이",
     "of the state": "상태",
 }

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-QUESTIONS = ("train_step", "dropout_step", "predict", "stream", "sgemm")
+QUESTIONS = ("train_step", "dropout_step", "model_step", "predict", "stream", "sgemm")
 SAMPLE_S = 20e-6  # shorter calls are timed several at once
 WARM_S = 0.2
 

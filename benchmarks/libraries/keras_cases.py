@@ -5,6 +5,7 @@ from collections.abc import Callable
 import keras
 
 from libraries.data import batch, dropout_line
+from libraries.models import MODELS
 
 
 def start(threads: int) -> None:
@@ -40,6 +41,13 @@ def dropout_step(layer: str, shape: list[int], dropout: str) -> Callable[[], obj
     model = keras.Sequential([keras.Input(shape[1:3]), *line])
     model.compile(optimizer="adam", loss="mse")
     return lambda: float(model.train_on_batch(x, y))
+
+
+def model_step(model: str) -> Callable[[], object]:
+    keras.backend.clear_session()
+    built, loss, x, y = MODELS[model](keras)
+    built.compile(optimizer="adam", loss=loss)
+    return lambda: float(built.train_on_batch(x, y))
 
 
 def predict(layer: str, shape: list[int], onnx: str) -> Callable[[], object]:

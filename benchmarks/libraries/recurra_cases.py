@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import recurra
 from libraries.data import batch, dropout_line
+from libraries.models import MODELS
 
 
 def start(threads: int) -> None:
@@ -34,6 +35,12 @@ def dropout_step(layer: str, shape: list[int], dropout: str) -> Callable[[], obj
     model = recurra.Sequential([recurra.Input(shape[1:3]), *line])
     model.compile(optimizer="adam", loss="mse")
     return lambda: model.train_on_batch(x, y)
+
+
+def model_step(model: str) -> Callable[[], object]:
+    built, loss, x, y = MODELS[model](recurra)
+    built.compile(optimizer="adam", loss=loss)
+    return lambda: built.train_on_batch(x, y)
 
 
 def predict(layer: str, shape: list[int], onnx: str) -> Callable[[], object]:
