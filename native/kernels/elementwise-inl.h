@@ -5,17 +5,12 @@
 
 namespace recurra::RECURRA_NAMESPACE {
 
-constexpr double kSeluAlpha = 1.6732632423543772, kSeluScale = 1.0507009873554805;
 constexpr double kSqrtHalf = 0.70710678118654752, kNormalDensity = 0.39894228040143268;  // 1 / sqrt(2 pi)
 
 template <Function F, typename T>
 RECURRA_INLINE Vec<T> function_of(Vec<T> x) {
   using V = Vec<T>;
-  const V zero = V::set(T(0)), one = V::set(T(1));
-  if constexpr (F == Function::elu) return select(less(zero, x), x, expm1_nonpositive(min(zero, x)));
-  if constexpr (F == Function::selu) {
-    return V::set(T(kSeluScale)) * select(less(zero, x), x, V::set(T(kSeluAlpha)) * expm1_nonpositive(min(zero, x)));
-  }
+  const V one = V::set(T(1));
   if constexpr (F == Function::softplus) return softplus(x);
   if constexpr (F == Function::softsign) return x / (one + abs(x));
   if constexpr (F == Function::silu) return x * sigmoid(x);
@@ -32,12 +27,7 @@ RECURRA_INLINE Vec<T> function_of(Vec<T> x) {
 template <Function F, typename T>
 RECURRA_INLINE Vec<T> function_gradient(Vec<T> dy, Vec<T> x, Vec<T> y) {
   using V = Vec<T>;
-  const V zero = V::set(T(0)), one = V::set(T(1));
-  if constexpr (F == Function::elu) return select(less(zero, x), dy, dy * (y + one));
-  if constexpr (F == Function::selu) {
-    const V scale = V::set(T(kSeluScale));
-    return select(less(zero, x), scale * dy, dy * (y + V::set(T(kSeluScale * kSeluAlpha))));
-  }
+  const V one = V::set(T(1));
   if constexpr (F == Function::softplus) return dy * sigmoid(x);
   if constexpr (F == Function::softsign) return dy / ((one + abs(x)) * (one + abs(x)));
   if constexpr (F == Function::silu) {

@@ -235,22 +235,17 @@ struct GruBackward {
   static constexpr int L = Vec<T>::lanes;
   const SequenceBackward<T>& s;
   Activations f;
-  TransposedWeights<T> recurrent;  // of all gates with reset_after, else of z and r
+  StateGradient<T> state{s, s.reset_after ? 3 : 2, kGates};
   TransposedWeights<T> candidate;  // not reset_after
-  DroppedGradients<T> dropped{s, s.reset_after ? 3 : 2, kGates};
   T* repeated = nullptr;
   T* drh = nullptr;  // (N, H) gradient of r * h, not reset_after
 
   GruBackward(const SequenceBackward<T>& sequence, Activations activations)
-      : s(sequence),
-        f(activations),
-        recurrent{s.recurrent, s.H, 3 * s.H, 0, s.dropout ? 0 : (s.reset_after ? 3 : 2) * s.H},
-        candidate{s.recurrent, s.H, 3 * s.H, 2 * s.H, s.reset_after ? 0 : s.H} {}
+      : s(sequence), f(activations), candidate{s.recurrent, s.H, 3 * s.H, 2 * s.H, s.reset_after ? 0 : s.H} {}
 
   void take(Arena& arena) {
-    recurrent.packed = arena.take<T>(recurrent.size());
     candidate.packed = arena.take<T>(candidate.size());
-    dropped.take(arena);
+    state.take(arena);
     repeated = arena.take<T>(s.mask ? s.N * s.H : 0);
     drh = arena.take<T>(s.reset_after ? 0 : s.N * s.H);
   }
@@ -258,15 +253,14 @@ struct GruBackward {
     if (s.mask) copy_or_zero<T>(repeated, nullptr, s.N * s.H);
   }
   void pack(const Part& part) const {
-    recurrent.pack(part);
-    dropped.pack(part);
+    state.pack(part);
     if (!s.reset_after) candidate.pack(part);
   }
 
   // Gates z and r have the same gradient on both sides of the sum; the candidate's sides differ.
   int products(GradientProduct<T>* list) const {
     const int64_t H = s.H, row = 3 * H;
-    if (dropped.used()) return products_of_dropped(list);
+    if (state.dropped()) return products_of_dropped(list);
     const GradientPart<T> h = state_part(s, s.hs, H, row);
     T* recurrent_bias = s.dbias && s.reset_after ? s.dbias + row : nullptr;
     list[0] = gradient_product(s, 0, 2, 0);
@@ -310,12 +304,7 @@ struct GruBackward {
     if (s.reset_after) {
       if (is_at_rest(s, step)) return;
       split.meet(member);
-      if (dropped.used()) {
-        constexpr int slots[] = {0, 1, 3};
-        dropped.add(false, rows, blocks, dz, step, slots);
-      } else {
-        add_state_gradient(false, s.dh, rows, blocks, dz, step, recurrent, {0, 2}, {3, 4});
-      }
+      state.add(false, rows, blocks, dz, step, {0, 2}, {3, 4});
       return;
     }
     split.meet(member);
@@ -325,12 +314,7 @@ struct GruBackward {
     }
     if (is_at_rest(s, step)) return;
     split.meet(member);
-    if (dropped.used()) {
-      constexpr int slots[] = {0, 1};
-      dropped.add(false, rows, blocks, dz, step, slots);
-    } else {
-      add_state_gradient(false, s.dh, rows, blocks, dz, step, recurrent, {0, 2});
-    }
+    state.add(false, rows, blocks, dz, step, {0, 2});
   }
 
   int64_t slots() const { return s.reset_after ? 4 : 3; }
@@ -364,7 +348,7 @@ struct GruBackward {
     const Vec<T> reset = load_lanes(s.gates + (step * s.N + n) * 4 * s.H + s.H + unit, lanes);
     const Vec<T> d = load_lanes(drh + at, lanes), dh = load_lanes(s.dh + at, lanes);
     Vec<T> h = load_lanes(s.hs + step * s.N * s.H + at, lanes), through = reset;
-    if (dropped.used()) {
+    if (state.dropped()) {
       const Vec<T> factors = load_lanes(s.dropout + 2 * s.N * s.H + at, lanes);
       h = h * factors, through = reset * factors;
     }

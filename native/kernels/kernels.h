@@ -9,7 +9,7 @@
 
 namespace recurra {
 
-// Names of these in Python order: see ops/native.py. The first five are what the sequence kernels know.
+// Names of these in Python order: see ops/native.py. The first seven are what the sequence kernels know.
 enum class Function : int {
   linear,
   tanh,
@@ -27,7 +27,7 @@ enum class Function : int {
   erf,
   expm1_nonpositive,
 };
-constexpr int kSequenceFunctions = 5;
+constexpr int kSequenceFunctions = 7;
 constexpr int kDifferentiableFunctions = 12;
 constexpr int kFunctions = 15;
 

@@ -145,34 +145,28 @@ struct LstmBackward {
   static constexpr int L = Vec<T>::lanes;
   const SequenceBackward<T>& s;
   Activations f;
-  TransposedWeights<T> recurrent;
-  DroppedGradients<T> dropped{s, kGates, kGates};
+  StateGradient<T> state{s, kGates, kGates};
   T* repeated = nullptr;
 
-  LstmBackward(const SequenceBackward<T>& sequence, Activations activations)
-      : s(sequence), f(activations), recurrent{s.recurrent, s.H, 4 * s.H, 0, s.dropout ? 0 : 4 * s.H} {}
+  LstmBackward(const SequenceBackward<T>& sequence, Activations activations) : s(sequence), f(activations) {}
 
   void take(Arena& arena) {
-    recurrent.packed = arena.take<T>(recurrent.size());
-    dropped.take(arena);
+    state.take(arena);
     repeated = arena.take<T>(s.mask ? s.N * s.H : 0);
   }
   void start() const {
     if (s.mask) copy_or_zero<T>(repeated, nullptr, s.N * s.H);
   }
-  void pack(const Part& part) const {
-    recurrent.pack(part);
-    dropped.pack(part);
-  }
+  void pack(const Part& part) const { state.pack(part); }
 
   int products(GradientProduct<T>* list) const {
     int count = 0;
-    for (int gate = 0; dropped.used() && gate < 4; ++gate) {
+    for (int gate = 0; state.dropped() && gate < 4; ++gate) {
       list[count] = gradient_product(s, gate, 1, gate);
       list[count++].add(seen_state_part(s, gate, 4 * s.H));
     }
     list[count] = gradient_product(s, 0, 4, 0);
-    if (!dropped.used()) list[count].add(state_part(s, s.hs, s.H, 4 * s.H));
+    if (!state.dropped()) list[count].add(state_part(s, s.hs, s.H, 4 * s.H));
     list[count].add(input_part(s, s.dkernel, 4 * s.H));
     list[count++].add(ones_part(s.dbias));
     return count;
@@ -185,12 +179,7 @@ struct LstmBackward {
                            auto doutput) { pointwise(dz_row, step, n, unit, lanes, along, doutput); });
     if (is_at_rest(s, step)) return;
     split.meet(member);
-    if (dropped.used()) {
-      constexpr int slots[] = {0, 1, 2, 3};
-      dropped.add(!s.mask, rows, blocks, dz, step, slots);
-    } else {
-      add_state_gradient(!s.mask, s.dh, rows, blocks, dz, step, recurrent, {0, 4});
-    }
+    state.add(!s.mask, rows, blocks, dz, step, {0, 4});
   }
 
   // dh, dc: of this step's states in, of those before it out (dh without the recurrent product).

@@ -21,6 +21,14 @@ RECURRA_INLINE V hard_sigmoid(V x) {
   return min(V::set(T(1)), max(V::set(T(0)), fma(x, V::set(T(1) / T(6)), V::set(T(0.5)))));
 }
 
+constexpr double kSeluAlpha = 1.6732632423543772, kSeluScale = 1.0507009873554805;
+
+template <typename V>
+RECURRA_INLINE V elu(V x, ElementOf<V> alpha = 1) {
+  const V zero = V::set(ElementOf<V>(0));
+  return select(less(zero, x), x, V::set(alpha) * expm1_nonpositive(min(zero, x)));
+}
+
 template <typename V>
 RECURRA_INLINE V activate(Function f, V x) {
   switch (f) {
@@ -32,6 +40,10 @@ RECURRA_INLINE V activate(Function f, V x) {
       return hard_sigmoid(x);
     case Function::relu:
       return max(V::set(ElementOf<V>(0)), x);
+    case Function::elu:
+      return elu(x);
+    case Function::selu:
+      return V::set(ElementOf<V>(kSeluScale)) * elu(x, ElementOf<V>(kSeluAlpha));
     default:
       return x;
   }
@@ -51,6 +63,10 @@ RECURRA_INLINE V activation_gradient(Function f, V dy, V y) {
       return select(less(zero, y), select(less(y, one), dy * V::set(T(1) / T(6)), zero), zero);
     case Function::relu:
       return select(less(zero, y), dy, zero);
+    case Function::elu:
+      return select(less(zero, y), dy, dy * (y + one));
+    case Function::selu:
+      return select(less(zero, y), V::set(T(kSeluScale)) * dy, dy * (y + V::set(T(kSeluScale * kSeluAlpha))));
     default:
       return dy;
   }
@@ -231,7 +247,7 @@ struct InputSums {
   void compute(const T* bias, int64_t begin, Range blocks) const {
     if (!used() || begin % kSteps != 0) return;
     const int64_t gates = kernel.gates, steps = smaller(kSteps, s.T_ - begin);
-    const int64_t all = blocks.end - blocks.begin, together = gates == 1 ? all : 2;
+    const int64_t all = blocks.end - blocks.begin, together = gates == 1 ? all : kernel.in_pairs ? 2 : 1;
     for (int64_t u = blocks.begin; u < blocks.end; u += together) {
       const Stretch<T> stretch = kernel.stretch(u, nullptr, s.go_backwards ? -s.D : s.D);
       const int64_t columns = smaller(together, blocks.end - u) * gates;
@@ -660,30 +676,44 @@ void add_state_gradient(bool fresh, T* dh, Range rows, Range blocks, const GateG
   });
 }
 
-// The gradient of the state where dropout thinned it out: the sum over gates of (dz @ recurrent^T) * dropout.
+// The gradient of the state before a step through the gates that see it: dz @ recurrent^T, or where dropout thinned the
+// state out, the sum over gates of (dz @ recurrent^T) * dropout.
 template <typename T>
-struct DroppedGradients {
+struct StateGradient {
   static constexpr int L = Vec<T>::lanes;
   const SequenceBackward<T>& s;
-  int64_t gates, row_gates;  // gates that see the state itself, of those in a row of the weights
-  TransposedWeights<T> weights[4] = {};
-  T* product = nullptr;  // (N, H)
+  int64_t gates, row_gates;              // those that see it, of those in a row of the weights
+  TransposedWeights<T> weights[4] = {};  // of all, or with dropout of each
+  T* product = nullptr;                  // (N, H) with dropout
 
-  bool used() const { return s.dropout != nullptr; }
+  bool dropped() const { return s.dropout != nullptr; }
+  int64_t parts() const { return dropped() ? gates : 1; }
   void take(Arena& arena) {
-    for (int64_t gate = 0; used() && gate < gates; ++gate) {
-      weights[gate] = {s.recurrent, s.H, row_gates * s.H, gate * s.H, s.H};
-      weights[gate].packed = arena.take<T>(weights[gate].size());
+    const int64_t K = gates / parts() * s.H;
+    for (int64_t i = 0; i < parts(); ++i) {
+      weights[i] = {s.recurrent, s.H, row_gates * s.H, i * s.H, K};
+      weights[i].packed = arena.take<T>(weights[i].size());
     }
-    product = arena.take<T>(used() ? s.N * s.H : 0);
+    product = arena.take<T>(dropped() ? s.N * s.H : 0);
   }
   void pack(const Part& part) const {
-    for (int64_t gate = 0; used() && gate < gates; ++gate) weights[gate].pack(part);
+    for (int64_t i = 0; i < parts(); ++i) weights[i].pack(part);
   }
-  // dh = or +=; gate g lies in slot slots[g] of dz.
-  void add(bool fresh, Range rows, Range blocks, const GateGradients<T>& dz, int64_t step, const int* slots) const {
+  // dh = or +=; the gates lie in these slots of dz.
+  void add(bool fresh, Range rows, Range blocks, const GateGradients<T>& dz, int64_t step, Range slots,
+           Range more = {0, 0}) const {
+    if (dropped()) {
+      add_dropped(fresh, rows, blocks, dz, step, slots, more);
+    } else {
+      add_state_gradient(fresh, s.dh, rows, blocks, dz, step, weights[0], slots, more);
+    }
+  }
+  RECURRA_APART void add_dropped(bool fresh, Range rows, Range blocks, const GateGradients<T>& dz, int64_t step,
+                                 Range slots, Range more) const {
     for (int64_t gate = 0; gate < gates; ++gate) {
-      add_state_gradient(true, product, rows, blocks, dz, step, weights[gate], {slots[gate], slots[gate] + 1});
+      const int64_t behind = slots.begin + gate - slots.end,
+                    slot = behind < 0 ? slots.end + behind : more.begin + behind;
+      add_state_gradient(true, product, rows, blocks, dz, step, weights[gate], {slot, slot + 1});
       for (int64_t i = rows.begin * s.H; i < rows.end * s.H; i += L) {
         const int64_t lanes = smaller(L, rows.end * s.H - i);
         const Vec<T> factors = load_lanes(s.dropout + gate * s.N * s.H + i, lanes);

@@ -101,25 +101,19 @@ struct SimpleRnnBackward {
   static constexpr int kGates = 1;
   static constexpr int L = Vec<T>::lanes;
   const SequenceBackward<T>& s;
-  TransposedWeights<T> recurrent;
-  DroppedGradients<T> dropped{s, kGates, kGates};
+  StateGradient<T> state{s, kGates, kGates};
   T* repeated = nullptr;
 
-  explicit SimpleRnnBackward(const SequenceBackward<T>& sequence)
-      : s(sequence), recurrent{s.recurrent, s.H, s.H, 0, s.dropout ? 0 : s.H} {}
+  explicit SimpleRnnBackward(const SequenceBackward<T>& sequence) : s(sequence) {}
 
   void take(Arena& arena) {
-    recurrent.packed = arena.take<T>(recurrent.size());
-    dropped.take(arena);
+    state.take(arena);
     repeated = arena.take<T>(s.mask ? s.N * s.H : 0);
   }
   void start() const {
     if (s.mask) copy_or_zero<T>(repeated, nullptr, s.N * s.H);
   }
-  void pack(const Part& part) const {
-    recurrent.pack(part);
-    dropped.pack(part);
-  }
+  void pack(const Part& part) const { state.pack(part); }
 
   int products(GradientProduct<T>* list) const {
     list[0] = gradient_product(s, 0, 1, 0);
@@ -144,12 +138,7 @@ struct SimpleRnnBackward {
         });
     if (is_at_rest(s, step)) return;
     split.meet(member);
-    if (dropped.used()) {
-      constexpr int slots[] = {0};
-      dropped.add(!s.mask, rows, blocks, dz, step, slots);
-    } else {
-      add_state_gradient(!s.mask, s.dh, rows, blocks, dz, step, recurrent, {0, 1});
-    }
+    state.add(!s.mask, rows, blocks, dz, step, {0, 1});
   }
 };
 

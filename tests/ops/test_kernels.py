@@ -14,7 +14,7 @@ SIZES += [(1, 13, 5, 20), (1, 13, 5, 41)]  # what one row takes from x is summed
 SIZES += [(70, 30, 2, 128)]  # what forward kept is asked for ahead
 VARIANTS = ["plain", "mask", "mask_zero_backwards", "last", "no_states"]
 VARIANTS += ["dropout", "state_dropout_mask", "input_dropout_last"]
-FUSED = ("tanh", "sigmoid", "relu", "hard_sigmoid", "linear")
+FUSED = ("tanh", "sigmoid", "relu", "hard_sigmoid", "linear", "elu", "selu")
 
 
 def draw(kind, size, dtype, rng, mask=False, states=True):

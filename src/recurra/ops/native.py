@@ -45,7 +45,7 @@ _FUNCTIONS = {
         ]
     )
 }
-_FUSED = ("linear", "tanh", "sigmoid", "hard_sigmoid", "relu")
+_FUSED = ("linear", "tanh", "sigmoid", "hard_sigmoid", "relu", "elu", "selu")
 _ELEMENTWISE = frozenset(_FUNCTIONS) - {"log", "erf", "expm1"}
 _GRADIENT_FROM_OUTPUT = (*_FUSED, "exponential")
 _ERROR_LOSSES = {"mean_squared_error": 0, "mean_absolute_error": 1, "huber": 2}
