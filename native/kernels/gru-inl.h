@@ -298,9 +298,9 @@ struct GruBackward {
   void step(const Member& member, const Split& split, const GateGradients<T>& dz, int64_t step, Range rows,
             Range blocks) const {
     const int64_t H = s.H;
-    for_gate_gradients(s, repeated, dz, step, rows, blocks,
-                       [&](const auto& dz_row, int64_t n, int64_t unit, int64_t lanes, const auto& along,
-                           auto doutput) { pointwise(dz_row, step, n, unit, lanes, along, doutput); });
+    for_gate_gradients<kGates>(s, repeated, dz, step, rows, blocks,
+                               [&](const auto& dz_row, int64_t n, int64_t unit, int64_t lanes, const auto& along,
+                                   auto doutput) { pointwise(dz_row, step, n, unit, lanes, along, doutput); });
     if (s.reset_after) {
       if (is_at_rest(s, step)) return;
       split.meet(member);

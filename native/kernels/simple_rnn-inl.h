@@ -126,7 +126,7 @@ struct SimpleRnnBackward {
   void step(const Member& member, const Split& split, const GateGradients<T>& dz, int64_t step, Range rows,
             Range blocks) const {
     const T* h = s.hs + (step + 1) * s.N * s.H;
-    for_gate_gradients(
+    for_gate_gradients<kGates>(
         s, repeated, dz, step, rows, blocks,
         [&]<typename V>(const auto& dz_row, int64_t n, int64_t unit, int64_t lanes, const auto& along, V doutput) {
           const int64_t at = n * s.H + unit, apart = along.state;
