@@ -139,6 +139,24 @@ def test_a_layer_may_stand_for_an_activation(layer, function, make, rng):
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "layer, wanted, slopes",
+    [
+        (layers.LeakyReLU(np.float64(0.5)), [-0.5, 2.0, 0.0], [0.5, 1.0, 0.5]),
+        (layers.ELU(np.float64(0.5)), [0.5 * np.expm1(-1), 2.0, 0.0], [0.5 * np.exp(-1), 1.0, 0.5]),
+        (layers.ReLU(max_value=1.5), [0.0, 1.5, 0.0], [0.0, 0.0, 0.0]),
+        (layers.ReLU(), [0.0, 2.0, 0.0], [0.0, 1.0, 0.0]),
+    ],
+)
+def test_slopes_below_zero_may_be_numbers_of_numpy(layer, wanted, slopes):
+    x = np.array([[-1.0, 2.0, 0.0]], np.float32)
+    y, cache = layer.forward(x)
+    dx = layer.backward(np.ones_like(x), cache)
+    np.testing.assert_allclose(y, [wanted], rtol=1e-6)
+    np.testing.assert_allclose(dx, [slopes], rtol=1e-6)
+    assert y.dtype == dx.dtype == np.float32
+
+
 @pytest.mark.parametrize("part", [layers.LSTM(3, lambda x: x * x), layers.Dense(3, layers.PReLU())])
 def test_activations_without_a_gradient_are_refused_in_training(part):
     model = recurra.Sequential([recurra.Input((4, 2)), part, layers.Flatten(), layers.Dense(1)])

@@ -56,13 +56,13 @@ def normalized_gradient(dy: np.ndarray, y: np.ndarray, scale: np.ndarray, axes: 
 
 
 def chosen(where: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Returns `np.where(where, a, b)` of floats of one dtype.
+    """Returns `np.where(where, a, b)` of floats, in the dtype of a.
 
     By their bits: `np.where` branches at each element, and takes ten times as long where there is no telling which way.
     """
     whole = np.dtype(f"i{a.itemsize}")
     bits = -where.astype(whole)
-    return ((a.view(whole) & bits) | (b.view(whole) & ~bits)).view(a.dtype)
+    return ((a.view(whole) & bits) | (b.astype(a.dtype, copy=False).view(whole) & ~bits)).view(a.dtype)
 
 
 def kept(where: np.ndarray, x: np.ndarray) -> np.ndarray:
