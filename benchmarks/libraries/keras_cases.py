@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import keras
+import numpy as np
 
 from libraries.data import batch, dropout_line
 from libraries.models import MODELS
@@ -27,27 +28,24 @@ def model_of(layer: str, shape: list[int]) -> keras.Sequential:
     return keras.Sequential([keras.Input((timesteps, features)), recurrent, keras.layers.Dense(1)])
 
 
-def train_step(layer: str, shape: list[int]) -> Callable[[], object]:
-    x, y = batch(shape)
-    model = model_of(layer, shape)
-    model.compile(optimizer="adam", loss="mse")
+def step_of(model: keras.Model, loss: str, x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
+    model.compile(optimizer="adam", loss=loss)
     return lambda: float(model.train_on_batch(x, y))
+
+
+def train_step(layer: str, shape: list[int]) -> Callable[[], object]:
+    return step_of(model_of(layer, shape), "mse", *batch(shape))
 
 
 def dropout_step(layer: str, shape: list[int], dropout: str) -> Callable[[], object]:
     keras.backend.clear_session()
-    x, y = batch(shape)
     line = dropout_line(keras.layers, layer, shape[3], dropout)
-    model = keras.Sequential([keras.Input(shape[1:3]), *line])
-    model.compile(optimizer="adam", loss="mse")
-    return lambda: float(model.train_on_batch(x, y))
+    return step_of(keras.Sequential([keras.Input(shape[1:3]), *line]), "mse", *batch(shape))
 
 
 def model_step(model: str) -> Callable[[], object]:
     keras.backend.clear_session()
-    built, loss, x, y = MODELS[model](keras)
-    built.compile(optimizer="adam", loss=loss)
-    return lambda: float(built.train_on_batch(x, y))
+    return step_of(*MODELS[model](keras))
 
 
 def predict(layer: str, shape: list[int], onnx: str) -> Callable[[], object]:

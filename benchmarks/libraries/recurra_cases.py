@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 import recurra
 from libraries.data import batch, dropout_line
 from libraries.models import MODELS
@@ -22,25 +24,22 @@ def stream_model_of(layer: str, units: int) -> recurra.Sequential:
     return recurra.Sequential([recurra.Input((None, 1)), getattr(recurra.layers, layer)(units, return_sequences=True)])
 
 
-def train_step(layer: str, shape: list[int]) -> Callable[[], object]:
-    x, y = batch(shape)
-    model = model_of(layer, *shape[1:])
-    model.compile(optimizer="adam", loss="mse")
+def step_of(model: recurra.Model, loss: str, x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
+    model.compile(optimizer="adam", loss=loss)
     return lambda: model.train_on_batch(x, y)
+
+
+def train_step(layer: str, shape: list[int]) -> Callable[[], object]:
+    return step_of(model_of(layer, *shape[1:]), "mse", *batch(shape))
 
 
 def dropout_step(layer: str, shape: list[int], dropout: str) -> Callable[[], object]:
-    x, y = batch(shape)
     line = dropout_line(recurra.layers, layer, shape[3], dropout)
-    model = recurra.Sequential([recurra.Input(shape[1:3]), *line])
-    model.compile(optimizer="adam", loss="mse")
-    return lambda: model.train_on_batch(x, y)
+    return step_of(recurra.Sequential([recurra.Input(shape[1:3]), *line]), "mse", *batch(shape))
 
 
 def model_step(model: str) -> Callable[[], object]:
-    built, loss, x, y = MODELS[model](recurra)
-    built.compile(optimizer="adam", loss=loss)
-    return lambda: built.train_on_batch(x, y)
+    return step_of(*MODELS[model](recurra))
 
 
 def predict(layer: str, shape: list[int], onnx: str) -> Callable[[], object]:
