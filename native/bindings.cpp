@@ -316,19 +316,16 @@ void define_elementwise(nb::module_& m) {
       "w"_a, "g"_a, "m"_a, "v"_a, "vhat"_a.none(), "learning_rate"_a, "step"_a, "beta_1"_a, "beta_2"_a, "epsilon"_a);
 
   m.def(
-      "error_loss",
-      [](int loss, Maybe<T> dy, Input<T> y, Input<T> target, double delta) {
-        const ErrorLoss kind = error_loss_of(loss);
-        require(y.size() > 0 && target.size() == y.size() && (!dy || dy->size() == y.size()),
-                "dy, y and target must have one size");
+      "mean_loss",
+      [](const LossOf<T>& loss, Maybe<T> dy, Input<T> y, Input<T> target) {
+        require(y.ndim() > 0 && (!dy || dy->size() == y.size()), "dy and y must have one size");
+        Loss<T> s = loss.of(y.size(), y.shape(y.ndim() - 1), target);
+        s.dy = dy ? dy->data() : nullptr, s.y = y.data();
         double mean = 0;
-        compute(flops(y), [&] {
-          mean =
-              kernels().of<T>().error_loss(kind, dy ? dy->data() : nullptr, y.data(), target.data(), y.size(), delta);
-        });
+        compute(flops(y), [&] { mean = kernels().of<T>().loss(s); });
         return mean;
       },
-      "loss"_a, "dy"_a.none(), "y"_a, "target"_a, "delta"_a);
+      "loss"_a, "dy"_a.none(), "y"_a, "target"_a);
 
   m.def(
       "sum_of_squares",

@@ -3,7 +3,9 @@
 
 #include <nanobind/nanobind.h>
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "arrays.h"
 #include "plan.h"
@@ -45,10 +47,43 @@ T* bias_data(const Maybe<T>& bias, Cell cell, bool reset_after, int64_t H) {
   return data(bias, {gates_of(cell) * H}, "bias must be (G*H)");
 }
 
-inline ErrorLoss error_loss_of(int number) {
-  require(number >= 0 && number < kErrorLosses, "not a loss");
-  return static_cast<ErrorLoss>(number);
-}
+// A loss with its options, for any arrays.
+template <typename T>
+class LossOf {
+ public:
+  LossOf(int kind, double delta, bool from_logits, double label_smoothing, double epsilon, Maybe<const T> quantiles) {
+    require(kind >= 0 && kind < kLossKinds, "not a loss");
+    if (quantiles) quantiles_.assign(quantiles->data(), quantiles->data() + quantiles->size());
+    settings_.kind = static_cast<LossKind>(kind);
+    require(settings_.kind != LossKind::pinball || !quantiles_.empty(), "the pinball loss needs quantiles");
+    settings_.delta = delta, settings_.from_logits = from_logits;
+    settings_.label_smoothing = label_smoothing, settings_.epsilon = epsilon;
+  }
+
+  // For y of this size; `columns`: length of its last axis.
+  Loss<T> of(int64_t size, int64_t columns, const Input<T>& target) const {
+    Loss<T> loss = settings_;
+    loss.quantiles = quantiles_.data();
+    loss.size = size;
+    loss.columns = quantiles_.empty() ? columns : static_cast<int64_t>(quantiles_.size());
+    require(size > 0 && loss.columns > 0 && size % loss.columns == 0, "y must have whole rows");
+    require(target.size() == loss.targets(), "target must have the size of y, or one for each row");
+    require(fits(target, columns), "labels must be whole, from 0 on and below the number of classes");
+    loss.target = target.data();
+    return loss;
+  }
+
+  bool has_labels() const { return settings_.has_labels(); }
+  // Whether targets that should be labels are those of so many classes.
+  bool fits(const Input<T>& target, int64_t classes) const {
+    const auto is_label = [=](T t) { return t >= 0 && t < static_cast<T>(classes) && t == std::floor(t); };
+    return !has_labels() || std::all_of(target.data(), target.data() + target.size(), is_label);
+  }
+
+ private:
+  Loss<T> settings_{};
+  std::vector<T> quantiles_;
+};
 
 // Adam over the arrays w, g, m, v and vhat, without its alpha.
 template <typename T, typename G>

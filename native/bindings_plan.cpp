@@ -1,4 +1,8 @@
 // Plans and streams as Python objects. They hold bare pointers into arrays: their owners in Python keep those alive.
+#include <nanobind/stl/vector.h>
+
+#include <numeric>
+
 #include "arrays.h"
 #include "bindings.h"
 #include "plan.h"
@@ -124,24 +128,35 @@ class Stepper {
 template <typename T>
 class Trainer {
  public:
-  Trainer(Plan<T>& plan, int loss, double delta, Array<T> w, Array<T> g, Array<int64_t> iterations, Array<T> m,
-          Array<T> v, Maybe<T> vhat, double beta_1, double beta_2, double epsilon)
+  Trainer(Plan<T>& plan, LossOf<T> loss, Array<T> w, Array<T> g, Array<int64_t> iterations, Array<T> m, Array<T> v,
+          Maybe<T> vhat, double beta_1, double beta_2, double epsilon, double weight_decay, double clipvalue,
+          double clipnorm, double global_clipnorm, std::vector<int64_t> sizes)
       : plan_(plan),
+        loss_(std::move(loss)),
         iterations_(data(iterations, {}, "iterations must be one number")),
         beta_1_(beta_1),
         beta_2_(beta_2) {
-    settings_.loss = error_loss_of(loss), settings_.delta = delta;
     settings_.grads = g.data();
     settings_.update = adam_settings(w, g, m, v, vhat, beta_1, beta_2, epsilon);
+    settings_.update.decay = static_cast<T>(weight_decay);
+    if (clipvalue > 0) settings_.update.limit = static_cast<T>(clipvalue);
+    require(std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) == settings_.update.size,
+            "sizes must be those of the parts of g");
+    settings_.clip = {clipnorm, global_clipnorm, std::move(sizes)};
     settings_.fresh = plan.writes_all(g.data(), settings_.update.size);
   }
 
-  double step(Maybe<T> y, Input<T> x, Input<T> target, double learning_rate) {
+  bool has_labels() const { return loss_.has_labels(); }
+  bool takes(Input<T> target, int64_t columns) const { return loss_.fits(target, columns); }
+
+  double step(Maybe<T> y, Input<T> x, Input<T> target, int64_t columns, double learning_rate) {
     TrainStep<T> s = settings_;
     s.x_size = row_size(x), s.N = x.shape(0);
     const int64_t results = s.N * plan_.output_size(s.x_size);
-    require(target.size() == results && (!y || y->size() == results), "y and target must have the size of the result");
-    s.y = y ? y->data() : nullptr, s.x = x.data(), s.target = target.data();
+    require(!y || y->size() == results, "y must have the size of the result");
+    s.loss = loss_.of(results, columns, target);
+    s.y = y ? y->data() : nullptr, s.x = x.data();
+    s.update.learning_rate = static_cast<T>(learning_rate);
     s.update.alpha = adam_alpha<T>(learning_rate, *iterations_ + 1, beta_1_, beta_2_);
     double mean = 0;
     const double update_flops = 10.0 * static_cast<double>(s.update.size);
@@ -152,6 +167,7 @@ class Trainer {
 
  private:
   Plan<T>& plan_;
+  LossOf<T> loss_;
   TrainStep<T> settings_{};  // what is the same at each step
   int64_t* iterations_;
   double beta_1_, beta_2_;
@@ -159,8 +175,11 @@ class Trainer {
 
 template <typename T>
 void define(nb::module_& m, const char* plan_name, const char* stepper_name, const char* trainer_name,
-            const char* layer_name) {
+            const char* layer_name, const char* loss_name) {
   nb::class_<RecurrentLayer<T>>(m, layer_name);
+  nb::class_<LossOf<T>>(m, loss_name)
+      .def(nb::init<int, double, bool, double, double, Maybe<const T>>(), "kind"_a, "delta"_a, "from_logits"_a,
+           "label_smoothing"_a, "epsilon"_a, "quantiles"_a.none());
   m.def("recurrent_layer", &recurrent_layer<T>, "cell"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a.none(),
         "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "activation"_a, "recurrent_activation"_a,
         "reset_after"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
@@ -193,19 +212,22 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
       .def("__call__", &Stepper<T>::step)
       .def_prop_ro("turn", &Stepper<T>::turn);
   nb::class_<Trainer<T>>(m, trainer_name)
-      .def(nb::init<Plan<T>&, int, double, Array<T>, Array<T>, Array<int64_t>, Array<T>, Array<T>, Maybe<T>, double,
-                    double, double>(),
-           nb::keep_alive<1, 2>(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 6>(), nb::keep_alive<1, 7>(),
-           nb::keep_alive<1, 8>(), nb::keep_alive<1, 9>(), nb::keep_alive<1, 10>(), "plan"_a, "loss"_a, "delta"_a,
-           "w"_a, "g"_a, "iterations"_a, "m"_a, "v"_a, "vhat"_a.none(), "beta_1"_a, "beta_2"_a, "epsilon"_a)
-      .def("__call__", &Trainer<T>::step, "y"_a.none(), "x"_a, "target"_a, "learning_rate"_a);
+      .def(nb::init<Plan<T>&, LossOf<T>, Array<T>, Array<T>, Array<int64_t>, Array<T>, Array<T>, Maybe<T>, double,
+                    double, double, double, double, double, double, std::vector<int64_t>>(),
+           nb::keep_alive<1, 2>(), nb::keep_alive<1, 4>(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 6>(),
+           nb::keep_alive<1, 7>(), nb::keep_alive<1, 8>(), nb::keep_alive<1, 9>(), "plan"_a, "loss"_a, "w"_a, "g"_a,
+           "iterations"_a, "m"_a, "v"_a, "vhat"_a.none(), "beta_1"_a, "beta_2"_a, "epsilon"_a, "weight_decay"_a,
+           "clipvalue"_a, "clipnorm"_a, "global_clipnorm"_a, "sizes"_a)
+      .def_prop_ro("has_labels", &Trainer<T>::has_labels)
+      .def("takes", &Trainer<T>::takes, "target"_a, "columns"_a)
+      .def("__call__", &Trainer<T>::step, "y"_a.none(), "x"_a, "target"_a, "columns"_a, "learning_rate"_a);
 }
 
 }  // namespace
 
 void define_plans(nb::module_& m) {
-  define<float>(m, "PlanFloat32", "StepperFloat32", "TrainerFloat32", "RecurrentLayerFloat32");
-  define<double>(m, "PlanFloat64", "StepperFloat64", "TrainerFloat64", "RecurrentLayerFloat64");
+  define<float>(m, "PlanFloat32", "StepperFloat32", "TrainerFloat32", "RecurrentLayerFloat32", "LossFloat32");
+  define<double>(m, "PlanFloat64", "StepperFloat64", "TrainerFloat64", "RecurrentLayerFloat64", "LossFloat64");
 }
 
 }  // namespace recurra

@@ -1,7 +1,9 @@
 #include "plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 
 namespace recurra {
@@ -511,14 +513,35 @@ bool Plan<T>::writes_all(const T* grads, int64_t size) const {
   return end == grads + size;
 }
 
+// As `clip_by_norm` and `clip_by_global_norm` in optimizers/arithmetic.py.
+template <typename T>
+void shorten(const Clip& clip, T* grads, Adam<T>& update) {
+  const auto norm_of = [](const T* g, int64_t size) { return std::sqrt(kernels().of<T>().sum_of_squares(g, size)); };
+  if (clip.global_norm > 0) {
+    const double norm = norm_of(grads, update.size);
+    update.factor = static_cast<T>(std::isfinite(norm) ? clip.global_norm / std::max(norm, clip.global_norm)
+                                                       : std::numeric_limits<double>::quiet_NaN());
+  }
+  if (clip.norm <= 0) return;
+  const T limit = static_cast<T>(clip.norm);
+  for (const int64_t size : clip.sizes) {
+    const T longest = static_cast<T>(std::max(norm_of(grads, size), clip.norm));
+    for (int64_t i = 0; i < size; ++i) grads[i] = grads[i] * limit / longest;
+    grads += size;
+  }
+}
+
 template <typename T>
 double Plan<T>::train(const TrainStep<T>& s) {
   const KernelsOf<T>& table = kernels().of<T>();
-  const T* y = forward(s.y, s.x, s.N, s.x_size);
-  const double loss = table.error_loss(s.loss, result_gradient(), y, s.target, result_size(), s.delta);
+  Loss<T> of_result = s.loss;
+  of_result.y = forward(s.y, s.x, s.N, s.x_size);
+  of_result.dy = result_gradient();
+  const double loss = table.loss(of_result);
   if (!s.fresh) std::fill_n(s.grads, s.update.size, T(0));
   backward(s.fresh);
   Adam<T> update = s.update;
+  shorten(s.clip, s.grads, update);
   update.most_threads = last_team();  // where the weights stay with one core, they should not travel for this alone
   table.adam(update);
   return loss;

@@ -156,18 +156,24 @@ struct FactorsLayer {
   int64_t elements, y;
 };
 
+// To which length gradients are shortened, before they update the weights: those of each variable, of so many elements,
+// or all together; 0: not at all.
+struct Clip {
+  double norm = 0, global_norm = 0;
+  std::vector<int64_t> sizes;
+};
+
 // One training step: what it reads and changes besides the plan's layers.
 template <typename T>
 struct TrainStep {
   int64_t N, x_size;
-  T* y;             // the result, or null
-  const T* x;       // (N, x_size)
-  const T* target;  // of the shape of the result
-  ErrorLoss loss;
-  double delta;    // of Huber's function
+  T* y;            // the result, or null
+  const T* x;      // (N, x_size)
+  Loss<T> loss;    // with its target
   T* grads;        // of all weights, end to end
   bool fresh;      // whether the plan writes all of them (see writes_all): they need not be zeroed
   Adam<T> update;  // of all weights by these gradients
+  Clip clip;
 };
 
 template <typename T>

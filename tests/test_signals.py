@@ -92,7 +92,7 @@ def test_other_threads_have_nothing_to_hold():
 OPTIMIZERS = {
     "momentum": lambda: optimizers.SGD(0.1, momentum=0.9),
     "rmsprop": lambda: optimizers.RMSprop(centered=True),
-    "clipped": lambda: optimizers.Adam(clipnorm=1.0),
+    "clipped": lambda: optimizers.Nadam(clipnorm=1.0),
     "averages": lambda: optimizers.Adam(use_ema=True),
     "accumulated": lambda: optimizers.SGD(gradient_accumulation_steps=2),
     "native": lambda: optimizers.Adam(),

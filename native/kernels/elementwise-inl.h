@@ -184,21 +184,34 @@ RECURRA_INLINE Vec<T> load_filled(const T* p, int64_t lanes, T fill) {
 }
 
 template <typename T>
-void softmax_row(T* y, const T* x, int64_t columns, bool logarithm) {
+struct Exponentials {
+  T top, total;
+};
+
+// The largest number of a row, and the sum of e^(x - top); where y is given, the terms too.
+template <typename T>
+RECURRA_INLINE Exponentials<T> exponentials(T* y, const T* x, int64_t columns) {
   using V = Vec<T>;
   const T lowest = -__builtin_huge_val();
   VirtualLanes<T> peak(lowest), sum(T(0));
   along_row<T>(columns, [&](int64_t at, int64_t lanes, int64_t i) {
     peak.lane[i] = max(peak.lane[i], load_filled(x + at, lanes, lowest));
   });
-  const V top = V::set(peak.largest());
+  const T largest = peak.largest();
+  const V top = V::set(largest);
   along_row<T>(columns, [&](int64_t at, int64_t lanes, int64_t i) {
     const V e = exp(load_filled(x + at, lanes, lowest) - top);
     sum.lane[i] = sum.lane[i] + e;
-    if (!logarithm) store_lanes(e, y + at, lanes);
+    if (y) store_lanes(e, y + at, lanes);
   });
-  const V total = V::set(sum.sum());
-  const V shift = logarithm ? log(total) : total;
+  return {largest, sum.sum()};
+}
+
+template <typename T>
+void softmax_row(T* y, const T* x, int64_t columns, bool logarithm) {
+  using V = Vec<T>;
+  const auto [largest, sum] = exponentials(logarithm ? nullptr : y, x, columns);
+  const V top = V::set(largest), total = V::set(sum), shift = log(total);
   along_row<T>(columns, [&](int64_t at, int64_t lanes, int64_t) {
     if (logarithm) {
       store_lanes((load_lanes(x + at, lanes) - top) - shift, y + at, lanes);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "../parallel.h"
 
@@ -31,9 +32,34 @@ constexpr int kSequenceFunctions = 7;
 constexpr int kDifferentiableFunctions = 12;
 constexpr int kFunctions = 15;
 
-// Means over all elements of e * e, |e| and Huber's function with its delta, where e = y - target.
-enum class ErrorLoss : int { squared, absolute, huber };
-constexpr int kErrorLosses = 3;
+// Names of these in Python order: see ops/native.py. Formulas: losses/functions.py.
+enum class LossKind : int {
+  squared,
+  absolute,
+  huber,
+  pinball,
+  binary_crossentropy,
+  categorical_crossentropy,
+  sparse_categorical_crossentropy,
+};
+constexpr int kLossKinds = 7;
+
+// The mean of a loss over all elements of y, or rows where it is one of classes.
+template <typename T>
+struct Loss {
+  LossKind kind;
+  double delta;  // of Huber's function
+  bool from_logits;
+  double label_smoothing, epsilon;  // of crossentropies
+  const T* quantiles;               // of the pinball loss, for the elements of a row in turn
+  int64_t size, columns;            // of y, and of a row of it: classes, quantiles
+  T* dy;                            // or null
+  const T* y;
+  const T* target;  // of y's shape, but one for each row where there are quantiles or labels
+
+  bool has_labels() const { return kind == LossKind::sparse_categorical_crossentropy; }
+  int64_t targets() const { return has_labels() || kind == LossKind::pinball ? size / columns : size; }
+};
 
 // One recurrent layer over a whole sequence, forward.
 //
@@ -114,6 +140,9 @@ struct Adam {
   const T* g;
   T alpha, rate_1, rate_2, epsilon;  // rate = 1 - beta, rounded once: 1 - float(0.999) is off by 1e-5
   int most_threads = kMaxThreads;
+  T factor = 1;                                  // of gradients
+  T limit = std::numeric_limits<T>::infinity();  // to which they are cut after that
+  T decay = 0, learning_rate = 0;                // before the update w -= w * decay * learning_rate
 };
 
 template <typename T>
@@ -131,7 +160,7 @@ struct KernelsOf {
   void (*softmax_gradient)(T* dx, const T* dy, const T* y, int64_t rows, int64_t columns, bool logarithm);
   void (*adam)(const Adam<T>&);
   double (*sum_of_squares)(const T* x, int64_t size);
-  double (*error_loss)(ErrorLoss, T* dy, const T* y, const T* target, int64_t size, double delta);  // dy or null
+  double (*loss)(const Loss<T>&);
 };
 
 struct Kernels {

@@ -247,11 +247,11 @@ struct InputSums {
   void compute(const T* bias, int64_t begin, Range blocks) const {
     if (!used() || begin % kSteps != 0) return;
     const int64_t gates = kernel.gates, steps = smaller(kSteps, s.T_ - begin);
-    const int64_t all = blocks.end - blocks.begin, together = gates == 1 ? all : kernel.in_pairs ? 2 : 1;
+    int64_t together;
     for (int64_t u = blocks.begin; u < blocks.end; u += together) {
+      together = gates == 1 ? blocks.end - u : kernel.together(u);
       const Stretch<T> stretch = kernel.stretch(u, nullptr, s.go_backwards ? -s.D : s.D);
-      const int64_t columns = smaller(together, blocks.end - u) * gates;
-      for_column_groups({0, columns}, steps, false, [&](int64_t first, int64_t count) {
+      for_column_groups({0, together * gates}, steps, false, [&](int64_t first, int64_t count) {
         Tile<T> tile;
         tile.stretches = 1;
         tile.stretch[0] = stretch;

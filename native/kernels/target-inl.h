@@ -25,7 +25,7 @@ constexpr KernelsOf<T> kernels_of() {
           softmax_gradient<T>,
           adam<T>,
           sum_of_squares<T>,
-          error_loss<T>};
+          mean_loss<T>};
 }
 
 }  // namespace recurra::RECURRA_NAMESPACE

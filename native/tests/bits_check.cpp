@@ -84,12 +84,40 @@ void check_the_rest() {
 
   Hash losses;
   std::vector<T> dloss(g.size());
-  for (int loss = 0; loss < recurra::kErrorLosses; ++loss) {
-    const auto kind = static_cast<recurra::ErrorLoss>(loss);
-    losses.add(std::vector<double>{table.error_loss(kind, dloss.data(), g.data(), w.data(), 100003, 0.7)});
-    losses.add({&dloss});
+  recurra::Loss<T> loss{};
+  loss.delta = 0.7, loss.epsilon = 1e-7, loss.label_smoothing = 0.1;
+  const auto add_loss = [&](Hash& hash, recurra::LossKind kind) {
+    loss.kind = kind;
+    hash.add(std::vector<double>{table.loss(loss)});
+    hash.add({&dloss});
+  };
+  loss.size = 100003, loss.columns = 1, loss.dy = dloss.data(), loss.y = g.data(), loss.target = w.data();
+  for (const auto kind : {recurra::LossKind::squared, recurra::LossKind::absolute, recurra::LossKind::huber}) {
+    add_loss(losses, kind);
   }
   golden::print<T>("losses", "", losses);
+
+  Hash of_rows;
+  const std::vector<T> quantiles{T(0.1), T(0.5), T(0.9)};
+  std::vector<T> labels;
+  for (int i = 0; i < 3003; ++i) labels.push_back(static_cast<T>(i % 33));
+  loss.quantiles = quantiles.data();
+  loss.size = 99099;
+  loss.columns = 3;
+  add_loss(of_rows, recurra::LossKind::pinball);
+  loss.columns = 33;
+  std::vector<T> probabilities(g.size());
+  table.softmax(probabilities.data(), g.data(), 3003, 33, false);
+  for (const bool from_logits : {false, true}) {
+    loss.from_logits = from_logits;
+    loss.y = from_logits ? g.data() : probabilities.data();
+    loss.target = probabilities.data();
+    add_loss(of_rows, recurra::LossKind::binary_crossentropy);
+    add_loss(of_rows, recurra::LossKind::categorical_crossentropy);
+    loss.target = labels.data();
+    add_loss(of_rows, recurra::LossKind::sparse_categorical_crossentropy);
+  }
+  golden::print<T>("crossentropies_and_pinball", "", of_rows);
 }
 
 template <typename T>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recurra import _changes
 from recurra._checks import one_of
 
 __all__ = ["backend", "epsilon", "floatx", "image_data_format", "set_epsilon", "set_floatx"]
@@ -30,6 +31,7 @@ def set_epsilon(value: float) -> None:
     """Sets the small constant of losses, metrics and layers."""
     global _epsilon
     _epsilon = float(value)
+    _changes.stamp()  # native steps hold it
 
 
 def backend() -> str:

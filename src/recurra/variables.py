@@ -29,8 +29,8 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         constraint: Applied to the value after each update, or None.
 
     Attributes:
-        sparse: What `backward` added to the gradient row by row (Embedding), pairs of indices and rows, or None where
-            it added to all. Keras on TensorFlow squares such rows before it adds up those that occur twice.
+        sparse: What `backward` added to the gradient row by row (Embedding), pairs of indices and rows; empty where it
+            added to all. Keras on TensorFlow squares such rows before it adds up those that occur twice.
 
     Raises:
         ValueError: For an initializer without a shape, or something that is neither numbers nor an initializer.
@@ -63,7 +63,7 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         self.regularizer = regularizer
         self.constraint = constraint
         self.arena: Arena | None = None
-        self.sparse: list[tuple[np.ndarray, np.ndarray]] | None = None
+        self.sparse: list[tuple[np.ndarray, np.ndarray]] = []
         self._grad: np.ndarray | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -83,7 +83,7 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         """Sets the gradient to zero."""
         if self._grad is not None:
             self._grad[...] = 0
-        self.sparse = None
+        self.sparse.clear()
 
     def assign(self, value: Any) -> Variable:
         """Copies `value` into the variable.
@@ -209,5 +209,4 @@ class Arena:
         """Sets all gradients to zero."""
         self.grads.fill(0)
         for variable in self.variables:
-            if variable.sparse is not None:
-                variable.sparse = None
+            variable.sparse.clear()

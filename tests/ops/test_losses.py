@@ -1,63 +1,131 @@
-"""The fused losses against their definition."""
+"""The fused losses against their definitions in losses/functions.py."""
 
 import numpy as np
 import pytest
 
 import recurra
 from recurra import losses
-from recurra.ops import native, reference
+from recurra.losses import functions
+from recurra.ops import native
 
-NAMES = ["mean_squared_error", "mean_absolute_error", "huber"]
+ERRORS = ["mean_squared_error", "mean_absolute_error", "huber"]
+CLASSES = ["categorical_crossentropy", "sparse_categorical_crossentropy"]
+CASES = [
+    ("mean_squared_error", {}),
+    ("mean_absolute_error", {}),
+    ("huber", {"delta": 0.7}),
+    ("pinball", {"quantiles": (0.1, 0.5, 0.9)}),
+    ("binary_crossentropy", {}),
+    ("binary_crossentropy", {"label_smoothing": 0.2}),
+    ("binary_crossentropy", {"from_logits": True, "label_smoothing": 0.2}),
+    ("categorical_crossentropy", {}),
+    ("categorical_crossentropy", {"label_smoothing": 0.2}),
+    ("categorical_crossentropy", {"from_logits": True, "label_smoothing": 0.2}),
+    ("sparse_categorical_crossentropy", {}),
+    ("sparse_categorical_crossentropy", {"from_logits": True}),
+]
+NAMES = [f"{name}-{'-'.join(options)}" for name, options in CASES]
+cases = pytest.mark.parametrize("name, options", CASES, ids=NAMES)
 
 
-def pair(shape, dtype=np.float32):
+def softmax(x):
+    powers = np.exp(x - x.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def pair(name, options, shape, dtype=np.float64):
+    """Returns targets and predictions that belong to a loss; its quantiles are the last axis."""
     rng = np.random.default_rng(0)
-    return [rng.normal(size=shape).astype(dtype) for _ in range(2)]
+    if name == "pinball":
+        shape = (*shape[:-1], len(options["quantiles"]))
+    y_pred = rng.normal(size=shape)
+    if name in ERRORS:
+        y_true = rng.normal(size=shape)
+    elif name == "pinball":
+        y_true = rng.normal(size=shape[:-1])
+    elif name == "binary_crossentropy":
+        y_true = rng.integers(0, 2, shape)
+    elif name == "categorical_crossentropy":
+        y_true = softmax(3 * rng.normal(size=shape))
+    else:
+        y_true = rng.integers(0, shape[-1], shape[:-1])
+    if name.endswith("crossentropy") and not options.get("from_logits"):
+        y_pred = 1 / (1 + np.exp(-y_pred)) if name.startswith("binary") else softmax(y_pred)
+    return y_true.astype(dtype), y_pred.astype(dtype)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dtype, rtol", [(np.float32, 1e-6), (np.float64, 1e-12)])
-@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (17,), (33, 7, 2), (70_001, 1)])
-def test_fused_losses_are_their_definition(name, dtype, rtol, shape):
-    y_true, y_pred = pair(shape, dtype)
-    y_pred.flat[0] = y_true.flat[0]
-    value, gradient = native.error_loss(name, y_true, y_pred, delta=0.7)
-    wanted, wanted_gradient = reference.error_loss(name, y_true, y_pred, delta=0.7)
-    assert value == pytest.approx(wanted, rel=1e-12)
-    np.testing.assert_allclose(gradient, wanted_gradient, rtol=rtol)
-    assert native.error_loss(name, y_true, y_pred, delta=0.7, gradient=False) == (value, None)
+def defined(name, options, y_true, y_pred):
+    """Returns the mean of the values, and its gradient."""
+    function = getattr(functions, name)
+    values = np.asarray(function(y_true, y_pred, **options), np.float64)
+    return values.mean(), function.gradient(y_true, y_pred, **options) / values.size
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_gradients_of_fused_losses_are_differences_of_the_loss(name):
-    y_true, y_pred = pair((4, 3), np.float64)
-    _, gradient = reference.error_loss(name, y_true, y_pred, delta=0.7)
+@cases
+@pytest.mark.parametrize("dtype, rtol", [(np.float32, 2e-5), (np.float64, 1e-12)])
+@pytest.mark.parametrize("shape", [(1, 2), (3, 5), (33, 7, 2), (9, 16), (5, 33), (2, 1000), (40_001, 3)])
+def test_fused_losses_are_their_definition(name, options, dtype, rtol, shape):
+    y_true, y_pred = pair(name, options, shape, dtype)
+    if name in ERRORS:
+        y_pred.flat[0] = y_true.flat[0]
+    value, gradient = native.mean_loss(name, y_true, y_pred, **options)
+    wanted, wanted_gradient = defined(name, options, y_true, y_pred)
+    assert value == pytest.approx(wanted, rel=rtol)
+    np.testing.assert_allclose(gradient, wanted_gradient, rtol=rtol, atol=rtol * np.abs(wanted_gradient).max())
+    assert native.mean_loss(name, y_true, y_pred, gradient=False, **options) == (value, None)
+
+
+@cases
+def test_gradients_of_fused_losses_are_differences_of_the_loss(name, options):
+    y_true, y_pred = pair(name, options, (4, 3))
+    _, gradient = native.mean_loss(name, y_true, y_pred, **options)
     for i in range(y_pred.size):
         moved = [y_pred.copy(), y_pred.copy()]
         for array, h in zip(moved, (1e-6, -1e-6), strict=True):
             array.flat[i] += h
-        up, down = (reference.error_loss(name, y_true, array, delta=0.7)[0] for array in moved)
+        up, down = (native.mean_loss(name, y_true, array, gradient=False, **options)[0] for array in moved)
         assert gradient.flat[i] == pytest.approx((up - down) / 2e-6, abs=1e-7)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_fused_losses_tell_of_nan(name):
-    y_true, y_pred = pair((4, 3))
+@cases
+def test_fused_losses_tell_of_nan(name, options):
+    y_true, y_pred = pair(name, options, (4, 3))
     y_pred[1, 2] = np.nan
-    value, gradient = native.error_loss(name, y_true, y_pred)
+    value, gradient = native.mean_loss(name, y_true, y_pred, **options)
     assert np.isnan(value)
-    assert np.isnan(gradient[1, 2]) and np.isnan(gradient).sum() == 1
+    assert np.isnan(gradient[1, 2])
+    assert np.isfinite(np.delete(gradient, 1, axis=0)).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_fused_losses_have_the_same_bits_for_any_number_of_threads(name):
-    y_true, y_pred = pair((300_000,))
+@pytest.mark.parametrize("options", [{}, {"from_logits": True}])
+@pytest.mark.parametrize("name", ["binary_crossentropy", *CLASSES])
+def test_crossentropies_stay_finite_at_certainty(name, options):
+    y_true, _ = pair(name, options, (4, 3), np.float32)
+    y_pred = np.array([[0, 1, 0], [1, 0, 0], [1e-9, 0, 1], [0, 0, 1]], np.float32) * (80 if options else 1)
+    value, gradient = native.mean_loss(name, y_true, y_pred, **options)
+    wanted, wanted_gradient = defined(name, options, y_true, y_pred)
+    assert 1 < value == pytest.approx(wanted, rel=1e-6)
+    assert np.isfinite(gradient).all()
+    np.testing.assert_allclose(gradient, wanted_gradient, rtol=1e-5)
+
+
+@pytest.mark.parametrize("label", [-1, 3, 0.5, np.nan])
+def test_a_label_of_no_class_is_refused(label):
+    y_true, y_pred = pair("sparse_categorical_crossentropy", {}, (4, 3))
+    y_true[2] = label
+    with pytest.raises(ValueError, match="labels must be whole, from 0 on and below the number of classes"):
+        native.mean_loss("sparse_categorical_crossentropy", y_true, y_pred)
+
+
+@cases
+def test_fused_losses_have_the_same_bits_for_any_number_of_threads(name, options):
+    y_true, y_pred = pair(name, options, (100_000, 3), np.float32)
     before = recurra.get_num_threads()
     found = []
     try:
         for threads in (1, 2, 3, 8):
             recurra.set_num_threads(threads)
-            found.append(native.error_loss(name, y_true, y_pred))
+            found.append(native.mean_loss(name, y_true, y_pred, **options))
     finally:
         recurra.set_num_threads(before)
     for value, gradient in found[1:]:
@@ -65,12 +133,38 @@ def test_fused_losses_have_the_same_bits_for_any_number_of_threads(name):
         np.testing.assert_array_equal(gradient, found[0][1])
 
 
-@pytest.mark.parametrize("loss", [losses.MeanSquaredError, losses.MeanAbsoluteError, losses.Huber])
-def test_a_loss_is_the_same_with_weights_of_one(loss):
+@cases
+def test_a_loss_is_the_same_with_weights_of_one(name, options):
     """Weights take the way through the values of the samples."""
-    y_true, y_pred = pair((6, 4))
-    fused, fused_gradient = loss().value_and_gradient(y_true, y_pred)
-    value, gradient = loss().value_and_gradient(y_true, y_pred, np.ones(6))
+    y_true, y_pred = pair(name, options, (6, 4), np.float32)
+    loss = losses.LossFunctionWrapper(getattr(functions, name), **options)
+    assert loss.as_mean_loss(y_pred.dtype) and loss.is_fused(y_true.shape, y_pred.shape)
+    fused, fused_gradient = loss.value_and_gradient(y_true, y_pred)
+    value, gradient = loss.value_and_gradient(y_true, y_pred, np.ones(6))
     assert fused == pytest.approx(value, rel=1e-6)
-    np.testing.assert_allclose(fused_gradient, gradient, rtol=1e-6)
-    assert loss()(y_true, y_pred) == fused
+    np.testing.assert_allclose(fused_gradient, gradient, rtol=2e-5, atol=1e-7)
+    assert loss(y_true, y_pred) == pytest.approx(fused, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        losses.SparseCategoricalCrossentropy(ignore_class=1),
+        losses.CategoricalCrossentropy(axis=1),
+        losses.BinaryCrossentropy(reduction="sum"),
+        losses.BinaryCrossentropy(dtype="float64"),
+        losses.BinaryFocalCrossentropy(),
+    ],
+)
+def test_what_is_not_fused_says_so(loss):
+    assert loss.as_mean_loss(np.dtype("float32")) is None
+
+
+def test_a_loss_whose_gradient_is_the_users_own_is_not_fused():
+    class Doubled(losses.MeanSquaredError):
+        def gradient(self, y_true, y_pred):
+            return 2 * super().gradient(y_true, y_pred)
+
+    y_true, y_pred = pair("mean_squared_error", {}, (6, 4))
+    wanted = losses.MeanSquaredError().value_and_gradient(y_true, y_pred)[1]
+    np.testing.assert_allclose(Doubled().value_and_gradient(y_true, y_pred)[1], 2 * wanted)

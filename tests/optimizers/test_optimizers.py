@@ -255,7 +255,7 @@ def test_the_squares_of_a_sparse_gradient_are_those_of_its_parts(name, decay, in
     clipped.step([variable])
     (velocity,) = (v for v in clipped.variables if v.name.endswith("velocity"))
     np.testing.assert_allclose(velocity, (1 - decay) * np.array([[0.0, 0.0], [16.0, 0.0], [0.0, 0.0]]), rtol=1e-4)
-    assert variable.sparse is None
+    assert variable.sparse == []
 
 
 # Variables

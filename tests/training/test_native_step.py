@@ -83,6 +83,124 @@ def test_a_native_step_gives_the_bits_of_the_general_one(loss, options, data, ge
     assert_natively_the_same(pair(loss, **options), general_steps, *data)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"clipvalue": 0.01},
+        {"clipnorm": 0.3},
+        {"clipnorm": 64.0},
+        {"global_clipnorm": 0.3},
+        {"global_clipnorm": 64.0},
+        {"weight_decay": 0.3},
+        {"weight_decay": 0.1, "clipvalue": 0.5, "amsgrad": True},
+    ],
+)
+def test_it_does_so_where_gradients_are_clipped_and_weights_decay(options, data, general_steps):
+    models = pair(learning_rate=0.01, **options)
+    assert_natively_the_same(models, general_steps, *data)
+    plain = make_model()
+    train(plain, *data)
+    changed = any((a != b).any() for a, b in zip(plain.get_weights(), models[0].get_weights(), strict=True))
+    assert changed == (64.0 not in options.values())
+
+
+def test_it_does_so_where_clipped_gradients_are_not_finite(data, general_steps):
+    x, y = data
+    y[0] = np.inf
+    for options in ({"global_clipnorm": 0.3}, {"clipnorm": 0.3}, {"clipvalue": 0.3}):
+        native, general = pair(**options)
+        with np.errstate(invalid="ignore"):
+            train(native, x, y, 1)
+            train(general, x, y, 1)
+        assert np.isnan(native.get_weights()[0]).any()
+        assert_same(native, general)
+    assert len(general_steps) == 3
+
+
+def test_weights_left_out_of_weight_decay_take_the_general_way(data, general_steps):
+    native, general = pair(weight_decay=0.3)
+    for model in (native, general):
+        model.optimizer.exclude_from_weight_decay(var_names=["bias"])
+    train(native, *data)
+    train(general, *data)
+    assert len(general_steps) == 2 * STEPS
+    assert_same(native, general)
+
+
+CLASSIFIERS = {
+    "binary": ("sigmoid", 1, "binary_crossentropy"),
+    "several_binary": ("sigmoid", 3, losses.BinaryCrossentropy(label_smoothing=0.1)),
+    "logit": (None, 1, losses.BinaryCrossentropy(from_logits=True)),
+    "one_hot": ("softmax", 3, "categorical_crossentropy"),
+    "one_hot_logits": (None, 3, losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)),
+    "labels": ("softmax", 3, "sparse_categorical_crossentropy"),
+    "label_logits": (None, 3, losses.SparseCategoricalCrossentropy(from_logits=True)),
+    "label_function": ("softmax", 3, losses.sparse_categorical_crossentropy),
+    "quantiles": (None, 3, losses.Pinball((0.1, 0.5, 0.9))),
+}
+
+
+def make_classifier(name, optimizer, return_sequences=False):
+    activation, units, loss = CLASSIFIERS[name]
+    recurra.utils.set_random_seed(0)
+    recurrent = layers.GRU(5, return_sequences=return_sequences)
+    model = Sequential([Input((6, 2)), recurrent, layers.Dense(units, activation=activation)])
+    own = [] if name == "quantiles" else ["accuracy"]
+    model.compile(optimizer(0.01), loss, metrics=own)
+    return model
+
+
+def targets_for(name, rows):
+    labels = np.random.default_rng(1).integers(0, 3, rows)
+    if name in ("binary", "logit"):
+        return (labels > 0)[..., None]
+    if name == "quantiles":
+        return labels.astype("float32")
+    return np.eye(3, dtype="int64")[labels] if name in ("one_hot", "one_hot_logits", "several_binary") else labels
+
+
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_classifiers_and_quantiles_give_the_bits_of_the_general_step(name, return_sequences, data, general_steps):
+    models = [make_classifier(name, optimizer, return_sequences) for optimizer in (optimizers.Adam, OwnAdam)]
+    y = targets_for(name, (11, 6) if return_sequences else (11,))
+    assert_natively_the_same(models, general_steps, data[0], y)
+    if name.startswith("label"):
+        y = y[..., None].astype("float32")
+        assert_natively_the_same(models, general_steps, data[0], y)
+
+
+def test_a_label_of_no_class_is_refused_and_changes_nothing(data, general_steps):
+    recurra.utils.set_random_seed(0)
+    model = Sequential([Input((6, 2)), layers.GRU(5, dropout=0.3), layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = data[0], targets_for("labels", (11,))
+    wrong = y.copy()
+    wrong[4] = 3
+    train(model, x, y)
+    refused = [(x, wrong), (x[:5], wrong[:5])]  # arrays of shapes that it knows, and of others
+    for batch in refused:
+        before = [*everything(model), model.layers[0].cell.seed_generator.state.numpy()]
+        with pytest.raises(ValueError, match="labels from 0 to 2, got 3: labels begin at 0, and the last layer"):
+            model.train_on_batch(*batch)
+        after = [*everything(model), model.layers[0].cell.seed_generator.state.numpy()]
+        for one, other in zip(before, after, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert general_steps == [model, model]
+
+
+def test_a_new_epsilon_is_heeded(data, general_steps):
+    models = [make_classifier("binary", optimizer) for optimizer in (optimizers.Adam, OwnAdam)]
+    y = targets_for("binary", (11,))
+    assert_natively_the_same(models, general_steps, data[0], y)
+    before = recurra.config.epsilon()
+    try:
+        recurra.config.set_epsilon(0.45)
+        assert_natively_the_same(models, general_steps, data[0], y)
+    finally:
+        recurra.config.set_epsilon(before)
+
+
 def test_it_does_so_in_float64(rng, general_steps):
     recurra.config.set_floatx("float64")
     try:
@@ -133,10 +251,6 @@ def test_targets_and_inputs_need_not_lie_in_one_piece(data, general_steps):
 @pytest.mark.parametrize(
     "way",
     [
-        {"optimizer": lambda: optimizers.Adam(clipvalue=0.1)},
-        {"optimizer": lambda: optimizers.Adam(clipnorm=0.1)},
-        {"optimizer": lambda: optimizers.Adam(global_clipnorm=0.1)},
-        {"optimizer": lambda: optimizers.Adam(weight_decay=0.1)},
         {"optimizer": lambda: optimizers.Adam(use_ema=True)},
         {"optimizer": lambda: optimizers.Adam(gradient_accumulation_steps=2)},
         {"optimizer": lambda: optimizers.Adam(loss_scale_factor=2.0)},
@@ -144,6 +258,7 @@ def test_targets_and_inputs_need_not_lie_in_one_piece(data, general_steps):
         {"loss": "log_cosh"},
         {"loss": losses.MeanSquaredError("sum")},
         {"loss": losses.MeanSquaredError(dtype="float64")},
+        {"loss": losses.BinaryCrossentropy(axis=0)},
         {"loss_weights": 0.5},
         {"regularizer": "l2"},
         {"fit": {"sample_weight": np.linspace(0, 1, 11)}},
@@ -221,6 +336,9 @@ def lay_the_weights_elsewhere(model):
         freeze_and_compile,
         share_the_layers,
         lay_the_weights_elsewhere,
+        lambda m: setattr(m.optimizer, "clipvalue", 1e-4),
+        lambda m: setattr(m.optimizer, "global_clipnorm", 1e-4),
+        lambda m: setattr(m.optimizer, "weight_decay", 0.5),
     ],
 )
 def test_a_change_between_steps_shows_in_the_next(change, data, general_steps):
@@ -237,8 +355,7 @@ def test_a_change_between_steps_shows_in_the_next(change, data, general_steps):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda m: setattr(m.optimizer, "clipvalue", 1e-4),
-        lambda m: setattr(m.optimizer, "weight_decay", 0.5),
+        lambda m: setattr(m.optimizer, "loss_scale_factor", 2.0),
         lambda m: setattr(m._trainable_state.losses.losses[0], "reduction", "sum"),
         freeze,  # the optimizer was built with the frozen weights too
     ],

@@ -61,7 +61,7 @@ def build(settings: Settings, name: str) -> Sequential:
 
 
 class WindowLoss(losses.Loss):
-    """Pinball loss of (N, H * Q) outputs against (N, H) futures."""
+    """Pinball loss of (N, H * Q) outputs against (N, H) futures: in memory as (N, H, Q) against (N, H)."""
 
     def __init__(self, settings: Settings):
         super().__init__(name="pinball")
@@ -76,6 +76,12 @@ class WindowLoss(losses.Loss):
     def gradient(self, y_true: Any, y_pred: Any) -> np.ndarray:
         full = losses.pinball.gradient(y_true, self._split(y_pred), quantiles=self.settings.quantiles)
         return full.reshape(y_pred.shape) / self.settings.horizon
+
+    def as_mean_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
+        return {"name": "pinball", "quantiles": self.settings.quantiles}
+
+    def is_fused(self, true: tuple[int, ...], pred: tuple[int, ...]) -> bool:
+        return true == (pred[0], self.settings.horizon)
 
 
 def train(

@@ -89,7 +89,7 @@ class Embedding(Layer):
         rows, parts = cache.ravel(), doutputs.reshape(-1, self.output_dim)
         ops.add_rows(variable.grad, parts, rows)
         if variable.regularizer is None:  # its gradient is dense, and makes the sum so
-            variable.sparse = [*(variable.sparse or ()), (rows, parts)]
+            variable.sparse.append((rows, parts))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape, self.output_dim)

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from recurra import config, ops, saving
-from recurra._arrays import arrays_for, as_array, standardize_dtype
+from recurra._arrays import arrays_for, as_array, as_numbers, standardize_dtype
 from recurra._changes import StampsChanges
 from recurra._checks import expected, one_of
 from recurra._names import snake_case
-from recurra.losses.functions import arrays, match_ranks
+from recurra.losses.functions import match_ranks
 
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")  # one and the same without weights
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))  # what native code computes in
+_FUSED_OPTIONS = {"delta", "from_logits", "label_smoothing", "quantiles"}  # of a loss, likewise
 REDUCTIONS = (*_MEANS, "sum", "none", None)
 
 
@@ -108,21 +109,28 @@ class Loss(StampsChanges, saving.Configurable):
 
     def _fused(self, y_true: Any, y_pred: np.ndarray, gradient: bool) -> tuple[float, Any] | None:
         """Returns the loss and (or None) its gradient in one native pass, or None where there is none."""
-        options = self.as_error_loss(y_pred.dtype)
-        if options is None:
+        options = self.as_mean_loss(y_pred.dtype)
+        if options is None or not y_pred.size:
             return None
-        y_true, y_pred = arrays(y_true, y_pred)
-        if y_true.shape != y_pred.shape or not y_pred.size:
+        y_true = as_numbers(y_true, "y_true of a loss")
+        if not self.is_fused(y_true.shape, y_pred.shape):
             return None
-        return ops.error_loss(y_true=y_true, y_pred=y_pred, gradient=gradient, **options)
+        try:
+            return ops.mean_loss(y_true=y_true, y_pred=y_pred, gradient=gradient, **options)
+        except ValueError:  # labels that are none: the definition says which
+            return None
 
-    def as_error_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
-        """Returns name and options with which `ops.error_loss` gives this loss without weights; None if it does not.
+    def as_mean_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
+        """Returns name and options with which `ops.mean_loss` gives this loss without weights; None if it does not.
 
         Args:
             dtype: Of the predictions.
         """
         return None
+
+    def is_fused(self, true: tuple[int, ...], pred: tuple[int, ...]) -> bool:
+        """Returns whether `ops.mean_loss` takes targets and predictions of these shapes, where it gives this loss."""
+        return False
 
     def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:
         """Returns those axes of y_pred that the values do not have: the last one, for almost every loss."""
@@ -211,13 +219,18 @@ class LossFunctionWrapper(Loss):
     def call(self, y_true: Any, y_pred: Any) -> np.ndarray:
         return self.fn(*arrays_for(self.fn, y_true, y_pred), **self._fn_kwargs)
 
-    def as_error_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
-        known = getattr(self.fn, "fused", False) and type(self).call is LossFunctionWrapper.call
+    def as_mean_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
+        own = all(getattr(type(self), name).__module__.startswith("recurra.") for name in ("call", "gradient"))
+        options = {name: value for name, value in self._fn_kwargs.items() if value is not None}
+        known = own and getattr(self.fn, "fused", None) and options.keys() <= _FUSED_OPTIONS
         if not known or self.reduction not in _MEANS or dtype not in _FLOATS:
             return None
         if self.dtype is not None and self.dtype != dtype.name:
             return None
-        return {"name": self.fn.__name__, **self._fn_kwargs}
+        return {"name": self.fn.__name__, "epsilon": config.epsilon(), **options}
+
+    def is_fused(self, true: tuple[int, ...], pred: tuple[int, ...]) -> bool:
+        return self.fn.fused(true, pred)  # type: ignore[attr-defined]
 
     def gradient(self, y_true: Any, y_pred: Any) -> np.ndarray:
         gradient = getattr(self.fn, "gradient", None)

@@ -261,6 +261,9 @@ class _OfClasses(LossFunctionWrapper):
     def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:
         return (self.axis % y_pred.ndim,)
 
+    def as_mean_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
+        return super().as_mean_loss(dtype) if self.axis == -1 else None
+
     def get_config(self) -> dict[str, Any]:
         default = "axis" in self._left_out and self.axis == -1
         return super().get_config() | ({} if default else {"axis": self.axis})

@@ -20,14 +20,19 @@ from recurra._checks import expected
 Values = np.ndarray
 
 
+Shape = tuple[int, ...]
+
+
 def _pair(
-    gradient: Callable[..., np.ndarray], fused: bool = False, checks_shapes: bool = False
+    gradient: Callable[..., np.ndarray],
+    fused: Callable[[Shape, Shape], bool] | None = None,
+    checks_shapes: bool = False,
 ) -> Callable[[Any], Any]:
     """Decorator: puts a loss's derivative beside it, and two facts.
 
     Args:
         gradient: The derivative.
-        fused: Whether `ops.error_loss` computes the mean of both.
+        fused: For which shapes of targets and predictions `ops.mean_loss` gives the mean of both; None for none.
         checks_shapes: Whether the loss itself refuses targets that do not belong to the predictions.
     """
 
@@ -84,6 +89,16 @@ def are_matched(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return one == other or (*one, 1) == other or one == (*other, 1)
 
 
+def _are_classes(true: Shape, pred: Shape) -> bool:
+    """Returns whether each row of predictions, of more than one class, has as many targets."""
+    return true == pred and pred[-1] > 1
+
+
+def _is_one_for_each_row(true: Shape, pred: Shape) -> bool:
+    """Returns whether each row of predictions has one target."""
+    return true in (pred[:-1], (*pred[:-1], 1))
+
+
 def _sign_labels(y_true: np.ndarray) -> np.ndarray:
     """Returns labels 0 and 1 as -1 and 1, others as they are."""
     binary = np.isin(y_true, (0, 1)).all()
@@ -101,14 +116,14 @@ def _error_gradient(derivative: Callable[..., np.ndarray]) -> Callable[..., np.n
     return gradient
 
 
-@_pair(_error_gradient(lambda t, p: 2 * (p - t)), fused=True)
+@_pair(_error_gradient(lambda t, p: 2 * (p - t)), fused=are_matched)
 def mean_squared_error(y_true: Any, y_pred: Any) -> Values:
     """`mean((y_true - y_pred)**2)`."""
     y_true, y_pred = arrays(y_true, y_pred)
     return np.square(y_true - y_pred).mean(axis=-1)
 
 
-@_pair(_error_gradient(lambda t, p: np.sign(p - t)), fused=True)
+@_pair(_error_gradient(lambda t, p: np.sign(p - t)), fused=are_matched)
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Values:
     """`mean(|y_true - y_pred|)`."""
     y_true, y_pred = arrays(y_true, y_pred)
@@ -137,7 +152,7 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Values:
     return np.square(_log1p_clipped(y_pred) - _log1p_clipped(y_true)).mean(axis=-1)
 
 
-@_pair(_error_gradient(lambda t, p, delta=1.0: np.clip(p - t, -delta, delta)), fused=True)
+@_pair(_error_gradient(lambda t, p, delta=1.0: np.clip(p - t, -delta, delta)), fused=are_matched)
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Values:
     """`e**2 / 2` where |e| <= delta, else `delta * |e| - delta**2 / 2`; the mean of it (Huber, 1964)."""
     y_true, y_pred = arrays(y_true, y_pred)
@@ -264,7 +279,8 @@ def _binary_derivative(t: np.ndarray, p: np.ndarray, from_logits: bool) -> np.nd
         lambda t, p, from_logits=False, label_smoothing=0.0: _binary_derivative(
             _smoothed_binary(t, label_smoothing), p, from_logits
         )
-    )
+    ),
+    fused=are_matched,
 )
 def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0) -> Values:
     """`-mean(y_true * log(y_pred) + (1 - y_true) * log(1 - y_pred))`; y_pred is cut to [epsilon, 1 - epsilon]."""
@@ -358,7 +374,7 @@ def _categorical_gradient(
     return (dshare - (dshare * share).sum(axis=-1, keepdims=True)) / total
 
 
-@_pair(_categorical_gradient, checks_shapes=True)
+@_pair(_categorical_gradient, fused=_are_classes, checks_shapes=True)
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0
 ) -> Values:
@@ -416,7 +432,7 @@ def _sparse_gradient(
     return gradient
 
 
-@_pair(_sparse_gradient, checks_shapes=True)
+@_pair(_sparse_gradient, fused=_is_one_for_each_row, checks_shapes=True)
 def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None
 ) -> Values:
@@ -549,7 +565,7 @@ def _pinball_gradient(y_true: Any, y_pred: Any, quantiles: Any = (0.5,)) -> np.n
     return (np.where(above, -levels, 1 - levels) / len(levels)).astype(y_pred.dtype)
 
 
-@_pair(_pinball_gradient, checks_shapes=True)
+@_pair(_pinball_gradient, fused=_is_one_for_each_row, checks_shapes=True)
 def pinball(y_true: Any, y_pred: Any, quantiles: Any = (0.5,)) -> Values:
     """Mean over the quantiles q of `max(q * e, (q - 1) * e)`, e = y_true - y_pred (Koenker and Bassett, 1978).
 

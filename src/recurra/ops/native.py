@@ -1,8 +1,8 @@
 """The operations of `ops.reference` by the native kernels: contiguity, output arrays, calls.
 
-The fused sequence kernels know tanh, sigmoid, relu, hard_sigmoid and linear, without recurrent dropout. Whatever else
-is asked for runs the equations of `ops.reference` over the native matrix product and elementwise functions, so that its
-bits depend neither on NumPy's BLAS nor on its threads.
+The fused sequence kernels know the activations `_FUSED`. Whatever else is asked for runs the equations of
+`ops.reference` over the native matrix product and elementwise functions, so that its bits depend neither on NumPy's
+BLAS nor on its threads.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from recurra._cpus import cpu_quota
 from recurra.ops import reference
 from recurra.ops.reference import Activation, Array, Primitives
 
-# In the order of the enum Function of native/kernels/kernels.h.
+# In the order of the enums Function and LossKind of native/kernels/kernels.h.
 _FUNCTIONS = {
     name: number
     for number, name in enumerate(
@@ -48,7 +48,20 @@ _FUNCTIONS = {
 _FUSED = ("linear", "tanh", "sigmoid", "hard_sigmoid", "relu", "elu", "selu")
 _ELEMENTWISE = frozenset(_FUNCTIONS) - {"log", "erf", "expm1"}
 _GRADIENT_FROM_OUTPUT = (*_FUSED, "exponential")
-_ERROR_LOSSES = {"mean_squared_error": 0, "mean_absolute_error": 1, "huber": 2}
+_LOSSES = {
+    name: number
+    for number, name in enumerate(
+        [
+            "mean_squared_error",
+            "mean_absolute_error",
+            "huber",
+            "pinball",
+            "binary_crossentropy",
+            "categorical_crossentropy",
+            "sparse_categorical_crossentropy",
+        ]
+    )
+}
 
 
 def _map(name: str, x: Array, out: Array | None = None) -> Array:
@@ -517,12 +530,44 @@ def orthonormalize(rows: Array) -> Array:
     return rows
 
 
-def error_loss(
-    name: str, y_true: Array, y_pred: Array, *, delta: float = 1.0, gradient: bool = True
+def loss_of(
+    dtype: np.dtype,
+    name: str,
+    *,
+    delta: float = 1.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    epsilon: float = 1e-7,
+    quantiles: Sequence[float] | None = None,
+) -> Any:
+    """Returns a loss for `mean_loss` and `Plan.trainer`.
+
+    Args:
+        dtype: float32 or float64, of predictions, targets and gradients.
+        name: Of a function in losses/functions.py: "mean_squared_error", "mean_absolute_error", "huber", "pinball",
+            "binary_crossentropy", "categorical_crossentropy" or "sparse_categorical_crossentropy".
+        delta, from_logits, label_smoothing, quantiles: Options of that function.
+        epsilon: What crossentropies cut probabilities to.
+    """
+    maker = _native.LossFloat32 if dtype == np.float32 else _native.LossFloat64
+    levels = None if quantiles is None else np.asarray(quantiles, dtype)
+    return maker(_LOSSES[name], delta, bool(from_logits), label_smoothing, epsilon, levels)
+
+
+def mean_loss(
+    name: str, y_true: Array, y_pred: Array, *, gradient: bool = True, **options: Any
 ) -> tuple[float, Array | None]:
-    """As `reference.error_loss`, added up in an order that depends on the size alone."""
+    """Returns the mean of a loss's values, and its gradient in y_pred if wanted; see `loss_of`.
+
+    The values are added in float64, in an order that depends on the shape alone. Axes but the last do not matter:
+    targets are one for each prediction, or for each row of them where there are labels or quantiles.
+
+    Raises:
+        ValueError: For targets of another number, and for labels that are not whole or not those of a class.
+    """
     dy = np.empty(y_pred.shape, y_pred.dtype) if gradient else None
-    return _native.error_loss(_ERROR_LOSSES[name], dy, contiguous(y_pred), contiguous(y_true), delta), dy
+    loss = loss_of(y_pred.dtype, name, **options)
+    return _native.mean_loss(loss, dy, contiguous(y_pred), contiguous(y_true, y_pred.dtype)), dy
 
 
 def add_rows(out: Array, rows: Array, index: Array) -> None:

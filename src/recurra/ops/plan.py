@@ -9,7 +9,7 @@ import numpy as np
 
 from recurra import _native
 from recurra._arrays import contiguous
-from recurra.ops.native import _ELEMENTWISE, _ERROR_LOSSES, _FUNCTIONS, _FUSED
+from recurra.ops.native import _ELEMENTWISE, _FUNCTIONS, _FUSED, loss_of
 from recurra.ops.reference import Activation, Array
 
 _CELLS = {"simple_rnn": 0, "lstm": 1, "gru": 2}
@@ -153,19 +153,21 @@ class Plan:
             self._native.backward(contiguous(dy, self.dtype))
         self._x = None
 
-    def trainer(self, loss: dict[str, Any], update: dict[str, Any]) -> Callable[..., float]:
-        """Returns a training step in one call: `forward`, `error_loss`, gradients from zero, `backward`, `adam_update`.
+    def trainer(self, loss: dict[str, Any], update: dict[str, Any]) -> Any:
+        """Returns a training step in one call: `forward`, `mean_loss`, gradients from zero, `backward`, `adam_update`.
 
-        The call takes (y, x, target, learning_rate) and returns the loss; y is filled with the result, or None. It
-        counts the step by itself: an interrupt comes before or after all of it.
+        The call takes (y, x, target, columns, learning_rate) and returns the loss; y is filled with the result, or
+        None; columns is the length of the result's last axis. It counts the step by itself: an interrupt comes before
+        or after all of it. Where its targets are labels, `has_labels`, `takes(target, columns)` tells whether they fit.
 
         Args:
-            loss: Name and options of `error_loss`.
-            update: Arguments of `adam_update` besides learning rate and step, `g` being what `backward` adds to; and
-                `iterations`, int64 (), the steps so far.
+            loss: Name and options of `loss_of`.
+            update: Arguments of `adam_update` besides learning rate and step, `g` being what `backward` adds to;
+                `iterations`, int64 (), the steps so far; the optimizer's `weight_decay`, `clipvalue`, `clipnorm` and
+                `global_clipnorm`, 0 for none; and `sizes`, how many elements of `g` each variable has.
         """
         maker = _native.TrainerFloat32 if self.dtype == np.float32 else _native.TrainerFloat64
-        return maker(self._native, _ERROR_LOSSES[loss["name"]], loss.get("delta", 1.0), **update)
+        return maker(self._native, loss_of(self.dtype, **loss), **update)
 
     def stepper(self, x: Array, y: Array) -> tuple[Callable[[], None], Callable[[], Array]]:
         """Returns a call that takes one time step from `x` to `y`, and one that returns the states as they are now.

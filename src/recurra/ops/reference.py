@@ -757,31 +757,6 @@ def adam_update(
     w -= alpha * m / (np.sqrt(v if vhat is None else vhat) + epsilon)
 
 
-def error_loss(
-    name: str, y_true: Array, y_pred: Array, *, delta: float = 1.0, gradient: bool = True
-) -> tuple[float, Array | None]:
-    """Returns the mean over all elements of a function of e = y_pred - y_true, and its gradient in y_pred if wanted.
-
-    Args:
-        name: "mean_squared_error": e * e; "mean_absolute_error": |e|; "huber": e * e / 2 where |e| <= delta, else
-            delta * |e| - delta * delta / 2.
-        y_true, y_pred: Arrays of one shape and dtype, with at least one element.
-        delta: Of Huber's function.
-        gradient: Whether the gradient is wanted.
-    """
-    e = y_pred - y_true
-    exact = e.astype(np.float64)
-    if name == "mean_squared_error":
-        values, slope = exact * exact, 2 * e
-    elif name == "mean_absolute_error":
-        values, slope = np.abs(exact), np.sign(e)
-    else:
-        size = np.abs(exact)
-        values = np.where(size > delta, delta * size - 0.5 * delta * delta, 0.5 * exact * exact)
-        slope = np.clip(e, -delta, delta)
-    return float(values.mean()), slope / np.asarray(e.size, e.dtype) if gradient else None
-
-
 def sum_of_squares(x: Array) -> float:
     """Returns the sum of x * x over all elements, added in float64."""
     return float(np.square(x, dtype=np.float64).sum())

@@ -75,11 +75,15 @@ class Adam(_Moments):
         return {"m": m, "v": v, "vhat": vhat, "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
 
     def as_adam(self, variables: Sequence[Variable]) -> dict[str, Any] | None:
-        arena = self._whole_arena(variables)
-        if arena is None or self._changes_gradients() or self.weight_decay is not None or self.use_ema:
+        arena = self._own_arena(variables)
+        more = self.loss_scale_factor or self.gradient_accumulation_steps or self.use_ema or self._leaves_out_decay()
+        if arena is None or more:
             return None
-        options = self._options(self._slot_arrays(FLAT))
-        return {"w": arena.weights, "g": arena.grads, "iterations": self._iterations.value, **options}
+        names = ("weight_decay", "clipvalue", "clipnorm", "global_clipnorm")
+        options = self._options(self._slot_arrays(FLAT)) | {name: getattr(self, name) or 0.0 for name in names}
+        sizes = [variable.value.size for variable in arena.variables]
+        iterations = self._iterations.value
+        return {"w": arena.weights, "g": arena.grads, "iterations": iterations, "sizes": sizes, **options}
 
 
 @saving.builtin("keras.optimizers")

@@ -326,9 +326,10 @@ class Optimizer(StampsChanges):
         rate = getattr(self, decay) if name and not dense else 0.0
         self._clipped.clear()
         for variable in variables:
-            if variable.sparse is None:
+            if not variable.sparse:
                 continue
-            parts, variable.sparse = variable.sparse, None
+            parts = variable.sparse.copy()
+            variable.sparse.clear()
             if variable.grad is None or dense or not (self.clipnorm or rate > 0):
                 continue
             rows, squares = sums_of_squares(parts)
@@ -352,9 +353,16 @@ class Optimizer(StampsChanges):
 
     def _whole_arena(self, variables: Sequence[Variable]) -> Arena | None:
         """Returns the arena that holds just the optimizer's variables, if a step may run over it in one pass."""
-        apart = self.clipnorm or (self.weight_decay is not None and self._excluded != (set(), None))
+        return None if self.clipnorm or self._leaves_out_decay() else self._own_arena(variables)
+
+    def _leaves_out_decay(self) -> bool:
+        """Returns whether the weights of some variables decay, and of others not."""
+        return self.weight_decay is not None and self._excluded != (set(), None)
+
+    def _own_arena(self, variables: Sequence[Variable]) -> Arena | None:
+        """Returns the arena that holds just the optimizer's variables, if its formula goes element by element."""
         arena = variables[0].arena if variables else None
-        if apart or not self.elementwise or arena is None:
+        if not self.elementwise or arena is None:
             return None
         own = list(map(id, self._trainable_variables))  # == compares values
         fits = own == list(map(id, variables)) == list(map(id, arena.variables))

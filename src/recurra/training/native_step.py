@@ -1,4 +1,4 @@
-"""A whole training step as one native call: a plan, a loss that is a mean of errors, and Adam.
+"""A whole training step as one native call: a plan, a loss that native code knows, and Adam.
 
 It gives the bits of the general way in `Trainable.train_step`, which stays the meaning of a step. What native code does
 not know (weights of samples, penalties, several outputs, other losses and optimizers) takes that way.
@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _changes
+from recurra import _changes, config
 from recurra._arrays import contiguous
 from recurra._signals import HeldSignals
-from recurra.losses.functions import are_matched
 from recurra.training.batches import Batch
 from recurra.training.plan import ModelPlan, is_plain
 
@@ -33,6 +32,7 @@ class NativeStep:
         self._changed = self._last_changes()
         self._dtype = plan.dtype
         self._native = _make(plan, trainable)
+        self._has_labels = self._native is not None and self._native.has_labels
         self._known: Any = None
         self._shape: tuple[int, ...] = ()
         self._drawn: list[tuple[int, ...]] = []
@@ -43,8 +43,8 @@ class NativeStep:
         same = self._trainable is trainable and trainable.losses.losses[0] is self._loss
         return same and self._changed == self._last_changes()
 
-    def _last_changes(self) -> tuple[int, int]:
-        return self._trainable.optimizer._changed, getattr(self._loss, "_changed", 0)
+    def _last_changes(self) -> tuple[float, ...]:
+        return self._trainable.optimizer._changed, getattr(self._loss, "_changed", 0), config.epsilon()
 
     def learn(self, batch: Batch, shape: tuple[int, ...], drawn: list[tuple[int, ...]]) -> bool:
         """Returns whether the step takes a batch; if so it knows arrays like these from now on.
@@ -55,24 +55,31 @@ class NativeStep:
             drawn: Shapes of what dropout multiplies.
         """
         (x,), (target,), (weight,) = batch
-        if self._native is None or weight is not None or target is None or not are_matched(target.shape, shape):
+        if self._native is None or weight is not None or target is None:
+            return False
+        if not self._loss.is_fused(target.shape, shape):
             return False
         self._shape = shape
         self._drawn = drawn
         self._constrained = any(variable.constraint is not None for variable in self._trainable.variables)
         self._known = _form(x, target)
-        return True
+        return self._takes(target)
 
     def knows(self, trainable: Any, x: Any, target: Any) -> bool:
         """Returns whether nothing has changed since it learned arrays like these: they need neither check nor cast."""
         form = _form(x, target)
-        return form is not None and form == self._known and self._trainable is trainable
+        return form is not None and form == self._known and self._trainable is trainable and self._takes(target)
+
+    def _takes(self, target: np.ndarray) -> bool:
+        """Returns whether labels are those of a class; what is wrong with them, the loss itself says."""
+        return not self._has_labels or self._native.takes(contiguous(target, self._dtype), self._shape[-1])
 
     def __call__(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray | None]:
         """Takes a step with arrays that it knows; returns the loss, and where metrics want it the result."""
         y = np.empty(self._shape, self._dtype) if self._trainable.metrics else None
         optimizer = self._trainable.optimizer
-        arguments = y, x, contiguous(target, self._dtype), float(optimizer.learning_rate)
+        rate = float(optimizer.learning_rate)
+        arguments = y, x, contiguous(target, self._dtype), self._shape[-1], rate
         if not (self._drawn or self._constrained):
             return self._native(*arguments), y
         with HeldSignals():  # all of a step or nothing
@@ -103,5 +110,5 @@ def _make(plan: ModelPlan, trainable: Any) -> Any:
         return None
     if not (is_plain(loss) and is_plain(optimizer)):
         return None
-    options, update = loss.as_error_loss(plan.dtype), optimizer.as_adam(trainable.variables)
+    options, update = loss.as_mean_loss(plan.dtype), optimizer.as_adam(trainable.variables)
     return None if options is None or update is None else plan.native.trainer(options, update)
