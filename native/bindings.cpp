@@ -14,6 +14,7 @@
 #include "arrays.h"
 #include "dispatch.h"
 #include "orthonormal.h"
+#include "rows.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -197,7 +198,7 @@ void define_sequences(nb::module_& m) {
 
 // out[index[i]] += rows[i], one after the other: out (R, D), rows (count, D).
 template <typename T>
-void add_rows(Array<T> out, Input<T> rows, Input<int64_t> index) {
+void add_rows_checked(Array<T> out, Input<T> rows, Input<int64_t> index) {
   require(out.ndim() == 2 && index.ndim() == 1, "out must be (R, D) and index (count)");
   const int64_t R = out.shape(0), D = out.shape(1), count = index.shape(0);
   const T* from = data(rows, {count, D}, "rows must be (count, D)");
@@ -205,12 +206,21 @@ void add_rows(Array<T> out, Input<T> rows, Input<int64_t> index) {
   for (int64_t i = 0; i < count; ++i) {
     if (places[i] < 0 || places[i] >= R) throw nb::index_error("index outside the rows of out");
   }
-  compute(static_cast<double>(count * D), [&] {
-    for (int64_t i = 0; i < count; ++i, from += D) {
-      T* to = out.data() + places[i] * D;
-      for (int64_t j = 0; j < D; ++j) to[j] += from[j];
-    }
-  });
+  compute(static_cast<double>(count * D), [&] { add_rows(out.data(), from, places, count, D); });
+}
+
+// ids, fractions cut off, as numbers of T, which whole numbers up to 2^24 are in any; false where one is not from 0 to
+// rows - 1.
+template <typename T, typename Id>
+bool as_row_numbers(Array<T> out, Input<Id> ids, int64_t rows) {
+  require(out.size() == ids.size(), "out must have the size of ids");
+  bool fit = true;
+  for (int64_t i = 0; i < ids.size(); ++i) {
+    const Id id = ids.data()[i];
+    fit = fit && id > Id(-1) && id < static_cast<Id>(rows);  // not so for NaN
+    out.data()[i] = fit ? static_cast<T>(static_cast<int64_t>(id)) : T(0);
+  }
+  return fit;
 }
 
 // a @ b, either of them perhaps transposed: the sizes from `axis` on.
@@ -335,7 +345,9 @@ void define_elementwise(nb::module_& m) {
         return sum;
       },
       "x"_a);
-  m.def("add_rows", &add_rows<T>, "out"_a, "rows"_a, "index"_a);
+  m.def("as_row_numbers", &as_row_numbers<T, T>, "out"_a, "ids"_a, "rows"_a);
+  m.def("as_row_numbers", &as_row_numbers<T, int64_t>, "out"_a, "ids"_a, "rows"_a);
+  m.def("add_rows", &add_rows_checked<T>, "out"_a, "rows"_a, "index"_a);
 }
 
 // out[i] = x[index[i]] for rows of any type: x (rows, ...), out (index, ...) seen as bytes.

@@ -69,6 +69,32 @@ void add_dense(Plan<T>& plan, int64_t features, int64_t units, Maybe<const T> ke
 }
 
 template <typename T>
+void add_embedding(Plan<T>& plan, Input<T> table, Maybe<T> dtable, bool mask_zero) {
+  require(table.ndim() == 2, "table must be (rows, units)");
+  EmbeddingLayer<T> layer{};
+  layer.rows = table.shape(0), layer.units = table.shape(1), layer.mask_zero = mask_zero;
+  layer.table = table.data();
+  layer.dtable = data(dtable, {layer.rows, layer.units}, "dtable must be (rows, units)");
+  plan.add(layer);
+}
+
+template <typename T>
+void add_masking(Plan<T>& plan, int64_t features, double value) {
+  require(features > 0, "features must be positive");
+  MaskingLayer<T> layer{};
+  layer.D = features, layer.value = static_cast<T>(value);
+  plan.add(layer);
+}
+
+template <typename T>
+void add_repeat(Plan<T>& plan, int64_t n) {
+  require(n > 0, "n must be positive");
+  RepeatLayer<T> layer{};
+  layer.n = n;
+  plan.add(layer);
+}
+
+template <typename T>
 void infer(const Plan<T>& plan, Array<T> y, Input<T> x) {
   thread_local Scratch memory;
   const int64_t size = row_size(x), N = x.shape(0);
@@ -130,7 +156,7 @@ class Trainer {
  public:
   Trainer(Plan<T>& plan, LossOf<T> loss, Array<T> w, Array<T> g, Array<int64_t> iterations, Array<T> m, Array<T> v,
           Maybe<T> vhat, double beta_1, double beta_2, double epsilon, double weight_decay, double clipvalue,
-          double clipnorm, double global_clipnorm, std::vector<int64_t> sizes)
+          double clipnorm, double global_clipnorm, double squares, std::vector<int64_t> sizes)
       : plan_(plan),
         loss_(std::move(loss)),
         iterations_(data(iterations, {}, "iterations must be one number")),
@@ -143,6 +169,7 @@ class Trainer {
     require(std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) == settings_.update.size,
             "sizes must be those of the parts of g");
     settings_.clip = {clipnorm, global_clipnorm, std::move(sizes)};
+    settings_.squares = squares;
     settings_.fresh = plan.writes_all(g.data(), settings_.update.size);
   }
 
@@ -176,7 +203,9 @@ class Trainer {
 template <typename T>
 void define(nb::module_& m, const char* plan_name, const char* stepper_name, const char* trainer_name,
             const char* layer_name, const char* loss_name) {
-  nb::class_<RecurrentLayer<T>>(m, layer_name);
+  nb::class_<RecurrentLayer<T>>(m, layer_name).def_prop_ro("return_sequences", [](const RecurrentLayer<T>& layer) {
+    return layer.settings.return_sequences;
+  });
   nb::class_<LossOf<T>>(m, loss_name)
       .def(nb::init<int, double, bool, double, double, Maybe<const T>>(), "kind"_a, "delta"_a, "from_logits"_a,
            "label_smoothing"_a, "epsilon"_a, "quantiles"_a.none());
@@ -190,6 +219,9 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
       .def("add_bidirectional", &add_bidirectional<T>, "forward"_a, "backward"_a, "merge"_a)
       .def("add_dense", &add_dense<T>, "features"_a, "units"_a, "kernel"_a.none(), "bias"_a.none(), "dkernel"_a.none(),
            "dbias"_a.none(), "function"_a, "softmax"_a)
+      .def("add_embedding", &add_embedding<T>, "table"_a, "dtable"_a.none(), "mask_zero"_a)
+      .def("add_masking", &add_masking<T>, "features"_a, "value"_a)
+      .def("add_repeat", &add_repeat<T>, "n"_a)
       .def("add_factors", [](Plan<T>& plan) { plan.add(FactorsLayer<T>{}); })
       .def(
           "set_factors",
@@ -213,11 +245,11 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
       .def_prop_ro("turn", &Stepper<T>::turn);
   nb::class_<Trainer<T>>(m, trainer_name)
       .def(nb::init<Plan<T>&, LossOf<T>, Array<T>, Array<T>, Array<int64_t>, Array<T>, Array<T>, Maybe<T>, double,
-                    double, double, double, double, double, double, std::vector<int64_t>>(),
+                    double, double, double, double, double, double, double, std::vector<int64_t>>(),
            nb::keep_alive<1, 2>(), nb::keep_alive<1, 4>(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 6>(),
            nb::keep_alive<1, 7>(), nb::keep_alive<1, 8>(), nb::keep_alive<1, 9>(), "plan"_a, "loss"_a, "w"_a, "g"_a,
            "iterations"_a, "m"_a, "v"_a, "vhat"_a.none(), "beta_1"_a, "beta_2"_a, "epsilon"_a, "weight_decay"_a,
-           "clipvalue"_a, "clipnorm"_a, "global_clipnorm"_a, "sizes"_a)
+           "clipvalue"_a, "clipnorm"_a, "global_clipnorm"_a, "squares"_a, "sizes"_a)
       .def_prop_ro("has_labels", &Trainer<T>::has_labels)
       .def("takes", &Trainer<T>::takes, "target"_a, "columns"_a)
       .def("__call__", &Trainer<T>::step, "y"_a.none(), "x"_a, "target"_a, "columns"_a, "learning_rate"_a);

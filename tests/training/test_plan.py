@@ -80,6 +80,13 @@ LINES = {
         layers.Bidirectional(layers.SimpleRNN(4), backward_layer=layers.LSTM(6, go_backwards=True)),
         dense(2),
     ],
+    "repeated": lambda dense: [
+        layers.GRU(5),
+        layers.RepeatVector(7),
+        layers.LSTM(4, return_sequences=True),
+        layers.Flatten(),
+        dense(2),
+    ],
     "reshaped": lambda dense: [
         layers.Reshape((3, 4)),
         layers.LSTM(4, return_sequences=True),
@@ -198,7 +205,6 @@ def test_other_noise_takes_the_general_way_in_training_alone(line):
 @pytest.mark.parametrize(
     "line",
     [
-        lambda: [layers.Masking(), layers.GRU(3)],
         lambda: [layers.GRU(3, activation="gelu")],
         lambda: [layers.GRU(3, activation=lambda x: x)],
         lambda: [layers.GRU(3, activity_regularizer="l2")],
@@ -213,6 +219,149 @@ def test_what_native_code_does_not_know_takes_the_general_way(line, data):
     model = Sequential([Input((6, 2)), *line()])
     assert not runs_by_plan(model, training=False)
     assert model.predict(data[0], verbose=0).shape == (11, 3)
+
+
+MASKED = {
+    **{name: lambda dense, make=make: [layers.Masking(), make(), dense(2)] for name, make in RECURRENT.items()},
+    "stacked": lambda dense: [
+        layers.Dense(3),
+        layers.Masking(-1.0),
+        layers.LSTM(6, return_sequences=True),
+        layers.Dropout(0.2),
+        layers.Dense(5, activation="tanh"),
+        layers.Activation("relu"),
+        layers.GRU(5, dropout=0.2),
+        dense(2),
+    ],
+    **{
+        f"bidirectional_{mode}": lambda dense, mode=mode: [
+            layers.Masking(),
+            layers.Bidirectional(layers.LSTM(5, return_sequences=True), merge_mode=mode),
+            layers.Bidirectional(layers.SimpleRNN(3), merge_mode=mode),
+            dense(2),
+        ]
+        for mode in ("concat", "sum", "mul", "ave")
+    },
+    "time_distributed": lambda dense: [
+        layers.Masking(),
+        layers.TimeDistributed(layers.Dense(4)),
+        layers.LSTM(3),
+        dense(2),
+    ],
+}
+
+
+@pytest.mark.parametrize("line", MASKED)
+def test_masks_go_with_a_plan(line, data, rng):
+    x, y = data
+    x[rng.random((11, 6)) < 0.4] = 0
+    x[1] = 0  # all of a row
+    planned, general = make_model(MASKED[line]), make_model(MASKED[line], OwnDense)
+    assert runs_by_plan(planned) and not runs_by_plan(general)
+    assert_same(everything(planned, x, y), everything(general, x, y))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        [layers.Masking(), layers.GRU(3, return_sequences=True), layers.Dense(2)],  # the loss goes by the mask
+        [layers.Masking(), layers.Dense(3), layers.Masking(), layers.GRU(3)],
+    ],
+)
+def test_masks_of_outputs_and_of_masks_take_the_general_way(line):
+    assert not runs_by_plan(Sequential([Input((6, 2)), *line]))
+
+
+EMBEDDED = {
+    **{
+        name: lambda dense, make=make, **o: [layers.Embedding(9, 5, **o), make(), dense(3, activation="softmax")]
+        for name, make in RECURRENT.items()
+    },
+    "stacked": lambda dense, **o: [
+        layers.Embedding(9, 5, embeddings_constraint="unit_norm", **o),
+        layers.SpatialDropout1D(0.2),
+        layers.Bidirectional(layers.LSTM(4, return_sequences=True)),
+        layers.GRU(4),
+        dense(3, activation="softmax"),
+    ],
+}
+
+
+def make_embedded(line, dense=layers.Dense, optimizer=None, dtype=None, **options):
+    recurra.utils.set_random_seed(0)
+    model = Sequential([Input((7,), dtype=dtype), *line(dense, **options)])
+    model.compile(optimizer or optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.fixture
+def text(rng):
+    return rng.integers(0, 9, (11, 7)), rng.integers(0, 3, 11)
+
+
+@pytest.mark.parametrize("mask_zero", [False, True])
+@pytest.mark.parametrize("line", EMBEDDED)
+def test_embeddings_go_with_a_plan(line, mask_zero, text):
+    planned, general = (make_embedded(EMBEDDED[line], dense, mask_zero=mask_zero) for dense in (layers.Dense, OwnDense))
+    assert runs_by_plan(planned) and not runs_by_plan(general)
+    assert_same(everything(planned, *text), everything(general, *text))
+    assert planned.evaluate(*text, verbose=0) == general.evaluate(*text, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: optimizers.Adam(0.01, beta_2=0.0),
+        lambda: optimizers.Adam(0.01, amsgrad=True, weight_decay=0.1),
+        lambda: optimizers.Adam(0.01, clipvalue=1e-3),
+        lambda: optimizers.Adam(0.01, global_clipnorm=1e-2),
+        lambda: optimizers.Adam(0.01, clipnorm=1e-2),
+        lambda: optimizers.RMSprop(0.01),
+        lambda: optimizers.SGD(0.1, momentum=0.9),
+    ],
+)
+def test_every_optimizer_goes_with_an_embedding(optimizer, text):
+    models = [make_embedded(EMBEDDED["lstm"], dense, optimizer()) for dense in (layers.Dense, OwnDense)]
+    assert runs_by_plan(models[0])
+    assert_same(*(everything(model, *text) for model in models))
+    weights = {"sample_weight": np.linspace(0, 1, 11)}
+    assert_same(*(everything(model, *text, **weights) for model in models))
+
+
+@pytest.mark.parametrize("input_dtype", [None, "int32", "int64", "float64"])
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "float32", "float64"])
+def test_ids_may_be_numbers_of_any_kind(input_dtype, dtype, text):
+    x, y = text
+    x = x.astype(dtype)
+    if dtype.startswith("float"):
+        x = x + np.float32(0.25)  # cut off
+    models = [make_embedded(EMBEDDED["gru"], dense, dtype=input_dtype) for dense in (layers.Dense, OwnDense)]
+    assert_same(*(everything(model, x, y) for model in models))
+
+
+@pytest.mark.parametrize("wrong", [9, -1, np.nan, np.inf])
+def test_an_id_of_no_row_is_refused_and_changes_nothing(wrong, text):
+    x, y = text
+    model = make_embedded(EMBEDDED["gru"])
+    before = everything(model, x, y)[-10:]
+    x = x.astype("float32")
+    x[3, 2] = wrong
+    for call in (lambda: model.train_on_batch(x, y), lambda: model.predict(x, verbose=0), lambda: model.evaluate(x, y)):
+        with pytest.raises(ValueError, match="expected whole numbers"):
+            call()
+    assert_same([*model.get_weights(), *map(np.asarray, model.optimizer.variables)][-10:], before)
+
+
+def test_frozen_and_penalised_embeddings_go_with_a_plan(text):
+    def line(dense):
+        frozen = layers.Embedding(9, 5, trainable=False)
+        return [frozen, layers.GRU(4), dense(3, activation="softmax", kernel_regularizer="l2")]
+
+    models = [make_embedded(line, dense) for dense in (layers.Dense, OwnDense)]
+    before = models[0].get_weights()[0]
+    assert runs_by_plan(models[0])
+    assert_same(*(everything(model, *text) for model in models))
+    np.testing.assert_array_equal(models[0].get_weights()[0], before)
 
 
 def test_stateful_layers_take_the_general_way():

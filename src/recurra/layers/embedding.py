@@ -91,6 +91,9 @@ class Embedding(Layer):
         if variable.regularizer is None:  # its gradient is dense, and makes the sum so
             variable.sparse.append((rows, parts))
 
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return plan.add_embedding(self.embeddings, self.mask_zero)
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape, self.output_dim)
 

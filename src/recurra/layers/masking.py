@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import ops, saving
 from recurra.layers.base import Layer
 
 
@@ -41,6 +41,9 @@ class Masking(Layer):
 
     def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
         return np.where(cache, doutputs, doutputs.dtype.type(0))
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return plan.add_masking(self.mask_value)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> np.ndarray:
         """Returns which steps have a feature that is not `mask_value`."""

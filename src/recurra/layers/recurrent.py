@@ -130,7 +130,7 @@ class RNN(Layer):
         else:
             outputs, states, cache = self._loop_forward(inputs, states, mask, masks, training, keep_cache)
         if self.stateful:
-            self.states = [state.copy() for state in states]
+            self.__dict__["states"] = [state.copy() for state in states]  # at each step, and no plan needs to know
         if self.return_state:
             return (outputs, *self._nest(states)), cache
         return outputs, cache

@@ -169,6 +169,9 @@ class RepeatVector(Layer):
     def backward(self, doutputs: np.ndarray, cache: None) -> np.ndarray:
         return doutputs.sum(axis=1)
 
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return plan.add_repeat(self.n)
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], self.n, input_shape[1])
 

@@ -15,6 +15,7 @@ from recurra.ops.reference import Activation, Array
 _CELLS = {"simple_rnn": 0, "lstm": 1, "gru": 2}
 _FLOPS_PER_CALL = 1e9  # of inference: some 20 ms, so that an interrupt is noticed soon
 _MERGES = ("concat", "sum", "mul", "ave")
+_MOST_ROWS = 2**24  # whose numbers float32 can tell apart
 
 
 class Plan:
@@ -33,6 +34,10 @@ class Plan:
         self._copies = copies
         self._bound: list[tuple[Any, Array, Array | None]] = []  # native code points into these arrays
         self._x: Array | None = None
+        self._is_empty = True
+        self._ids: int | None = None  # where the input is that of an Embedding: how many rows it has
+        self.is_masked = False  # whether the output of the last layer has a mask
+        self.features: int | None = None  # of what the next layer is given, if known
         self.draws: list[Callable[[tuple[int, ...], np.dtype], Array]] = []  # of the layers that `add_factors` added
         self._factors: list[Array] = []
 
@@ -66,16 +71,17 @@ class Plan:
 
     def add_recurrent(self, layer: Any) -> bool:
         """Adds what `recurrent` returned."""
-        if layer is not None:
-            self._native.add_recurrent(layer)
-        return layer is not None
+        if layer is None:
+            return False
+        self._native.add_recurrent(layer)
+        return self._added(layer.return_sequences)
 
     def add_bidirectional(self, forward: Any, backward: Any, merge_mode: str | None) -> bool:
         """Adds two recurrent layers on one input; sequences of the second are turned round before they are merged."""
         if forward is None or backward is None or merge_mode not in _MERGES:
             return False
         self._native.add_bidirectional(forward, backward, _MERGES.index(merge_mode))
-        return True
+        return self._added(forward.return_sequences)
 
     def add_dense(self, variables: Sequence[Any], activation: Activation) -> bool:
         """Adds y = activation(x @ kernel + bias); `variables` are kernel (D, units) and bias (units,) or None."""
@@ -85,20 +91,49 @@ class Plan:
         kernel, bias, dkernel, dbias = self._bind(variables)
         function = _FUNCTIONS.get(activation, 0)
         self._native.add_dense(features, units, kernel, bias, dkernel, dbias, function, activation == "softmax")
-        return True
+        return self._added()
 
     def add_activation(self, activation: Activation) -> bool:
         """Adds a function of each element."""
         if not isinstance(activation, str) or activation not in _ELEMENTWISE:
             return False
         self._native.add_dense(1, 1, None, None, None, None, _FUNCTIONS[activation], False)
+        return self._added()
+
+    def add_embedding(self, variable: Any, mask_zero: bool) -> bool:
+        """Adds the rows of a table (rows, units) by their numbers, as the first layer; see `read`."""
+        rows = len(variable.value)
+        if not self._is_empty or self._copies or rows > _MOST_ROWS:
+            return False
+        table, dtable = self._bind([variable])
+        self._native.add_embedding(table, dtable, mask_zero)
+        self._ids = rows
+        self.is_masked = mask_zero
+        return self._added()
+
+    def add_masking(self, value: float) -> bool:
+        """Adds zeros in place of the timesteps whose features all are `value`: they do not count from here on."""
+        if self.features is None:
+            return False
+        self._native.add_masking(self.features, value)
+        self.is_masked = True
+        return self._added()
+
+    def add_repeat(self, n: int) -> bool:
+        """Adds each row n times over."""
+        self._native.add_repeat(n)
+        return self._added()
+
+    def _added(self, keeps_mask: bool = True) -> bool:
+        self._is_empty = False
+        self.is_masked = self.is_masked and keeps_mask
         return True
 
     def add_factors(self, draw: Callable[[tuple[int, ...], np.dtype], Array]) -> bool:
         """Adds y = x * factors, where `draw` gives the factors, of the shape and dtype of x or stretched to it."""
         self._native.add_factors()
         self.draws.append(draw)
-        return True
+        return self._added()
 
     def draw(self, shapes: Sequence[tuple[int, ...]]) -> None:
         """Draws the factors of the next run forward, whose layers with factors have inputs of these shapes."""
@@ -128,6 +163,22 @@ class Plan:
             if variable.value is not value or (self._gradients and variable.grad is not grad):
                 return False
         return True
+
+    @property
+    def takes_ids(self) -> bool:
+        """Whether the input is that of an Embedding. What it adds to the gradients, `trainer` alone treats rightly."""
+        return self._ids is not None
+
+    def read(self, x: Array) -> Array | None:
+        """Returns an input as the other methods take it; None for ids of no row, or of another type of floats."""
+        if self._ids is None:
+            return x
+        if x.dtype != self.dtype:
+            if x.dtype.kind not in "iu":
+                return None
+            x = contiguous(x, np.int64)
+        out = np.empty(x.shape, self.dtype)
+        return out if _native.as_row_numbers(out, x, self._ids) else None
 
     def infer(self, x: Array, shape: tuple[int, ...]) -> Array:
         """Returns the result, of `shape`. Any thread may call it at any time."""
@@ -164,7 +215,8 @@ class Plan:
             loss: Name and options of `loss_of`.
             update: Arguments of `adam_update` besides learning rate and step, `g` being what `backward` adds to;
                 `iterations`, int64 (), the steps so far; the optimizer's `weight_decay`, `clipvalue`, `clipnorm` and
-                `global_clipnorm`, 0 for none; and `sizes`, how many elements of `g` each variable has.
+                `global_clipnorm`, 0 for none; `sizes`, how many elements of `g` each variable has; and `squares`, what
+                the parts of an Embedding's gradient add to the averages of squares, as of `Optimizer`.
         """
         maker = _native.TrainerFloat32 if self.dtype == np.float32 else _native.TrainerFloat64
         return maker(self._native, loss_of(self.dtype, **loss), **update)

@@ -83,7 +83,8 @@ class Adam(_Moments):
         options = self._options(self._slot_arrays(FLAT)) | {name: getattr(self, name) or 0.0 for name in names}
         sizes = [variable.value.size for variable in arena.variables]
         iterations = self._iterations.value
-        return {"w": arena.weights, "g": arena.grads, "iterations": iterations, "sizes": sizes, **options}
+        flat = {"w": arena.weights, "g": arena.grads, "iterations": iterations}
+        return flat | {"sizes": sizes, "squares": self._share_of_squares()} | options
 
 
 @saving.builtin("keras.optimizers")

@@ -321,16 +321,14 @@ class Optimizer(StampsChanges):
         The formulas average g * g with a decay; what the sum of squares is beyond that goes into the slot beforehand.
         `clipnorm` takes its norm from that sum. Gradients clipped otherwise, unscaled or accumulated are dense there.
         """
-        dense = self._changes_gradients()
-        name, decay = self.squares_slot or ("", "")
-        rate = getattr(self, decay) if name and not dense else 0.0
+        dense, share = self._changes_gradients(), self._share_of_squares()
         self._clipped.clear()
         for variable in variables:
             if not variable.sparse:
                 continue
             parts = variable.sparse.copy()
             variable.sparse.clear()
-            if variable.grad is None or dense or not (self.clipnorm or rate > 0):
+            if variable.grad is None or dense or not (self.clipnorm or share):
                 continue
             rows, squares = sums_of_squares(parts)
             index = self._index[variable]
@@ -339,9 +337,16 @@ class Optimizer(StampsChanges):
                 variable.grad[...] *= factor
                 squares *= factor * factor
                 self._clipped.add(index)
-            if rate > 0:
-                average = self._slots[name].array(index)
-                average[rows] += (squares - np.square(variable.grad[rows])) * ((1 - rate) / rate)
+            if share and self.squares_slot:
+                average = self._slots[self.squares_slot[0]].array(index)
+                average[rows] += (squares - np.square(variable.grad[rows])) * share
+
+    def _share_of_squares(self) -> float:
+        """Returns the factor with which squares of a sparse gradient's parts go into the slot beforehand, 0 if not."""
+        if self.squares_slot is None or self._changes_gradients():
+            return 0.0
+        rate = getattr(self, self.squares_slot[1])
+        return (1 - rate) / rate if rate > 0 else 0.0
 
     def _changes_gradients(self) -> Any:
         """Returns whether gradients are clipped all alike, unscaled or accumulated before the formula sees them."""

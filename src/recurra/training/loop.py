@@ -116,6 +116,8 @@ class Trainable:
         step = native_step(plan, self)
         if step.learn(batch, shape, plan.drawn_shapes(x)):
             self.train_natively(step, x, y)
+        elif plan.native.takes_ids:
+            self._train(batch, None)
         else:
             self._train(batch, plan, shape)
 

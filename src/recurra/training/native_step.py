@@ -30,7 +30,7 @@ class NativeStep:
         self._trainable = trainable
         self._loss = trainable.losses.losses[0]
         self._changed = self._last_changes()
-        self._dtype = plan.dtype
+        self._dtype = plan.native.dtype
         self._native = _make(plan, trainable)
         self._has_labels = self._native is not None and self._native.has_labels
         self._known: Any = None
@@ -63,15 +63,17 @@ class NativeStep:
         self._drawn = drawn
         self._constrained = any(variable.constraint is not None for variable in self._trainable.variables)
         self._known = _form(x, target)
-        return self._takes(target)
+        return self._takes(x, target)
 
     def knows(self, trainable: Any, x: Any, target: Any) -> bool:
         """Returns whether nothing has changed since it learned arrays like these: they need neither check nor cast."""
         form = _form(x, target)
-        return form is not None and form == self._known and self._trainable is trainable and self._takes(target)
+        return form is not None and form == self._known and self._trainable is trainable and self._takes(x, target)
 
-    def _takes(self, target: np.ndarray) -> bool:
-        """Returns whether labels are those of a class; what is wrong with them, the loss itself says."""
+    def _takes(self, x: np.ndarray, target: np.ndarray) -> bool:
+        """Returns whether ids are those of rows, and labels of classes; what is wrong with others, the layers tell."""
+        if self._line.takes_ids and self._line.read(x) is None:
+            return False
         return not self._has_labels or self._native.takes(contiguous(target, self._dtype), self._shape[-1])
 
     def __call__(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray | None]:
@@ -79,7 +81,7 @@ class NativeStep:
         y = np.empty(self._shape, self._dtype) if self._trainable.metrics else None
         optimizer = self._trainable.optimizer
         rate = float(optimizer.learning_rate)
-        arguments = y, x, contiguous(target, self._dtype), self._shape[-1], rate
+        arguments = y, self._line.read(x), contiguous(target, self._dtype), self._shape[-1], rate
         if not (self._drawn or self._constrained):
             return self._native(*arguments), y
         with HeldSignals():  # all of a step or nothing
@@ -110,5 +112,7 @@ def _make(plan: ModelPlan, trainable: Any) -> Any:
         return None
     if not (is_plain(loss) and is_plain(optimizer)):
         return None
-    options, update = loss.as_mean_loss(plan.dtype), optimizer.as_adam(trainable.variables)
+    if plan.native.takes_ids and optimizer.clipnorm:  # of the parts of a gradient, not of their sum
+        return None
+    options, update = loss.as_mean_loss(plan.native.dtype), optimizer.as_adam(trainable.variables)
     return None if options is None or update is None else plan.native.trainer(options, update)

@@ -1,7 +1,8 @@
 """Models as native plans: layers in one line, all known to native code, run without Python between them.
 
 A plan gives the bits of the layers' own `forward` and `backward`, which stay the meaning of a model. What a plan does
-not know (masks, dropout of recurrent states, several inputs or outputs, layers of the user's) takes that way.
+not know (masks of the output, dropout of recurrent states, several inputs or outputs, layers of the user's) takes that
+way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from typing import Any
 import numpy as np
 
 from recurra import _changes, ops
+from recurra.layers.base import Layer
+from recurra.layers.bidirectional import Bidirectional
+from recurra.layers.embedding import Embedding
+from recurra.layers.recurrent import RNN
 
 _METHODS = ("forward", "backward", "run", "value_and_gradient", "step", "update")  # what native code does instead
 
@@ -33,7 +38,7 @@ class ModelPlan:
         self._shapes: dict[tuple[int, ...], list[tuple[int, ...]] | None] = {}  # of the result, then of what is drawn
         self._tensors = list(model.outputs)
         self.native: Any = self._make(training)
-        self.dtype = np.dtype(model.inputs[0].dtype)
+        self._dtype = np.dtype(model.inputs[0].dtype)
         self.step: Any = None  # the `NativeStep` made of this plan
 
     def is_current(self) -> bool:
@@ -51,7 +56,7 @@ class ModelPlan:
 
     def output_shape(self, x: np.ndarray) -> tuple[int, ...] | None:
         """Returns the shape of the result for this input, or None where the plan does not take it."""
-        if x.dtype != self.dtype or not (x.flags.c_contiguous and x.flags.aligned and x.size):
+        if x.dtype != self._dtype or not (x.flags.c_contiguous and x.flags.aligned and x.size):
             return None
         row = x.shape[1:]
         if row not in self._shapes:
@@ -78,15 +83,18 @@ class ModelPlan:
 
     def _make(self, training: bool) -> ops.Plan | None:
         nodes, dtype = _nodes_of(self._model), self._model.inputs[0].dtype
+        if nodes and isinstance(nodes[0].layer, Embedding):
+            dtype = nodes[0].layer.dtype
         if not nodes or dtype not in ("float32", "float64"):
             return None
         plan = ops.Plan(dtype, gradients=training)
         for node in nodes:
             drawn = len(plan.draws)
+            plan.features = node.inputs.shape[-1]
             if not joins(node.layer, plan, training):
                 return None
             self._tensors += [node.inputs] * (len(plan.draws) - drawn)  # what is multiplied
-        return plan
+        return None if plan.is_masked else plan
 
 
 def plan_of(model: Any, training: bool) -> ModelPlan | None:
@@ -144,7 +152,10 @@ def joins(layer: Any, plan: ops.Plan, training: bool) -> bool:
         is_plain(part) and part.dtype == plan.dtype.name and part.activity_regularizer is None
         for part in layer._flatten_layers()
     )
-    return plain and layer.join_plan(plan, training)
+    takes_mask = isinstance(layer, (RNN, Bidirectional)) or (
+        layer.supports_masking and type(layer).compute_mask is Layer.compute_mask
+    )
+    return plain and (takes_mask or not plan.is_masked) and layer.join_plan(plan, training)
 
 
 def is_plain(part: Any) -> bool:
