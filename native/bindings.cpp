@@ -209,6 +209,42 @@ void add_rows_checked(Array<T> out, Input<T> rows, Input<int64_t> index) {
   compute(static_cast<double>(count * D), [&] { add_rows(out.data(), from, places, count, D); });
 }
 
+// A convolution of x with a kernel or what belongs to it, with the y of which `steps` are wanted.
+template <typename T, typename X, typename Kernel, typename Y>
+Convolution<T> convolution(const Y& y, const X& x, const Kernel& kernel, int64_t stride, int64_t dilation) {
+  require(x.ndim() == 3 && kernel.ndim() == 3 && y.ndim() == 3, "x, kernel and y must have three axes");
+  Convolution<T> s{};
+  s.N = x.shape(0), s.timesteps = x.shape(1), s.D = x.shape(2);
+  s.steps = y.shape(1), s.F = y.shape(2);
+  s.size = kernel.shape(0), s.stride = stride, s.dilation = dilation;
+  require(s.size > 0 && stride > 0 && dilation > 0 && s.steps > 0, "sizes must be positive");
+  require((s.steps - 1) * stride + (s.size - 1) * dilation < s.timesteps, "all windows must lie in x");
+  const int64_t features = kernel.shape(1);
+  require(features > 0 && s.D % features == 0, "D must be a multiple of the kernel's features");
+  s.groups = s.D / features;
+  require(y.shape(0) == s.N && kernel.shape(2) == s.F && s.F % s.groups == 0, "N, F and groups must agree");
+  s.x = x.data();
+  return s;
+}
+
+template <typename T>
+double flops(const Convolution<T>& s) {
+  return 2.0 * static_cast<double>(s.N * s.steps) * static_cast<double>(s.size * s.D / s.groups * s.F);
+}
+
+// The normalization of rows x, or of rows like it.
+template <typename T>
+Normalization<T> normalization(const Input<T>& x, const Maybe<const T>& gamma, double epsilon,
+                               const Maybe<T>& standardized, const Maybe<T>& inverse) {
+  require(x.ndim() == 2 && x.shape(1) > 0, "x must be (rows, columns)");
+  Normalization<T> s{};
+  s.rows = x.shape(0), s.columns = x.shape(1), s.epsilon = epsilon;
+  s.gamma = data(gamma, {s.columns}, "gamma must be (columns)");
+  s.standardized = data(standardized, {s.rows, s.columns}, "standardized must be (rows, columns)");
+  s.inverse = data(inverse, {s.rows}, "inverse must be (rows)");
+  return s;
+}
+
 // ids, fractions cut off, as numbers of T, which whole numbers up to 2^24 are in any; false where one is not from 0 to
 // rows - 1.
 template <typename T, typename Id>
@@ -271,6 +307,24 @@ void define_elementwise(nb::module_& m) {
         });
       },
       "out"_a, "a"_a, "b"_a, "transpose_a"_a, "transpose_b"_a);
+
+  m.def(
+      "convolve",
+      [](Array<T> y, Input<T> x, Input<T> kernel, Maybe<const T> bias, int64_t stride, int64_t dilation) {
+        Convolution<T> s = convolution<T>(y, x, kernel, stride, dilation);
+        s.y = y.data(), s.kernel = kernel.data();
+        s.bias = data(bias, {s.F}, "bias must be (F)");
+        compute(flops(s), [&] { kernels().of<T>().convolve(s); });
+      },
+      "y"_a, "x"_a, "kernel"_a, "bias"_a.none(), "stride"_a, "dilation"_a);
+
+  m.def(
+      "convolve_gradient",
+      [](Array<T> dkernel, Input<T> dy, Input<T> x, int64_t stride, int64_t dilation) {
+        const Convolution<T> s = convolution<T>(dy, x, dkernel, stride, dilation);
+        compute(flops(s), [&] { kernels().of<T>().convolve_gradient(s, dkernel.data(), dy.data()); });
+      },
+      "dkernel"_a, "dy"_a, "x"_a, "stride"_a, "dilation"_a);
 
   m.def(
       "map",
@@ -345,6 +399,29 @@ void define_elementwise(nb::module_& m) {
         return sum;
       },
       "x"_a);
+  m.def(
+      "normalize",
+      [](Array<T> y, Maybe<T> standardized, Maybe<T> inverse, Input<T> x, Maybe<const T> gamma, Maybe<const T> beta,
+         double epsilon) {
+        Normalization<T> s = normalization<T>(x, gamma, epsilon, standardized, inverse);
+        s.beta = data(beta, {s.columns}, "beta must be (columns)");
+        T* to = data(y, {s.rows, s.columns}, "y must be (rows, columns)");
+        compute(flops(x), [&] { kernels().of<T>().normalize(s, to, x.data()); });
+      },
+      "y"_a, "standardized"_a.none(), "inverse"_a.none(), "x"_a, "gamma"_a.none(), "beta"_a.none(), "epsilon"_a);
+
+  m.def(
+      "normalize_gradient",
+      [](Maybe<T> dx, Maybe<T> dgamma, Maybe<T> dbeta, Input<T> dy, Array<T> standardized, Array<T> inverse,
+         Maybe<const T> gamma) {
+        const Normalization<T> s = normalization<T>(dy, gamma, 0, Maybe<T>(standardized), Maybe<T>(inverse));
+        T* to = data(dx, {s.rows, s.columns}, "dx must be (rows, columns)");
+        T* to_gamma = data(dgamma, {s.columns}, "dgamma must be (columns)");
+        T* to_beta = data(dbeta, {s.columns}, "dbeta must be (columns)");
+        compute(flops(dy), [&] { kernels().of<T>().normalize_gradient(s, to, to_gamma, to_beta, dy.data()); });
+      },
+      "dx"_a.none(), "dgamma"_a.none(), "dbeta"_a.none(), "dy"_a, "standardized"_a, "inverse"_a, "gamma"_a.none());
+
   m.def("as_row_numbers", &as_row_numbers<T, T>, "out"_a, "ids"_a, "rows"_a);
   m.def("as_row_numbers", &as_row_numbers<T, int64_t>, "out"_a, "ids"_a, "rows"_a);
   m.def("add_rows", &add_rows_checked<T>, "out"_a, "rows"_a, "index"_a);

@@ -87,6 +87,19 @@ void add_masking(Plan<T>& plan, int64_t features, double value) {
 }
 
 template <typename T>
+void add_normalization(Plan<T>& plan, int64_t features, double epsilon, Maybe<const T> gamma, Maybe<const T> beta,
+                       Maybe<T> dgamma, Maybe<T> dbeta) {
+  require(features > 0, "features must be positive");
+  NormalizationLayer<T> layer{};
+  layer.settings.columns = features, layer.settings.epsilon = epsilon;
+  layer.settings.gamma = data(gamma, {features}, "gamma must be (features)");
+  layer.settings.beta = data(beta, {features}, "beta must be (features)");
+  layer.dgamma = data(dgamma, {features}, "dgamma must be (features)");
+  layer.dbeta = data(dbeta, {features}, "dbeta must be (features)");
+  plan.add(layer);
+}
+
+template <typename T>
 void add_repeat(Plan<T>& plan, int64_t n) {
   require(n > 0, "n must be positive");
   RepeatLayer<T> layer{};
@@ -221,6 +234,8 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
            "dbias"_a.none(), "function"_a, "softmax"_a)
       .def("add_embedding", &add_embedding<T>, "table"_a, "dtable"_a.none(), "mask_zero"_a)
       .def("add_masking", &add_masking<T>, "features"_a, "value"_a)
+      .def("add_normalization", &add_normalization<T>, "features"_a, "epsilon"_a, "gamma"_a.none(), "beta"_a.none(),
+           "dgamma"_a.none(), "dbeta"_a.none())
       .def("add_repeat", &add_repeat<T>, "n"_a)
       .def("add_factors", [](Plan<T>& plan) { plan.add(FactorsLayer<T>{}); })
       .def(

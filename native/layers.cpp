@@ -451,6 +451,45 @@ void MaskingLayer<T>::backward(T*, T*, Given<T> given, T* dy, T* dx, bool) const
   if (dx) copy_steps(*this, dx, dy, given.x, steps);
 }
 
+// Normalization -------------------------------------------------------------------------------------------------------
+
+template <typename T>
+void NormalizationLayer<T>::list_gradients(std::vector<Piece<T>>& pieces) const {
+  if (dgamma) pieces.push_back({dgamma, settings.columns});
+  if (dbeta) pieces.push_back({dbeta, settings.columns});
+}
+
+template <typename T>
+void NormalizationLayer<T>::infer(T* to, Given<T> given, int64_t N, int64_t x_size, T*, States<T>) const {
+  Normalization<T> s = settings;
+  s.rows = N * parts_of(x_size, s.columns);
+  kernels().of<T>().normalize(s, to, given.x);
+}
+
+template <typename T>
+void NormalizationLayer<T>::lay_out(Layout<T>& layout, int64_t N, int64_t x_size) {
+  rows = N * parts_of(x_size, settings.columns);
+  y = layout.take(N * x_size);
+  standardized = layout.take(N * x_size);
+  inverse = layout.take(rows);
+}
+
+template <typename T>
+void NormalizationLayer<T>::forward(T* buffer, Given<T> given) const {
+  Normalization<T> s = settings;
+  s.rows = rows, s.standardized = buffer + standardized, s.inverse = buffer + inverse;
+  kernels().of<T>().normalize(s, buffer + y, given.x);
+}
+
+template <typename T>
+void NormalizationLayer<T>::backward(T* buffer, T*, Given<T>, T* dy, T* dx, bool fresh) const {
+  Normalization<T> s = settings;
+  s.rows = rows, s.standardized = buffer + standardized, s.inverse = buffer + inverse;
+  if (fresh && dgamma) std::fill_n(dgamma, s.columns, T(0));
+  if (fresh && dbeta) std::fill_n(dbeta, s.columns, T(0));
+  kernels().of<T>().normalize_gradient(s, dx, dgamma, dbeta, dy);
+}
+
 // Repeat --------------------------------------------------------------------------------------------------------------
 
 template <typename T>
@@ -496,6 +535,8 @@ template struct EmbeddingLayer<float>;
 template struct EmbeddingLayer<double>;
 template struct MaskingLayer<float>;
 template struct MaskingLayer<double>;
+template struct NormalizationLayer<float>;
+template struct NormalizationLayer<double>;
 template struct RepeatLayer<float>;
 template struct RepeatLayer<double>;
 

@@ -223,6 +223,25 @@ struct MaskingLayer : AnyLayer<T> {
   int64_t steps, y;  // of all rows
 };
 
+// Each step's features brought to mean 0 and variance 1, scaled and moved.
+template <typename T>
+struct NormalizationLayer : AnyLayer<T> {
+  Normalization<T> settings;
+  T *dgamma, *dbeta;  // or null
+
+  int64_t output_size(int64_t x_size) const { return x_size; }
+  double flops(int64_t x_size) const { return 20.0 * static_cast<double>(x_size); }
+  void list_gradients(std::vector<Piece<T>>& pieces) const;
+  bool has_gradients() const { return dgamma || dbeta; }
+  void infer(T* y, Given<T> given, int64_t N, int64_t x_size, T* scratch, States<T> states) const;
+  void lay_out(Layout<T>& layout, int64_t N, int64_t x_size);
+  T* output(T* buffer) const { return buffer + y; }
+  void forward(T* buffer, Given<T> given) const;
+  void backward(T* buffer, T* scratch, Given<T> given, T* dy, T* dx, bool fresh) const;
+
+  int64_t rows, y, standardized, inverse;
+};
+
 // Each row n times over.
 template <typename T>
 struct RepeatLayer : AnyLayer<T> {

@@ -34,7 +34,7 @@ template <typename T>
 class Plan {
  public:
   using Layer = std::variant<RecurrentLayer<T>, BidirectionalLayer<T>, DenseLayer<T>, FactorsLayer<T>,
-                             EmbeddingLayer<T>, MaskingLayer<T>, RepeatLayer<T>>;
+                             EmbeddingLayer<T>, MaskingLayer<T>, RepeatLayer<T>, NormalizationLayer<T>>;
 
   void add(const Layer& layer) { layers_.push_back(layer); }
   // For the next forward run, of the layer with factors that was added as number `index` of them. They must stay where

@@ -183,6 +183,25 @@ RECURRA_INLINE Vec<T> load_filled(const T* p, int64_t lanes, T fill) {
   return Vec<T>::load(values);
 }
 
+// v with zeros beyond the end of a row.
+template <typename T>
+RECURRA_INLINE Vec<T> cleared(Vec<T> v, int64_t lanes) {
+  if (lanes == Vec<T>::lanes) return v;
+  T values[Vec<T>::lanes];
+  v.store(values);
+  return load_filled(values, lanes, T(0));
+}
+
+// The sum of terms_at(offset, lanes) along a row.
+template <typename T, typename F>
+RECURRA_INLINE T row_sum(int64_t columns, F terms_at) {
+  VirtualLanes<T> sum(T(0));
+  along_row<T>(columns, [&](int64_t at, int64_t lanes, int64_t i) {
+    sum.lane[i] = sum.lane[i] + cleared(terms_at(at, lanes), lanes);
+  });
+  return sum.sum();
+}
+
 template <typename T>
 struct Exponentials {
   T top, total;

@@ -133,6 +133,28 @@ struct Matmul {
   int most_threads = kMaxThreads;
 };
 
+// y[n, t] = sum over j of x[n, t * stride + j * dilation] @ kernel[j] + bias, in each group by itself: features and
+// filters are cut into as many parts as there are groups.
+template <typename T>
+struct Convolution {
+  int64_t N, timesteps, D, steps, F;
+  int64_t size, stride, dilation, groups;
+  T* y;             // (N, steps, F)
+  const T* x;       // (N, timesteps, D)
+  const T* kernel;  // (size, D / groups, F)
+  const T* bias;    // (F) or null
+};
+
+// Of rows, for layer normalization. `inverse` and `standardized` are kept for the gradient, or null.
+template <typename T>
+struct Normalization {
+  int64_t rows, columns;
+  double epsilon;
+  const T *gamma, *beta;  // (columns) or null
+  T* inverse;             // (rows): 1 / sqrt(variance + epsilon)
+  T* standardized;        // (rows, columns)
+};
+
 template <typename T>
 struct Adam {
   int64_t size;
@@ -154,10 +176,14 @@ struct KernelsOf {
   void (*gru_forward)(const SequenceForward<T>&);
   void (*gru_backward)(const SequenceBackward<T>&);
   void (*matmul)(const Matmul<T>&);
+  void (*convolve)(const Convolution<T>&);
+  void (*convolve_gradient)(const Convolution<T>&, T* dkernel, const T* dy);  // adds to dkernel
   void (*map)(Function, T* y, const T* x, int64_t size);
   void (*map_gradient)(Function, T* dx, const T* dy, const T* x, const T* y, int64_t size);
   void (*softmax)(T* y, const T* x, int64_t rows, int64_t columns, bool logarithm);
   void (*softmax_gradient)(T* dx, const T* dy, const T* y, int64_t rows, int64_t columns, bool logarithm);
+  void (*normalize)(const Normalization<T>&, T* y, const T* x);
+  void (*normalize_gradient)(const Normalization<T>&, T* dx, T* dgamma, T* dbeta, const T* dy);  // any may be null
   void (*adam)(const Adam<T>&);
   double (*sum_of_squares)(const T* x, int64_t size);
   double (*loss)(const Loss<T>&);

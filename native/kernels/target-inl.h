@@ -1,10 +1,12 @@
 // What each target file exports: the table of its kernels.
 #pragma once
 
+#include "convolution-inl.h"
 #include "gru-inl.h"
 #include "kernels.h"
 #include "loss-inl.h"
 #include "lstm-inl.h"
+#include "normalization-inl.h"
 #include "optimizer-inl.h"
 #include "simple_rnn-inl.h"
 
@@ -19,10 +21,14 @@ constexpr KernelsOf<T> kernels_of() {
           gru_forward<T>,
           gru_backward<T>,
           matmul<T>,
+          convolve<T>,
+          convolve_gradient<T>,
           map<T>,
           map_gradient<T>,
           softmax<T>,
           softmax_gradient<T>,
+          normalize<T>,
+          normalize_gradient<T>,
           adam<T>,
           sum_of_squares<T>,
           mean_loss<T>};

@@ -118,6 +118,32 @@ void check_the_rest() {
     add_loss(of_rows, recurra::LossKind::sparse_categorical_crossentropy);
   }
   golden::print<T>("crossentropies_and_pinball", "", of_rows);
+
+  Hash convolutions;
+  const auto signal = random.array<T>(3 * 300 * 12, 1), filters = random.array<T>(5 * 12 * 36, 1);
+  for (const auto& [stride, dilation, groups] : {std::array<int64_t, 3>{1, 1, 1}, {2, 1, 3}, {1, 3, 2}}) {
+    recurra::Convolution<T> s{};
+    s.N = 3, s.timesteps = 300, s.D = 12, s.F = 36;
+    s.size = 5, s.stride = stride, s.dilation = dilation, s.groups = groups;
+    s.steps = (300 - 4 * dilation - 1) / stride + 1;
+    std::vector<T> y(static_cast<size_t>(s.N * s.steps * s.F));
+    std::vector<T> dkernel(static_cast<size_t>(s.size * s.D / groups * s.F));
+    s.y = y.data(), s.x = signal.data(), s.kernel = filters.data(), s.bias = filters.data();
+    table.convolve(s);
+    table.convolve_gradient(s, dkernel.data(), y.data());
+    convolutions.add({&y, &dkernel});
+  }
+  golden::print<T>("convolutions", "", convolutions);
+
+  Hash normalized;
+  std::vector<T> standardized(signal.size()), output(signal.size()), inverse(300), gradient(signal.size());
+  std::vector<T> dgamma(36), dbeta(36);
+  const recurra::Normalization<T> settings{
+      300, 36, 1e-3, filters.data(), filters.data() + 36, inverse.data(), standardized.data()};
+  table.normalize(settings, output.data(), signal.data());
+  table.normalize_gradient(settings, gradient.data(), dgamma.data(), dbeta.data(), output.data());
+  normalized.add({&output, &standardized, &inverse, &gradient, &dgamma, &dbeta});
+  golden::print<T>("normalization", "", normalized);
 }
 
 template <typename T>

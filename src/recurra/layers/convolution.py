@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra import activations, constraints, initializers, ops, regularizers, saving
 from recurra._checks import check_gradient, expected, one_of, positive_int
-from recurra.layers._arrays import add_windows, same_padding, windows
+from recurra.layers._arrays import same_padding
 from recurra.layers._shapes import channels_last, check_features, check_rank, known_features, one_number
 from recurra.layers.base import Layer
 
@@ -106,50 +106,35 @@ class Conv1D(Layer):
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         check_rank("Conv1D", inputs.shape, 3)
         check_features("Conv1D", inputs.shape, self._features)
-        pads = self._pads(inputs.shape[1])
-        padded = np.pad(inputs, ((0, 0), pads, (0, 0)))
-        view = windows(padded, self.kernel_size[0], self.strides[0], self.dilation_rate[0])
-        z = np.empty((*view.shape[:2], self.filters), inputs.dtype)
-        columns = []
-        for read, write in self._groups():
-            columns.append(np.ascontiguousarray(view[..., read]).reshape(-1, self._rows))
-            kernel = np.ascontiguousarray(self.kernel.value[..., write]).reshape(self._rows, -1)
-            z[..., write] = ops.matmul(columns[-1], kernel).reshape(*view.shape[:2], kernel.shape[1])
-        if self.bias is not None:
-            z += self.bias.value
-        y = ops.activation_forward("linear", z) if self.activation is activations.get(None) else self.activation(z)
-        return y, (columns, z, y, inputs.shape, pads)
+        timesteps = inputs.shape[1]
+        before, after = self._pads(timesteps)
+        padded = _padded(inputs, timesteps + before + after, before)
+        bias = None if self.bias is None else self.bias.value
+        stride, dilation = self.strides[0], self.dilation_rate[0]
+        z = ops.convolve(padded, self.kernel.value, bias, stride=stride, dilation=dilation)
+        y = z if self.activation is activations.get(None) else self.activation(z)
+        return y, (padded, z, y, timesteps, before)
 
     def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> np.ndarray | None:
-        columns, z, y, shape, pads = cache
+        padded, z, y, timesteps, before = cache
         check_gradient(self.activation, f"layer {self.name!r}")
         dz = self.activation.gradient(np.ascontiguousarray(doutputs), z, y)
+        stride, dilation = self.strides[0], self.dilation_rate[0]
         if self.bias is not None and self.bias.grad is not None:
             self.bias.grad[...] += dz.sum(axis=(0, 1))
-        dx = np.zeros((shape[0], shape[1] + sum(pads), shape[2]), dz.dtype)
-        for (read, write), rows in zip(self._groups(), columns, strict=True):
-            drows = np.ascontiguousarray(dz[..., write]).reshape(len(rows), -1)
-            if self.kernel.grad is not None:
-                dkernel = ops.matmul(rows, drows, transpose_a=True)
-                self.kernel.grad[..., write] += dkernel.reshape(self.kernel_size[0], -1, drows.shape[1])
-            if need_dx:
-                kernel = np.ascontiguousarray(self.kernel.value[..., write]).reshape(self._rows, -1)
-                dwindows = ops.matmul(drows, kernel, transpose_b=True)
-                dwindows = dwindows.reshape(*dz.shape[:2], self.kernel_size[0], -1)
-                add_windows(dx[..., read], dwindows, self.strides[0], self.dilation_rate[0])
-        return np.ascontiguousarray(dx[:, pads[0] : pads[0] + shape[1]]) if need_dx else None
+        if self.kernel.grad is not None:
+            ops.convolve_gradient(self.kernel.grad, dz, padded, stride=stride, dilation=dilation)
+        if not need_dx:
+            return None
+        # Each input was seen by the windows that end after it: a convolution with the kernel turned round.
+        spread = _padded(dz, timesteps + self._span - 1, self._span - 1 - before, stride)
+        return ops.convolve(spread, self._turned_kernel(), dilation=dilation)
 
-    @property
-    def _rows(self) -> int:
-        """Rows of the kernel as a matrix: entries of a window, within a group."""
-        return self.kernel_size[0] * (self._features // self.groups)
-
-    def _groups(self) -> list[tuple[slice, slice]]:
-        """Returns for each group its features and its filters."""
-        features, filters = self._features // self.groups, self.filters // self.groups
-        return [
-            (slice(g * features, (g + 1) * features), slice(g * filters, (g + 1) * filters)) for g in range(self.groups)
-        ]
+    def _turned_kernel(self) -> np.ndarray:
+        """Returns the kernel from last step to first, filters in the place of features: (size, F / groups, D)."""
+        size, features, filters = self.kernel.shape
+        turned = self.kernel.value[::-1].reshape(size, features, self.groups, filters // self.groups)
+        return np.ascontiguousarray(turned.transpose(0, 3, 2, 1)).reshape(size, -1, self._features)
 
     def _pads(self, timesteps: int) -> tuple[int, int]:
         if self.padding == "same":
@@ -164,3 +149,12 @@ class Conv1D(Layer):
         if steps < 1:
             raise ValueError(expected("Conv1D", f"at least {self._span} time steps", timesteps))
         return (batch, steps, self.filters)
+
+
+def _padded(x: np.ndarray, timesteps: int, before: int, stride: int = 1) -> np.ndarray:
+    """Returns x (N, T, D) in (N, timesteps, D): its steps `stride` apart, so many zeros before, and zeros around."""
+    if x.shape[1] == timesteps:
+        return x
+    padded = np.zeros((len(x), timesteps, x.shape[2]), x.dtype)
+    padded[:, before : before + (x.shape[1] - 1) * stride + 1 : stride] = x
+    return padded

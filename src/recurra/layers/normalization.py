@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import config, constraints, initializers, regularizers, saving
+from recurra import config, constraints, initializers, ops, regularizers, saving
 from recurra._arrays import as_numbers, plain_numbers_as_array
 from recurra._checks import expected, fraction, not_negative, positive_int, whole_number
 from recurra.layers._arrays import normalized, normalized_gradient, sum_to
@@ -129,14 +129,24 @@ class LayerNormalization(_Affine):
     _absent_options = {"rms_scaling": False}
     _lists_axes = True
 
-    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
+    def forward(self, inputs: np.ndarray, keep_cache: bool = True) -> tuple[np.ndarray, Any]:
         self._check(inputs)
+        if self._axes == (inputs.ndim - 1,) and inputs.size:
+            gamma, beta = (None if v is None else v.value for v in (self.gamma, self.beta))
+            return ops.normalize_rows(inputs, gamma, beta, self.epsilon, keep_cache=keep_cache)
         y, inverse = standardized(inputs, self._axes, self.epsilon)
         return self._scaled(y), (y, inverse)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         y, inverse = cache
+        if inverse.ndim < y.ndim:  # of the last axis alone
+            gamma, dgamma = (None, None) if self.gamma is None else (self.gamma.value, self.gamma.grad)
+            dbeta = None if self.beta is None else self.beta.grad
+            return ops.normalize_rows_gradient(doutputs, cache, gamma, dgamma, dbeta)
         return standardized_gradient(self._scaled_gradient(doutputs, y), y, inverse, self._axes)
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return len(self._sizes) == 1 and plan.add_normalization((self.gamma, self.beta), self._sizes[0], self.epsilon)
 
 
 @saving.builtin("keras.layers")

@@ -122,6 +122,19 @@ def batched_matmul(a: Array, b: Array, *, transpose_a: bool = False, transpose_b
     return out
 
 
+def convolve(x: Array, kernel: Array, bias: Array | None = None, *, stride: int = 1, dilation: int = 1) -> Array:
+    """As `reference.convolve`; windows are read where they lie."""
+    steps = (x.shape[1] - dilation * (len(kernel) - 1) - 1) // stride + 1
+    y = np.empty((len(x), steps, kernel.shape[2]), x.dtype)
+    _native.convolve(y, contiguous(x), contiguous(kernel), bias, stride, dilation)
+    return y
+
+
+def convolve_gradient(dkernel: Array, dy: Array, x: Array, *, stride: int = 1, dilation: int = 1) -> None:
+    """As `reference.convolve_gradient`; dkernel contiguous."""
+    _native.convolve_gradient(dkernel, contiguous(dy), contiguous(x), stride, dilation)
+
+
 def activation_forward(name: str, x: Array) -> Array:
     """As `reference.activation_forward`."""
     if name in _ELEMENTWISE:
@@ -512,6 +525,29 @@ def adam_update(
 ) -> None:
     """As `reference.adam_update`."""
     _native.adam_update(w, g, m, v, vhat, learning_rate, step, beta_1, beta_2, epsilon)
+
+
+def normalize_rows(
+    x: Array, gamma: Array | None, beta: Array | None, epsilon: float, *, keep_cache: bool = True
+) -> tuple[Array, Any]:
+    """As `reference.normalize_rows`; no cache without `keep_cache`."""
+    x = contiguous(x)
+    y = np.empty(x.shape, x.dtype)
+    cache = (np.empty(x.shape, x.dtype), np.empty(x.shape[:-1], x.dtype)) if keep_cache else None
+    standardized, inverse = (None, None) if cache is None else (_rows(cache[0]), cache[1].reshape(-1))
+    _native.normalize(_rows(y), standardized, inverse, _rows(x), gamma, beta, epsilon)
+    return y, cache
+
+
+def normalize_rows_gradient(
+    dy: Array, cache: Any, gamma: Array | None, dgamma: Array | None, dbeta: Array | None
+) -> Array:
+    """As `reference.normalize_rows_gradient`; dgamma and dbeta contiguous."""
+    standardized, inverse = cache
+    dy = contiguous(dy)
+    dx = np.empty(dy.shape, dy.dtype)
+    _native.normalize_gradient(_rows(dx), dgamma, dbeta, _rows(dy), _rows(standardized), inverse.reshape(-1), gamma)
+    return dx
 
 
 def sum_of_squares(x: Array) -> float:

@@ -124,6 +124,13 @@ class Plan:
         self._native.add_repeat(n)
         return self._added()
 
+    def add_normalization(self, variables: Sequence[Any], features: int, epsilon: float) -> bool:
+        """Adds `normalize_rows` over the last axis, of so many features; `variables` are gamma and beta or None."""
+        if features != self.features:
+            return False
+        self._native.add_normalization(features, epsilon, *self._bind(variables))
+        return self._added()
+
     def _added(self, keeps_mask: bool = True) -> bool:
         self._is_empty = False
         self.is_masked = self.is_masked and keeps_mask

@@ -85,6 +85,40 @@ def batched_matmul(a: Array, b: Array, *, transpose_a: bool = False, transpose_b
     return (a.transpose(0, 2, 1) if transpose_a else a) @ (b.transpose(0, 2, 1) if transpose_b else b)
 
 
+def _windows(x: Array, kernel: Array, stride: int, dilation: int) -> Array:
+    """Returns the windows of x, in groups: (N, T', groups, size, D / groups)."""
+    size, features, _ = kernel.shape
+    span = dilation * (size - 1) + 1
+    view = np.lib.stride_tricks.sliding_window_view(x, span, axis=1)[:, ::stride, :, ::dilation]
+    return view.reshape(*view.shape[:2], -1, features, size).swapaxes(-1, -2)
+
+
+def convolve(x: Array, kernel: Array, bias: Array | None = None, *, stride: int = 1, dilation: int = 1) -> Array:
+    """Returns y[t] = sum over j of x[t * stride + j * dilation] @ kernel[j] + bias.
+
+    Args:
+        x: (N, T, D).
+        kernel: (size, D / groups, F). With more than one group features and filters are cut into as many parts, and
+            each part of the filters sees its part of the features.
+        bias: (F,) or None.
+        stride, dilation: Steps from window to window, and within a window.
+
+    Returns:
+        (N, T', F), of all whole windows.
+    """
+    windows = _windows(x, kernel, stride, dilation)
+    kernels = kernel.reshape(*kernel.shape[:2], windows.shape[2], -1)
+    y = np.einsum("ntgjd,jdgf->ntgf", windows, kernels).reshape(*windows.shape[:2], -1)
+    return y if bias is None else y + bias
+
+
+def convolve_gradient(dkernel: Array, dy: Array, x: Array, *, stride: int = 1, dilation: int = 1) -> None:
+    """Adds to dkernel the gradient of the kernel of `convolve`: of x by the gradient dy (N, T', F) of its result."""
+    windows = _windows(x, dkernel, stride, dilation)
+    dgroups = dy.reshape(*dy.shape[:2], windows.shape[2], -1)
+    dkernel += np.einsum("ntgjd,ntgf->jdgf", windows, dgroups).reshape(dkernel.shape)
+
+
 class Primitives(NamedTuple):
     """What the equations of this file are built on."""
 
@@ -755,6 +789,36 @@ def adam_update(
     if vhat is not None:
         np.maximum(vhat, v, out=vhat)
     w -= alpha * m / (np.sqrt(v if vhat is None else vhat) + epsilon)
+
+
+def normalize_rows(x: Array, gamma: Array | None, beta: Array | None, epsilon: float) -> tuple[Array, Any]:
+    """Returns (x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis, and a cache (Ba et al., 2016).
+
+    Args:
+        x: (..., D).
+        gamma, beta: (D,) or None.
+        epsilon: Added to the variance.
+    """
+    centred = x - x.mean(axis=-1, keepdims=True)
+    inverse = 1 / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + x.dtype.type(epsilon))
+    standardized = centred * inverse
+    y = standardized if gamma is None else standardized * gamma
+    return (y if beta is None else y + beta), (standardized, inverse[..., 0])
+
+
+def normalize_rows_gradient(
+    dy: Array, cache: Any, gamma: Array | None, dgamma: Array | None, dbeta: Array | None
+) -> Array:
+    """Returns dx of `normalize_rows` from dy; adds to dgamma and dbeta (D,), where they are given."""
+    standardized, inverse = cache
+    axes = tuple(range(dy.ndim - 1))
+    if dbeta is not None:
+        dbeta += dy.sum(axis=axes)
+    if dgamma is not None:
+        dgamma += (dy * standardized).sum(axis=axes)
+    d = dy if gamma is None else dy * gamma
+    slope = (d * standardized).mean(axis=-1, keepdims=True)
+    return inverse[..., None] * (d - d.mean(axis=-1, keepdims=True) - standardized * slope)
 
 
 def sum_of_squares(x: Array) -> float:
