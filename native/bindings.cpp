@@ -381,15 +381,15 @@ void define_elementwise(nb::module_& m) {
 
   m.def(
       "mean_loss",
-      [](const LossOf<T>& loss, Maybe<T> dy, Input<T> y, Input<T> target) {
+      [](const LossOf<T>& loss, Maybe<T> dy, Input<T> y, Input<T> target, Maybe<const T> weights, double total) {
         require(y.ndim() > 0 && (!dy || dy->size() == y.size()), "dy and y must have one size");
-        Loss<T> s = loss.of(y.size(), y.shape(y.ndim() - 1), target);
+        Loss<T> s = loss.of(y.size(), y.shape(y.ndim() - 1), target, weights, total);
         s.dy = dy ? dy->data() : nullptr, s.y = y.data();
         double mean = 0;
         compute(flops(y), [&] { mean = kernels().of<T>().loss(s); });
         return mean;
       },
-      "loss"_a, "dy"_a.none(), "y"_a, "target"_a);
+      "loss"_a, "dy"_a.none(), "y"_a, "target"_a, "weights"_a.none(), "total"_a);
 
   m.def(
       "sum_of_squares",

@@ -60,8 +60,8 @@ class LossOf {
     settings_.label_smoothing = label_smoothing, settings_.epsilon = epsilon;
   }
 
-  // For y of this size; `columns`: length of its last axis.
-  Loss<T> of(int64_t size, int64_t columns, const Input<T>& target) const {
+  // For y of this size; `columns`: length of its last axis. Weights are divided by `total`; 0: by the number of rows.
+  Loss<T> of(int64_t size, int64_t columns, const Input<T>& target, const Maybe<const T>& weights, double total) const {
     Loss<T> loss = settings_;
     loss.quantiles = quantiles_.data();
     loss.size = size;
@@ -70,6 +70,9 @@ class LossOf {
     require(target.size() == loss.targets(), "target must have the size of y, or one for each row");
     require(fits(target, columns), "labels must be whole, from 0 on and below the number of classes");
     loss.target = target.data();
+    require(!weights || weights->size() == loss.rows(), "weights must be one for each row");
+    loss.weights = weights ? weights->data() : nullptr;
+    loss.total = total > 0 ? total : static_cast<double>(loss.rows());
     return loss;
   }
 

@@ -189,12 +189,13 @@ class Trainer {
   bool has_labels() const { return loss_.has_labels(); }
   bool takes(Input<T> target, int64_t columns) const { return loss_.fits(target, columns); }
 
-  double step(Maybe<T> y, Input<T> x, Input<T> target, int64_t columns, double learning_rate) {
+  double step(Maybe<T> y, Input<T> x, Input<T> target, Maybe<const T> weights, double total, int64_t columns,
+              double learning_rate) {
     TrainStep<T> s = settings_;
     s.x_size = row_size(x), s.N = x.shape(0);
     const int64_t results = s.N * plan_.output_size(s.x_size);
     require(!y || y->size() == results, "y must have the size of the result");
-    s.loss = loss_.of(results, columns, target);
+    s.loss = loss_.of(results, columns, target, weights, total);
     s.y = y ? y->data() : nullptr, s.x = x.data();
     s.update.learning_rate = static_cast<T>(learning_rate);
     s.update.alpha = adam_alpha<T>(learning_rate, *iterations_ + 1, beta_1_, beta_2_);
@@ -267,7 +268,8 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
            "clipvalue"_a, "clipnorm"_a, "global_clipnorm"_a, "squares"_a, "sizes"_a)
       .def_prop_ro("has_labels", &Trainer<T>::has_labels)
       .def("takes", &Trainer<T>::takes, "target"_a, "columns"_a)
-      .def("__call__", &Trainer<T>::step, "y"_a.none(), "x"_a, "target"_a, "columns"_a, "learning_rate"_a);
+      .def("__call__", &Trainer<T>::step, "y"_a.none(), "x"_a, "target"_a, "weights"_a.none(), "total"_a, "columns"_a,
+           "learning_rate"_a);
 }
 
 }  // namespace

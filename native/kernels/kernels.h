@@ -44,7 +44,8 @@ enum class LossKind : int {
 };
 constexpr int kLossKinds = 7;
 
-// The mean of a loss over all elements of y, or rows where it is one of classes.
+// The sum over rows of value * weight, divided by `total`. A row's value is one for all its classes, else the mean over
+// its elements.
 template <typename T>
 struct Loss {
   LossKind kind;
@@ -55,10 +56,13 @@ struct Loss {
   int64_t size, columns;            // of y, and of a row of it: classes, quantiles
   T* dy;                            // or null
   const T* y;
-  const T* target;  // of y's shape, but one for each row where there are quantiles or labels
+  const T* target;   // of y's shape, but one for each row where there are quantiles or labels
+  const T* weights;  // of rows, or null: ones
+  double total;      // rows() for a mean
 
   bool has_labels() const { return kind == LossKind::sparse_categorical_crossentropy; }
-  int64_t targets() const { return has_labels() || kind == LossKind::pinball ? size / columns : size; }
+  int64_t rows() const { return size / columns; }
+  int64_t targets() const { return has_labels() || kind == LossKind::pinball ? rows() : size; }
 };
 
 // One recurrent layer over a whole sequence, forward.

@@ -34,29 +34,40 @@ double sum_of(int64_t count, int64_t chunk, double flops_per_value, F put) {
   return total;
 }
 
-// The same of value_at(i).
-template <typename F>
-double sum_of_each(int64_t count, double flops_per_value, F value_at) {
-  return sum_of(count, kChunk, flops_per_value, [=](int64_t at, int64_t n, double* out) {
-    for (int64_t i = 0; i < n; ++i) out[i] = value_at(at + i);
-  });
-}
-
 template <typename T>
 double sum_of_squares(const T* x, int64_t size) {
-  return sum_of_each(size, 4, [=](int64_t i) { return static_cast<double>(x[i]) * static_cast<double>(x[i]); });
+  return sum_of(size, kChunk, 4, [=](int64_t at, int64_t n, double* out) {
+    for (int64_t i = 0; i < n; ++i) out[i] = static_cast<double>(x[at + i]) * static_cast<double>(x[at + i]);
+  });
 }
 
-// The mean of value(y - target), and where dy is wanted its gradient: slope(y - target) * factor / size.
+// The same of a loss's values, each of one element or of a row, with weights; put(at, n, out) writes dy too.
+template <typename T, typename F>
+double weighted_sum(const Loss<T>& s, int64_t count, int64_t chunk, double flops_per_value, F put) {
+  const int64_t elements = s.size / count, with_one_weight = s.columns / elements;
+  return sum_of(count, chunk, flops_per_value, [=](int64_t at, int64_t n, double* out) {
+    put(at, n, out);
+    for (int64_t i = 0; s.weights && i < n; ++i) {
+      const T weight = s.weights[(at + i) / with_one_weight];
+      out[i] *= static_cast<double>(weight);
+      for (int64_t e = (at + i) * elements; s.dy && e < (at + i + 1) * elements; ++e) s.dy[e] *= weight;
+    }
+  });
+}
+
+// The mean of value(y - target), and where dy is wanted its gradient: slope(y - target) * factor.
 template <typename T, typename Value, typename Slope>
 double mean_error(const Loss<T>& s, double factor, Value value, Slope slope) {
-  const T scale = static_cast<T>(factor / static_cast<double>(s.size));
-  const double sum = sum_of_each(s.size, 8, [=](int64_t i) {
-    const T error = s.y[i] - s.target[i];
-    if (s.dy) s.dy[i] = slope(error) * scale;
-    return value(static_cast<double>(error));
+  const double total = s.total * static_cast<double>(s.columns);
+  const T scale = static_cast<T>(factor / total);
+  const double sum = weighted_sum(s, s.size, kChunk, 8, [=](int64_t at, int64_t count, double* out) {
+    for (int64_t i = 0; i < count; ++i) {
+      const T error = s.y[at + i] - s.target[at + i];
+      if (s.dy) s.dy[at + i] = slope(error) * scale;
+      out[i] = value(static_cast<double>(error));
+    }
   });
-  return sum / static_cast<double>(s.size);
+  return sum / total;
 }
 
 RECURRA_INLINE double magnitude(double e) { return e < 0 ? -e : e; }
@@ -76,8 +87,9 @@ double huber(const Loss<T>& s) {
 // e = y - target: the mean of max(-q e, (1 - q) e) over the quantiles q, which have one target.
 template <typename T>
 double pinball(const Loss<T>& s) {
-  const T scale = static_cast<T>(1 / static_cast<double>(s.size));
-  const double sum = sum_of(s.size, kChunk, 8, [=](int64_t at, int64_t count, double* out) {
+  const double total = s.total * static_cast<double>(s.columns);
+  const T scale = static_cast<T>(1 / total);
+  const double sum = weighted_sum(s, s.size, kChunk, 8, [=](int64_t at, int64_t count, double* out) {
     int64_t row = at / s.columns, column = at % s.columns;
     for (int64_t i = 0; i < count; ++i) {
       const T error = s.y[at + i] - s.target[row], q = s.quantiles[column];
@@ -87,7 +99,7 @@ double pinball(const Loss<T>& s) {
       if (++column == s.columns) column = 0, ++row;
     }
   });
-  return sum / static_cast<double>(s.size);
+  return sum / total;
 }
 
 // Crossentropies ------------------------------------------------------------------------------------------------------
@@ -122,8 +134,10 @@ double binary_crossentropy(const Loss<T>& s) {
   using V = Vec<T>;
   const Cut<T> cut(s.epsilon);
   const Smoothed<T> smoothed(s.label_smoothing, 2);
-  const V zero = V::set(T(0)), one = V::set(T(1)), scale = V::set(static_cast<T>(1 / static_cast<double>(s.size)));
-  const double sum = sum_of(s.size, kChunk, 60, [=](int64_t at, int64_t count, double* out) {
+  const V zero = V::set(T(0)), one = V::set(T(1));
+  const double total = s.total * static_cast<double>(s.columns);
+  const V scale = V::set(static_cast<T>(1 / total));
+  const double sum = weighted_sum(s, s.size, kChunk, 60, [=](int64_t at, int64_t count, double* out) {
     T values[kVirtualLanes];
     for (int64_t i = 0; i < count; i += V::lanes) {
       const int64_t lanes = smaller(V::lanes, count - i);
@@ -142,7 +156,7 @@ double binary_crossentropy(const Loss<T>& s) {
     }
     for (int64_t i = 0; i < count; ++i) out[i] = static_cast<double>(values[i]);
   });
-  return sum / static_cast<double>(s.size);
+  return sum / total;
 }
 
 template <typename T>
@@ -228,18 +242,18 @@ double sparse_categorical_row(const Loss<T>& s, T* dy, const T* y, const T* targ
 // The mean over rows. The chunks hold about as many elements as those of other losses.
 template <typename T, typename F>
 double mean_of_rows(const Loss<T>& s, F value_of) {
-  const int64_t rows = s.size / s.columns, chunk = larger(1, kChunk / (kVirtualLanes * s.columns)) * kVirtualLanes;
-  const Vec<T> scale = Vec<T>::set(static_cast<T>(1 / static_cast<double>(rows)));
+  const int64_t rows = s.rows(), chunk = larger(1, kChunk / (kVirtualLanes * s.columns)) * kVirtualLanes;
+  const Vec<T> scale = Vec<T>::set(static_cast<T>(1 / s.total));
   const int64_t targets = s.targets() / rows;
   const double sum =
-      sum_of(rows, chunk, 60.0 * static_cast<double>(s.columns), [=](int64_t at, int64_t count, double* out) {
+      weighted_sum(s, rows, chunk, 60.0 * static_cast<double>(s.columns), [=](int64_t at, int64_t count, double* out) {
         for (int64_t i = 0; i < count; ++i) {
           const int64_t row = at + i;
           T* dy = s.dy ? s.dy + row * s.columns : nullptr;
           out[i] = value_of(s, dy, s.y + row * s.columns, s.target + row * targets, scale);
         }
       });
-  return sum / static_cast<double>(rows);
+  return sum / s.total;
 }
 
 template <typename T>

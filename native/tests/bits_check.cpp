@@ -88,6 +88,7 @@ void check_the_rest() {
   loss.delta = 0.7, loss.epsilon = 1e-7, loss.label_smoothing = 0.1;
   const auto add_loss = [&](Hash& hash, recurra::LossKind kind) {
     loss.kind = kind;
+    loss.total = static_cast<double>(loss.rows());
     hash.add(std::vector<double>{table.loss(loss)});
     hash.add({&dloss});
   };
@@ -118,6 +119,14 @@ void check_the_rest() {
     add_loss(of_rows, recurra::LossKind::sparse_categorical_crossentropy);
   }
   golden::print<T>("crossentropies_and_pinball", "", of_rows);
+
+  Hash weighted;
+  loss.weights = w.data();
+  loss.target = probabilities.data();
+  for (const auto kind : {recurra::LossKind::squared, recurra::LossKind::categorical_crossentropy}) {
+    add_loss(weighted, kind);
+  }
+  golden::print<T>("weighted_losses", "", weighted);
 
   Hash convolutions;
   const auto signal = random.array<T>(3 * 300 * 12, 1), filters = random.array<T>(5 * 12 * 36, 1);

@@ -133,17 +133,56 @@ def test_fused_losses_have_the_same_bits_for_any_number_of_threads(name, options
         np.testing.assert_array_equal(gradient, found[0][1])
 
 
+class OfValues(losses.LossFunctionWrapper):
+    """A loss that goes by the values of the samples, as one of the user's own does."""
+
+    def call(self, y_true, y_pred):
+        return super().call(y_true, y_pred)
+
+
+WEIGHTS = {
+    "none": lambda rng, shape: (None, None),
+    "of_values": lambda rng, shape: (rng.random(shape), None),
+    "of_rows": lambda rng, shape: (rng.random((shape[0], *[1] * (len(shape) - 1))), None),
+    "mask": lambda rng, shape: (None, rng.random(shape) < 0.6),
+    "both": lambda rng, shape: (rng.random(shape), rng.random(shape) < 0.6),
+    "zeros": lambda rng, shape: (np.zeros(shape), None),
+}
+
+
 @cases
-def test_a_loss_is_the_same_with_weights_of_one(name, options):
-    """Weights take the way through the values of the samples."""
-    y_true, y_pred = pair(name, options, (6, 4), np.float32)
-    loss = losses.LossFunctionWrapper(getattr(functions, name), **options)
-    assert loss.as_mean_loss(y_pred.dtype) and loss.is_fused(y_true.shape, y_pred.shape)
-    fused, fused_gradient = loss.value_and_gradient(y_true, y_pred)
-    value, gradient = loss.value_and_gradient(y_true, y_pred, np.ones(6))
-    assert fused == pytest.approx(value, rel=1e-6)
-    np.testing.assert_allclose(fused_gradient, gradient, rtol=2e-5, atol=1e-7)
-    assert loss(y_true, y_pred) == pytest.approx(fused, rel=1e-7)
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean_with_sample_weight"])
+@pytest.mark.parametrize("shape", [(6, 4), (5, 3, 4), (4, 40)])
+@pytest.mark.parametrize("way", WEIGHTS)
+def test_a_fused_loss_weighs_as_one_of_values_does(name, options, reduction, shape, way):
+    y_true, y_pred = pair(name, options, shape, np.float32)
+    given = WEIGHTS[way](np.random.default_rng(1), y_pred.shape[:-1])
+    function = getattr(functions, name)
+    fused, general = (kind(function, reduction, **options) for kind in (losses.LossFunctionWrapper, OfValues))
+    assert fused.as_mean_loss(y_pred.dtype) and fused.is_fused(y_true.shape, y_pred.shape)
+    assert general.as_mean_loss(y_pred.dtype) is None
+    found, found_gradient = fused.value_and_gradient(y_true, y_pred, *given)
+    value, gradient = general.value_and_gradient(y_true, y_pred, *given)
+    assert found == pytest.approx(value, rel=1e-6, abs=1e-8)
+    np.testing.assert_allclose(found_gradient, gradient, rtol=2e-5, atol=1e-7)
+    assert fused.value(y_true, y_pred, *given) == found
+
+
+@pytest.mark.parametrize("name, options", [CASES[0], CASES[2], CASES[4]])
+def test_predictions_of_one_axis_have_one_value(name, options):
+    y_true, y_pred = pair(name, options, (7,), np.float32)
+    for weights in (None, 0.5, np.ones(7)):
+        kinds = (losses.LossFunctionWrapper, OfValues)
+        found, wanted = (kind(getattr(functions, name), **options)(y_true, y_pred, weights) for kind in kinds)
+        assert found == pytest.approx(float(wanted), rel=1e-6)
+
+
+def test_weights_that_do_not_fit_are_refused_as_ever():
+    y_true, y_pred = pair("huber", {}, (6, 4))
+    with pytest.raises(ValueError, match=r"weights that fit \(6,\), got \(5,\)"):
+        losses.Huber().value_and_gradient(y_true, y_pred, np.ones(5))
+    with pytest.raises(ValueError, match="weights must be one for each row"):
+        native.mean_loss("huber", y_true, y_pred, weights=np.ones(5))
 
 
 @pytest.mark.parametrize(

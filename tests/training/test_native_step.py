@@ -234,6 +234,35 @@ def test_fit_takes_native_steps(data, general_steps):
     assert_same(native, general)
 
 
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean_with_sample_weight"])
+@pytest.mark.parametrize("shape", [(11,), (11, 1)])
+def test_weights_of_samples_are_taken(reduction, shape, data, general_steps):
+    models = pair(losses.Huber(0.3, reduction), metrics=["mae"])
+    weights = np.linspace(0, 1, 11).reshape(shape)
+    assert_natively_the_same(models, general_steps, *data, sample_weight=weights)
+    before = models[0].get_weights()[0]
+    assert_natively_the_same(models, general_steps, *data, sample_weight=1 - weights)
+    assert_natively_the_same(models, general_steps, *data)
+    assert np.any(before != models[0].get_weights()[0])
+
+
+def test_weights_of_classes_are_taken(data, general_steps):
+    models = [make_classifier("labels", optimizer) for optimizer in (optimizers.Adam, OwnAdam)]
+    y = targets_for("labels", (11,))
+    assert_natively_the_same(models, general_steps, data[0], y, class_weight={0: 0.5, 1: 2.0, 2: 0.0})
+    for model in models:
+        recurra.utils.set_random_seed(1)
+        model.fit(data[0], y, batch_size=4, verbose=0, class_weight={0: 0.5, 1: 2.0, 2: 0.0})
+    assert_same(*models)
+    assert general_steps[-3:] == [models[1]] * 3 and models[0] not in general_steps
+
+
+def test_weights_of_timesteps_are_taken(data, general_steps):
+    models = [make_classifier("labels", optimizer, True) for optimizer in (optimizers.Adam, OwnAdam)]
+    weights = np.random.default_rng(0).random((11, 6)).astype("float32")
+    assert_natively_the_same(models, general_steps, data[0], targets_for("labels", (11, 6)), sample_weight=weights)
+
+
 @pytest.mark.parametrize("y_shape", [(11,), (11, 1), (11, 1, 1)])
 @pytest.mark.parametrize("dtype", ["float64", "int64", "bool"])
 def test_targets_of_other_dtypes_and_ranks_are_taken(y_shape, dtype, data, general_steps):
@@ -261,8 +290,7 @@ def test_targets_and_inputs_need_not_lie_in_one_piece(data, general_steps):
         {"loss": losses.BinaryCrossentropy(axis=0)},
         {"loss_weights": 0.5},
         {"regularizer": "l2"},
-        {"fit": {"sample_weight": np.linspace(0, 1, 11)}},
-        {"fit": {"class_weight": {0: 0.5}}},
+        {"loss": losses.MeanSquaredError("mean_with_sample_weight"), "fit": {"sample_weight": np.zeros(11)}},
     ],
 )
 def test_what_native_code_does_not_know_takes_the_general_way(way, data, general_steps):

@@ -76,10 +76,9 @@ class Loss(StampsChanges, saving.Configurable):
             mask: Of the predictions, True where a value counts.
         """
         y_true, y_pred = self._cast(y_true, y_pred)
-        if sample_weight is None and mask is None:
-            mean = self._fused(y_true, y_pred, gradient=False)
-            if mean is not None:
-                return mean[0]
+        mean = self._fused(y_true, y_pred, sample_weight, mask, gradient=False)
+        if mean is not None:
+            return mean[0]
         return self._reduce(*self._weigh(y_true, y_pred, sample_weight, mask))
 
     def value_and_gradient(
@@ -91,10 +90,9 @@ class Loss(StampsChanges, saving.Configurable):
             y_true, y_pred, sample_weight, mask: As of `value`.
         """
         y_true, y_pred = self._cast(y_true, y_pred)
-        if sample_weight is None and mask is None:
-            found = self._fused(y_true, y_pred, gradient=True)
-            if found is not None:
-                return found
+        found = self._fused(y_true, y_pred, sample_weight, mask, gradient=True)
+        if found is not None:
+            return found
         values, weights, scale = self._weigh(y_true, y_pred, sample_weight, mask)
         gradient = self.gradient(*arrays_for(self.gradient, y_true, y_pred))
         if weights is not None or scale != 1:
@@ -107,7 +105,9 @@ class Loss(StampsChanges, saving.Configurable):
                 gradient = gradient * np.expand_dims(factor.reshape(kept), axes)
         return self._reduce(values, weights, scale), gradient.reshape(y_pred.shape).astype(y_pred.dtype, copy=False)
 
-    def _fused(self, y_true: Any, y_pred: np.ndarray, gradient: bool) -> tuple[float, Any] | None:
+    def _fused(
+        self, y_true: Any, y_pred: np.ndarray, sample_weight: Any, mask: Any, gradient: bool
+    ) -> tuple[float, Any] | None:
         """Returns the loss and (or None) its gradient in one native pass, or None where there is none."""
         options = self.as_mean_loss(y_pred.dtype)
         if options is None or not y_pred.size:
@@ -115,13 +115,19 @@ class Loss(StampsChanges, saving.Configurable):
         y_true = as_numbers(y_true, "y_true of a loss")
         if not self.is_fused(y_true.shape, y_pred.shape):
             return None
+        weighing = self.fused_weights(y_pred.shape, y_pred.dtype, sample_weight, mask)
+        if weighing is None:
+            return None
+        weights, total = weighing
         try:
-            return ops.mean_loss(y_true=y_true, y_pred=y_pred, gradient=gradient, **options)
+            return ops.mean_loss(
+                y_true=y_true, y_pred=y_pred, weights=weights, total=total, gradient=gradient, **options
+            )
         except ValueError:  # labels that are none: the definition says which
             return None
 
     def as_mean_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
-        """Returns name and options with which `ops.mean_loss` gives this loss without weights; None if it does not.
+        """Returns name and options with which `ops.mean_loss` gives this loss; None if it does not.
 
         Args:
             dtype: Of the predictions.
@@ -131,6 +137,14 @@ class Loss(StampsChanges, saving.Configurable):
     def is_fused(self, true: tuple[int, ...], pred: tuple[int, ...]) -> bool:
         """Returns whether `ops.mean_loss` takes targets and predictions of these shapes, where it gives this loss."""
         return False
+
+    def fused_weights(
+        self, pred: tuple[int, ...], dtype: np.dtype, sample_weight: Any, mask: Any
+    ) -> tuple[np.ndarray | None, float] | None:
+        """Returns `weights` and `total` of `ops.mean_loss` for predictions of this shape; None where it has none."""
+        if sample_weight is None and mask is None:
+            return None, 0.0
+        return None
 
     def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:
         """Returns those axes of y_pred that the values do not have: the last one, for almost every loss."""
@@ -148,6 +162,12 @@ class Loss(StampsChanges, saving.Configurable):
         own = self.own_mask(y_true, y_pred)
         if own is not None:
             mask = own if mask is None else np.asarray(mask, bool) & own
+        return self._weights(values, sample_weight, mask)
+
+    def _weights(
+        self, values: np.ndarray, sample_weight: Any, mask: Any
+    ) -> tuple[np.ndarray, np.ndarray | None, float]:
+        """Returns the same as `_weigh`, of values that are there."""
         weights = None if sample_weight is None else np.asarray(sample_weight, values.dtype)
         counted: float = values.size
         if mask is not None:
@@ -231,6 +251,20 @@ class LossFunctionWrapper(Loss):
 
     def is_fused(self, true: tuple[int, ...], pred: tuple[int, ...]) -> bool:
         return self.fn.fused(true, pred)  # type: ignore[attr-defined]
+
+    def fused_weights(
+        self, pred: tuple[int, ...], dtype: np.dtype, sample_weight: Any, mask: Any
+    ) -> tuple[np.ndarray | None, float] | None:
+        rows = pred[:-1]
+        if not rows or (sample_weight is None and mask is None):
+            return super().fused_weights(pred, dtype, sample_weight, mask)
+        if mask is None and np.shape(sample_weight) == rows and self.reduction != "mean_with_sample_weight":
+            return np.asarray(sample_weight, dtype), 0.0
+        stand_ins = np.broadcast_to(dtype.type(0), rows)  # of the values
+        values, weights, scale = self._weights(stand_ins, sample_weight, mask)
+        if weights is None or not scale or values.size != stand_ins.size:
+            return None
+        return np.broadcast_to(weights, values.shape).reshape(rows), 1 / scale
 
     def gradient(self, y_true: Any, y_pred: Any) -> np.ndarray:
         gradient = getattr(self.fn, "gradient", None)

@@ -591,19 +591,34 @@ def loss_of(
 
 
 def mean_loss(
-    name: str, y_true: Array, y_pred: Array, *, gradient: bool = True, **options: Any
+    name: str,
+    y_true: Array,
+    y_pred: Array,
+    *,
+    weights: Array | None = None,
+    total: float = 0.0,
+    gradient: bool = True,
+    **options: Any,
 ) -> tuple[float, Array | None]:
     """Returns the mean of a loss's values, and its gradient in y_pred if wanted; see `loss_of`.
 
     The values are added in float64, in an order that depends on the shape alone. Axes but the last do not matter:
-    targets are one for each prediction, or for each row of them where there are labels or quantiles.
+    targets are one for each prediction, or for each row of them where there are labels or quantiles; so are weights.
+
+    Args:
+        name, **options: As of `loss_of`.
+        y_true, y_pred: Targets and predictions.
+        weights: Of rows; None for ones.
+        total: What the weighted sum is divided by; 0 for the number of rows.
+        gradient: Whether it is wanted.
 
     Raises:
         ValueError: For targets of another number, and for labels that are not whole or not those of a class.
     """
     dy = np.empty(y_pred.shape, y_pred.dtype) if gradient else None
     loss = loss_of(y_pred.dtype, name, **options)
-    return _native.mean_loss(loss, dy, contiguous(y_pred), contiguous(y_true, y_pred.dtype)), dy
+    weights = None if weights is None else contiguous(weights, y_pred.dtype)
+    return _native.mean_loss(loss, dy, contiguous(y_pred), contiguous(y_true, y_pred.dtype), weights, total), dy
 
 
 def add_rows(out: Array, rows: Array, index: Array) -> None:

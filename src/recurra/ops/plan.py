@@ -214,9 +214,10 @@ class Plan:
     def trainer(self, loss: dict[str, Any], update: dict[str, Any]) -> Any:
         """Returns a training step in one call: `forward`, `mean_loss`, gradients from zero, `backward`, `adam_update`.
 
-        The call takes (y, x, target, columns, learning_rate) and returns the loss; y is filled with the result, or
-        None; columns is the length of the result's last axis. It counts the step by itself: an interrupt comes before
-        or after all of it. Where its targets are labels, `has_labels`, `takes(target, columns)` tells whether they fit.
+        The call takes (y, x, target, weights, total, columns, learning_rate) and returns the loss; y is filled with the
+        result, or None; columns is the length of the result's last axis; weights and total are as of `mean_loss`. It
+        counts the step by itself: an interrupt comes before or after all of it. Where its targets are labels,
+        `has_labels`, `takes(target, columns)` tells whether they fit.
 
         Args:
             loss: Name and options of `loss_of`.

@@ -90,23 +90,23 @@ class Trainable:
         names += [entry.own_name for group in self.metrics for entry in group.entries or []]
         return [name for name in names if name in logs] + sorted(name for name in logs if name not in names)
 
-    def known_step(self, x: Any, y: Any) -> NativeStep | None:
-        """Returns the native step if it knows arrays like these."""
+    def known_step(self, x: Any, y: Any, weight: Any = None) -> NativeStep | None:
+        """Returns the native step, about to be taken with these arrays, if it knows arrays like them."""
         plan = plan_of(self.model, training=True)
         step = None if plan is None else plan.step
-        return step if step is not None and step.knows(self, x, y) else None
+        return step if step is not None and step.knows(self, x, y, weight) else None
 
-    def train_natively(self, step: NativeStep, x: np.ndarray, y: np.ndarray) -> None:
-        """One step with arrays that it knows."""
-        loss, result = step(x, y)
-        self._record(([x], [y], [None]), [result], [None], loss, [loss])
+    def train_natively(self, step: NativeStep, batch: Batch) -> None:
+        """One step with a batch that it knows."""
+        loss, result = step()
+        self._record(batch, [result], [None], loss, [loss])
 
     def train_step(self, batch: Batch) -> None:
         """One step: forward, loss, backward, update; in one native call where there is one."""
         (x, *_), (y, *_), (weight, *_) = batch
-        step = self.known_step(x, y) if weight is None else None
+        step = self.known_step(x, y, weight)
         if step is not None:
-            self.train_natively(step, x, y)
+            self.train_natively(step, batch)
             return
         plan = plan_of(self.model, training=True)
         shape = plan.output_shape(x) if plan is not None else None
@@ -115,7 +115,7 @@ class Trainable:
             return
         step = native_step(plan, self)
         if step.learn(batch, shape, plan.drawn_shapes(x)):
-            self.train_natively(step, x, y)
+            self.train_natively(step, batch)
         elif plan.native.takes_ids:
             self._train(batch, None)
         else:

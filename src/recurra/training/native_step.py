@@ -1,7 +1,7 @@
 """A whole training step as one native call: a plan, a loss that native code knows, and Adam.
 
 It gives the bits of the general way in `Trainable.train_step`, which stays the meaning of a step. What native code does
-not know (weights of samples, penalties, several outputs, other losses and optimizers) takes that way.
+not know (penalties, several outputs, other losses and optimizers) takes that way.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ class NativeStep:
         self._changed = self._last_changes()
         self._dtype = plan.native.dtype
         self._native = _make(plan, trainable)
+        self._has_ids = self._line.takes_ids
         self._has_labels = self._native is not None and self._native.has_labels
         self._known: Any = None
         self._shape: tuple[int, ...] = ()
         self._drawn: list[tuple[int, ...]] = []
+        self._arrays: tuple[Any, ...] = ()
         self._constrained = False
 
     def is_current(self, trainable: Any) -> bool:
@@ -47,41 +49,55 @@ class NativeStep:
         return self._trainable.optimizer._changed, getattr(self._loss, "_changed", 0), config.epsilon()
 
     def learn(self, batch: Batch, shape: tuple[int, ...], drawn: list[tuple[int, ...]]) -> bool:
-        """Returns whether the step takes a batch; if so it knows arrays like these from now on.
+        """Returns whether the step takes a batch; if so, a call does, and it knows arrays like these from now on.
 
         Args:
-            batch: Inputs that the plan takes, and targets.
+            batch: Inputs that the plan takes, targets and weights.
             shape: Of the result.
             drawn: Shapes of what dropout multiplies.
         """
         (x,), (target,), (weight,) = batch
-        if self._native is None or weight is not None or target is None:
-            return False
-        if not self._loss.is_fused(target.shape, shape):
+        if self._native is None or target is None or not self._loss.is_fused(target.shape, shape):
             return False
         self._shape = shape
         self._drawn = drawn
         self._constrained = any(variable.constraint is not None for variable in self._trainable.variables)
-        self._known = _form(x, target)
-        return self._takes(x, target)
+        self._known = _form(x, target, weight)
+        return self._take(x, target, weight)
 
-    def knows(self, trainable: Any, x: Any, target: Any) -> bool:
-        """Returns whether nothing has changed since it learned arrays like these: they need neither check nor cast."""
-        form = _form(x, target)
-        return form is not None and form == self._known and self._trainable is trainable and self._takes(x, target)
+    def knows(self, trainable: Any, x: Any, target: Any, weight: Any) -> bool:
+        """Returns whether nothing has changed since it learned arrays like these; if so, a call takes a step with them.
 
-    def _takes(self, x: np.ndarray, target: np.ndarray) -> bool:
-        """Returns whether ids are those of rows, and labels of classes; what is wrong with others, the layers tell."""
-        if self._line.takes_ids and self._line.read(x) is None:
+        They need neither check nor cast.
+        """
+        form = _form(x, target, weight)
+        known = form is not None and form == self._known and self._trainable is trainable
+        return known and self._take(x, target, weight)
+
+    def _take(self, x: np.ndarray, target: np.ndarray, weight: Any) -> bool:
+        """Returns whether ids are those of rows, labels of classes, and weights not all zero.
+
+        What is wrong with others, the layers and the loss tell.
+        """
+        read = self._line.read(x) if self._has_ids else x
+        target = contiguous(target, self._dtype)
+        if read is None or (self._has_labels and not self._native.takes(target, self._shape[-1])):
             return False
-        return not self._has_labels or self._native.takes(contiguous(target, self._dtype), self._shape[-1])
+        weights, total = None, 0.0
+        if weight is not None:
+            weighing = self._loss.fused_weights(self._shape, self._dtype, weight, None)
+            if weighing is None:
+                return False
+            weights, total = contiguous(weighing[0]), weighing[1]
+        self._arrays = read, target, weights, total, self._shape[-1]
+        return True
 
-    def __call__(self, x: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray | None]:
-        """Takes a step with arrays that it knows; returns the loss, and where metrics want it the result."""
+    def __call__(self) -> tuple[float, np.ndarray | None]:
+        """Takes a step with the arrays that it was last asked about; returns the loss, and for metrics the result."""
         y = np.empty(self._shape, self._dtype) if self._trainable.metrics else None
         optimizer = self._trainable.optimizer
-        rate = float(optimizer.learning_rate)
-        arguments = y, self._line.read(x), contiguous(target, self._dtype), self._shape[-1], rate
+        arguments = y, *self._arrays, float(optimizer.learning_rate)
+        self._arrays = ()
         if not (self._drawn or self._constrained):
             return self._native(*arguments), y
         with HeldSignals():  # all of a step or nothing
@@ -92,11 +108,16 @@ class NativeStep:
         return loss, y
 
 
-def _form(x: Any, target: Any) -> Any:
+def _form(x: Any, target: Any, weight: Any) -> Any:
     """Returns what decides whether a model takes arrays as they are."""
     if type(x) is not np.ndarray or type(target) is not np.ndarray:
         return None
-    return _changes.last, x.shape, x.strides, x.dtype, x.flags.aligned, target.shape, target.dtype
+    weighted = None
+    if weight is not None:
+        if type(weight) is not np.ndarray:
+            return None
+        weighted = weight.shape, weight.dtype
+    return _changes.last, x.shape, x.strides, x.dtype, x.flags.aligned, target.shape, target.dtype, weighted
 
 
 def native_step(plan: ModelPlan, trainable: Any) -> NativeStep:

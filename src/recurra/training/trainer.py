@@ -417,7 +417,7 @@ class Trainer(Layer):
             trainable.train_step(batch)
         else:
             trainable.reset()
-            trainable.train_natively(step, x, y)
+            trainable.train_natively(step, ([x], [y], [None]))
         logs = trainable.results()
         return logs if return_dict else self._in_order(logs)
 
