@@ -22,6 +22,12 @@ def _line(api: Any, x: np.ndarray, layers: list[Any]) -> Any:
     return api.Sequential([api.Input(x.shape[1:], dtype=x.dtype.name), *layers])
 
 
+def class_of_series(api: Any) -> Case:
+    layers, x = api.layers, _sequences(24, 1)
+    line = [layers.LSTM(32), layers.Dense(5, activation="softmax")]
+    return _line(api, x, line), "sparse_categorical_crossentropy", x, _rng.integers(0, 5, size=N)
+
+
 def label_of_text(api: Any) -> Case:
     layers, x = api.layers, _words(100, 10_000)
     for row, length in enumerate(_rng.integers(20, 100, size=N)):
@@ -60,6 +66,13 @@ def convolution_and_recurrence(api: Any) -> Case:
     return _line(api, x, [*line, layers.GRU(64), layers.Dense(1)]), "mse", x, _sequences(1, 1)[:, 0]
 
 
+def convolutions_alone(api: Any) -> Case:
+    layers, x = api.layers, _sequences(96)
+    line = [layers.Conv1D(64, 3, padding="causal", activation="relu") for _ in range(2)]
+    line += [layers.GlobalAveragePooling1D(), layers.Dense(1)]
+    return _line(api, x, line), "mse", x, _sequences(1, 1)[:, 0]
+
+
 def normalization_between(api: Any) -> Case:
     layers, x = api.layers, _sequences(48)
     line = [layers.LSTM(64, return_sequences=True), layers.LayerNormalization(), layers.LSTM(64), layers.Dense(1)]
@@ -76,11 +89,13 @@ def attention_behind(api: Any) -> Case:
 
 
 MODELS: dict[str, Callable[[Any], Case]] = {
+    "LSTM(32), softmax: the class of a series": class_of_series,
     "Embedding with mask, LSTM(64): a label of 100 words": label_of_text,
     "Embedding with mask, Bidirectional(LSTM(64)): tags of 50 words": tags_of_words,
     "Embedding, LSTM(128), softmax: the next of 2,000 words": next_word,
     "LSTM(64) encoder, LSTM(64) decoder": encoder_and_decoder,
     "Conv1D, BatchNormalization, ReLU, MaxPooling1D, GRU(64)": convolution_and_recurrence,
+    "Conv1D(64) twice, causal": convolutions_alone,
     "LSTM(64), LayerNormalization, LSTM(64)": normalization_between,
     "LSTM(32), MultiHeadAttention, LayerNormalization": attention_behind,
 }
