@@ -143,9 +143,14 @@ def as_arrays(structure: Any) -> Any:
     return _tree.map_structure(lambda leaf: leaf.view(Array) if type(leaf) is np.ndarray else leaf, structure)
 
 
+def is_own(function: Any) -> bool:
+    """Returns whether a function is one of recurra's."""
+    return (getattr(function, "__module__", None) or "").startswith("recurra.")
+
+
 def arrays_for(function: Any, *arrays: Any) -> Any:
     """Returns arrays as a function takes them: those of users get `Array`s, and so cannot change what is theirs."""
-    return arrays if (getattr(function, "__module__", None) or "").startswith("recurra.") else as_arrays(arrays)
+    return arrays if is_own(function) else as_arrays(arrays)
 
 
 def as_plain_arrays(structure: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import config, ops, saving
-from recurra._arrays import arrays_for, as_array, as_numbers, standardize_dtype
+from recurra._arrays import arrays_for, as_array, as_numbers, is_own, standardize_dtype
 from recurra._changes import StampsChanges
 from recurra._checks import expected, one_of
 from recurra._names import snake_case
@@ -142,9 +142,7 @@ class Loss(StampsChanges, saving.Configurable):
         self, pred: tuple[int, ...], dtype: np.dtype, sample_weight: Any, mask: Any
     ) -> tuple[np.ndarray | None, float] | None:
         """Returns `weights` and `total` of `ops.mean_loss` for predictions of this shape; None where it has none."""
-        if sample_weight is None and mask is None:
-            return None, 0.0
-        return None
+        return (None, 0.0) if sample_weight is None and mask is None else None
 
     def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:
         """Returns those axes of y_pred that the values do not have: the last one, for almost every loss."""
@@ -240,7 +238,7 @@ class LossFunctionWrapper(Loss):
         return self.fn(*arrays_for(self.fn, y_true, y_pred), **self._fn_kwargs)
 
     def as_mean_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
-        own = all(getattr(type(self), name).__module__.startswith("recurra.") for name in ("call", "gradient"))
+        own = is_own(type(self).call) and is_own(type(self).gradient)
         options = {name: value for name, value in self._fn_kwargs.items() if value is not None}
         known = own and getattr(self.fn, "fused", None) and options.keys() <= _FUSED_OPTIONS
         if not known or self.reduction not in _MEANS or dtype not in _FLOATS:

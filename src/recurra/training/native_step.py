@@ -112,12 +112,8 @@ def _form(x: Any, target: Any, weight: Any) -> Any:
     """Returns what decides whether a model takes arrays as they are."""
     if type(x) is not np.ndarray or type(target) is not np.ndarray:
         return None
-    weighted = None
-    if weight is not None:
-        if type(weight) is not np.ndarray:
-            return None
-        weighted = weight.shape, weight.dtype
-    return _changes.last, x.shape, x.strides, x.dtype, x.flags.aligned, target.shape, target.dtype, weighted
+    of_weight = None if weight is None else (weight.shape, weight.dtype)
+    return _changes.last, x.shape, x.strides, x.dtype, x.flags.aligned, target.shape, target.dtype, of_weight
 
 
 def native_step(plan: ModelPlan, trainable: Any) -> NativeStep:
