@@ -59,10 +59,9 @@ void convolve(const Convolution<T>& s) {
 // dkernel += the sums over windows of window^T @ dy: of some whole sequences at once, or of some steps of a long one.
 template <typename T>
 void convolve_gradient(const Convolution<T>& s, T* dkernel, const T* dy) {
-  constexpr int L = Vec<T>::lanes;
   constexpr int64_t kDepth = GradientProduct<T>::kDepth;
   const int64_t rows_at_once = smaller(s.steps, kDepth), sequences_at_once = larger(1, kDepth / rows_at_once);
-  const int64_t filters = s.F / s.groups, blocks = ceil_div(filters, L);
+  const int64_t filters = s.F / s.groups;
   const double flops = 2.0 * static_cast<double>(s.N * s.steps) * static_cast<double>(s.size * s.D / s.groups * s.F);
   const int team = team_size(flops);
 
@@ -71,7 +70,7 @@ void convolve_gradient(const Convolution<T>& s, T* dkernel, const T* dy) {
   product.width = filters;
   product.first = product.first_out = 0;
   product.count = 1;
-  product.in_place = blocks <= 4 * kGemmColumns && rows_at_once >= 8;
+  product.in_place = ceil_div(filters, Vec<T>::lanes) <= 4 * kGemmColumns && rows_at_once >= 8;
 
   const auto run = [&](const ConvolutionGroup<T>& group, int64_t n, int64_t sequences, int64_t t, int64_t rows,
                        Range stretches) {
@@ -83,21 +82,10 @@ void convolve_gradient(const Convolution<T>& s, T* dkernel, const T* dy) {
       product.add({source, s.timesteps * s.D, s.stride * s.D, group.stretch(), out, s.F});
     }
     Arena arena;
-    T* dz = nullptr;
-    const auto take = [&] {
-      dz = arena.take<T>(blocks * L * product.depth);
-      product.packed = arena.take<T>(product.packed_size());
-    };
-    take();
-    arena.allocate();
-    take();
-    product.dz = dz;
+    T* dz = product.allocate(arena);
     const T* first = dy + (n * s.steps + t) * s.F + group.first_filter();
     run_parts(team, [&](const Part& part) {
-      const Range own = part_of(blocks, part);
-      for (int64_t u = own.begin; u < own.end; ++u) {
-        pack_block(dz + u * product.depth * L, L, first + u * L, rows * sequences, s.F, smaller(L, filters - u * L));
-      }
+      product.pack_dz(part, dz, first, rows * sequences, s.F);
       product.pack(0, {0, sequences}, part_of(rows, part));
     });
     run_parts(team, [&](const Part& part) { product.run(part, 0, sequences, false, false); });

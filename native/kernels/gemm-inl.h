@@ -283,6 +283,28 @@ struct GradientProduct {
   int64_t packed_size() const { return shares ? 0 : depth * ceil_div(packed_rows(), kGemmRows) * kGemmRows; }
   int64_t second_size() const { return order.halves() == 2 ? rows() * count * width : 0; }
 
+  // Takes memory for `packed`, and for the blocks of dz of one slot.
+  T* allocate(Arena& arena) {
+    T* own_dz = nullptr;
+    const auto take = [&] {
+      own_dz = arena.take<T>(ceil_div(width, Vec<T>::lanes) * Vec<T>::lanes * depth);
+      packed = arena.take<T>(packed_size());
+    };
+    take();
+    arena.allocate();
+    take();
+    dz = own_dz;
+    return own_dz;
+  }
+  // Packs so many rows of a matrix into those blocks; this part's share.
+  void pack_dz(const Part& part, T* own_dz, const T* from, int64_t some_rows, int64_t from_row) const {
+    constexpr int L = Vec<T>::lanes;
+    const Range own = part_of(ceil_div(width, L), part);
+    for (int64_t u = own.begin; u < own.end; ++u) {
+      pack_block(own_dz + u * depth * L, L, from + u * L, some_rows, from_row, smaller(L, width - u * L));
+    }
+  }
+
   // Packs rows `own` of each of these steps; `start` is the step whose rows come first.
   void pack(int64_t start, Range steps, Range own) const {
     if (shares) return;
@@ -437,8 +459,6 @@ void pack_matrix(const Part& part, T* packed, const T* b, int64_t K, int64_t N, 
 
 template <typename T>
 void transposed_product(const Matmul<T>& m, int team) {
-  constexpr int L = Vec<T>::lanes;
-  const int64_t blocks = ceil_div(m.N, L);
   GradientProduct<T> product;
   product.depth = smaller(m.K, GradientProduct<T>::kDepth);
   product.order = {1, 1, product.depth};  // a row is a step
@@ -447,15 +467,7 @@ void transposed_product(const Matmul<T>& m, int team) {
   product.count = 1;
   product.add({m.a, m.M, 0, m.M, m.out, m.N});
   Arena arena;
-  T* dz = nullptr;
-  const auto take = [&] {
-    dz = arena.take<T>(blocks * L * product.depth);
-    product.packed = arena.take<T>(product.packed_size());
-  };
-  take();
-  arena.allocate();
-  take();
-  product.dz = dz;
+  T* dz = product.allocate(arena);
   const bool fresh = !m.accumulate && !m.bias && m.K > 0;
   if (!m.accumulate && !fresh) {
     for (int64_t i = 0; i < m.M * m.N; ++i) m.out[i] = m.bias ? m.bias[i % m.N] : T(0);
@@ -463,10 +475,8 @@ void transposed_product(const Matmul<T>& m, int team) {
   for (int64_t k = 0; k < m.K; k += product.depth) {
     const int64_t rows = smaller(product.depth, m.K - k);
     run_parts(team, [&](const Part& part) {
-      const Range own = part_of(blocks, part), steps = part_of(rows, part);
-      for (int64_t u = own.begin; u < own.end; ++u) {
-        pack_block(dz + u * product.depth * L, L, m.b + k * m.N + u * L, rows, m.N, smaller(L, m.N - u * L));
-      }
+      const Range steps = part_of(rows, part);
+      product.pack_dz(part, dz, m.b + k * m.N, rows, m.N);
       product.pack(k, {k + steps.begin, k + steps.end}, {0, 1});
     });
     run_parts(team, [&](const Part& part) { product.run(part, k, rows, k == 0, fresh); });

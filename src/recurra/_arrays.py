@@ -55,11 +55,11 @@ def as_integers(value: Any, who: str) -> np.ndarray:
     """Returns `value` as an int64 array, fractions cut off.
 
     Raises:
-        ValueError: If it does not hold numbers, or NaN or infinity: what processors make of those differs.
+        ValueError: If it does not hold numbers, or NaN or one too large: what processors make of those differs.
     """
     array = as_numbers(value, who)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError(expected(who, "whole numbers", array[~np.isfinite(array)][0]))
+    if array.dtype.kind == "f" and not (fits := np.abs(array) < 2.0**63).all():  # not so for NaN
+        raise ValueError(expected(who, "whole numbers", array[~fits][0]))
     return array.astype(np.int64)
 
 

@@ -351,7 +351,7 @@ def test_ids_may_be_numbers_of_any_kind(input_dtype, dtype, text):
     assert_same(*(everything(model, x, y) for model in models))
 
 
-@pytest.mark.parametrize("wrong", [9, -1, np.nan, np.inf])
+@pytest.mark.parametrize("wrong", [9, -1, np.nan, np.inf, 1e30])
 def test_an_id_of_no_row_is_refused_and_changes_nothing(wrong, text):
     x, y = text
     model = make_embedded(EMBEDDED["gru"])
