@@ -227,11 +227,6 @@ Convolution<T> convolution(const Y& y, const X& x, const Kernel& kernel, int64_t
   return s;
 }
 
-template <typename T>
-double flops(const Convolution<T>& s) {
-  return 2.0 * static_cast<double>(s.N * s.steps) * static_cast<double>(s.size * s.D / s.groups * s.F);
-}
-
 // The normalization of rows x, or of rows like it.
 template <typename T>
 Normalization<T> normalization(const Input<T>& x, const Maybe<const T>& gamma, double epsilon,
@@ -314,7 +309,7 @@ void define_elementwise(nb::module_& m) {
         Convolution<T> s = convolution<T>(y, x, kernel, stride, dilation);
         s.y = y.data(), s.kernel = kernel.data();
         s.bias = data(bias, {s.F}, "bias must be (F)");
-        compute(flops(s), [&] { kernels().of<T>().convolve(s); });
+        compute(s.flops(), [&] { kernels().of<T>().convolve(s); });
       },
       "y"_a, "x"_a, "kernel"_a, "bias"_a.none(), "stride"_a, "dilation"_a);
 
@@ -322,7 +317,7 @@ void define_elementwise(nb::module_& m) {
       "convolve_gradient",
       [](Array<T> dkernel, Input<T> dy, Input<T> x, int64_t stride, int64_t dilation) {
         const Convolution<T> s = convolution<T>(dy, x, dkernel, stride, dilation);
-        compute(flops(s), [&] { kernels().of<T>().convolve_gradient(s, dkernel.data(), dy.data()); });
+        compute(s.flops(), [&] { kernels().of<T>().convolve_gradient(s, dkernel.data(), dy.data()); });
       },
       "dkernel"_a, "dy"_a, "x"_a, "stride"_a, "dilation"_a);
 

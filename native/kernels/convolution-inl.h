@@ -28,8 +28,7 @@ void convolve(const Convolution<T>& s) {
   constexpr int L = Vec<T>::lanes;
   const ConvolutionGroup<T> first{s, 0};
   const int64_t K = first.window(), filters = first.filters(), packed_size = ceil_div(filters, L) * L * K;
-  const double flops = 2.0 * static_cast<double>(s.N * s.steps) * static_cast<double>(K * s.F);
-  const int team = team_size(flops);
+  const int team = team_size(s.flops());
   Arena arena;
   arena.take<T>(s.groups * packed_size);
   arena.allocate();
@@ -62,8 +61,7 @@ void convolve_gradient(const Convolution<T>& s, T* dkernel, const T* dy) {
   constexpr int64_t kDepth = GradientProduct<T>::kDepth;
   const int64_t rows_at_once = smaller(s.steps, kDepth), sequences_at_once = larger(1, kDepth / rows_at_once);
   const int64_t filters = s.F / s.groups;
-  const double flops = 2.0 * static_cast<double>(s.N * s.steps) * static_cast<double>(s.size * s.D / s.groups * s.F);
-  const int team = team_size(flops);
+  const int team = team_size(s.flops());
 
   GradientProduct<T> product;
   product.depth = rows_at_once * sequences_at_once + 1;  // as in run_backward

@@ -147,6 +147,8 @@ struct Convolution {
   const T* x;       // (N, timesteps, D)
   const T* kernel;  // (size, D / groups, F)
   const T* bias;    // (F) or null
+
+  double flops() const { return 2.0 * static_cast<double>(N * steps) * static_cast<double>(size * D / groups * F); }
 };
 
 // Of rows, for layer normalization. `inverse` and `standardized` are kept for the gradient, or null.

@@ -71,19 +71,17 @@ def kept(where: np.ndarray, x: np.ndarray) -> np.ndarray:
     return (x.view(whole) & -where.astype(whole)).view(x.dtype)
 
 
-def windows(x: np.ndarray, size: int, stride: int, dilation: int = 1) -> np.ndarray:
-    """Returns the view (N, T', size, D) of x (N, T, D): window t holds the steps t * stride + j * dilation."""
-    span = dilation * (size - 1) + 1
-    view = np.lib.stride_tricks.sliding_window_view(x, span, axis=1)
-    return view[:, ::stride, :, ::dilation].transpose(0, 1, 3, 2)
+def windows(x: np.ndarray, size: int, stride: int) -> np.ndarray:
+    """Returns the view (N, T', size, D) of x (N, T, D): window t holds the steps t * stride + j."""
+    view = np.lib.stride_tricks.sliding_window_view(x, size, axis=1)
+    return view[:, ::stride].transpose(0, 1, 3, 2)
 
 
-def add_windows(dx: np.ndarray, dwindows: np.ndarray, stride: int, dilation: int = 1) -> None:
+def add_windows(dx: np.ndarray, dwindows: np.ndarray, stride: int) -> None:
     """Adds to dx (N, T, D) the gradient of `windows`."""
     reach = stride * (dwindows.shape[1] - 1) + 1
     for j in range(dwindows.shape[2]):
-        start = j * dilation
-        dx[:, start : start + reach : stride] += dwindows[:, :, j]
+        dx[:, j : j + reach : stride] += dwindows[:, :, j]
 
 
 def same_padding(timesteps: int, span: int, stride: int) -> tuple[int, int]:

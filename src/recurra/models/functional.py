@@ -209,8 +209,10 @@ class GraphModel(Model):
         """Returns the outputs by one native call, or None where that is not possible."""
         plan = plan_of(self, training=False)
         shape = plan.output_shape(leaves[0]) if plan is not None else None
-        x = plan.native.read(leaves[0]) if plan is not None and shape is not None else None
-        if plan is None or shape is None or x is None:
+        if plan is None or shape is None:
+            return None
+        x = plan.native.read(leaves[0])
+        if x is None:
             return None
         y = plan.native.infer(x, shape)
         return y if isinstance(self._result_structure, KerasTensor) else _tree.pack_as(self._result_structure, [y])
