@@ -227,16 +227,18 @@ Convolution<T> convolution(const Y& y, const X& x, const Kernel& kernel, int64_t
   return s;
 }
 
-// The normalization of rows x, or of rows like it.
+// The normalization of the rows of x, or of the columns, or of others like them.
 template <typename T>
-Normalization<T> normalization(const Input<T>& x, const Maybe<const T>& gamma, double epsilon,
+Normalization<T> normalization(bool of_columns, const Input<T>& x, const Maybe<const T>& gamma, double epsilon,
                                const Maybe<T>& standardized, const Maybe<T>& inverse) {
   require(x.ndim() == 2 && x.shape(1) > 0, "x must be (rows, columns)");
+  const int64_t kept = of_columns ? x.shape(1) : x.shape(0);
   Normalization<T> s{};
   s.rows = x.shape(0), s.columns = x.shape(1), s.epsilon = epsilon;
   s.gamma = data(gamma, {s.columns}, "gamma must be (columns)");
   s.standardized = data(standardized, {s.rows, s.columns}, "standardized must be (rows, columns)");
-  s.inverse = data(inverse, {s.rows}, "inverse must be (rows)");
+  require(!inverse || inverse->size() == kept, "inverse must be one for each that is brought to mean 0");
+  s.inverse = inverse ? inverse->data() : nullptr;
   return s;
 }
 
@@ -365,16 +367,6 @@ void define_elementwise(nb::module_& m) {
       "dx"_a, "dy"_a, "y"_a, "logarithm"_a);
 
   m.def(
-      "adam_update",
-      [](Array<T> w, Input<T> g, Array<T> m, Array<T> v, Maybe<T> vhat, double learning_rate, int64_t step,
-         double beta_1, double beta_2, double epsilon) {
-        Adam<T> s = adam_settings(w, g, m, v, vhat, beta_1, beta_2, epsilon);
-        s.alpha = adam_alpha<T>(learning_rate, step, beta_1, beta_2);
-        compute(flops(g), [&] { kernels().of<T>().adam(s); });
-      },
-      "w"_a, "g"_a, "m"_a, "v"_a, "vhat"_a.none(), "learning_rate"_a, "step"_a, "beta_1"_a, "beta_2"_a, "epsilon"_a);
-
-  m.def(
       "mean_loss",
       [](const LossOf<T>& loss, Maybe<T> dy, Input<T> y, Input<T> target, Maybe<const T> weights, double total) {
         require(y.ndim() > 0 && (!dy || dy->size() == y.size()), "dy and y must have one size");
@@ -398,7 +390,7 @@ void define_elementwise(nb::module_& m) {
       "normalize",
       [](Array<T> y, Maybe<T> standardized, Maybe<T> inverse, Input<T> x, Maybe<const T> gamma, Maybe<const T> beta,
          double epsilon) {
-        Normalization<T> s = normalization<T>(x, gamma, epsilon, standardized, inverse);
+        Normalization<T> s = normalization<T>(false, x, gamma, epsilon, standardized, inverse);
         s.beta = data(beta, {s.columns}, "beta must be (columns)");
         T* to = data(y, {s.rows, s.columns}, "y must be (rows, columns)");
         compute(flops(x), [&] { kernels().of<T>().normalize(s, to, x.data()); });
@@ -409,13 +401,41 @@ void define_elementwise(nb::module_& m) {
       "normalize_gradient",
       [](Maybe<T> dx, Maybe<T> dgamma, Maybe<T> dbeta, Input<T> dy, Array<T> standardized, Array<T> inverse,
          Maybe<const T> gamma) {
-        const Normalization<T> s = normalization<T>(dy, gamma, 0, Maybe<T>(standardized), Maybe<T>(inverse));
+        const Normalization<T> s = normalization<T>(false, dy, gamma, 0, Maybe<T>(standardized), Maybe<T>(inverse));
         T* to = data(dx, {s.rows, s.columns}, "dx must be (rows, columns)");
         T* to_gamma = data(dgamma, {s.columns}, "dgamma must be (columns)");
         T* to_beta = data(dbeta, {s.columns}, "dbeta must be (columns)");
         compute(flops(dy), [&] { kernels().of<T>().normalize_gradient(s, to, to_gamma, to_beta, dy.data()); });
       },
       "dx"_a.none(), "dgamma"_a.none(), "dbeta"_a.none(), "dy"_a, "standardized"_a, "inverse"_a, "gamma"_a.none());
+
+  m.def(
+      "normalize_columns",
+      [](Array<T> y, Maybe<T> standardized, Maybe<T> inverse, Array<T> mean, Array<T> variance, Input<T> x,
+         Maybe<const T> gamma, Maybe<const T> beta, double epsilon, bool of_batch) {
+        Normalization<T> s = normalization<T>(true, x, gamma, epsilon, standardized, inverse);
+        s.beta = data(beta, {s.columns}, "beta must be (columns)");
+        T* to = data(y, {s.rows, s.columns}, "y must be (rows, columns)");
+        T* means = data(mean, {s.columns}, "mean must be (columns)");
+        T* variances = data(variance, {s.columns}, "variance must be (columns)");
+        compute(flops(x), [&] { kernels().of<T>().normalize_columns(s, to, means, variances, x.data(), of_batch); });
+      },
+      "y"_a, "standardized"_a.none(), "inverse"_a.none(), "mean"_a, "variance"_a, "x"_a, "gamma"_a.none(),
+      "beta"_a.none(), "epsilon"_a, "of_batch"_a);
+
+  m.def(
+      "normalize_columns_gradient",
+      [](Array<T> dx, Maybe<T> dgamma, Maybe<T> dbeta, Input<T> dy, Array<T> standardized, Array<T> inverse,
+         Maybe<const T> gamma, bool of_batch) {
+        const Normalization<T> s = normalization<T>(true, dy, gamma, 0, Maybe<T>(standardized), Maybe<T>(inverse));
+        T* to = data(dx, {s.rows, s.columns}, "dx must be (rows, columns)");
+        T* to_gamma = data(dgamma, {s.columns}, "dgamma must be (columns)");
+        T* to_beta = data(dbeta, {s.columns}, "dbeta must be (columns)");
+        compute(flops(dy),
+                [&] { kernels().of<T>().normalize_columns_gradient(s, to, to_gamma, to_beta, dy.data(), of_batch); });
+      },
+      "dx"_a, "dgamma"_a.none(), "dbeta"_a.none(), "dy"_a, "standardized"_a, "inverse"_a, "gamma"_a.none(),
+      "of_batch"_a);
 
   m.def("as_row_numbers", &as_row_numbers<T, T>, "out"_a, "ids"_a, "rows"_a);
   m.def("as_row_numbers", &as_row_numbers<T, int64_t>, "out"_a, "ids"_a, "rows"_a);

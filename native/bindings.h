@@ -88,21 +88,6 @@ class LossOf {
   std::vector<T> quantiles_;
 };
 
-// Adam over the arrays w, g, m, v and vhat, without its alpha.
-template <typename T, typename G>
-Adam<T> adam_settings(const Array<T>& w, const Array<G>& g, const Array<T>& m, const Array<T>& v, const Maybe<T>& vhat,
-                      double beta_1, double beta_2, double epsilon) {
-  const int64_t size = w.size();
-  require(g.size() == size && m.size() == size && v.size() == size && (!vhat || vhat->size() == size),
-          "w, g, m, v and vhat must have one size");
-  Adam<T> s{};
-  s.size = size;
-  s.w = w.data(), s.g = g.data(), s.m = m.data(), s.v = v.data(), s.vhat = vhat ? vhat->data() : nullptr;
-  s.rate_1 = static_cast<T>(1 - beta_1), s.rate_2 = static_cast<T>(1 - beta_2);
-  s.epsilon = static_cast<T>(epsilon);
-  return s;
-}
-
 // lr * sqrt(1 - beta_2^step) / (1 - beta_1^step) in T; the powers by squares, of bases that went through float as in
 // Keras: the last bit of std::pow differs between systems.
 template <typename T>
@@ -116,6 +101,60 @@ T adam_alpha(double learning_rate, int64_t step, double beta_1, double beta_2) {
   };
   return static_cast<T>(learning_rate) * std::sqrt(rest(beta_2)) / rest(beta_1);
 }
+
+// An optimizer's formula over arrays that are the same at each step.
+template <typename T>
+class UpdateOf {
+ public:
+  UpdateOf(Formula<T> formula, const Array<T>& w, const Input<T>& g) : formula_(formula) {
+    Update<T>& s = shared(formula_);
+    s.size = w.size(), s.w = w.data(), s.g = g.data();
+    require(g.size() == s.size, "w and g must have one size");
+  }
+
+  static UpdateOf adam(Array<T> w, Input<T> g, Array<T> m, Array<T> v, Maybe<T> vhat, double beta_1, double beta_2,
+                       double epsilon) {
+    Adam<T> s{};
+    s.m = slot(w, m), s.v = slot(w, v), s.vhat = slot(w, vhat);
+    s.rate_1 = static_cast<T>(1 - beta_1), s.rate_2 = static_cast<T>(1 - beta_2);
+    s.epsilon = static_cast<T>(epsilon);
+    UpdateOf update(s, w, g);
+    update.beta_1_ = beta_1, update.beta_2_ = beta_2;
+    return update;
+  }
+
+  static UpdateOf rmsprop(Array<T> w, Input<T> g, Array<T> v, Maybe<T> m, Maybe<T> average, double rho, double momentum,
+                          double epsilon) {
+    RMSprop<T> s{};
+    s.v = slot(w, v), s.m = slot(w, m), s.average = slot(w, average);
+    s.rho = static_cast<T>(rho), s.rate = static_cast<T>(1 - rho);
+    s.momentum = static_cast<T>(momentum), s.epsilon = static_cast<T>(epsilon);
+    return {s, w, g};
+  }
+
+  static UpdateOf sgd(Array<T> w, Input<T> g, Maybe<T> m, double momentum, bool nesterov) {
+    SGD<T> s{};
+    s.m = slot(w, m), s.momentum = static_cast<T>(momentum), s.nesterov = nesterov;
+    return {s, w, g};
+  }
+
+  // At step 1, 2, 3, ...
+  Formula<T> at(double learning_rate, int64_t step) const {
+    Formula<T> formula = formula_;
+    shared(formula).learning_rate = static_cast<T>(learning_rate);
+    if (auto* s = std::get_if<Adam<T>>(&formula)) s->alpha = adam_alpha<T>(learning_rate, step, beta_1_, beta_2_);
+    return formula;
+  }
+
+ private:
+  static T* slot(const Array<T>& w, const Maybe<T>& values) {
+    require(!values || values->size() == w.size(), "w and what is kept for it must have one size");
+    return values ? values->data() : nullptr;
+  }
+
+  Formula<T> formula_;
+  double beta_1_ = 0, beta_2_ = 0;  // of Adam
+};
 
 void define_plans(nanobind::module_& m);
 

@@ -1,6 +1,7 @@
 // Plans and streams as Python objects. They hold bare pointers into arrays: their owners in Python keep those alive.
 #include <nanobind/stl/vector.h>
 
+#include <limits>
 #include <numeric>
 
 #include "arrays.h"
@@ -100,6 +101,23 @@ void add_normalization(Plan<T>& plan, int64_t features, double epsilon, Maybe<co
 }
 
 template <typename T>
+void add_batch_normalization(Plan<T>& plan, int64_t features, double epsilon, double momentum, bool of_batch,
+                             Maybe<const T> gamma, Maybe<const T> beta, Array<T> mean, Array<T> variance,
+                             Maybe<T> dgamma, Maybe<T> dbeta) {
+  require(features > 0, "features must be positive");
+  BatchNormalizationLayer<T> layer{};
+  layer.settings.columns = features, layer.settings.epsilon = epsilon;
+  layer.momentum = momentum, layer.of_batch = of_batch;
+  layer.settings.gamma = data(gamma, {features}, "gamma must be (features)");
+  layer.settings.beta = data(beta, {features}, "beta must be (features)");
+  layer.mean = data(mean, {features}, "mean must be (features)");
+  layer.variance = data(variance, {features}, "variance must be (features)");
+  layer.dgamma = data(dgamma, {features}, "dgamma must be (features)");
+  layer.dbeta = data(dbeta, {features}, "dbeta must be (features)");
+  plan.add(layer);
+}
+
+template <typename T>
 void add_repeat(Plan<T>& plan, int64_t n) {
   require(n > 0, "n must be positive");
   RepeatLayer<T> layer{};
@@ -163,27 +181,29 @@ class Stepper {
   int turn_ = 0;
 };
 
-// A plan that is trained by Adam: weights, gradients and averages are the same arrays at each step.
+// A plan that is trained: weights, gradients and what the optimizer keeps are the same arrays at each step.
 template <typename T>
 class Trainer {
  public:
-  Trainer(Plan<T>& plan, LossOf<T> loss, Array<T> w, Array<T> g, Array<int64_t> iterations, Array<T> m, Array<T> v,
-          Maybe<T> vhat, double beta_1, double beta_2, double epsilon, double weight_decay, double clipvalue,
-          double clipnorm, double global_clipnorm, double squares, std::vector<int64_t> sizes)
-      : plan_(plan),
-        loss_(std::move(loss)),
-        iterations_(data(iterations, {}, "iterations must be one number")),
-        beta_1_(beta_1),
-        beta_2_(beta_2) {
-    settings_.grads = g.data();
-    settings_.update = adam_settings(w, g, m, v, vhat, beta_1, beta_2, epsilon);
-    settings_.update.decay = static_cast<T>(weight_decay);
-    if (clipvalue > 0) settings_.update.limit = static_cast<T>(clipvalue);
-    require(std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) == settings_.update.size,
+  Trainer(Plan<T>& plan, LossOf<T> loss, Array<T> g) : plan_(plan), loss_(std::move(loss)) {
+    settings_.grads = g.data(), settings_.size = g.size();
+    settings_.fresh = plan.writes_all(g.data(), g.size());
+  }
+
+  // Makes steps end with this update, and count it.
+  void set_update(const UpdateOf<T>& update, Array<int64_t> iterations, double weight_decay, double clipvalue,
+                  double clipnorm, double global_clipnorm, double squares, std::vector<int64_t> sizes) {
+    Formula<T> formula = update.at(0, 1);
+    require(shared(formula).g == settings_.grads && shared(formula).size == settings_.size,
+            "the update must be by the gradients of the step");
+    require(std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) == settings_.size,
             "sizes must be those of the parts of g");
-    settings_.clip = {clipnorm, global_clipnorm, std::move(sizes)};
-    settings_.squares = squares;
-    settings_.fresh = plan.writes_all(g.data(), settings_.update.size);
+    update_ = &update;
+    iterations_ = data(iterations, {}, "iterations must be one number");
+    decay_ = static_cast<T>(weight_decay);
+    if (clipvalue > 0) limit_ = static_cast<T>(clipvalue);
+    optimizer_.clip = {clipnorm, global_clipnorm, std::move(sizes)};
+    optimizer_.squares = squares;
   }
 
   bool has_labels() const { return loss_.has_labels(); }
@@ -197,12 +217,15 @@ class Trainer {
     require(!y || y->size() == results, "y must have the size of the result");
     s.loss = loss_.of(results, columns, target, weights, total);
     s.y = y ? y->data() : nullptr, s.x = x.data();
-    s.update.learning_rate = static_cast<T>(learning_rate);
-    s.update.alpha = adam_alpha<T>(learning_rate, *iterations_ + 1, beta_1_, beta_2_);
+    if (update_) {
+      optimizer_.formula = update_->at(learning_rate, *iterations_ + 1);
+      shared(optimizer_.formula).decay = decay_, shared(optimizer_.formula).limit = limit_;
+      s.optimizer = &optimizer_;
+    }
     double mean = 0;
-    const double update_flops = 10.0 * static_cast<double>(s.update.size);
+    const double update_flops = 10.0 * static_cast<double>(s.size);
     compute(3 * plan_.flops(s.N, s.x_size) + update_flops, [&] { mean = plan_.train(s); });
-    *iterations_ += 1;
+    if (update_) *iterations_ += 1;
     return mean;
   }
 
@@ -210,19 +233,37 @@ class Trainer {
   Plan<T>& plan_;
   LossOf<T> loss_;
   TrainStep<T> settings_{};  // what is the same at each step
-  int64_t* iterations_;
-  double beta_1_, beta_2_;
+  const UpdateOf<T>* update_ = nullptr;
+  int64_t* iterations_ = nullptr;
+  T decay_ = 0, limit_ = std::numeric_limits<T>::infinity();
+  Optimizer<T> optimizer_{};
 };
 
 template <typename T>
 void define(nb::module_& m, const char* plan_name, const char* stepper_name, const char* trainer_name,
-            const char* layer_name, const char* loss_name) {
+            const char* layer_name, const char* loss_name, const char* update_name) {
   nb::class_<RecurrentLayer<T>>(m, layer_name).def_prop_ro("return_sequences", [](const RecurrentLayer<T>& layer) {
     return layer.settings.return_sequences;
   });
   nb::class_<LossOf<T>>(m, loss_name)
       .def(nb::init<int, double, bool, double, double, Maybe<const T>>(), "kind"_a, "delta"_a, "from_logits"_a,
            "label_smoothing"_a, "epsilon"_a, "quantiles"_a.none());
+  nb::class_<UpdateOf<T>>(m, update_name)
+      .def(
+          "__call__",
+          [](const UpdateOf<T>& update_of, double learning_rate, int64_t step) {
+            Formula<T> formula = update_of.at(learning_rate, step);
+            compute(10.0 * static_cast<double>(shared(formula).size), [&] { update(formula); });
+          },
+          "learning_rate"_a, "step"_a);
+  m.def("adam", &UpdateOf<T>::adam, nb::keep_alive<0, 1>(), nb::keep_alive<0, 2>(), nb::keep_alive<0, 3>(),
+        nb::keep_alive<0, 4>(), nb::keep_alive<0, 5>(), "w"_a, "g"_a, "m"_a, "v"_a, "vhat"_a.none(), "beta_1"_a,
+        "beta_2"_a, "epsilon"_a);
+  m.def("rmsprop", &UpdateOf<T>::rmsprop, nb::keep_alive<0, 1>(), nb::keep_alive<0, 2>(), nb::keep_alive<0, 3>(),
+        nb::keep_alive<0, 4>(), nb::keep_alive<0, 5>(), "w"_a, "g"_a, "v"_a, "m"_a.none(), "average"_a.none(), "rho"_a,
+        "momentum"_a, "epsilon"_a);
+  m.def("sgd", &UpdateOf<T>::sgd, nb::keep_alive<0, 1>(), nb::keep_alive<0, 2>(), nb::keep_alive<0, 3>(), "w"_a, "g"_a,
+        "m"_a.none(), "momentum"_a, "nesterov"_a);
   m.def("recurrent_layer", &recurrent_layer<T>, "cell"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a.none(),
         "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "activation"_a, "recurrent_activation"_a,
         "reset_after"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
@@ -237,6 +278,8 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
       .def("add_masking", &add_masking<T>, "features"_a, "value"_a)
       .def("add_normalization", &add_normalization<T>, "features"_a, "epsilon"_a, "gamma"_a.none(), "beta"_a.none(),
            "dgamma"_a.none(), "dbeta"_a.none())
+      .def("add_batch_normalization", &add_batch_normalization<T>, "features"_a, "epsilon"_a, "momentum"_a,
+           "of_batch"_a, "gamma"_a.none(), "beta"_a.none(), "mean"_a, "variance"_a, "dgamma"_a.none(), "dbeta"_a.none())
       .def("add_repeat", &add_repeat<T>, "n"_a)
       .def("add_factors", [](Plan<T>& plan) { plan.add(FactorsLayer<T>{}); })
       .def(
@@ -260,12 +303,10 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
       .def("__call__", &Stepper<T>::step)
       .def_prop_ro("turn", &Stepper<T>::turn);
   nb::class_<Trainer<T>>(m, trainer_name)
-      .def(nb::init<Plan<T>&, LossOf<T>, Array<T>, Array<T>, Array<int64_t>, Array<T>, Array<T>, Maybe<T>, double,
-                    double, double, double, double, double, double, double, std::vector<int64_t>>(),
-           nb::keep_alive<1, 2>(), nb::keep_alive<1, 4>(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 6>(),
-           nb::keep_alive<1, 7>(), nb::keep_alive<1, 8>(), nb::keep_alive<1, 9>(), "plan"_a, "loss"_a, "w"_a, "g"_a,
-           "iterations"_a, "m"_a, "v"_a, "vhat"_a.none(), "beta_1"_a, "beta_2"_a, "epsilon"_a, "weight_decay"_a,
-           "clipvalue"_a, "clipnorm"_a, "global_clipnorm"_a, "squares"_a, "sizes"_a)
+      .def(nb::init<Plan<T>&, LossOf<T>, Array<T>>(), nb::keep_alive<1, 2>(), nb::keep_alive<1, 4>(), "plan"_a,
+           "loss"_a, "g"_a)
+      .def("set_update", &Trainer<T>::set_update, nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>(), "update"_a,
+           "iterations"_a, "weight_decay"_a, "clipvalue"_a, "clipnorm"_a, "global_clipnorm"_a, "squares"_a, "sizes"_a)
       .def_prop_ro("has_labels", &Trainer<T>::has_labels)
       .def("takes", &Trainer<T>::takes, "target"_a, "columns"_a)
       .def("__call__", &Trainer<T>::step, "y"_a.none(), "x"_a, "target"_a, "weights"_a.none(), "total"_a, "columns"_a,
@@ -275,8 +316,10 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
 }  // namespace
 
 void define_plans(nb::module_& m) {
-  define<float>(m, "PlanFloat32", "StepperFloat32", "TrainerFloat32", "RecurrentLayerFloat32", "LossFloat32");
-  define<double>(m, "PlanFloat64", "StepperFloat64", "TrainerFloat64", "RecurrentLayerFloat64", "LossFloat64");
+  define<float>(m, "PlanFloat32", "StepperFloat32", "TrainerFloat32", "RecurrentLayerFloat32", "LossFloat32",
+                "UpdateFloat32");
+  define<double>(m, "PlanFloat64", "StepperFloat64", "TrainerFloat64", "RecurrentLayerFloat64", "LossFloat64",
+                 "UpdateFloat64");
 }
 
 }  // namespace recurra

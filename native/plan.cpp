@@ -210,7 +210,7 @@ bool Plan<T>::writes_all(const T* grads, int64_t size) const {
 
 // As `clip_by_norm` and `clip_by_global_norm` in optimizers/arithmetic.py.
 template <typename T>
-void shorten(const Clip& clip, T* grads, Adam<T>& update) {
+void shorten(const Clip& clip, T* grads, Update<T>& update) {
   const auto norm_of = [](const T* g, int64_t size) { return std::sqrt(kernels().of<T>().sum_of_squares(g, size)); };
   if (clip.global_norm > 0) {
     const double norm = norm_of(grads, update.size);
@@ -230,27 +230,33 @@ void shorten(const Clip& clip, T* grads, Adam<T>& update) {
 template <typename T>
 void Plan<T>::add_squares(const TrainStep<T>& s) {
   const auto* layer = layers_.empty() ? nullptr : std::get_if<EmbeddingLayer<T>>(&layers_[0]);
-  if (s.squares == 0 || !layer || !layer->dtable) return;
+  T* averages = squares_of(s.optimizer->formula);
+  if (s.optimizer->squares == 0 || !averages || !layer || !layer->dtable) return;
   slots_.resize(static_cast<size_t>(layer->rows));
-  T* v = s.update.v + (layer->dtable - s.grads);
+  T* v = averages + (layer->dtable - s.grads);
   const T* dy = buffer_ + gradient_[(layers_.size() - 1) % 2];
-  layer->add_squares(v, buffer_ + scratch_, slots_, s.x, dy, static_cast<T>(s.squares));
+  layer->add_squares(v, buffer_ + scratch_, slots_, s.x, dy, static_cast<T>(s.optimizer->squares));
+}
+
+template <typename T>
+void Plan<T>::update_weights(const TrainStep<T>& s) {
+  add_squares(s);
+  Formula<T> formula = s.optimizer->formula;
+  Update<T>& common = shared(formula);
+  shorten(s.optimizer->clip, s.grads, common);
+  common.most_threads = last_team();  // where the weights stay with one core, they should not travel for this alone
+  update(formula);
 }
 
 template <typename T>
 double Plan<T>::train(const TrainStep<T>& s) {
-  const KernelsOf<T>& table = kernels().of<T>();
   Loss<T> of_result = s.loss;
   of_result.y = forward(s.y, s.x, s.N, s.x_size);
   of_result.dy = result_gradient();
-  const double loss = table.loss(of_result);
-  if (!s.fresh) std::fill_n(s.grads, s.update.size, T(0));
+  const double loss = kernels().of<T>().loss(of_result);
+  if (!s.fresh) std::fill_n(s.grads, s.size, T(0));
   backward(s.fresh);
-  add_squares(s);
-  Adam<T> update = s.update;
-  shorten(s.clip, s.grads, update);
-  update.most_threads = last_team();  // where the weights stay with one core, they should not travel for this alone
-  table.adam(update);
+  if (s.optimizer) update_weights(s);
   return loss;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "layers.h"
+#include "update.h"
 
 namespace recurra {
 
@@ -16,25 +17,33 @@ struct Clip {
   std::vector<int64_t> sizes;
 };
 
+// What an optimizer does with the gradients.
+template <typename T>
+struct Optimizer {
+  Formula<T> formula;  // over all weights
+  Clip clip;
+  double squares;  // what an Embedding adds to the averages of squares, see add_squares; 0: nothing
+};
+
 // One training step: what it reads and changes besides the plan's layers.
 template <typename T>
 struct TrainStep {
   int64_t N, x_size;
-  T* y;            // the result, or null
-  const T* x;      // (N, x_size)
-  Loss<T> loss;    // with its target
-  T* grads;        // of all weights, end to end
-  bool fresh;      // whether the plan writes all of them (see writes_all): they need not be zeroed
-  Adam<T> update;  // of all weights by these gradients
-  Clip clip;
-  double squares;  // what an Embedding adds to the averages of squares, see add_squares; 0: nothing
+  T* y;                           // the result, or null
+  const T* x;                     // (N, x_size)
+  Loss<T> loss;                   // with its target
+  T* grads;                       // of all weights, end to end
+  int64_t size;                   // theirs
+  bool fresh;                     // whether the plan writes all of them (see writes_all): they need not be zeroed
+  const Optimizer<T>* optimizer;  // or null: gradients are all that is wanted
 };
 
 template <typename T>
 class Plan {
  public:
-  using Layer = std::variant<RecurrentLayer<T>, BidirectionalLayer<T>, DenseLayer<T>, FactorsLayer<T>,
-                             EmbeddingLayer<T>, MaskingLayer<T>, RepeatLayer<T>, NormalizationLayer<T>>;
+  using Layer =
+      std::variant<RecurrentLayer<T>, BidirectionalLayer<T>, DenseLayer<T>, FactorsLayer<T>, EmbeddingLayer<T>,
+                   MaskingLayer<T>, RepeatLayer<T>, NormalizationLayer<T>, BatchNormalizationLayer<T>>;
 
   void add(const Layer& layer) { layers_.push_back(layer); }
   // For the next forward run, of the layer with factors that was added as number `index` of them. They must stay where
@@ -61,7 +70,7 @@ class Plan {
   void backward(const T* dy);
   // Whether the gradients of the layers are just these, each once.
   bool writes_all(const T* grads, int64_t size) const;
-  // Forward, loss, backward and update. Returns the loss.
+  // Forward, loss, backward and, where there is an optimizer, update. Returns the loss.
   double train(const TrainStep<T>& s);
 
   // Of the last forward run: elements of its result, and its cost.
@@ -71,6 +80,7 @@ class Plan {
  private:
   void lay_out(int64_t N, int64_t x_size);
   void add_squares(const TrainStep<T>& s);
+  void update_weights(const TrainStep<T>& s);
   T* result_gradient() const { return buffer_ + gradient_[0]; }
   void backward(bool fresh);  // from `result_gradient`, which is overwritten
 

@@ -151,26 +151,48 @@ struct Convolution {
   double flops() const { return 2.0 * static_cast<double>(N * steps) * static_cast<double>(size * D / groups * F); }
 };
 
-// Of rows, for layer normalization. `inverse` and `standardized` are kept for the gradient, or null.
+// Of each row, for layer normalization, or of each column, for batch normalization. `inverse` and `standardized` are
+// kept for the gradient, or null.
 template <typename T>
 struct Normalization {
   int64_t rows, columns;
   double epsilon;
   const T *gamma, *beta;  // (columns) or null
-  T* inverse;             // (rows): 1 / sqrt(variance + epsilon)
+  T* inverse;             // (rows) or (columns): 1 / sqrt(variance + epsilon)
   T* standardized;        // (rows, columns)
 };
 
+// What all optimizers share: gradients are scaled and cut, and weights decay, before the formula sees them.
 template <typename T>
-struct Adam {
+struct Update {
   int64_t size;
-  T *w, *m, *v, *vhat;  // vhat or null
+  T* w;
   const T* g;
-  T alpha, rate_1, rate_2, epsilon;  // rate = 1 - beta, rounded once: 1 - float(0.999) is off by 1e-5
-  int most_threads = kMaxThreads;
+  T learning_rate;
   T factor = 1;                                  // of gradients
   T limit = std::numeric_limits<T>::infinity();  // to which they are cut after that
-  T decay = 0, learning_rate = 0;                // before the update w -= w * decay * learning_rate
+  T decay = 0;                                   // w -= w * decay * learning_rate
+  int most_threads = kMaxThreads;
+};
+
+// Formulas: ops/reference.py. Rates are 1 - beta, rounded once: 1 - float(0.999) is off by 1e-5.
+template <typename T>
+struct Adam : Update<T> {
+  T *m, *v, *vhat;  // vhat or null
+  T alpha, rate_1, rate_2, epsilon;
+};
+
+template <typename T>
+struct RMSprop : Update<T> {
+  T *v, *m, *average;  // m and average or null
+  T rho, rate, momentum, epsilon;
+};
+
+template <typename T>
+struct SGD : Update<T> {
+  T* m;  // or null
+  T momentum;
+  bool nesterov;
 };
 
 template <typename T>
@@ -190,7 +212,12 @@ struct KernelsOf {
   void (*softmax_gradient)(T* dx, const T* dy, const T* y, int64_t rows, int64_t columns, bool logarithm);
   void (*normalize)(const Normalization<T>&, T* y, const T* x);
   void (*normalize_gradient)(const Normalization<T>&, T* dx, T* dgamma, T* dbeta, const T* dy);  // any may be null
+  // `of_batch`: mean and variance (columns) are those of x, and are written; else they are read.
+  void (*normalize_columns)(const Normalization<T>&, T* y, T* mean, T* variance, const T* x, bool of_batch);
+  void (*normalize_columns_gradient)(const Normalization<T>&, T* dx, T* dgamma, T* dbeta, const T* dy, bool of_batch);
   void (*adam)(const Adam<T>&);
+  void (*rmsprop)(const RMSprop<T>&);
+  void (*sgd)(const SGD<T>&);
   double (*sum_of_squares)(const T* x, int64_t size);
   double (*loss)(const Loss<T>&);
 };

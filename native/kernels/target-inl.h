@@ -29,7 +29,11 @@ constexpr KernelsOf<T> kernels_of() {
           softmax_gradient<T>,
           normalize<T>,
           normalize_gradient<T>,
+          normalize_columns<T>,
+          normalize_columns_gradient<T>,
           adam<T>,
+          rmsprop<T>,
+          sgd<T>,
           sum_of_squares<T>,
           mean_loss<T>};
 }

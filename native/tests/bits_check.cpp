@@ -77,7 +77,8 @@ void check_the_rest() {
   const auto g = random.array<T>(100003, 1);
   for (T& value : v) value = std::abs(value);
   for (int step = 0; step < 3; ++step)
-    table.adam({100003, w.data(), m.data(), v.data(), nullptr, g.data(), T(0.01), T(0.1), T(0.001), T(1e-7)});
+    table.adam(
+        {{100003, w.data(), g.data(), T(0.01)}, m.data(), v.data(), nullptr, T(0.01), T(0.1), T(0.001), T(1e-7)});
   updates.add({&w, &m, &v});
   updates.add(std::vector<double>{table.sum_of_squares(g.data(), 100003)});
   golden::print<T>("adam_and_sum_of_squares", "", updates);
@@ -153,6 +154,30 @@ void check_the_rest() {
   table.normalize_gradient(settings, gradient.data(), dgamma.data(), dbeta.data(), output.data());
   normalized.add({&output, &standardized, &inverse, &gradient, &dgamma, &dbeta});
   golden::print<T>("normalization", "", normalized);
+
+  Hash others;
+  const recurra::Update<T> changed{100003, w.data(), g.data(), T(0.01), T(0.7), T(0.5), T(0.1)};
+  std::vector<T> average(w.size());
+  for (const bool centered : {false, true}) {
+    recurra::RMSprop<T> s{changed, v.data(), nullptr, nullptr, T(0.9), T(0.1), T(0.3), T(1e-7)};
+    if (centered) s.m = m.data(), s.average = average.data();
+    table.rmsprop(s);
+    others.add({&w, &m, &v, &average});
+  }
+  for (const bool nesterov : {false, true}) {
+    table.sgd({changed, m.data(), T(0.9), nesterov});
+    others.add({&w, &m});
+  }
+  golden::print<T>("rmsprop_and_sgd", "", others);
+
+  Hash columns;
+  std::vector<T> moments[] = {std::vector<T>(36, T(0.1)), std::vector<T>(36, T(0.9))};
+  for (const bool of_batch : {false, true}) {
+    table.normalize_columns(settings, output.data(), moments[0].data(), moments[1].data(), signal.data(), of_batch);
+    table.normalize_columns_gradient(settings, gradient.data(), dgamma.data(), dbeta.data(), output.data(), of_batch);
+    columns.add({&output, &standardized, &inverse, &gradient, &dgamma, &dbeta, &moments[0], &moments[1]});
+  }
+  golden::print<T>("normalization_of_columns", "", columns);
 }
 
 template <typename T>

@@ -253,8 +253,14 @@ struct Adam {
     m.resize(w.size()), v.resize(w.size());
     const T root = std::sqrt(T(1) - T(power(double(0.999f), step)));
     const T alpha = T(0.01f) * root / (T(1) - T(power(double(0.9f), step)));
-    recurra::kernels().of<T>().adam({static_cast<int64_t>(w.size()), w.data(), m.data(), v.data(), nullptr, g.data(),
-                                     alpha, T(1 - 0.9), T(1 - 0.999), T(1e-7)});
+    recurra::kernels().of<T>().adam({{static_cast<int64_t>(w.size()), w.data(), g.data(), T(0)},
+                                     m.data(),
+                                     v.data(),
+                                     nullptr,
+                                     alpha,
+                                     T(1 - 0.9),
+                                     T(1 - 0.999),
+                                     T(1e-7)});
   }
 };
 

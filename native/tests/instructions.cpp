@@ -78,7 +78,7 @@ double run_adam(int64_t size) {
   const Floats g = floats(size, 1);
   measured([&] {
     recurra::kernels().of_float.adam(
-        {size, w.data(), m.data(), v.data(), nullptr, g.data(), 0.01f, 0.1f, 0.001f, 1e-7f});
+        {{size, w.data(), g.data(), 0.01f}, m.data(), v.data(), nullptr, 0.01f, 0.1f, 0.001f, 1e-7f});
   });
   return double(size) / recurra::kernels().float32_lanes;
 }

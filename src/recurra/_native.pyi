@@ -154,18 +154,42 @@ def normalize_gradient(
     inverse: Array,
     gamma: Array | None,
 ) -> None: ...
-def adam_update(
+def normalize_columns(
+    y: Array,
+    standardized: Array | None,
+    inverse: Array | None,
+    mean: Array,
+    variance: Array,
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    epsilon: float,
+    of_batch: bool,
+) -> None: ...
+def normalize_columns_gradient(
+    dx: Array,
+    dgamma: Array | None,
+    dbeta: Array | None,
+    dy: Array,
+    standardized: Array,
+    inverse: Array,
+    gamma: Array | None,
+    of_batch: bool,
+) -> None: ...
+def adam(
+    w: Array, g: Array, m: Array, v: Array, vhat: Array | None, beta_1: float, beta_2: float, epsilon: float
+) -> UpdateFloat32: ...
+def rmsprop(
     w: Array,
     g: Array,
-    m: Array,
     v: Array,
-    vhat: Array | None,
-    learning_rate: float,
-    step: int,
-    beta_1: float,
-    beta_2: float,
+    m: Array | None,
+    average: Array | None,
+    rho: float,
+    momentum: float,
     epsilon: float,
-) -> None: ...
+) -> UpdateFloat32: ...
+def sgd(w: Array, g: Array, m: Array | None, momentum: float, nesterov: bool) -> UpdateFloat32: ...
 def mean_loss(
     loss: LossFloat32, dy: Array | None, y: Array, target: Array, weights: Array | None, total: float
 ) -> float: ...
@@ -208,6 +232,9 @@ class LossFloat32:
         quantiles: Array | None,
     ) -> None: ...
 
+class UpdateFloat32:
+    def __call__(self, learning_rate: float, step: int) -> None: ...
+
 class PlanFloat32:
     def __init__(self) -> None: ...
     def add_recurrent(self, layer: RecurrentLayerFloat32) -> None: ...
@@ -237,6 +264,19 @@ class PlanFloat32:
         dgamma: Array | None,
         dbeta: Array | None,
     ) -> None: ...
+    def add_batch_normalization(
+        self,
+        features: int,
+        epsilon: float,
+        momentum: float,
+        of_batch: bool,
+        gamma: Array | None,
+        beta: Array | None,
+        mean: Array,
+        variance: Array,
+        dgamma: Array | None,
+        dbeta: Array | None,
+    ) -> None: ...
     def add_factors(self) -> None: ...
     def set_factors(self, index: int, factors: Array) -> None: ...
     def infer(self, y: Array, x: Array) -> None: ...
@@ -253,19 +293,11 @@ class StepperFloat32:
     def turn(self) -> int: ...
 
 class TrainerFloat32:
-    def __init__(
+    def __init__(self, plan: PlanFloat32, loss: LossFloat32, g: Array) -> None: ...
+    def set_update(
         self,
-        plan: PlanFloat32,
-        loss: LossFloat32,
-        w: Array,
-        g: Array,
+        update: UpdateFloat32,
         iterations: Array,
-        m: Array,
-        v: Array,
-        vhat: Array | None,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
         weight_decay: float,
         clipvalue: float,
         clipnorm: float,
@@ -291,6 +323,7 @@ class TrainerFloat32:
 
 class RecurrentLayerFloat64(RecurrentLayerFloat32): ...
 class LossFloat64(LossFloat32): ...
+class UpdateFloat64(UpdateFloat32): ...
 class PlanFloat64(PlanFloat32): ...
 class StepperFloat64(StepperFloat32): ...
 class TrainerFloat64(TrainerFloat32): ...

@@ -237,6 +237,38 @@ def test_adam_is_its_definition(with_vhat, rng):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)  # weights of order 1 may cancel in the update
 
 
+@pytest.mark.parametrize("centered", [False, True])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_rmsprop_is_its_definition(momentum, centered, rng):
+    starts = [rng.random(1003).astype(np.float32) for _ in range(3)]
+    kept = [start if used else None for start, used in zip(np.zeros((2, 1003)), (momentum, centered), strict=True)]
+    results = []
+    for module in (native, reference):
+        w, g, v = (array.copy() for array in starts)
+        m, average = (None if array is None else array.astype(np.float32) for array in kept)
+        options = {"learning_rate": 0.01, "rho": 0.9, "momentum": momentum, "epsilon": 1e-7, "m": m, "average": average}
+        for _ in range(3):
+            module.rmsprop_update(w, g, v, **options)
+        results.append([array for array in (w, v, m, average) if array is not None])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_gradient_descent_is_its_definition(momentum, nesterov, rng):
+    starts = [rng.random(1003).astype(np.float32) for _ in range(3)]
+    results = []
+    for module in (native, reference):
+        w, g, m = (array.copy() for array in starts)
+        options = {"learning_rate": 0.01, "momentum": momentum, "nesterov": nesterov, "m": m if momentum else None}
+        for _ in range(3):
+            module.sgd_update(w, g, **options)
+        results.append((w, m))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
 def test_rows_are_gathered(rng):
     x, index = rng.standard_normal((10, 3, 2)).astype(np.float32), np.array([7, 0, 7, 3])
     np.testing.assert_array_equal(native.gather_rows(x, index, np.empty((4, 3, 2), np.float32)), x[index])

@@ -1,4 +1,4 @@
-"""The native layer normalization against its definition."""
+"""The native normalizations against their definitions."""
 
 import numpy as np
 import pytest
@@ -33,22 +33,48 @@ def test_normalization_is_its_definition(shape, dtype, tolerance, scaled, moved)
         np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance * max(1, np.abs(wanted).max()))
 
 
+def run_columns(ops, x, dy, gamma, beta, moments=None):
+    """Returns y, the moments, dx, dgamma and dbeta, the last two added to ones."""
+    y, used, cache = ops.normalize_columns(x, gamma, beta, 1e-3, moments)
+    sums = [None if value is None else np.ones_like(value) for value in (gamma, beta)]
+    dx = ops.normalize_columns_gradient(dy, cache, gamma, *sums)
+    return [value for value in (y, *used, dx, *sums) if value is not None]
+
+
+@pytest.mark.parametrize("of_batch", [True, False])
+@pytest.mark.parametrize("scaled, moved", [(True, True), (True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 3e-5), (np.float64, 1e-13)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_normalization_of_columns_is_its_definition(shape, dtype, tolerance, scaled, moved, of_batch):
+    given = arrays(shape, dtype, scaled, moved)
+    moments = None if of_batch else (np.full(shape[-1:], 0.3, dtype), np.full(shape[-1:], 0.7, dtype))
+    for found, wanted in zip(
+        run_columns(native, *given, moments), run_columns(reference, *given, moments), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance * max(1, np.abs(wanted).max()))
+
+
 def test_nothing_is_kept_without_a_cache():
     x, _, gamma, beta = arrays((3, 5), np.float32)
     y, cache = native.normalize_rows(x, gamma, beta, 1e-3, keep_cache=False)
     assert cache is None
     np.testing.assert_array_equal(y, native.normalize_rows(x, gamma, beta, 1e-3)[0])
+    y, _, cache = native.normalize_columns(x, gamma, beta, 1e-3, keep_cache=False)
+    assert cache is None
+    np.testing.assert_array_equal(y, native.normalize_columns(x, gamma, beta, 1e-3)[0])
 
 
-def test_gradients_are_differences_of_the_result():
+@pytest.mark.parametrize("ops_of", ["rows", "columns"])
+def test_gradients_are_differences_of_the_result(ops_of):
     x, dy, gamma, beta = arrays((3, 5), np.float64)
-    _, dx, dgamma, dbeta = run(native, x, dy, gamma, beta)
+    normalize = getattr(native, f"normalize_{ops_of}")
+    *_, dx, dgamma, dbeta = (run if ops_of == "rows" else run_columns)(native, x, dy, gamma, beta)
     for array, gradient in ((x, dx), (gamma, dgamma - 1), (beta, dbeta - 1)):
         for i in range(array.size):
             sides = []
             for h in (1e-6, -2e-6):
                 array.flat[i] += h
-                sides.append((native.normalize_rows(x, gamma, beta, 1e-3)[0] * dy).sum())
+                sides.append((normalize(x, gamma, beta, 1e-3)[0] * dy).sum())
             array.flat[i] += 1e-6
             assert gradient.flat[i] == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-5, abs=1e-6)
 
@@ -60,7 +86,7 @@ def test_normalization_has_the_same_bits_for_any_number_of_threads():
     try:
         for threads in (1, 2, 3, 8):
             recurra.set_num_threads(threads)
-            found.append(run(native, *given))
+            found.append(run(native, *given) + run_columns(native, *given))
     finally:
         recurra.set_num_threads(before)
     for arrays_of_run in found[1:]:

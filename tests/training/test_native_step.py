@@ -10,29 +10,30 @@ import pytest
 import recurra
 from recurra import Input, Sequential, _changes, callbacks, layers, losses, metrics, optimizers
 from recurra.training.loop import Trainable
+from recurra.training.plan import plan_of
 
 STEPS = 4
 
 
+class OwnDense(layers.Dense):
+    """The same layer, which native code does not know: a model with it takes the general way."""
+
+
 class OwnAdam(optimizers.Adam):
-    """The same optimizer, which native code does not know: a model with it takes the general way."""
-
-
-class OwnAdamW(optimizers.AdamW):
-    """Likewise."""
+    """The same optimizer, which native code does not know."""
 
 
 @pytest.fixture
 def general_steps(monkeypatch):
-    """The models of the steps that went the general way, in order."""
+    """The models of the steps whose gradients came the general way, in order."""
     models = []
-    general = Trainable._train
+    general = Trainable._gradients
 
     def noted(self, *arguments):
         models.append(self.model)
-        general(self, *arguments)
+        return general(self, *arguments)
 
-    monkeypatch.setattr(Trainable, "_train", noted)
+    monkeypatch.setattr(Trainable, "_gradients", noted)
     return models
 
 
@@ -42,17 +43,23 @@ def data(rng):
     return x, rng.standard_normal((11, 1)).astype("float32")
 
 
-def make_model(optimizer=None, loss="mse", dtype=None, **options):
+def make_model(optimizer=None, loss="mse", dtype=None, dense=layers.Dense, last=None, **options):
     recurra.utils.set_random_seed(0)
-    model = Sequential([Input((6, 2), dtype=dtype), layers.LSTM(5), layers.Dense(1)])
+    model = Sequential([Input((6, 2), dtype=dtype), layers.LSTM(5), dense(1, **last or {})])
     model.compile(optimizer or optimizers.Adam(0.01), loss, **options)
     return model
 
 
-def pair(loss="mse", dtype=None, metrics=None, **options):
-    """Returns a model and its double whose optimizer is of the user's own."""
-    made = (optimizers.Adam(**options), OwnAdam(**options))
-    return [make_model(optimizer, loss, dtype, metrics=metrics) for optimizer in made]
+def pair(loss="mse", dtype=None, metrics=None, optimizer=optimizers.Adam, last=None, **options):
+    """Returns a model and its double with a layer of the user's own."""
+    return [
+        make_model(optimizer(**options), loss, dtype, dense, last, metrics=metrics)
+        for dense in (layers.Dense, OwnDense)
+    ]
+
+
+def ends_with_the_update(model):
+    return plan_of(model, training=True).step.updates
 
 
 def train(model, x, y, steps=STEPS, **options):
@@ -117,14 +124,12 @@ def test_it_does_so_where_clipped_gradients_are_not_finite(data, general_steps):
     assert len(general_steps) == 3
 
 
-def test_weights_left_out_of_weight_decay_take_the_general_way(data, general_steps):
-    native, general = pair(weight_decay=0.3)
-    for model in (native, general):
+def test_weights_left_out_of_weight_decay_leave_the_update_to_the_optimizer(data, general_steps):
+    models = pair(weight_decay=0.3)
+    for model in models:
         model.optimizer.exclude_from_weight_decay(var_names=["bias"])
-    train(native, *data)
-    train(general, *data)
-    assert len(general_steps) == 2 * STEPS
-    assert_same(native, general)
+    assert_natively_the_same(models, general_steps, *data)
+    assert not ends_with_the_update(models[0])
 
 
 CLASSIFIERS = {
@@ -140,14 +145,17 @@ CLASSIFIERS = {
 }
 
 
-def make_classifier(name, optimizer, return_sequences=False):
+def classifiers(name, return_sequences=False):
+    """Returns a model and its double with a layer of the user's own."""
     activation, units, loss = CLASSIFIERS[name]
-    recurra.utils.set_random_seed(0)
-    recurrent = layers.GRU(5, return_sequences=return_sequences)
-    model = Sequential([Input((6, 2)), recurrent, layers.Dense(units, activation=activation)])
-    own = [] if name == "quantiles" else ["accuracy"]
-    model.compile(optimizer(0.01), loss, metrics=own)
-    return model
+    made = []
+    for dense in (layers.Dense, OwnDense):
+        recurra.utils.set_random_seed(0)
+        recurrent = layers.GRU(5, return_sequences=return_sequences)
+        made.append(Sequential([Input((6, 2)), recurrent, dense(units, activation=activation)]))
+        own = [] if name == "quantiles" else ["accuracy"]
+        made[-1].compile(optimizers.Adam(0.01), loss, metrics=own)
+    return made
 
 
 def targets_for(name, rows):
@@ -162,7 +170,7 @@ def targets_for(name, rows):
 @pytest.mark.parametrize("return_sequences", [False, True])
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifiers_and_quantiles_give_the_bits_of_the_general_step(name, return_sequences, data, general_steps):
-    models = [make_classifier(name, optimizer, return_sequences) for optimizer in (optimizers.Adam, OwnAdam)]
+    models = classifiers(name, return_sequences)
     y = targets_for(name, (11, 6) if return_sequences else (11,))
     assert_natively_the_same(models, general_steps, data[0], y)
     if name.startswith("label"):
@@ -190,7 +198,7 @@ def test_a_label_of_no_class_is_refused_and_changes_nothing(data, general_steps)
 
 
 def test_a_new_epsilon_is_heeded(data, general_steps):
-    models = [make_classifier("binary", optimizer) for optimizer in (optimizers.Adam, OwnAdam)]
+    models = classifiers("binary")
     y = targets_for("binary", (11,))
     assert_natively_the_same(models, general_steps, data[0], y)
     before = recurra.config.epsilon()
@@ -212,10 +220,10 @@ def test_it_does_so_in_float64(rng, general_steps):
 
 def test_it_does_so_with_metrics_and_constraints(data, general_steps):
     results = []
-    for optimizer in (optimizers.Adam(0.5), OwnAdam(0.5)):
+    for dense in (layers.Dense, OwnDense):
         recurra.utils.set_random_seed(0)
-        model = Sequential([Input((6, 2)), layers.GRU(3), layers.Dense(1, kernel_constraint="max_norm")])
-        model.compile(optimizer, "mse", metrics=["mae"])
+        model = Sequential([Input((6, 2)), layers.GRU(3), dense(1, kernel_constraint="max_norm")])
+        model.compile(optimizers.Adam(0.5), "mse", metrics=["mae"])
         results.append((train(model, *data), model))
     assert results[0][0] == results[1][0]
     assert_same(results[0][1], results[1][1])
@@ -247,7 +255,7 @@ def test_weights_of_samples_are_taken(reduction, shape, data, general_steps):
 
 
 def test_weights_of_classes_are_taken(data, general_steps):
-    models = [make_classifier("labels", optimizer) for optimizer in (optimizers.Adam, OwnAdam)]
+    models = classifiers("labels")
     y = targets_for("labels", (11,))
     assert_natively_the_same(models, general_steps, data[0], y, class_weight={0: 0.5, 1: 2.0, 2: 0.0})
     for model in models:
@@ -258,7 +266,7 @@ def test_weights_of_classes_are_taken(data, general_steps):
 
 
 def test_weights_of_timesteps_are_taken(data, general_steps):
-    models = [make_classifier("labels", optimizer, True) for optimizer in (optimizers.Adam, OwnAdam)]
+    models = classifiers("labels", True)
     weights = np.random.default_rng(0).random((11, 6)).astype("float32")
     assert_natively_the_same(models, general_steps, data[0], targets_for("labels", (11, 6)), sample_weight=weights)
 
@@ -280,26 +288,98 @@ def test_targets_and_inputs_need_not_lie_in_one_piece(data, general_steps):
 @pytest.mark.parametrize(
     "way",
     [
-        {"optimizer": lambda: optimizers.Adam(use_ema=True)},
-        {"optimizer": lambda: optimizers.Adam(gradient_accumulation_steps=2)},
-        {"optimizer": lambda: optimizers.Adam(loss_scale_factor=2.0)},
-        {"optimizer": lambda: optimizers.SGD()},
         {"loss": "log_cosh"},
         {"loss": losses.MeanSquaredError("sum")},
         {"loss": losses.MeanSquaredError(dtype="float64")},
         {"loss": losses.BinaryCrossentropy(axis=0)},
         {"loss_weights": 0.5},
-        {"regularizer": "l2"},
         {"loss": losses.MeanSquaredError("mean_with_sample_weight"), "fit": {"sample_weight": np.zeros(11)}},
     ],
 )
 def test_what_native_code_does_not_know_takes_the_general_way(way, data, general_steps):
-    model = Sequential([Input((6, 2)), layers.LSTM(5), layers.Dense(1, kernel_regularizer=way.get("regularizer"))])
-    optimizer = way.get("optimizer", optimizers.Adam)()
-    model.compile(optimizer, way.get("loss", "mse"), loss_weights=way.get("loss_weights"))
+    model = Sequential([Input((6, 2)), layers.LSTM(5), layers.Dense(1)])
+    model.compile("adam", way.get("loss", "mse"), loss_weights=way.get("loss_weights"))
     x, y = data
     model.fit(x, (y > 0).astype(int), verbose=0, **way.get("fit", {}))
     assert general_steps == [model]
+
+
+OPTIMIZERS = {
+    "sgd": {},
+    "sgd momentum": {"momentum": 0.9},
+    "sgd nesterov": {"momentum": 0.9, "nesterov": True},
+    "sgd clipped": {"clipnorm": 0.3, "weight_decay": 0.1},
+    "rmsprop": {},
+    "rmsprop momentum": {"momentum": 0.9},
+    "rmsprop centered": {"centered": True, "rho": 0.5},
+    "rmsprop both": {"centered": True, "momentum": 0.9, "global_clipnorm": 0.3, "weight_decay": 0.1},
+}
+OPTIMIZERS_BEHIND = {
+    "adam use_ema": {"use_ema": True},
+    "adam accumulating": {"gradient_accumulation_steps": 3},
+    "adam scaled": {"loss_scale_factor": 2.0},
+    "sgd accumulating": {"gradient_accumulation_steps": 2},
+    "nadam": {},
+    "adamax": {"clipnorm": 0.3},
+    "adagrad": {"weight_decay": 0.1},
+    "adadelta": {},
+    "lion": {},
+    "lamb": {},
+    "ftrl": {},
+    "adafactor": {},
+}
+
+
+@pytest.mark.parametrize("name", [*OPTIMIZERS, *OPTIMIZERS_BEHIND])
+def test_other_optimizers_take_native_gradients_at_least(name, data, general_steps):
+    known = name in OPTIMIZERS
+    made = type(optimizers.get(name.split()[0]))
+    options = OPTIMIZERS[name] if known else OPTIMIZERS_BEHIND[name]
+    models = pair(optimizer=made, learning_rate=0.01, metrics=["mae"], **options)
+    before = models[0].get_weights()
+    assert_natively_the_same(models, general_steps, *data)
+    assert_natively_the_same(models, general_steps, data[0][:3], data[1][:3], sample_weight=np.array([1.0, 0.5, 2.0]))
+    assert ends_with_the_update(models[0]) == known
+    assert any(np.any(one != other) for one, other in zip(models[0].get_weights(), before, strict=True))
+
+
+def test_penalties_are_added_to_native_gradients(data, general_steps):
+    models = pair(last={"kernel_regularizer": "l2", "bias_regularizer": "l1"}, learning_rate=0.1)
+    plain = pair(learning_rate=0.1)[0]
+    assert_natively_the_same(models, general_steps, *data)
+    assert not ends_with_the_update(models[0])
+    train(plain, *data)
+    for one, other in zip(models[0].get_weights(), plain.get_weights(), strict=True):
+        assert np.any(one != other)
+
+
+def test_an_optimizer_of_the_users_own_takes_native_gradients(data, general_steps):
+    models = pair(optimizer=OwnAdam)
+    assert_natively_the_same(models, general_steps, *data)
+    assert not ends_with_the_update(models[0])
+
+
+def test_a_penalty_that_raises_takes_nothing(data, general_steps):
+    class Failing(recurra.regularizers.L2):
+        fails = False
+
+        def gradient(self, x):
+            if self.fails:
+                raise RuntimeError("no penalty")
+            return super().gradient(x)
+
+    recurra.utils.set_random_seed(0)
+    penalty = Failing()
+    model = Sequential([Input((6, 2)), layers.LSTM(5, dropout=0.5), layers.Dense(1, kernel_regularizer=penalty)])
+    model.compile("sgd", "mse")
+    train(model, *data)
+    before = [np.array(v) for v in (*model.variables, *model.optimizer.variables)]
+    penalty.fails = True
+    with pytest.raises(RuntimeError, match="no penalty"):
+        train(model, *data)
+    for one, other in zip((*model.variables, *model.optimizer.variables), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not general_steps
 
 
 def test_methods_of_the_users_own_are_called(data):
@@ -383,9 +463,7 @@ def test_a_change_between_steps_shows_in_the_next(change, data, general_steps):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda m: setattr(m.optimizer, "loss_scale_factor", 2.0),
         lambda m: setattr(m._trainable_state.losses.losses[0], "reduction", "sum"),
-        freeze,  # the optimizer was built with the frozen weights too
     ],
 )
 def test_a_change_that_native_code_does_not_know_ends_the_native_steps(change, data, general_steps):
@@ -397,6 +475,22 @@ def test_a_change_that_native_code_does_not_know_ends_the_native_steps(change, d
     assert train(models[0], *data) == train(models[1], *data)
     assert general_steps == [models[0]] * STEPS + [models[1]] * STEPS
     assert_same(*models)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: setattr(m.optimizer, "loss_scale_factor", 2.0),
+        freeze,  # the optimizer was built with the frozen weights too
+    ],
+)
+def test_a_change_may_take_the_update_from_the_native_step(change, data, general_steps):
+    models = pair()
+    assert_natively_the_same(models, general_steps, *data)
+    for model in models:
+        change(model)
+    assert_natively_the_same(models, general_steps, *data)
+    assert not ends_with_the_update(models[0])
 
 
 def test_a_frozen_layer_stays_as_it_is_after_compile(data, general_steps):
@@ -580,10 +674,6 @@ def dropout_model(dense=layers.Dense, **options):
     model = Sequential([Input((6, 2)), *line, dense(1, **options)])
     model.compile(optimizers.Adam(0.01), "mse")
     return model
-
-
-class OwnDense(layers.Dense):
-    """The same layer, which native code does not know."""
 
 
 def test_a_native_step_draws_what_the_layers_draw(data, general_steps):

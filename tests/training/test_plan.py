@@ -90,6 +90,16 @@ LINES = {
         layers.LayerNormalization(gamma_constraint="max_norm"),
         dense(2),
     ],
+    "batch_normalized": lambda dense: [
+        layers.BatchNormalization(),
+        layers.LSTM(6, return_sequences=True),
+        layers.BatchNormalization(scale=False, momentum=0.5),
+        layers.GRU(5, return_sequences=True),
+        layers.BatchNormalization(center=False, epsilon=1e-5, trainable=False),
+        layers.LSTM(20),
+        layers.BatchNormalization(gamma_constraint="max_norm"),
+        dense(2),
+    ],
     "repeated": lambda dense: [
         layers.GRU(5),
         layers.RepeatVector(7),
@@ -221,6 +231,7 @@ def test_other_noise_takes_the_general_way_in_training_alone(line):
         lambda: [layers.RNN(layers.StackedRNNCells([layers.GRUCell(3)]))],
         lambda: [layers.LayerNormalization(axis=1), layers.GRU(3)],
         lambda: [layers.LayerNormalization(axis=[1, 2]), layers.GRU(3)],
+        lambda: [layers.BatchNormalization(axis=1), layers.GRU(3)],
         lambda: [layers.RNN(OwnCell(3))],
         lambda: [layers.Bidirectional(layers.RNN(OwnCell(3)), merge_mode="sum")],
         lambda: [layers.GRU(3, dtype="float64")],
@@ -230,6 +241,40 @@ def test_what_native_code_does_not_know_takes_the_general_way(line, data):
     model = Sequential([Input((6, 2)), *line()])
     assert not runs_by_plan(model, training=False)
     assert model.predict(data[0], verbose=0).shape == (11, 3)
+
+
+@pytest.mark.parametrize("layer", [layers.LayerNormalization, layers.BatchNormalization])
+def test_timesteps_are_not_taken_for_as_many_features(layer, rng):
+    x = rng.standard_normal((5, 4, 4)).astype("float32")
+    model = Sequential([Input((4, 4)), layer(axis=1)])
+    np.testing.assert_array_equal(model.predict(x, verbose=0), np.asarray(model.layers[0](x)))
+    assert not runs_by_plan(model, training=False)
+
+
+def test_a_refused_batch_moves_no_statistics(data):
+    recurra.utils.set_random_seed(0)
+    model = Sequential([Input((6, 2)), layers.BatchNormalization(), layers.GRU(3, activation="sigmoid")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.train_on_batch(data[0], np.zeros(11))
+    assert runs_by_plan(model)
+    before = model.get_weights()
+    for rows in (11, 5):
+        with pytest.raises(ValueError, match="labels from 0 to 2"):
+            model.train_on_batch(data[0][:rows], np.full(rows, 3))
+    assert_same(model.get_weights(), before)
+
+
+def test_batch_statistics_of_masked_steps_take_the_general_way(data):
+    x = data[0].copy()
+    x[2:5, 3:] = 0
+    line = [layers.Masking(), layers.BatchNormalization(momentum=0.5), layers.GRU(3), layers.Dense(2)]
+    recurra.utils.set_random_seed(0)
+    model = Sequential([Input((6, 2)), *line])
+    model.compile("adam", "mse")
+    assert not runs_by_plan(model) and runs_by_plan(model, training=False)
+    model.train_on_batch(x, data[1])
+    counted = x[(x != 0).any(axis=-1)]
+    np.testing.assert_allclose(line[1].moving_mean, counted.mean(axis=0) / 2, rtol=1e-5, atol=1e-6)
 
 
 MASKED = {
@@ -329,7 +374,12 @@ def test_embeddings_go_with_a_plan(line, mask_zero, text):
         lambda: optimizers.Adam(0.01, global_clipnorm=1e-2),
         lambda: optimizers.Adam(0.01, clipnorm=1e-2),
         lambda: optimizers.RMSprop(0.01),
+        lambda: optimizers.RMSprop(0.01, centered=True, momentum=0.9, weight_decay=0.1),
+        lambda: optimizers.RMSprop(0.01, clipnorm=1e-2),
         lambda: optimizers.SGD(0.1, momentum=0.9),
+        lambda: optimizers.Nadam(0.01),
+        lambda: optimizers.Adamax(0.01),
+        lambda: optimizers.Adamax(0.01, clipnorm=1e-2),
     ],
 )
 def test_every_optimizer_goes_with_an_embedding(optimizer, text):

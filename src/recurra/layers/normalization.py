@@ -14,7 +14,6 @@ from recurra._checks import expected, fraction, not_negative, positive_int, whol
 from recurra.layers._arrays import normalized, normalized_gradient, sum_to
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
-from recurra.variables import Variable
 
 
 def standardized(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
@@ -146,7 +145,7 @@ class LayerNormalization(_Affine):
         return standardized_gradient(self._scaled_gradient(doutputs, y), y, inverse, self._axes)
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
-        return len(self._sizes) == 1 and plan.add_normalization((self.gamma, self.beta), self._sizes[0], self.epsilon)
+        return plan.add_normalization((self.gamma, self.beta), self._axes, self.epsilon)
 
 
 @saving.builtin("keras.layers")
@@ -262,15 +261,24 @@ class BatchNormalization(_Affine):
             shape, self.moving_variance_initializer, name="moving_variance", trainable=False
         )
 
-    def forward(self, inputs: np.ndarray, training: bool = False, mask: Any = None) -> tuple[np.ndarray, Any]:
+    def forward(
+        self, inputs: np.ndarray, training: bool = False, mask: Any = None, keep_cache: bool = True
+    ) -> tuple[np.ndarray, Any]:
         self._check(inputs)
-        if training and self.trainable:
+        of_batch = training and self.trainable
+        if self._axes == (inputs.ndim - 1,) and inputs.size and not (of_batch and mask is not None):
+            gamma, beta = (None if v is None else v.value for v in (self.gamma, self.beta))
+            stored = None if of_batch else (self.moving_mean.value, self.moving_variance.value)
+            y, moments, cache = ops.normalize_columns(inputs, gamma, beta, self.epsilon, stored, keep_cache=keep_cache)
+            if of_batch:
+                self._move(*moments)
+            return y, cache
+        if of_batch:
             weights, total = self._weights(inputs, mask)
             axes = tuple(axis for axis in range(inputs.ndim) if axis != self._axes[0])
             mean = (inputs * weights).sum(axis=axes, keepdims=True) / total
             variance = (np.square(inputs - mean) * weights).sum(axis=axes, keepdims=True) / total
-            self._move(self.moving_mean, mean)
-            self._move(self.moving_variance, variance)
+            self._move(mean, variance)
             batch = (axes, weights, total)
         else:
             mean = self._spread(self.moving_mean.value, inputs.ndim)
@@ -290,11 +298,16 @@ class BatchNormalization(_Affine):
         weights = mask.astype(inputs.dtype)[..., None]
         return weights, inputs.dtype.type(weights.sum() + config.epsilon())
 
-    def _move(self, stored: Variable, batch: np.ndarray) -> None:
-        stored.assign(stored.value * self.momentum + batch.reshape(stored.shape) * (1 - self.momentum))
+    def _move(self, mean: np.ndarray, variance: np.ndarray) -> None:
+        for stored, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            stored.assign(stored.value * self.momentum + batch.reshape(stored.shape) * (1 - self.momentum))
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         y, inverse, batch = cache
+        if inverse.ndim < y.ndim:  # of the last axis, without a mask
+            gamma, dgamma = (None, None) if self.gamma is None else (self.gamma.value, self.gamma.grad)
+            dbeta = None if self.beta is None else self.beta.grad
+            return ops.normalize_columns_gradient(doutputs, cache, gamma, dgamma, dbeta)
         dy = self._scaled_gradient(doutputs, y)
         if batch is None:
             return dy * inverse
@@ -304,6 +317,11 @@ class BatchNormalization(_Affine):
         dvariance = -0.5 * np.square(inverse) * (dy * y).sum(axis=axes, keepdims=True)
         dmean -= 2 * dvariance * (y * weights).sum(axis=axes, keepdims=True) / (inverse * total)
         return dy * inverse + weights / total * (dmean + 2 * dvariance * y / inverse)
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        variables = (self.gamma, self.beta, self.moving_mean, self.moving_variance)
+        of_batch = training and self.trainable
+        return plan.add_batch_normalization(variables, self._axes, self.epsilon, self.momentum, of_batch)
 
 
 @saving.builtin("keras.layers")

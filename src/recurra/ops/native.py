@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -524,7 +524,42 @@ def adam_update(
     vhat: Array | None = None,
 ) -> None:
     """As `reference.adam_update`."""
-    _native.adam_update(w, g, m, v, vhat, learning_rate, step, beta_1, beta_2, epsilon)
+    update_of("adam", w=w, g=g, m=m, v=v, vhat=vhat, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)(learning_rate, step)
+
+
+def rmsprop_update(
+    w: Array,
+    g: Array,
+    v: Array,
+    *,
+    learning_rate: float,
+    rho: float,
+    momentum: float,
+    epsilon: float,
+    m: Array | None = None,
+    average: Array | None = None,
+) -> None:
+    """As `reference.rmsprop_update`."""
+    options = {"rho": rho, "momentum": momentum, "epsilon": epsilon}
+    update_of("rmsprop", w=w, g=g, v=v, m=m, average=average, **options)(learning_rate, 1)
+
+
+def sgd_update(
+    w: Array, g: Array, *, learning_rate: float, momentum: float, nesterov: bool, m: Array | None = None
+) -> None:
+    """As `reference.sgd_update`."""
+    update_of("sgd", w=w, g=g, m=m, momentum=momentum, nesterov=nesterov)(learning_rate, 1)
+
+
+def update_of(formula: str, **arguments: Any) -> Any:
+    """Returns an optimizer's formula over arrays of its own, called with (learning_rate, step) and for `Plan.trainer`.
+
+    Args:
+        formula: "adam", "rmsprop" or "sgd".
+        **arguments: Those of the function of that name with `_update` behind it, besides learning rate and step.
+    """
+    makers: dict[str, Callable[..., Any]] = {"adam": _native.adam, "rmsprop": _native.rmsprop, "sgd": _native.sgd}
+    return makers[formula](**arguments)
 
 
 def normalize_rows(
@@ -547,6 +582,38 @@ def normalize_rows_gradient(
     dy = contiguous(dy)
     dx = np.empty(dy.shape, dy.dtype)
     _native.normalize_gradient(_rows(dx), dgamma, dbeta, _rows(dy), _rows(standardized), inverse.reshape(-1), gamma)
+    return dx
+
+
+def normalize_columns(
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    epsilon: float,
+    moments: tuple[Array, Array] | None = None,
+    *,
+    keep_cache: bool = True,
+) -> tuple[Array, tuple[Array, Array], Any]:
+    """As `reference.normalize_columns`; no cache without `keep_cache`."""
+    x = contiguous(x)
+    y = np.empty(x.shape, x.dtype)
+    mean, variance = moments or (np.empty(x.shape[-1:], x.dtype), np.empty(x.shape[-1:], x.dtype))
+    standardized, inverse = (np.empty_like(x), np.empty(x.shape[-1:], x.dtype)) if keep_cache else (None, None)
+    kept = None if standardized is None else _rows(standardized)
+    of_batch = moments is None
+    _native.normalize_columns(_rows(y), kept, inverse, mean, variance, _rows(x), gamma, beta, epsilon, of_batch)
+    return y, (mean, variance), (standardized, inverse, of_batch) if keep_cache else None
+
+
+def normalize_columns_gradient(
+    dy: Array, cache: Any, gamma: Array | None, dgamma: Array | None, dbeta: Array | None
+) -> Array:
+    """As `reference.normalize_columns_gradient`; dgamma and dbeta contiguous."""
+    standardized, inverse, of_batch = cache
+    dy = contiguous(dy)
+    dx = np.empty(dy.shape, dy.dtype)
+    kept = _rows(standardized)
+    _native.normalize_columns_gradient(_rows(dx), dgamma, dbeta, _rows(dy), kept, inverse, gamma, of_batch)
     return dx
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from recurra import _native
 from recurra._arrays import contiguous
-from recurra.ops.native import _ELEMENTWISE, _FUNCTIONS, _FUSED, loss_of
+from recurra.ops.native import _ELEMENTWISE, _FUNCTIONS, _FUSED, loss_of, update_of
 from recurra.ops.reference import Activation, Array
 
 _CELLS = {"simple_rnn": 0, "lstm": 1, "gru": 2}
@@ -37,7 +37,7 @@ class Plan:
         self._is_empty = True
         self._ids: int | None = None  # where the input is that of an Embedding: how many rows it has
         self.is_masked = False  # whether the output of the last layer has a mask
-        self.features: int | None = None  # of what the next layer is given, if known
+        self.x_shape: tuple[int | None, ...] | None = None  # of what the next layer is given, if known
         self.draws: list[Callable[[tuple[int, ...], np.dtype], Array]] = []  # of the layers that `add_factors` added
         self._factors: list[Array] = []
 
@@ -113,9 +113,10 @@ class Plan:
 
     def add_masking(self, value: float) -> bool:
         """Adds zeros in place of the timesteps whose features all are `value`: they do not count from here on."""
-        if self.features is None:
+        features = self._features()
+        if features is None:
             return False
-        self._native.add_masking(self.features, value)
+        self._native.add_masking(features, value)
         self.is_masked = True
         return self._added()
 
@@ -124,12 +125,39 @@ class Plan:
         self._native.add_repeat(n)
         return self._added()
 
-    def add_normalization(self, variables: Sequence[Any], features: int, epsilon: float) -> bool:
-        """Adds `normalize_rows` over the last axis, of so many features; `variables` are gamma and beta or None."""
-        if features != self.features:
+    def add_normalization(self, variables: Sequence[Any], axes: tuple[int, ...], epsilon: float) -> bool:
+        """Adds `normalize_rows`; `variables` are gamma and beta or None, `axes` those of the layer's input."""
+        features = self._features(axes)
+        if features is None:
             return False
         self._native.add_normalization(features, epsilon, *self._bind(variables))
         return self._added()
+
+    def add_batch_normalization(
+        self, variables: Sequence[Any], axes: tuple[int, ...], epsilon: float, momentum: float, of_batch: bool
+    ) -> bool:
+        """Adds `normalize_columns`.
+
+        Args:
+            variables: gamma and beta, each or None, and the mean and variance that are stored.
+            axes: Those of the layer's input that have a factor, a mean and a variance.
+            epsilon: Added to the variance.
+            momentum: How much of the stored ones a step keeps that moves them.
+            of_batch: Whether training takes those of the batch, and moves the stored ones.
+        """
+        features = self._features(axes)
+        if features is None or (of_batch and self.is_masked):
+            return False
+        gamma, beta, mean, variance, dgamma, dbeta, _, _ = self._bind(variables)
+        options = (features, epsilon, momentum, of_batch)
+        self._native.add_batch_normalization(*options, gamma, beta, mean, variance, dgamma, dbeta)
+        return self._added()
+
+    def _features(self, axes: tuple[int, ...] | None = None) -> int | None:
+        """Returns the size of the last axis of the next layer's input, if known and if `axes` are just that one."""
+        if self.x_shape is None or axes not in (None, (len(self.x_shape) - 1,)):
+            return None
+        return self.x_shape[-1]
 
     def _added(self, keeps_mask: bool = True) -> bool:
         self._is_empty = False
@@ -211,8 +239,8 @@ class Plan:
             self._native.backward(contiguous(dy, self.dtype))
         self._x = None
 
-    def trainer(self, loss: dict[str, Any], update: dict[str, Any]) -> Any:
-        """Returns a training step in one call: `forward`, `mean_loss`, gradients from zero, `backward`, `adam_update`.
+    def trainer(self, loss: dict[str, Any], g: Array, update: dict[str, Any] | None = None) -> Any:
+        """Returns a training step in one call: `forward`, `mean_loss`, gradients from zero, `backward`, and an update.
 
         The call takes (y, x, target, weights, total, columns, learning_rate) and returns the loss; y is filled with the
         result, or None; columns is the length of the result's last axis; weights and total are as of `mean_loss`. It
@@ -221,13 +249,19 @@ class Plan:
 
         Args:
             loss: Name and options of `loss_of`.
-            update: Arguments of `adam_update` besides learning rate and step, `g` being what `backward` adds to;
-                `iterations`, int64 (), the steps so far; the optimizer's `weight_decay`, `clipvalue`, `clipnorm` and
-                `global_clipnorm`, 0 for none; `sizes`, how many elements of `g` each variable has; and `squares`, what
-                the parts of an Embedding's gradient add to the averages of squares, as of `Optimizer`.
+            g: What `backward` adds to, end to end.
+            update: None where the gradients are all that is wanted. Else `formula` and `arguments` of `update_of`
+                without g; and `options`: `iterations`, int64 (), the steps so far; the optimizer's `weight_decay`,
+                `clipvalue`, `clipnorm` and `global_clipnorm`, 0 for none; `sizes`, how many elements of g each variable
+                has; and `squares`, what the parts of an Embedding's gradient add to the averages of squares, as of
+                `Optimizer`.
         """
         maker = _native.TrainerFloat32 if self.dtype == np.float32 else _native.TrainerFloat64
-        return maker(self._native, loss_of(self.dtype, **loss), **update)
+        trainer = maker(self._native, loss_of(self.dtype, **loss), g)
+        if update is not None:
+            formula, arguments, options = update["formula"], update["arguments"], update["options"]
+            trainer.set_update(update_of(formula, g=g, **arguments), **options)
+        return trainer
 
     def stepper(self, x: Array, y: Array) -> tuple[Callable[[], None], Callable[[], Array]]:
         """Returns a call that takes one time step from `x` to `y`, and one that returns the states as they are now.

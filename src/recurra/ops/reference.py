@@ -791,6 +791,46 @@ def adam_update(
     w -= alpha * m / (np.sqrt(v if vhat is None else vhat) + epsilon)
 
 
+def rmsprop_update(
+    w: Array,
+    g: Array,
+    v: Array,
+    *,
+    learning_rate: float,
+    rho: float,
+    momentum: float,
+    epsilon: float,
+    m: Array | None = None,
+    average: Array | None = None,
+) -> None:
+    """RMSprop (Hinton, 2012) on flat arrays, in place; with `m` of momentum, centered with an `average`."""
+    v *= rho
+    v += (1 - rho) * (g * g)
+    spread = v
+    if average is not None:
+        average *= rho
+        average += (1 - rho) * g
+        spread = v - average * average
+    move = learning_rate * g / np.sqrt(spread + epsilon)
+    if m is not None:
+        m *= momentum
+        m += move
+        move = m
+    w -= move
+
+
+def sgd_update(
+    w: Array, g: Array, *, learning_rate: float, momentum: float, nesterov: bool, m: Array | None = None
+) -> None:
+    """Gradient descent on flat arrays, in place; with `m` of momentum (Sutskever et al., 2013)."""
+    move = -learning_rate * g
+    if m is not None:
+        m *= momentum
+        m += move
+        move = move + momentum * m if nesterov else m
+    w += move
+
+
 def normalize_rows(x: Array, gamma: Array | None, beta: Array | None, epsilon: float) -> tuple[Array, Any]:
     """Returns (x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis, and a cache (Ba et al., 2016).
 
@@ -819,6 +859,41 @@ def normalize_rows_gradient(
     d = dy if gamma is None else dy * gamma
     slope = (d * standardized).mean(axis=-1, keepdims=True)
     return inverse[..., None] * (d - d.mean(axis=-1, keepdims=True) - standardized * slope)
+
+
+def normalize_columns(
+    x: Array, gamma: Array | None, beta: Array | None, epsilon: float, moments: tuple[Array, Array] | None = None
+) -> tuple[Array, tuple[Array, Array], Any]:
+    """Returns (x - mean) / sqrt(variance + epsilon) * gamma + beta, the moments, and a cache (Ioffe and Szegedy, 2015).
+
+    Args:
+        x: (..., D).
+        gamma, beta: (D,) or None.
+        epsilon: Added to the variance.
+        moments: Mean and variance (D,); None for those of x over all axes but the last.
+    """
+    axes = tuple(range(x.ndim - 1))
+    mean, variance = moments or (x.mean(axis=axes), x.var(axis=axes))
+    inverse = 1 / np.sqrt(variance + x.dtype.type(epsilon))
+    standardized = (x - mean) * inverse
+    y = standardized if gamma is None else standardized * gamma
+    return (y if beta is None else y + beta), (mean, variance), (standardized, inverse, moments is None)
+
+
+def normalize_columns_gradient(
+    dy: Array, cache: Any, gamma: Array | None, dgamma: Array | None, dbeta: Array | None
+) -> Array:
+    """Returns dx of `normalize_columns` from dy; adds to dgamma and dbeta (D,), where they are given."""
+    standardized, inverse, of_batch = cache
+    axes = tuple(range(dy.ndim - 1))
+    if dbeta is not None:
+        dbeta += dy.sum(axis=axes)
+    if dgamma is not None:
+        dgamma += (dy * standardized).sum(axis=axes)
+    d = dy
+    if of_batch:
+        d = dy - dy.mean(axis=axes) - standardized * (dy * standardized).mean(axis=axes)
+    return d * inverse * (1 if gamma is None else gamma)
 
 
 def sum_of_squares(x: Array) -> float:

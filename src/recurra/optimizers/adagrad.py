@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import ops, saving
 from recurra._checks import expected, fraction, not_negative
 from recurra.optimizers.base import Optimizer
 
@@ -100,6 +100,7 @@ class RMSprop(Optimizer):
     """
 
     squares_slot = ("velocity", "rho")
+    native_formula = "rmsprop"
 
     def __init__(
         self,
@@ -121,21 +122,14 @@ class RMSprop(Optimizer):
         return [(name,) for name, is_used in used.items() if is_used]
 
     def update(self, w: np.ndarray, g: np.ndarray, *slots: np.ndarray, learning_rate: float, step: int) -> None:
+        ops.rmsprop_update(w, g, **self.formula_arguments(slots), learning_rate=learning_rate)
+
+    def formula_arguments(self, slots: Sequence[np.ndarray]) -> dict[str, Any]:
         v, *others = slots
-        v *= self.rho
-        v += (1 - self.rho) * (g * g)
-        spread = v
-        if self.centered:
-            a = others.pop()
-            a *= self.rho
-            a += (1 - self.rho) * g
-            spread = v - a * a
-        move = learning_rate * g / np.sqrt(spread + self.epsilon)
-        for m in others:
-            m *= self.momentum
-            m += move
-            move = m
-        w -= move
+        average = others.pop() if self.centered else None
+        m = others.pop() if self.momentum > 0 else None
+        options = {"rho": self.rho, "momentum": self.momentum, "epsilon": self.epsilon}
+        return {"v": v, "m": m, "average": average, **options}
 
 
 @saving.builtin("keras.optimizers")

@@ -10,8 +10,7 @@ import numpy as np
 from recurra import ops, saving
 from recurra._checks import expected, fraction
 from recurra.optimizers.arithmetic import cast, power, whole_power
-from recurra.optimizers.base import FLAT, Optimizer
-from recurra.variables import Variable
+from recurra.optimizers.base import Optimizer
 
 
 class _Moments(Optimizer):
@@ -63,28 +62,18 @@ class Adam(_Moments):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **options)
         self.amsgrad = amsgrad
 
+    native_formula = "adam"
+
     def slot_groups(self) -> Iterable[tuple[str, ...]]:
         return [*self.slots, ("velocity_hat",)] if self.amsgrad else self.slots
 
     def update(self, w: np.ndarray, g: np.ndarray, *slots: np.ndarray, learning_rate: float, step: int) -> None:
-        ops.adam_update(w, g, **self._options(slots), learning_rate=learning_rate, step=step)
+        ops.adam_update(w, g, **self.formula_arguments(slots), learning_rate=learning_rate, step=step)
 
-    def _options(self, slots: Sequence[np.ndarray]) -> dict[str, Any]:
+    def formula_arguments(self, slots: Sequence[np.ndarray]) -> dict[str, Any]:
         m, v, *others = slots
         vhat = others[0] if others else None
         return {"m": m, "v": v, "vhat": vhat, "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
-
-    def as_adam(self, variables: Sequence[Variable]) -> dict[str, Any] | None:
-        arena = self._own_arena(variables)
-        more = self.loss_scale_factor or self.gradient_accumulation_steps or self.use_ema or self._leaves_out_decay()
-        if arena is None or more:
-            return None
-        names = ("weight_decay", "clipvalue", "clipnorm", "global_clipnorm")
-        options = self._options(self._slot_arrays(FLAT)) | {name: getattr(self, name) or 0.0 for name in names}
-        sizes = [variable.value.size for variable in arena.variables]
-        iterations = self._iterations.value
-        flat = {"w": arena.weights, "g": arena.grads, "iterations": iterations}
-        return flat | {"sizes": sizes, "squares": self._share_of_squares()} | options
 
 
 @saving.builtin("keras.optimizers")

@@ -53,6 +53,7 @@ class Optimizer(StampsChanges):
     slots: tuple[tuple[str, ...], ...] = ()
     elementwise = True
     squares_slot: tuple[str, str] | None = None  # the slot that averages squared gradients, and its decay's name
+    native_formula: str | None = None  # `update` in `ops.update_of`, which takes `formula_arguments`
 
     def __init__(
         self,
@@ -136,6 +137,10 @@ class Optimizer(StampsChanges):
         """
         what = "a method update(w, g, *slots, learning_rate, step)"
         raise NotImplementedError(expected(type(self).__name__, what, "none"))
+
+    def formula_arguments(self, slots: Sequence[np.ndarray]) -> dict[str, Any]:
+        """Returns what `native_formula` takes besides w, g, learning rate and step."""
+        raise NotImplementedError
 
     # Variables -------------------------------------------------------------------------------------------------------
 
@@ -308,12 +313,25 @@ class Optimizer(StampsChanges):
         else:
             self._step(self._indices(variables), variables, [variable.grad for variable in variables])
 
-    def as_adam(self, variables: Sequence[Variable]) -> dict[str, Any] | None:
-        """Returns the arguments of `ops.Plan.trainer` that do the work of `step`, or None where a step does more.
+    def as_native(self, variables: Sequence[Variable]) -> dict[str, Any] | None:
+        """Returns the `update` of `ops.Plan.trainer` that does the work of `step`, or None where a step does more.
 
-        They hold until an attribute of the optimizer is set or a variable moves. `constrain` has to follow each step.
+        It holds until an attribute of the optimizer is set or a variable moves. `constrain` has to follow each step.
         """
-        return None
+        arena = self._own_arena(variables)
+        more = self.loss_scale_factor or self.gradient_accumulation_steps or self.use_ema or self._leaves_out_decay()
+        if self.native_formula is None or arena is None or more:
+            return None
+        names = ("weight_decay", "clipvalue", "clipnorm", "global_clipnorm")
+        options: dict[str, Any] = {name: getattr(self, name) or 0.0 for name in names}
+        options |= {"iterations": self._iterations.value, "squares": self._share_of_squares()}
+        options["sizes"] = [variable.value.size for variable in arena.variables]
+        arguments = {"w": arena.weights, **self.formula_arguments(self._slot_arrays(FLAT))}
+        return {"formula": self.native_formula, "arguments": arguments, "options": options}
+
+    def takes_sums(self) -> bool:
+        """Returns whether `step` treats a sparse gradient as the sum of its parts; see `Variable.sparse`."""
+        return not (self.clipnorm or self._share_of_squares())
 
     def _add_sparse_squares(self, variables: Sequence[Variable]) -> None:
         """Makes the coming update treat a sparse gradient's squares as Keras on TensorFlow does; see `Variable`.

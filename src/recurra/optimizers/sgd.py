@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import ops, saving
 from recurra._checks import fraction
 from recurra.optimizers.base import Optimizer
 
@@ -32,16 +32,13 @@ class SGD(Optimizer):
         self.momentum = fraction("SGD", "momentum", momentum)
         self.nesterov = nesterov
 
+    native_formula = "sgd"
+
     def slot_groups(self) -> Iterable[tuple[str, ...]]:
         return [("momentum",)] if self.momentum else []
 
     def update(self, w: np.ndarray, g: np.ndarray, *slots: np.ndarray, learning_rate: float, step: int) -> None:
-        move = g * learning_rate
-        for m in slots:
-            m *= self.momentum
-            m -= move
-            if self.nesterov:
-                move -= m * self.momentum
-            else:
-                move = -m
-        w -= move
+        ops.sgd_update(w, g, **self.formula_arguments(slots), learning_rate=learning_rate)
+
+    def formula_arguments(self, slots: Sequence[np.ndarray]) -> dict[str, Any]:
+        return {"m": slots[0] if slots else None, "momentum": self.momentum, "nesterov": self.nesterov}

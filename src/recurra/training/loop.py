@@ -19,6 +19,8 @@ from recurra.training.native_step import NativeStep, native_step
 from recurra.training.plan import ModelPlan, forget_plans, plan_of
 from recurra.variables import Arena, Variable
 
+_Run = tuple[list[Any], list[Any], float, list[float]]  # outputs, their masks, total loss, each output's loss
+
 
 class Trainable:
     """A compiled model made ready for steps: its weights in arenas, its losses and metrics in the outputs' order.
@@ -98,8 +100,11 @@ class Trainable:
 
     def train_natively(self, step: NativeStep, batch: Batch) -> None:
         """One step with a batch that it knows."""
-        loss, result = step()
-        self._record(batch, [result], [None], loss, [loss])
+        if step.updates:
+            loss, result = step()
+            self._record(batch, [result], [None], loss, [loss])
+        else:
+            self._train(batch, partial(self._native_gradients, step))
 
     def train_step(self, batch: Batch) -> None:
         """One step: forward, loss, backward, update; in one native call where there is one."""
@@ -110,27 +115,20 @@ class Trainable:
             return
         plan = plan_of(self.model, training=True)
         shape = plan.output_shape(x) if plan is not None else None
-        if plan is None or shape is None:
-            self._train(batch, None)
-            return
-        step = native_step(plan, self)
-        if step.learn(batch, shape, plan.drawn_shapes(x)):
-            self.train_natively(step, batch)
-        elif plan.native.takes_ids:
-            self._train(batch, None)
-        else:
-            self._train(batch, plan, shape)
+        if plan is not None and shape is not None:
+            step = native_step(plan, self)
+            if step.learn(batch, shape, plan.drawn_shapes(x)):
+                self.train_natively(step, batch)
+                return
+        runs = plan is not None and shape is not None and not plan.native.takes_ids
+        self._train(batch, partial(self._gradients, batch, plan if runs else None, shape))
 
-    def _train(self, batch: Batch, plan: ModelPlan | None, shape: tuple[int, ...] = ()) -> None:
-        inputs, targets, weights = batch
+    def _train(self, batch: Batch, gradients: Callable[[], _Run]) -> None:
+        """One step whose gradients, from zero, a call leaves in the arenas: all of it or nothing."""
         before = [variable.value.copy() for variable in self.kept], [layer.states for layer in self.stateful]
         try:
-            outputs, masks, activity_loss, backward = self._forward(inputs, plan, shape)
-            total, values, gradients = self.losses.values_and_gradients(targets, outputs, weights, masks)
-            for arena in self.arenas:
-                arena.zero_grad()
-            backward(gradients if len(gradients) > 1 else gradients[0])
-            total += self._penalise() + activity_loss
+            outputs, masks, total, values = gradients()
+            total += self._penalise()
             held = HeldSignals()
         except BaseException:  # Ctrl-C too
             self._go_back(*before)
@@ -149,6 +147,19 @@ class Trainable:
             variable.value[...] = value
         for layer, own in zip(self.stateful, states, strict=True):
             layer.states = own
+
+    def _native_gradients(self, step: NativeStep) -> _Run:
+        loss, result = step()
+        return [result], [None], loss, [loss]
+
+    def _gradients(self, batch: Batch, plan: ModelPlan | None, shape: tuple[int, ...] | None) -> _Run:
+        inputs, targets, weights = batch
+        outputs, masks, activity_loss, backward = self._forward(inputs, plan, shape or ())
+        total, values, gradients = self.losses.values_and_gradients(targets, outputs, weights, masks)
+        for arena in self.arenas:
+            arena.zero_grad()
+        backward(gradients if len(gradients) > 1 else gradients[0])
+        return outputs, masks, total + activity_loss, values
 
     def _forward(
         self, inputs: list[Any], plan: ModelPlan | None, shape: tuple[int, ...]

@@ -1,7 +1,7 @@
-"""A whole training step as one native call: a plan, a loss that native code knows, and Adam.
+"""A training step as one native call: a plan, a loss that native code knows, and the optimizer if it knows that too.
 
 It gives the bits of the general way in `Trainable.train_step`, which stays the meaning of a step. What native code does
-not know (penalties, several outputs, other losses and optimizers) takes that way.
+not know (several outputs, other losses) takes that way; other optimizers and penalties follow the call.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ class NativeStep:
     Args:
         plan: It says by itself whether it holds, and with it whether the weights are where they were.
         trainable: The compiled model.
+
+    Attributes:
+        updates: Whether a call is the whole step. If not, it leaves gradients behind, and penalties and the optimizer
+            have to follow.
     """
 
     def __init__(self, plan: ModelPlan, trainable: Any):
@@ -31,7 +35,7 @@ class NativeStep:
         self._loss = trainable.losses.losses[0]
         self._changed = self._last_changes()
         self._dtype = plan.native.dtype
-        self._native = _make(plan, trainable)
+        self._native, self.updates = _make(plan, trainable)
         self._has_ids = self._line.takes_ids
         self._has_labels = self._native is not None and self._native.has_labels
         self._known: Any = None
@@ -96,8 +100,11 @@ class NativeStep:
         """Takes a step with the arrays that it was last asked about; returns the loss, and for metrics the result."""
         y = np.empty(self._shape, self._dtype) if self._trainable.metrics else None
         optimizer = self._trainable.optimizer
-        arguments = y, *self._arrays, float(optimizer.learning_rate)
+        arguments = y, *self._arrays, float(optimizer.learning_rate) if self.updates else 0.0
         self._arrays = ()
+        if not self.updates:
+            self._line.draw(self._drawn)
+            return self._native(*arguments), y
         if not (self._drawn or self._constrained):
             return self._native(*arguments), y
         with HeldSignals():  # all of a step or nothing
@@ -123,13 +130,16 @@ def native_step(plan: ModelPlan, trainable: Any) -> NativeStep:
     return plan.step
 
 
-def _make(plan: ModelPlan, trainable: Any) -> Any:
-    (loss, *others), optimizer = trainable.losses.losses, trainable.optimizer
-    if loss is None or others or trainable.losses.factors != [1] or trainable.penalised:
-        return None
-    if not (is_plain(loss) and is_plain(optimizer)):
-        return None
-    if plan.native.takes_ids and optimizer.clipnorm:  # of the parts of a gradient, not of their sum
-        return None
-    options, update = loss.as_mean_loss(plan.native.dtype), optimizer.as_adam(trainable.variables)
-    return None if options is None or update is None else plan.native.trainer(options, update)
+def _make(plan: ModelPlan, trainable: Any) -> tuple[Any, bool]:
+    """Returns the native step or None, and whether it ends with the update."""
+    (loss, *others), optimizer, line = trainable.losses.losses, trainable.optimizer, plan.native
+    if loss is None or others or trainable.losses.factors != [1] or len(trainable.arenas) != 1 or not is_plain(loss):
+        return None, False
+    options = loss.as_mean_loss(line.dtype)
+    if options is None or (line.takes_ids and optimizer.clipnorm):  # of the parts of a gradient, not of their sum
+        return None, False
+    whole = is_plain(optimizer) and not trainable.penalised
+    update = optimizer.as_native(trainable.variables) if whole else None
+    if update is None and line.takes_ids and not optimizer.takes_sums():
+        return None, False
+    return line.trainer(options, trainable.arenas[0].grads, update), update is not None

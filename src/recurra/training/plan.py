@@ -90,7 +90,7 @@ class ModelPlan:
         plan = ops.Plan(dtype, gradients=training)
         for node in nodes:
             drawn = len(plan.draws)
-            plan.features = node.inputs.shape[-1]
+            plan.x_shape = node.inputs.shape
             if not joins(node.layer, plan, training):
                 return None
             self._tensors += [node.inputs] * (len(plan.draws) - drawn)  # what is multiplied
