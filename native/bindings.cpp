@@ -442,22 +442,6 @@ void define_elementwise(nb::module_& m) {
   m.def("add_rows", &add_rows_checked<T>, "out"_a, "rows"_a, "index"_a);
 }
 
-// out[i] = x[index[i]] for rows of any type: x (rows, ...), out (index, ...) seen as bytes.
-void gather_rows(Array<uint8_t> out, Input<uint8_t> x, Input<int64_t> index) {
-  require(x.ndim() == 2 && index.ndim() == 1, "x must be (rows, bytes) and index (count)");
-  const int64_t rows = x.shape(0), bytes = x.shape(1), count = index.shape(0);
-  uint8_t* to = data(out, {count, bytes}, "out must be (count, bytes)");
-  const int64_t* wanted = index.data();
-  for (int64_t i = 0; i < count; ++i) {
-    if (wanted[i] < 0 || wanted[i] >= rows) throw nb::index_error("index outside the rows of x");
-  }
-  compute(static_cast<double>(count * bytes), [&] {
-    for (int64_t i = 0; i < count; ++i) {
-      std::memcpy(to + i * bytes, x.data() + wanted[i] * bytes, static_cast<size_t>(bytes));
-    }
-  });
-}
-
 // Makes rows (count, size) orthonormal in place; false where one is a combination of others.
 bool orthonormalize_rows(Array<double> rows) {
   require(rows.ndim() == 2, "rows must have two axes");
@@ -498,7 +482,6 @@ NB_MODULE(_native, m) {
   define_elementwise<float>(m);
   define_elementwise<double>(m);
   m.def("orthonormalize", &orthonormalize_rows, "rows"_a);
-  m.def("gather_rows", &gather_rows, "out"_a, "x"_a, "index"_a);
   define_plans(m);
   m.def("info", &info);
   m.def("set_num_threads", &set_num_threads, "count"_a);

@@ -22,9 +22,10 @@ int64_t row_size(const Input<T>& x) {
 
 template <typename T>
 RecurrentLayer<T> recurrent_layer(int cell, Input<T> kernel, Input<T> recurrent, Maybe<const T> bias, Maybe<T> dkernel,
-                                  Maybe<T> drecurrent, Maybe<T> dbias, int activation, int recurrent_activation,
-                                  bool reset_after, bool go_backwards, bool zero_output_for_mask,
-                                  bool return_sequences) {
+                                  Maybe<T> drecurrent, Maybe<T> dbias, Maybe<T> own_h, Maybe<T> own_c, int activation,
+                                  int recurrent_activation, bool reset_after, bool go_backwards,
+                                  bool zero_output_for_mask, bool return_sequences, int64_t input_masks,
+                                  bool has_state_masks) {
   RecurrentLayer<T> layer{};
   require(cell >= 0 && cell <= 2, "not a cell");
   layer.cell = static_cast<Cell>(cell);
@@ -40,7 +41,25 @@ RecurrentLayer<T> recurrent_layer(int cell, Input<T> kernel, Input<T> recurrent,
   layer.dkernel = data(dkernel, {D, width}, "dkernel must be (D, G*H)");
   layer.drecurrent = data(drecurrent, {H, width}, "drecurrent_kernel must be (H, G*H)");
   layer.dbias = bias_data(dbias, layer.cell, s.reset_after, H);
+  layer.own_rows = own_h ? own_h->shape(0) : 0;
+  layer.own_h = data(own_h, {layer.own_rows, H}, "h must be (N, H)");
+  layer.own_c = data(own_c, {layer.own_rows, H}, "c must be (N, H)");
+  require(!own_h || (layer.cell == Cell::lstm) == bool(own_c), "an LSTM has h and c, others h alone");
+  require(input_masks == 0 || input_masks == 1 || input_masks == gates_of(layer.cell),
+          "masks of inputs must be none, one, or one for each gate");
+  layer.dropout.input_masks = input_masks, layer.dropout.has_state_masks = has_state_masks;
   return layer;
+}
+
+template <typename T>
+void set_dropout(Plan<T>& plan, int64_t index, int64_t N, Maybe<const T> inputs, Maybe<const T> states) {
+  RecurrentLayer<T>& layer = plan.recurrent(index);
+  Dropout<T>& dropout = layer.dropout;
+  const int64_t D = layer.settings.D, H = layer.settings.H, masks = dropout.input_masks;
+  require((masks > 0) == bool(inputs) && dropout.has_state_masks == bool(states), "not what the layer drops");
+  dropout.inputs = data(inputs, {masks, N, D}, "inputs must be (masks, N, D)");
+  dropout.states = data(states, {gates_of(layer.cell), N, H}, "states must be (G, N, H)");
+  dropout.N = N;
 }
 
 template <typename T>
@@ -265,8 +284,9 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
   m.def("sgd", &UpdateOf<T>::sgd, nb::keep_alive<0, 1>(), nb::keep_alive<0, 2>(), nb::keep_alive<0, 3>(), "w"_a, "g"_a,
         "m"_a.none(), "momentum"_a, "nesterov"_a);
   m.def("recurrent_layer", &recurrent_layer<T>, "cell"_a, "kernel"_a, "recurrent_kernel"_a, "bias"_a.none(),
-        "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "activation"_a, "recurrent_activation"_a,
-        "reset_after"_a, "go_backwards"_a, "zero_output_for_mask"_a, "return_sequences"_a);
+        "dkernel"_a.none(), "drecurrent_kernel"_a.none(), "dbias"_a.none(), "own_h"_a.none(), "own_c"_a.none(),
+        "activation"_a, "recurrent_activation"_a, "reset_after"_a, "go_backwards"_a, "zero_output_for_mask"_a,
+        "return_sequences"_a, "input_masks"_a, "has_state_masks"_a);
   nb::class_<Plan<T>>(m, plan_name)
       .def(nb::init<>())
       .def(
@@ -288,6 +308,7 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
             plan.set_factors(index, factors.data(), factors.size());
           },
           "index"_a, "factors"_a)
+      .def("set_dropout", &set_dropout<T>, "index"_a, "rows"_a, "inputs"_a.none(), "states"_a.none())
       .def("infer", &infer<T>, "y"_a, "x"_a)
       .def("forward", &forward<T>, "y"_a, "x"_a)
       .def("backward", &backward<T>, "dy"_a)

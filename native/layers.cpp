@@ -75,6 +75,55 @@ void RecurrentLayer<T>::lay_out(Layout<T>& layout, int64_t batch, int64_t x_size
   gates = layout.take(cell == Cell::simple_rnn ? 0 : timesteps * 4 * states);
   hs = layout.take((timesteps + 1) * states);
   cs = layout.take(is_lstm ? (timesteps + 1) * states : 0);
+  thinned = layout.take(dropout.input_masks * N * x_size);
+  wide_kernel = layout.take(gate_inputs() ? wide_kernel_size() : 0);
+}
+
+// thin (N, T, masks * D) = x times each mask, side by side.
+template <typename T>
+void RecurrentLayer<T>::thin_inputs(T* thin, const T* x) const {
+  const int64_t D = settings.D, masks = dropout.input_masks;
+  for (int64_t step = 0; step < N * timesteps; ++step, x += D) {
+    for (int64_t mask = 0; mask < masks; ++mask, thin += D) {
+      const T* factors = dropout.inputs + (mask * N + step / timesteps) * D;
+      for (int64_t j = 0; j < D; ++j) thin[j] = x[j] * factors[j];
+    }
+  }
+}
+
+// dx (N, T, D) = the sum over masks of the gradients of what `thin_inputs` made, each times its mask; in place for one.
+template <typename T>
+void RecurrentLayer<T>::thin_gradient(T* dx, const T* of_thin) const {
+  const int64_t D = settings.D, masks = dropout.input_masks;
+  for (int64_t step = 0; step < N * timesteps; ++step, dx += D) {
+    for (int64_t mask = 0; mask < masks; ++mask, of_thin += D) {
+      const T* factors = dropout.inputs + (mask * N + step / timesteps) * D;
+      for (int64_t j = 0; j < D; ++j) dx[j] = (mask == 0 ? T(0) : dx[j]) + of_thin[j] * factors[j];
+    }
+  }
+}
+
+template <typename T>
+void RecurrentLayer<T>::widen_kernel(T* wide) const {
+  const int64_t D = settings.D, H = settings.H, G = gates_of(cell);
+  std::fill_n(wide, wide_kernel_size(), T(0));
+  for (int64_t gate = 0; gate < G; ++gate) {
+    for (int64_t j = 0; j < D; ++j) {
+      copy(wide + ((gate * D + j) * G + gate) * H, settings.kernel + (j * G + gate) * H, H);
+    }
+  }
+}
+
+template <typename T>
+void RecurrentLayer<T>::add_kernel_gradient(const T* wide, bool fresh) const {
+  const int64_t D = settings.D, H = settings.H, G = gates_of(cell);
+  for (int64_t gate = 0; gate < G; ++gate) {
+    for (int64_t j = 0; j < D; ++j) {
+      const T* from = wide + ((gate * D + j) * G + gate) * H;
+      T* to = dkernel + (j * G + gate) * H;
+      for (int64_t i = 0; i < H; ++i) to[i] = (fresh ? T(0) : to[i]) + from[i];
+    }
+  }
 }
 
 template <typename T>
@@ -85,12 +134,30 @@ void RecurrentLayer<T>::forward(T* buffer, Given<T> given) const {
   s.y = buffer + y, s.h = buffer + h, s.hs = buffer + hs;
   if (cell != Cell::simple_rnn) s.gates = buffer + gates;
   if (cell == Cell::lstm) s.c = buffer + c, s.cs = buffer + cs;
+  if (own_h && own_rows != N) throw std::invalid_argument("states must have the rows of the layer's input");
+  if ((dropout.input_masks > 0 || dropout.has_state_masks) && dropout.N != N) {
+    throw std::invalid_argument("dropout must have the rows of the layer's input");
+  }
+  s.h0 = own_h, s.c0 = own_c;
+  s.dropout = dropout.states;
+  if (dropout.input_masks > 0) {
+    thin_inputs(buffer + thinned, given.x);
+    s.x = buffer + thinned;
+  }
+  if (gate_inputs()) {
+    widen_kernel(buffer + wide_kernel);
+    s.kernel = buffer + wide_kernel, s.D = gates_of(cell) * settings.D;
+  }
   run(*this, s);
+  if (own_h) copy(own_h, s.h, N * s.H);
+  if (own_c) copy(own_c, s.c, N * s.H);
 }
 
 template <typename T>
 void RecurrentLayer<T>::backward(T* buffer, T* scratch, Given<T> given, const T* dy, T* dx, bool fresh) const {
-  const int64_t states = N * settings.H;
+  const int64_t states = N * settings.H, G = gates_of(cell);
+  T* wide_dx = scratch + 2 * states;
+  T* wide_dkernel = wide_dx + N * timesteps * G * settings.D;
   std::fill_n(scratch, 2 * states, T(0));
   SequenceBackward<T> s{};
   s.N = N, s.T_ = timesteps, s.D = settings.D, s.H = settings.H;
@@ -98,14 +165,26 @@ void RecurrentLayer<T>::backward(T* buffer, T* scratch, Given<T> given, const T*
   s.reset_after = settings.reset_after, s.go_backwards = settings.go_backwards;
   s.zero_output_for_mask = settings.zero_output_for_mask, s.return_sequences = settings.return_sequences;
   s.dx = dx, s.dh = scratch, s.dc = scratch + states;
-  s.fresh = fresh, s.at_rest = true, s.dkernel = dkernel, s.drecurrent = drecurrent, s.dbias = dbias;
+  s.fresh = fresh, s.at_rest = !own_h, s.dkernel = dkernel, s.drecurrent = drecurrent, s.dbias = dbias;
   s.gates = buffer + gates, s.dy = dy, s.hs = buffer + hs, s.cs = buffer + cs;
   s.x = given.x, s.mask = given.mask, s.kernel = settings.kernel, s.recurrent = settings.recurrent;
+  s.dropout = dropout.states;
+  if (dropout.input_masks > 0) s.x = buffer + thinned;
+  if (gate_inputs()) {
+    s.kernel = buffer + wide_kernel, s.D = G * settings.D;
+    if (dx) s.dx = wide_dx;
+    if (dkernel) {
+      s.dkernel = wide_dkernel;
+      if (!fresh) std::fill_n(wide_dkernel, wide_kernel_size(), T(0));
+    }
+  }
   const KernelsOf<T>& table = kernels().of<T>();
   const auto kernel = cell == Cell::lstm  ? table.lstm_backward
                       : cell == Cell::gru ? table.gru_backward
                                           : table.simple_rnn_backward;
   kernel(s);
+  if (gate_inputs() && dkernel) add_kernel_gradient(wide_dkernel, fresh);
+  if (dropout.input_masks > 0 && dx) thin_gradient(dx, s.dx);
 }
 
 template <typename T>

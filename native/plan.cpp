@@ -46,6 +46,19 @@ void Plan<T>::set_factors(int64_t index, const T* factors, int64_t size) {
 }
 
 template <typename T>
+RecurrentLayer<T>& Plan<T>::recurrent(int64_t index) {
+  std::vector<RecurrentLayer<T>*> found;
+  for (Layer& layer : layers_) {
+    if (auto* one = std::get_if<RecurrentLayer<T>>(&layer)) found.push_back(one);
+    if (auto* both = std::get_if<BidirectionalLayer<T>>(&layer)) {
+      found.push_back(&both->ahead);
+      found.push_back(&both->back);
+    }
+  }
+  return *found.at(static_cast<size_t>(index));
+}
+
+template <typename T>
 int64_t Plan<T>::output_size(int64_t x_size) const {
   for (const Layer& layer : layers_) x_size = with(layer, [=](const auto& l) { return l.output_size(x_size); });
   return x_size;

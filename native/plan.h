@@ -49,6 +49,8 @@ class Plan {
   // For the next forward run, of the layer with factors that was added as number `index` of them. They must stay where
   // they are until backward.
   void set_factors(int64_t index, const T* factors, int64_t size);
+  // The recurrent layer that was added as number `index` of them; each of two directions counts.
+  RecurrentLayer<T>& recurrent(int64_t index);
 
   int64_t output_size(int64_t x_size) const;
   int64_t state_size() const;

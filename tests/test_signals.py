@@ -92,6 +92,7 @@ def test_other_threads_have_nothing_to_hold():
 OPTIMIZERS = {
     "momentum": lambda: optimizers.SGD(0.1, momentum=0.9),
     "rmsprop": lambda: optimizers.RMSprop(centered=True),
+    "adadelta": lambda: optimizers.Adadelta(),
     "clipped": lambda: optimizers.Nadam(clipnorm=1.0),
     "averages": lambda: optimizers.Adam(use_ema=True),
     "accumulated": lambda: optimizers.SGD(gradient_accumulation_steps=2),
@@ -113,7 +114,8 @@ def raise_at(monkeypatch, owner, name):
 
 
 CASES = [(name, method) for name in OPTIMIZERS for method in ("_apply", "constrain")]
-CASES.remove(("native", "_apply"))  # within one native call
+for name in ("momentum", "rmsprop", "native"):
+    CASES.remove((name, "_apply"))  # within one native call
 
 
 @pytest.mark.parametrize(("name", "method"), CASES)

@@ -269,11 +269,6 @@ def test_gradient_descent_is_its_definition(momentum, nesterov, rng):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
 
-def test_rows_are_gathered(rng):
-    x, index = rng.standard_normal((10, 3, 2)).astype(np.float32), np.array([7, 0, 7, 3])
-    np.testing.assert_array_equal(native.gather_rows(x, index, np.empty((4, 3, 2), np.float32)), x[index])
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("transpose_a", "transpose_b"), [(False, False), (True, False), (False, True)])
 @pytest.mark.parametrize("sizes", [(0, 2, 3, 4), (1, 1, 1, 1), (5, 7, 33, 17)], ids=str)

@@ -60,6 +60,24 @@ LINES = {
         dense(4, activation="gelu"),
         dense(2),
     ],
+    **{
+        f"recurrent_dropout_{name}": lambda dense, make=make: [
+            make(return_sequences=True, recurrent_dropout=0.3),
+            make(dropout=0.2, recurrent_dropout=0.3),
+            dense(2),
+        ]
+        for name, make in RECURRENT.items()
+    },
+    "dropout_both_ways": lambda dense: [
+        layers.Bidirectional(layers.LSTM(5, return_sequences=True, dropout=0.2, recurrent_dropout=0.3)),
+        layers.Bidirectional(layers.GRU(4, return_sequences=True, dropout=0.2), merge_mode="sum"),
+        layers.Bidirectional(
+            layers.SimpleRNN(3, recurrent_dropout=0.3, trainable=False),
+            backward_layer=layers.LSTM(3, go_backwards=True, dropout=0.2, recurrent_dropout=0.2, use_bias=False),
+            merge_mode="mul",
+        ),
+        dense(2),
+    ],
     "activations": lambda dense: [
         layers.GRU(6),
         dense(5, activation="softplus"),
@@ -211,9 +229,7 @@ def test_regularizers_and_constraints_go_with_a_plan(data):
 @pytest.mark.parametrize(
     "line",
     [
-        lambda dense: [layers.Bidirectional(layers.GRU(3, dropout=0.1)), dense(2)],
         lambda dense: [layers.GRU(3), layers.GaussianNoise(0.1), dense(2)],
-        lambda dense: [layers.GRU(3, recurrent_dropout=0.1), dense(2)],
     ],
 )
 def test_other_noise_takes_the_general_way_in_training_alone(line):
@@ -287,7 +303,8 @@ MASKED = {
         layers.LayerNormalization(),
         layers.Dense(5, activation="tanh"),
         layers.Activation("relu"),
-        layers.GRU(5, dropout=0.2),
+        layers.GRU(5, return_sequences=True, dropout=0.2),
+        layers.LSTM(4, dropout=0.2, recurrent_dropout=0.2),
         dense(2),
     ],
     **{
@@ -426,10 +443,84 @@ def test_frozen_and_penalised_embeddings_go_with_a_plan(text):
     np.testing.assert_array_equal(models[0].get_weights()[0], before)
 
 
-def test_stateful_layers_take_the_general_way():
+def stateful_pair(**options):
+    """Returns a model with stateful layers and its double that takes the general way."""
+    models = []
+    for dense in (layers.Dense, OwnDense):
+        recurra.utils.set_random_seed(0)
+        line = [
+            layers.LSTM(4, return_sequences=True, stateful=True, **options),
+            layers.Bidirectional(layers.GRU(3, return_sequences=True, stateful=True)),
+            layers.SimpleRNN(3, stateful=True, **options),
+        ]
+        models.append(Sequential([Input(batch_shape=(4, 6, 2)), *line, dense(2)]))
+        models[-1].compile(optimizers.Adam(0.01), "mse")
+    return models
+
+
+def states_of(model):
+    """Returns copies of the states of all layers."""
+    return [state.numpy() for layer in model.layers[:-1] for state in layer.states]
+
+
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.2, "recurrent_dropout": 0.2}])
+def test_stateful_layers_go_with_a_plan_in_training(options, rng):
+    x, y = rng.standard_normal((12, 6, 2)).astype("float32"), rng.standard_normal((12, 2)).astype("float32")
+    fit = {"batch_size": 4, "shuffle": False, "verbose": 0}
+    models = stateful_pair(**options)
+    assert runs_by_plan(models[0]) and not runs_by_plan(models[0], training=False)
+    found = []
+    for model in models:
+        losses = model.fit(x, y, epochs=3, **fit).history["loss"]
+        kept = states_of(model)
+        losses += [model.evaluate(x, y, batch_size=4, verbose=0), *model.fit(x, y, epochs=2, **fit).history["loss"]]
+        model.reset_states()
+        model.train_on_batch(x[:4], y[:4])
+        after_reset = states_of(model)
+        model.layers[0].states = [np.full((4, 4), 0.5), np.full((4, 4), -0.5)]
+        model.train_on_batch(x[:4], y[:4])
+        found.append([losses, *kept, *after_reset, *states_of(model), *model.get_weights()])
+    assert_same(*found)
+    fresh = stateful_pair(**options)[0]
+    fresh.train_on_batch(x[:4], y[:4])
+    before = states_of(fresh)
+    fresh.train_on_batch(x[:4], y[:4])
+    assert any(np.any(one != other) for one, other in zip(states_of(fresh), before, strict=True))
+
+
+def test_a_refused_batch_leaves_the_states_of_a_plan(rng):
+    x, y = rng.standard_normal((4, 6, 2)).astype("float32"), np.zeros((4, 2), "float32")
+    model = stateful_pair()[0]
+    model.train_on_batch(x, y)
+    before = states_of(model)
+    for wrong_x, wrong_y in ((x[:3], y[:3]), (x, np.zeros((4, 3, 5), "float32"))):
+        with pytest.raises(ValueError, match="expected"):
+            model.train_on_batch(wrong_x, wrong_y)
+    assert_same(states_of(model), before)
+
+
+def test_predictions_with_states_take_the_general_way():
     model = Sequential([Input(batch_shape=(1, 6, 2)), layers.GRU(3, stateful=True)])
     x = np.ones((1, 6, 2), "float32")
     assert np.any(model.predict(x, verbose=0) != model.predict(x, verbose=0))
+
+
+def test_states_are_set_to_what_fits():
+    model = stateful_pair()[0]
+    layer = model.layers[0]
+    with pytest.raises(ValueError, match=r"LSTM expected 2 initial states, of sizes 4, 4, got 1"):
+        layer.states = [np.zeros((4, 4))]
+    with pytest.raises(ValueError, match=r"LSTM expected initial states of shape \(4, 4\), got \(3, 4\)"):
+        layer.states = [np.zeros((3, 4)), np.zeros((3, 4))]
+    layer.states = [np.ones((4, 4)), np.ones((4, 4))]
+    layer.states[0].assign(np.full((4, 4), 2))
+    assert [state.dtype for state in layer.states] == ["float32"] * 2
+    assert [np.unique(state) for state in layer.states] == [2, 1]
+    assert not any(state is weight for state in layer.states for weight in layer.weights)
+    layer.states = None
+    assert [np.unique(state) for state in layer.states] == [0, 0]
+    with pytest.raises(ValueError, match="LSTM expected a stateful layer that is built"):
+        layers.LSTM(3, stateful=True).states = [np.zeros((4, 3))] * 2
 
 
 def test_several_outputs_and_branches_take_the_general_way():

@@ -142,7 +142,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def _stored_states(model: Any) -> dict[str, np.ndarray]:
     """Returns the states that stateful layers carry from batch to batch, by layer and position."""
     layers = stateful_layers(model)
-    return {f"state_{i}_{j}": state for i, layer in enumerate(layers) for j, state in enumerate(layer.states or [])}
+    return {f"state_{i}_{j}": one.numpy() for i, layer in enumerate(layers) for j, one in enumerate(layer.states or ())}
 
 
 def _store_states(model: Any, arrays: dict[str, np.ndarray]) -> None:

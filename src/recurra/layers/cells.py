@@ -139,7 +139,7 @@ class RecurrentCell(Layer):
                 tuple(dropout_factors(generator, (batch, width), rate, dtype) for _ in range(count)) if rate else None
             )
 
-        inputs = draw(features, self.dropout, self.gates if self.recurrent_dropout else 1)
+        inputs = draw(features, self.dropout, self._input_masks())
         recurrent = draw(self.units, self.recurrent_dropout, self.gates)
         return DropoutMasks(inputs, recurrent)
 
@@ -197,11 +197,26 @@ class RecurrentCell(Layer):
             dx = dx * cache.input_mask
         return dx, dstates
 
-    def planned(self, plan: ops.Plan, **options: bool) -> Any:
-        """Returns the cell's run over a sequence as a plan takes it; `options` are those of `run_forward`."""
+    def planned(self, plan: ops.Plan, states: Any, drops: bool, **options: bool) -> Any:
+        """Returns the cell's run over a sequence as a plan takes it.
+
+        Args:
+            plan: What will take it.
+            states: Where it begins and leaves off; None for zeros.
+            drops: Whether dropout drops.
+            **options: Those of `run_forward`.
+        """
         name = snake_case(type(self).__name__).removesuffix("_cell")
-        own = {"activation": activations.name_of(self.activation)} | self._own_options()
-        return plan.recurrent(name, (self.kernel, self.recurrent_kernel, self.bias), **own, **options)
+        own: dict[str, Any] = {"activation": activations.name_of(self.activation)} | self._own_options()
+        if drops and (self.dropout or self.recurrent_dropout):
+            own |= {"state_masks": self.recurrent_dropout > 0, "draw": self.draw_masks}
+            own["input_masks"] = self._input_masks() if self.dropout else 0
+        variables = (self.kernel, self.recurrent_kernel, self.bias)
+        return plan.recurrent(name, variables, states=states, **(own | options))
+
+    def _input_masks(self) -> int:
+        """Returns how many masks of its input dropout draws."""
+        return self.gates if self.recurrent_dropout else 1
 
     def _own_options(self) -> dict[str, Any]:
         """Returns the options of the cell's operation that other cells do not have."""

@@ -7,11 +7,13 @@ Both follow the same rules for masks, states and direction.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from recurra import _tree, ops, saving
+from recurra._arrays import as_numbers
 from recurra._checks import expected
 from recurra._names import snake_case
 from recurra.layers._shapes import check_features, check_rank, is_shape, known_features
@@ -27,6 +29,7 @@ from recurra.layers.cells import (
     starts_from_zeros,
     zeros_of,
 )
+from recurra.variables import Variable
 
 
 @saving.builtin("keras.layers")
@@ -80,7 +83,43 @@ class RNN(Layer):
         self.stateful = bool(stateful)
         self.unroll = bool(unroll)
         self.zero_output_for_mask = bool(zero_output_for_mask)
-        self.states: list[np.ndarray] | None = None
+        self._states: tuple[Variable, ...] | None = None
+
+    @property
+    def states(self) -> tuple[Variable, ...] | None:
+        """What a stateful layer goes on from, a variable (N, H) for each state, none of its weights; else None.
+
+        Setting it assigns to them; None sets them to zero.
+
+        Raises:
+            ValueError: If the layer is not built, or number or shapes are not those of the cell.
+        """
+        return self._states
+
+    @states.setter
+    def states(self, states: Any) -> None:
+        if states is None:
+            self.reset_state()
+        elif self._states is None:
+            what = "a stateful layer that is built, to set its states"
+            raise ValueError(expected(type(self).__name__, what, "one without states"))
+        else:
+            arrays = [as_numbers(state, "states") for state in _tree.flatten(states)]
+            self._check_states([array.shape for array in arrays], len(self._states[0].value))
+            self._store(arrays)
+
+    def _kept_states(self, batch: int) -> tuple[Variable, ...]:
+        """Returns what a stateful layer goes on from, at first what it starts from."""
+        if self._states is None:
+            start = [np.array(state, self.dtype) for state in _tree.flatten(self.get_initial_state(batch))]
+            made = tuple(Variable(state, name="rnn_state", trainable=False) for state in start)
+            self.__dict__["_states"] = made  # no weights: setting the attribute would make them such
+        return self._states  # type: ignore[return-value]
+
+    def _store(self, states: Sequence[np.ndarray]) -> None:
+        """Keeps the final states of a call, where the last ones lie: plans point there."""
+        for own, new in zip(self._kept_states(len(states[0])), states, strict=True):
+            own.assign(new)
 
     @property
     def state_size(self) -> list[Any]:
@@ -100,6 +139,8 @@ class RNN(Layer):
         self._stateful_batch = shape[0]
         if not self.cell.built:
             self.cell.build((shape[0], features))
+        if self.stateful:
+            self._kept_states(shape[0])
 
     def forward(
         self,
@@ -130,7 +171,7 @@ class RNN(Layer):
         else:
             outputs, states, cache = self._loop_forward(inputs, states, mask, masks, training, keep_cache)
         if self.stateful:
-            self.__dict__["states"] = [state.copy() for state in states]  # at each step, and no plan needs to know
+            self._store(states)
         if self.return_state:
             return (outputs, *self._nest(states)), cache
         return outputs, cache
@@ -151,22 +192,20 @@ class RNN(Layer):
         return dx, {"initial_state": self._nest(dstates)}
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
-        cell = self.cell
-        drops = training and isinstance(cell, RecurrentCell) and cell.dropout > 0 and not cell.recurrent_dropout
-        layer = self.planned(plan, training and not drops)
-        if drops and layer is not None:
-            plan.add_factors(lambda shape, dtype: cell.draw_masks(shape[0], shape[2], dtype).inputs[0][:, None, :])
-        return plan.add_recurrent(layer)
+        return plan.add_recurrent(self.planned(plan, training))
 
     def planned(self, plan: ops.Plan, training: bool) -> Any:
         """Returns the layer as a plan takes it, or None where it cannot."""
         cell = self.cell
-        if not isinstance(cell, RecurrentCell) or self.stateful or self.return_state:
+        if not isinstance(cell, RecurrentCell) or self.return_state:
             return None
-        if training and (cell.dropout or cell.recurrent_dropout):
+        if self.stateful and (not training or self._stateful_batch is None):
             return None
+        rows = self._stateful_batch if self.stateful else None
         return cell.planned(
             plan,
+            None if rows is None else [state.value for state in self._kept_states(rows)],
+            training,
             go_backwards=self.go_backwards,
             zero_output_for_mask=self.zero_output_for_mask,
             return_sequences=self.return_sequences,
@@ -198,8 +237,8 @@ class RNN(Layer):
     def _starting_states(self, initial_state: Any, batch: int) -> list[np.ndarray | None]:
         sizes = _tree.flatten(self.cell.state_size)
         if initial_state is None:
-            if self.stateful and self.states is not None:
-                return list(self.states)
+            if self.stateful:
+                return [state.numpy() for state in self._kept_states(batch)]  # copies: `backward` needs them
             if starts_from_zeros(self.cell) and type(self).get_initial_state is RNN.get_initial_state:
                 return [None] * len(sizes)
             initial_state = self.get_initial_state(batch)
@@ -298,7 +337,8 @@ class RNN(Layer):
 
     def reset_state(self) -> None:
         """Sets the stored states to zero."""
-        self.states = None if self.states is None else [np.zeros_like(state) for state in self.states]
+        for state in self._states or ():
+            state.value.fill(0)
 
     reset_states = reset_state
 
@@ -363,6 +403,11 @@ class CellRNN(RNN):
 def stateful_layers(model: Layer) -> list[RNN]:
     """Returns the layers within a model that carry `states` from call to call; in a Bidirectional its two parts."""
     return [layer for layer in model._flatten_layers() if isinstance(layer, RNN) and layer.stateful]
+
+
+def copied_states(layers: Iterable[RNN]) -> list[Any]:
+    """Returns copies of the stored states of each layer, None where nothing is stored."""
+    return [None if layer.states is None else [state.numpy() for state in layer.states] for layer in layers]
 
 
 def _declared(cls: Any) -> list[inspect.Parameter]:

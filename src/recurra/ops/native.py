@@ -693,16 +693,6 @@ def add_rows(out: Array, rows: Array, index: Array) -> None:
     _native.add_rows(out, contiguous(rows, out.dtype), contiguous(index, np.int64))
 
 
-def gather_rows(x: Array, index: Array, out: Array) -> Array:
-    """As `reference.gather_rows`."""
-    _native.gather_rows(_bytes(out), _bytes(x), contiguous(index, np.int64))
-    return out
-
-
-def _bytes(x: Array) -> Array:
-    return x.reshape(len(x), -1).view(np.uint8) if x.size else np.empty((len(x), 0), np.uint8)
-
-
 def native_info() -> dict[str, Any]:
     """Returns what computes: target, supported targets, threads, float32 lanes, whether FMA is hardware, compiler."""
     return _native.info()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,10 @@ class Plan:
         self._ids: int | None = None  # where the input is that of an Embedding: how many rows it has
         self.is_masked = False  # whether the output of the last layer has a mask
         self.x_shape: tuple[int | None, ...] | None = None  # of what the next layer is given, if known
-        self.draws: list[Callable[[tuple[int, ...], np.dtype], Array]] = []  # of the layers that `add_factors` added
-        self._factors: list[Array] = []
+        self.rows: int | None = None  # of each batch, if a stateful layer says so
+        self.draws: list[Callable[[tuple[int, ...]], None]] = []  # what `draw` calls
+        self._drawn: dict[tuple[str, int], Any] = {}  # native code points into these arrays
+        self._counts = {"factors": 0, "recurrent": 0}  # of layers that draw, as native code counts them
 
     def recurrent(
         self,
@@ -52,6 +55,10 @@ class Plan:
         go_backwards: bool = False,
         zero_output_for_mask: bool = False,
         return_sequences: bool = False,
+        states: Sequence[Array] | None = None,
+        input_masks: int = 0,
+        state_masks: bool = False,
+        draw: Callable[[int, int, str], Any] | None = None,
     ) -> Any:
         """Returns a recurrent layer for `add_recurrent` and `add_bidirectional`; None where native code has none.
 
@@ -60,14 +67,24 @@ class Plan:
             variables: kernel, recurrent_kernel, bias or None.
             activation, recurrent_activation, reset_after, go_backwards, zero_output_for_mask, return_sequences: As of
                 `reference.lstm_forward` and its kin.
+            states: Of a stateful layer, (N, H) each: training begins at them and leaves the last ones there.
+            input_masks: How many of the input dropout draws: 0, 1, or one for each gate.
+            state_masks: Whether it draws some of the state.
+            draw: Called with (N, D, dtype) before a run forward in training; returns the cell's `DropoutMasks`.
         """
         if activation not in _FUSED or recurrent_activation not in _FUSED:
             return None
         kernel, recurrent_kernel, bias, dkernel, drecurrent_kernel, dbias = self._bind(variables)
         arrays = (kernel, recurrent_kernel, bias, dkernel, drecurrent_kernel, dbias)
         functions = (_FUNCTIONS[activation], _FUNCTIONS[recurrent_activation])
+        h, c = (*(states or ()), None, None)[:2]
+        if states is not None:
+            self.rows = len(states[0])
+        if draw is not None:
+            self.draws.append(partial(self._draw_dropout, self._counts["recurrent"], draw))
+        self._counts["recurrent"] += 1
         options = (reset_after, go_backwards, zero_output_for_mask, return_sequences)
-        return _native.recurrent_layer(_CELLS[cell], *arrays, *functions, *options)
+        return _native.recurrent_layer(_CELLS[cell], *arrays, h, c, *functions, *options, input_masks, state_masks)
 
     def add_recurrent(self, layer: Any) -> bool:
         """Adds what `recurrent` returned."""
@@ -167,15 +184,27 @@ class Plan:
     def add_factors(self, draw: Callable[[tuple[int, ...], np.dtype], Array]) -> bool:
         """Adds y = x * factors, where `draw` gives the factors, of the shape and dtype of x or stretched to it."""
         self._native.add_factors()
-        self.draws.append(draw)
+        self.draws.append(partial(self._draw_factors, self._counts["factors"], draw))
+        self._counts["factors"] += 1
         return self._added()
 
     def draw(self, shapes: Sequence[tuple[int, ...]]) -> None:
-        """Draws the factors of the next run forward, whose layers with factors have inputs of these shapes."""
-        for index, (draw, shape) in enumerate(zip(self.draws, shapes, strict=True)):
-            factors = contiguous(np.broadcast_to(draw(shape, self.dtype), shape), self.dtype)
-            self._factors[index : index + 1] = [factors]
-            self._native.set_factors(index, factors)
+        """Draws what dropout needs in the next run forward, whose layers that draw have inputs of these shapes."""
+        for draw, shape in zip(self.draws, shapes, strict=True):
+            draw(shape)
+
+    def _draw_factors(
+        self, index: int, draw: Callable[[tuple[int, ...], np.dtype], Array], shape: tuple[int, ...]
+    ) -> None:
+        factors = contiguous(np.broadcast_to(draw(shape, self.dtype), shape), self.dtype)
+        self._drawn["factors", index] = factors
+        self._native.set_factors(index, factors)
+
+    def _draw_dropout(self, index: int, draw: Callable[[int, int, str], Any], shape: tuple[int, ...]) -> None:
+        masks = draw(shape[0], shape[2], self.dtype.name)
+        inputs, states = (None if parts is None else np.stack(parts) for parts in (masks.inputs, masks.recurrent))
+        self._drawn["recurrent", index] = inputs, states
+        self._native.set_dropout(index, shape[0], inputs, states)
 
     def _bind(self, variables: Sequence[Any]) -> list[Any]:
         """Returns the values of the variables, then their gradients; None where there is none."""

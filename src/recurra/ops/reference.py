@@ -910,9 +910,3 @@ def orthonormalize(rows: Array) -> Array:
 def add_rows(out: Array, rows: Array, index: Array) -> None:
     """Adds out[index[i]] += rows[i], one after the other: out (R, D), rows (count, D), index int64."""
     np.add.at(out, index, rows)
-
-
-def gather_rows(x: Array, index: Array, out: Array) -> Array:
-    """Fills out[i] = x[index[i]] and returns it; index int64, rows of x and out contiguous."""
-    np.take(x, index, axis=0, out=out)
-    return out

@@ -12,7 +12,7 @@ from recurra import _changes, _tree, random
 from recurra._checks import expected
 from recurra._signals import HeldSignals
 from recurra.callbacks import CallbackList
-from recurra.layers.recurrent import stateful_layers
+from recurra.layers.recurrent import copied_states, stateful_layers
 from recurra.training.batches import Batch, Epochs
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
 from recurra.training.native_step import NativeStep, native_step
@@ -125,7 +125,7 @@ class Trainable:
 
     def _train(self, batch: Batch, gradients: Callable[[], _Run]) -> None:
         """One step whose gradients, from zero, a call leaves in the arenas: all of it or nothing."""
-        before = [variable.value.copy() for variable in self.kept], [layer.states for layer in self.stateful]
+        before = [variable.value.copy() for variable in self.kept], copied_states(self.stateful)
         try:
             outputs, masks, total, values = gradients()
             total += self._penalise()
@@ -273,7 +273,9 @@ def evaluate(trainable: Trainable, batches: Iterable[Batch], callbacks: Callback
 def _infer(model: Any, inputs: Any) -> tuple[Any, Any, Any]:
     """Runs a model on a batch; an error or Ctrl-C leaves the states of stateful layers as they were."""
     stateful = stateful_layers(model)
-    before = [layer.states for layer in stateful]
+    if not stateful:
+        return model.run(inputs, None, False, {}, False)
+    before = copied_states(stateful)
     try:
         return model.run(inputs, None, False, {}, False)
     except BaseException:

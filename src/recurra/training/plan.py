@@ -1,8 +1,7 @@
 """Models as native plans: layers in one line, all known to native code, run without Python between them.
 
 A plan gives the bits of the layers' own `forward` and `backward`, which stay the meaning of a model. What a plan does
-not know (masks of the output, dropout of recurrent states, several inputs or outputs, layers of the user's) takes that
-way.
+not know (masks of the output, several inputs or outputs, layers of the user's) takes that way.
 """
 
 from __future__ import annotations
@@ -38,6 +37,7 @@ class ModelPlan:
         self._shapes: dict[tuple[int, ...], list[tuple[int, ...]] | None] = {}  # of the result, then of what is drawn
         self._tensors = list(model.outputs)
         self.native: Any = self._make(training)
+        self._rows = None if self.native is None else self.native.rows
         self._dtype = np.dtype(model.inputs[0].dtype)
         self.step: Any = None  # the `NativeStep` made of this plan
 
@@ -57,6 +57,8 @@ class ModelPlan:
     def output_shape(self, x: np.ndarray) -> tuple[int, ...] | None:
         """Returns the shape of the result for this input, or None where the plan does not take it."""
         if x.dtype != self._dtype or not (x.flags.c_contiguous and x.flags.aligned and x.size):
+            return None
+        if self._rows is not None and len(x) != self._rows:
             return None
         row = x.shape[1:]
         if row not in self._shapes:
