@@ -31,8 +31,8 @@ def kernels_hash():
                 options = {"reset_after": name == "gru"} if kind == "gru" else {}
                 mask = rng.random((n, t)) < 0.8
                 factors = {
-                    "input_masks": [rng.random((n, d)).astype(dtype) for _ in range(gates)],
-                    "recurrent_masks": [rng.random((n, h)).astype(dtype) for _ in range(gates)],
+                    "input_masks": rng.random((gates, n, d)).astype(dtype),
+                    "recurrent_masks": rng.random((gates, n, h)).astype(dtype),
                 }
                 for dropout in ({}, factors):
                     forward, backward = getattr(native, f"{kind}_forward"), getattr(native, f"{kind}_backward")

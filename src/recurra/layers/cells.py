@@ -24,12 +24,12 @@ class DropoutMasks(NamedTuple):
     """What a cell multiplies its input and its state by, scaled by 1 / (1 - rate).
 
     Attributes:
-        inputs: One (N, D) array shared by the gates, or one for each gate; None without dropout.
-        recurrent: One (N, H) array for each gate; None without recurrent dropout.
+        inputs: (1, N, D), shared by the gates, or (G, N, D), one for each gate; None without dropout.
+        recurrent: (G, N, H), one for each gate; None without recurrent dropout.
     """
 
-    inputs: tuple[np.ndarray, ...] | None
-    recurrent: tuple[np.ndarray, ...] | None
+    inputs: np.ndarray | None
+    recurrent: np.ndarray | None
 
 
 class _Run(NamedTuple):
@@ -134,10 +134,8 @@ class RecurrentCell(Layer):
             return None
         generator = self.seed_generator.generator()
 
-        def draw(width: int, rate: float, count: int) -> tuple[np.ndarray, ...] | None:
-            return (
-                tuple(dropout_factors(generator, (batch, width), rate, dtype) for _ in range(count)) if rate else None
-            )
+        def draw(width: int, rate: float, count: int) -> np.ndarray | None:
+            return dropout_factors(generator, (count, batch, width), rate, dtype) if rate else None
 
         inputs = draw(features, self.dropout, self._input_masks())
         recurrent = draw(self.units, self.recurrent_dropout, self.gates)

@@ -205,10 +205,10 @@ class _Inputs(NamedTuple):
 
     x: Array
     kernel: Array
-    masks: Sequence[Array] | None
+    masks: Array | None
 
     @classmethod
-    def of(cls, x: Array, kernel: Array, masks: Sequence[Array] | None) -> _Inputs:
+    def of(cls, x: Array, kernel: Array, masks: Array | None) -> _Inputs:
         if masks is None:
             return cls(contiguous(x), kernel, None)
         gates, (features, width) = len(masks), kernel.shape
@@ -234,10 +234,6 @@ class _Inputs(NamedTuple):
 
 def _is_fused(*activations: Activation) -> bool:
     return all(isinstance(name, str) and name in _FUSED for name in activations)
-
-
-def _dropout(masks: Sequence[Array] | None, dtype: np.dtype) -> Array | None:
-    return None if masks is None else contiguous(np.stack(masks), dtype)
 
 
 def _ready(array: Array | None, dtype: np.dtype) -> Array | None:
@@ -268,8 +264,8 @@ def simple_rnn_forward(
     zero_output_for_mask: bool = False,
     return_sequences: bool = True,
     training: bool = False,
-    recurrent_masks: Sequence[Array] | None = None,
-    input_masks: Sequence[Array] | None = None,
+    recurrent_masks: Array | None = None,
+    input_masks: Array | None = None,
 ) -> tuple[Array, Array, Any]:
     """As `reference.simple_rnn_forward`."""
     if not _is_fused(activation):
@@ -291,7 +287,7 @@ def simple_rnn_forward(
         )
     inputs, mask = _Inputs.of(x, kernel, input_masks), _ready(mask, np.dtype(bool))
     x, kernel, _ = inputs
-    dropout = _dropout(recurrent_masks, x.dtype)
+    dropout = _ready(recurrent_masks, x.dtype)
     (batch, timesteps, _), units, dtype = x.shape, recurrent_kernel.shape[0], x.dtype
     y = _output(x, units, return_sequences)
     h = np.empty((batch, units), dtype)
@@ -339,8 +335,8 @@ def lstm_forward(
     zero_output_for_mask: bool = False,
     return_sequences: bool = True,
     training: bool = False,
-    recurrent_masks: Sequence[Array] | None = None,
-    input_masks: Sequence[Array] | None = None,
+    recurrent_masks: Array | None = None,
+    input_masks: Array | None = None,
 ) -> tuple[Array, Array, Array, Any]:
     """As `reference.lstm_forward`."""
     if not _is_fused(activation, recurrent_activation):
@@ -364,7 +360,7 @@ def lstm_forward(
         )
     inputs, mask = _Inputs.of(x, kernel, input_masks), _ready(mask, np.dtype(bool))
     x, kernel, _ = inputs
-    dropout = _dropout(recurrent_masks, x.dtype)
+    dropout = _ready(recurrent_masks, x.dtype)
     (batch, timesteps, _), units, dtype = x.shape, recurrent_kernel.shape[0], x.dtype
     y = _output(x, units, return_sequences)
     h, c = np.empty((batch, units), dtype), np.empty((batch, units), dtype)
@@ -424,8 +420,8 @@ def gru_forward(
     zero_output_for_mask: bool = False,
     return_sequences: bool = True,
     training: bool = False,
-    recurrent_masks: Sequence[Array] | None = None,
-    input_masks: Sequence[Array] | None = None,
+    recurrent_masks: Array | None = None,
+    input_masks: Array | None = None,
 ) -> tuple[Array, Array, Any]:
     """As `reference.gru_forward`."""
     if not _is_fused(activation, recurrent_activation):
@@ -449,7 +445,7 @@ def gru_forward(
         )
     inputs, mask = _Inputs.of(x, kernel, input_masks), _ready(mask, np.dtype(bool))
     x, kernel, _ = inputs
-    dropout = _dropout(recurrent_masks, x.dtype)
+    dropout = _ready(recurrent_masks, x.dtype)
     (batch, timesteps, _), units, dtype = x.shape, recurrent_kernel.shape[0], x.dtype
     y = _output(x, units, return_sequences)
     h = np.empty((batch, units), dtype)

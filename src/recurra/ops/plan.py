@@ -202,9 +202,8 @@ class Plan:
 
     def _draw_dropout(self, index: int, draw: Callable[[int, int, str], Any], shape: tuple[int, ...]) -> None:
         masks = draw(shape[0], shape[2], self.dtype.name)
-        inputs, states = (None if parts is None else np.stack(parts) for parts in (masks.inputs, masks.recurrent))
-        self._drawn["recurrent", index] = inputs, states
-        self._native.set_dropout(index, shape[0], inputs, states)
+        self._drawn["recurrent", index] = masks
+        self._native.set_dropout(index, shape[0], masks.inputs, masks.recurrent)
 
     def _bind(self, variables: Sequence[Any]) -> list[Any]:
         """Returns the values of the variables, then their gradients; None where there is none."""

@@ -312,7 +312,7 @@ NUMPY = Primitives(matmul, exp, log, tanh, sigmoid, _softplus, expm1, erf, activ
 # The parts that the three recurrent layers share
 
 
-def _product(v: Array, weights: Array, masks: Sequence[Array] | None, p: Primitives) -> Array:
+def _product(v: Array, weights: Array, masks: Array | None, p: Primitives) -> Array:
     """Returns v @ weights (N, G*H); with masks, gate g sees v * masks[g]."""
     if masks is None:
         return p.matmul(v, weights)
@@ -321,7 +321,7 @@ def _product(v: Array, weights: Array, masks: Sequence[Array] | None, p: Primiti
 
 
 def _product_backward(
-    dz: Array, v: Array, weights: Array, dweights: Array | None, masks: Sequence[Array] | None, p: Primitives
+    dz: Array, v: Array, weights: Array, dweights: Array | None, masks: Array | None, p: Primitives
 ) -> Array:
     """Returns dv from the gradient dz (N, G*H) of `_product`; adds to dweights."""
     if masks is None:
@@ -403,8 +403,8 @@ class _Cache(NamedTuple):
     activation: Activation
     recurrent_activation: Activation
     reset_after: bool
-    input_masks: Sequence[Array] | None
-    recurrent_masks: Sequence[Array] | None
+    input_masks: Array | None
+    recurrent_masks: Array | None
     loop: _Loop
     steps: list[Any]
     primitives: Primitives
@@ -435,8 +435,8 @@ def simple_rnn_forward(
     zero_output_for_mask: bool = False,
     return_sequences: bool = True,
     training: bool = False,
-    recurrent_masks: Sequence[Array] | None = None,
-    input_masks: Sequence[Array] | None = None,
+    recurrent_masks: Array | None = None,
+    input_masks: Array | None = None,
     primitives: Primitives = NUMPY,
 ) -> tuple[Array, Array, Any]:
     """SimpleRNN over a whole sequence: h = activation(x @ kernel + h @ recurrent_kernel + bias).
@@ -449,7 +449,7 @@ def simple_rnn_forward(
         h0: (N, H), or None for zeros.
         mask: bool (N, T) or None.
         training: Whether to keep what `simple_rnn_backward` needs.
-        recurrent_masks, input_masks: One (N, H) and one (N, D) array of dropout factors, or None.
+        recurrent_masks, input_masks: Dropout factors (1, N, H) and (1, N, D), or None.
 
     Returns:
         y (N, T, H) or (N, H), the final h (N, H), and the cache (None unless training).
@@ -523,8 +523,8 @@ def lstm_forward(
     zero_output_for_mask: bool = False,
     return_sequences: bool = True,
     training: bool = False,
-    recurrent_masks: Sequence[Array] | None = None,
-    input_masks: Sequence[Array] | None = None,
+    recurrent_masks: Array | None = None,
+    input_masks: Array | None = None,
     primitives: Primitives = NUMPY,
 ) -> tuple[Array, Array, Array, Any]:
     """LSTM over a whole sequence.
@@ -541,7 +541,7 @@ def lstm_forward(
         h0, c0: (N, H), or None for zeros.
         mask: bool (N, T) or None.
         training: Whether to keep what `lstm_backward` needs.
-        recurrent_masks, input_masks: Four (N, H) and four (N, D) arrays of dropout factors, or None.
+        recurrent_masks, input_masks: Dropout factors (4, N, H) and (4, N, D), or None.
 
     Returns:
         y (N, T, H) or (N, H), the final h and c (N, H), and the cache (None unless training).
@@ -628,8 +628,8 @@ def gru_forward(
     zero_output_for_mask: bool = False,
     return_sequences: bool = True,
     training: bool = False,
-    recurrent_masks: Sequence[Array] | None = None,
-    input_masks: Sequence[Array] | None = None,
+    recurrent_masks: Array | None = None,
+    input_masks: Array | None = None,
     primitives: Primitives = NUMPY,
 ) -> tuple[Array, Array, Any]:
     """GRU over a whole sequence.
@@ -647,7 +647,7 @@ def gru_forward(
         h0: (N, H), or None for zeros.
         mask: bool (N, T) or None.
         training: Whether to keep what `gru_backward` needs.
-        recurrent_masks, input_masks: Three (N, H) and three (N, D) arrays of dropout factors, or None.
+        recurrent_masks, input_masks: Dropout factors (3, N, H) and (3, N, D), or None.
 
     Returns:
         y (N, T, H) or (N, H), the final h (N, H), and the cache (None unless training).
