@@ -527,6 +527,25 @@ def test_a_model_file_without_a_forecaster_is_refused(tmp_path):
         Forecaster("naive", horizon=2).fit(monthly()).save(tmp_path / "f.keras")
 
 
+def test_loading_runs_no_network_and_takes_only_the_layers_that_forecasters_have(tmp_path, monkeypatch):
+    fitted = quick(budget_s=1e-9, lookback=8).fit(monthly())
+    fitted.save(tmp_path / "good.keras")
+    past = recurra.Input((8, 1))
+    repeated = recurra.layers.RepeatVector(60_000_000)(recurra.layers.Flatten()(past))  # 1.9 GB, if it were run
+    model = recurra.Model(past, recurra.layers.Dense(30)(recurra.layers.GlobalMaxPooling1D()(repeated)))
+    fitted._trained = replace(fitted._trained, model=model)
+    fitted.save(tmp_path / "bad.keras")
+
+    def run(*args, **kwargs):
+        raise AssertionError("a network was run")
+
+    monkeypatch.setattr(forecaster.Forecaster, "predict_arrays", run)
+    monkeypatch.setattr(recurra.Model, "predict", run)
+    Forecaster.load(tmp_path / "good.keras")
+    with pytest.raises(FileFormatError, match=r"bad\.keras expected a saved Forecaster.*with the layer Flatten"):
+        Forecaster.load(tmp_path / "bad.keras")
+
+
 def test_cutoffs_leave_enough_to_learn_from():
     assert choose_windows(144, 12, None, None) == (4, 12)
     assert choose_windows(2820, 12, None, None) == (5, 12)
@@ -592,6 +611,8 @@ def test_a_spent_budget_stops_each_network_after_its_first_epoch(monkeypatch):
         ("settings.quantiles", [0.5]),
         ("transforms", []),
         ("transforms.0.scale", "a"),
+        ("transforms.0.scale", "1"),
+        ("transforms.0.scale", 0.0),
         ("transforms.0.seasonal", [float("nan")]),
         ("transforms.0", {"log": True, "seasonal": [], "scale": 1.0, "smallest": -1.0}),
         ("widening", [[1.0], [2.0], [3.0]]),
@@ -599,6 +620,8 @@ def test_a_spent_budget_stops_each_network_after_its_first_epoch(monkeypatch):
         ("freq.name", "fortnight"),
         ("freq.step", 0),
         ("ids", []),
+        ("ids", ["a", "b"]),
+        ("series", [[1.0] * 96, [2.0] * 96]),
         ("id_values", [7]),
         ("columns", ["a"]),
         ("series.0", [1.0]),

@@ -16,7 +16,7 @@ from recurra._files import write_atomically
 from recurra.errors import FileFormatError
 from recurra.forecasting.frequency import parse_frequency
 from recurra.forecasting.intervals import LEVELS
-from recurra.forecasting.network import KINDS, Settings
+from recurra.forecasting.network import KINDS, LAYERS, Settings
 from recurra.forecasting.panel import Panel, indptr_of
 from recurra.forecasting.trained import TrainedNetwork
 from recurra.forecasting.transform import Transform
@@ -90,9 +90,12 @@ def load(path: str | os.PathLike[str], restore: Callable[..., _Forecaster]) -> _
 
 
 def _check(forecaster: Forecaster, trained: TrainedNetwork) -> None:
-    """Raises ValueError where the parts of a file do not fit each other."""
+    """Raises ValueError where the parts of a file do not fit each other; the network is not run, only looked at."""
     panel, settings, model = trained.panel, trained.settings, trained.model
     count, horizon = panel.n_series, settings.horizon
+    strange = [type(layer).__name__ for layer in model.layers if type(layer) not in LAYERS]
+    if strange:  # such as one that repeats its input a billion times: it would take the memory when forecasting
+        raise ValueError(f"a network with the layer {strange[0]}")
     shapes = [tensor.shape for tensor in (*model.inputs, *model.outputs)]
     if forecaster.model not in KINDS or len(settings.quantiles) != 5 or forecaster.horizon != horizon:
         raise ValueError(f"a {forecaster.model} of {len(settings.quantiles)} quantiles and {horizon} steps")
@@ -101,19 +104,22 @@ def _check(forecaster: Forecaster, trained: TrainedNetwork) -> None:
     for name, array, rows in (("widening", trained.widening, len(LEVELS)), ("least", trained.least, count)):
         if array.shape not in ((rows, 1), (rows, horizon)) or not np.isfinite(array).all():
             raise ValueError(f"{name} of shape {array.shape}")
-    if len(trained.transforms) != count or panel.lengths.min() < settings.lookback:
+    if {len(trained.transforms), len(panel.lengths)} != {count} or panel.lengths.min() < settings.lookback:
         raise ValueError(f"{count} series of {panel.lengths.min()} values and more")
-    numbers = [panel.values, *([t.scale, t.smallest, *t.seasonal] for t in trained.transforms)]
-    if not all(np.isfinite(np.array(one, np.float64)).all() for one in numbers):
-        raise ValueError("numbers that are not finite")
+    for numbers in (panel.values, *([t.scale, t.smallest, *t.seasonal] for t in trained.transforms)):
+        array = np.array(numbers)
+        if array.ndim != 1 or array.dtype.kind not in "if" or not np.isfinite(array).all():
+            raise ValueError("numbers that are not finite, or none")
+    if any(t.scale <= 0 for t in trained.transforms):
+        raise ValueError("a scale that is not positive")
     if any(t.log and t.smallest <= 0 for t in trained.transforms):
         raise ValueError("a smallest value without a logarithm")
     if not all(isinstance(name, str) for name in (*panel.ids, panel.time_col, panel.target_col)):
         raise ValueError("names that are no text")
     if panel.id_values and tuple(map(str, panel.id_values)) != panel.ids:
         raise ValueError("ids that are not those of the series")
-    forecaster.predict_arrays()
-    panel.write_times(panel.future_times(horizon))
+    ends = panel.times[panel.indptr[1:] - 1]
+    panel.write_times(panel.freq.future(ends.max(), horizon))  # where the latest has room, the others have
 
 
 def _plain_ids(values: tuple[Any, ...]) -> list[Any]:

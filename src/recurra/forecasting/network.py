@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from recurra import callbacks, layers, losses, optimizers, random
-from recurra.layers.input_layer import Input
+from recurra.layers.input_layer import Input, InputLayer
 from recurra.models import Model, Sequential
 
 KINDS = {"gru": layers.GRU, "lstm": layers.LSTM, "simple_rnn": layers.SimpleRNN}
+LAYERS = (InputLayer, layers.Reshape, *KINDS.values(), layers.Dense, layers.Average)  # that networks are made of
 Progress = Callable[[str], None]
 
 
