@@ -640,6 +640,18 @@ keras2_case(
 )
 
 
+@case("h5 whose config is one text 4,000 times", "overlap", ".h5")
+def _() -> bytes:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        texts = np.array(["{" + "x" * 99_999, *["y" * 7] * 3_999], object)
+        file.attrs.create("model_config", texts, dtype=h5py.string_dtype())
+    data = bytearray(buffer.getvalue())
+    places = data.index(struct.pack("<I", 100_000))  # references of 16 bytes: length, address of a heap, number
+    data[places : places + 16 * 4_000] = data[places : places + 16] * 4_000
+    return bytes(data)
+
+
 # safetensors --------------------------------------------------------------------------------------------------------
 
 

@@ -99,13 +99,17 @@ class Hdf5File:
 
     def block(self, address: int, size: int, signature: bytes = b"") -> bytes:
         """Returns bytes of structure, which have to begin with `signature`."""
-        self._left -= size
-        if self._left < 0:
-            self.refuse("a sound HDF5 file", "one whose parts overlap")
+        self.charge(size)
         data = self._bytes(address, size)
         if data[: len(signature)] != signature:
             self.refuse("a sound HDF5 file", f"no {signature.decode()} at byte {address}")
         return data
+
+    def charge(self, size: int) -> None:
+        """Takes so many bytes off what may be read as structure; parts that lie in one another come to more."""
+        self._left -= size
+        if self._left < 0:
+            self.refuse("a sound HDF5 file", "one whose parts overlap")
 
     def _bytes(self, address: int, size: int) -> bytes:
         if size < 0 or address < 0 or address + size > self._size:
@@ -157,14 +161,14 @@ class Hdf5File:
             elif child is not None:
                 yield f"{path}{name}", child
 
-    def heap_object(self, address: int, index: int) -> bytes:
-        """Returns an object of a global heap, where text of variable length lies."""
+    def heap_object(self, address: int, index: int, size: int) -> bytes:
+        """Returns the first bytes of an object of a global heap, where text of variable length lies."""
         if address not in self._collections:
-            (size,) = struct.unpack_from("<Q", self.block(address, 16, b"GCOL"), 8)
-            data = self.block(address, size)
+            (heap_size,) = struct.unpack_from("<Q", self.block(address, 16, b"GCOL"), 8)
+            data = self.block(address, heap_size)
             found: dict[int, bytes] = {}
             at = 16
-            while at + 16 <= size:
+            while at + 16 <= heap_size:
                 number, length = struct.unpack_from("<HxxxxxxQ", data, at)
                 if number == 0:
                     break
@@ -173,7 +177,9 @@ class Hdf5File:
             self._collections[address] = found
         if index not in self._collections[address]:
             self.refuse("a sound HDF5 file", "text that is not there")
-        return self._collections[address][index]
+        whole = self._collections[address][index]
+        self.charge(min(size, len(whole)))  # before it is copied: any number of texts may name one object
+        return whole[:size]
 
 
 class Node:
@@ -253,12 +259,13 @@ class Node:
         (size,) = struct.unpack_from("<I", datatype, 4)
         if kind not in (STRING, VARIABLE_LENGTH) or size == 0 or count * size > len(data):
             self._refuse(f"text in the attribute {name!r}", "something else")
+        self._file.charge(count * size)
         items = [data[i * size : (i + 1) * size] for i in range(count)]
         if kind == VARIABLE_LENGTH:
             if size != 16 or datatype[1] & 15 != 1:
                 self._refuse(f"text in the attribute {name!r}", "something else")
             places = [struct.unpack("<IQI", item) for item in items]
-            items = [self._file.heap_object(place, index)[:size] if size else b"" for size, place, index in places]
+            items = [self._file.heap_object(place, index, size) if size else b"" for size, place, index in places]
         return [_text(item) for item in items]
 
     # Datasets
