@@ -36,7 +36,7 @@ __all__ = [
     "serialize_keras_object",
 ]
 
-# The most that a file may ask for where an object takes memory by a number in its config (weights have another limit).
+# The most that a file may ask for where an object takes memory by a number in its config; see also `_room`.
 LARGEST_SIZES = {"num_thresholds": 10_000, "num_classes": 4_096, "num_labels": 1_000}
 
 _Class = TypeVar("_Class", bound=type)

@@ -398,15 +398,21 @@ config_case(
 )
 config_case("loss that is eval", "compile_config", _compile(loss=_function("eval")))
 config_case("loss by a name of Python's", "compile_config", _compile(loss="builtins>eval"))
+
+
+def _metrics(count: int, class_name: str, **options: Any) -> Callable[[dict[str, Any]], None]:
+    entry = {"module": "keras.metrics", "class_name": class_name, "config": options}
+    return _compile(metrics=[entry] * count)
+
+
+config_case("metric of 10^12 thresholds", "compile_config", _metrics(1, "AUC", num_thresholds=10**12))
+config_case("metric of 10^6 classes squared", "compile_config", _metrics(1, "MeanIoU", num_classes=10**6))
+config_case("30 metrics of 1,200 classes squared", "variables of at most", _metrics(30, "MeanIoU", num_classes=1_200))
+config_case("metric of 4,096 classes squared", "variables of at most", _metrics(1, "MeanIoU", num_classes=4_096))
 config_case(
-    "metric of 10^12 thresholds",
-    "compile_config",
-    _compile(metrics=[{"module": "keras.metrics", "class_name": "AUC", "config": {"num_thresholds": 10**12}}]),
-)
-config_case(
-    "metric of 10^6 classes squared",
-    "compile_config",
-    _compile(metrics=[{"module": "keras.metrics", "class_name": "MeanIoU", "config": {"num_classes": 10**6}}]),
+    "10 metrics of 10,000 thresholds for 1,000 labels",
+    "variables of at most",
+    _metrics(10, "AUC", num_thresholds=10_000, multi_label=True, num_labels=1_000),
 )
 config_case("compile config that is a list", "compile_config", lambda config: config.update(compile_config=["x"]))
 

@@ -6,7 +6,8 @@
 
 A loader takes classes from a closed table and arrays of the very shapes that the model has; it never runs code, follows
 a link or opens another file. Weights that the file does not hold take no memory: a config may not ask for more bytes
-than its weights have. All weights are read and checked before the first one is changed.
+than its weights have, its metrics not for `METRICS_ROOM` beyond them. All weights are read and checked before the first
+one is changed.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from recurra import saving
 from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra._names import snake_case
+from recurra._room import memory_of_at_most
 from recurra._signals import HeldSignals
 from recurra.errors import FileFormatError, MissingFileError
 from recurra.interop.hdf5_reader import Hdf5File, open_hdf5
 from recurra.interop.zip_reader import Archive
-from recurra.layers.base import Layer, weights_of_at_most
+from recurra.layers.base import Layer
 from recurra.models import Model
 from recurra.variables import Variable
 
@@ -40,6 +42,7 @@ KERAS_VERSION = "3.15.1"  # the version whose files these are
 WEIGHTS = "model.weights.h5"
 MEMBERS = ("metadata.json", "config.json", WEIGHTS)
 LARGEST_CONFIG = 2**22  # bytes, and eight more for each byte of weights: a config may hold them as constants
+METRICS_ROOM = 2**25  # bytes: metrics may take as much memory as the weights, and this
 MOST_VALUES = 2**17  # in a config, and one more for each byte of weights
 # What the parts of a config raise when it is not sound.
 UNSOUND = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)
@@ -113,7 +116,8 @@ def load_model(
         model, config = model_from_config(text, weights.size, weights.packed, custom_objects, path)
         if compile and config.get("compile_config"):
             try:
-                with saving.CustomObjectScope(custom_objects), saving.closed_table():
+                room = memory_of_at_most(weights.size + METRICS_ROOM)
+                with saving.CustomObjectScope(custom_objects), saving.closed_table(), room:
                     model.compile_from_config(config["compile_config"])
             except UNSOUND as error:
                 what, hint = f"a sound compile_config in {path.name}", "pass compile=False"
@@ -149,7 +153,7 @@ def model_from_config(
         if translate is not None:
             config = translate(config)
         described = {key: value for key, value in config.items() if key != "compile_config"}
-        with weights_of_at_most(weight_bytes), saving.closed_table():
+        with memory_of_at_most(weight_bytes, weights_follow=True), saving.closed_table():
             model = saving.deserialize_keras_object(described, custom_objects=custom_objects)
     except FileFormatError:
         raise

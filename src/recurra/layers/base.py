@@ -6,18 +6,16 @@ A layer is `forward(x) -> y, cache` and `backward(dy, cache) -> dx`; the gradien
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from recurra import _memory, _tree, constraints, initializers, ops, regularizers, saving
+from recurra import _memory, _room, _tree, constraints, initializers, ops, regularizers, saving
 from recurra._arrays import as_array, as_arrays, as_numbers, as_plain_arrays, plain_numbers_as_array, standardize_dtype
 from recurra._changes import StampsChanges
 from recurra._checks import expected
@@ -27,34 +25,6 @@ from recurra.layers._shapes import is_shape, map_shapes, standardize_shape
 from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
 from recurra.random import SeedGenerator
 from recurra.variables import Variable, assign_together
-
-MOST_LAYERS = 10_000  # of a model in a file
-
-
-class _Room:
-    """What a file may still ask for."""
-
-    def __init__(self, weight_bytes: int):
-        self.weight_bytes = weight_bytes
-        self.layers = MOST_LAYERS
-
-
-_room: ContextVar[_Room | None] = ContextVar("room", default=None)  # None is no limit
-
-
-@contextlib.contextmanager
-def weights_of_at_most(size_bytes: int) -> Iterator[None]:
-    """Around the making of a model whose weights a file holds: new weights are zeros, without any drawing.
-
-    Raises:
-        ValueError: Inside the `with` block, when weights would be larger than this in all, before they take any memory;
-            or for more than `MOST_LAYERS` layers.
-    """
-    token = _room.set(_Room(size_bytes))
-    try:
-        yield
-    finally:
-        _room.reset(token)
 
 
 @functools.cache
@@ -176,11 +146,7 @@ class Layer(StampsChanges, saving.Configurable):
         if input_shape is not None and not is_shape(input_shape):
             what = "input_shape to be a tuple of whole numbers and None, without the batch"
             raise ValueError(expected(who, what, repr(input_shape)))
-        room = _room.get()
-        if room is not None:
-            room.layers -= 1
-            if room.layers < 0:
-                raise ValueError(expected(who, f"at most {MOST_LAYERS} layers", "more"))
+        _room.take_layer(who)
         early = dict(vars(self))  # what a subclass has set before it called this
         self._layers: dict[str, Any] = {}
         self._seed_generators: dict[str, SeedGenerator] = {}
@@ -306,16 +272,11 @@ class Layer(StampsChanges, saving.Configurable):
         """
         dtype = dtype or self.dtype
         shape = () if shape is None else (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-        room = _room.get()
-        if room is None:
-            value = np.asarray(initializers.get(initializer or "glorot_uniform")(shape, dtype=dtype))
-        else:
-            size_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-            if size_bytes > room.weight_bytes:
-                what = f"weights of at most {room.weight_bytes} bytes more"
-                raise ValueError(expected(f"layer {self.name!r}", what, f"{name} of {size_bytes}"))
-            room.weight_bytes -= size_bytes
+        _room.take(f"layer {self.name!r}", "weights", name or "variable", math.prod(shape) * np.dtype(dtype).itemsize)
+        if _room.weights_follow():
             value = np.zeros(shape, dtype)
+        else:
+            value = np.asarray(initializers.get(initializer or "glorot_uniform")(shape, dtype=dtype))
         _memory.count(value.nbytes)
         scope = naming.scope if self._building else [self.name]
         variable = Variable(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from recurra import _tree, config, initializers, saving
+from recurra import _room, _tree, config, initializers, saving
 from recurra._arrays import Array, arrays_for, as_array
 from recurra._checks import expected
 from recurra._names import auto_name
@@ -41,6 +42,8 @@ class Metric(saving.Configurable):
     ) -> Variable:
         """Makes a part of the state and returns it; resets set it to zero. `dtype` is float64 whatever it says."""
         name = name or "variable"
+        count = math.prod(map(int, np.atleast_1d(() if shape is None else shape)))
+        _room.take(f"metric {self.name!r}", "variables", name, 8 * count)
         start = np.array(initializers.get(initializer or "zeros")(shape), np.float64)
         variable = Variable(start, name=name, path=f"{self.name}/{name}", trainable=False)
         self._variables.append(variable)
