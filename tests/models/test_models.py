@@ -2,6 +2,7 @@
 
 import json
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -130,6 +131,44 @@ def a_mask_of_a_sum_through_a_nested_model():
 )
 def test_operations_that_compute_masks_count_in_keras_order(build, names):
     assert " ".join(layer.name for layer in build().layers) == names
+
+
+def test_masks_of_a_graph_take_no_memory_whatever_the_shapes():
+    """They may come from a file."""
+    tracemalloc.start()
+    try:
+        steps = recurra.Input((100_000, 30_000))
+        kept = layers.Concatenate(axis=1)([layers.Masking()(steps), layers.ZeroPadding1D(1)(steps)])
+        again = layers.Masking()(layers.RepeatVector(10**9)(layers.GlobalAveragePooling1D()(kept)))
+        ids = recurra.Input((10**9,))
+        words = layers.Embedding(2, 3, mask_zero=True)(ids)
+        ends = [layers.GlobalAveragePooling1D()(x) for x in (again, layers.Add()([words, words]))]
+        recurra.Model([steps, ids], ends)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2**22
+
+
+class EveryOther(layers.Layer):
+    """Every other step and its mask, by ways that an array without rows does not go."""
+
+    def call(self, inputs):
+        return inputs[:, ::2]
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[1] // 2, *input_shape[2:])
+
+    def compute_mask(self, inputs, mask=None):
+        return None if mask is None else np.reshape(mask, (len(inputs), -1, 2)).min(axis=-1)
+
+
+def test_masks_of_layers_of_ones_own_are_traced_with_a_row():
+    x = recurra.Input((4, 3))
+    own = EveryOther()(layers.Masking()(x))
+    plain = layers.Masking()(layers.Cropping1D(2)(layers.ZeroPadding1D(1)(x)))
+    model = recurra.Model(x, layers.GRU(2)(layers.Add()([own, plain])))
+    assert [type(layer).__name__ for layer in model.layers[-2:]] == ["Add", "GRU"]
 
 
 def test_a_config_builds_the_same_model(rng):

@@ -49,14 +49,16 @@ class MaskTrace:
         self._masks.update((id(output), mask) for output, mask in zip(outputs, masks, strict=True))
 
     def _computed_by(self, node: Node) -> Any:
-        layer, given = node.layer, node.kwargs.get("mask")
-        masks = _stand_ins(given)
-        if given is None:
+        layer, masks = node.layer, node.kwargs.get("mask")
+        compute = type(layer).compute_mask
+        if masks is None:
             masks = _tree.map_structure(lambda leaf: self._masks.get(id(leaf)), node.inputs)
         carried = any(mask is not None for mask in _tree.flatten(masks))
-        if type(layer).compute_mask is Layer.compute_mask:
-            return masks if carried and layer.supports_masking else None
-        return layer.compute_mask(_stand_ins(node.inputs), masks if carried else None)
+        if compute is Layer.compute_mask:
+            return _stand_ins(masks, 0) if carried and layer.supports_masking else None
+        # Shapes may come from a file: recurra's own compute with no rows, which take no memory. Others may need one.
+        rows = 0 if compute.__module__.startswith("recurra.") else 1
+        return layer.compute_mask(_stand_ins(node.inputs, rows), _stand_ins(masks, rows) if carried else None)
 
 
 class _StandIn(np.ndarray):
@@ -90,12 +92,15 @@ def _plain(leaf: Any) -> Any:
     return leaf.view(np.ndarray) if isinstance(leaf, _StandIn) else leaf
 
 
-def _stand_ins(structure: Any) -> Any:
+def _stand_ins(structure: Any, rows: int) -> Any:
+    """Returns tensors and masks as stand-ins for a batch of so many rows; without any, constant masks lose theirs."""
+
     def stand_in(leaf: Any) -> Any:
-        if not isinstance(leaf, KerasTensor):
-            return leaf
-        shape = [1 if size is None else size for size in leaf.shape]
-        return _stand_in(np.broadcast_to(np.ones((), leaf.dtype), shape), leaf)
+        if isinstance(leaf, (KerasTensor, _StandIn)):
+            shape = (rows, *(1 if size is None else size for size in leaf.shape[1:]))[: leaf.ndim]
+            source = leaf if isinstance(leaf, KerasTensor) else leaf.source
+            return _stand_in(np.broadcast_to(np.ones((), leaf.dtype), shape), source)
+        return leaf[:0] if rows == 0 and isinstance(leaf, np.ndarray) and leaf.ndim else leaf
 
     return _tree.map_structure(stand_in, structure)
 
