@@ -2,6 +2,7 @@
 
 import json
 import random
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -525,6 +526,38 @@ def test_a_model_file_without_a_forecaster_is_refused(tmp_path):
         Forecaster.load(tmp_path / "m.keras")
     with pytest.raises(ValueError, match="a network"):
         Forecaster("naive", horizon=2).fit(monthly()).save(tmp_path / "f.keras")
+
+
+def padded(part, size):
+    """Returns a list in JSON of so many bytes, numbers of chance between parts: it does not pack to nothing."""
+    chance = random.Random(0)
+    between = [part + b'"%04x",' % chance.randrange(2**16) for _ in range(size // (len(part) + 7))]
+    return b"[" + b"".join(between) + b"0]"
+
+
+@pytest.mark.parametrize(
+    "text, kind, words",
+    [
+        (b"[" * 200_000, zipfile.ZIP_STORED, "recursion"),
+        (padded(b"[],[0]," * 8, 2**21), zipfile.ZIP_DEFLATED, "JSON expected at most"),
+        (padded(b" " * 200, 2**23), zipfile.ZIP_DEFLATED, "of at most"),
+    ],
+    ids=["deep", "values", "large"],
+)
+def test_settings_that_ask_for_far_more_memory_than_they_fill_are_refused(tmp_path, text, kind, words):
+    good, bad = tmp_path / "good.keras", tmp_path / "bad.keras"
+    quick(budget_s=1e-9).fit(monthly()).save(good)
+    with zipfile.ZipFile(good) as source, zipfile.ZipFile(bad, "w", kind) as target:
+        for name in source.namelist():
+            target.writestr(name, text if name == ASSET else source.read(name))
+    tracemalloc.start()
+    try:
+        with pytest.raises(FileFormatError, match=rf"bad\.keras expected.*{words}"):
+            Forecaster.load(bad)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2**24
 
 
 def test_loading_runs_no_network_and_takes_only_the_layers_that_forecasters_have(tmp_path, monkeypatch):

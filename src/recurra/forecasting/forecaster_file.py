@@ -21,6 +21,7 @@ from recurra.forecasting.panel import Panel, indptr_of
 from recurra.forecasting.trained import TrainedNetwork
 from recurra.forecasting.transform import Transform
 from recurra.interop import keras_file
+from recurra.interop.zip_reader import Archive
 
 if TYPE_CHECKING:
     from recurra.forecasting.forecaster import Forecaster
@@ -65,7 +66,7 @@ def load(path: str | os.PathLike[str], restore: Callable[..., _Forecaster]) -> _
     model = keras_file.load_model(path, compile=False)
     try:
         with open(path, "rb") as file:
-            state = json.loads(keras_file.open_archive(file, name).read(ASSET, LARGEST_SETTINGS))
+            state = _read_settings(keras_file.open_archive(file, name))
         if state["format"] not in (1, FORMAT):
             what = f"a Forecaster of format 1 or {FORMAT}"
             raise FileFormatError(expected(name, what, state["format"], "update recurra"))
@@ -83,10 +84,17 @@ def load(path: str | os.PathLike[str], restore: Callable[..., _Forecaster]) -> _
         _check(forecaster, trained)
     except FileFormatError:
         raise
-    except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+    except keras_file.UNSOUND as error:
         got = f"none ({type(error).__name__}: {error})"
         raise FileFormatError(expected(name, "a saved Forecaster", got)) from error
     return forecaster
+
+
+def _read_settings(archive: Archive) -> Any:
+    """Returns what the asset says, if it is no more than its packed bytes can hold; as of a config."""
+    packed = archive.members[ASSET].packed
+    text = archive.read(ASSET, min(LARGEST_SETTINGS, keras_file.LARGEST_CONFIG + 8 * packed))
+    return keras_file.read_json(text, keras_file.MOST_VALUES + packed)
 
 
 def _check(forecaster: Forecaster, trained: TrainedNetwork) -> None:
