@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from recurra.compat.tensorflow.data import Dataset
 from recurra.errors import FileFormatError
 from recurra.optimizers import schedules
 from recurra.training.batches import Epochs, IterableBatches
+from recurra.variables import Variable
 
 
 class Dummy:
@@ -618,6 +621,79 @@ def test_a_backup_of_another_model_or_a_broken_one_is_refused(data, tmp_path):
     np.savez(tmp_path / "backup.npz", other=np.ones(3))
     with pytest.raises(FileFormatError, match="a whole backup"):
         make_model().fit(*data, epochs=1, verbose=0, callbacks=[backup])
+
+
+def changed_backup(path, meta=None, **arrays):
+    """Writes a backup anew with other numbers in it, and with another meta: None takes a key of it out."""
+    with np.load(path) as file:
+        members = {name: file[name] for name in file.files} | arrays
+    told = json.loads(str(members["meta"])) | (meta or {})
+    members["meta"] = np.array(json.dumps({key: value for key, value in told.items() if value is not None}))
+    np.savez(path, **members)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"meta": {"averages_swapped": None}}, "KeyError: 'averages_swapped'"),
+        ({"meta": {"seeds": None}}, "KeyError"),
+        ({"meta": {"seeds": [["a", 1]] * 3}}, "ValueError"),
+        ({"meta": {"stream": None}}, "KeyError"),
+        ({"meta": {"stream": {"bit_generator": "PCG64"}}}, "KeyError"),
+        ({"meta": {"stream_at_start": [1]}}, "TypeError"),
+        ({"meta": {"epoch": "2"}}, "TypeError: epoch '2'"),
+        ({"meta": {"stopped": None}}, "KeyError"),
+        ({"weight_1": np.full((3, 9), "a")}, "an array of dtype <U1"),
+        ({"state_0_0": np.ones((5, 4))}, "initial states of shape"),
+        ({"memory/EarlyStopping_0/wait": np.ones(2)}, "ValueError"),
+    ],
+)
+def test_a_backup_is_checked_whole_before_anything_changes(data, tmp_path, change, words):
+    def make():
+        random.set_random_seed(3)
+        gru = layers.GRU(3, stateful=True, dropout=0.2)
+        model = models.Sequential([layers.Input(batch_shape=(5, 4, 2)), gru, layers.Dropout(0.1), layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    def chosen():
+        stop = callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)
+        return [stop, callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)]
+
+    make().fit(*data, batch_size=5, epochs=2, verbose=0, callbacks=chosen())
+    changed_backup(tmp_path / "backup.npz", **change)
+    model = make()
+    stop, backup = chosen()
+    variables = [*model.weights, *(seed.state for seed in model._seeds())]
+    before = [variable.numpy() for variable in variables]
+    stream = random.get_stream_state()
+    with pytest.raises(FileFormatError, match=words):
+        model.fit(*data, batch_size=5, epochs=4, verbose=0, callbacks=[stop, backup])
+    for variable, value in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(variable.value, value)
+    assert int(model.optimizer.iterations) == 0 and model.layers[0].states is None
+    assert stop.wait == 0 and stop.best_weights is None and random.get_stream_state() == stream
+
+
+def test_ctrl_c_while_a_backup_is_restored_comes_after_it(data, tmp_path, monkeypatch):
+    backup = callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+    saved = make_model()
+    saved.fit(*data, epochs=2, verbose=0, callbacks=[backup])
+    model, calls = make_model(), []
+    assign = Variable.assign
+
+    def interrupted(self, value):
+        calls.append(value)
+        if len(calls) == 1:
+            signal.raise_signal(signal.SIGINT)
+        return assign(self, value)
+
+    monkeypatch.setattr(Variable, "assign", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*data, epochs=4, verbose=0, callbacks=[backup])
+    assert model.optimizer.iterations == saved.optimizer.iterations > 0
+    for a, b in zip(model.get_weights(), saved.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_backups_need_a_directory_and_a_frequency():

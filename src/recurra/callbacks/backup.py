@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -13,12 +14,15 @@ from typing import Any
 import numpy as np
 
 from recurra import random
+from recurra._arrays import as_numbers
 from recurra._checks import expected
 from recurra._files import remove_leftovers, write_atomically
+from recurra._signals import HeldSignals
 from recurra.callbacks.base import Callback
 from recurra.callbacks.checkpoint import check_save_freq
 from recurra.errors import FileFormatError
 from recurra.layers.recurrent import stateful_layers
+from recurra.variables import assign_together
 
 
 class BackupAndRestore(Callback):
@@ -105,38 +109,60 @@ class BackupAndRestore(Callback):
         write_atomically(self._path, data.getvalue())
 
     def _restore(self) -> None:
-        meta, arrays = _read(self._path)
-        optimizer = self.model.optimizer
+        """Goes on from the backup; all of it is read and checked before anything changes."""
+        optimizer, seeds = self.model.optimizer, self.model._seeds()
         optimizer.build(self.model.trainable_weights)
         variables = {f"weight_{i}": variable for i, variable in enumerate(self.model.weights)}
         variables |= {f"optimizer_{i}": variable for i, variable in enumerate(optimizer.variables)}
-        seeds = self.model._seeds()
-        saved = {name: array.shape for name, array in arrays.items() if name.startswith(("weight_", "optimizer_"))}
-        if saved != {name: variable.shape for name, variable in variables.items()} or len(seeds) != len(meta["seeds"]):
-            hint = "delete it, or make the model as it was"
-            raise FileFormatError(expected("BackupAndRestore", "a backup of this model", str(self._path), hint))
-        for name, variable in variables.items():
-            variable.assign(arrays[name])
-        for seed, state in zip(seeds, meta["seeds"], strict=True):
-            seed.state.assign(state)
-        optimizer.averages_swapped = meta["averages_swapped"]
-        _store_states(self.model, arrays)
-        _remember(self._others, arrays)
-        random.set_stream_state(meta["stream"])
-        self.model._stream_at_start = meta["stream_at_start"]
-        self._current_epoch = meta["epoch"]
-        self.model._initial_epoch = self.params["epochs"] if meta["stopped"] else meta["epoch"]
+        with _whole(self._path):
+            meta, arrays = _read(self._path)
+            saved = {name: array.shape for name, array in arrays.items() if name.startswith(("weight_", "optimizer_"))}
+            fits = saved == {name: variable.shape for name, variable in variables.items()}
+            if not fits or len(seeds) != len(meta["seeds"]):
+                hint = "delete it, or make the model as it was"
+                raise FileFormatError(expected("BackupAndRestore", "a backup of this model", str(self._path), hint))
+            states = _states_in(arrays, self.model)
+            memories = _memories_in(arrays, self._others)
+        with HeldSignals():  # no half of a backup
+            assign_together(
+                [*variables.values(), *(seed.state for seed in seeds)],
+                [*(arrays[name] for name in variables), *meta["seeds"]],
+            )
+            for layer, own in states:
+                layer.states = own
+            for callback, name, value in memories:
+                setattr(callback, name, value)
+            optimizer.averages_swapped = meta["averages_swapped"]
+            random.set_stream_state(meta["stream"])
+            self.model._stream_at_start = meta["stream_at_start"]
+            self._current_epoch = meta["epoch"]
+            self.model._initial_epoch = self.params["epochs"] if meta["stopped"] else meta["epoch"]
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Tells whatever a damaged backup raises as one error: NumPy, zipfile, zlib, tokenize, ... each find their own."""
+    try:
+        yield
+    except FileFormatError:
+        raise
+    except Exception as error:
+        got = f"{path} ({type(error).__name__}: {str(error)[:80]})"
+        raise FileFormatError(expected("BackupAndRestore", "a whole backup", got, "delete it to begin anew")) from error
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Returns what `_save` wrote: a file cut off shows it at its end or in any of its members."""
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            meta = json.loads(str(file["meta"]))
-            return meta, {name: np.asarray(file[name]) for name in meta["members"]}
-    except Exception as error:  # of NumPy, zipfile, zlib, tokenize, ...: each finds its own damage
-        hint = "delete it to begin anew"
-        raise FileFormatError(expected("BackupAndRestore", "a whole backup", str(path), hint)) from error
+    with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+        meta = json.loads(str(file["meta"]))
+        arrays = {name: as_numbers(file[name], name) for name in meta["members"]}
+    for name, kind in {"epoch": int, "stopped": bool, "averages_swapped": bool}.items():
+        if type(meta[name]) is not kind:
+            raise TypeError(f"{name} {meta[name]!r}")
+    for name in ("stream", "stream_at_start"):
+        np.random.PCG64().state = meta[name]  # raises what the stream itself would
+    meta["seeds"] = [np.array(seed, np.uint32).reshape(2) for seed in meta["seeds"]]
+    return meta, arrays
 
 
 def _stored_states(model: Any) -> dict[str, np.ndarray]:
@@ -145,10 +171,16 @@ def _stored_states(model: Any) -> dict[str, np.ndarray]:
     return {f"state_{i}_{j}": one.numpy() for i, layer in enumerate(layers) for j, one in enumerate(layer.states or ())}
 
 
-def _store_states(model: Any, arrays: dict[str, np.ndarray]) -> None:
+def _states_in(arrays: dict[str, np.ndarray], model: Any) -> list[tuple[Any, list[np.ndarray] | None]]:
+    """Returns the stateful layers with their states in a backup; ValueError if these are of other layers."""
+    found: list[tuple[Any, list[np.ndarray] | None]] = []
     for i, layer in enumerate(stateful_layers(model)):
         count = sum(name.startswith(f"state_{i}_") for name in arrays)
-        layer.states = [arrays[f"state_{i}_{j}"] for j in range(count)] or None
+        states = [arrays[f"state_{i}_{j}"] for j in range(count)]
+        if states:
+            layer._check_states([state.shape for state in states], None)
+        found.append((layer, states or None))
+    return found
 
 
 def _memories(callbacks: list[Callback]) -> dict[str, np.ndarray]:
@@ -163,10 +195,13 @@ def _memories(callbacks: list[Callback]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _remember(callbacks: list[Callback], arrays: dict[str, np.ndarray]) -> None:
+def _memories_in(arrays: dict[str, np.ndarray], callbacks: list[Callback]) -> list[tuple[Callback, str, Any]]:
+    """Returns the callbacks with the names and values of what they remember in a backup."""
+    found = []
     for key, callback, name in _memory_keys(callbacks):
         parts = [array for other, array in arrays.items() if other.startswith(f"{key}/")]
-        setattr(callback, name, arrays[key].item() if key in arrays else parts or None)
+        found.append((callback, name, arrays[key].item() if key in arrays else parts or None))
+    return found
 
 
 def _memory_keys(callbacks: list[Callback]) -> Iterator[tuple[str, Callback, str]]:
