@@ -67,6 +67,30 @@ def test_handlers_are_called_once_for_each_signal_and_are_there_again():
             signal.signal(number, old)
 
 
+@posix
+def test_a_handler_that_raises_takes_no_later_signal_with_it():
+    class Stop(Exception):
+        pass
+
+    def stop(number, frame):
+        came.append(number)
+        raise Stop
+
+    came = []
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGALRM)}
+    try:
+        with pytest.raises(Stop) as caught, HeldSignals():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+                signal.raise_signal(number)
+            came.append("done")
+        assert came == ["done", signal.SIGTERM, signal.SIGALRM]
+        assert isinstance(caught.value.__context__, Stop)
+        assert isinstance(caught.value.__context__.__context__, KeyboardInterrupt)
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
 def test_a_signal_that_is_ignored_stays_so():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

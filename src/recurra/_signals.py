@@ -40,14 +40,25 @@ class HeldSignals:
 
     def __exit__(self, *error: object) -> None:
         handlers = dict(self._handlers)
-        self._restore()
-        for number, frame in self._came:
-            handlers[number](number, frame)
+        try:
+            self._restore()
+        finally:
+            self._call(handlers)
 
     def _wait(self, number: int, frame: Any) -> None:
         if any(number == before for before, _ in self._came):
             dict(self._handlers)[number](number, frame)
         self._came.append((number, frame))
+
+    def _call(self, handlers: dict[int, Any]) -> None:
+        """Calls the handlers of the signals that came, in their order, whether or not one raises."""
+        try:
+            while self._came:
+                number, frame = self._came.pop(0)
+                handlers[number](number, frame)
+        finally:
+            if self._came:  # a handler has raised
+                self._call(handlers)
 
     def _restore(self) -> None:
         try:
