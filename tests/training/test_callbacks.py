@@ -417,10 +417,11 @@ def shuffled(x, y, seed):
 
 
 SOURCES = {
-    "arrays cut by steps": (lambda x, y: (x, y), {"batch_size": 4, "steps_per_epoch": 2}),
+    "arrays cut by steps": (lambda x, y: (x, y), {"batch_size": 2, "steps_per_epoch": 2}),
     "a seeded dataset": (lambda x, y: (shuffled(x, y, 5),), {}),
     "a seeded dataset that repeats": (lambda x, y: (shuffled(x, y, 5).repeat(),), {"steps_per_epoch": 3}),
     "a dataset cut by steps": (lambda x, y: (shuffled(x, y, None),), {"steps_per_epoch": 3}),
+    "a dataset that repeats": (lambda x, y: (shuffled(x, y, None).repeat(),), {"steps_per_epoch": 3}),
     "a dataset": (lambda x, y: (shuffled(x, y, None),), {}),
     "a PyDataset": (lambda x, y: (Walk(x, y),), {}),
     "a PyDataset cut by steps": (lambda x, y: (Walk(x, y),), {"steps_per_epoch": 2}),
@@ -430,14 +431,18 @@ SOURCES = {
 @pytest.mark.parametrize("kind", SOURCES)
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.parametrize("seeds", [(3, 3, 3), (3, 4, 5)])
-def test_a_resumed_run_goes_on_where_the_data_stood(data, tmp_path, kind, seeds):
+@pytest.mark.parametrize("others_draw", [False, True])
+def test_a_resumed_run_goes_on_where_the_data_stood(data, tmp_path, kind, seeds, others_draw):
     make, told = SOURCES[kind]
 
     def run(*chosen, seed):
         random.set_random_seed(3)
         model = make_model()
         random.set_random_seed(seed)
-        model.fit(*make(*data), epochs=6, verbose=0, callbacks=list(chosen), **told)
+        validation = shuffled(*data, None) if others_draw else None  # it draws from the stream after each epoch
+        if others_draw:
+            chosen = [*chosen, callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: random.draw_seed())]
+        model.fit(*make(*data), epochs=6, verbose=0, callbacks=chosen, validation_data=validation, **told)
         return model.get_weights()
 
     def backup():
@@ -452,6 +457,44 @@ def test_a_resumed_run_goes_on_where_the_data_stood(data, tmp_path, kind, seeds)
         np.testing.assert_array_equal(a, b)
 
 
+def test_epochs_know_no_more_draws_than_it_takes_to_draw_them_again(data):
+    class Drawing:
+        """Batches that each draw."""
+
+        def __iter__(self):
+            return ((None, random.draw_seed()) for _ in range(50))
+
+    epochs = Epochs(IterableBatches(Drawing(), tuple), 10)
+    list(epochs())
+    list(epochs())
+    assert [taken for taken, _ in epochs.draws] == [0]
+    random.draw_seed()  # by something else
+    third = [seed for _, seed in epochs()]
+    assert [taken for taken, _ in epochs.draws] == [0, 20]
+    again = Epochs(IterableBatches(Drawing(), tuple), 10)
+    again.pass_over(2, random.get_stream_state(), epochs.draws)
+    assert [taken for taken, _ in again.draws] == [0]
+    random.set_stream_state(epochs.draws[1][1])
+    assert [seed for _, seed in again()] == third
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_a_backup_that_knows_no_draws_is_gone_on_with(data, tmp_path):
+    """Those of earlier versions; the data are read over as if nothing else had drawn from the stream."""
+    told = {"batch_size": 2, "steps_per_epoch": 2, "epochs": 6, "verbose": 0}
+    random.set_random_seed(3)
+    unbroken = make_model()
+    unbroken.fit(*data, **told)
+    random.set_random_seed(3)
+    with pytest.raises(Interruption):
+        make_model().fit(*data, callbacks=[callbacks.BackupAndRestore(tmp_path), interrupt(3, 0)], **told)
+    changed_backup(tmp_path / "backup.npz", {"draws": None})
+    resumed = make_model()
+    resumed.fit(*data, callbacks=[callbacks.BackupAndRestore(tmp_path)], **told)
+    for a, b in zip(unbroken.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_data_that_fail_when_they_are_read_over_leave_the_random_stream_alone():
     class Broken:
         def __iter__(self):
@@ -459,7 +502,7 @@ def test_data_that_fail_when_they_are_read_over_leave_the_random_stream_alone():
 
     before = random.get_stream_state()
     with pytest.raises(OSError, match="gone"):
-        Epochs(IterableBatches(Broken(), tuple), None).pass_over(1, np.random.default_rng(7).bit_generator.state)
+        Epochs(IterableBatches(Broken(), tuple), None).pass_over(1, np.random.default_rng(7).bit_generator.state, [])
     assert random.get_stream_state() == before
 
 
@@ -604,7 +647,7 @@ def test_a_backup_of_another_model_or_a_broken_one_is_refused(data, tmp_path):
     with pytest.raises(FileFormatError, match="a backup of this model"):
         other.fit(*data, epochs=1, verbose=0, callbacks=[backup])
     whole = (tmp_path / "backup.npz").read_bytes()
-    middle = len(whole) // 2
+    middle = whole.index(b"NUMPY", len(whole) // 2) + 60  # in a member, not between two of them
     version = whole.index(b"PK\x01\x02") + 6  # that a reader needs, in the list of members
     newer = whole[:version] + b"\xff" + whole[version + 1 :]
     for damaged in (b"0", b"", whole[:middle], whole[:middle] + b"?" * 9 + whole[middle + 9 :], newer):
@@ -641,6 +684,7 @@ def changed_backup(path, meta=None, **arrays):
         ({"meta": {"stream": None}}, "KeyError"),
         ({"meta": {"stream": {"bit_generator": "PCG64"}}}, "KeyError"),
         ({"meta": {"stream_at_start": [1]}}, "TypeError"),
+        ({"meta": {"draws": [[1, "x"]]}}, "TypeError"),
         ({"meta": {"epoch": "2"}}, "TypeError: epoch '2'"),
         ({"meta": {"stopped": None}}, "KeyError"),
         ({"weight_1": np.full((3, 9), "a")}, "an array of dtype <U1"),

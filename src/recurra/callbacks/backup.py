@@ -95,6 +95,7 @@ class BackupAndRestore(Callback):
             "stopped": bool(self.model.stop_training),
             "stream": random.get_stream_state(),
             "stream_at_start": self.model._stream_at_start,
+            "draws": self.model._draws,
             "averages_swapped": self.model.optimizer.averages_swapped,
             "seeds": [seed.state.value.tolist() for seed in self.model._seeds()],
         }
@@ -134,7 +135,7 @@ class BackupAndRestore(Callback):
                 setattr(callback, name, value)
             optimizer.averages_swapped = meta["averages_swapped"]
             random.set_stream_state(meta["stream"])
-            self.model._stream_at_start = meta["stream_at_start"]
+            self.model._stream_at_start, self.model._draws = meta["stream_at_start"], meta["draws"]
             self._current_epoch = meta["epoch"]
             self.model._initial_epoch = self.params["epochs"] if meta["stopped"] else meta["epoch"]
 
@@ -159,8 +160,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     for name, kind in {"epoch": int, "stopped": bool, "averages_swapped": bool}.items():
         if type(meta[name]) is not kind:
             raise TypeError(f"{name} {meta[name]!r}")
-    for name in ("stream", "stream_at_start"):
-        np.random.PCG64().state = meta[name]  # raises what the stream itself would
+    meta["draws"] = [(int(taken), state) for taken, state in meta.get("draws", [])]  # older backups have none
+    for state in (meta["stream"], meta["stream_at_start"], *(state for _, state in meta["draws"])):
+        np.random.PCG64().state = state  # raises what the stream itself would
     meta["seeds"] = [np.array(seed, np.uint32).reshape(2) for seed in meta["seeds"]]
     return meta, arrays
 

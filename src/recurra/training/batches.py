@@ -20,6 +20,8 @@ from recurra import _tree, random
 from recurra._checks import expected, one_of, positive_int
 
 Batch = tuple[list[Any], list[Any], list[Any]]
+State = dict[str, Any]  # of recurra's random stream
+Draws = list[tuple[int, State]]  # batches that were asked for before a draw, and the state then
 
 
 class NestedInputs(list[Any]):
@@ -214,6 +216,10 @@ class Epochs:
         self._batches = batches
         self._steps = steps
         self._stream: Iterator[Batch] | None = None
+        self._taken = 0  # batches asked for since the first epoch
+        self._draws: Draws = []
+        self._drawn_to: State | None = None  # where the last draw left the stream
+        self._draws_then: dict[int, State] = {}  # of the run that is gone over
         source = getattr(batches, "source", None)
         self._begin, self._end = (getattr(source, hook, lambda: None) for hook in ("on_epoch_begin", "on_epoch_end"))
 
@@ -222,15 +228,26 @@ class Epochs:
         yield from self._batches if self._steps is None else self._part(self._steps)
         self._end()
 
-    def pass_over(self, count: int, stream_state: dict[str, Any]) -> None:
+    @property
+    def draws(self) -> Draws:
+        """Where the data drew from recurra's random stream, in the pass that the next epoch goes on with.
+
+        Draws that follow one another, nothing else between them, count as the first one.
+        """
+        return list(self._draws)
+
+    def pass_over(self, count: int, stream_state: State, draws: Draws) -> None:
         """Goes to where the data stand after `count` epochs; a generator, which is read once, stays where it is.
 
         Args:
             count: Number of epochs.
             stream_state: Of recurra's random stream before the first of them.
+            draws: After the last of them, as the run knew them that went through these epochs: what else drew from the
+                stream then (a validation that shuffles, a callback) does not draw now.
         """
         if self._batches.is_read_once:
             return
+        self._draws_then = dict(draws)
         now = random.get_stream_state()
         random.set_stream_state(stream_state)
         try:
@@ -241,15 +258,15 @@ class Epochs:
                 else:
                     deque(self(), maxlen=0)
         finally:  # whatever the data raise
+            self._draws_then = {}
             random.set_stream_state(now)
 
     def _part(self, steps: int) -> Iterator[Batch]:
-        self._stream = iter(self._batches) if self._stream is None else self._stream
         for done in range(steps):
-            batch = next(self._stream, None)
+            batch = self._next()
             if batch is None and done == 0:
-                self._stream = iter(self._batches)
-                batch = next(self._stream, None)
+                self._stream = None
+                batch = self._next()
             if batch is None:
                 self._stream = None
                 warnings.warn(
@@ -259,6 +276,22 @@ class Epochs:
                 )
                 return
             yield batch
+
+    def _next(self) -> Batch | None:
+        """Returns the next batch of the pass, or of a new one; None at its end. Notes what it drew from the stream."""
+        if self._stream is None:
+            self._stream, self._draws, self._drawn_to = iter(self._batches), [], None
+        if self._taken in self._draws_then:
+            random.set_stream_state(self._draws_then[self._taken])
+        before = random.get_stream_state()
+        batch = next(self._stream, None)
+        after = random.get_stream_state()
+        if after != before:
+            if before != self._drawn_to:
+                self._draws.append((self._taken, before))
+            self._drawn_to = after
+        self._taken += 1
+        return batch
 
 
 def split_tail(batch: Batch, fraction: float) -> tuple[Batch, Batch]:

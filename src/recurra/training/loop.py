@@ -227,11 +227,12 @@ def fit(
     model = trainable.model
     model.stop_training = False
     trainable.prepare()
-    model._initial_epoch = initial_epoch  # BackupAndRestore sets these to the epoch to go on from, and to the state of
-    model._stream_at_start = random.get_stream_state()  # the random stream when the run began that was cut off
+    # BackupAndRestore sets these to the epoch to go on from, to the state of the random stream when the run began that
+    # was cut off, and to what its data had drawn from the stream after its last whole epoch.
+    model._initial_epoch, model._stream_at_start, model._draws = initial_epoch, random.get_stream_state(), []
     callbacks.on_train_begin()
     if initial_epoch < model._initial_epoch < epochs:
-        data.pass_over(model._initial_epoch - initial_epoch, model._stream_at_start)
+        data.pass_over(model._initial_epoch - initial_epoch, model._stream_at_start, model._draws)
     logs: dict[str, Any] = {}
     wants_batches = callbacks.wants("on_train_batch_end")
     for epoch in range(model._initial_epoch, epochs):
@@ -244,6 +245,7 @@ def fit(
                 callbacks.on_train_batch_end(step, trainable.results())
             if model.stop_training:
                 break
+        model._draws[:] = data.draws  # in place: setting it would count as a change, and plans would be made anew
         logs = trainable.results() | validate(epoch)
         logs = {name: logs[name] for name in sorted(logs)}
         callbacks.on_epoch_end(epoch, dict(logs))  # what a callback adds is for the history alone
