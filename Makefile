@@ -16,7 +16,7 @@ PEER_PYTHONS := $(PEERS)
 endif
 BUILT_FROM := pyproject.toml CMakeLists.txt src/recurra/_version.py $(shell find native -type f)
 
-.PHONY: help demo test lint format bench bench-quick bench-report ceilings bits bits-golden wheel clean
+.PHONY: help demo test test-peers lint format bench bench-quick bench-report ceilings bits bits-golden wheel clean
 .DELETE_ON_ERROR:
 
 help: ## say what there is
@@ -30,6 +30,12 @@ demo: .venv/.forecast ## the teaching notebook's four models, then a forecast wi
 
 test: .venv/.test ## all tests (ARGS="-k lstm" picks some)
 	$(BIN)/python -m pytest $(ARGS)
+
+test-peers: .venv/.test .venv-peers-keras/.made ## what the tests skip without Keras, TensorFlow and torch (2 GB)
+	KERAS_BACKEND=tensorflow PYTHONPATH=$$(echo .venv-peers-keras/lib/python*/site-packages) $(BIN)/python -m pytest \
+		-W ignore::DeprecationWarning -W ignore::UserWarning -W ignore::FutureWarning tests/keras_suites \
+		tests/interop/test_peer_models.py tests/interop/test_signatures.py tests/interop/test_peers.py \
+		tests/layers/test_against_keras.py tests/models/test_against_keras.py
 
 lint: .venv/.lint ## ruff, mypy, clang-format: check only
 	$(BIN)/ruff check .
@@ -96,6 +102,13 @@ PEER_TORCH := torch==2.13.0$(if $(filter Darwin,$(shell uname -s)),,+cpu)
 	$(PYTHON) -m venv .venv-peers-torch
 	.venv-peers-torch/bin/python -m pip install --quiet --no-deps --extra-index-url https://download.pytorch.org/whl/cpu $(PEER_TORCH)
 	.venv-peers-torch/bin/python -m pip install --quiet $(PEER_TORCH) keras onnxruntime
+	@touch $@
+
+.venv-peers-keras/.made:
+	@echo "==> making .venv-peers-keras (about 2 GB)"
+	$(PYTHON) -m venv .venv-peers-keras
+	.venv-peers-keras/bin/python -m pip install --quiet --no-deps --extra-index-url https://download.pytorch.org/whl/cpu $(PEER_TORCH)
+	.venv-peers-keras/bin/python -m pip install --quiet $(PEER_TORCH) keras tensorflow tf_keras
 	@touch $@
 
 .venv-peers-jax/.made:

@@ -17,10 +17,13 @@ from recurra import layers
 from recurra.errors import FileFormatError
 
 INTEROP = Path(__file__).parents[3] / "shared" / "interop"
-NAMES = (
-    [entry["name"] for entry in json.loads((INTEROP / "index.json").read_text())["models"]] if INTEROP.is_dir() else []
-)
-needs_interop = pytest.mark.skipif(not NAMES, reason="../shared/interop, files that real Keras wrote, is absent")
+FOLDERS = [folder for folder in (Path(__file__).parent / "keras_files", INTEROP) if folder.is_dir()]
+FILES = {
+    entry["name"]: (folder, entry["inputs"])
+    for folder in FOLDERS
+    for entry in json.loads((folder / "index.json").read_text())["models"]
+}
+needs_interop = pytest.mark.skipif(not INTEROP.is_dir(), reason="../shared/interop, files of real Keras, is absent")
 
 
 def make_model():
@@ -196,26 +199,27 @@ def test_loading_imports_no_h5py(tmp_path):
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "m.keras")], check=True)
 
 
-@needs_interop
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FILES)
 def test_a_file_of_keras_predicts_what_keras_predicts(name):
-    arrays = np.load(INTEROP / f"{name}.npz")
-    entry = next(e for e in json.loads((INTEROP / "index.json").read_text())["models"] if e["name"] == name)
-    model = recurra.models.load_model(INTEROP / f"{name}.keras")
-    inputs = [arrays[f"input_{i}"] for i in range(entry["inputs"])]
+    folder, count = FILES[name]
+    arrays = np.load(folder / f"{name}.npz")
+    model = recurra.models.load_model(folder / f"{name}.keras")
+    inputs = [arrays[f"input_{i}"] for i in range(count)]
     answer = model.predict_on_batch(inputs[0] if len(inputs) == 1 else inputs)
     np.testing.assert_allclose(answer, arrays["output_0"], rtol=1e-5, atol=1e-5)
     model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
-    model.load_weights(INTEROP / f"{name}.weights.h5")
+    model.load_weights(folder / f"{name}.weights.h5")
     for position, weight in enumerate(model.get_weights()):
         np.testing.assert_array_equal(weight, arrays[f"weight_{position}"])
 
 
-@needs_interop
-def test_training_goes_on_from_a_file_of_keras():
-    arrays = np.load(INTEROP / "trained_adam.npz")
-    model = recurra.models.load_model(INTEROP / "trained_adam.keras")
-    losses = [model.train_on_batch(arrays["input_0"], arrays["target_0"]) for _ in range(3)]
+@pytest.mark.parametrize("name", [name for name in FILES if name in ("trained", "trained_adam")])
+def test_training_goes_on_from_a_file_of_keras(name):
+    folder, _ = FILES[name]
+    arrays = np.load(folder / f"{name}.npz")
+    model = recurra.models.load_model(folder / f"{name}.keras")
+    steps = [model.train_on_batch(arrays["input_0"], arrays["target_0"], return_dict=True) for _ in range(3)]
+    losses = [step["loss"] for step in steps]
     np.testing.assert_allclose(losses, np.ravel(arrays["losses_after_loading"]), rtol=1e-4, atol=1e-4)
     for position, weight in enumerate(model.get_weights()):
         np.testing.assert_allclose(weight, arrays[f"weight_after_loading_{position}"], rtol=1e-4, atol=1e-4)
