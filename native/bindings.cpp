@@ -227,6 +227,18 @@ Convolution<T> convolution(const Y& y, const X& x, const Kernel& kernel, int64_t
   return s;
 }
 
+// Windows of x, with the y that holds one value for each.
+template <typename T, typename Y>
+Pooling<T> pooling(int kind, const Y& y, const Input<T>& x, int64_t size, int64_t stride, int64_t before) {
+  require(kind >= 0 && kind < kPoolKinds, "not a way to pool");
+  require(x.ndim() == 3 && y.ndim() == 3, "x and y must have three axes");
+  const Pooling<T> s{static_cast<PoolKind>(kind), x.shape(0), x.shape(1), x.shape(2), y.shape(1), size, stride, before};
+  require(size > 0 && stride > 0 && s.steps > 0 && before >= 0 && before < size, "sizes must be positive");
+  require((s.steps - 1) * stride - before < s.timesteps, "all windows must hold a step of x");
+  require(y.shape(0) == s.N && y.shape(2) == s.D, "y must be (N, windows, D)");
+  return s;
+}
+
 // The normalization of the rows of x, or of the columns, or of others like them.
 template <typename T>
 Normalization<T> normalization(bool of_columns, const Input<T>& x, const Maybe<const T>& gamma, double epsilon,
@@ -322,6 +334,24 @@ void define_elementwise(nb::module_& m) {
         compute(s.flops(), [&] { kernels().of<T>().convolve_gradient(s, dkernel.data(), dy.data()); });
       },
       "dkernel"_a, "dy"_a, "x"_a, "stride"_a, "dilation"_a);
+
+  m.def(
+      "pool",
+      [](int kind, Array<T> y, Input<T> x, int64_t size, int64_t stride, int64_t before) {
+        const Pooling<T> s = pooling<T>(kind, y, x, size, stride, before);
+        compute(flops(x), [&] { kernels().of<T>().pool(s, y.data(), x.data()); });
+      },
+      "kind"_a, "y"_a, "x"_a, "size"_a, "stride"_a, "before"_a);
+
+  m.def(
+      "pool_gradient",
+      [](int kind, Array<T> dx, Input<T> dy, Input<T> x, Input<T> y, int64_t size, int64_t stride, int64_t before) {
+        const Pooling<T> s = pooling<T>(kind, y, x, size, stride, before);
+        T* to = data(dx, {s.N, s.timesteps, s.D}, "dx must be (N, T, D)");
+        const T* from = data(dy, {s.N, s.steps, s.D}, "dy must have the shape of y");
+        compute(flops(x), [&] { kernels().of<T>().pool_gradient(s, to, from, x.data(), y.data()); });
+      },
+      "kind"_a, "dx"_a, "dy"_a, "x"_a, "y"_a, "size"_a, "stride"_a, "before"_a);
 
   m.def(
       "map",

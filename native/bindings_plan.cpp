@@ -137,6 +137,34 @@ void add_batch_normalization(Plan<T>& plan, int64_t features, double epsilon, do
 }
 
 template <typename T>
+void add_convolution(Plan<T>& plan, Input<T> kernel, Maybe<const T> bias, Maybe<T> dkernel, Maybe<T> dbias,
+                     int64_t features, int64_t stride, int64_t dilation, int padding, int function) {
+  require(kernel.ndim() == 3, "kernel must be (size, features of a group, F)");
+  require(function >= 0 && function < kDifferentiableFunctions, "not a function with a gradient");
+  require(stride > 0 && dilation > 0 && padding >= 0 && padding <= 2, "not a way to convolve");
+  ConvolutionLayer<T> layer{};
+  Convolution<T>& s = layer.settings;
+  s.size = kernel.shape(0), s.D = features, s.F = kernel.shape(2);
+  require(s.size > 0 && kernel.shape(1) > 0 && features % kernel.shape(1) == 0, "features must fit the kernel");
+  s.groups = features / kernel.shape(1), s.stride = stride, s.dilation = dilation;
+  s.kernel = kernel.data(), s.bias = data(bias, {s.F}, "bias must be (F)");
+  layer.dkernel = data(dkernel, {s.size, kernel.shape(1), s.F}, "dkernel must have the shape of kernel");
+  layer.dbias = data(dbias, {s.F}, "dbias must be (F)");
+  layer.padding = static_cast<Padding>(padding), layer.function = static_cast<Function>(function);
+  plan.add(layer);
+}
+
+template <typename T>
+void add_pooling(Plan<T>& plan, int kind, int64_t features, int64_t size, int64_t stride, int padding) {
+  require(kind >= 0 && kind < kPoolKinds, "not a way to pool");
+  require(features > 0 && size >= 0 && stride > 0 && padding >= 0 && padding <= 1, "sizes must be positive");
+  PoolingLayer<T> layer{};
+  layer.kind = static_cast<PoolKind>(kind), layer.D = features, layer.size = size, layer.stride = stride;
+  layer.padding = static_cast<Padding>(padding);
+  plan.add(layer);
+}
+
+template <typename T>
 void add_repeat(Plan<T>& plan, int64_t n) {
   require(n > 0, "n must be positive");
   RepeatLayer<T> layer{};
@@ -300,6 +328,9 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
            "dgamma"_a.none(), "dbeta"_a.none())
       .def("add_batch_normalization", &add_batch_normalization<T>, "features"_a, "epsilon"_a, "momentum"_a,
            "of_batch"_a, "gamma"_a.none(), "beta"_a.none(), "mean"_a, "variance"_a, "dgamma"_a.none(), "dbeta"_a.none())
+      .def("add_convolution", &add_convolution<T>, "kernel"_a, "bias"_a.none(), "dkernel"_a.none(), "dbias"_a.none(),
+           "features"_a, "stride"_a, "dilation"_a, "padding"_a, "function"_a)
+      .def("add_pooling", &add_pooling<T>, "kind"_a, "features"_a, "size"_a, "stride"_a, "padding"_a)
       .def("add_repeat", &add_repeat<T>, "n"_a)
       .def("add_factors", [](Plan<T>& plan) { plan.add(FactorsLayer<T>{}); })
       .def(

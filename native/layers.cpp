@@ -303,6 +303,22 @@ void BidirectionalLayer<T>::backward(T* buffer, T* scratch, Given<T> given, cons
   for (int64_t i = 0; dx && i < x_elements; ++i) dx[i] = dx[i] + dx_back[i];
 }
 
+// sums (columns) += those of values (rows, columns), as a product with ones.
+template <typename T>
+void add_column_sums(T* sums, const T* values, int64_t rows, int64_t columns, T* ones, bool fresh) {
+  std::fill_n(ones, rows, T(1));
+  Matmul<T> s{};
+  s.M = 1, s.N = columns, s.K = rows;
+  s.accumulate = !fresh;
+  s.out = sums, s.a = ones, s.b = values;
+  kernels().of<T>().matmul(s);
+}
+
+// Whether y alone tells the gradient, so that what the function was given need not be kept.
+bool has_gradient_by_output(Function function) {
+  return function == Function::exponential || static_cast<int>(function) < kSequenceFunctions;
+}
+
 // Dense ---------------------------------------------------------------------------------------------------------------
 
 template <typename T>
@@ -342,9 +358,7 @@ template <typename T>
 void DenseLayer<T>::lay_out(Layout<T>& layout, int64_t N, int64_t x_size) {
   rows = N * (x_size / D);
   y = layout.take(rows * units);
-  const bool by_output =
-      softmax || function == Function::exponential || static_cast<int>(function) < kSequenceFunctions;
-  product = kernel && !by_output ? layout.take(rows * units) : y;
+  product = kernel && !softmax && !has_gradient_by_output(function) ? layout.take(rows * units) : y;
 }
 
 template <typename T>
@@ -370,18 +384,14 @@ void DenseLayer<T>::backward(T* buffer, T* scratch, Given<T> given, T* dy, T* dx
     if (dx) copy(dx, dy, rows * units);
     return;
   }
-  Matmul<T> s{};
-  s.b = dy, s.N = units, s.K = rows;
-  s.accumulate = !fresh;
   if (dkernel) {
-    s.M = D, s.out = dkernel, s.a = given.x, s.transpose_a = true;
+    Matmul<T> s{};
+    s.M = D, s.N = units, s.K = rows;
+    s.transpose_a = true, s.accumulate = !fresh;
+    s.out = dkernel, s.a = given.x, s.b = dy;
     table.matmul(s);
   }
-  if (dbias) {
-    std::fill_n(scratch, rows, T(1));
-    s.M = 1, s.out = dbias, s.a = scratch, s.transpose_a = false;
-    table.matmul(s);
-  }
+  if (dbias) add_column_sums(dbias, dy, rows, units, scratch, fresh);
   if (dx) {
     Matmul<T> t{};
     t.M = rows, t.N = D, t.K = units;
@@ -619,6 +629,163 @@ void BatchNormalizationLayer<T>::backward(T* buffer, T*, Given<T>, T* dy, T* dx,
   kernels().of<T>().normalize_columns_gradient(placed(buffer), dx, dgamma, dbeta, dy, of_batch);
 }
 
+// Convolution ---------------------------------------------------------------------------------------------------------
+
+Windows windows_of(Padding padding, int64_t timesteps, int64_t span, int64_t stride) {
+  Windows found{};
+  if (padding == Padding::same) {
+    const int64_t total = std::max(((timesteps + stride - 1) / stride - 1) * stride + span - timesteps, int64_t{0});
+    found.before = total / 2, found.after = total - total / 2;
+  }
+  if (padding == Padding::causal) found.before = span - 1;
+  const int64_t reach = timesteps + found.before + found.after - span;
+  if (reach < 0) throw std::invalid_argument("a layer has no whole window in its input");
+  found.count = reach / stride + 1;
+  return found;
+}
+
+// to (N, timesteps, D): the rows of x (N, steps, D), `stride` apart, after so many zeros, and zeros around.
+template <typename T>
+void spread(T* to, int64_t timesteps, int64_t before, int64_t stride, const T* x, int64_t N, int64_t steps, int64_t D) {
+  std::fill_n(to, N * timesteps * D, T(0));
+  for (int64_t n = 0; n < N; ++n) {
+    for (int64_t t = 0; t < steps; ++t) {
+      copy(to + (n * timesteps + before + t * stride) * D, x + (n * steps + t) * D, D);
+    }
+  }
+}
+
+template <typename T>
+Convolution<T> ConvolutionLayer<T>::placed(int64_t rows, int64_t elements) const {
+  Convolution<T> s = settings;
+  const int64_t steps = parts_of(elements, s.D);
+  const Windows windows = windows_of(padding, steps, span(), s.stride);
+  s.N = rows, s.timesteps = steps + windows.before + windows.after, s.steps = windows.count;
+  return s;
+}
+
+template <typename T>
+int64_t ConvolutionLayer<T>::padded_size(const Convolution<T>& s, int64_t elements) const {
+  return s.timesteps == elements / s.D ? 0 : s.N * s.timesteps * s.D;
+}
+
+template <typename T>
+void ConvolutionLayer<T>::run(const Convolution<T>& given, T* to, T* z, T* wide, const T* x, int64_t elements) const {
+  Convolution<T> s = given;
+  const int64_t steps = elements / s.D;
+  s.x = x, s.y = z;
+  if (padded_size(s, elements) > 0) {
+    spread(wide, s.timesteps, windows_of(padding, steps, span(), s.stride).before, 1, x, s.N, steps, s.D);
+    s.x = wide;
+  }
+  const KernelsOf<T>& table = kernels().of<T>();
+  table.convolve(s);
+  if (function != Function::linear) table.map(function, to, z, s.N * s.steps * s.F);
+}
+
+template <typename T>
+void ConvolutionLayer<T>::infer(T* to, Given<T> given, int64_t rows, int64_t elements, T* scratch, States<T>) const {
+  run(placed(rows, elements), to, to, scratch, given.x, elements);
+}
+
+template <typename T>
+void ConvolutionLayer<T>::lay_out(Layout<T>& layout, int64_t rows, int64_t elements) {
+  N = rows, x_size = elements;
+  const Convolution<T> s = placed(N, x_size);
+  const int64_t values = N * s.steps * s.F;
+  padded = layout.take(padded_size(s, x_size));
+  y = layout.take(values);
+  product = has_gradient_by_output(function) ? y : layout.take(values);
+}
+
+template <typename T>
+void ConvolutionLayer<T>::forward(T* buffer, Given<T> given) const {
+  run(placed(N, x_size), buffer + y, buffer + product, buffer + padded, given.x, x_size);
+}
+
+template <typename T>
+void ConvolutionLayer<T>::list_gradients(std::vector<Piece<T>>& pieces) const {
+  if (dkernel) pieces.push_back({dkernel, settings.size * settings.D / settings.groups * settings.F});
+  if (dbias) pieces.push_back({dbias, settings.F});
+}
+
+template <typename T>
+int64_t ConvolutionLayer<T>::backward_scratch(int64_t rows, int64_t elements) const {
+  const Convolution<T> s = placed(rows, elements);
+  const int64_t wide = rows * (elements / s.D + span() - 1) * s.F, turned = s.size * s.F / s.groups * s.D;
+  return std::max(rows * s.steps, wide + turned);
+}
+
+// Each input was seen by the windows that end after it: a convolution with the kernel turned round.
+template <typename T>
+void ConvolutionLayer<T>::input_gradient(const Convolution<T>& s, T* dx, T* scratch, const T* dz) const {
+  const int64_t steps = x_size / s.D, features = s.D / s.groups, filters = s.F / s.groups;
+  Convolution<T> t{};
+  t.N = N, t.timesteps = steps + span() - 1, t.D = s.F, t.steps = steps, t.F = s.D;
+  t.size = s.size, t.stride = 1, t.dilation = s.dilation, t.groups = s.groups;
+  T* turned = scratch + N * t.timesteps * s.F;
+  for (int64_t j = 0; j < s.size; ++j) {
+    for (int64_t b = 0; b < filters; ++b) {
+      for (int64_t d = 0; d < s.D; ++d) {
+        const int64_t group = d / features, row = (s.size - 1 - j) * features + d % features;
+        turned[(j * filters + b) * s.D + d] = s.kernel[row * s.F + group * filters + b];
+      }
+    }
+  }
+  const int64_t before = span() - 1 - windows_of(padding, steps, span(), s.stride).before;
+  if (s.steps != t.timesteps) spread(scratch, t.timesteps, before, s.stride, dz, N, s.steps, s.F);
+  t.x = s.steps != t.timesteps ? scratch : dz;
+  t.y = dx, t.kernel = turned;
+  kernels().of<T>().convolve(t);
+}
+
+template <typename T>
+void ConvolutionLayer<T>::backward(T* buffer, T* scratch, Given<T> given, T* dy, T* dx, bool fresh) const {
+  const KernelsOf<T>& table = kernels().of<T>();
+  Convolution<T> s = placed(N, x_size);
+  const int64_t rows = N * s.steps;
+  if (function != Function::linear) {
+    table.map_gradient(function, dy, dy, buffer + product, buffer + y, rows * s.F);
+  }
+  if (dbias) add_column_sums(dbias, dy, rows, s.F, scratch, fresh);
+  if (dkernel) {
+    if (fresh) std::fill_n(dkernel, s.size * s.D / s.groups * s.F, T(0));
+    s.x = padded_size(s, x_size) > 0 ? buffer + padded : given.x;
+    table.convolve_gradient(s, dkernel, dy);
+  }
+  if (dx) input_gradient(s, dx, scratch, dy);
+}
+
+// Pooling -------------------------------------------------------------------------------------------------------------
+
+template <typename T>
+Pooling<T> PoolingLayer<T>::placed(int64_t rows, int64_t elements) const {
+  const int64_t steps = parts_of(elements, D), span = size > 0 ? size : steps;
+  const Windows windows = windows_of(padding, steps, span, stride);
+  return {kind, rows, steps, D, windows.count, span, stride, windows.before};
+}
+
+template <typename T>
+void PoolingLayer<T>::infer(T* to, Given<T> given, int64_t rows, int64_t elements, T*, States<T>) const {
+  kernels().of<T>().pool(placed(rows, elements), to, given.x);
+}
+
+template <typename T>
+void PoolingLayer<T>::lay_out(Layout<T>& layout, int64_t rows, int64_t elements) {
+  N = rows, x_size = elements;
+  y = layout.take(N * output_size(x_size));
+}
+
+template <typename T>
+void PoolingLayer<T>::forward(T* buffer, Given<T> given) const {
+  kernels().of<T>().pool(placed(N, x_size), buffer + y, given.x);
+}
+
+template <typename T>
+void PoolingLayer<T>::backward(T* buffer, T*, Given<T> given, T* dy, T* dx, bool) const {
+  if (dx) kernels().of<T>().pool_gradient(placed(N, x_size), dx, dy, given.x, buffer + y);
+}
+
 // Repeat --------------------------------------------------------------------------------------------------------------
 
 template <typename T>
@@ -668,6 +835,10 @@ template struct NormalizationLayer<float>;
 template struct NormalizationLayer<double>;
 template struct BatchNormalizationLayer<float>;
 template struct BatchNormalizationLayer<double>;
+template struct ConvolutionLayer<float>;
+template struct ConvolutionLayer<double>;
+template struct PoolingLayer<float>;
+template struct PoolingLayer<double>;
 template struct RepeatLayer<float>;
 template struct RepeatLayer<double>;
 

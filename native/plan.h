@@ -41,9 +41,9 @@ struct TrainStep {
 template <typename T>
 class Plan {
  public:
-  using Layer =
-      std::variant<RecurrentLayer<T>, BidirectionalLayer<T>, DenseLayer<T>, FactorsLayer<T>, EmbeddingLayer<T>,
-                   MaskingLayer<T>, RepeatLayer<T>, NormalizationLayer<T>, BatchNormalizationLayer<T>>;
+  using Layer = std::variant<RecurrentLayer<T>, BidirectionalLayer<T>, DenseLayer<T>, FactorsLayer<T>,
+                             EmbeddingLayer<T>, MaskingLayer<T>, RepeatLayer<T>, NormalizationLayer<T>,
+                             BatchNormalizationLayer<T>, ConvolutionLayer<T>, PoolingLayer<T>>;
 
   void add(const Layer& layer) { layers_.push_back(layer); }
   // For the next forward run, of the layer with factors that was added as number `index` of them. They must stay where

@@ -66,6 +66,23 @@ def convolution_and_recurrence(api: Any) -> Case:
     return _line(api, x, [*line, layers.GRU(64), layers.Dense(1)]), "mse", x, _sequences(1, 1)[:, 0]
 
 
+def convolution_and_dense(api: Any) -> Case:
+    layers, x = api.layers, _sequences(9, 1)
+    line = [layers.Conv1D(64, 2, activation="relu"), layers.MaxPooling1D(2), layers.Flatten()]
+    return (
+        _line(api, x, [*line, layers.Dense(50, activation="relu"), layers.Dense(1)]),
+        "mse",
+        x,
+        _sequences(1, 1)[:, 0],
+    )
+
+
+def dropout_both_ways(api: Any) -> Case:
+    layers, x = api.layers, _sequences(24, 1)
+    both = layers.Bidirectional(layers.LSTM(32, dropout=0.2, recurrent_dropout=0.2))
+    return _line(api, x, [both, layers.Dense(1)]), "mse", x, _sequences(1, 1)[:, 0]
+
+
 def convolutions_alone(api: Any) -> Case:
     layers, x = api.layers, _sequences(96)
     line = [layers.Conv1D(64, 3, padding="causal", activation="relu") for _ in range(2)]
@@ -96,6 +113,8 @@ MODELS: dict[str, Callable[[Any], Case]] = {
     "LSTM(64) encoder, LSTM(64) decoder": encoder_and_decoder,
     "Conv1D, BatchNormalization, ReLU, MaxPooling1D, GRU(64)": convolution_and_recurrence,
     "Conv1D(64) twice, causal": convolutions_alone,
+    "Conv1D(64), MaxPooling1D, Dense(50): a textbook's nine steps": convolution_and_dense,
+    "Bidirectional(LSTM(32)) with dropout of both kinds": dropout_both_ways,
     "LSTM(64), LayerNormalization, LSTM(64)": normalization_between,
     "LSTM(32), MultiHeadAttention, LayerNormalization": attention_behind,
 }

@@ -151,6 +151,20 @@ struct Convolution {
   double flops() const { return 2.0 * static_cast<double>(N * steps) * static_cast<double>(size * D / groups * F); }
 };
 
+// Names of these in Python order: see ops/native.py. Largest of a window: its gradient goes to the first, or to all
+// alike.
+enum class PoolKind : int { mean, first_max, shared_max };
+constexpr int kPoolKinds = 3;
+
+// Windows of `size` steps, `stride` apart; the first begins `before` steps ahead of x, and what is beyond x counts for
+// none.
+template <typename T>
+struct Pooling {
+  PoolKind kind;
+  int64_t N, timesteps, D, steps;  // steps: windows
+  int64_t size, stride, before;
+};
+
 // Of each row, for layer normalization, or of each column, for batch normalization. `inverse` and `standardized` are
 // kept for the gradient, or null.
 template <typename T>
@@ -206,6 +220,8 @@ struct KernelsOf {
   void (*matmul)(const Matmul<T>&);
   void (*convolve)(const Convolution<T>&);
   void (*convolve_gradient)(const Convolution<T>&, T* dkernel, const T* dy);  // adds to dkernel
+  void (*pool)(const Pooling<T>&, T* y, const T* x);
+  void (*pool_gradient)(const Pooling<T>&, T* dx, const T* dy, const T* x, const T* y);
   void (*map)(Function, T* y, const T* x, int64_t size);
   void (*map_gradient)(Function, T* dx, const T* dy, const T* x, const T* y, int64_t size);
   void (*softmax)(T* y, const T* x, int64_t rows, int64_t columns, bool logarithm);

@@ -8,6 +8,7 @@
 #include "lstm-inl.h"
 #include "normalization-inl.h"
 #include "optimizer-inl.h"
+#include "pooling-inl.h"
 #include "simple_rnn-inl.h"
 
 namespace recurra::RECURRA_NAMESPACE {
@@ -23,6 +24,8 @@ constexpr KernelsOf<T> kernels_of() {
           matmul<T>,
           convolve<T>,
           convolve_gradient<T>,
+          pool<T>,
+          pool_gradient<T>,
           map<T>,
           map_gradient<T>,
           softmax<T>,

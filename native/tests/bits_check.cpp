@@ -178,6 +178,16 @@ void check_the_rest() {
     columns.add({&output, &standardized, &inverse, &gradient, &dgamma, &dbeta, &moments[0], &moments[1]});
   }
   golden::print<T>("normalization_of_columns", "", columns);
+
+  Hash pooled;
+  for (const auto kind : {recurra::PoolKind::mean, recurra::PoolKind::first_max, recurra::PoolKind::shared_max}) {
+    const recurra::Pooling<T> s{kind, 3, 300, 12, 100, 5, 3, 1};
+    std::vector<T> y(3 * 100 * 12), dx(signal.size());
+    table.pool(s, y.data(), signal.data());
+    table.pool_gradient(s, dx.data(), y.data(), signal.data(), y.data());
+    pooled.add({&y, &dx});
+  }
+  golden::print<T>("pooling", "", pooled);
 }
 
 template <typename T>

@@ -71,19 +71,6 @@ def kept(where: np.ndarray, x: np.ndarray) -> np.ndarray:
     return (x.view(whole) & -where.astype(whole)).view(x.dtype)
 
 
-def windows(x: np.ndarray, size: int, stride: int) -> np.ndarray:
-    """Returns the view (N, T', size, D) of x (N, T, D): window t holds the steps t * stride + j."""
-    view = np.lib.stride_tricks.sliding_window_view(x, size, axis=1)
-    return view[:, ::stride].transpose(0, 1, 3, 2)
-
-
-def add_windows(dx: np.ndarray, dwindows: np.ndarray, stride: int) -> None:
-    """Adds to dx (N, T, D) the gradient of `windows`."""
-    reach = stride * (dwindows.shape[1] - 1) + 1
-    for j in range(dwindows.shape[2]):
-        dx[:, j : j + reach : stride] += dwindows[:, :, j]
-
-
 def same_padding(timesteps: int, span: int, stride: int) -> tuple[int, int]:
     """Returns the padding before and after that gives ceil(timesteps / stride) windows."""
     total = max((-(-timesteps // stride) - 1) * stride + span - timesteps, 0)

@@ -121,7 +121,8 @@ class Conv1D(Layer):
         dz = self.activation.gradient(np.ascontiguousarray(doutputs), z, y)
         stride, dilation = self.strides[0], self.dilation_rate[0]
         if self.bias is not None and self.bias.grad is not None:
-            self.bias.grad[...] += dz.sum(axis=(0, 1))
+            ones = np.ones((1, dz.shape[0] * dz.shape[1]), dz.dtype)
+            ops.matmul(ones, dz.reshape(-1, self.filters), out=self.bias.grad.reshape(1, -1), accumulate=True)
         if self.kernel.grad is not None:
             ops.convolve_gradient(self.kernel.grad, dz, padded, stride=stride, dilation=dilation)
         if not need_dx:
@@ -129,6 +130,11 @@ class Conv1D(Layer):
         # Each input was seen by the windows that end after it: a convolution with the kernel turned round.
         spread = _padded(dz, timesteps + self._span - 1, self._span - 1 - before, stride)
         return ops.convolve(spread, self._turned_kernel(), dilation=dilation)
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        options = {"stride": self.strides[0], "dilation": self.dilation_rate[0], "padding": self.padding}
+        activation = activations.name_of(self.activation)
+        return plan.add_convolution((self.kernel, self.bias), self._features, activation, **options)
 
     def _turned_kernel(self) -> np.ndarray:
         """Returns the kernel from last step to first, filters in the place of features: (size, F / groups, D)."""

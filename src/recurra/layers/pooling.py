@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import ops, saving
 from recurra._checks import expected, one_of
-from recurra.layers._arrays import add_windows, kept, same_padding, windows
+from recurra.layers._arrays import same_padding
 from recurra.layers._shapes import Shape, channels_last, check_rank, one_number
 from recurra.layers.base import Layer
 
@@ -16,7 +16,7 @@ from recurra.layers.base import Layer
 class _Pooling(Layer):
     """Windows of `pool_size` steps, `strides` apart."""
 
-    fill = 0.0
+    kind: str
     stateless = True
 
     def __init__(
@@ -38,27 +38,33 @@ class _Pooling(Layer):
         check_rank(type(self).__name__, input_shape, 3)
         self.compute_output_shape(input_shape)
 
-    def _windows(self, inputs: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    def _options(self, timesteps: int) -> dict[str, int]:
         (size,), (stride,) = self.pool_size, self.strides
-        pads = same_padding(inputs.shape[1], size, stride) if self.padding == "same" else (0, 0)
-        padded = np.pad(inputs, ((0, 0), pads, (0, 0)), constant_values=self.fill)
-        return windows(padded, size, stride), pads
+        before = same_padding(timesteps, size, stride)[0] if self.padding == "same" else 0
+        return {"size": size, "stride": stride, "before": before}
 
-    def _back(self, dwindows: np.ndarray, shape: tuple[int, ...], pads: tuple[int, int]) -> np.ndarray:
-        batch, timesteps, features = shape
-        dx = np.zeros((batch, timesteps + sum(pads), features), dwindows.dtype)
-        add_windows(dx, dwindows, self.strides[0])
-        return np.ascontiguousarray(dx[:, pads[0] : pads[0] + timesteps])
+    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
+        steps = self._steps(inputs.shape[1])
+        y = ops.pool(inputs, self.kind, steps=steps, **self._options(inputs.shape[1]))
+        return y, (inputs, y)
+
+    def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
+        x, y = cache
+        return ops.pool_gradient(doutputs, x, y, self.kind, **self._options(x.shape[1]))
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return plan.add_pooling(self.kind, self.pool_size[0], self.strides[0], self.padding)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         batch, timesteps, features = input_shape
+        return (batch, None if timesteps is None else self._steps(timesteps), features)
+
+    def _steps(self, timesteps: int) -> int:
         (size,), (stride,) = self.pool_size, self.strides
-        if timesteps is None:
-            return (batch, None, features)
         steps = -(-timesteps // stride) if self.padding == "same" else (timesteps - size) // stride + 1
         if steps < 1:
             raise ValueError(expected(type(self).__name__, f"at least {size} time steps", timesteps))
-        return (batch, steps, features)
+        return steps
 
 
 @saving.builtin("keras.layers")
@@ -84,24 +90,7 @@ class MaxPooling1D(_Pooling):
     (1, 3, 3)
     """
 
-    fill = -np.inf
-
-    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
-        view, pads = self._windows(inputs)
-        y = view[:, :, 0].copy()
-        for j in range(1, view.shape[2]):  # several times as fast as NumPy along the axis
-            np.maximum(y, view[:, :, j], out=y)
-        return y, (view, y, inputs.shape, pads)
-
-    def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
-        view, y, shape, pads = cache
-        left = np.ascontiguousarray(doutputs)  # for the first of the largest alone
-        dwindows = np.empty(view.shape, doutputs.dtype)
-        for j in range(view.shape[2]):
-            smaller = view[:, :, j] < y
-            dwindows[:, :, j] = kept(~smaller, left)
-            left = kept(smaller, left)
-        return self._back(dwindows, shape, pads)
+    kind = "first_max"
 
 
 @saving.builtin("keras.layers")
@@ -112,21 +101,13 @@ class AveragePooling1D(_Pooling):
         pool_size, strides, padding, data_format: As of `MaxPooling1D`.
     """
 
-    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
-        view, pads = self._windows(inputs)
-        real, _ = self._windows(np.ones((1, inputs.shape[1], 1), inputs.dtype))
-        count = real.sum(axis=2)
-        return view.sum(axis=2) / count, (count, inputs.shape, pads)
-
-    def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
-        count, shape, pads = cache
-        each = (doutputs / count)[:, :, None, :]
-        return self._back(np.repeat(each, self.pool_size[0], axis=2), shape, pads)
+    kind = "mean"
 
 
 class _GlobalPooling(Layer):
     """All time steps as one window."""
 
+    kind: str
     stateless = True
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
@@ -151,6 +132,18 @@ class _GlobalPooling(Layer):
     def _with_time(self, doutputs: np.ndarray) -> np.ndarray:
         return doutputs if self.keepdims else doutputs[:, None, :]
 
+    def _pooled(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
+        self._check_steps(inputs)
+        y = ops.pool(inputs, self.kind, size=inputs.shape[1], stride=1, steps=1)
+        return self._shaped(y), (inputs, y)
+
+    def _pooled_gradient(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
+        x, y = cache
+        return ops.pool_gradient(self._with_time(doutputs), x, y, self.kind, size=x.shape[1], stride=1)
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return plan.add_pooling(self.kind, 0, 1, "valid")
+
 
 @saving.builtin("keras.layers")
 class GlobalMaxPooling1D(_GlobalPooling):
@@ -161,14 +154,13 @@ class GlobalMaxPooling1D(_GlobalPooling):
         keepdims: Whether to keep the time axis, with size 1.
     """
 
-    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
-        self._check_steps(inputs)
-        y = inputs.max(axis=1, keepdims=True)
-        return self._shaped(y), inputs == y
+    kind = "shared_max"
 
-    def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
-        share = cache / cache.sum(axis=1, keepdims=True)
-        return self._with_time(doutputs) * share.astype(doutputs.dtype)
+    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
+        return self._pooled(inputs)
+
+    def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
+        return self._pooled_gradient(doutputs, cache)
 
 
 @saving.builtin("keras.layers")
@@ -184,20 +176,20 @@ class GlobalAveragePooling1D(_GlobalPooling):
         mask: bool (N, T) or None.
     """
 
+    kind = "mean"
     supports_masking = True
 
     def forward(self, inputs: np.ndarray, mask: Any = None) -> tuple[np.ndarray, Any]:
-        self._check_steps(inputs)
         if mask is None:
-            weights = np.full((1, inputs.shape[1], 1), 1 / inputs.shape[1], inputs.dtype)
-            return self._shaped(inputs.sum(axis=1, keepdims=True) / inputs.shape[1]), (weights, inputs.shape)
+            return self._pooled(inputs)
+        self._check_steps(inputs)
         keep = np.asarray(mask).astype(inputs.dtype)[..., None]
         count = np.maximum(keep.sum(axis=1, keepdims=True), 1)
-        return self._shaped((inputs * keep).sum(axis=1, keepdims=True) / count), (keep / count, inputs.shape)
+        return self._shaped((inputs * keep).sum(axis=1, keepdims=True) / count), (keep / count, None)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
-        weights, shape = cache
-        return np.broadcast_to(self._with_time(doutputs) * weights, shape)
+        weights, y = cache
+        return self._with_time(doutputs) * weights if y is None else self._pooled_gradient(doutputs, cache)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """Returns None: there is no time axis left."""

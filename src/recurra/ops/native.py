@@ -48,6 +48,7 @@ _FUNCTIONS = {
 _FUSED = ("linear", "tanh", "sigmoid", "hard_sigmoid", "relu", "elu", "selu")
 _ELEMENTWISE = frozenset(_FUNCTIONS) - {"log", "erf", "expm1"}
 _GRADIENT_FROM_OUTPUT = (*_FUSED, "exponential")
+_POOLS = ("mean", "first_max", "shared_max")
 _LOSSES = {
     name: number
     for number, name in enumerate(
@@ -133,6 +134,20 @@ def convolve(x: Array, kernel: Array, bias: Array | None = None, *, stride: int 
 def convolve_gradient(dkernel: Array, dy: Array, x: Array, *, stride: int = 1, dilation: int = 1) -> None:
     """As `reference.convolve_gradient`; dkernel contiguous."""
     _native.convolve_gradient(dkernel, contiguous(dy), contiguous(x), stride, dilation)
+
+
+def pool(x: Array, kind: str, *, size: int, stride: int, steps: int, before: int = 0) -> Array:
+    """As `reference.pool`."""
+    y = np.empty((len(x), steps, x.shape[2]), x.dtype)
+    _native.pool(_POOLS.index(kind), y, contiguous(x), size, stride, before)
+    return y
+
+
+def pool_gradient(dy: Array, x: Array, y: Array, kind: str, *, size: int, stride: int, before: int = 0) -> Array:
+    """As `reference.pool_gradient`."""
+    dx = np.empty(x.shape, x.dtype)
+    _native.pool_gradient(_POOLS.index(kind), dx, contiguous(dy), contiguous(x), contiguous(y), size, stride, before)
+    return dx
 
 
 def activation_forward(name: str, x: Array) -> Array:

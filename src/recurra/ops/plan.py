@@ -10,11 +10,12 @@ import numpy as np
 
 from recurra import _native
 from recurra._arrays import contiguous
-from recurra.ops.native import _ELEMENTWISE, _FUNCTIONS, _FUSED, loss_of, update_of
+from recurra.ops.native import _ELEMENTWISE, _FUNCTIONS, _FUSED, _POOLS, loss_of, update_of
 from recurra.ops.reference import Activation, Array
 
 _CELLS = {"simple_rnn": 0, "lstm": 1, "gru": 2}
 _FLOPS_PER_CALL = 1e9  # of inference: some 20 ms, so that an interrupt is noticed soon
+_PADDINGS = ("valid", "same", "causal")
 _MERGES = ("concat", "sum", "mul", "ave")
 _MOST_ROWS = 2**24  # whose numbers float32 can tell apart
 
@@ -135,6 +136,40 @@ class Plan:
             return False
         self._native.add_masking(features, value)
         self.is_masked = True
+        return self._added()
+
+    def add_convolution(
+        self,
+        variables: Sequence[Any],
+        features: int,
+        activation: Activation,
+        *,
+        stride: int,
+        dilation: int,
+        padding: str,
+    ) -> bool:
+        """Adds `convolve` with an activation behind it; `variables` are kernel and bias or None.
+
+        Args:
+            variables: kernel (size, D / groups, F), bias (F,) or None.
+            features: D, of the input.
+            activation: Of each element.
+            stride, dilation: As of `convolve`.
+            padding: "valid", "same" or "causal".
+        """
+        if not isinstance(activation, str) or activation not in _ELEMENTWISE:
+            return False
+        kernel, bias, dkernel, dbias = self._bind(variables)
+        options = (features, stride, dilation, _PADDINGS.index(padding), _FUNCTIONS[activation])
+        self._native.add_convolution(kernel, bias, dkernel, dbias, *options)
+        return self._added()
+
+    def add_pooling(self, kind: str, size: int, stride: int, padding: str) -> bool:
+        """Adds `pool`; a size of 0 takes all steps as one window."""
+        features = self._features()
+        if features is None:
+            return False
+        self._native.add_pooling(_POOLS.index(kind), features, size, stride, _PADDINGS.index(padding))
         return self._added()
 
     def add_repeat(self, n: int) -> bool:
