@@ -1,6 +1,7 @@
 """What beginners get wrong: the error says what was given, what was expected and what to do."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -348,6 +349,128 @@ def test_an_option_out_of_range_is_refused_where_it_is_given(name):
     mistake, message = OPTIONS[name]
     with pytest.raises(TypeError if name in OF_ANOTHER_KIND else ValueError, match=re.escape(message)):
         mistake()
+
+
+NAN = float("nan")
+S = optimizers.schedules
+# By class and option; the class with the other arguments that it wants. Each would fail in a step, or at the end of an
+# epoch, with part of the work done, or train by numbers that nobody means.
+REFUSED = {
+    optimizers.Adam: {"epsilon": ["x", None, -1.0, NAN], "weight_decay": ["x", -5.0], "loss_scale_factor": ["q", 0]},
+    optimizers.SGD: {"weight_decay": [True], "loss_scale_factor": [NAN, -2]},
+    optimizers.Adamax: {"epsilon": ["x"]},
+    optimizers.Nadam: {"epsilon": [None]},
+    optimizers.Lamb: {"epsilon": [[1e-7]]},
+    optimizers.Adagrad: {"epsilon": ["x"]},
+    optimizers.Adadelta: {"epsilon": [None]},
+    optimizers.RMSprop: {"epsilon": ["x"]},
+    optimizers.Ftrl: {"learning_rate_power": ["x", 0.5], "beta": ["x", -1.0]},
+    optimizers.Adafactor: {
+        "beta_2_decay": ["x", 0.8],
+        "epsilon_1": ["x"],
+        "epsilon_2": [None],
+        "clip_threshold": [0, -1, "x"],
+    },
+    partial(S.ExponentialDecay, 0.1, 10): {"decay_rate": ["x", None, -0.5]},
+    partial(S.InverseTimeDecay, 0.1, 10): {"decay_rate": ["x"]},
+    partial(S.PolynomialDecay, 0.1, 10): {"end_learning_rate": ["x"], "power": ["x", -1]},
+    partial(S.CosineDecay, 0.1, 10): {"alpha": ["x"], "warmup_target": ["x"], "warmup_steps": ["5", None, -2]},
+    partial(S.CosineDecayRestarts, 0.1, 10): {"m_mul": ["x"], "alpha": [None], "t_mul": ["x"]},
+    callbacks.EarlyStopping: {
+        "monitor": [3, None],
+        "min_delta": ["a", None, NAN],
+        "patience": ["3", None, -1],
+        "baseline": ["x"],
+        "start_from_epoch": ["x", None],
+    },
+    callbacks.ReduceLROnPlateau: {
+        "factor": ["x", None, -1],
+        "patience": ["1"],
+        "cooldown": ["x", None, -1],
+        "min_lr": ["x", None, -1],
+    },
+    partial(callbacks.ModelCheckpoint, "a.keras"): {"initial_value_threshold": ["x"]},
+    partial(callbacks.CSVLogger, "a.csv"): {"separator": [3, "", ";;"]},
+    callbacks.LambdaCallback: {"on_epoch_end": [3], "on_test_end": ["x"]},
+    recurra.constraints.MaxNorm: {"max_value": ["x", -1], "axis": ["x", 1.5]},
+    recurra.constraints.MinMaxNorm: {"min_value": ["x", -1], "rate": ["x", 2], "axis": [(0, "x")]},
+    recurra.constraints.UnitNorm: {"axis": ["x"]},
+    recurra.initializers.RandomNormal: {"mean": ["x", None, NAN], "stddev": ["x", None, -1]},
+    recurra.initializers.TruncatedNormal: {"mean": ["x"], "stddev": ["x", -1]},
+    recurra.initializers.RandomUniform: {"minval": ["x"], "maxval": ["x"]},
+    recurra.initializers.VarianceScaling: {"scale": ["x", None, 0]},
+    recurra.initializers.Orthogonal: {"gain": ["x", None]},
+    recurra.initializers.Identity: {"gain": ["x"]},
+}
+ACCEPTED = {  # as in Keras: numbers of NumPy, whole ones for others, and what has a meaning though it looks odd
+    optimizers.Adam: {
+        "epsilon": [0, np.float32(1e-3), np.array(1e-3), recurra.Variable(1e-3)],
+        "weight_decay": [None, 0, np.float64(0.01)],
+        "loss_scale_factor": [None, 2, np.float32(2)],
+        "clipnorm": [np.array(1.0)],
+    },
+    partial(S.PolynomialDecay, np.float32(0.1), np.int64(10)): {"power": [0], "end_learning_rate": [np.array(0.1)]},
+    partial(S.CosineDecay, 0.1, 10): {"alpha": [-1, 2], "warmup_steps": [2.5]},
+    callbacks.EarlyStopping: {
+        "min_delta": [-1, np.float32(1)],
+        "patience": [0, 1.5, np.int64(3), float("inf")],
+        "baseline": [None, float("inf")],
+        "start_from_epoch": [-1, np.int64(2)],
+    },
+    callbacks.ReduceLROnPlateau: {"factor": [0, np.float32(0.5)], "patience": [0], "min_lr": [np.float64(0.1)]},
+    recurra.constraints.MaxNorm: {"max_value": [None, np.float32(1), float("inf")], "axis": [None, [0, 1], (0, 1)]},
+    recurra.initializers.RandomNormal: {"mean": [np.array(1.0), -1], "stddev": [0, np.float32(1)]},
+    recurra.initializers.Constant: {"value": [1, True, [1, 2], np.float32(3)]},
+    recurra.initializers.Orthogonal: {"gain": [-1, np.float64(2)]},
+}
+
+
+def options_of(table):
+    for made in table:
+        name = getattr(made, "func", made).__name__
+        for option, values in table[made].items():
+            for value in values:
+                yield pytest.param(made, name, option, value, id=f"{name}-{option}-{value!r}")
+
+
+@pytest.mark.parametrize(("make", "name", "option", "value"), list(options_of(REFUSED)))
+def test_an_option_that_is_a_mistake_is_refused_by_its_name(make, name, option, value):
+    with pytest.raises((TypeError, ValueError), match=f"^{name} expected {option} to be .*, got .*"):
+        make(**{option: value})
+
+
+@pytest.mark.parametrize(("make", "name", "option", "value"), list(options_of(ACCEPTED)))
+def test_an_option_that_has_a_meaning_is_taken(make, name, option, value):
+    make(**{option: value})
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (lambda: S.PiecewiseConstantDecay(["a"], [1.0, 2.0]), "each of the boundaries to be a number, got 'a'"),
+        (lambda: S.PiecewiseConstantDecay([1], ["a", 2.0]), "each of the values to be a number, got 'a'"),
+        (lambda: S.PiecewiseConstantDecay([5, 2], [1.0, 2.0, 3.0]), r"expected ascending boundaries, got \[5, 2\]"),
+        (lambda: recurra.constraints.MinMaxNorm(2, 1), "max_value to be at least min_value=2, got 1"),
+        (lambda: recurra.initializers.RandomUniform(1, -1), "maxval to be at least minval=1, got -1"),
+        (lambda: recurra.initializers.Constant("x"), "Constant expected numbers, got an array of dtype <U1"),
+        (lambda: recurra.initializers.Constant(None), "Constant expected numbers, got None"),
+    ],
+)
+def test_options_that_do_not_fit_each_other_are_refused(mistake, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        mistake()
+
+
+def test_numbers_of_numpy_train_as_pythons_do():
+    trained = []
+    for number in (float, np.float64, np.array):  # beside float32 weights a float64 of NumPy's makes float64 of them
+        utils.set_random_seed(0)
+        options = {"epsilon": number(1e-3), "weight_decay": number(0.01), "loss_scale_factor": number(2.0)}
+        made = model()
+        made.compile(optimizers.RMSprop(0.1, **options), "mse")
+        made.fit(X, Y, epochs=2, verbose=0)
+        trained.append(b"".join(w.tobytes() for w in made.get_weights()))
+    assert trained[0] == trained[1] == trained[2]
 
 
 @pytest.mark.parametrize("name", OTHER_ERRORS)

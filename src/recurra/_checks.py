@@ -6,6 +6,8 @@ import numbers
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 
 def expected(who: str, what: str, got: Any, hint: str | None = None) -> str:
     """Returns "WHO expected WHAT, got GOT: HINT".
@@ -38,20 +40,20 @@ def positive_int(who: str, name: str, value: Any) -> int:
     """Returns `value` as an int; TypeError for text and the like, ValueError unless it is a whole number above 0."""
     if type(value) is int and value > 0:  # nearly always, and the abstract classes below take their time
         return value
-    _check_number(who, f"{name} to be a positive integer", value)
-    if not isinstance(value, numbers.Integral) or value <= 0:
+    plain = _plain_number(who, f"{name} to be a positive integer", value)
+    if not isinstance(plain, numbers.Integral) or plain <= 0:
         raise ValueError(expected(who, f"{name} to be a positive integer", repr(value)))
-    return int(value)
+    return int(plain)
 
 
 def whole_number(who: str, name: str, value: Any) -> int:
     """Returns `value` as an int; TypeError for text and the like, ValueError for other numbers."""
     if type(value) is int:  # as above
         return value
-    _check_number(who, f"{name} to be a whole number", value)
-    if not isinstance(value, numbers.Integral):
+    plain = _plain_number(who, f"{name} to be a whole number", value)
+    if not isinstance(plain, numbers.Integral):
         raise ValueError(expected(who, f"{name} to be a whole number", repr(value)))
-    return int(value)
+    return int(plain)
 
 
 def check_seed(who: str, seed: Any) -> int:
@@ -61,14 +63,37 @@ def check_seed(who: str, seed: Any) -> int:
     return int(seed)
 
 
+def number(who: str, name: str, value: Any) -> Any:
+    """Returns `value` as a plain number; TypeError for text and the like, ValueError for NaN."""
+    plain = _plain_number(who, f"{name} to be a number", value)
+    if plain != plain:
+        raise ValueError(expected(who, f"{name} to be a number", repr(value)))
+    return plain
+
+
+def positive(who: str, name: str, value: Any) -> Any:
+    """Returns `value` as a plain number; TypeError for text and the like, ValueError unless it is above 0."""
+    plain = number(who, name, value)
+    if plain <= 0:
+        raise ValueError(expected(who, f"{name} to be positive", repr(value)))
+    return plain
+
+
+def not_positive(who: str, name: str, value: Any) -> Any:
+    """Returns `value` as a plain number; TypeError for text and the like, ValueError if it is above 0."""
+    plain = number(who, name, value)
+    if plain > 0:
+        raise ValueError(expected(who, f"{name} to be at most 0", repr(value)))
+    return plain
+
+
 def not_negative(who: str, name: str, value: Any) -> Any:
-    """Returns `value` as it is; TypeError for text and the like, ValueError for None and below 0, as in Keras."""
+    """Returns `value` as a plain number; TypeError for text and the like, ValueError for None, NaN and below 0."""
     what = f"{name} to be a number, not negative"
-    if value is not None:
-        _check_number(who, what, value)
-    if value is None or not float(value) >= 0:
+    plain = None if value is None else _plain_number(who, what, value)
+    if plain is None or not plain >= 0:  # nor NaN
         raise ValueError(expected(who, what, repr(value)))
-    return value
+    return plain
 
 
 def one_of(who: str, name: str, value: Any, choices: Iterable[Any]) -> Any:
@@ -82,15 +107,21 @@ def one_of(who: str, name: str, value: Any, choices: Iterable[Any]) -> Any:
 def fraction(who: str, name: str, value: Any) -> float:
     """Returns `value` as a float; TypeError for text and the like, ValueError unless it lies in [0, 1]."""
     what = f"{name} to be a number between 0 and 1"
-    _check_number(who, what, value)
-    if not 0 <= float(value) <= 1:
+    plain = float(_plain_number(who, what, value))
+    if not 0 <= plain <= 1:
         raise ValueError(expected(who, what, repr(value)))
-    return float(value)
+    return plain
 
 
-def _check_number(who: str, what: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+def _plain_number(who: str, what: str, value: Any) -> Any:
+    """Returns a number as Python's, also one of NumPy's, of an array or a variable without axes; TypeError without one.
+
+    A float64 of NumPy's would turn the float32 arrays that it meets into float64 ones.
+    """
+    plain = np.asarray(value).item() if getattr(value, "shape", None) == () else value
+    if isinstance(plain, bool) or not isinstance(plain, numbers.Real):
         raise TypeError(expected(who, what, repr(value)))
+    return plain
 
 
 def check_gradient(activation: Any, who: str = "a layer") -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import saving
+from recurra._checks import expected, fraction, not_negative, whole_number
 from recurra._missing import says_what_to_do
 
 __all__ = [
@@ -33,16 +34,25 @@ class Constraint(saving.Configurable):
         raise NotImplementedError
 
 
+def _checked_axis(who: str, axis: Any) -> Any:
+    """Returns an axis, a list or tuple of axes, or None for all of them, as it is; refuses what names none."""
+    for one in axis if isinstance(axis, (list, tuple)) else [axis]:
+        if one is not None:
+            whole_number(who, "axis", one)
+    return axis
+
+
 def _norms(w: np.ndarray, axis: Any) -> np.ndarray:
     return np.sqrt(np.square(w).sum(axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=True))
 
 
 @saving.builtin("keras.constraints")
 class MaxNorm(Constraint):
-    """Norms along `axis` of at most `max_value`."""
+    """Norms along `axis` of at most `max_value`; None sets no limit."""
 
-    def __init__(self, max_value: float = 2, axis: Any = 0):
-        self.max_value, self.axis = max_value, axis
+    def __init__(self, max_value: float | None = 2, axis: Any = 0):
+        self.max_value = None if max_value is None else not_negative("MaxNorm", "max_value", max_value)
+        self.axis = _checked_axis("MaxNorm", axis)
 
     def __call__(self, w: Any) -> np.ndarray:
         w = np.asarray(w)
@@ -63,7 +73,7 @@ class UnitNorm(Constraint):
     """Norms along `axis` of one."""
 
     def __init__(self, axis: Any = 0):
-        self.axis = axis
+        self.axis = _checked_axis("UnitNorm", axis)
 
     def __call__(self, w: Any) -> np.ndarray:
         w = np.asarray(w)
@@ -75,7 +85,13 @@ class MinMaxNorm(Constraint):
     """Norms along `axis` moved towards [min_value, max_value] at the given rate."""
 
     def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Any = 0):
-        self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
+        who = "MinMaxNorm"
+        self.min_value = not_negative(who, "min_value", min_value)
+        self.max_value = not_negative(who, "max_value", max_value)
+        if self.min_value > self.max_value:
+            raise ValueError(expected(who, f"max_value to be at least min_value={min_value!r}", repr(max_value)))
+        self.rate = fraction(who, "rate", rate)
+        self.axis = _checked_axis(who, axis)
 
     def __call__(self, w: Any) -> np.ndarray:
         w = np.asarray(w)

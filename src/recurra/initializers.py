@@ -13,7 +13,8 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops, saving
-from recurra._checks import check_seed, expected, one_of
+from recurra._arrays import as_numbers
+from recurra._checks import check_seed, expected, not_negative, number, one_of, positive
 from recurra._missing import says_what_to_do
 from recurra._names import snake_case
 from recurra.random import draw_seed
@@ -99,6 +100,7 @@ class Constant(Initializer):
     """One value everywhere."""
 
     def __init__(self, value: Any = 0.0):
+        as_numbers(value, "Constant")
         self.value = value
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
@@ -110,7 +112,7 @@ class Identity(Initializer):
     """`gain` on the diagonal of a matrix, zeros elsewhere."""
 
     def __init__(self, gain: float = 1.0):
-        self.gain = gain
+        self.gain = number("Identity", "gain", gain)
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         if len(shape) != 2:
@@ -153,7 +155,8 @@ class RandomNormal(RandomInitializer):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
         super().__init__(seed)
-        self.mean, self.stddev = mean, stddev
+        self.mean = number("RandomNormal", "mean", mean)
+        self.stddev = not_negative("RandomNormal", "stddev", stddev)
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         generator = self._generator()
@@ -171,7 +174,8 @@ class TruncatedNormal(RandomInitializer):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
         super().__init__(seed)
-        self.mean, self.stddev = mean, stddev
+        self.mean = number("TruncatedNormal", "mean", mean)
+        self.stddev = not_negative("TruncatedNormal", "stddev", stddev)
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         return (self.mean + self.stddev * _truncated(self._generator(), shape)).astype(_dtype(dtype))
@@ -188,7 +192,10 @@ class RandomUniform(RandomInitializer):
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
         super().__init__(seed)
-        self.minval, self.maxval = minval, maxval
+        self.minval = number("RandomUniform", "minval", minval)
+        self.maxval = number("RandomUniform", "maxval", maxval)
+        if self.minval > self.maxval:
+            raise ValueError(expected("RandomUniform", f"maxval to be at least minval={minval!r}", repr(maxval)))
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         generator = self._generator()
@@ -249,9 +256,7 @@ class VarianceScaling(RandomInitializer):
         output_axes: Any = None,
     ):
         super().__init__(seed)
-        if scale <= 0:
-            raise ValueError(expected(type(self).__name__, "a positive scale", scale))
-        self.scale = scale
+        self.scale = positive(type(self).__name__, "scale", scale)
         self.mode = one_of("VarianceScaling", "mode", mode, ("fan_in", "fan_out", "fan_avg"))
         distribution = "truncated_normal" if str(distribution).lower() == "normal" else distribution
         self.distribution = one_of(
@@ -326,7 +331,7 @@ class Orthogonal(RandomInitializer):
 
     def __init__(self, gain: float = 1.0, seed: Any = None):
         super().__init__(seed)
-        self.gain = gain
+        self.gain = number("Orthogonal", "gain", gain)
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         if len(shape) < 2:

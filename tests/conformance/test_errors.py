@@ -13,6 +13,7 @@ DIFFERENT = {
     "fit_target_shape": (ValueError, "Keras broadcasts targets (6, 3) against predictions (6, 1): rarely meant"),
     "fit_no_data": (ValueError, "Keras pops from an empty set"),
     "fit_empty": (ValueError, "Keras trains on nothing and reports a loss"),
+    "early_stopping_mode": (TypeError, "Keras compares epochs with a patience of 'x' where the loss is no better"),
     "predict_empty": (ValueError, "Keras reads a variable that was never set"),
 }
 # TensorFlow's own errors have no place here.

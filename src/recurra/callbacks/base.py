@@ -256,6 +256,7 @@ class LambdaCallback(Callback):
         **kwargs: Functions for other hooks, and attributes of any other name, as in Keras.
 
     Raises:
+        TypeError: If what is given for a hook is no function.
         ValueError: If a name begins with `on_` and there is no such hook: it would never be called.
     """
 
@@ -283,7 +284,11 @@ class LambdaCallback(Callback):
             "on_train_batch_end": on_train_batch_end,
             **kwargs,
         }
-        self.__dict__.update({name: function for name, function in functions.items() if function is not None})
+        functions = {name: function for name, function in functions.items() if function is not None}
+        for name, function in functions.items():
+            if name in hooks and not callable(function):
+                raise TypeError(expected("LambdaCallback", f"{name} to be a function", repr(function)))
+        self.__dict__.update(functions)
 
 
 def _overrides(callback: Any, hook: str | None) -> bool:

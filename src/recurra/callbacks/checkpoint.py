@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra._checks import expected
+from recurra._checks import expected, number
 from recurra.callbacks.monitor import MonitorCallback
 
 
@@ -40,6 +40,8 @@ class ModelCheckpoint(MonitorCallback):
         save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
     ):
+        if initial_value_threshold is not None:
+            initial_value_threshold = number("ModelCheckpoint", "initial_value_threshold", initial_value_threshold)
         super().__init__(monitor, mode, baseline=initial_value_threshold)
         self.filepath = os.fspath(filepath)
         self.verbose = verbose

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from recurra._checks import expected
 from recurra._files import append, write_atomically
 from recurra.callbacks.base import Callback
 
@@ -28,6 +29,8 @@ class CSVLogger(Callback):
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False):
         super().__init__()
+        if not isinstance(separator, str) or len(separator) != 1:
+            raise TypeError(expected("CSVLogger", "separator to be one character", repr(separator)))
         self.filename = os.fspath(filename)
         self.sep = separator
         self.append = append

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import saving
-from recurra._checks import expected
+from recurra._checks import expected, not_negative
 from recurra._missing import unknown_arguments
 from recurra.callbacks.base import Callback
 from recurra.callbacks.monitor import MonitorCallback
@@ -74,16 +74,17 @@ class ReduceLROnPlateau(MonitorCallback):
         **kwargs: Any,
     ):
         super().__init__(monitor, mode, min_delta=min_delta)
-        if factor >= 1.0:
+        who = type(self).__name__
+        self.factor = not_negative(who, "factor", factor)
+        if self.factor >= 1.0:
             hint = "ReduceLROnPlateau does not support a factor >= 1.0"
-            raise ValueError(expected("ReduceLROnPlateau", "factor below 1", factor, hint))
+            raise ValueError(expected(who, "factor below 1", repr(factor), hint))
         if kwargs:
             raise ValueError(unknown_arguments("ReduceLROnPlateau", kwargs, saving.parameters(ReduceLROnPlateau)))
-        self.factor = factor
-        self.patience = patience
+        self.patience = not_negative(who, "patience", patience)
         self.verbose = verbose
-        self.cooldown = cooldown
-        self.min_lr = min_lr
+        self.cooldown = not_negative(who, "cooldown", cooldown)
+        self.min_lr = not_negative(who, "min_lr", min_lr)
         self._reset()
 
     def _reset(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra._checks import expected
+from recurra._checks import expected, not_negative, number
 from recurra._names import snake_case
 from recurra.callbacks.base import Callback
 
@@ -47,14 +47,16 @@ class MonitorCallback(Callback):
         self, monitor: str = "val_loss", mode: str = "auto", baseline: float | None = None, min_delta: float = 0
     ):
         super().__init__()
+        who = type(self).__name__
+        if not isinstance(monitor, str):
+            raise TypeError(expected(who, "monitor to be the name of a loss or a metric", repr(monitor)))
         if mode not in ("auto", "min", "max"):
-            who = type(self).__name__
             warnings.warn(f"{who} mode '{mode}' is unknown, fallback to auto mode.", stacklevel=3)
             mode = "auto"
         self.monitor = monitor
         self.mode = mode
-        self.best = baseline
-        self.min_delta = abs(min_delta)
+        self.best = None if baseline is None else number(who, "baseline", baseline)
+        self.min_delta = abs(number(who, "min_delta", min_delta))
         self.monitor_op: Callable[..., Any] | None = None
 
     def _set_monitor_op(self) -> None:
@@ -126,11 +128,12 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch: int = 0,
     ):
         super().__init__(monitor, mode, min_delta=min_delta)
-        self.patience = patience
+        who = type(self).__name__
+        self.patience = not_negative(who, "patience", patience)
         self.verbose = verbose
-        self.baseline = baseline
+        self.baseline = None if baseline is None else number(who, "baseline", baseline)
         self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = start_from_epoch
+        self.start_from_epoch = number(who, "start_from_epoch", start_from_epoch)
         self._start()
 
     def _start(self) -> None:

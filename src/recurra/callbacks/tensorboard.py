@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from recurra._checks import not_negative
 from recurra.callbacks.base import Callback
 from recurra.callbacks.checkpoint import check_save_freq
 from recurra.errors import extra_needed
@@ -48,7 +49,8 @@ class TensorBoard(Callback):
         with extra_needed("TensorBoard needs", "tensorboardX", "tensorboard"):
             from tensorboardX import SummaryWriter
         self.log_dir = os.fspath(log_dir)
-        self.histogram_freq = histogram_freq
+        histogram_freq = 0 if histogram_freq is None else histogram_freq
+        self.histogram_freq = not_negative("TensorBoard", "histogram_freq", histogram_freq)
         self.write_steps_per_second = write_steps_per_second
         self.update_freq = 1 if update_freq == "batch" else update_freq
         check_save_freq("TensorBoard", self.update_freq, "Invalid value for argument `update_freq`")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import ops, saving
+from recurra._checks import not_negative, not_positive, positive
 from recurra.optimizers.base import Optimizer
 from recurra.variables import Variable
 
@@ -45,10 +46,10 @@ class Adafactor(Optimizer):
         **options: Any,
     ):
         super().__init__(learning_rate, **options)
-        self.beta_2_decay = beta_2_decay
-        self.epsilon_1 = epsilon_1
-        self.epsilon_2 = epsilon_2
-        self.clip_threshold = clip_threshold
+        self.beta_2_decay = not_positive("Adafactor", "beta_2_decay", beta_2_decay)
+        self.epsilon_1 = not_negative("Adafactor", "epsilon_1", epsilon_1)
+        self.epsilon_2 = not_negative("Adafactor", "epsilon_2", epsilon_2)
+        self.clip_threshold = positive("Adafactor", "clip_threshold", clip_threshold)
         self.relative_step = relative_step
 
     def _new_slot_variable(self, variable: Variable, name: str) -> Variable:

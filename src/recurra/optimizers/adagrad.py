@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra import ops, saving
-from recurra._checks import expected, fraction, not_negative
+from recurra._checks import fraction, not_negative, not_positive
 from recurra.optimizers.base import Optimizer
 
 
@@ -37,7 +37,7 @@ class Adagrad(Optimizer):
     ):
         super().__init__(learning_rate, **options)
         self.initial_accumulator_value = not_negative("Adagrad", "initial_accumulator_value", initial_accumulator_value)
-        self.epsilon = epsilon
+        self.epsilon = not_negative("Adagrad", "epsilon", epsilon)
 
     def slot_start(self, name: str) -> float:
         return self.initial_accumulator_value if name == "accumulator" else 0.0
@@ -69,7 +69,7 @@ class Adadelta(Optimizer):
     def __init__(self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **options: Any):
         super().__init__(learning_rate, **options)
         self.rho = fraction("Adadelta", "rho", rho)
-        self.epsilon = epsilon
+        self.epsilon = not_negative("Adadelta", "epsilon", epsilon)
 
     def update(self, w: np.ndarray, g: np.ndarray, *slots: np.ndarray, learning_rate: float, step: int) -> None:
         a, d = slots
@@ -114,7 +114,7 @@ class RMSprop(Optimizer):
         super().__init__(learning_rate, **options)
         self.rho = fraction("RMSprop", "rho", rho)
         self.momentum = fraction("RMSprop", "momentum", momentum)
-        self.epsilon = epsilon
+        self.epsilon = not_negative("RMSprop", "epsilon", epsilon)
         self.centered = centered
 
     def slot_groups(self) -> Iterable[tuple[str, ...]]:
@@ -165,16 +165,14 @@ class Ftrl(Optimizer):
         **options: Any,
     ):
         super().__init__(learning_rate, **options)
-        if learning_rate_power > 0:
-            raise ValueError(expected("Ftrl", "learning_rate_power to be at most 0", learning_rate_power))
-        self.learning_rate_power = learning_rate_power
+        self.learning_rate_power = not_positive("Ftrl", "learning_rate_power", learning_rate_power)
         self.initial_accumulator_value = not_negative("Ftrl", "initial_accumulator_value", initial_accumulator_value)
         self.l1_regularization_strength = not_negative("Ftrl", "l1_regularization_strength", l1_regularization_strength)
         self.l2_regularization_strength = not_negative("Ftrl", "l2_regularization_strength", l2_regularization_strength)
         self.l2_shrinkage_regularization_strength = not_negative(
             "Ftrl", "l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength
         )
-        self.beta = beta
+        self.beta = not_negative("Ftrl", "beta", beta)
 
     def slot_start(self, name: str) -> float:
         return self.initial_accumulator_value if name == "accumulator" else 0.0

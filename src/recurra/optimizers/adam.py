@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra import ops, saving
-from recurra._checks import expected, fraction
+from recurra._checks import expected, fraction, not_negative
 from recurra.optimizers.arithmetic import cast, power, whole_power
 from recurra.optimizers.base import Optimizer
 
@@ -30,7 +30,7 @@ class _Moments(Optimizer):
         super().__init__(learning_rate, **options)
         self.beta_1 = fraction(type(self).__name__, "beta_1", beta_1)
         self.beta_2 = fraction(type(self).__name__, "beta_2", beta_2)
-        self.epsilon = epsilon
+        self.epsilon = not_negative(type(self).__name__, "epsilon", epsilon)
 
 
 @saving.builtin("keras.optimizers")

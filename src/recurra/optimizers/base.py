@@ -15,7 +15,7 @@ from recurra import config as settings
 from recurra import saving
 from recurra._arrays import contiguous
 from recurra._changes import StampsChanges
-from recurra._checks import expected, fraction, not_negative, positive_int
+from recurra._checks import expected, fraction, not_negative, positive, positive_int
 from recurra._missing import unknown_arguments
 from recurra._names import snake_case
 from recurra._signals import HeldSignals
@@ -83,7 +83,7 @@ class Optimizer(StampsChanges):
             hint = "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set"
             raise ValueError(expected(who, "one way of clipping", got, hint))
         for key, value in given.items():
-            not_negative(who, key, value)
+            clips[key] = not_negative(who, key, value)
         if use_ema:
             fraction(who, "ema_momentum", ema_momentum)
             if ema_overwrite_frequency:
@@ -92,10 +92,12 @@ class Optimizer(StampsChanges):
             count = positive_int(who, "gradient_accumulation_steps", gradient_accumulation_steps)
             if count < 2:
                 raise ValueError(expected(who, "gradient_accumulation_steps to be at least 2", count))
+        if weight_decay is not None:
+            weight_decay = not_negative(who, "weight_decay", weight_decay)
+        if loss_scale_factor is not None:
+            loss_scale_factor = positive(who, "loss_scale_factor", loss_scale_factor)
         self.weight_decay = weight_decay
-        self.clipnorm = clipnorm
-        self.clipvalue = clipvalue
-        self.global_clipnorm = global_clipnorm
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clips.values()
         self.use_ema = use_ema
         self.ema_momentum = ema_momentum
         self.ema_overwrite_frequency = ema_overwrite_frequency

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from recurra import saving
-from recurra._checks import expected
+from recurra._checks import expected, not_negative, number, positive
 from recurra._missing import says_what_to_do
 
 __all__ = [
@@ -50,9 +50,10 @@ class ExponentialDecay(LearningRateSchedule):
         staircase: bool = False,
         name: str = "ExponentialDecay",
     ):
-        self.initial_learning_rate = _number(self, "initial_learning_rate", initial_learning_rate)
-        self.decay_steps = _positive(self, "decay_steps", decay_steps)
-        self.decay_rate = decay_rate
+        who = type(self).__name__
+        self.initial_learning_rate = number(who, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = positive(who, "decay_steps", decay_steps)
+        self.decay_rate = not_negative(who, "decay_rate", decay_rate)
         self.staircase = staircase
         self.name = name
 
@@ -72,11 +73,14 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     """
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant"):
+        who = "PiecewiseConstantDecay"
         if len(boundaries) != len(values) - 1:
             got = f"{len(boundaries)} boundaries and {len(values)} values"
-            raise ValueError(expected("PiecewiseConstantDecay", "one boundary less than values", got))
-        self.boundaries = boundaries
-        self.values = values
+            raise ValueError(expected(who, "one boundary less than values", got))
+        self.boundaries = [number(who, "each of the boundaries", boundary) for boundary in boundaries]
+        self.values = [number(who, "each of the values", value) for value in values]
+        if self.boundaries != sorted(self.boundaries):
+            raise ValueError(expected(who, "ascending boundaries", self.boundaries))
         self.name = name
 
     def __call__(self, step: Any) -> float:
@@ -106,10 +110,11 @@ class PolynomialDecay(LearningRateSchedule):
         cycle: bool = False,
         name: str = "PolynomialDecay",
     ):
-        self.initial_learning_rate = _number(self, "initial_learning_rate", initial_learning_rate)
-        self.decay_steps = _positive(self, "decay_steps", decay_steps)
-        self.end_learning_rate = end_learning_rate
-        self.power = power
+        who = type(self).__name__
+        self.initial_learning_rate = number(who, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = positive(who, "decay_steps", decay_steps)
+        self.end_learning_rate = number(who, "end_learning_rate", end_learning_rate)
+        self.power = not_negative(who, "power", power)
         self.cycle = cycle
         self.name = name
 
@@ -141,9 +146,10 @@ class InverseTimeDecay(LearningRateSchedule):
         staircase: bool = False,
         name: str = "InverseTimeDecay",
     ):
-        self.initial_learning_rate = _number(self, "initial_learning_rate", initial_learning_rate)
-        self.decay_steps = _positive(self, "decay_steps", decay_steps)
-        self.decay_rate = decay_rate
+        who = type(self).__name__
+        self.initial_learning_rate = number(who, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = positive(who, "decay_steps", decay_steps)
+        self.decay_rate = number(who, "decay_rate", decay_rate)
         self.staircase = staircase
         self.name = name
 
@@ -174,12 +180,13 @@ class CosineDecay(LearningRateSchedule):
         warmup_target: float | None = None,
         warmup_steps: int = 0,
     ):
-        self.initial_learning_rate = _number(self, "initial_learning_rate", initial_learning_rate)
-        self.decay_steps = _positive(self, "decay_steps", decay_steps)
-        self.alpha = alpha
+        who = type(self).__name__
+        self.initial_learning_rate = number(who, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = positive(who, "decay_steps", decay_steps)
+        self.alpha = number(who, "alpha", alpha)
         self.name = name
-        self.warmup_target = warmup_target
-        self.warmup_steps = warmup_steps
+        self.warmup_target = None if warmup_target is None else number(who, "warmup_target", warmup_target)
+        self.warmup_steps = not_negative(who, "warmup_steps", warmup_steps)
 
     def __call__(self, step: Any) -> float:
         step, start = float(step), self.initial_learning_rate
@@ -213,13 +220,14 @@ class CosineDecayRestarts(LearningRateSchedule):
         alpha: float = 0.0,
         name: str = "SGDRDecay",
     ):
-        if _number(self, "t_mul", t_mul) < 1:
-            raise ValueError(expected("CosineDecayRestarts", "t_mul to be at least 1", t_mul))
-        self.initial_learning_rate = _number(self, "initial_learning_rate", initial_learning_rate)
-        self.first_decay_steps = _positive(self, "first_decay_steps", first_decay_steps)
-        self.t_mul = t_mul
-        self.m_mul = m_mul
-        self.alpha = alpha
+        who = type(self).__name__
+        self.t_mul = number(who, "t_mul", t_mul)
+        if self.t_mul < 1:
+            raise ValueError(expected(who, "t_mul to be at least 1", repr(t_mul)))
+        self.initial_learning_rate = number(who, "initial_learning_rate", initial_learning_rate)
+        self.first_decay_steps = positive(who, "first_decay_steps", first_decay_steps)
+        self.m_mul = number(who, "m_mul", m_mul)
+        self.alpha = number(who, "alpha", alpha)
         self.name = name
 
     def __call__(self, step: Any) -> float:
@@ -249,21 +257,8 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
     return saving.deserialize_keras_object(config, custom_objects)
 
 
-def _number(schedule: LearningRateSchedule, name: str, value: Any) -> float:
-    """Returns a number as it is, what holds one (an array, a variable) as a float; TypeError for anything else."""
-    if not hasattr(value, "__float__"):
-        raise TypeError(expected(type(schedule).__name__, f"{name} to be a number", repr(value)))
-    return value if isinstance(value, (int, float)) else float(value)
-
-
 def _stair(time: float, staircase: bool) -> float:
     return math.floor(time) if staircase else time
-
-
-def _positive(schedule: LearningRateSchedule, name: str, value: Any) -> Any:
-    if not _number(schedule, name, value) > 0:
-        raise ValueError(expected(type(schedule).__name__, f"{name} to be positive", value))
-    return value
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
