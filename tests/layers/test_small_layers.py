@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import recurra
-from recurra import layers
+from recurra import layers, ops
 
 
 def test_lambda_says_the_way_out():
@@ -85,6 +85,28 @@ def test_statistics_within_time_distributed_are_those_of_each_step(rng):
     np.testing.assert_array_equal(y, np.stack(steps, axis=1))
     for own, wanted in zip(layer.get_weights(), alone.get_weights(), strict=True):
         np.testing.assert_array_equal(own, wanted)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: layers.TimeDistributed(layers.GRU(2)), (4, 5, 3)),
+        (lambda: layers.TimeDistributed(recurra.Sequential([recurra.Input((5, 3)), layers.GRU(2)])), (4, 5, 3)),
+        (lambda: layers.Bidirectional(layers.GRU(2)), (5, 3)),
+    ],
+)
+def test_a_layer_within_another_keeps_nothing_for_a_backward_pass_that_does_not_come(make, shape, monkeypatch):
+    kept, forward = [], ops.gru_forward
+
+    def spy(*args, **options):
+        kept.append(options["training"])
+        return forward(*args, **options)
+
+    monkeypatch.setattr(ops, "gru_forward", spy)
+    x, layer = np.ones((2, *shape), "float32"), make()
+    recurra.Sequential([recurra.Input(shape), layer]).predict(x, verbose=0)
+    layer(x, training=True)
+    assert kept and not any(kept)
 
 
 def test_penalties_of_a_layer_that_is_called_within_another_are_its_losses():

@@ -48,7 +48,9 @@ class TimeDistributed(Wrapper):
             )
         super().build((input_shape[0], *input_shape[2:]))
 
-    def forward(self, inputs: np.ndarray, training: bool = False, mask: Any = None) -> tuple[np.ndarray, Any]:
+    def forward(
+        self, inputs: np.ndarray, training: bool = False, mask: Any = None, keep_cache: bool = True
+    ) -> tuple[np.ndarray, Any]:
         batch, timesteps = inputs.shape[:2]
         steps = np.ascontiguousarray(inputs).reshape(batch * timesteps, *inputs.shape[2:])
         step_mask = None
@@ -61,18 +63,20 @@ class TimeDistributed(Wrapper):
             step_mask = np.asarray(mask).reshape(batch * timesteps, *np.shape(mask)[2:])
         steps = self.layer.cast_inputs(steps)
         if training and _has_statistics(self.layer):  # each step is a batch of its own to them
-            return self._forward_by_step(steps.reshape(batch, timesteps, *steps.shape[1:]), step_mask)
-        outputs, cache, _ = self.layer.run(steps, step_mask, training, {})
+            return self._forward_by_step(steps.reshape(batch, timesteps, *steps.shape[1:]), step_mask, keep_cache)
+        outputs, cache, _ = self.layer.run(steps, step_mask, training, {}, keep_cache)
         if not isinstance(outputs, np.ndarray):
             raise ValueError(expected("TimeDistributed", "a layer with one output", repr(self.layer)))
         return outputs.reshape(batch, timesteps, *outputs.shape[1:]), cache
 
-    def _forward_by_step(self, steps: np.ndarray, mask: Any) -> tuple[np.ndarray, Any]:
+    def _forward_by_step(self, steps: np.ndarray, mask: Any, keep_cache: bool) -> tuple[np.ndarray, Any]:
         batch, timesteps = steps.shape[:2]
         masks = [None] * timesteps
         if mask is not None:
             masks = list(np.moveaxis(mask.reshape(batch, timesteps, *mask.shape[1:]), 1, 0))
-        results = [self.layer.run(np.ascontiguousarray(steps[:, t]), masks[t], True, {}) for t in range(timesteps)]
+        results = [
+            self.layer.run(np.ascontiguousarray(steps[:, t]), masks[t], True, {}, keep_cache) for t in range(timesteps)
+        ]
         return np.stack([outputs for outputs, _, _ in results], axis=1), [cache for _, cache, _ in results]
 
     def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> np.ndarray | None:
