@@ -109,6 +109,30 @@ def test_a_layer_within_another_keeps_nothing_for_a_backward_pass_that_does_not_
     assert kept and not any(kept)
 
 
+def test_attention_to_the_data_multiplies_nothing_for_a_gradient_that_nobody_reads(monkeypatch, rng):
+    products, backward = [], ops.dense_backward
+
+    def spy(*args, need_dx=True):
+        products.append(need_dx)
+        return backward(*args, need_dx=need_dx)
+
+    x = rng.standard_normal((2, 4, 6)).astype("float32")
+    layer = layers.MultiHeadAttention(2, 3)
+    layer.build(x.shape, value_shape=x.shape)
+    y, cache = layer.forward(x, value=x)
+    monkeypatch.setattr(ops, "dense_backward", spy)
+    gradients = []
+    for need_dx in (True, False):
+        dx, others = layer.backward_all(np.ones_like(y), cache, need_dx=need_dx)
+        gradients.append([variable.grad.copy() for variable in layer.trainable_variables])
+        for variable in layer.trainable_variables:
+            variable.zero_grad()
+    assert products == [True] * 4 + [True, False, False, False]  # what goes into the heads' results is needed
+    assert dx is None and not others
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_penalties_of_a_layer_that_is_called_within_another_are_its_losses():
     class Around(layers.Wrapper):
         def call(self, inputs):

@@ -268,14 +268,14 @@ class _Projection(Layer):
         y, cache = ops.dense_forward(rows, self.kernel.value.reshape(rows.shape[1], -1), bias, "linear")
         return y.reshape(*inputs.shape[: inputs.ndim - len(ins)], *outs), (cache, inputs.shape)
 
-    def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
+    def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> Any:
         ins, outs = self._sizes
         dense_cache, shape = cache
         rows = np.ascontiguousarray(doutputs).reshape(-1, math.prod(outs))
         dkernel = None if self.kernel.grad is None else self.kernel.grad.reshape(math.prod(ins), -1)
         dbias = None if self.bias is None or self.bias.grad is None else self.bias.grad.reshape(-1)
-        dx: Any = ops.dense_backward(rows, dense_cache, dkernel, dbias)
-        return np.reshape(dx, shape)
+        dx = ops.dense_backward(rows, dense_cache, dkernel, dbias, need_dx=need_dx)
+        return None if dx is None else dx.reshape(shape)
 
 
 MASKS = ("query_mask", "value_mask", "key_mask", "attention_mask")  # what a call may be given by name
@@ -448,16 +448,18 @@ class MultiHeadAttention(_Attention):
         return self.backward_all(doutputs, cache)[0]
 
     def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
-        """Returns the gradients of the query, and of value and key by name."""
+        """Returns the gradients of the query, and of value and key by name; neither without `need_dx`."""
         query_cache, key_cache, value_cache, output_cache, attended, q, k, keep, has_key = cache
         dy = _heads_first(self.output_dense.backward(doutputs, output_cache))
         dscores, dv = self._attend_gradient(dy, attended)
         dscores = dscores if keep is None else np.where(keep, dscores, dscores.dtype.type(0))
         dq = ops.batched_matmul(dscores, k) * q.dtype.type(1 / math.sqrt(self.key_dim))
         dk = ops.batched_matmul(dscores, q, transpose_a=True)
-        dquery = self.query_dense.backward(_heads_last(dq, self.num_heads), query_cache)
-        dkey = self.key_dense.backward(_heads_last(dk, self.num_heads), key_cache)
-        dvalue = self.value_dense.backward(_heads_last(dv, self.num_heads), value_cache)
+        dquery = self.query_dense.backward(_heads_last(dq, self.num_heads), query_cache, need_dx)
+        dkey = self.key_dense.backward(_heads_last(dk, self.num_heads), key_cache, need_dx)
+        dvalue = self.value_dense.backward(_heads_last(dv, self.num_heads), value_cache, need_dx)
+        if not need_dx:
+            return None, {}
         rest = {"value": dvalue, "key": dkey} if has_key else {"value": dvalue + dkey}
         return dquery, dict.fromkeys(MASKS) | rest
 
