@@ -66,6 +66,17 @@ def test_every_activation_is_its_definition(name, size, rng):
     )
 
 
+@pytest.mark.parametrize("name", sorted(reference.ACTIVATIONS))
+def test_arrays_may_have_as_many_axes_as_numpy_takes(name, rng):
+    x = rng.uniform(-4, 4, (3, 2, *[1] * 7, 6)).astype(np.float32)
+    rows = x.reshape(6, 6)
+    y, flat = native.activation_forward(name, x), native.activation_forward(name, rows)
+    np.testing.assert_array_equal(y, flat.reshape(y.shape))
+    dx, dflat = native.activation_backward(name, y, x, y), native.activation_backward(name, flat, rows, flat)
+    np.testing.assert_array_equal(dx, dflat.reshape(x.shape))
+    assert native.sum_of_squares(x) == native.sum_of_squares(rows)
+
+
 def test_a_threshold_needs_both_of_its_numbers():
     assert activations.threshold([1, 2, 3], 2, -1).tolist() == [-1, -1, 3]
     assert activations.threshold(np.array([0.5, 2]), 1, default_value=0).dtype == np.float64

@@ -63,7 +63,9 @@ def defined(name, options, y_true, y_pred):
 
 @cases
 @pytest.mark.parametrize("dtype, rtol", [(np.float32, 2e-5), (np.float64, 1e-12)])
-@pytest.mark.parametrize("shape", [(1, 2), (3, 5), (33, 7, 2), (9, 16), (5, 33), (2, 1000), (40_001, 3)])
+@pytest.mark.parametrize(
+    "shape", [(1, 2), (3, 5), (33, 7, 2), (9, 16), (5, 33), (2, 1000), (40_001, 3), (2, 3, *[1] * 7, 4)]
+)
 def test_fused_losses_are_their_definition(name, options, dtype, rtol, shape):
     y_true, y_pred = pair(name, options, shape, dtype)
     if name in ERRORS:

@@ -64,9 +64,13 @@ _LOSSES = {
     )
 }
 
+_MAX_AXES = 8  # of an array that native code takes (native/arrays.h)
+
 
 def _map(name: str, x: Array, out: Array | None = None) -> Array:
     x = contiguous(x)
+    if x.ndim > _MAX_AXES:
+        return _map(name, x.reshape(-1)).reshape(x.shape)
     if out is None:
         out = np.empty(x.shape, x.dtype)
     _native.map(_FUNCTIONS[name], out, x)
@@ -165,6 +169,8 @@ def activation_forward(name: str, x: Array) -> Array:
 def activation_backward(name: str, dy: Array, x: Array, y: Array) -> Array:
     """As `reference.activation_backward`."""
     if name in _ELEMENTWISE:
+        if dy.ndim > _MAX_AXES:
+            return activation_backward(name, dy.reshape(-1), x.reshape(-1), y.reshape(-1)).reshape(dy.shape)
         dx = np.empty(dy.shape, dy.dtype)
         arrays = (contiguous(array) for array in (dy, x, y))
         _native.map_gradient(_FUNCTIONS[name], dx, *arrays)
@@ -630,7 +636,7 @@ def normalize_columns_gradient(
 
 def sum_of_squares(x: Array) -> float:
     """As `reference.sum_of_squares`, in an order that depends on the size alone."""
-    return _native.sum_of_squares(contiguous(x))
+    return _native.sum_of_squares(contiguous(x).reshape(-1))
 
 
 def orthonormalize(rows: Array) -> Array:
@@ -693,10 +699,12 @@ def mean_loss(
     Raises:
         ValueError: For targets of another number, and for labels that are not whole or not those of a class.
     """
-    dy = np.empty(y_pred.shape, y_pred.dtype) if gradient else None
-    loss = loss_of(y_pred.dtype, name, **options)
-    weights = None if weights is None else contiguous(weights, y_pred.dtype)
-    return _native.mean_loss(loss, dy, contiguous(y_pred), contiguous(y_true, y_pred.dtype), weights, total), dy
+    dtype = y_pred.dtype
+    dy = np.empty(y_pred.shape, dtype) if gradient else None
+    to = None if dy is None else dy.reshape(-1)
+    target = contiguous(y_true, dtype).reshape(-1)
+    weights = None if weights is None else contiguous(weights, dtype).reshape(-1)
+    return _native.mean_loss(loss_of(dtype, name, **options), to, _rows(y_pred), target, weights, total), dy
 
 
 def add_rows(out: Array, rows: Array, index: Array) -> None:
