@@ -124,6 +124,13 @@ def _plain_number(who: str, what: str, value: Any) -> Any:
     return plain
 
 
+def check_frequency(who: str, name: str, value: Any, hint: str) -> None:
+    """Raises ValueError unless `value` is "epoch" or a positive number of batches."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    if value != "epoch" and not is_count:
+        raise ValueError(expected(who, f"{name} to be 'epoch' or a number of batches", repr(value), hint))
+
+
 def check_gradient(activation: Any, who: str = "a layer") -> None:
     """Raises ValueError if the activation is the caller's own and has no gradient."""
     if not hasattr(activation, "gradient"):

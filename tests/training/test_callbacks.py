@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import signal
 
 import numpy as np
@@ -301,6 +302,11 @@ def test_checkpoints_refuse_other_endings_and_names():
         callbacks.ModelCheckpoint("weights.keras", save_weights_only=True)
     with pytest.raises(ValueError, match="Unrecognized save_freq"):
         callbacks.ModelCheckpoint("a.keras", save_freq="batch")
+    for template in ("a{}.keras", "a{0}.keras", "a{.keras", "a{epoch:zz}.keras", "a{epoch[0]}.keras"):
+        message = f"filepath to hold names, such as {{epoch:02d}} or {{val_loss:.2f}}, got {template!r}: "
+        with pytest.raises(ValueError, match=re.escape(message)):
+            callbacks.ModelCheckpoint(template)
+    callbacks.ModelCheckpoint("{{a}}-{epoch:02d}-{batch}-{val_loss:.2f}-{f1[0]:.2f}-{loss.real!r}.keras")
     with pytest.raises(KeyError, match="names among epoch, val_loss"):
         run(callbacks.ModelCheckpoint("{beauty}.keras"), [1.0])
 

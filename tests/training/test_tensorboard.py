@@ -38,6 +38,14 @@ def test_logs_hold_losses_rates_and_histograms(tmp_path):
     assert validation["evaluation_loss_vs_iterations"] == 3
 
 
+def test_how_often_it_logs_is_checked(tmp_path):
+    with pytest.raises(ValueError, match="update_freq to be 'epoch' or a number of batches, got 0"):
+        callbacks.TensorBoard(tmp_path, update_freq=0)
+    with pytest.raises(TypeError, match="TensorBoard expected histogram_freq to be a number, not negative, got 'x'"):
+        callbacks.TensorBoard(tmp_path, histogram_freq="x")
+    callbacks.TensorBoard(tmp_path, update_freq="batch", histogram_freq=None)
+
+
 def test_a_metric_with_a_number_for_each_class_is_logged_as_its_mean(tmp_path):
     model = Sequential([Input((3,)), layers.Dense(2, "softmax")])
     model.compile("sgd", "mse", metrics=["f1_score"])

@@ -15,11 +15,10 @@ import numpy as np
 
 from recurra import random
 from recurra._arrays import as_numbers
-from recurra._checks import expected
+from recurra._checks import check_frequency, expected
 from recurra._files import remove_leftovers, write_atomically
 from recurra._signals import HeldSignals
 from recurra.callbacks.base import Callback
-from recurra.callbacks.checkpoint import check_save_freq
 from recurra.errors import FileFormatError
 from recurra.layers.recurrent import stateful_layers
 from recurra.variables import assign_together
@@ -54,7 +53,7 @@ class BackupAndRestore(Callback):
         if not backup_dir:
             hint = "Empty `backup_dir` argument passed"
             raise ValueError(expected("BackupAndRestore", "a directory", repr(backup_dir), hint))
-        check_save_freq("BackupAndRestore", save_freq, "Invalid value for argument `save_freq`")
+        check_frequency("BackupAndRestore", "save_freq", save_freq, "Invalid value for argument `save_freq`")
         self.backup_dir = os.fspath(backup_dir)
         self.save_freq = save_freq
         self.delete_checkpoint = delete_checkpoint

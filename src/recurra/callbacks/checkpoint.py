@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra._checks import expected, number
+from recurra._checks import check_frequency, expected, number
 from recurra.callbacks.monitor import MonitorCallback
 
 
@@ -50,10 +50,11 @@ class ModelCheckpoint(MonitorCallback):
         self.save_freq = save_freq
         self._epoch = 0
         self._batches = 0
-        check_save_freq("ModelCheckpoint", save_freq, "Unrecognized save_freq")
+        check_frequency("ModelCheckpoint", "save_freq", save_freq, "Unrecognized save_freq")
         ending = ".weights.h5" if save_weights_only else ".keras"
         if not self.filepath.endswith(ending):
             raise ValueError(expected("ModelCheckpoint", f"filepath to end in {ending}", repr(self.filepath)))
+        self._try_filepath()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
@@ -84,6 +85,15 @@ class ModelCheckpoint(MonitorCallback):
         if self.verbose:
             print(f"\nEpoch {epoch + 1}: finished saving model to {filepath}")
 
+    def _try_filepath(self) -> None:
+        """Raises ValueError if no epoch and no logs could fill the filepath."""
+        try:
+            self.filepath.format_map(_AnyLogs(epoch=1))
+        except (ValueError, TypeError, AttributeError) as error:
+            what = "filepath to hold names, such as {epoch:02d} or {val_loss:.2f}"
+            hint = f"{error}; braces of the name itself are written {{{{ and }}}}"
+            raise ValueError(expected("ModelCheckpoint", what, repr(self.filepath), hint)) from error
+
     def _filled_filepath(self, epoch: int, logs: dict[str, Any]) -> str:
         try:
             return self.filepath.format(**{"epoch": epoch + 1, **logs})
@@ -112,8 +122,19 @@ class ModelCheckpoint(MonitorCallback):
         return better
 
 
-def check_save_freq(who: str, save_freq: Any, hint: str) -> None:
-    """Raises ValueError unless `save_freq` is "epoch" or a positive number of batches."""
-    is_count = isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq > 0
-    if save_freq != "epoch" and not is_count:
-        raise ValueError(expected(who, "save_freq to be 'epoch' or a number of batches", repr(save_freq), hint))
+class _AnyLogs(dict[str, Any]):
+    """Logs of which nothing is known but what is given: any other name has a value, of any form."""
+
+    def __missing__(self, name: str) -> Any:
+        return _AnyLog()
+
+
+class _AnyLog:
+    def __format__(self, form: str) -> str:
+        return ""
+
+    def __getitem__(self, key: Any) -> Any:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        return self

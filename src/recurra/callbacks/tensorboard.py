@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from recurra._checks import not_negative
+from recurra._checks import check_frequency, not_negative
 from recurra.callbacks.base import Callback
-from recurra.callbacks.checkpoint import check_save_freq
 from recurra.errors import extra_needed
 
 
@@ -53,7 +52,7 @@ class TensorBoard(Callback):
         self.histogram_freq = not_negative("TensorBoard", "histogram_freq", histogram_freq)
         self.write_steps_per_second = write_steps_per_second
         self.update_freq = 1 if update_freq == "batch" else update_freq
-        check_save_freq("TensorBoard", self.update_freq, "Invalid value for argument `update_freq`")
+        check_frequency("TensorBoard", "update_freq", self.update_freq, "Invalid value for argument `update_freq`")
         self._writer_class = SummaryWriter
         self._writers: dict[str, Any] = {}
         self._step = 0
