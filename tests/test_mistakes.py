@@ -180,6 +180,14 @@ MISTAKES = {
         lambda: layers.Embedding(9, 2)(np.array([np.nan])),
         "Embedding expected whole numbers, got nan",
     ),
+    "a whole number too large": (
+        lambda: layers.Embedding(9, 2)(np.array([2**63 + 1], "uint64")),
+        "Embedding expected whole numbers between -2**63 and 2**63, got 9223372036854775809",
+    ),
+    "a label too large": (
+        lambda: classify("sparse_categorical_crossentropy", LABELS.astype("uint64") + np.uint64(2**63)),
+        "whole numbers between -2**63 and 2**63, got 92233720368547758",
+    ),
     "weights before build": (lambda: layers.LSTM(4).set_weights([X]), "0 weights, got 1: it is not built"),
     "arrays for a model": (
         lambda: recurra.Model(X, Y),

@@ -58,8 +58,12 @@ def as_integers(value: Any, who: str) -> np.ndarray:
         ValueError: If it does not hold numbers, or NaN or one too large: what processors make of those differs.
     """
     array = as_numbers(value, who)
-    if array.dtype.kind == "f" and not (fits := np.abs(array) < 2.0**63).all():  # not so for NaN
-        raise ValueError(expected(who, "whole numbers", array[~fits][0]))
+    if array.dtype.kind == "f" or array.dtype == np.uint64:
+        fits = np.abs(array) < np.uint64(2**63)  # not so for NaN
+        if not fits.all():
+            wrong = array[~fits][0]
+            what = "whole numbers between -2**63 and 2**63" if np.isfinite(wrong) else "whole numbers"
+            raise ValueError(expected(who, what, wrong))
     return array.astype(np.int64)
 
 

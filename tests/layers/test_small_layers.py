@@ -133,6 +133,11 @@ def test_attention_to_the_data_multiplies_nothing_for_a_gradient_that_nobody_rea
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "uint64", "longdouble"])
+def test_ids_may_be_numbers_of_any_kind(dtype):
+    assert layers.Embedding(5, 2)(np.array([[4, 0]], dtype)).shape == (1, 2, 2)
+
+
 def test_penalties_of_a_layer_that_is_called_within_another_are_its_losses():
     class Around(layers.Wrapper):
         def call(self, inputs):
