@@ -138,6 +138,18 @@ def test_ids_may_be_numbers_of_any_kind(dtype):
     assert layers.Embedding(5, 2)(np.array([[4, 0]], dtype)).shape == (1, 2, 2)
 
 
+@pytest.mark.parametrize("shape", [(0,), (4, 0)])
+def test_dense_on_no_features_is_its_bias(shape):
+    model = recurra.Sequential([recurra.Input(shape), layers.Dense(2, "tanh", bias_initializer="ones")])
+    x = np.zeros((3, *shape), "float32")
+    wanted = np.full((*x.shape[:-1], 2), np.tanh(1), "float32")
+    np.testing.assert_allclose(model.layers[0](x), wanted, rtol=1e-6)
+    np.testing.assert_allclose(model.predict(x, verbose=0), wanted, rtol=1e-6)
+    model.compile("sgd", "mse")
+    model.fit(x, np.zeros_like(wanted), verbose=0)
+    assert (model.get_weights()[1] < 1).all()
+
+
 def test_penalties_of_a_layer_that_is_called_within_another_are_its_losses():
     class Around(layers.Wrapper):
         def call(self, inputs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -80,7 +81,7 @@ class Dense(Layer):
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         check_features("Dense", inputs.shape, self.kernel.shape[0])
-        rows = np.ascontiguousarray(inputs).reshape(-1, inputs.shape[-1])
+        rows = np.ascontiguousarray(inputs).reshape(math.prod(inputs.shape[:-1]), inputs.shape[-1])
         bias = None if self.bias is None else self.bias.value
         outputs, cache = ops.dense_forward(rows, self.kernel.value, bias, activations.name_of(self.activation))
         return outputs.reshape(*inputs.shape[:-1], outputs.shape[-1]), cache
@@ -92,7 +93,8 @@ class Dense(Layer):
         return None if dx is None else dx.reshape(*doutputs.shape[:-1], dx.shape[-1])
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
-        return plan.add_dense((self.kernel, self.bias), activations.name_of(self.activation))
+        has_features = self.kernel.shape[0] > 0  # which native code wants
+        return has_features and plan.add_dense((self.kernel, self.bias), activations.name_of(self.activation))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[:-1], self.units)
