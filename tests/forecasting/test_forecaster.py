@@ -443,7 +443,7 @@ def test_one_series_is_known_whatever_its_file_is_called(tmp_path):
     "data, message",
     [
         (two_weekly(end=5), r"at least 14 values of each series, which the network sees, got 5 of 'a'"),
-        (two_weekly().with_columns(unique_id=polars.lit("c")).unique("ds"), "series that were in the data of fit, got"),
+        (two_weekly().with_columns(unique_id=polars.lit("c"))[:90], "series that were in the data of fit, got"),
         (two_weekly().gather_every(2), "daily times, as in fit, got 2-day ones"),
         (
             two_weekly().with_columns(polars.col("ds") + timedelta(hours=6)),
@@ -465,6 +465,68 @@ def test_hours_of_another_clock_than_that_of_fit_are_refused():
         forecaster.predict(frame.with_columns(polars.col("ds").dt.replace_time_zone("Asia/Seoul")))
 
 
+def two_of_each(start=0, end=60):
+    """Two columns of days and two of values, of which the wrong ones would be found."""
+    t = np.arange(start, end)
+    days = np.datetime64("2024-01-01", "ms") + t.astype("timedelta64[D]")
+    later = days + np.timedelta64(40, "D")
+    return polars.DataFrame({"date": days, "shipped": later, "value": t + 1000.0, "sales": 10 + t % 7 + 0.1 * (t % 3)})
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_newer_data_is_read_by_the_columns_of_fit(tmp_path, saved):
+    chosen = {"time_col": "shipped", "target_col": "sales"}
+    forecaster = Forecaster("gru", horizon=3, n_seeds=1).fit(two_of_each(), **chosen)
+    if saved:
+        forecaster.save(tmp_path / "f.keras")
+        forecaster = Forecaster.load(tmp_path / "f.keras")
+    wanted = forecaster.predict()
+    assert forecaster.predict(two_of_each()).equals(wanted)
+    assert forecaster.predict(two_of_each(), target_col=None).equals(wanted)
+    tests = [forecaster.backtest(two_of_each(), n_windows=1, **columns) for columns in ({}, chosen)]
+    assert tests[0].rows == tests[1].rows
+    other = forecaster.predict(two_of_each(), target_col="value")
+    assert other["y_hat"].min() > 1000
+    lacking = two_of_each().drop("sales")
+    for read in (forecaster.predict, forecaster.backtest):
+        with pytest.raises(
+            DataError, match=r"the target column 'sales', got .*: fit was on 'sales', name another with"
+        ):
+            read(lacking)
+    with pytest.raises(DataError, match=r"the target column 'x', got 'date', 'shipped', 'value', 'sales'$"):
+        forecaster.predict(two_of_each(), target_col="x")
+
+
+@pytest.mark.parametrize("id_col", ["shop", "shop,town"])
+def test_newer_data_is_read_by_the_ids_of_fit(id_col):
+    frame = two_weekly().rename({"unique_id": "shop"}).with_columns(town=polars.lit("x"))
+    forecaster = Forecaster("gru", horizon=7, n_seeds=1, budget_s=1e-9).fit(frame, id_col=id_col, target_col="y")
+    assert forecaster.predict(frame).equals(forecaster.predict())
+    with pytest.raises(DataError, match=f"fit was on '{id_col}', name another with id_col"):
+        forecaster.predict(frame.drop("shop"))
+
+
+def test_rows_that_were_counted_are_counted_again():
+    frame = two_of_each().select("sales")
+    with pytest.warns(UserWarning, match="no column of times: rows are counted"):
+        forecaster = Forecaster("naive", horizon=3).fit(frame)
+    with pytest.warns(UserWarning, match="no column of times: rows are counted"):
+        assert forecaster.predict(frame).equals(forecaster.predict())
+
+
+def test_how_newer_data_was_read_is_said(tmp_path):
+    def write(name, values):
+        rows = "".join(f"2024-{1 + i // 28:02d}-{1 + i % 28:02d}\t{value}\n" for i, value in enumerate(values))
+        (tmp_path / name).write_text("date\tprice\n" + rows)
+        return tmp_path / name
+
+    forecaster = Forecaster("naive", horizon=3).fit(write("fit.tsv", [f"{i % 7},5" for i in range(28)]))
+    with pytest.warns(UserWarning, match="'1,000' was read as 1000: the comma could be a decimal sign too") as caught:
+        forecaster.predict(write("new.tsv", [f"{1 + i % 7},000" for i in range(28)]))
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.filterwarnings("ignore:no column of times")
 @pytest.mark.parametrize("ids", [[3, 4], [0.5, 2.0], [True, False], ["3", "4"], np.array([3, 4], object)])
 def test_ids_keep_their_kind_when_saved(tmp_path, ids):
     frame = polars.DataFrame({"unique_id": np.repeat(ids, 40).tolist(), "y": np.sin(np.arange(80.0))})
@@ -484,6 +546,7 @@ def test_times_of_frames_keep_their_kind_when_saved(tmp_path, zone):
     assert fitted.predict()["ds"].dtype == polars.Datetime("us", zone)
 
 
+@pytest.mark.filterwarnings("ignore:no column of times")
 def test_ids_that_are_dates_are_texts_when_saved(tmp_path):
     days = [date(2024, 1, 1)] * 40 + [date(2024, 1, 2)] * 40
     quick(budget_s=1e-9).fit(polars.DataFrame({"unique_id": days, "y": np.sin(np.arange(80.0))})).save(

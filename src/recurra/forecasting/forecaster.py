@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import operator
 import os
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from recurra._checks import expected, one_of, positive_int
 from recurra.errors import DataError, NotFittedError
 from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
-from recurra.forecasting.frame import read_panel, to_frame
+from recurra.forecasting.frame import MissingColumn, read_panel, to_frame
 from recurra.forecasting.intervals import LEVELS, NORMAL, interval_names
 from recurra.forecasting.network import KINDS, Progress
 from recurra.forecasting.panel import Panel
@@ -97,6 +98,8 @@ class Forecaster:
     def fit(self, data: Any, *, progress: Progress | None = None, **columns: Any) -> Forecaster:
         """Learns from the whole of the data; stopped by an error or Ctrl-C, the forecaster is as it was before.
 
+        What is worth knowing about how the data was read is a UserWarning here, in `predict` and in `backtest`.
+
         Args:
             data: A panel, a frame or a file, as `read_panel` takes it.
             progress: Called with a line now and then.
@@ -105,7 +108,7 @@ class Forecaster:
         Raises:
             DataError: If a series is too short for the horizon.
         """
-        panel = read_panel(data, **columns)
+        panel = _read(data, columns)
         fresh = self._unfitted()
         fresh.resolve(panel)
         fresh.learn_from(panel, progress)
@@ -208,13 +211,13 @@ class Forecaster:
 
         Args:
             data: Newer values of the series of `fit`, or of some of them; those of `fit` if None.
-            **columns: Options of `read_panel`.
+            **columns: Options of `read_panel`; columns that are not named are those of `fit`.
 
         Raises:
             NotFittedError: Before `fit`.
-            DataError: As in `predict_arrays`.
+            DataError: As in `predict_arrays`, or if a column of `fit` is not there.
         """
-        panel = self._panel if data is None else read_panel(data, **columns)
+        panel = self._panel if data is None else _read(data, columns, self._panel)
         return to_frame(self.columns(self.predict_arrays(panel), panel), panel)
 
     def columns(self, arrays: dict[str, np.ndarray], panel: Panel | None = None) -> dict[str, Any]:
@@ -240,11 +243,11 @@ class Forecaster:
             data: As in `fit`.
             n_windows: Cutoffs; as many as leave two thirds of the shortest series to learn from, at most 5, if None.
             step_size: Values between two cutoffs; the horizon if None.
-            **columns: Options of `read_panel`.
+            **columns: Options of `read_panel`; after `fit`, columns that are not named are those of `fit`.
         """
         from recurra.forecasting.backtest import backtest_models
 
-        panel = read_panel(data, **columns)
+        panel = _read(data, columns, self._panel)
         fresh = self._unfitted()
         fresh.resolve(panel)
         return backtest_models([fresh], panel, n_windows, step_size)
@@ -288,6 +291,35 @@ class Forecaster:
 
 
 OPTIONS = ("model", "horizon", "lookback", "season_length", "seed", "n_seeds", "budget_s")
+
+
+def _read(data: Any, columns: dict[str, Any], fitted: Panel | None = None) -> Panel:
+    """Returns data as a panel and warns of what was noticed; columns that are not named are those of a fitted panel.
+
+    Raises:
+        DataError: If the data cannot be used, or does not have the columns of the fitted panel.
+    """
+    of_fit = {} if fitted is None else _columns_of(fitted)
+    named = {name: value for name, value in columns.items() if value is not None}
+    try:
+        panel = read_panel(data, **(of_fit | named))
+    except MissingColumn as error:
+        if error.option in named:
+            raise
+        hint = f"fit was on {of_fit[error.option]!r}, name another with {error.option}"
+        raise DataError(f"{error}: {hint}") from None
+    if panel is not data:
+        for remark in panel.remarks:
+            warnings.warn(remark, stacklevel=3)
+    return panel
+
+
+def _columns_of(panel: Panel) -> dict[str, str]:
+    """Returns the options of `read_panel` that name the columns of a panel."""
+    named = {"id_col": panel.id_col, "time_col": panel.time_col, "target_col": panel.target_col}
+    if panel.times.dtype.kind != "M" and panel.time_col == "ds":  # rows that were counted have no column of times
+        del named["time_col"]
+    return {option: name for option, name in named.items() if name is not None}
 
 
 def _alike(lengths: np.ndarray, each: int) -> Iterator[np.ndarray]:

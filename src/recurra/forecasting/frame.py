@@ -74,6 +74,18 @@ WEEKS = re.compile(r"(19|20)\d\d[-/.]?W?(0?[1-9]|[1-4]\d|5[0-3])", re.IGNORECASE
 OF_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")  # 1.234, where the point need not be decimal
 
 
+class MissingColumn(DataError):
+    """A column that was named is not there.
+
+    Attributes:
+        option: What named it, such as "target_col".
+    """
+
+    def __init__(self, message: str, option: str):
+        super().__init__(message)
+        self.option = option
+
+
 def read_panel(
     source: Any,
     *,
@@ -414,7 +426,8 @@ class _Table:
 
     def _need(self, column: str, what: str) -> str:
         if column not in self.columns:
-            raise DataError(expected(self.name, f"the {what} column {column!r}", _listed(self.columns)))
+            message = expected(self.name, f"the {what} column {column!r}", _listed(self.columns))
+            raise MissingColumn(message, f"{what}_col")
         return column
 
     def find_ids(self, id_col: str | None) -> _Ids:
