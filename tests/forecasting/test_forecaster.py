@@ -6,6 +6,7 @@ import tracemalloc
 import zipfile
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars
@@ -524,6 +525,30 @@ def test_how_newer_data_was_read_is_said(tmp_path):
     with pytest.warns(UserWarning, match="'1,000' was read as 1000: the comma could be a decimal sign too") as caught:
         forecaster.predict(write("new.tsv", [f"{1 + i % 7},000" for i in range(28)]))
     assert caught[0].filename == __file__
+
+
+def hours_of_berlin(start, count, utc=False):
+    """Hours with a season of a day, as texts with the offset of Berlin or of UTC."""
+    first = datetime.fromisoformat(f"{start}T00:00+00:00")
+    moments = [first + timedelta(hours=i) for i in range(count)]
+    zone = ZoneInfo("UTC" if utc else "Europe/Berlin")
+    texts = [moment.astimezone(zone).isoformat() for moment in moments]
+    return polars.DataFrame({"ds": texts, "y": [10 + np.sin(2 * np.pi * m.hour / 24) for m in moments]})
+
+
+@pytest.mark.filterwarnings("ignore:ds. times were brought to UTC")
+@pytest.mark.parametrize("of_fit", [("2024-03-20", 480, False), ("2024-01-01", 480, False), ("2024-01-01", 480, True)])
+def test_hours_of_other_offsets_than_those_of_fit_are_brought_to_its_clock(of_fit):
+    forecaster = Forecaster("gru", horizon=6, n_seeds=1).fit(hours_of_berlin(*of_fit))
+    offset = forecaster.predict()["ds"][0][-6:]
+    for newer in (("2024-11-01", 300, False), ("2024-07-01", 300, False), ("2024-03-25", 300, False)):
+        found = forecaster.predict(hours_of_berlin(*newer))
+        wanted = forecaster.predict(hours_of_berlin(*newer[:2], True))
+        assert found.equals(wanted)
+        assert found["ds"][0][-6:] == offset == ("+01:00" if of_fit == ("2024-01-01", 480, False) else "+00:00")
+        last = datetime.fromisoformat(f"{newer[0]}T00:00+00:00") + timedelta(hours=299)
+        assert datetime.fromisoformat(found["ds"][0]) == last + timedelta(hours=1)
+        np.testing.assert_allclose(found["y_hat"][0], 10 + np.sin(2 * np.pi * (last.hour + 1) / 24), atol=0.2)
 
 
 @pytest.mark.filterwarnings("ignore:no column of times")

@@ -18,7 +18,7 @@ from recurra.forecasting.frame import MissingColumn, read_panel, to_frame
 from recurra.forecasting.intervals import LEVELS, NORMAL, interval_names
 from recurra.forecasting.network import KINDS, Progress
 from recurra.forecasting.panel import Panel
-from recurra.forecasting.trained import TrainedNetwork, train
+from recurra.forecasting.trained import TrainedNetwork, on_the_clock_of, train
 
 if TYPE_CHECKING:
     from recurra.forecasting.backtest import Backtest
@@ -218,6 +218,8 @@ class Forecaster:
             DataError: As in `predict_arrays`, or if a column of `fit` is not there.
         """
         panel = self._panel if data is None else _read(data, columns, self._panel)
+        if panel is not None and self._panel is not None:
+            panel = on_the_clock_of(self._panel, panel)
         return to_frame(self.columns(self.predict_arrays(panel), panel), panel)
 
     def columns(self, arrays: dict[str, np.ndarray], panel: Panel | None = None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,12 @@ from recurra.forecasting.network import Progress, Settings
 from recurra.forecasting.panel import Panel
 from recurra.forecasting.transform import Transform, fit_transform
 from recurra.forecasting.windows import Windows
+from recurra.forecasting.zones import fixed_offset
 
 QUANTILES = (0.025, 0.1, 0.5, 0.9, 0.975)
 MOST_WINDOWS = 1500  # windows that a network is trained on; more are thinned out evenly
 LONGEST_LOOKBACK = 96  # of networks whose timesteps are single values
+BY_CLOCK = ("h", "min", "s")  # steps whose seasons begin at hours of some clock
 SEGMENTS = range(24, 61)  # seasons of as many values are one timestep each; of longer ones too few have been seen
 MOST_SEGMENTS = 7  # so that of hours the network sees a week
 
@@ -51,6 +53,7 @@ class TrainedNetwork:
             DataError: If a series or its step is not that of training, or fewer values are there than the network sees.
         """
         settings = self.settings
+        panel = on_the_clock_of(self.panel, panel)
         places = self._places(panel)
         pasts, anchors, ends = [], [], []
         for i, place in enumerate(places):
@@ -74,7 +77,7 @@ class TrainedNetwork:
         if panel.freq != fitted.freq:
             raise DataError(expected(who, f"{fitted.freq} times, as in fit", f"{panel.freq} ones", "name them by freq"))
         clocks, of_fit = ((one.zone or one.offset or "no zone", one.in_utc) for one in (panel, fitted))
-        if clocks != of_fit and panel.freq.name in ("h", "min", "s"):  # their seasons would begin at other times
+        if clocks != of_fit and panel.freq.name in BY_CLOCK:
             raise DataError(expected(who, f"times as in fit ({of_fit[0]})", f"times of another clock ({clocks[0]})"))
         if panel.lengths.min() < settings.lookback:
             i = int(panel.lengths.argmin())
@@ -96,6 +99,17 @@ class TrainedNetwork:
             what = f"times a whole number of steps from {self.panel.write_times(fitted)[0]}, as in fit"
             raise DataError(expected("Forecaster.predict", what, panel.write_times(first)[0]))
         return round(steps)
+
+
+def on_the_clock_of(fitted: Panel, panel: Panel) -> Panel:
+    """Returns a panel with its times by the offset of another, which may be UTC: texts of summer and winter differ.
+
+    Days and months go by their own clocks, and zones are told by their names.
+    """
+    if panel.freq.name not in BY_CLOCK or panel.zone or fitted.zone or not (panel.offset and fitted.offset):
+        return panel
+    own, wanted = (np.timedelta64(fixed_offset(one.offset), "s") for one in (panel, fitted))
+    return replace(panel, times=panel.times - own + wanted, offset=fitted.offset, in_utc=fitted.in_utc)
 
 
 def train(

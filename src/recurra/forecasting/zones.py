@@ -18,15 +18,21 @@ def clock(zone: str) -> tzinfo:
     Raises:
         DataError: If there is no such zone.
     """
-    fixed = re.fullmatch(r"(?:UTC)?([+-])(\d\d):?(\d\d)", zone)
-    if fixed:
-        offset = timedelta(hours=int(fixed[2]), minutes=int(fixed[3]))
-        return timezone(-offset if fixed[1] == "-" else offset)
     try:
-        return ZoneInfo(zone)
+        offset = fixed_offset(zone)
+        return ZoneInfo(zone) if offset is None else timezone(offset)
     except (KeyError, ValueError, OSError) as error:
         hint = "bring the times to UTC first"
         raise DataError(expected("times", "a time zone that is known", repr(zone), hint)) from error
+
+
+def fixed_offset(zone: str) -> timedelta | None:
+    """Returns the offset of "+09:00" or "UTC+09:00"; None for other zones."""
+    fixed = re.fullmatch(r"(?:UTC)?([+-])(\d\d):?(\d\d)", zone)
+    if not fixed:
+        return None
+    offset = timedelta(hours=int(fixed[2]), minutes=int(fixed[3]))
+    return -offset if fixed[1] == "-" else offset
 
 
 def to_utc(times: np.ndarray, zone: str) -> np.ndarray:
