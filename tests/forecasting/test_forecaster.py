@@ -571,6 +571,16 @@ def test_times_of_frames_keep_their_kind_when_saved(tmp_path, zone):
     assert fitted.predict()["ds"].dtype == polars.Datetime("us", zone)
 
 
+@pytest.mark.parametrize("roll", ["backward", "forward"])
+def test_days_of_months_that_vary_go_on_alike_when_saved(tmp_path, roll):
+    ends = np.arange("2018-01", "2022-01", dtype="datetime64[M]").astype("datetime64[D]") - (roll == "backward")
+    days = np.busday_offset(ends, 0, roll=roll).astype("datetime64[ms]")
+    fitted = quick(budget_s=1e-9).fit(polars.DataFrame({"ds": days, "y": np.sin(np.arange(48.0))}), freq="MS")
+    fitted.save(tmp_path / "f.keras")
+    assert Forecaster.load(tmp_path / "f.keras").predict().equals(fitted.predict())
+    assert fitted.predict()["ds"][0] == (datetime(2021, 12, 31) if roll == "backward" else datetime(2022, 1, 1))
+
+
 @pytest.mark.filterwarnings("ignore:no column of times")
 def test_ids_that_are_dates_are_texts_when_saved(tmp_path):
     days = [date(2024, 1, 1)] * 40 + [date(2024, 1, 2)] * 40
@@ -740,6 +750,7 @@ def test_a_spent_budget_stops_each_network_after_its_first_epoch(monkeypatch):
         ("least", None),
         ("freq.name", "fortnight"),
         ("freq.step", 0),
+        ("freq.day", 32),
         ("ids", []),
         ("ids", ["a", "b"]),
         ("series", [[1.0] * 96, [2.0] * 96]),

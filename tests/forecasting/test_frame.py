@@ -499,6 +499,33 @@ def test_the_day_of_the_month_is_that_of_the_data_whatever_the_step_is_called(gi
         assert panel.write_times(panel.future_times(2)) == wanted
 
 
+@pytest.mark.parametrize(
+    "days_of_months, wanted",
+    [
+        (["04-28", "05-31", "06-30", "07-31", "08-31", "09-29"], ["10-31", "11-30"]),  # the last business days
+        (["04-03", "05-01", "06-01", "07-03", "08-01", "09-04"], ["10-01", "11-01"]),  # the first ones
+        (["04-14", "05-15", "06-15", "07-14", "08-15", "09-15"], ["10-15", "11-15"]),
+        (["01-30", "02-28", "03-30"], ["04-30", "05-30"]),
+        (["12-30", "01-30", "02-28"], ["03-30", "04-30"]),
+    ],
+)
+def test_where_days_of_months_vary_forecasts_are_on_one_of_them(days_of_months, wanted):
+    years = ["2022" if day.startswith("12") else "2023" for day in days_of_months]
+    times = [f"{year}-{day}" for year, day in zip(years, days_of_months, strict=True)]
+    panel = read_panel(pd.DataFrame({"ds": times, "y": 1.0}), freq="MS")
+    assert panel.write_times(panel.future_times(2)) == [f"2023-{day}" for day in wanted]
+    assert panel.write_times(panel.times) == times
+    filled_up = read_panel(pd.DataFrame({"ds": [times[0], *times[2:]], "y": 1.0}), freq="MS", fill="ffill")
+    assert filled_up.lengths[0] == len(times)
+
+
+@pytest.mark.parametrize("given, wanted", [("ME", "2023-07-31"), ("MS", "2023-07-20")])
+def test_the_name_of_the_step_says_where_days_that_vary_lie_if_they_do_not(given, wanted):
+    times = ["2023-04-20", "2023-05-20", "2023-06-28"]
+    panel = read_panel(pd.DataFrame({"ds": times, "y": 1.0}), freq=given)
+    assert panel.write_times(panel.future_times(1)) == [wanted]
+
+
 def test_what_was_filled_is_remembered_and_filled_anew_before_a_cutoff():
     values = [0.0, 1, 2, None, None, 5, None, 7, 8]
     panel = read_panel(pd.DataFrame({"ds": days(9), "y": values}), fill="interpolate")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +14,7 @@ import numpy as np
 from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra.errors import FileFormatError
-from recurra.forecasting.frequency import parse_frequency
+from recurra.forecasting.frequency import LAST_DAY, parse_frequency
 from recurra.forecasting.intervals import LEVELS
 from recurra.forecasting.network import KINDS, LAYERS, Settings
 from recurra.forecasting.panel import Panel, indptr_of
@@ -138,6 +138,10 @@ def _plain_ids(values: tuple[Any, ...]) -> list[Any]:
 
 def _stored_panel(state: dict[str, Any]) -> Panel:
     freq = parse_frequency(f"{state['freq']['step']}{state['freq']['name']}")
+    day = state["freq"].get("day")
+    if day not in (None, *range(1, LAST_DAY + 1)):
+        raise ValueError(f"{day} as the day of months")
+    freq = replace(freq, day=day)
     series = [np.array(values, np.float64) for values in state["series"]]
     times = []
     for first, values in zip(state["first_times"], series, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -54,6 +54,8 @@ LARGER = {  # how many of them are one of another
     "QS": (4, "YS"),
     "QE": (4, "YE"),
 }
+LAST_DAY = 31  # of a month, whichever it is in a shorter one
+NEAR_ENDS = 26  # days of months from this one on are those of ends, such as the last business days
 MONTHS = {"MS": 1, "ME": 1, "QS": 3, "QE": 3, "YS": 12, "YE": 12}
 
 
@@ -65,10 +67,12 @@ class Frequency:
         name: "MS", "QS", "YS" (starts of months, quarters, years, or a fixed day of them), "ME", "QE", "YE" (ends),
             "W", "D", "B" (Monday to Friday), "h", "min", "s", or "step" for counters.
         step: How many of these lie between two times.
+        day: Of the month where those of the times vary; None where they go on from the last one. Not compared.
     """
 
     name: str
     step: int = 1
+    day: int | None = field(default=None, compare=False)
 
     @property
     def seasons(self) -> tuple[int, ...]:
@@ -115,7 +119,8 @@ class Frequency:
         if self.name == "step":
             return np.asarray(last + ahead, np.int64)
         if self.name in MONTHS:
-            return _add_months(last.astype("datetime64[s]"), ahead * MONTHS[self.name], at_end=self.name.endswith("E"))
+            day = LAST_DAY if self.name.endswith("E") else self.day
+            return _add_months(last.astype("datetime64[s]"), ahead * MONTHS[self.name], day)
         if self.name == "B":
             days = np.busday_offset(last.astype("datetime64[D]"), ahead, roll="forward")
             return days.astype("datetime64[s]") + _since_midnight(last)
@@ -134,14 +139,19 @@ def _months(times: np.ndarray) -> np.ndarray:
     return times.astype("datetime64[M]").astype(np.int64)
 
 
-def _add_months(time: np.datetime64, months: np.ndarray, at_end: bool) -> np.ndarray:
+def _add_months(time: np.datetime64, months: np.ndarray, day: int | None) -> np.ndarray:
+    """Returns times some months later, on a day of the month; None is that of `time`, and short months end earlier."""
     first = time.astype("datetime64[M]")
     into = (time - first).astype("timedelta64[s]")
-    starts = first + months.astype("timedelta64[M]")
-    last_day = (starts + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
-    day = starts.astype("datetime64[D]") + into.astype("timedelta64[D]")
-    day = last_day if at_end else np.minimum(day, last_day)
-    return day.astype("datetime64[s]") + (into - into.astype("timedelta64[D]"))
+    passed = into.astype("timedelta64[D]")
+    days = _on_day(first + months.astype("timedelta64[M]"), int(passed.astype(np.int64)) + 1 if day is None else day)
+    return days.astype("datetime64[s]") + (into - passed)
+
+
+def _on_day(months: np.ndarray, day: int) -> np.ndarray:
+    """Returns a day of each month, its last one where it is shorter: datetime64[D]."""
+    last_days = (months + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
+    return np.minimum(months.astype("datetime64[D]") + np.timedelta64(day - 1, "D"), last_days)
 
 
 def parse_frequency(text: str) -> Frequency:
@@ -261,7 +271,10 @@ def shared_frequency(times: np.ndarray, indptr: np.ndarray, names: list[str]) ->
 
 
 def on_the_side_of(frequency: Frequency, times: np.ndarray, indptr: np.ndarray, names: list[str]) -> Frequency:
-    """Returns the frequency at the ends of months where the times are, else at their starts.
+    """Returns the frequency at the ends of months where the times are, else at their starts or on another day.
+
+    Where days vary, as those of the last business days do, one of them is chosen: forecasts would else go on from
+    whatever day the last one happens to be.
 
     Args:
         frequency: As it was named or found.
@@ -279,8 +292,19 @@ def on_the_side_of(frequency: Frequency, times: np.ndarray, indptr: np.ndarray, 
         got = f"{first} in {names[one]!r} and {second} in {names[other]!r}"
         hint = "write both on the same day of the month, or forecast them apart"
         raise DataError(expected("the series", f"{frequency} times that all are ends of months, or none", got, hint))
-    side = "E" if "E" in sides else "S" if "S" in sides else frequency.name[1]
-    return Frequency(frequency.name[0] + side, frequency.step)
+    day = _usual_day(times) if "" in sides else None
+    named = day is not None and "S" not in sides and frequency.name.endswith("E")
+    side = "E" if "E" in sides or day == LAST_DAY or named else "S"
+    return Frequency(frequency.name[0] + side, frequency.step, None if side == "E" else day)
+
+
+def _usual_day(times: np.ndarray) -> int:
+    """Returns the day of the month of times where it varies: the last one if all are near it, else the commonest."""
+    days, months = times.astype("datetime64[D]"), times.astype("datetime64[M]")
+    of_month = (days - months.astype("datetime64[D]")).astype(np.int64) + 1
+    if np.array_equal(_on_day(months, int(of_month.max())), days):  # such as the 30th, and the 28th of February
+        return int(of_month.max())
+    return LAST_DAY if of_month.min() >= NEAR_ENDS else int(np.bincount(of_month).argmax())
 
 
 def is_regular(times: np.ndarray) -> bool:
