@@ -148,6 +148,8 @@ def test_what_says_nothing_is_missing(value):
         (["1700000000000", "1700003600000"], ["2023-11-14T22:13:20", "2023-11-14T23:13:20"], "s"),
         ([1700000000000000, 1700003600000000], ["2023-11-14T22:13:20", "2023-11-14T23:13:20"], "s"),
         ([1700000000 * 10**9, 1700003600 * 10**9], ["2023-11-14T22:13:20", "2023-11-14T23:13:20"], "s"),
+        ([946684800, 946688400], ["2000-01-01", "2000-01-01T01:00"], "s"),
+        (["631152000000", "633830400000"], ["1990-01-01", "1990-02-01"], "s"),
         (["2024.1/4", "2024.2/4"], ["2024-01", "2024-04"], "M"),
         (["2024 3/4분기", "2024 4/4 분기"], ["2024-07", "2024-10"], "M"),
         (["2024/Q1", "2024Q2"], ["2024-01", "2024-04"], "M"),
@@ -241,6 +243,12 @@ def test_whole_numbers_are_years_only_where_each_stands_once_in_a_series():
     two_series = parse_times([2001, 2002, 2001, 2002], np.array([True, True, False, False]))
     assert two_series.unit == "Y"
     assert two_series.values.astype("datetime64[Y]").astype(str).tolist() == ["2001", "2002", "2001", "2002"]
+
+
+def test_smaller_numbers_than_those_of_2001_are_seconds_only_in_whole_minutes():
+    assert parse_times([946684801, 946684802]).unit == ""
+    assert parse_times([60, 120, 180]).unit == ""
+    assert parse_times([999999999, 1000000000]).unit == ""
 
 
 def test_an_offset_is_kept_and_times_stay_those_of_the_clock():

@@ -47,7 +47,8 @@ def test_the_columns_and_the_frequency_are_found(tmp_path):
         (["2024Q1", "2024Q2", "2024Q3"], "2024-10"),
         (["2024년 1월", "2024년 2월", "2024년 3월"], "2024-04"),
         (["1999", "2000", "2001"], "2002"),
-        (["1-01", "1-02", "1-03"], "0001-04"),
+        (["1-01", "1-02", "1-03"], "1-04"),
+        (["9-11", "9-12", "10-01"], "10-02"),
     ],
 )
 def test_times_are_read_in_the_usual_ways(tmp_path, times, next_time):
@@ -787,6 +788,36 @@ def test_how_money_was_read_is_said_and_what_is_no_number_is_shown_as_it_stands(
 def test_years_of_two_digits_are_refused_with_what_to_do(text):
     with pytest.raises(DataError, match=f"got '{text}' in row 1: write years with four digits, such as 2024-01-31"):
         read_panel(pd.DataFrame({"ds": ["2024-01-30", text], "y": [1.0, 2]}))
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f"{97 + i // 12}-{i % 12 + 1:02d}" for i in range(36)],
+        [f"{i // 12:02d}-{i % 12 + 1:02d}" for i in range(36)],
+        [f"{20 + i // 12}.{i % 12 + 1:02d}" for i in range(36)],
+        [f"2301{i + 1:02d}" for i in range(31)],
+        [f"1901{i + 1:02d}" for i in range(31)],  # of which some would be months of 1901
+    ],
+)
+@pytest.mark.parametrize("fill", [None, "interpolate"])
+def test_years_of_two_digits_are_neither_counted_nor_counters(tmp_path, texts, fill):
+    rows = csv([(text, 1) for text in texts], "date,value")
+    with pytest.raises(DataError, match=r"'date' expected dates or times, got .*: write years with four digits"):
+        read_panel(write(tmp_path, rows), fill=fill)
+
+
+def test_counters_of_six_digits_are_counters():
+    panel = read_panel(pd.DataFrame({"ds": [110101 + i for i in range(40)], "y": 1.0}))
+    assert (panel.freq.name, panel.times[0]) == ("step", 110101)
+
+
+@pytest.mark.parametrize("form", ["{}/{:02d}", "{}-{:02d}", "{}/{}"])
+@pytest.mark.parametrize("first, count", [(2000, 12), (2000, 16), (2012, 10), (1995, 9)])
+def test_years_that_end_in_the_next_one_are_no_months(tmp_path, form, first, count):
+    years = [form.format(y, y + 1 if form == "{}/{}" else (y + 1) % 100) for y in range(first, first + count)]
+    with pytest.raises(DataError, match="write the year that each begins in, such as 2012"):
+        read_panel(write(tmp_path, csv([(year, 1) for year in years], "year,value")))
 
 
 def test_names_such_as_na_are_names_of_series():

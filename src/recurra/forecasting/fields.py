@@ -251,6 +251,8 @@ _OF_SOME_DIGITS = _COMPACT + _compiled(
     r"(?P<year>\d{4})[-.\s]\s?(?P<quarter>[1-4])(?:Q|\s?분기)" + _CLOCK,
     r"(?P<quarter>[1-4])Q[-\s]?(?P<year>\d{4})" + _CLOCK,
 )
+TWO_DIGIT_DAY = re.compile(r"\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")  # 240131, which is no counter
+_SHORT_YEAR = re.compile(r"0{1,3}-00(?![-0])")  # the shape of 1-01 and 97-01
 _WEST = 1
 _WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
 _ISO_SHAPES = ("0000-00-00", *(f"0000-00-00{sign}00:00{rest}" for sign in " T" for rest in ("", ":00")))
@@ -281,6 +283,8 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
         texts = [text.partition(".")[0] for text in texts]
         compact = max(sum(map(bool, map(form.fullmatch, texts))) for form in _COMPACT)
         if compact < MOSTLY * len(texts):
+            if sum(map(bool, map(TWO_DIGIT_DAY.fullmatch, texts))) >= MOSTLY * len(texts):
+                return None
             return _whole_numbers(list(map(int, texts)), of_first)
         if compact < len(texts):  # such as 20241301 among dates
             return None
@@ -291,7 +295,7 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
             times = np.array(texts, "datetime64[s]")
             return Times(times, _unit_of_days(times))
     parts = _parts(texts, shapes)
-    if parts is None:
+    if parts is None or not _are_counted(parts, shapes) or _are_of_two_years(parts):
         return None
     try:
         times = _to_times(parts, _day_first(texts, parts, of_first))
@@ -320,7 +324,9 @@ def _whole_numbers(numbers: list[int], of_first: np.ndarray) -> Times | None:
     counted = np.array(numbers, np.int64)
     lowest, highest = counted.min(), counted.max()
     for per_second, since in ((1, "seconds"), (10**3, "milliseconds"), (10**6, "microseconds"), (10**9, "nanoseconds")):
-        if 10**9 * per_second <= lowest and highest < 4 * 10**9 * per_second and not (counted % per_second).any():
+        # Whole minutes tell smaller numbers, those of the years from 1973 to 2001, from counters.
+        least = 10**9 if (counted % (60 * per_second)).any() else 10**8
+        if least * per_second <= lowest and highest < 4 * 10**9 * per_second and not (counted % per_second).any():
             times = (counted // per_second).astype("datetime64[s]")
             return Times(times, "s", remark=f"times were read as {since} since 1970, UTC")
     own = counted[of_first]
@@ -358,6 +364,18 @@ def _parts(texts: list[str], shapes: Column) -> dict[str, np.ndarray] | None:
             else:
                 parts[name][rows] = _meaning(name, text)
     return parts
+
+
+def _are_counted(parts: dict[str, np.ndarray], shapes: Column) -> bool:
+    """Returns whether years of fewer than four digits, where there are any, are counted: from 1 to 9 on, unlike 97."""
+    short = [shape for shape in shapes.values if _SHORT_YEAR.match(shape)]
+    return not short or (any(shape[1] == "-" for shape in short) and bool((parts["year"] >= 1).all()))
+
+
+def _are_of_two_years(parts: dict[str, np.ndarray]) -> bool:
+    """Returns whether these are years that end in the next one, 2000/01, 2001/02, and no months."""
+    by_month = (parts["sign"] >= 0).all() and not _any(parts["day"])
+    return bool(by_month and len(parts["year"]) > 1 and (parts["month"] == (parts["year"] + 1) % 100).all())
 
 
 def _meaning(name: str, text: str) -> int:
@@ -432,7 +450,8 @@ def write_times(times: np.ndarray, unit: str) -> list[str]:
     """Returns datetime64[s] (n,) as texts: of years "Y", months "M", weeks "W", their days "WD", days "D" or "s"."""
     if unit in ("W", "WD"):
         return week_texts(times, with_day=unit == "WD")
-    return [text.replace("T", " ") for text in times.astype(f"datetime64[{unit}]").astype(str)]
+    texts = [text.replace("T", " ") for text in times.astype(f"datetime64[{unit}]").astype(str)]
+    return [text.lstrip("0") for text in texts] if unit == "M" else texts  # years that are counted
 
 
 def _unit(parts: dict[str, np.ndarray], times: np.ndarray) -> str:

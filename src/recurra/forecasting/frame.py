@@ -21,6 +21,7 @@ from recurra._checks import expected, one_of
 from recurra.errors import DataError, extra_needed
 from recurra.forecasting.columns import Column, first_rows, in_order, joint
 from recurra.forecasting.fields import (
+    TWO_DIGIT_DAY,
     AmbiguousTimes,
     Times,
     decimal_sign,
@@ -53,7 +54,9 @@ MOST_LISTED, MOST_LETTERS = 20, 40  # names of columns in an error, and letters 
 EXCEL_DAYS = (32874, 54789)  # 1990 to 2050
 LARGEST_NUMBER = 1e100
 MOST_FILLED = 10**7  # steps of a series of few values: more come from a wrong time
-TWO_DIGITS = re.compile(r"\s*(\d{1,2}([-/.\s])\s?\d{1,2}\2\s?\d\d|(\d{1,2}[-\s])?[A-Za-z]{3,9}[-\s]\d\d)\.?(\s.*)?")
+TWO_DIGITS = re.compile(
+    r"\s*(\d{1,2}([-/.\s])\s?\d{1,2}\2\s?\d\d|(\d{1,2}[-\s])?[A-Za-z]{3,9}[-\s]\d\d|\d\d[-/.]\d\d)\.?(\s.*)?"
+)
 ZONES_IN_PARQUET = "zones that have a name, such as Asia/Kolkata, or whole hours"
 FOREIGN = {  # how files of other kinds begin
     rb"PK\x03\x04": "an Excel or zip file",
@@ -589,16 +592,9 @@ class _Table:
                 raise DataError(expected(f"time column {name!r}", "a time in every row", where, NO_TIME_HINT))
             bad = next((place for place, value in enumerate(column.values) if not _are_times([value])), 0)
             got = f"{str(column.values[bad])[:40]!r} in row {self.row(column.row_of(bad))}"
-            hint = "write times like 2024-01-31 or 2024-01-31 13:00, in whole seconds"
-            if TWO_DIGITS.fullmatch(str(column.values[bad])):
-                hint = "write years with four digits, such as 2024-01-31"
-            elif WEEKS.fullmatch(str(column.values[bad])):
-                hint = WEEKS_HINT
-            elif not str(column.values[bad])[:1].isdigit() and any(_are_times([value]) for value in column.values[:2]):
-                hint = NO_TIME_HINT
+            hint = _hint_for(column.values, str(column.values[bad]), _are_weeks(name))
             raise DataError(expected(f"time column {name!r}", "dates or times", got, hint))
-        of_weeks = name.strip().lower() in WEEK_NAMES and times.unit != "W"
-        if of_weeks and all(WEEKS.fullmatch(str(value)) for value in column.values):
+        if _are_weeks(name) and times.unit != "W" and all(WEEKS.fullmatch(str(value)) for value in column.values):
             raise DataError(expected(f"time column {name!r}", "dates", f"weeks such as {column[0]}", WEEKS_HINT))
         if times.unit == "" and all(EXCEL_DAYS[0] <= value <= EXCEL_DAYS[1] for value in times.values[[0, -1]]):
             example = f"{column[0]} was read as a counter"
@@ -621,6 +617,30 @@ def _are_mostly_dates(names: list[str]) -> bool:
         times = parse_times(dates) if 2 * len(dates) > len(names) else None
         return times is not None and times.unit != ""
     return True
+
+
+def _are_weeks(name: str) -> bool:
+    return name.strip().lower() in WEEK_NAMES
+
+
+def _hint_for(values: list[Any], bad: str, of_weeks: bool) -> str:
+    """Returns what to do about a column of times of which one is none that is known."""
+    texts = [str(value).strip() for value in values]
+    if TWO_DIGITS.fullmatch(bad) or (all(map(TWO_DIGIT_DAY.fullmatch, texts)) and not of_weeks):
+        return "write years with four digits, such as 2024-01-31"
+    if all(map(_are_two_years, texts)):
+        return "write the year that each begins in, such as 2012"
+    if WEEKS.fullmatch(bad):
+        return WEEKS_HINT
+    if not bad[:1].isdigit() and any(_are_times([value]) for value in values[:2]):
+        return NO_TIME_HINT
+    return "write times like 2024-01-31 or 2024-01-31 13:00, in whole seconds"
+
+
+def _are_two_years(text: str) -> bool:
+    """Whether it is a year that ends in the next one, such as 2012/13."""
+    years = re.fullmatch(r"(\d{4})[-/](\d\d|\d{4})", text)
+    return years is not None and str(int(years[1]) + 1).endswith(years[2])
 
 
 def _name(part: Any) -> str:
