@@ -622,6 +622,30 @@ def test_labels_of_pandas_rows_are_columns_where_they_say_something():
     assert read_panel(numbered, fill="zero").values[-1] == 0
 
 
+def test_labels_of_pandas_rows_may_be_columns_too():
+    frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=9), "y": np.arange(9.0)})
+    panel = read_panel(frame.set_index("ds", drop=False))
+    assert (panel.time_col, panel.target_col, panel.freq.name) == ("ds", "y", "D")
+    both = frame.assign(unique_id="a").set_index(["unique_id", "ds"], drop=False).drop(columns="unique_id")
+    assert (read_panel(both).ids, read_panel(both).time_col) == (("a",), "ds")
+    with pytest.raises(DataError, match="columns and index of different names, got 'ds' twice"):
+        read_panel(frame.set_index(frame.ds.rename("ds") + pd.Timedelta("1D")))
+
+
+def test_a_frame_without_columns_is_refused():
+    with pytest.raises(DataError, match="the frame expected columns, got none"):
+        read_panel(pd.DataFrame(index=range(5)))
+
+
+@pytest.mark.parametrize("zone", ["Asia/Seoul", "UTC", "-03:00"])
+@pytest.mark.parametrize("make", [lambda frame: frame, pl.from_pandas], ids=["pandas", "polars"])
+def test_days_of_a_zone_end_with_the_year_9999(zone, make):
+    frame = make(pd.DataFrame({"ds": pd.date_range("9999-12-15", periods=14, unit="s", tz=zone), "y": 1.0}))
+    assert recurra.forecast(frame, 2, model="naive").columns["ds"][-1] == np.datetime64("9999-12-30")
+    with pytest.raises(DataError, match=r"times with a zone expected the years 1 to 9999, got (9999-12-31|10000-01-)"):
+        recurra.forecast(frame, 3, model="naive")
+
+
 def test_rows_are_counted_within_each_series():
     panel = read_panel(pd.DataFrame({"unique_id": ["a", "b", "a", "b"], "y": [1.0, 2, 3, 4]}))
     np.testing.assert_array_equal(panel.times, [0, 1, 0, 1])

@@ -316,7 +316,7 @@ def _read_frame(source: Any) -> _Table:
         frame = narwhals.from_native(source, eager_only=True)
         index = narwhals.maybe_get_index(frame)
         if index is not None and (any(name is not None for name in index.names) or index.dtype.kind not in "iu"):
-            frame = narwhals.from_native(source.reset_index(), eager_only=True)  # pandas, with times or ids as labels
+            frame = narwhals.from_native(_with_labels(source), eager_only=True)
     except TypeError as error:
         what = "a path, or a pandas, Polars or Arrow frame"
         lazy = hasattr(source, "collect")
@@ -326,9 +326,21 @@ def _read_frame(source: Any) -> _Table:
         names = list(source.columns)
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(expected("the frame", "columns of different names", f"{twice!r} twice")) from error
-    if len(frame) == 0:
-        raise DataError(expected("the frame", "rows", "none"))
+    if len(frame) == 0 or not frame.columns:
+        raise DataError(expected("the frame", "columns" if len(frame) else "rows", "none"))
     return _Table("the frame", _columns(frame), first_row=0)
+
+
+def _with_labels(frame: Any) -> Any:
+    """Returns a frame of pandas with the labels of its rows, such as times or ids, as columns."""
+    index = frame.index
+    twice = [name for name in index.names if name is not None and name in frame.columns]
+    for name in twice:
+        if index.get_level_values(name).tolist() != frame[name].tolist():
+            raise DataError(expected("the frame", "columns and index of different names", f"{name!r} twice"))
+    if len(twice) == len(index.names):
+        return frame.reset_index(drop=True)
+    return frame.reset_index(level=twice, drop=True).reset_index()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ import numpy as np
 from recurra._checks import expected
 from recurra.errors import DataError
 
+FIRST, LAST = np.datetime64("0001-01-02"), np.datetime64("9999-12-31")  # between them each zone has a clock
+
 
 def clock(zone: str) -> tzinfo:
     """Returns the clock of a zone such as "Asia/Seoul", or of a fixed offset such as "+09:00" or "UTC+09:00".
@@ -48,7 +50,7 @@ def to_utc(times: np.ndarray, zone: str) -> np.ndarray:
 def on_clocks(times: np.ndarray, zone: str) -> list[datetime]:
     """Returns times of UTC as those of the zone's clocks."""
     tz = clock(zone)
-    return [time.replace(tzinfo=timezone.utc).astimezone(tz) for time in times.astype("datetime64[s]").tolist()]
+    return [_datetime(time).replace(tzinfo=timezone.utc).astimezone(tz) for time in times]
 
 
 def at_one_time_of_day(times: np.ndarray, offsets: np.ndarray, zone: str | None) -> np.ndarray | None:
@@ -88,5 +90,12 @@ def at_one_time_of_day(times: np.ndarray, offsets: np.ndarray, zone: str | None)
 
 def _moment(wall: np.datetime64, tz: tzinfo, fold: int) -> np.datetime64:
     """Returns what UTC shows when a clock shows `wall`, by the offset before (0) or after (1) a change."""
-    offset = wall.astype("datetime64[s]").item().replace(tzinfo=tz, fold=fold).utcoffset()
+    offset = _datetime(wall).replace(tzinfo=tz, fold=fold).utcoffset()
     return wall - np.timedelta64(offset, "s")
+
+
+def _datetime(time: np.datetime64) -> datetime:
+    """Returns a time as Python has it; DataError for years that it does not know, and days at their ends."""
+    if not FIRST < time < LAST:
+        raise DataError(expected("times with a zone", "the years 1 to 9999", str(time).replace("T", " ")))
+    return time.astype("datetime64[s]").item()
