@@ -133,6 +133,16 @@ def test_a_directory_that_is_read_only_is_told_before_any_work(sales, tmp_path, 
     assert f"{option} expected a file in a directory that can be written to" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option, ending", [("--output", "csv"), ("--plot", "png"), ("--save", "keras")])
+def test_a_link_into_a_directory_that_is_not_there_is_told_before_any_work(
+    sales, tmp_path, monkeypatch, capsys, option, ending
+):
+    monkeypatch.setattr(recurra, "forecast", None)
+    (tmp_path / f"link.{ending}").symlink_to(tmp_path / "nothing" / f"f.{ending}")
+    assert main(["forecast", str(sales), option, str(tmp_path / f"link.{ending}")]) == 1
+    assert f"{option} expected a file in an existing directory" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("width", [40, 80, 160])
 def test_tables_never_cut_a_number(width, monkeypatch, capsys):
     monkeypatch.setattr(console, "PIPE_WIDTH", width)

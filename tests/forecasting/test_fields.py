@@ -237,6 +237,11 @@ def test_what_is_no_time_is_none(text, other):
     assert parse_times([other]) is None
 
 
+@pytest.mark.parametrize("value", ["Maybe 2023", "Marching 2023", "Januar 2023", 2**62 + 1, -(2**63)])
+def test_words_that_begin_like_months_and_counters_without_followers_are_no_times(value):
+    assert parse_times([value]) is None
+
+
 def test_whole_numbers_are_years_only_where_each_stands_once_in_a_series():
     assert parse_times([2001, 2002, 2003]).unit == "Y"
     assert parse_times([2001, 2001, 2002]).unit == ""
@@ -284,6 +289,21 @@ def test_steps_of_24_hours_are_no_days_of_clocks():
     steps = pd.date_range("2024-03-28", periods=8, freq="24h", tz="Europe/Berlin")
     for zone in ("Europe/Berlin", None):
         assert parse_times(list(steps), zone=zone).in_utc
+
+
+@pytest.mark.parametrize("offset", ["Z", "+09:00"])
+def test_offsets_after_some_times_alone_are_refused(offset):
+    texts = [f"2024-01-01T00:00{offset}", "2024-01-01T01:00", f"2024-01-01T02:00{offset}"]
+    for order in (texts, texts[::-1]):
+        with pytest.raises(
+            AmbiguousTimes, match=r"an offset after each or after none, got .*T0\d:00(Z|\+09:00)' and '"
+        ):
+            parse_times(order)
+
+
+@pytest.mark.parametrize("offset", ["+99:00", "-16:00", "+09:60"])
+def test_offsets_that_no_clock_has_are_no_times(offset):
+    assert parse_times([f"2024-01-01T00:00{offset}"]) is None
 
 
 def test_utc_is_an_offset_too():

@@ -430,6 +430,10 @@ def test_other_bytes_than_text_are_refused(tmp_path):
         path.write_bytes(text.encode(encoding))
         with pytest.raises(DataError, match="save it as UTF-8"):
             read_panel(path)
+    for header, encoding in (("日期,北京,销售", "gbk"), ("日期,銷售", "big5"), ("วันที่,ยอดขาย", "cp874")):
+        path.write_bytes(csv([(m, 1, 2)[: header.count(",") + 1] for m in MONTHS], header).encode(encoding))
+        with pytest.raises(DataError, match="save it as UTF-8"):
+            read_panel(path)
     (tmp_path / "data.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(DataError, match="Parquet"):
         read_panel(tmp_path / "data.parquet")
@@ -458,6 +462,30 @@ def test_a_named_column_has_to_be_there(tmp_path):
     for option in ("time_col", "target_col", "id_col"):
         with pytest.raises(DataError, match=r"the .* column 'x', got 'month', 'sales'"):
             read_panel(path, **{option: "x"})
+
+
+@pytest.mark.parametrize(
+    "options, twice",
+    [
+        ({"id_col": "store", "target_col": "store"}, "store"),
+        ({"time_col": "month", "target_col": "month"}, "month"),
+        ({"id_col": "store", "time_col": "store"}, "store"),
+        ({"id_col": "store,store"}, "store"),
+    ],
+)
+def test_a_column_has_one_meaning(tmp_path, options, twice):
+    path = write(tmp_path, csv([(m, "a", 1) for m in MONTHS], "month,store,sales"))
+    with pytest.raises(DataError, match=f"ids, times and values, got '{twice}' twice: name another with --id"):
+        read_panel(path, **options)
+    with pytest.raises(DataError, match="the id column ''"):
+        read_panel(path, id_col="")
+
+
+def test_a_target_that_is_called_like_a_time_is_none(tmp_path):
+    panel = read_panel(
+        write(tmp_path, csv([(202001 + i, 5 + i % 3) for i in range(9)], "when,time")), target_col="time"
+    )
+    assert (panel.time_col, panel.target_col) == ("when", "time")
 
 
 def test_columns_become_a_polars_frame_without_a_model():

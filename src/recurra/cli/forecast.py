@@ -134,9 +134,10 @@ def _check_outputs(file: Path, plot: Path | None, output: Path | None, save: Pat
             continue
         if path.suffix.lower() not in endings:
             raise ValueError(expected(option, f"a file that ends in {' or '.join(endings)}", repr(str(path))))
-        if not path.parent.is_dir():
+        directory = Path(os.path.realpath(path)).parent  # of what a link leads to
+        if not directory.is_dir():
             raise ValueError(expected(option, "a file in an existing directory", repr(str(path))))
-        if not os.access(path.parent, os.W_OK):
+        if not os.access(directory, os.W_OK):
             raise ValueError(expected(option, "a file in a directory that can be written to", repr(str(path))))
         if path.is_dir():
             raise ValueError(expected(option, "a file to write", f"the directory {str(path)!r}"))

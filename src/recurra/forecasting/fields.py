@@ -213,7 +213,12 @@ _CLOCK = (
     r"\s*(?P<zone>Z|UTC|GMT|[+-](?P<zone_hours>\d\d):?(?P<zone_minutes>\d\d)?)?)?"
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_NAME = r"(?P<name>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
+_NAME = (
+    r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+LARGEST_COUNTER = 2**62  # so that those of a forecast are whole numbers too
+LARGEST_OFFSET = 15  # hours
 MOSTLY = 0.9  # of whole numbers: then they are meant as dates
 _DAY = r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])"
 
@@ -259,7 +264,7 @@ _ISO_SHAPES = ("0000-00-00", *(f"0000-00-00{sign}00:00{rest}" for sign in " T" f
 
 
 class AmbiguousTimes(DataError):
-    """Times such as 01/02/2024, where neither order of day and month is the only one that fits."""
+    """Times such as 01/02/2024, where either order of day and month may be meant; or of which some have an offset."""
 
 
 def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str | None = None) -> Times | None:
@@ -275,7 +280,7 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
         zone: Time zone of the column, such as "Asia/Seoul".
 
     Raises:
-        AmbiguousTimes: If days and months cannot be told apart.
+        AmbiguousTimes: If days and months cannot be told apart, or some times have an offset and others none.
     """
     texts = [value.isoformat() if hasattr(value, "isoformat") else str(value).strip() for value in values]
     of_first = np.ones(len(texts), bool) if of_first is None else of_first
@@ -305,6 +310,9 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
         return None
     if zone is None and not _any(parts["zone"]):
         return Times(times, _unit(parts, times))
+    if not (parts["zone"] >= 0).all():
+        one, other = (texts[int(np.argmax((parts["zone"] >= 0) == there))] for there in (True, False))
+        raise AmbiguousTimes(expected("times", "an offset after each or after none", f"{one!r} and {other!r}"))
     seconds = 3600 * _known(parts["zone_hours"]) + 60 * _known(parts["zone_minutes"])
     offsets = np.where(parts["zone"] == _WEST, -seconds, seconds).astype("timedelta64[s]")
     if zone is None and len(np.unique(offsets)) == 1:
@@ -319,7 +327,7 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
 
 def _whole_numbers(numbers: list[int], of_first: np.ndarray) -> Times | None:
     """Returns seconds since 1970, years or counters; None for numbers that are too large for any of them."""
-    if max(map(abs, numbers)) >= 2**63:
+    if max(map(abs, numbers)) > LARGEST_COUNTER:
         return None
     counted = np.array(numbers, np.int64)
     lowest, highest = counted.min(), counted.max()
@@ -414,6 +422,7 @@ def _to_times(parts: dict[str, np.ndarray], day_first: bool) -> np.ndarray:
     start = (parts["year"] - 1970).astype("datetime64[Y]").astype("datetime64[M]") + months_on
     days = ((start + np.timedelta64(1, "M")).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64)
     right = (month >= 1) & (month <= 12) & (day >= 1) & (day <= days) & (minute < 60) & (second < 60)
+    right &= (parts["zone_hours"] <= LARGEST_OFFSET) & (parts["zone_minutes"] < 60)
     right &= (parts["fraction"] < 1) & ((hour < 24) | (hour == 24) & (minute == 0) & (second == 0))
     if not right.all():
         raise ValueError("no date or time")

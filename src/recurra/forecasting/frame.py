@@ -127,11 +127,19 @@ def read_panel(
     is_file = isinstance(source, (str, os.PathLike)) or hasattr(source, "read")
     table = _read_file(*_contents(source)) if is_file else _read_frame(source)
     ids = table.find_ids(id_col)
-    time_name = table.find_time(time_col, ids)
+    time_name = table.find_time(time_col, ids, target_col)
     target_name = table.find_target(target_col, time_name, ids)
+    _refuse_two_meanings(table.name, [*ids.columns, *([] if time_name is None else [time_name]), target_name])
     times = table.times(time_name, ids)
     reader = _Reader(table, ids, time_name, target_name, times, table.numbers(target_name))
     return reader.panel(parse_frequency(freq) if freq is not None else None, fill, None if is_file else source)
+
+
+def _refuse_two_meanings(who: str, columns: list[str]) -> None:
+    twice = next((name for place, name in enumerate(columns) if name in columns[:place]), None)
+    if twice is not None:
+        what = "different columns of ids, times and values"
+        raise DataError(expected(who, what, f"{twice!r} twice", "name another with --id, --time or --target"))
 
 
 # Reading ------------------------------------------------------------------------------------------------------------
@@ -296,10 +304,11 @@ def _decoded(name: str, data: bytes) -> tuple[str, list[str]]:
         return data.decode("utf-16" if marked else "utf-8-sig"), []
     except UnicodeDecodeError as error:
         text = data.decode("cp949", errors="replace")
-        letters = [letter for letter in text if not letter.isascii()]
-        # Bytes of other languages seldom mean syllables of everyday Korean, which EUC-KR writes in two bytes each.
+        letters = [letter for letter in text if letter >= "\u3040" and letter.isalpha()]  # of Eastern Asia
+        # Bytes of other languages seldom mean everyday Korean alone, whose syllables EUC-KR writes in two bytes each:
+        # those of Chinese mean Chinese letters too, which Korean files seldom have today.
         syllables = sum("가" <= letter <= "힣" and len(letter.encode("euc-kr")) == 2 for letter in letters)
-        if "\ufffd" in letters or 2 * syllables < len(letters):
+        if "\ufffd" in text or not letters or 5 * syllables < 4 * len(letters):
             hint = "save it as UTF-8, or give a Parquet file"
             raise DataError(expected(name, "text in UTF-8", f"other bytes at {error.start}", hint)) from error
     return text, ["the file is not UTF-8: it was read as Korean (cp949)"]
@@ -449,7 +458,7 @@ class _Table:
         """Returns which series each row belongs to."""
         if id_col is None and "unique_id" not in self.columns:
             return _Ids(np.zeros(len(self), np.int64), [self.name], [], [])
-        named = id_col or "unique_id"
+        named = "unique_id" if id_col is None else id_col
         names = [named] if named in self.columns else [self._need(part.strip(), "id") for part in named.split(",")]
         parts = [self.column(name) for name in names]
         for name, part in zip(names, parts, strict=True):
@@ -469,11 +478,11 @@ class _Table:
         values = [key[0] for key in keys] if len(names) == 1 else []
         return _Ids(codes, joined, names, values if any(not isinstance(value, str) for value in values) else [])
 
-    def find_time(self, time_col: str | None, ids: _Ids) -> str | None:
+    def find_time(self, time_col: str | None, ids: _Ids, target_col: str | None = None) -> str | None:
         """Returns the column of the times; None where rows are counted."""
         if time_col is not None:
             return self._need(time_col, "time")
-        own = [name for name in self.columns if name not in ids.columns]
+        own = [name for name in self.columns if name not in (*ids.columns, target_col)]
         plain = {name: name.strip().lower() for name in own}
         named = [name for name in own if plain[name] in TIME_NAMES]
         named += [name for name in own if name not in named and plain[name].endswith(TIME_ENDINGS)]
@@ -482,7 +491,8 @@ class _Table:
         if dates or counters or named:
             return (dates or counters or named)[0]
         numeric = [name for name in own if self._is_numeric(name)]
-        written = [name for name in numeric if len(own) > 1 and self._holds_regular_dates(name, ids)]
+        beside_values = len(own) > 1 or target_col is not None
+        written = [name for name in numeric if beside_values and self._holds_regular_dates(name, ids)]
         if written:
             return written[0]
         if len(numeric) == len(own):
