@@ -458,6 +458,14 @@ def test_other_data_than_that_of_fit_is_refused(data, message):
         forecaster.predict(data)
 
 
+def test_starts_of_months_and_ends_are_told_apart_by_their_days():
+    months = polars.date_range(date(2019, 1, 1), date(2023, 12, 1), "1mo", eager=True)
+    frame = polars.DataFrame({"ds": months, "y": np.sin(np.arange(60.0))})
+    forecaster = Forecaster("gru", horizon=3, n_seeds=1, budget_s=1e-9).fit(frame)
+    with pytest.raises(DataError, match="monthly times such as 2019-01-01, as in fit, got 2019-01-31: write both"):
+        forecaster.predict(frame.with_columns(polars.col("ds").dt.month_end()))
+
+
 def test_hours_of_another_clock_than_that_of_fit_are_refused():
     hours = polars.datetime_range(datetime(2024, 1, 1), datetime(2024, 1, 5), "1h", eager=True)
     frame = polars.DataFrame({"ds": hours, "y": np.sin(np.arange(97.0))})

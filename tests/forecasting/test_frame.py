@@ -228,7 +228,32 @@ FILL = r"choose how to fill it with --fill interpolate\|ffill\|zero\|mean$"
             r"got (a quote that stands alone|'5\" pipe') in row 6: ",
         ),  # Polars 1 reads it
         (csv([*GOOD, ("2021-01", '"12')]), "got a quote that stands alone in row 14: close it"),
-        (csv([(m, "") for m in MONTHS]), f"row 2 of column 'sales': {FILL}"),
+        (csv([(m, "") for m in MONTHS]), r"missing values alone in column 'sales': choose another with --target \("),
+        (
+            csv([(m, m) for m in ("2000", "2000.25", "2000.5", "2000.75")]),
+            "write months like 2000-04 and quarters like",
+        ),
+        (csv([(f"2000.{m:03.0f}", 1) for m in (0, 83.3, 166.7, 250)]), "write months like 2000-04 and"),
+        (
+            csv([("Januar 2024", 1), ("Februar 2024", 2), ("März 2024", 3)]),
+            "write months as numbers, such as 2024-03, and",
+        ),
+        (
+            csv([("avril 2024", 1), ("mai 2024", 2), ("1. juin 2024", 3)]),
+            "write months as numbers, such as 2024-03, and",
+        ),
+        (
+            csv([*[(f"April {y}", y) for y in range(2000, 2009)], ("Summe 2008", 5)]),
+            "got 'Summe 2008' .* delete rows that",
+        ),
+        (
+            csv([[y, *range(12)] for y in range(2000, 2020)], "year,Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec"),
+            "turn the columns of times into rows, as with pandas.melt",
+        ),
+        (
+            csv([[y, *range(12)] for y in range(2000, 2020)], "연도," + ",".join(f"{m}월" for m in range(1, 13))),
+            "turn the columns of times into rows, as with pandas.melt",
+        ),
         (
             csv([["a", *range(12)]], ",".join(["region", *MONTHS])),
             "turn the columns of times into rows, as with pandas.m",
@@ -240,6 +265,24 @@ FILL = r"choose how to fill it with --fill interpolate\|ffill\|zero\|mean$"
 def test_what_to_do_about_bad_data_is_told(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read_panel(write(tmp_path, text))
+
+
+def test_octobers_that_lost_their_zero_are_octobers(tmp_path):
+    months = [f"{2022 + i // 12}.{i % 12 + 1:02d}" for i in range(24)]
+    numbers = [month.replace(".10", ".1") for month in months]
+    panel = read_panel(write(tmp_path, csv(zip(numbers, range(24), strict=True), "연월,매출")))
+    assert panel.write_times(panel.times) == [month.replace(".", "-") for month in months]
+    assert panel.remarks == ("연월: months such as 2023.1 were read as October: 2023.10",)
+    frame = pd.DataFrame({"month": list(map(float, numbers)), "y": 1.0})
+    np.testing.assert_array_equal(read_panel(frame).times, panel.times)
+    whole = [f"2022.{month}" for month in range(1, 13)]
+    assert read_panel(write(tmp_path, csv(zip(whole, range(12), strict=True), "연월,매출"))).remarks == ()
+
+
+def test_a_series_of_missing_values_alone_is_told():
+    frame = pd.DataFrame({"unique_id": ["a"] * 4 + ["b"] * 4, "ds": [*days(3), "2024-02-01"] * 2})
+    with pytest.raises(DataError, match=r"series 'b' expected numbers, got missing .* 'y': leave its rows out"):
+        read_panel(frame.assign(y=[1.0, 2, 3, 4] + [np.nan] * 4), fill="zero")
 
 
 def test_numbers_that_are_dates_are_found_beside_texts_and_by_endings_of_names(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -258,6 +258,7 @@ _OF_SOME_DIGITS = _COMPACT + _compiled(
 )
 TWO_DIGIT_DAY = re.compile(r"\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")  # 240131, which is no counter
 _SHORT_YEAR = re.compile(r"0{1,3}-00(?![-0])")  # the shape of 1-01 and 97-01
+_LOST_ZERO = {"0000.00", "0000.0"}  # the shapes of 2023.01 and 2023.1
 _WEST = 1
 _WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
 _ISO_SHAPES = ("0000-00-00", *(f"0000-00-00{sign}00:00{rest}" for sign in " T" for rest in ("", ":00")))
@@ -295,6 +296,9 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
             return None
     texts = [text if text.isascii() else text.translate(_USUAL) for text in texts]
     shapes = Column.of([text.translate(_SHAPE) for text in texts])
+    if set(shapes.values) >= _LOST_ZERO and _have_lost_zeros(texts):
+        whole = parse_times([text + "0" if len(text) == len("2023.1") else text for text in texts], of_first)
+        return None if whole is None else replace(whole, remark="months such as 2023.1 were read as October: 2023.10")
     if zone is None and len(shapes.values) == 1 and shapes.values[0] in _ISO_SHAPES:
         with contextlib.suppress(ValueError):  # 24:00, or no time
             times = np.array(texts, "datetime64[s]")
@@ -372,6 +376,13 @@ def _parts(texts: list[str], shapes: Column) -> dict[str, np.ndarray] | None:
             else:
                 parts[name][rows] = _meaning(name, text)
     return parts
+
+
+def _have_lost_zeros(texts: list[str]) -> bool:
+    """Returns whether months like 2023.01 have become numbers, as in spreadsheets, so that Octobers are 2023.1."""
+    months = {text[4:] for text in texts if len(text) <= len("2023.01")}
+    early = {f".{month:02d}" for month in range(1, 10)}
+    return ".1" in months and bool(months & early) and months <= early | {".1", ".11", ".12"}
 
 
 def _are_counted(parts: dict[str, np.ndarray], shapes: Column) -> bool:

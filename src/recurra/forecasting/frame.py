@@ -57,6 +57,11 @@ MOST_FILLED = 10**7  # steps of a series of few values: more come from a wrong t
 TWO_DIGITS = re.compile(
     r"\s*(\d{1,2}([-/.\s])\s?\d{1,2}\2\s?\d\d|(\d{1,2}[-\s])?[A-Za-z]{3,9}[-\s]\d\d|\d\d[-/.]\d\d)\.?(\s.*)?"
 )
+WORD_AND_YEAR = re.compile(r"\s*(\d{1,2}\.?\s)?[^\W\d]{3,}\.?\s\d{4}\s*")  # such as März 2024
+PARTS_OF_YEARS = re.compile(  # as names of columns
+    r"\s*(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s*|\s*(\d\d?월|Q[1-4]|[1-4]Q|[1-4]분기)\s*",
+    re.IGNORECASE,
+)
 ZONES_IN_PARQUET = "zones that have a name, such as Asia/Kolkata, or whole hours"
 FOREIGN = {  # how files of other kinds begin
     rb"PK\x03\x04": "an Excel or zip file",
@@ -634,6 +639,8 @@ def _listed(names: Iterable[str]) -> str:
 
 def _are_mostly_dates(names: list[str]) -> bool:
     """Whether names of columns are those of times, as in tables with a column for each month."""
+    if sum(map(bool, map(PARTS_OF_YEARS.fullmatch, names))) > max(2, len(names) / 2):
+        return True
     dates = [name for name in names if _are_times([name])]
     with contextlib.suppress(AmbiguousTimes):
         times = parse_times(dates) if 2 * len(dates) > len(names) else None
@@ -652,11 +659,21 @@ def _hint_for(values: list[Any], bad: str, of_weeks: bool) -> str:
         return "write years with four digits, such as 2024-01-31"
     if all(map(_are_two_years, texts)):
         return "write the year that each begins in, such as 2012"
+    if all(map(_is_part_of_year, texts)):
+        return "write months like 2000-04 and quarters like 2000Q2, not as parts of years"
     if WEEKS.fullmatch(bad):
         return WEEKS_HINT
+    if WORD_AND_YEAR.fullmatch(bad):
+        return f"write months as numbers, such as 2024-03, and {NO_TIME_HINT}"
     if not bad[:1].isdigit() and any(_are_times([value]) for value in values[:2]):
         return NO_TIME_HINT
     return "write times like 2024-01-31 or 2024-01-31 13:00, in whole seconds"
+
+
+def _is_part_of_year(text: str) -> bool:
+    """Whether it is a month or a quarter as a number, such as 2000.25; 2000.05 would be none."""
+    twelfths = 12 * float(text) if re.fullmatch(r"\d{4}(\.\d+)?", text) else 0.5
+    return abs(twelfths - round(twelfths)) < 0.1
 
 
 def _are_two_years(text: str) -> bool:
@@ -810,6 +827,10 @@ class _Reader:
             got = f"{self._show(times[at])} and {self._show(times[at + 1])} (row {table.row(rows[at + 1])}) in one step"
             raise DataError(expected(who, f"{freq} times, one for each step", got, "add them up first"))
         jumps, missing = np.flatnonzero(steps > 1), np.flatnonzero(np.isnan(values))
+        if len(missing) == len(values):
+            got = f"missing values alone in column {self.target_col!r}"
+            hint = "leave its rows out" if self.ids.columns else "choose another with --target (in Python target_col)"
+            raise DataError(expected(who, "numbers", got, hint))
         if fill is None and len(jumps):
             at = int(jumps[0])
             more = f" and {len(jumps) - 1} more gap{'s' * (len(jumps) > 2)}" if len(jumps) > 1 else ""
@@ -828,8 +849,6 @@ class _Reader:
             raise DataError(expected(who, f"gaps of fewer than {MOST_FILLED} {freq} steps", jump, "is the time right?"))
         full = np.full(places[-1] + 1, np.nan)
         full[places] = values
-        if np.isnan(full).all():
-            raise DataError(expected(who, "numbers", "missing values alone"))
         if len(full) > len(times):
             times = np.concatenate([times[:1], freq.future(times[0], len(full) - 1)])
         return times, full

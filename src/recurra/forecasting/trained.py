@@ -74,6 +74,10 @@ class TrainedNetwork:
         """Returns the place of each series among those of training."""
         fitted, settings = self.panel, self.settings
         who = "Forecaster.predict"
+        if panel.freq != fitted.freq and str(panel.freq) == str(fitted.freq):  # starts of months, and ends
+            first, other = (str(one.times[0].astype("datetime64[D]")) for one in (fitted, panel))
+            hint = "write both on the same day of the month"
+            raise DataError(expected(who, f"{fitted.freq} times such as {first}, as in fit", other, hint))
         if panel.freq != fitted.freq:
             raise DataError(expected(who, f"{fitted.freq} times, as in fit", f"{panel.freq} ones", "name them by freq"))
         clocks, of_fit = ((one.zone or one.offset or "no zone", one.in_utc) for one in (panel, fitted))
