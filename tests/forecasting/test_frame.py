@@ -902,6 +902,14 @@ def test_years_of_two_digits_are_neither_counted_nor_counters(tmp_path, texts, f
         read_panel(write(tmp_path, rows), fill=fill)
 
 
+def test_counters_that_a_forecast_could_not_go_on_from_are_refused():
+    for first in (2**62 - 20, 2**63 - 40, -(2**63)):
+        with pytest.raises(DataError, match=r"dates or times, got '-?\d{19}' in row \d+: count from a smaller number"):
+            read_panel(pd.DataFrame({"ds": [first + i for i in range(40)], "y": 1.0}))
+    panel = read_panel(pd.DataFrame({"ds": [2**62 - 39 + i for i in range(40)], "y": 1.0}))
+    assert panel.future_times(20)[0, -1] == 2**62 + 20
+
+
 def test_counters_of_six_digits_are_counters():
     panel = read_panel(pd.DataFrame({"ds": [110101 + i for i in range(40)], "y": 1.0}))
     assert (panel.freq.name, panel.times[0]) == ("step", 110101)

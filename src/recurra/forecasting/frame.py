@@ -659,6 +659,8 @@ def _hint_for(values: list[Any], bad: str, of_weeks: bool) -> str:
         return "write years with four digits, such as 2024-01-31"
     if all(map(_are_two_years, texts)):
         return "write the year that each begins in, such as 2012"
+    if re.fullmatch(r"[+-]?\d{19,}", bad):
+        return "count from a smaller number"
     if all(map(_is_part_of_year, texts)):
         return "write months like 2000-04 and quarters like 2000Q2, not as parts of years"
     if WEEKS.fullmatch(bad):
