@@ -259,6 +259,7 @@ FILL = r"choose how to fill it with --fill interpolate\|ffill\|zero\|mean$"
             "turn the columns of times into rows, as with pandas.m",
         ),
         (csv([[m, 1, 2, 3] for m in range(1, 13)], "month,2021,2022,2023"), "'2021', '2022', '2023': turn the columns"),
+        (csv([["a", 1, 2, 3]], "region,2009/10,2010/11,2011/12"), "'2011/12': turn the columns of times into rows"),
         (csv([("month", "sales", "note"), *[(*g, "x") for g in GOOD]], "Sales 2020,,"), "delete lines above the names"),
     ],
 )
@@ -900,6 +901,11 @@ def test_years_of_two_digits_are_neither_counted_nor_counters(tmp_path, texts, f
     rows = csv([(text, 1) for text in texts], "date,value")
     with pytest.raises(DataError, match=r"'date' expected dates or times, got .*: write years with four digits"):
         read_panel(write(tmp_path, rows), fill=fill)
+
+
+def test_years_of_two_digits_in_frames_of_floats_are_told():
+    with pytest.raises(DataError, match=r"got '230101\.0' in row 0: write years with four digits"):
+        read_panel(pd.DataFrame({"ds": [230101.0 + i for i in range(20)], "y": 1.0}))
 
 
 def test_counters_that_a_forecast_could_not_go_on_from_are_refused():

@@ -642,9 +642,11 @@ def _are_mostly_dates(names: list[str]) -> bool:
     if sum(map(bool, map(PARTS_OF_YEARS.fullmatch, names))) > max(2, len(names) / 2):
         return True
     dates = [name for name in names if _are_times([name])]
+    if 2 * len(dates) <= len(names):
+        return False
     with contextlib.suppress(AmbiguousTimes):
-        times = parse_times(dates) if 2 * len(dates) > len(names) else None
-        return times is not None and times.unit != ""
+        times = parse_times(dates)
+        return times is None or times.unit != ""  # None where each is one, as school years may be
     return True
 
 
@@ -654,7 +656,7 @@ def _are_weeks(name: str) -> bool:
 
 def _hint_for(values: list[Any], bad: str, of_weeks: bool) -> str:
     """Returns what to do about a column of times of which one is none that is known."""
-    texts = [str(value).strip() for value in values]
+    texts = [str(value).strip().removesuffix(".0") for value in values]
     if TWO_DIGITS.fullmatch(bad) or (all(map(TWO_DIGIT_DAY.fullmatch, texts)) and not of_weeks):
         return "write years with four digits, such as 2024-01-31"
     if all(map(_are_two_years, texts)):
