@@ -295,35 +295,6 @@ class Forecaster:
 OPTIONS = ("model", "horizon", "lookback", "season_length", "seed", "n_seeds", "budget_s")
 
 
-def _read(data: Any, columns: dict[str, Any], fitted: Panel | None = None) -> Panel:
-    """Returns data as a panel and warns of what was noticed; columns that are not named are those of a fitted panel.
-
-    Raises:
-        DataError: If the data cannot be used, or does not have the columns of the fitted panel.
-    """
-    of_fit = {} if fitted is None else _columns_of(fitted)
-    named = {name: value for name, value in columns.items() if value is not None}
-    try:
-        panel = read_panel(data, **(of_fit | named))
-    except MissingColumn as error:
-        if error.option in named:
-            raise
-        hint = f"fit was on {of_fit[error.option]!r}, name another with {error.option}"
-        raise DataError(f"{error}: {hint}") from None
-    if panel is not data:
-        for remark in panel.remarks:
-            warnings.warn(remark, stacklevel=3)
-    return panel
-
-
-def _columns_of(panel: Panel) -> dict[str, str]:
-    """Returns the options of `read_panel` that name the columns of a panel."""
-    named = {"id_col": panel.id_col, "time_col": panel.time_col, "target_col": panel.target_col}
-    if panel.times.dtype.kind != "M" and panel.time_col == "ds":  # rows that were counted have no column of times
-        del named["time_col"]
-    return {option: name for option, name in named.items() if name is not None}
-
-
 def _alike(lengths: np.ndarray, each: int) -> Iterator[np.ndarray]:
     """Yields the places of series of one length, as many at once as need no more than `MOST_AT_ONCE` numbers.
 
@@ -382,3 +353,32 @@ def checked_budget(who: str, seconds: Any) -> float | None:
     if isinstance(seconds, bool) or not isinstance(seconds, numbers.Real) or not float(seconds) > 0:
         raise ValueError(expected(who, "budget_s to be a number of seconds above 0", repr(seconds)))
     return float(seconds)
+
+
+def _read(data: Any, columns: dict[str, Any], fitted: Panel | None = None) -> Panel:
+    """Returns data as a panel and warns of what was noticed; columns that are not named are those of a fitted panel.
+
+    Raises:
+        DataError: If the data cannot be used, or does not have the columns of the fitted panel.
+    """
+    of_fit = {} if fitted is None else _columns_of(fitted)
+    named = {name: value for name, value in columns.items() if value is not None}
+    try:
+        panel = read_panel(data, **(of_fit | named))
+    except MissingColumn as error:
+        if error.option in named:
+            raise
+        hint = f"fit was on {of_fit[error.option]!r}, name another with {error.option}"
+        raise DataError(f"{error}: {hint}") from None
+    if panel is not data:
+        for remark in panel.remarks:
+            warnings.warn(remark, stacklevel=3)
+    return panel
+
+
+def _columns_of(panel: Panel) -> dict[str, str]:
+    """Returns the options of `read_panel` that name the columns of a panel."""
+    named = {"id_col": panel.id_col, "time_col": panel.time_col, "target_col": panel.target_col}
+    if panel.times.dtype.kind != "M" and panel.time_col == "ds":  # rows that were counted have no column of times
+        del named["time_col"]
+    return {option: name for option, name in named.items() if name is not None}
