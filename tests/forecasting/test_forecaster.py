@@ -22,6 +22,13 @@ from recurra.forecasting.frequency import Frequency
 from recurra.forecasting.intervals import NORMAL, bands, growth_of_errors, widening_of
 from recurra.random import draw_seed, seeded
 
+pytestmark = pytest.mark.filterwarnings(  # how data was read, which fit and predict say
+    "ignore:no column of times",
+    r"ignore:\d+ of \d+ values were missing",
+    r"ignore:\d+ steps before the first number",
+    "ignore:ds. times were brought to UTC",
+)
+
 
 def monthly(n=96, seed=0, series=1):
     rng = np.random.default_rng(seed)
@@ -544,7 +551,6 @@ def hours_of_berlin(start, count, utc=False):
     return polars.DataFrame({"ds": texts, "y": [10 + np.sin(2 * np.pi * m.hour / 24) for m in moments]})
 
 
-@pytest.mark.filterwarnings("ignore:ds. times were brought to UTC")
 @pytest.mark.parametrize("of_fit", [("2024-03-20", 480, False), ("2024-01-01", 480, False), ("2024-01-01", 480, True)])
 def test_hours_of_other_offsets_than_those_of_fit_are_brought_to_its_clock(of_fit):
     forecaster = Forecaster("gru", horizon=6, n_seeds=1).fit(hours_of_berlin(*of_fit))
@@ -559,7 +565,6 @@ def test_hours_of_other_offsets_than_those_of_fit_are_brought_to_its_clock(of_fi
         np.testing.assert_allclose(found["y_hat"][0], 10 + np.sin(2 * np.pi * (last.hour + 1) / 24), atol=0.2)
 
 
-@pytest.mark.filterwarnings("ignore:no column of times")
 @pytest.mark.parametrize("ids", [[3, 4], [0.5, 2.0], [True, False], ["3", "4"], np.array([3, 4], object)])
 def test_ids_keep_their_kind_when_saved(tmp_path, ids):
     frame = polars.DataFrame({"unique_id": np.repeat(ids, 40).tolist(), "y": np.sin(np.arange(80.0))})
@@ -589,7 +594,6 @@ def test_days_of_months_that_vary_go_on_alike_when_saved(tmp_path, roll):
     assert fitted.predict()["ds"][0] == (datetime(2021, 12, 31) if roll == "backward" else datetime(2022, 1, 1))
 
 
-@pytest.mark.filterwarnings("ignore:no column of times")
 def test_ids_that_are_dates_are_texts_when_saved(tmp_path):
     days = [date(2024, 1, 1)] * 40 + [date(2024, 1, 2)] * 40
     quick(budget_s=1e-9).fit(polars.DataFrame({"unique_id": days, "y": np.sin(np.arange(80.0))})).save(
