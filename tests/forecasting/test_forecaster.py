@@ -14,7 +14,7 @@ import pytest
 
 import recurra
 from recurra.errors import DataError, FileFormatError, NotFittedError
-from recurra.forecasting import Forecaster, Panel, forecast, forecaster
+from recurra.forecasting import Forecaster, Panel, forecast, forecaster, read_panel
 from recurra.forecasting.accuracy import mase, mase_scale
 from recurra.forecasting.backtest import choose_windows
 from recurra.forecasting.forecaster_file import ASSET
@@ -90,6 +90,67 @@ def test_no_forecast_of_a_backtest_changes_with_what_comes_after_its_cutoff(monk
             for k in range(3):
                 same = all(np.array_equal(before[k][name], after[k][name]) for name in before[k])
                 assert same == (k <= cutoff)
+
+
+def of_ends(lengths, changed_from=10**9, counters=False):
+    """Series of days that all begin on one day and end on others; values from a day on are others too."""
+    frames = []
+    for i, length in enumerate(lengths):
+        t = np.arange(length)
+        values = 50 + 5 * np.sin(t / 3 + i) + np.where(t < changed_from, 0, 1000 + 7 * t)
+        times = t + i if counters else np.datetime64("2024-01-01", "ms") + t.astype("timedelta64[D]")
+        frames.append(polars.DataFrame({"unique_id": f"s{i}", "ds": times, "y": values}))
+    return polars.concat(frames)
+
+
+@pytest.mark.parametrize(
+    "counters, first, last", [(False, [78, 78, 78, 60], [84, 84, 80, 60]), (True, [78, 77, 76, 60], [84, 83, 80, 60])]
+)
+def test_a_cutoff_is_one_time_for_all_series_of_a_panel(monkeypatch, counters, first, last):
+    trained_on = []
+    train = forecaster.train
+
+    def watched(panel, *args, **kwargs):
+        trained_on.append(panel)
+        return train(panel, *args, **kwargs)
+
+    monkeypatch.setattr(forecaster, "train", watched)
+    data = of_ends([90, 84, 80, 60], counters=counters)
+    backtest = quick(budget_s=1e-9, season_length=1).backtest(data, n_windows=2)
+    assert trained_on[0].lengths.tolist() == first
+    assert trained_on[0].times.max() == np.unique(read_panel(data).times)[-13]
+    assert backtest.last_known.tolist() == last
+    assert backtest.remarks == ("the backtest scores 3 of 4 series: the others end before its cutoffs",)
+    ended = [known == length for known, length in zip(last, [90, 84, 80, 60], strict=True)]
+    assert np.isnan(backtest.last["gru"]["y_hat"]).any(axis=1).tolist() == ended
+
+
+def test_what_other_series_hold_after_a_cutoff_is_not_seen():
+    tests = [
+        quick(budget_s=1e-9, season_length=1).backtest(of_ends([90, 87, 84], changed_from), n_windows=1)
+        for changed_from in (84, 85)
+    ]
+    for model, arrays in tests[0].last.items():
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(values, tests[1].last[model][name])
+    naive = tests[1].last["naive"]["y_hat"]
+    assert np.isnan(naive).all(axis=1).tolist() == [False, False, True]
+    actual = read_panel(of_ends([90, 87])).values
+    scale = [np.abs(np.diff(series[:84])).mean() for series in (actual[:90], actual[90:])]
+    tests[1] = quick(budget_s=1e-9, season_length=1).backtest(of_ends([90, 87, 84]), n_windows=1)
+    errors = [np.abs(actual[84:90] - actual[83]).mean(), np.abs(actual[174:] - actual[173]).mean()]
+    row = next(row for row in tests[1].rows if row["model"] == "naive")
+    assert row["MASE"] == pytest.approx(np.mean(np.divide(errors, scale)))
+
+
+def test_series_without_times_are_cut_at_their_own_ends():
+    t = np.arange(60.0)
+    counted = Panel.from_arrays([np.sin(t), np.cos(t[:50])])
+    own_counters = polars.DataFrame({"unique_id": ["a"] * 60 + ["b"] * 50, "ds": [*range(60), *range(50)], "y": 1.0})
+    for data in (counted, own_counters, own_counters.drop("ds")):
+        backtest = Forecaster("naive", horizon=6).backtest(data, n_windows=2)
+        assert backtest.last_known.tolist() == [54, 44]
+        assert not backtest.remarks
 
 
 def test_what_comes_after_a_cutoff_does_not_choose_the_season():

@@ -33,6 +33,16 @@ def test_one_step_ahead_is_seen():
     assert [line.get_marker() for line in axes.lines if len(line.get_xdata()) == 1] == ["D", "o"]
 
 
+def test_the_last_window_of_a_backtest_is_drawn_where_it_was():
+    days = np.datetime64("2024-01-01", "ms") + np.arange(60).astype("timedelta64[D]")
+    frames = [pandas.DataFrame({"unique_id": str(n), "ds": days[:n], "y": np.arange(n) % 7.0}) for n in (60, 57, 40)]
+    axes = _figure(forecast(pandas.concat(frames), 6, model="naive"))[0].axes
+    dashed = [[line for line in each.lines if line.get_linestyle() == "--"] for each in axes]
+    assert [len(lines) for lines in dashed] == [1, 1, 0]  # the third series ends before the cutoff
+    for (line,) in dashed[:2]:
+        np.testing.assert_array_equal(line.get_xdata(), days[54:].astype(object))
+
+
 def test_the_title_says_how_many_series_are_shown():
     titles = []
     for count in (6, 8):

@@ -53,12 +53,12 @@ def backtest(
     )
     panel = read_panel(source(file), id_col=id, time_col=time, target_col=target, freq=freq, fill=fill)
     result = forecaster.backtest(panel, n_windows=windows)
+    remarks = [*panel.remarks, *result.remarks]
     if json:
-        remarks = list(panel.remarks)
         content = {"winner": result.winner, "cutoffs": result.n_windows, "rows": result.rows, "remarks": remarks}
         console.document(content)
     else:
         print_backtest(result, result.rows, result.winner)
         print(f"{result.winner} won.")
-    for text in panel.remarks:
+    for text in remarks:
         console.remark(text)

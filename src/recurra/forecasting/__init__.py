@@ -110,6 +110,7 @@ def forecast(
     if len(constant) == panel.n_series:
         candidate = candidate.by("naive")
     backtest = backtest_models([candidate.by(candidate.model)], panel, n_windows, progress=progress)
+    remarks += backtest.remarks
     chosen = backtest.winner if model == "auto" and len(constant) < panel.n_series else candidate.model
     if chosen in BASELINES and candidate.model in KINDS:
         remarks.append(f"the baseline {chosen} was better than the network {candidate.model}: it is used")

@@ -28,7 +28,10 @@ class Backtest:
         n_windows: Number of cutoffs.
         step_size: Values between two of them.
         horizon: Steps ahead.
-        last: For each model the forecast at the last cutoff, as of `Forecaster.predict_arrays`.
+        last: For each model the forecast at the last cutoff, as of `Forecaster.predict_arrays`; NaN for series that end
+            before it.
+        last_known: How many values of each series lie before the last cutoff: int (n_series,).
+        remarks: What is worth knowing.
     """
 
     rows: list[dict[str, Any]]
@@ -37,6 +40,8 @@ class Backtest:
     step_size: int
     horizon: int
     last: dict[str, dict[str, np.ndarray]]
+    last_known: np.ndarray
+    remarks: tuple[str, ...]
 
 
 def choose_windows(shortest: int, horizon: int, n_windows: int | None, step_size: int | None) -> tuple[int, int]:
@@ -70,6 +75,8 @@ def backtest_models(
     """Scores forecasters and all baselines at the same cutoffs.
 
     Each forecaster is fitted once, to what lies before the first cutoff; later it sees the values up to each cutoff.
+    A cutoff is the same time for all series: cut at the ends of their own, one that goes on would tell the network what
+    comes after the cutoff of another. Series that end before a cutoff are learned from, but have nothing to score.
 
     Args:
         forecasters: Not fitted yet; the first one's horizon and season are used for all, and for MASE.
@@ -78,10 +85,12 @@ def backtest_models(
         progress: Called with a line now and then.
     """
     horizon, season_length = forecasters[0].horizon or 1, forecasters[0].season_length or 1
-    n_windows, step = choose_windows(int(panel.lengths.min()), horizon, n_windows, step_size)
+    behind = panel.steps_behind()
+    n_windows, step = choose_windows(int((panel.lengths + behind).min()), horizon, n_windows, step_size)
     cut_back = [horizon + step * k for k in reversed(range(n_windows))]
-    known = [panel.head(panel.lengths - back) for back in cut_back]
-    actuals = [_actual(panel, back, horizon) for back in cut_back]
+    lengths = [panel.lengths - np.maximum(0, np.ceil(back - behind)).astype(np.int64) for back in cut_back]
+    known = [panel.head(each) for each in lengths]
+    actuals = [_actual(panel, each, horizon) for each in lengths]
     scales = [np.array([mase_scale(past.series(i), season_length) for i in range(past.n_series)]) for past in known]
     if np.isnan(actuals).all():
         hint = "cut the empty rows at the end off, or choose more cutoffs"
@@ -94,19 +103,25 @@ def backtest_models(
         for past, actual, scale in zip(known, actuals, scales, strict=True):
             answer = forecaster.predict_arrays(past)
             scores.append(_scores(actual, scale, answer))
-        last[forecaster.model] = answer
+        going_on = (lengths[-1] < panel.lengths)[:, None]
+        last[forecaster.model] = {name: np.where(going_on, values, np.nan) for name, values in answer.items()}
         means = {name: _mean(np.concatenate([score[name] for score in scores])) for name in scores[0]}
         rows.append({"model": forecaster.model, **means})
     measure = "MASE" if all(np.isfinite(row["MASE"]) for row in rows) else "sMAPE"
     rows.sort(key=lambda row: row[measure])
-    return Backtest(rows, rows[0]["model"], n_windows, step, horizon, last)
+    ended = int((lengths[0] == panel.lengths).sum())
+    scored = f"the backtest scores {panel.n_series - ended} of {panel.n_series} series"
+    remarks = (f"{scored}: the others end before its cutoffs",) if ended else ()
+    return Backtest(rows, rows[0]["model"], n_windows, step, horizon, last, lengths[-1], remarks)
 
 
-def _actual(panel: Panel, back: int, horizon: int) -> np.ndarray:
-    """Returns the `horizon` values that begin `back` before the end of each series, NaN where filled: (n_series, H)."""
-    places = panel.indptr[1:, None] - back + np.arange(horizon)
-    values = panel.values[places]
-    return values if panel.observed is None else np.where(panel.observed[places], values, np.nan)
+def _actual(panel: Panel, known: np.ndarray, horizon: int) -> np.ndarray:
+    """Returns what follows the first `known` values of each series, NaN where nothing does or was filled: (n, H)."""
+    steps = known[:, None] + np.arange(horizon)
+    inside = steps < panel.lengths[:, None]
+    places = panel.indptr[:-1, None] + np.where(inside, steps, 0)
+    seen = inside if panel.observed is None else inside & panel.observed[places]
+    return np.where(seen, panel.values[places], np.nan)
 
 
 def _scores(actual: np.ndarray, scale: np.ndarray, answer: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

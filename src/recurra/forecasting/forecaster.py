@@ -239,7 +239,7 @@ class Forecaster:
     ) -> Backtest:
         """Forecasts the end of the data from before it, beside the baselines; see `Backtest`.
 
-        The network learns from what lies before the first cutoff alone.
+        The network learns from what lies before the first cutoff alone, a cutoff being one time for all series.
 
         Args:
             data: As in `fit`.

@@ -742,6 +742,7 @@ class _Reader:
             zone=self.table.zone(self.time_col),
             in_utc=self.times.in_utc,
             as_text=like is None,
+            counted=self.time_col is None,
         )
 
     def _unit(self, first: Any, freq: Frequency) -> str:

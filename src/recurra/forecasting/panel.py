@@ -38,6 +38,7 @@ class Panel:
         zone: Time zone of the frame that the data came in, such as "Asia/Seoul".
         in_utc: Whether `times` are UTC; else they are those of the zone's clocks.
         as_text: Whether forecasts have times as texts, as for files, or as the columns of frames hold them.
+        counted: Whether the data had no times: those of each series are made up.
     """
 
     values: np.ndarray
@@ -58,6 +59,7 @@ class Panel:
     zone: str | None = None
     in_utc: bool = False
     as_text: bool = True
+    counted: bool = False
 
     @classmethod
     def from_arrays(
@@ -75,8 +77,8 @@ class Panel:
                 raise ValueError(expected(f"series {i}", "an array (n,) of finite numbers", got))
         lengths = [len(one) for one in series]
         freq = freq or Frequency("step")
-        counted = freq.name == "step"
-        start: Any = np.int64(0) if counted else np.datetime64("2000-01-01", "s")
+        by_steps = freq.name == "step"
+        start: Any = np.int64(0) if by_steps else np.datetime64("2000-01-01", "s")
         return cls(
             values=np.concatenate(series),
             indptr=indptr_of(lengths),
@@ -84,7 +86,8 @@ class Panel:
             times=np.concatenate([np.concatenate([[start], freq.future(start, n - 1)]) for n in lengths]),
             freq=freq,
             id_col=None if len(series) == 1 else "unique_id",
-            time_unit="" if counted else "D",
+            time_unit="" if by_steps else "D",
+            counted=True,
         )
 
     @property
@@ -104,6 +107,18 @@ class Panel:
     def series_times(self, i: int) -> np.ndarray:
         """Returns the times of series i, a view."""
         return self.times[self.indptr[i] : self.indptr[i + 1]]
+
+    def steps_behind(self) -> np.ndarray:
+        """Returns how many steps before the latest end of all each series ends: float (n_series,).
+
+        Zero where the times of different series are not the same clock's: rows that were counted, and counters that
+        begin alike in all series.
+        """
+        firsts, lasts = self.times[self.indptr[:-1]], self.times[self.indptr[1:] - 1]
+        if self.counted or (self.freq.name == "step" and (firsts == firsts[0]).all()):
+            return np.zeros(self.n_series)
+        ends = self.freq.positions(lasts, np.repeat(lasts[:1], self.n_series))
+        return ends.max() - ends
 
     def head(self, lengths: np.ndarray) -> Panel:
         """Returns the panel cut to the first `lengths[i]` values of series i: what was known at a cutoff.

@@ -123,17 +123,18 @@ def _draw(axes: Any, forecast: Forecast, arrays: dict[str, np.ndarray], i: int) 
     shown = min(len(values), max(6 * horizon, 3 * forecast.season_length if forecast.season_length < 400 else 0, 60))
     places = _axis(np.concatenate([times[-shown:], panel.freq.future(times[-1], horizon)]))
     axes.plot(places[:shown], values[-shown:], color=PAST, linewidth=1.3, label="past")
-    last = forecast.backtest.last[forecast.model]["y_hat"][i]
     single = horizon == 1  # a line or an area of one point would not be seen
-    axes.plot(
-        places[shown - horizon : shown],
-        last,
-        color=BEFORE,
-        linewidth=1.3,
-        linestyle="--",
-        marker="D" * single,
-        label="backtest, last window",
-    )
+    cutoff = shown - len(values) + int(forecast.backtest.last_known[i])
+    if cutoff < shown:  # else the series ends before it
+        axes.plot(
+            places[cutoff : cutoff + horizon],
+            forecast.backtest.last[forecast.model]["y_hat"][i],
+            color=BEFORE,
+            linewidth=1.3,
+            linestyle="--",
+            marker="D" * single,
+            label="backtest, last window",
+        )
     ahead = places[shown:]
     for level, strength, width in ((95, 0.15, 10), (80, 0.28, 6)):
         low, high, label = arrays[f"lo-{level}"][i], arrays[f"hi-{level}"][i], f"{level} % interval"
