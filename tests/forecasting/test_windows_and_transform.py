@@ -170,6 +170,20 @@ def test_the_errors_of_a_baseline_are_those_of_one_forecast_after_the_other(name
     np.testing.assert_allclose(found, np.maximum.accumulate(sizes), rtol=1e-12, atol=1e-300)
 
 
+def test_errors_around_gaps_are_those_of_observed_values_after_observed_ones():
+    seen = np.array([True, True, False, True, True, True, False, False, True, True])
+    past = np.where(seen, np.arange(10.0) ** 2, 1e6)
+    squares, weights = {1: [], 2: [], 3: []}, {1: [], 2: [], 3: []}
+    for cutoff in range(2, 10):
+        for step in (1, 2, 3):
+            if seen[cutoff - 1] and cutoff + step <= 10 and seen[cutoff + step - 1]:
+                squares[step].append((past[cutoff + step - 1] - past[cutoff - 1]) ** 2)
+                weights[step].append(0.5 ** ((10 - cutoff) / (10 / 3)))
+    sizes = [np.sqrt(np.average(squares[step], weights=weights[step])) for step in (1, 2, 3)]
+    found = forecast_with_errors("naive", past, 3, (1,), seen=seen)[1]
+    np.testing.assert_allclose(found, np.maximum.accumulate(sizes), rtol=1e-12)
+
+
 def test_late_errors_count_more_than_early_ones():
     calm, wild = np.tile([0.0, 1.0], 60), np.tile([0.0, 4.0], 60)
     # 60 of the 240 naive errors, all 1 in the first half and 4 in the second: 120 values are one and a half half-lives.

@@ -118,7 +118,12 @@ BASELINES: dict[str, Callable[..., Forecasts]] = {
 
 
 def forecast_with_errors(
-    name: str, past: np.ndarray, horizon: int, seasons: Seasons, most_cutoffs: int = MOST_CUTOFFS
+    name: str,
+    past: np.ndarray,
+    horizon: int,
+    seasons: Seasons,
+    most_cutoffs: int = MOST_CUTOFFS,
+    seen: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the forecast of a baseline, and the sizes of its errors by step ahead.
 
@@ -126,29 +131,58 @@ def forecast_with_errors(
     values that the baseline was fitted to are smaller than those to come, by the factor of Akaike's final prediction
     error (1970).
 
+    Where values were filled, errors are those on observed ones, after observed ones: a line between the neighbours of a
+    gap tells of the value that comes after it, and errors on what was filled are none of those to come.
+
     Args:
         name: Of the baseline.
         past: float (..., n), the values before the cutoff: all errors lie before it.
         horizon: H.
         seasons: Steps of the usual season, and of longer ones, as of `season_of`.
         most_cutoffs: Past cutoffs that the errors are taken from, evenly spaced.
+        seen: bool (n,), which values of one series were observed; None if all were.
 
     Returns:
         Both float (..., H); the sizes of the errors never fall.
     """
     count = past.shape[-1]
     cutoffs = _cutoffs(count, seasons[0], most_cutoffs)
-    forecasts, fitted = BASELINES[name](past, horizon, seasons, cutoffs)
-    places = cutoffs[:-1] + np.arange(horizon)
+    reach = horizon
+    if seen is not None:
+        cutoffs = _cutoffs_after(seen, int(cutoffs[0, 0]), most_cutoffs * count // max(1, seen.sum()))
+        reach = max(horizon, _usual_gap(seen))
+    forecasts, fitted = BASELINES[name](past, reach, seasons, cutoffs)
+    places = cutoffs[:-1] + np.arange(reach)
     known = places < count
-    actual = past[..., np.minimum(places, count - 1)]
+    places = np.minimum(places, count - 1)
+    if seen is not None and (known & seen[places]).any():
+        known &= seen[places]
+    actual = past[..., places]
     errors = np.where(known, actual - forecasts[..., :-1, :], 0.0)
     weights = known * 0.5 ** ((count - cutoffs[:-1]) / (HALF_LIFE * count))
     shares = weights / np.maximum(weights.sum(axis=0), np.finfo(float).tiny)
     squares = np.swapaxes(shares * errors**2, -1, -2)
     squares = np.ascontiguousarray(squares)  # summed in one order, however many series there are
     sizes = np.sqrt(squares.sum(axis=-1) * final_error(count, np.asarray(fitted)[..., None]))
-    return forecasts[..., -1, :], np.maximum.accumulate(sizes, axis=-1)
+    told = np.flatnonzero(known.any(axis=0))
+    if len(told):  # the others are taken to be those of the next step that is told of
+        sizes = sizes[..., told[np.minimum(np.searchsorted(told, np.arange(horizon)), len(told) - 1)]]
+    return forecasts[..., -1, :horizon], np.maximum.accumulate(sizes, axis=-1)
+
+
+def _usual_gap(seen: np.ndarray) -> int:
+    """Returns the steps from one observed value to the next: no error is known before, as of weeks filled to days."""
+    steps = np.diff(np.flatnonzero(seen))
+    return int(np.median(steps)) if len(steps) else 1
+
+
+def _cutoffs_after(seen: np.ndarray, earliest: int, most: int) -> np.ndarray:
+    """Returns the cutoffs from `earliest` on that come after an observed value, as of `_cutoffs`; all if none does."""
+    count = len(seen)
+    places = earliest + np.flatnonzero(seen[earliest - 1 : count - 1])
+    places = places if len(places) else np.arange(earliest, count)
+    within = places[np.linspace(0, len(places) - 1, most).astype(int)]
+    return np.unique([*within, count])[:, None]
 
 
 @lru_cache(maxsize=256)

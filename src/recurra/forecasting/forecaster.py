@@ -195,9 +195,10 @@ class Forecaster:
     def _predict_baseline(self, panel: Panel) -> dict[str, np.ndarray]:
         horizon, seasons = self.horizon or 1, self._seasons(panel)
         result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *interval_names())}
-        for rows in _alike(panel.lengths, MOST_CUTOFFS * horizon):
+        seen = [panel.seen(i) for i in range(panel.n_series)]
+        for rows in _alike(panel.lengths, MOST_CUTOFFS * horizon, np.array([own is not None for own in seen])):
             past = panel.values[panel.indptr[rows, None] + np.arange(panel.lengths[rows[0]])]
-            y_hat, sizes = forecast_with_errors(self.model, past, horizon, seasons)
+            y_hat, sizes = forecast_with_errors(self.model, past, horizon, seasons, seen=seen[rows[0]])
             result["y_hat"][rows] = y_hat
             for level in LEVELS:
                 result[f"lo-{level}"][rows] = y_hat - NORMAL[level] * sizes
@@ -295,15 +296,17 @@ class Forecaster:
 OPTIONS = ("model", "horizon", "lookback", "season_length", "seed", "n_seeds", "budget_s")
 
 
-def _alike(lengths: np.ndarray, each: int) -> Iterator[np.ndarray]:
+def _alike(lengths: np.ndarray, each: int, alone: np.ndarray) -> Iterator[np.ndarray]:
     """Yields the places of series of one length, as many at once as need no more than `MOST_AT_ONCE` numbers.
 
     Args:
         lengths: int (n_series,).
         each: Numbers that one series needs beside its values.
+        alone: bool (n_series,), which ones come each by itself.
     """
-    for length in np.unique(lengths):
-        places = np.flatnonzero(lengths == length)
+    yield from np.flatnonzero(alone)[:, None]
+    for length in np.unique(lengths[~alone]):
+        places = np.flatnonzero((lengths == length) & ~alone)
         count = max(1, MOST_AT_ONCE // (int(length) + each))
         yield from np.split(places, range(count, len(places), count))
 

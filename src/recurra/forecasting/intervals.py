@@ -6,6 +6,7 @@ import numpy as np
 
 from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
 
+Seen = list[np.ndarray | None]
 LEVELS = (80, 95)
 MOST_ERRORS = 2**18  # of one series that `growth_of_errors` is taken from
 NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the central intervals of a normal
@@ -33,26 +34,40 @@ def bands(answer: np.ndarray, widening: np.ndarray, least: np.ndarray) -> dict[s
     }
 
 
-def growth_of_errors(scaled: list[np.ndarray], horizon: int) -> np.ndarray:
+def growth_of_errors(scaled: list[np.ndarray], horizon: int, seen: Seen | None = None) -> np.ndarray:
     """Returns the sizes of the naive forecast's errors by step ahead, over all series: (H,), never falling.
 
     They are taken from every past value where there is room for so many: between two cutoffs that lie apart, a jump
     would be an error two steps ahead and none one step ahead.
+
+    Args:
+        scaled: The series as the network sees them.
+        horizon: H.
+        seen: As of `forecast_with_errors`, of each series; None if all were observed.
     """
     most = max(MOST_CUTOFFS, MOST_ERRORS // horizon)
-    sizes = [forecast_with_errors("naive", series, horizon, (1,), min(most, len(series)))[1] for series in scaled]
+    sizes = [
+        forecast_with_errors("naive", series, horizon, (1,), min(most, len(series)), own)[1]
+        for series, own in zip(scaled, seen or [None] * len(scaled), strict=True)
+    ]
     growth = np.sqrt(np.mean(np.square(sizes), axis=0))
     return growth if growth[0] > 0 else np.ones(horizon)
 
 
-def least_sizes(scaled: list[np.ndarray], horizon: int, season_length: int) -> np.ndarray:
+def least_sizes(scaled: list[np.ndarray], horizon: int, season_length: int, seen: Seen | None = None) -> np.ndarray:
     """Returns the sizes of the best baseline's past errors for each series: (n_series, H).
 
     Of n values only (n - h) / h errors h steps ahead do not overlap: as they are few, the variance that they show is
     taken 1 + h / (n - h) times.
+
+    Args:
+        scaled, horizon, seen: As of `growth_of_errors`.
+        season_length: Steps of a season, 1 for none.
     """
+    each = list(zip(scaled, seen or [None] * len(scaled), strict=True))
     sizes = [
-        [forecast_with_errors(name, series, horizon, (season_length,))[1] for series in scaled] for name in BASELINES
+        [forecast_with_errors(name, series, horizon, (season_length,), seen=own)[1] for series, own in each]
+        for name in BASELINES
     ]
     lengths = np.array([len(series) for series in scaled])[:, None]
     return np.array(min(sizes, key=np.mean)) * np.sqrt(lengths / (lengths - np.arange(1, horizon + 1)))
@@ -63,12 +78,12 @@ def widening_of(answers: np.ndarray, futures: np.ndarray, growth: np.ndarray) ->
 
     Conformalised quantile regression (Romano, Patterson and Candès, 2019) over the windows held back. The scores of all
     steps together are taken relative to `growth` (H,), so that late steps grow by more than early ones; intervals are
-    never made smaller.
+    never made smaller. Futures that are NaN tell nothing.
     """
     low95, low80, _, high80, high95 = np.moveaxis(answers, -1, 0)
     sizes = []
     for level, low, high in ((80, low80, high80), (95, low95, high95)):
         outside = np.maximum(low - futures, futures - high) / growth
         rank = min(1.0, level / 100 * (1 + 1 / len(answers)))
-        sizes.append(max(0.0, float(np.quantile(outside, rank))) * growth)
+        sizes.append(max(0.0, float(np.nanquantile(outside, rank))) * growth)
     return np.array(sizes)

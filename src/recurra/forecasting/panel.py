@@ -108,6 +108,13 @@ class Panel:
         """Returns the times of series i, a view."""
         return self.times[self.indptr[i] : self.indptr[i + 1]]
 
+    def seen(self, i: int) -> np.ndarray | None:
+        """Returns which values of series i were observed, bool (n,); None if all were."""
+        if self.observed is None:
+            return None
+        own = self.observed[self.indptr[i] : self.indptr[i + 1]]
+        return None if own.all() else own
+
     def steps_behind(self) -> np.ndarray:
         """Returns how many steps before the latest end of all each series ends: float (n_series,).
 

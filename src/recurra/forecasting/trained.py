@@ -20,6 +20,7 @@ from recurra.forecasting.zones import fixed_offset
 
 QUANTILES = (0.025, 0.1, 0.5, 0.9, 0.975)
 MOST_WINDOWS = 1500  # windows that a network is trained on; more are thinned out evenly
+FEWEST_WINDOWS = 5  # as many as the shortest series has without gaps
 LONGEST_LOOKBACK = 96  # of networks whose timesteps are single values
 BY_CLOCK = ("h", "min", "s")  # steps whose seasons begin at hours of some clock
 SEGMENTS = range(24, 61)  # seasons of as many values are one timestep each; of longer ones too few have been seen
@@ -132,6 +133,7 @@ def train(
     season_length = seasons[0]
     transforms = [fit_transform(panel.series(i), seasons) for i in range(panel.n_series)]
     scaled = [transforms[i].forward(panel.series(i)) for i in range(panel.n_series)]
+    seen = [panel.seen(i) for i in range(panel.n_series)]
     lookback = choose_lookback(lookback, int(panel.lengths.min()), horizon, season_length)
     windows = Windows(np.concatenate(scaled), panel.indptr, lookback, horizon)
     train_ends, held_ends, enough = _split_in_time(windows, panel, horizon)
@@ -147,8 +149,11 @@ def train(
         share = None if budget_s is None else started + budget_s * (member + 1) / n_seeds
         members.append(network.train(settings, x, y, x_held, y_held, seed + member, share, progress))
     model = network.average(members, settings)
-    widening = widening_of(network.predict(model, x_held, settings), y_held, growth_of_errors(scaled, horizon))
-    least = np.where(enough[:, None], 0.0, least_sizes(scaled, horizon, season_length))
+    y_seen = _without_filled(y_held, windows, panel, held_ends)
+    enough &= not np.isnan(y_seen).all(axis=0).any()
+    y_seen = y_held if np.isnan(y_seen).all() else y_seen
+    widening = widening_of(network.predict(model, x_held, settings), y_seen, growth_of_errors(scaled, horizon, seen))
+    least = np.where(enough[:, None], 0.0, least_sizes(scaled, horizon, season_length, seen))
     return TrainedNetwork(panel, settings, model, transforms, widening, least)
 
 
@@ -172,7 +177,7 @@ def _split_in_time(windows: Windows, panel: Panel, horizon: int) -> tuple[np.nda
     """
     train, held, apart = [], [], []
     for i in range(panel.n_series):
-        ends = windows.ends(i)
+        ends = _observed_ends(windows.ends(i), panel)
         count = max(1, len(ends) // 6)
         later, earlier = ends[len(ends) - count :], ends[: len(ends) - count]
         before = earlier[earlier + horizon <= later[0]]
@@ -181,6 +186,22 @@ def _split_in_time(windows: Windows, panel: Panel, horizon: int) -> tuple[np.nda
         held.append(later)
     held_ends = np.concatenate(held)
     return _thinned(np.concatenate(train)), _thinned(held_ends), np.array(apart) & (len(held_ends) >= horizon)
+
+
+def _observed_ends(ends: np.ndarray, panel: Panel) -> np.ndarray:
+    """Returns the ends of windows that were observed; all of them if few were.
+
+    A past that ends within a gap holds what comes after it, if the gap was filled by a line.
+    """
+    observed = ends if panel.observed is None else ends[panel.observed[ends]]
+    return observed if len(observed) >= FEWEST_WINDOWS else ends
+
+
+def _without_filled(futures: np.ndarray, windows: Windows, panel: Panel, ends: np.ndarray) -> np.ndarray:
+    """Returns futures with NaN where they were filled, which says nothing of errors."""
+    if panel.observed is None:
+        return futures
+    return np.where(replace(windows, values=panel.observed).futures(ends), futures, np.nan)
 
 
 def _thinned(ends: np.ndarray) -> np.ndarray:
