@@ -370,6 +370,25 @@ def test_too_few_values_are_refused_with_the_number_needed(count, horizon, messa
         forecast(Panel.from_arrays([np.arange(count, dtype=float)]), horizon)
 
 
+@pytest.mark.parametrize("fill", ["interpolate", "ffill", "zero", "mean"])
+def test_values_that_were_filled_do_not_count(fill):
+    known = {0: 1.0, 30: 5.0, 99: 2.0}
+    frame = polars.DataFrame({"ds": range(100), "y": [known.get(step) for step in range(100)]})
+    message = r"at least 10 values for a horizon of 1, got 3 and 97 that were filled, which do not count: bring more"
+    with pytest.raises(DataError, match=message):
+        forecast(frame, fill=fill)
+    half = polars.DataFrame({"ds": range(80), "y": [float(step) if step % 2 else None for step in range(80)]})
+    with pytest.raises(DataError, match=r"got 40 and 39 that were filled, .* use a horizon of at most 16"):
+        Forecaster("naive", horizon=17).fit(half, fill=fill)
+    assert Forecaster("naive", horizon=4).backtest(half, fill=fill).n_windows == choose_windows(40, 4, None, None)[0]
+
+
+def test_models_that_are_as_good_as_each_other_leave_the_simplest_to_win():
+    constant = quick(budget_s=1e-9).backtest(Panel.from_arrays([np.full(40, 3.5)]))
+    assert [row["model"] for row in constant.rows] == ["naive", "seasonal_naive", "drift", "theta", "gru"]
+    assert constant.winner == "naive"  # was gru
+
+
 def test_a_wrong_option_is_told():
     with pytest.raises(ValueError, match="horizon to be a positive integer, got 0"):
         forecast(monthly(), 0)

@@ -151,6 +151,16 @@ def test_gaps_are_filled_as_asked(tmp_path, how, expected):
     np.testing.assert_array_equal(read_panel(path, fill=how).values, expected)
 
 
+@pytest.mark.parametrize("how", ["interpolate", "ffill", "zero", "mean"])
+def test_gaps_before_the_first_number_are_cut_off_not_invented(how):
+    late = pd.DataFrame({"unique_id": "a", "ds": days(6), "y": [None, None, 5.0, 6.0, 7.0, 8.0]})
+    panel = read_panel(pd.concat([late, late.assign(unique_id="b", y=1.0)]), fill=how)
+    np.testing.assert_array_equal(panel.values, [5, 6, 7, 8, *[1] * 6])
+    assert panel.write_times(panel.series_times(0))[0] == days(6)[2]
+    assert panel.remarks == ("2 steps before the first number of their series were left out",)
+    assert panel.observed is None
+
+
 def test_a_wrong_time_does_not_fill_the_memory(tmp_path):
     rows = [("2024-01-01 00:00:00", 1), ("2024-01-01 00:00:01", 2), ("9024-01-01 00:00:02", 3)]
     with pytest.raises(DataError, match=r"a jump from 2024-01-01 00:00:01 to 9024-01-01 00:00:02 \(row 4\): is the"):

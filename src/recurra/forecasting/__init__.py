@@ -102,7 +102,7 @@ def forecast(
     candidate.resolve(panel)
     remarks = list(panel.remarks)
     if horizon is None and (candidate.horizon or 1) < (candidate.season_length or 1):
-        few = f"{panel.lengths.min()} values are too few to forecast a season of {candidate.season_length}"
+        few = f"{panel.known_counts.min()} values are too few to forecast a season of {candidate.season_length}"
         remarks.append(f"{few}: the horizon is {candidate.horizon}")
     constant = [panel.ids[i] for i in range(panel.n_series) if np.ptp(panel.series(i)) == 0]
     if constant:

@@ -24,7 +24,8 @@ class Backtest:
     Attributes:
         rows: One dict for each model: model, sMAPE (percent, 0 to 200), MASE, coverage_80 and coverage_95 (shares);
             means over cutoffs and series. Steps whose actual value was filled count for none of them.
-        winner: The model with the lowest MASE; with the lowest sMAPE where MASE is not defined.
+        winner: The model with the lowest MASE; with the lowest sMAPE where MASE is not defined; the
+            simplest of several that are as good.
         n_windows: Number of cutoffs.
         step_size: Values between two of them.
         horizon: Steps ahead.
@@ -86,7 +87,7 @@ def backtest_models(
     """
     horizon, season_length = forecasters[0].horizon or 1, forecasters[0].season_length or 1
     behind = panel.steps_behind()
-    n_windows, step = choose_windows(int((panel.lengths + behind).min()), horizon, n_windows, step_size)
+    n_windows, step = choose_windows(int((panel.known_counts + behind).min()), horizon, n_windows, step_size)
     cut_back = [horizon + step * k for k in reversed(range(n_windows))]
     lengths = [panel.lengths - np.maximum(0, np.ceil(back - behind)).astype(np.int64) for back in cut_back]
     known = [panel.head(each) for each in lengths]
@@ -108,7 +109,8 @@ def backtest_models(
         means = {name: _mean(np.concatenate([score[name] for score in scores])) for name in scores[0]}
         rows.append({"model": forecaster.model, **means})
     measure = "MASE" if all(np.isfinite(row["MASE"]) for row in rows) else "sMAPE"
-    rows.sort(key=lambda row: row[measure])
+    simplest = {name: place for place, name in enumerate(BASELINES)}  # of models that are as good as each other
+    rows.sort(key=lambda row: (row[measure], simplest.get(row["model"], len(simplest))))
     ended = int((lengths[0] == panel.lengths).sum())
     scored = f"the backtest scores {panel.n_series - ended} of {panel.n_series} series"
     remarks = (f"{scored}: the others end before its cutoffs",) if ended else ()

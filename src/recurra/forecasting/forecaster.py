@@ -151,8 +151,8 @@ class Forecaster:
         """Chooses horizon and season where they were left open, and checks that they and the names suit the data.
 
         Raises:
-            DataError: If a series is too short for the horizon or the season, or a column is named like one of the
-                result.
+            DataError: If a series has too few values for the horizon or the season, or a column is named like one of
+                the result.
         """
         _refuse_taken_names(panel)
         shortest = int(panel.lengths.min())
@@ -162,14 +162,11 @@ class Forecaster:
             hint = f"choose a season of at most {shortest - 1}, or 1 for none"
             raise DataError(expected(f"a season of {season}", "longer series", f"{name!r} of {shortest} values", hint))
         season = season or panel.freq.season_length
-        longest = longest_horizon(shortest)
+        longest = longest_horizon(int(panel.known_counts.min()))
         if horizon is None:
             horizon = max(1, min(season if season > 1 else 6, longest))
         if horizon > longest:
-            name = panel.ids[int(panel.lengths.argmin())]
-            hint = f"use a horizon of at most {longest}" if longest >= 1 else "bring more data"
-            what = f"at least {fewest_values(horizon)} values for a horizon of {horizon}"
-            raise DataError(expected(f"series {name!r}", what, shortest, hint))
+            raise _too_little(panel, horizon, longest)
         self._in_use = {"horizon": horizon, "season_length": season}
 
     def predict_arrays(self, panel: Panel | None = None) -> dict[str, np.ndarray]:
@@ -324,6 +321,16 @@ def plain_times(panel: Panel, times: np.ndarray) -> np.ndarray | list[str]:
     if panel.time_unit == "Y":
         return times.astype("datetime64[Y]").astype(np.int64) + 1970
     return times.astype("datetime64[us]")  # a unit that every frame library knows
+
+
+def _too_little(panel: Panel, horizon: int, longest: int) -> DataError:
+    """Returns the error of the series that has too few values for a horizon: filled ones tell nothing."""
+    i = int(panel.known_counts.argmin())
+    known, filled = int(panel.known_counts[i]), int(panel.lengths[i] - panel.known_counts[i])
+    got = f"{known} and {filled} that were filled, which do not count" if filled else known
+    hint = f"use a horizon of at most {longest}" if longest >= 1 else "bring more data"
+    what = f"at least {fewest_values(horizon)} values for a horizon of {horizon}"
+    return DataError(expected(f"series {panel.ids[i]!r}", what, got, hint))
 
 
 def _refuse_taken_names(panel: Panel) -> None:

@@ -112,7 +112,8 @@ def read_panel(
         target_col: Column of the values; found if None and only one fits.
         freq: Such as "MS", "D", "15min"; inferred if None.
         fill: How gaps and missing values are filled: "interpolate" (a line between the neighbours), "ffill" (the value
-            before), "zero", "mean" (of the values before). None refuses them.
+            before), "zero", "mean" (of the values before). None refuses them. Those before the first number are cut
+            off.
 
     Returns:
         The panel, sorted by time within each series; the order of the series is that of the data.
@@ -719,7 +720,7 @@ class _Reader:
         rows, indptr = self._in_time()
         times, names = self.times.values[rows], self.ids.names
         freq = on_the_side_of(freq or shared_frequency(times, indptr, names), times, indptr, names)
-        series = self._series(rows, indptr, freq, fill)
+        series = self._without_gaps_before(self._series(rows, indptr, freq, fill))
         observed = np.concatenate([~np.isnan(full) for _, full in series])
         if not observed.all():
             self.table.remarks.append(f"{(~observed).sum()} of {len(observed)} values were missing: filled by {fill}")
@@ -744,6 +745,13 @@ class _Reader:
             as_text=like is None,
             counted=self.time_col is None,
         )
+
+    def _without_gaps_before(self, series: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns times and values of each series from its first number on: nothing tells what was before."""
+        starts = [int(np.argmax(~np.isnan(values))) for _, values in series]
+        if any(starts):
+            self.table.remarks.append(f"{sum(starts)} steps before the first number of their series were left out")
+        return [(times[start:], values[start:]) for start, (times, values) in zip(starts, series, strict=True)]
 
     def _unit(self, first: Any, freq: Frequency) -> str:
         """Returns how times are written: as in the data, finer where steps as named (days of months) are."""

@@ -100,6 +100,13 @@ class Panel:
         """Number of values of each series: int64 (n_series,)."""
         return np.diff(self.indptr)
 
+    @property
+    def known_counts(self) -> np.ndarray:
+        """Number of values of each series that were observed, not filled: int64 (n_series,)."""
+        if self.observed is None:
+            return self.lengths
+        return np.add.reduceat(self.observed.astype(np.int64), self.indptr[:-1])
+
     def series(self, i: int) -> np.ndarray:
         """Returns the values of series i, a view."""
         return self.values[self.indptr[i] : self.indptr[i + 1]]
