@@ -527,6 +527,24 @@ def test_one_series_is_known_whatever_its_file_is_called(tmp_path):
     assert forecaster.predict(tmp_path / "now.csv").equals(forecaster.predict())
 
 
+def test_newer_rows_without_times_are_refused_where_a_season_matters(tmp_path):
+    t = np.arange(100)
+    wave = 100 + 5 * np.sin(2 * np.pi * t / 12) + 0.1 * np.cos(1.7 * t)
+    frame = polars.DataFrame({"y": wave})
+    fitted = quick(budget_s=1e-9, season_length=12).fit(frame[:90])
+    fitted.save(tmp_path / "f.keras")
+    for one in (fitted, Forecaster.load(tmp_path / "f.keras")):
+        assert one.predict(frame[:90])["y_hat"].equals(fitted.predict()["y_hat"])
+        assert one.predict(frame)["ds"].to_list() == list(range(100, 106))
+        with pytest.raises(DataError, match=r"expected a column of times.* where in the season of 12 they begin, add"):
+            one.predict(frame[5:])
+    counted = frame.with_columns(ds=t)
+    fitted = quick(budget_s=1e-9, season_length=12).fit(counted[:90])
+    np.testing.assert_array_equal(fitted.predict(counted)["y_hat"], fitted.predict(counted[5:])["y_hat"])
+    none = quick(budget_s=1e-9).fit(frame[:90])
+    np.testing.assert_array_equal(none.predict(frame)["y_hat"], none.predict(frame[5:])["y_hat"])
+
+
 @pytest.mark.parametrize(
     "data, message",
     [

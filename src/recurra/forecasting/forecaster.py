@@ -177,7 +177,8 @@ class Forecaster:
 
         Raises:
             NotFittedError: Before `fit`.
-            DataError: If a series or its step is not that of `fit`, or fewer values are there than the network sees.
+            DataError: If a series or its step is not that of `fit`, fewer values are there than the network sees, or a
+                season matters and neither times nor the first values of `fit` say where in it they lie.
         """
         if self._panel is None:
             raise NotFittedError(expected("Forecaster.predict", "a fitted forecaster", "none", "call fit first"))

@@ -51,7 +51,8 @@ class TrainedNetwork:
         """Returns y_hat and the intervals, each (n_series, H), after the end of each series.
 
         Raises:
-            DataError: If a series or its step is not that of training, or fewer values are there than the network sees.
+            DataError: If a series or its step is not that of training, fewer values are there than the network sees, or
+                nothing says where in the season they lie.
         """
         settings = self.settings
         panel = on_the_clock_of(self.panel, panel)
@@ -98,12 +99,26 @@ class TrainedNetwork:
 
     def _steps_since_fit(self, panel: Panel, i: int, place: int) -> int:
         """Returns how many steps after the first time of training series i of a panel begins."""
+        self._check_counted(panel, i, place)
         first, fitted = panel.series_times(i)[:1], self.panel.series_times(place)[:1]
         steps = float(panel.freq.positions(np.concatenate([fitted, first]))[1])
         if steps != round(steps):
             what = f"times a whole number of steps from {self.panel.write_times(fitted)[0]}, as in fit"
             raise DataError(expected("Forecaster.predict", what, panel.write_times(first)[0]))
         return round(steps)
+
+    def _check_counted(self, panel: Panel, i: int, place: int) -> None:
+        """Refuses counted rows of a series with a season, unless they begin as those of training did.
+
+        Both are counted from zero: others would be forecast as if they began at the same place in the season.
+        """
+        season = len(self.transforms[place].seasonal)
+        own, fitted = panel.series(i)[:season], self.panel.series(place)[:season]
+        if (panel.counted or self.panel.counted) and not np.array_equal(own, fitted[: len(own)]):
+            what = "a column of times, or each series from the first value of fit on"
+            got = f"counted rows, of which those of {panel.ids[i]!r} begin with another"
+            hint = f"they do not say where in the season of {season} they begin, add times to the data and fit again"
+            raise DataError(expected("Forecaster.predict", what, got, hint))
 
 
 def on_the_clock_of(fitted: Panel, panel: Panel) -> Panel:
