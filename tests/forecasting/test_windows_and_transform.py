@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from recurra.forecasting import Forecaster, Panel, baselines
 from recurra.forecasting.baselines import BASELINES, forecast_with_errors
-from recurra.forecasting.transform import fit_season, fit_transform, is_seasonal, season_of, seasonal_pattern
+from recurra.forecasting.transform import fit_season, fit_transform, is_seasonal, season_of, seasonal_pattern, trend_of
 from recurra.forecasting.windows import Windows
 
 
@@ -58,6 +58,24 @@ def test_a_season_is_found_under_a_trend_and_taken_out():
     assert is_seasonal(past, 12)
     np.testing.assert_allclose(seasonal_pattern(past, 12)[0], np.sin(2 * np.pi * np.arange(12) / 12), atol=0.1)
     assert not is_seasonal(np.random.default_rng(0).standard_normal(120).cumsum(), 12)
+
+
+@pytest.mark.parametrize("m", [7, 52, 400, 401, 720, 1440])
+def test_a_season_is_found_however_long_it_is(m):
+    whole = season(7 * m, m, noise=0.1) + 10
+    past, actual = whole[: 6 * m], whole[6 * m :]
+    assert is_seasonal(past, m)  # those above 400 were taken for none
+    assert not is_seasonal(np.random.default_rng(0).standard_normal(6 * m).cumsum(), m)
+    assert np.abs(after("theta", past, m, m) - actual).mean() < 0.2
+
+
+@pytest.mark.parametrize("m", [2, 7, 12, 365])
+def test_the_trend_is_the_mean_of_a_season_around(m):
+    values = np.random.default_rng(0).standard_normal(4 * m).cumsum()
+    kernel = np.r_[0.5, np.ones(m - 1), 0.5] / m if m % 2 == 0 else np.ones(m) / m
+    trend = trend_of(values, m)
+    np.testing.assert_allclose(trend[m // 2 : len(values) - m // 2], np.convolve(values, kernel, "valid"), rtol=1e-10)
+    assert trend[0] == trend[m // 2]
 
 
 @pytest.mark.parametrize("scale, offset", [(1e-9, 0.0), (1e9, 0.0), (1.0, 1e9), (1e-6, 1.0)])

@@ -92,18 +92,40 @@ def is_seasonal(values: np.ndarray, season_length: int) -> bool:
     size = d @ d
     if size <= n * (16 * np.finfo(float).eps * np.abs(values).max()) ** 2:  # what rounding leaves, in any unit
         return False
-    lags = np.array([d[k:] @ d[:-k] for k in range(1, m + 1)]) / size if m <= 400 else np.zeros(m)
+    lags = _products_of_lags(d, m) / size
     limit = 1.645 / np.sqrt(n) * np.sqrt(1 + 2 * np.sum(lags[:-1] ** 2))
     return bool(lags[-1] > limit)
+
+
+def _products_of_lags(values: np.ndarray, most: int) -> np.ndarray:
+    """Returns the sums of values[k:] * values[:-k] for k of 1 to `most`: one after the other would take long."""
+    size = 2 ** int(len(values) + most).bit_length()
+    spectrum = np.abs(np.fft.rfft(values, size)) ** 2
+    return np.fft.irfft(spectrum, size)[1 : most + 1]
 
 
 def trend_of(values: np.ndarray, season_length: int) -> np.ndarray:
     """Returns the centred moving average over one season, its ends held."""
     m = season_length
-    kernel = np.r_[0.5, np.ones(m - 1), 0.5] / m if m % 2 == 0 else np.ones(m) / m
-    middle = np.convolve(values, kernel, "valid")
+    middle = _sums(values, m) / m
+    middle = (middle[1:] + middle[:-1]) / 2 if m % 2 == 0 else middle
     before = (len(values) - len(middle)) // 2
     return np.pad(middle, (before, len(values) - len(middle) - before), "edge")
+
+
+def _sums(values: np.ndarray, count: int) -> np.ndarray:
+    """Returns the sums of each `count` values in a row: (n - count + 1,).
+
+    They are put together of sums of 1, 2, 4, ... values: few passes however long a season is, and little rounding.
+    """
+    sums, done, size = np.zeros(len(values) - count + 1), 0, 1
+    while size <= count:
+        if count & size:
+            sums += values[done : done + len(sums)]
+            done += size
+        values = values[size:] + values[:-size]
+        size *= 2
+    return sums
 
 
 def season_of(values: np.ndarray, seasons: tuple[int, ...]) -> int:
