@@ -331,6 +331,17 @@ def test_segments_are_seasons_where_the_series_is_long_enough(count, season, loo
     assert (fitted._trained.settings.lookback, fitted._trained.settings.segment) == expected
 
 
+def test_a_lookback_that_the_data_does_not_allow_is_refused():
+    panel = Panel.from_arrays([np.sin(np.arange(80.0) / 3), np.arange(100.0)])
+    message = r"a lookback of at most 74 for a horizon of 4 and 80 values to learn from, got 75: choose a shorter one"
+    with pytest.raises(DataError, match=message):
+        Forecaster("gru", horizon=4, lookback=75, n_seeds=1).fit(panel)
+    longest = Forecaster("gru", horizon=4, lookback=74, n_seeds=1, budget_s=1e-9)
+    assert longest.fit(panel)._trained.settings.lookback == 74
+    with pytest.raises(DataError, match="at most 70 for a horizon of 4 and 76 values to learn from, got 74"):
+        longest.backtest(panel, n_windows=1)
+
+
 def test_several_series_share_one_network():
     panel = monthly(series=3)
     result = forecast(panel, 6, n_seeds=1)

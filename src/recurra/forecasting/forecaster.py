@@ -42,7 +42,7 @@ class Forecaster:
     Args:
         model: "gru", "lstm" or "simple_rnn"; or a baseline: "naive", "seasonal_naive", "drift", "theta".
         horizon: Steps ahead; one season if None, or as many as the shortest series allows.
-        lookback: Values that the network sees; chosen by season and horizon if "auto".
+        lookback: Values that the network sees; chosen by season, horizon and the shortest series if "auto".
         season_length: Steps of a season; if None that of the frequency, and a week of hours where it tells more.
         seed: Of the networks: the first has this one, the next the number after it, up to 2**32 - 1.
         n_seeds: Networks that are averaged.
@@ -106,7 +106,7 @@ class Forecaster:
             **columns: Options of `read_panel`: id_col, time_col, target_col, freq, fill.
 
         Raises:
-            DataError: If a series is too short for the horizon.
+            DataError: If a series is too short for the horizon or the lookback.
         """
         panel = _read(data, columns)
         fresh = self._unfitted()

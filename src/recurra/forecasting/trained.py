@@ -173,9 +173,18 @@ def train(
 
 
 def choose_lookback(given: int | str, shortest: int, horizon: int, season_length: int) -> int:
-    """Returns how many values a network sees: those given, or some seasons, as far as the shortest series allows."""
+    """Returns how many values a network sees: those given, or some seasons, as far as the shortest series allows.
+
+    Raises:
+        DataError: If more are given than leave a few windows of the shortest series.
+    """
     if isinstance(given, int):
-        return min(given, shortest - horizon - 2)
+        most = shortest - horizon - 2
+        if given > most:
+            what = f"a lookback of at most {most} for a horizon of {horizon} and {shortest} values to learn from"
+            hint = "choose a shorter one, or leave the choice to lookback='auto'"
+            raise DataError(expected("Forecaster", what, given, hint))
+        return given
     segments = min(MOST_SEGMENTS, (shortest - horizon) // 2 // season_length)
     if season_length in SEGMENTS and segments > 1:
         return segments * season_length
