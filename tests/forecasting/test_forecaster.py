@@ -41,6 +41,10 @@ def quick(**options):
     return Forecaster("gru", horizon=6, n_seeds=1, **options)
 
 
+def quick_by(model):
+    return Forecaster(model, horizon=6, n_seeds=1, budget_s=1e-9)
+
+
 def test_nothing_after_the_cutoff_is_seen():
     panel = monthly()
     changed = monthly()
@@ -398,6 +402,25 @@ def test_models_that_are_as_good_as_each_other_leave_the_simplest_to_win():
     constant = quick(budget_s=1e-9).backtest(Panel.from_arrays([np.full(40, 3.5)]))
     assert [row["model"] for row in constant.rows] == ["naive", "seasonal_naive", "drift", "theta", "gru"]
     assert constant.winner == "naive"  # was gru
+
+
+@pytest.mark.parametrize("exponent", [-541, -900, 330, 600])  # 1e-163, 1e-271, 1e99 and 1e181
+@pytest.mark.parametrize("model", ["naive", "seasonal_naive", "drift", "theta", "gru"])
+def test_forecasts_are_those_of_any_unit(model, exponent):
+    usual = monthly(series=2)
+    usual.values[:] -= 12  # of both signs: else theta takes logarithms, which are rounded elsewhere
+    tiny = replace(usual, values=np.ldexp(usual.values, exponent))
+    arrays, found = (quick_by(model).fit(panel).predict_arrays() for panel in (usual, tiny))
+    for name, values in arrays.items():
+        np.testing.assert_array_equal(found[name], np.ldexp(values, exponent))
+    assert (found["lo-95"] < found["hi-95"]).all()  # were as wide as nothing
+    positive = replace(usual, values=usual.values + 20)
+    arrays, found = (
+        quick_by(model).fit(replace(positive, values=np.ldexp(positive.values, e))).predict_arrays()
+        for e in (0, exponent)
+    )
+    for name, values in arrays.items():
+        np.testing.assert_allclose(found[name], np.ldexp(values, exponent), rtol=1e-9)
 
 
 def test_a_wrong_option_is_told():

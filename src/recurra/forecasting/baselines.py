@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra.forecasting.transform import final_error, fit_season, season_of
+from recurra.forecasting.transform import final_error, fit_season, of_size_one, season_of
 
 SMOOTHING = np.arange(1, 21) / 20  # weights of the newest value that theta chooses from
 MOST_CUTOFFS = 60  # past cutoffs that the errors of a baseline are taken from
@@ -79,7 +79,7 @@ def _theta_of_one(past: np.ndarray, horizon: int, seasons: Seasons, at: np.ndarr
     slopes = _slopes(rest)
     levels, lags = _smoothed(rest), times - _smoothed(times)
     errors = rest[1:] - (levels + slopes[-1] / 2 * (lags + 1))[:, :-1]
-    best = int(np.argmin((errors**2).sum(axis=1)))
+    best = int(np.argmin((of_size_one(errors)[0] ** 2).sum(axis=1)))
     last = at - 1
     steps = np.arange(1, horizon + 1)
     forecast = levels[best][last] + slopes[last] / 2 * (lags[best][last] + steps)
@@ -158,12 +158,13 @@ def forecast_with_errors(
     if seen is not None and (known & seen[places]).any():
         known &= seen[places]
     actual = past[..., places]
-    errors = np.where(known, actual - forecasts[..., :-1, :], 0.0)
+    errors, exponents = of_size_one(np.where(known, actual - forecasts[..., :-1, :], 0.0), axis=(-2, -1))
     weights = known * 0.5 ** ((count - cutoffs[:-1]) / (HALF_LIFE * count))
     shares = weights / np.maximum(weights.sum(axis=0), np.finfo(float).tiny)
     squares = np.swapaxes(shares * errors**2, -1, -2)
     squares = np.ascontiguousarray(squares)  # summed in one order, however many series there are
     sizes = np.sqrt(squares.sum(axis=-1) * final_error(count, np.asarray(fitted)[..., None]))
+    sizes = np.ldexp(sizes, exponents[..., 0])
     told = np.flatnonzero(known.any(axis=0))
     if len(told):  # the others are taken to be those of the next step that is told of
         sizes = sizes[..., told[np.minimum(np.searchsorted(told, np.arange(horizon)), len(told) - 1)]]

@@ -70,8 +70,22 @@ def fit_transform(past: np.ndarray, seasons: tuple[int, ...]) -> Transform:
     return Transform(log, tuple(seasonal.tolist()), scale if scale > 0 else 1.0, float(past.min()))
 
 
+def of_size_one(values: np.ndarray, axis: Any = None) -> tuple[np.ndarray, np.ndarray]:
+    """Returns values times a power of two, the largest then below one, and what `np.ldexp` takes to undo that.
+
+    Squares of very small values would be zero, those of very large ones infinite; else no bit changes.
+
+    Args:
+        values: float.
+        axis: Over which the largest is looked for; all if None.
+    """
+    exponents = np.frexp(np.abs(values).max(axis, keepdims=True, initial=0.0))[1]
+    return np.ldexp(values, -exponents), exponents
+
+
 def swings_grow(past: np.ndarray) -> bool:
     """Returns whether all values are positive and the steps get larger where the level is higher."""
+    past, _ = of_size_one(past)
     if len(past) < 16 or past.min() <= 0 or past.max() < 1.5 * past.min():
         return False
     blocks = np.array_split(past, min(12, len(past) // 8))
@@ -87,6 +101,7 @@ def is_seasonal(values: np.ndarray, season_length: int) -> bool:
     n, m = len(values), season_length
     if m <= 1 or n < FEWEST_SEASONS * m:
         return False
+    values, _ = of_size_one(values)
     d = values - trend_of(values, m)
     d = d - d.mean()
     size = d @ d
@@ -167,20 +182,22 @@ def seasonal_pattern(values: np.ndarray, season_length: int) -> tuple[np.ndarray
     if these have the smaller final prediction error (Akaike, 1970).
     """
     m = season_length
+    values, exponents = of_size_one(values)
     around = values - trend_of(values, m)
     inner = slice(m // 2, len(values) - m // 2)
     around, phases = around[inner], np.arange(len(values))[inner] % m
     means = np.bincount(phases, around, m) / np.bincount(phases, minlength=m)
     means = means - means.mean()
     if m <= LARGEST_SEASON_OF_MEANS:
-        return means, m
+        return np.ldexp(means, exponents), m
     angles = 2 * np.pi * np.arange(m)[:, None] / m * np.arange(1, WAVES + 1)
     waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
     weights, *_ = np.linalg.lstsq(waves[phases], around, rcond=None)
     candidates = [(means, m), (waves @ weights, 2 * WAVES)]
-    return min(
+    pattern, fitted = min(
         candidates, key=lambda found: np.mean((around - found[0][phases]) ** 2) * final_error(len(around), found[1])
     )
+    return np.ldexp(pattern, exponents), fitted
 
 
 def final_error(count: Any, fitted: Any) -> Any:
