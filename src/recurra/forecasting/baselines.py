@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from recurra.forecasting.transform import final_error, fit_season, of_size_one, season_of
+from recurra import ops
+from recurra.forecasting.transform import final_error, fit_season, has_logarithms, of_size_one, season_of
 
 SMOOTHING = np.arange(1, 21) / 20  # weights of the newest value that theta chooses from
 MOST_CUTOFFS = 60  # past cutoffs that the errors of a baseline are taken from
@@ -69,12 +71,12 @@ def theta(past: np.ndarray, horizon: int, seasons: Seasons, at: np.ndarray) -> F
 
 def _theta_of_one(past: np.ndarray, horizon: int, seasons: Seasons, at: np.ndarray) -> tuple[np.ndarray, int]:
     count = len(past)
-    positive = past.min() > 0
-    values = np.log(past) if positive else past
+    positive = has_logarithms(past)
+    values = ops.log(past) if positive else past
     pattern, size = fit_season(values, seasons)
     pattern = pattern if size else np.zeros(1)
     season = pattern[np.arange(count + horizon) % len(pattern)]
-    rest = past / np.exp(season[:count]) if positive else past - season[:count]
+    rest = past / ops.exp(season[:count]) if positive else past - season[:count]
     times = np.arange(count, dtype=float)
     slopes = _slopes(rest)
     levels, lags = _smoothed(rest), times - _smoothed(times)
@@ -84,7 +86,7 @@ def _theta_of_one(past: np.ndarray, horizon: int, seasons: Seasons, at: np.ndarr
     steps = np.arange(1, horizon + 1)
     forecast = levels[best][last] + slopes[last] / 2 * (lags[best][last] + steps)
     ahead = season[last + steps]
-    return (forecast * np.exp(ahead) if positive else forecast + ahead), size + 2  # smoothing and slope
+    return (forecast * ops.exp(ahead) if positive else forecast + ahead), size + 2  # smoothing and slope
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
@@ -159,7 +161,7 @@ def forecast_with_errors(
         known &= seen[places]
     actual = past[..., places]
     errors, exponents = of_size_one(np.where(known, actual - forecasts[..., :-1, :], 0.0), axis=(-2, -1))
-    weights = known * 0.5 ** ((count - cutoffs[:-1]) / (HALF_LIFE * count))
+    weights = known * ops.exp(-math.log(2) * (count - cutoffs[:-1]) / (HALF_LIFE * count))
     shares = weights / np.maximum(weights.sum(axis=0), np.finfo(float).tiny)
     squares = np.swapaxes(shares * errors**2, -1, -2)
     squares = np.ascontiguousarray(squares)  # summed in one order, however many series there are

@@ -1,19 +1,25 @@
 """What a series goes through before the network sees it, and back: logarithm, season, and the size of its steps.
 
-All of it is fitted on the past alone, per series.
+All of it is fitted on the past alone, per series. Logarithms, exponentials and products of matrices are those of `ops`,
+which have the same bits on all CPUs with FMA: NumPy's differ from one instruction set to the next.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+
+from recurra import ops
 
 LARGEST_SEASON_OF_MEANS = 60  # longer seasons may be described by waves instead of one mean for each phase
 WAVES = 4
 FEWEST_SEASONS = 3  # that tell of one
 CLEARLY = 0.9  # of the errors by a shorter season: less tells of a longer one, and is no chance
+SMALLEST = float(np.finfo(float).tiny)  # that has a logarithm
 FEWEST_OF_SWINGS = 48  # values from which on swings tell of themselves whether they grow with the level
 
 
@@ -31,17 +37,17 @@ class Transform:
     log: bool
     seasonal: tuple[float, ...]
     scale: float
-    smallest: float = float(np.finfo(float).tiny)  # files from before it was kept have none
+    smallest: float = SMALLEST  # files from before it was kept have none
 
     def forward(self, values: np.ndarray, start: int = 0) -> np.ndarray:
         """Returns what the network sees of values at the positions start, start + 1, ..."""
-        values = np.log(np.where(values > 0, values, self.smallest)) if self.log else values
+        values = ops.log(np.maximum(np.where(values > 0, values, self.smallest), SMALLEST)) if self.log else values
         return (values - self.pattern(start, values.shape[-1])) / self.scale
 
     def inverse(self, values: np.ndarray, start: int) -> np.ndarray:
         """Returns the values that the network means, the first of (..., n) at position `start`."""
         values = values * self.scale + self.pattern(start, values.shape[-1])
-        return np.exp(values) if self.log else values
+        return ops.exp(values) if self.log else values
 
     def pattern(self, start: int, count: int) -> np.ndarray:
         """Returns the season at positions start, ..., start + count - 1."""
@@ -61,13 +67,19 @@ def fit_transform(past: np.ndarray, seasons: tuple[int, ...]) -> Transform:
         past: float (n,).
         seasons: As of `season_of`.
     """
-    log = swings_grow(past) and (len(past) >= FEWEST_OF_SWINGS or is_seasonal(np.log(past), seasons[0]))
-    values = np.log(past) if log else past
+    log = has_logarithms(past) and swings_grow(past)
+    log = log and (len(past) >= FEWEST_OF_SWINGS or is_seasonal(ops.log(past), seasons[0]))
+    values = ops.log(past) if log else past
     seasonal, _ = fit_season(values, seasons)
     rest = values - seasonal[np.arange(len(values)) % len(seasonal)] if len(seasonal) else values
     steps = np.abs(np.diff(rest))
     scale = float(np.mean(steps)) if len(steps) else 0.0
     return Transform(log, tuple(seasonal.tolist()), scale if scale > 0 else 1.0, float(past.min()))
+
+
+def has_logarithms(values: np.ndarray) -> bool:
+    """Returns whether all values are positive, and none so small that `ops.log` takes it for zero."""
+    return bool(values.min() >= SMALLEST)
 
 
 def of_size_one(values: np.ndarray, axis: Any = None) -> tuple[np.ndarray, np.ndarray]:
@@ -89,11 +101,11 @@ def swings_grow(past: np.ndarray) -> bool:
     if len(past) < 16 or past.min() <= 0 or past.max() < 1.5 * past.min():
         return False
     blocks = np.array_split(past, min(12, len(past) // 8))
-    levels = np.log([block.mean() for block in blocks])
+    levels = ops.log(np.array([block.mean() for block in blocks]))
     swings = np.array([block.std() for block in blocks])
-    if swings.min() <= 0 or np.ptp(np.log(swings)) == 0 or levels.std() < 0.1:
+    if swings.min() <= 0 or np.ptp(ops.log(swings)) == 0 or levels.std() < 0.1:
         return False
-    return bool(np.corrcoef(levels, np.log(swings))[0, 1] > 0.7)
+    return bool(np.corrcoef(levels, ops.log(swings))[0, 1] > 0.7)
 
 
 def is_seasonal(values: np.ndarray, season_length: int) -> bool:
@@ -186,18 +198,50 @@ def seasonal_pattern(values: np.ndarray, season_length: int) -> tuple[np.ndarray
     around = values - trend_of(values, m)
     inner = slice(m // 2, len(values) - m // 2)
     around, phases = around[inner], np.arange(len(values))[inner] % m
-    means = np.bincount(phases, around, m) / np.bincount(phases, minlength=m)
-    means = means - means.mean()
+    counts = np.bincount(phases, minlength=m)
+    means = np.bincount(phases, around, m) / counts
+    centred = means - means.mean()
     if m <= LARGEST_SEASON_OF_MEANS:
-        return np.ldexp(means, exponents), m
-    angles = 2 * np.pi * np.arange(m)[:, None] / m * np.arange(1, WAVES + 1)
-    waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
-    weights, *_ = np.linalg.lstsq(waves[phases], around, rcond=None)
-    candidates = [(means, m), (waves @ weights, 2 * WAVES)]
+        return np.ldexp(centred, exponents), m
+    candidates = [(centred, m), (_nearest_waves(means, counts), 2 * WAVES)]
     pattern, fitted = min(
         candidates, key=lambda found: np.mean((around - found[0][phases]) ** 2) * final_error(len(around), found[1])
     )
     return np.ldexp(pattern, exponents), fitted
+
+
+def _nearest_waves(means: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Returns the sum of `WAVES` waves and their shifts that is nearest, by least squares, to values with these means.
+
+    Args:
+        means: float (m,), of the values of each phase.
+        counts: int (m,), how many there are.
+    """
+    m, weights = len(means), np.sqrt(counts)
+    turns = np.arange(1, WAVES + 1)[:, None] * np.arange(m) % m
+    basis = ops.orthonormalize(np.ascontiguousarray(_circle(m)[:, turns].reshape(2 * WAVES, m) * weights))
+    shares = ops.matmul(basis, (means * weights)[:, None])
+    return ops.matmul(shares.T, basis)[0] / weights
+
+
+@lru_cache(maxsize=16)
+def _circle(parts: int) -> np.ndarray:
+    """Returns cosines and sines of 0, 1, ... of so many parts of a turn: (2, parts).
+
+    Those of one part are power series, and all others come by turning those before: NumPy's have other bits elsewhere.
+    """
+    angle, term, first = 2 * math.pi / parts, 1.0, [0.0, 0.0]
+    for power in range(24):
+        first[power % 2] += -term if power % 4 > 1 else term
+        term *= angle / (power + 1)
+    (cosine, sine), done = first, 1
+    circle = np.zeros((2, parts))
+    circle[0, 0] = 1.0
+    while done < parts:
+        before = circle[:, : min(done, parts - done)]
+        circle[:, done : 2 * done] = before[0] * cosine - before[1] * sine, before[1] * cosine + before[0] * sine
+        cosine, sine, done = cosine * cosine - sine * sine, 2 * sine * cosine, 2 * done
+    return circle
 
 
 def final_error(count: Any, fitted: Any) -> Any:
