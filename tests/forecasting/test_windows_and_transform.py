@@ -1,5 +1,7 @@
 """Windows are views and stay within a series; transforms undo themselves and see the past alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from recurra.forecasting import Forecaster, Panel, baselines
 from recurra.forecasting.baselines import BASELINES, forecast_with_errors
+from recurra.forecasting.panel import Gaps, filled
 from recurra.forecasting.transform import fit_season, fit_transform, is_seasonal, season_of, seasonal_pattern, trend_of
 from recurra.forecasting.windows import Windows
 
@@ -198,8 +201,21 @@ def test_errors_around_gaps_are_those_of_observed_values_after_observed_ones():
                 squares[step].append((past[cutoff + step - 1] - past[cutoff - 1]) ** 2)
                 weights[step].append(0.5 ** ((10 - cutoff) / (10 / 3)))
     sizes = [np.sqrt(np.average(squares[step], weights=weights[step])) for step in (1, 2, 3)]
-    found = forecast_with_errors("naive", past, 3, (1,), seen=seen)[1]
+    found = forecast_with_errors("naive", past, 3, (1,), gaps=Gaps(seen, "interpolate"))[1]
     np.testing.assert_allclose(found, np.maximum.accumulate(sizes), rtol=1e-12)
+
+
+@pytest.mark.parametrize("fill, least", [("interpolate", 0.7), ("ffill", 0.7), ("zero", 0.9), ("mean", 0.6)])
+def test_errors_after_a_gap_at_the_end_are_those_of_as_many_steps_more(fill, least):
+    rng = np.random.default_rng(0)
+    walks = 50 + rng.standard_normal((200, 123)).cumsum(axis=1)
+    observed = rng.random((200, 120)) < 0.6
+    observed[:, 0], observed[:, -4:] = True, False
+    values = [filled(np.where(own, walk[:120], np.nan), fill) for own, walk in zip(observed, walks, strict=True)]
+    panel = replace(Panel.from_arrays(values), observed=observed.ravel(), fill=fill)
+    arrays = Forecaster("naive", horizon=3).fit(panel).predict_arrays()
+    inside = (arrays["lo-80"] <= walks[:, 120:]) & (walks[:, 120:] <= arrays["hi-80"])
+    assert inside.mean() > least  # was 0.39, 0.45, 0.20 and 0.39
 
 
 def test_late_errors_count_more_than_early_ones():

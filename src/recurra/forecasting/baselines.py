@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra import ops
 from recurra.forecasting.transform import final_error, fit_season, has_logarithms, of_size_one, season_of
+
+if TYPE_CHECKING:
+    from recurra.forecasting.panel import Gaps
 
 SMOOTHING = np.arange(1, 21) / 20  # weights of the newest value that theta chooses from
 MOST_CUTOFFS = 60  # past cutoffs that the errors of a baseline are taken from
@@ -125,7 +128,7 @@ def forecast_with_errors(
     horizon: int,
     seasons: Seasons,
     most_cutoffs: int = MOST_CUTOFFS,
-    seen: np.ndarray | None = None,
+    gaps: Gaps | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the forecast of a baseline, and the sizes of its errors by step ahead.
 
@@ -133,8 +136,8 @@ def forecast_with_errors(
     values that the baseline was fitted to are smaller than those to come, by the factor of Akaike's final prediction
     error (1970).
 
-    Where values were filled, errors are those on observed ones, after observed ones: a line between the neighbours of a
-    gap tells of the value that comes after it, and errors on what was filled are none of those to come.
+    Where values were filled, errors are those on observed ones, of forecasts that start as `Gaps` says: errors on what
+    was filled are none of those to come.
 
     Args:
         name: Of the baseline.
@@ -142,7 +145,7 @@ def forecast_with_errors(
         horizon: H.
         seasons: Steps of the usual season, and of longer ones, as of `season_of`.
         most_cutoffs: Past cutoffs that the errors are taken from, evenly spaced.
-        seen: bool (n,), which values of one series were observed; None if all were.
+        gaps: Of one series; None if nothing was filled.
 
     Returns:
         Both float (..., H); the sizes of the errors never fall.
@@ -150,15 +153,16 @@ def forecast_with_errors(
     count = past.shape[-1]
     cutoffs = _cutoffs(count, seasons[0], most_cutoffs)
     reach = horizon
-    if seen is not None:
-        cutoffs = _cutoffs_after(seen, int(cutoffs[0, 0]), most_cutoffs * count // max(1, seen.sum()))
-        reach = max(horizon, _usual_gap(seen))
+    if gaps is not None:
+        most = most_cutoffs * count // max(1, int(gaps.seen.sum()))  # as of each step only so many errors are known
+        cutoffs = _cutoffs_after(gaps.starts, int(cutoffs[0, 0]), most)
+        reach = max(horizon, _usual_gap(gaps.seen))
     forecasts, fitted = BASELINES[name](past, reach, seasons, cutoffs)
     places = cutoffs[:-1] + np.arange(reach)
     known = places < count
     places = np.minimum(places, count - 1)
-    if seen is not None and (known & seen[places]).any():
-        known &= seen[places]
+    if gaps is not None and (known & gaps.seen[places]).any():
+        known &= gaps.seen[places]
     actual = past[..., places]
     errors, exponents = of_size_one(np.where(known, actual - forecasts[..., :-1, :], 0.0), axis=(-2, -1))
     weights = known * ops.exp(-math.log(2) * (count - cutoffs[:-1]) / (HALF_LIFE * count))
@@ -179,10 +183,10 @@ def _usual_gap(seen: np.ndarray) -> int:
     return int(np.median(steps)) if len(steps) else 1
 
 
-def _cutoffs_after(seen: np.ndarray, earliest: int, most: int) -> np.ndarray:
-    """Returns the cutoffs from `earliest` on that come after an observed value, as of `_cutoffs`; all if none does."""
-    count = len(seen)
-    places = earliest + np.flatnonzero(seen[earliest - 1 : count - 1])
+def _cutoffs_after(starts: np.ndarray, earliest: int, most: int) -> np.ndarray:
+    """Returns the cutoffs from `earliest` on that come after one of `starts`, as of `_cutoffs`; all if none does."""
+    count = len(starts)
+    places = earliest + np.flatnonzero(starts[earliest - 1 : count - 1])
     places = places if len(places) else np.arange(earliest, count)
     within = places[np.linspace(0, len(places) - 1, most).astype(int)]
     return np.unique([*within, count])[:, None]

@@ -193,10 +193,13 @@ class Forecaster:
     def _predict_baseline(self, panel: Panel) -> dict[str, np.ndarray]:
         horizon, seasons = self.horizon or 1, self._seasons(panel)
         result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *interval_names())}
-        seen = [panel.seen(i) for i in range(panel.n_series)]
-        for rows in _alike(panel.lengths, MOST_CUTOFFS * horizon, np.array([own is not None for own in seen])):
+        gaps = [panel.gaps(i) for i in range(panel.n_series)]
+        for rows in _alike(panel.lengths, MOST_CUTOFFS * horizon, np.array([own is not None for own in gaps])):
             past = panel.values[panel.indptr[rows, None] + np.arange(panel.lengths[rows[0]])]
-            y_hat, sizes = forecast_with_errors(self.model, past, horizon, seasons, seen=seen[rows[0]])
+            own = gaps[rows[0]]
+            stale = 0 if own is None else own.stale
+            y_hat, sizes = forecast_with_errors(self.model, past, horizon + stale, seasons, gaps=own)
+            y_hat, sizes = y_hat[..., :horizon], sizes[..., stale:]
             result["y_hat"][rows] = y_hat
             for level in LEVELS:
                 result[f"lo-{level}"][rows] = y_hat - NORMAL[level] * sizes

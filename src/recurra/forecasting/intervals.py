@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
+from recurra.forecasting.panel import Gaps
 
-Seen = list[np.ndarray | None]
+OfEach = list[Gaps | None]
 LEVELS = (80, 95)
 MOST_ERRORS = 2**18  # of one series that `growth_of_errors` is taken from
 NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the central intervals of a normal
@@ -34,7 +35,7 @@ def bands(answer: np.ndarray, widening: np.ndarray, least: np.ndarray) -> dict[s
     }
 
 
-def growth_of_errors(scaled: list[np.ndarray], horizon: int, seen: Seen | None = None) -> np.ndarray:
+def growth_of_errors(scaled: list[np.ndarray], horizon: int, gaps: OfEach | None = None) -> np.ndarray:
     """Returns the sizes of the naive forecast's errors by step ahead, over all series: (H,), never falling.
 
     They are taken from every past value where there is room for so many: between two cutoffs that lie apart, a jump
@@ -43,30 +44,30 @@ def growth_of_errors(scaled: list[np.ndarray], horizon: int, seen: Seen | None =
     Args:
         scaled: The series as the network sees them.
         horizon: H.
-        seen: As of `forecast_with_errors`, of each series; None if all were observed.
+        gaps: Of each series, as of `Panel.gaps`; None if nothing was filled.
     """
     most = max(MOST_CUTOFFS, MOST_ERRORS // horizon)
     sizes = [
         forecast_with_errors("naive", series, horizon, (1,), min(most, len(series)), own)[1]
-        for series, own in zip(scaled, seen or [None] * len(scaled), strict=True)
+        for series, own in zip(scaled, gaps or [None] * len(scaled), strict=True)
     ]
     growth = np.sqrt(np.mean(np.square(sizes), axis=0))
     return growth if growth[0] > 0 else np.ones(horizon)
 
 
-def least_sizes(scaled: list[np.ndarray], horizon: int, season_length: int, seen: Seen | None = None) -> np.ndarray:
+def least_sizes(scaled: list[np.ndarray], horizon: int, season_length: int, gaps: OfEach | None = None) -> np.ndarray:
     """Returns the sizes of the best baseline's past errors for each series: (n_series, H).
 
     Of n values only (n - h) / h errors h steps ahead do not overlap: as they are few, the variance that they show is
     taken 1 + h / (n - h) times.
 
     Args:
-        scaled, horizon, seen: As of `growth_of_errors`.
+        scaled, horizon, gaps: As of `growth_of_errors`.
         season_length: Steps of a season, 1 for none.
     """
-    each = list(zip(scaled, seen or [None] * len(scaled), strict=True))
+    each = list(zip(scaled, gaps or [None] * len(scaled), strict=True))
     sizes = [
-        [forecast_with_errors(name, series, horizon, (season_length,), seen=own)[1] for series, own in each]
+        [forecast_with_errors(name, series, horizon, (season_length,), gaps=own)[1] for series, own in each]
         for name in BASELINES
     ]
     lengths = np.array([len(series) for series in scaled])[:, None]

@@ -18,6 +18,33 @@ FILLS = ("interpolate", "ffill", "zero", "mean")
 
 
 @dataclass(frozen=True)
+class Gaps:
+    """Which values of a series were filled.
+
+    Attributes:
+        seen: bool (n,), False where a value was filled.
+        fill: How, one of `FILLS`.
+    """
+
+    seen: np.ndarray
+    fill: str | None
+
+    @property
+    def starts(self) -> np.ndarray:
+        """The values that past forecasts may start from, bool (n,): such as tell of the errors after the last value.
+
+        They are the observed ones: a line across a gap tells of the value after it. Where zeros or means stand at the
+        end, they are those that were filled so.
+        """
+        return ~self.seen if self.fill in ("zero", "mean") and not self.seen[-1] else self.seen
+
+    @property
+    def stale(self) -> int:
+        """How many steps before the end the last of `starts` lies, whose value was held since: as many are ahead."""
+        return int(np.argmax(self.starts[::-1]))
+
+
+@dataclass(frozen=True)
 class Panel:
     """Series of one frequency, each regular; what was missing has been filled.
 
@@ -115,12 +142,12 @@ class Panel:
         """Returns the times of series i, a view."""
         return self.times[self.indptr[i] : self.indptr[i + 1]]
 
-    def seen(self, i: int) -> np.ndarray | None:
-        """Returns which values of series i were observed, bool (n,); None if all were."""
+    def gaps(self, i: int) -> Gaps | None:
+        """Returns which values of series i were filled; None if none was."""
         if self.observed is None:
             return None
         own = self.observed[self.indptr[i] : self.indptr[i + 1]]
-        return None if own.all() else own
+        return None if own.all() else Gaps(own, self.fill)
 
     def steps_behind(self) -> np.ndarray:
         """Returns how many steps before the latest end of all each series ends: float (n_series,).

@@ -148,7 +148,7 @@ def train(
     season_length = seasons[0]
     transforms = [fit_transform(panel.series(i), seasons) for i in range(panel.n_series)]
     scaled = [transforms[i].forward(panel.series(i)) for i in range(panel.n_series)]
-    seen = [panel.seen(i) for i in range(panel.n_series)]
+    gaps = [panel.gaps(i) for i in range(panel.n_series)]
     lookback = choose_lookback(lookback, int(panel.lengths.min()), horizon, season_length)
     windows = Windows(np.concatenate(scaled), panel.indptr, lookback, horizon)
     train_ends, held_ends, enough = _split_in_time(windows, panel, horizon)
@@ -167,8 +167,8 @@ def train(
     y_seen = _without_filled(y_held, windows, panel, held_ends)
     enough &= not np.isnan(y_seen).all(axis=0).any()
     y_seen = y_held if np.isnan(y_seen).all() else y_seen
-    widening = widening_of(network.predict(model, x_held, settings), y_seen, growth_of_errors(scaled, horizon, seen))
-    least = np.where(enough[:, None], 0.0, least_sizes(scaled, horizon, season_length, seen))
+    widening = widening_of(network.predict(model, x_held, settings), y_seen, growth_of_errors(scaled, horizon, gaps))
+    least = np.where(enough[:, None], 0.0, least_sizes(scaled, horizon, season_length, gaps))
     return TrainedNetwork(panel, settings, model, transforms, widening, least)
 
 
