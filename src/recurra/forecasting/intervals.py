@@ -74,6 +74,16 @@ def least_sizes(scaled: list[np.ndarray], horizon: int, season_length: int, gaps
     return np.array(min(sizes, key=np.mean)) * np.sqrt(lengths / (lengths - np.arange(1, horizon + 1)))
 
 
+def sizes_after_gap(scaled: np.ndarray, horizon: int, gaps: Gaps | None) -> np.ndarray:
+    """Returns the sizes of the naive forecast's errors after a gap at the end of a series: (H,), zero if there is none.
+
+    A network has learned from pasts that end with an observed value.
+    """
+    if gaps is None or gaps.seen[-1]:
+        return np.zeros(horizon)
+    return forecast_with_errors("naive", scaled, horizon + gaps.stale, (1,), gaps=gaps)[1][gaps.stale :]
+
+
 def widening_of(answers: np.ndarray, futures: np.ndarray, growth: np.ndarray) -> np.ndarray:
     """Returns what the intervals must grow by on each side so that they hold as often as they say: (levels, H).
 

@@ -11,7 +11,14 @@ import numpy as np
 from recurra._checks import expected
 from recurra.errors import DataError
 from recurra.forecasting import network
-from recurra.forecasting.intervals import bands, growth_of_errors, interval_names, least_sizes, widening_of
+from recurra.forecasting.intervals import (
+    bands,
+    growth_of_errors,
+    interval_names,
+    least_sizes,
+    sizes_after_gap,
+    widening_of,
+)
 from recurra.forecasting.network import Progress, Settings
 from recurra.forecasting.panel import Panel
 from recurra.forecasting.transform import Transform, fit_transform
@@ -57,18 +64,18 @@ class TrainedNetwork:
         settings = self.settings
         panel = on_the_clock_of(self.panel, panel)
         places = self._places(panel)
-        pasts, anchors, ends = [], [], []
+        pasts, anchors, ends, least = [], [], [], []
         for i, place in enumerate(places):
-            own = panel.series(i)[-settings.lookback :]
-            end = self._steps_since_fit(panel, i, place) + int(panel.lengths[i])
-            scaled = self.transforms[place].forward(own, end - len(own))
-            pasts.append(scaled - scaled[-1])
+            start = self._steps_since_fit(panel, i, place)
+            scaled = self.transforms[place].forward(panel.series(i), start)
+            pasts.append(scaled[-settings.lookback :] - scaled[-1])
             anchors.append(scaled[-1])
-            ends.append(end)
+            ends.append(start + len(scaled))
+            least.append(np.maximum(self.least[place], sizes_after_gap(scaled, settings.horizon, panel.gaps(i))))
         answers = network.predict(self.model, np.array(pasts), settings)
         result = {name: np.empty((panel.n_series, settings.horizon)) for name in ("y_hat", *interval_names())}
         for i, (answer, anchor, end, place) in enumerate(zip(answers, anchors, ends, places, strict=True)):
-            for name, values in bands(answer, self.widening, self.least[place]).items():
+            for name, values in bands(answer, self.widening, least[i]).items():
                 result[name][i] = self.transforms[place].inverse(values + anchor, end)
         return result
 
