@@ -393,6 +393,6 @@ def _read(data: Any, columns: dict[str, Any], fitted: Panel | None = None) -> Pa
 def _columns_of(panel: Panel) -> dict[str, str]:
     """Returns the options of `read_panel` that name the columns of a panel."""
     named = {"id_col": panel.id_col, "time_col": panel.time_col, "target_col": panel.target_col}
-    if panel.times.dtype.kind != "M" and panel.time_col == "ds":  # rows that were counted have no column of times
+    if panel.counted:
         del named["time_col"]
     return {option: name for option, name in named.items() if name is not None}

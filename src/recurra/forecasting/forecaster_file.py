@@ -49,6 +49,7 @@ def save(path: str | os.PathLike[str], trained: TrainedNetwork, options: dict[st
         "series": [panel.series(i).tolist() for i in range(panel.n_series)],
         "first_times": [int(panel.series_times(i)[0].astype(np.int64)) for i in range(panel.n_series)],
         "counted": panel.times.dtype.kind != "M",
+        "without_times": panel.counted,
         "zone": [panel.offset, panel.zone, panel.in_utc],
         "as_text": panel.as_text,
     }
@@ -164,4 +165,5 @@ def _stored_panel(state: dict[str, Any]) -> Panel:
         zone=zone,
         in_utc=in_utc,
         as_text=bool(state.get("as_text", True)),
+        counted=bool(state.get("without_times", False)),
     )
