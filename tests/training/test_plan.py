@@ -296,6 +296,16 @@ def test_timesteps_are_not_taken_for_as_many_features(layer, rng):
     assert not runs_by_plan(model, training=False)
 
 
+def test_arrays_of_more_axes_than_native_code_takes_go_the_general_way():
+    x = np.ones((3, *[1] * 9, 2), "float32")
+    model = Sequential([Input(x.shape[1:]), layers.Activation("tanh"), layers.Dense(2)])
+    model.compile("adam", "mse")
+    np.testing.assert_allclose(model.predict(x, verbose=0), np.tanh(x) @ model.get_weights()[0], rtol=1e-5)
+    before = model.get_weights()[0]
+    model.train_on_batch(x, x)
+    assert np.all(model.get_weights()[0] != before)
+
+
 def test_a_refused_batch_moves_no_statistics(data):
     recurra.utils.set_random_seed(0)
     model = Sequential([Input((6, 2)), layers.BatchNormalization(), layers.GRU(3, activation="sigmoid")])

@@ -206,10 +206,10 @@ class Plan:
         return self._added()
 
     def _features(self, axes: tuple[int, ...] | None = None) -> int | None:
-        """Returns the size of the last axis of the next layer's input, if known and if `axes` are just that one."""
+        """Returns the size of the next layer's last axis if it is known and not 0, and `axes` are just that one."""
         if self.x_shape is None or axes not in (None, (len(self.x_shape) - 1,)):
             return None
-        return self.x_shape[-1]
+        return self.x_shape[-1] or None
 
     def _added(self, keeps_mask: bool = True) -> bool:
         self._is_empty = False

@@ -17,6 +17,7 @@ from recurra.layers.bidirectional import Bidirectional
 from recurra.layers.embedding import Embedding
 from recurra.layers.recurrent import RNN
 
+_MOST_AXES = 8  # of arrays that native code takes
 _METHODS = ("forward", "backward", "run", "value_and_gradient", "step", "update")  # what native code does instead
 
 
@@ -78,7 +79,11 @@ class ModelPlan:
 
     def _shapes_of(self, row: tuple[int, ...]) -> list[tuple[int, ...]] | None:
         known = self._model.inputs[0].shape[1:]
-        if len(row) != len(known) or any(own not in (None, size) for size, own in zip(row, known, strict=True)):
+        if (
+            len(row) >= _MOST_AXES
+            or len(row) != len(known)
+            or any(own not in (None, size) for size, own in zip(row, known, strict=True))
+        ):
             return None
         shapes = self._graph.shapes([(None, *row)])
         return [shapes[id(tensor)][1:] for tensor in self._tensors]
