@@ -172,7 +172,8 @@ def _first_value(initializer: Any, shape: Any, dtype: Any) -> np.ndarray:
         if shape is None:
             raise ValueError(expected("Variable", "a shape beside an initializer", "none", "write shape=(...)"))
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        return np.array(make(shape, dtype=dtype or config.floatx()), order="C")
+        dtype = dtype or config.floatx()
+        return np.array(make(shape, dtype=dtype), dtype, order="C")
     array = as_numbers(initializer, "Variable")
     if dtype is None and not hasattr(initializer, "dtype"):
         dtype = {"f": config.floatx(), "i": "int32"}.get(array.dtype.kind)

@@ -96,3 +96,40 @@ def test_a_config_without_an_argument_says_what_to_do():
 
     with pytest.raises(NotImplementedError, match=r"Renamed expected a method get_config.*got \['factor'\]: give it"):
         Renamed(2.0).get_config()
+
+
+@pytest.mark.parametrize(
+    "initializer",
+    [
+        lambda shape, dtype=None: np.full(shape, 0.5),
+        lambda shape, dtype=None: np.full(shape, 0.5).tolist(),
+        lambda shape, dtype=None: np.full(shape, 2),
+        lambda shape, dtype=None: recurra.layers.Layer().add_weight(shape, "ones"),
+    ],
+    ids=["float64", "lists", "ints", "variable"],
+)
+def test_an_initializer_of_ones_own_may_give_any_numbers(initializer, rng):
+    x = rng.normal(size=(4, 5, 3)).astype("float32")
+    line = [layers.GRU(3, kernel_initializer=initializer, bias_initializer=initializer), layers.Dense(1)]
+    model = recurra.Sequential([recurra.Input((5, 3)), *line])
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    model.compile("adam", "mse")
+    model.fit(x, x[:, 0, :1], verbose=0)
+    assert layers.Layer(dtype="float64").add_weight((2,), initializer).dtype == "float64"
+    assert recurra.Variable(initializer, (2,)).dtype == "float32"
+
+
+def test_the_array_of_an_initializer_stays_the_callers():
+    given = np.ones((3, 1), "float32")
+    layer = layers.Dense(1, kernel_initializer=lambda shape, dtype=None: given)
+    layer.build((None, 3))
+    layer.kernel.assign(layer.kernel * 2)
+    assert given.tolist() == [[1], [1], [1]]
+
+
+def test_an_initializer_of_ones_own_that_gives_another_shape_is_named():
+    message = r"weight 'kernel' of layer 'end' expected shape \(3, 2\), got \(2, 3\): its initializer returns"
+    with pytest.raises(ValueError, match=message):
+        layers.Dense(2, kernel_initializer=lambda shape, dtype=None: np.ones(shape[::-1]), name="end")(np.ones((1, 3)))
+    with pytest.raises(ValueError, match=r"weight 'bias' of layer 'end' expected numbers, got None"):
+        layers.Dense(2, bias_initializer=lambda shape, dtype=None: None, name="end")(np.ones((1, 3)))

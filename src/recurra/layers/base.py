@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 
 from recurra import _memory, _room, _tree, constraints, initializers, ops, regularizers, saving
-from recurra._arrays import as_array, as_arrays, as_numbers, as_plain_arrays, plain_numbers_as_array, standardize_dtype
+from recurra._arrays import (
+    as_array,
+    as_arrays,
+    as_numbers,
+    as_plain_arrays,
+    is_own,
+    plain_numbers_as_array,
+    standardize_dtype,
+)
 from recurra._changes import StampsChanges
 from recurra._checks import expected
 from recurra._missing import DOCS, hint_for_argument, unknown_arguments
@@ -276,7 +284,7 @@ class Layer(StampsChanges, saving.Configurable):
         if _room.weights_follow():
             value = np.zeros(shape, dtype)
         else:
-            value = np.asarray(initializers.get(initializer or "glorot_uniform")(shape, dtype=dtype))
+            value = self._first_value(initializer, shape, dtype, name)
         _memory.count(value.nbytes)
         scope = naming.scope if self._building else [self.name]
         variable = Variable(
@@ -289,6 +297,16 @@ class Layer(StampsChanges, saving.Configurable):
         )
         (self._trainable_variables if trainable else self._non_trainable_variables).append(variable)
         return variable
+
+    def _first_value(self, initializer: Any, shape: tuple[int, ...], dtype: Any, name: str | None) -> np.ndarray:
+        """Returns what an initializer makes, in `dtype`: one of the caller's may give lists or float64."""
+        make = initializers.get(initializer or "glorot_uniform")
+        who = f"weight {name!r} of layer {self.name!r}"
+        value = as_numbers(make(shape, dtype=dtype), who)
+        if value.shape != shape:
+            hint = "its initializer returns an array of the shape that it is given"
+            raise ValueError(expected(who, f"shape {shape}", value.shape, hint))
+        return np.array(value, dtype, copy=None if is_own(make) else True)  # the caller may hold it
 
     def _add_configured_weight(
         self, name: str, shape: Any, option: str | None = None, initializer: Any = None
