@@ -98,7 +98,7 @@ class Array(np.ndarray):
     """An ndarray that code written for tensors takes for one: it has `.numpy()`, and `x += 1` makes another array.
 
     So `x *= 2` in a layer of Keras's does not change the data that it was given, or what a layer has handed through.
-    `x[...] = value` does write.
+    `x[...] = value` does write, where it is allowed: `forward` of a layer of the caller's may not.
     """
 
     _keras_mask: np.ndarray | None = None

@@ -1,5 +1,7 @@
 """Layers of the user's own: what they hold is theirs, however it came there."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -133,3 +135,203 @@ def test_an_initializer_of_ones_own_that_gives_another_shape_is_named():
         layers.Dense(2, kernel_initializer=lambda shape, dtype=None: np.ones(shape[::-1]), name="end")(np.ones((1, 3)))
     with pytest.raises(ValueError, match=r"weight 'bias' of layer 'end' expected numbers, got None"):
         layers.Dense(2, bias_initializer=lambda shape, dtype=None: None, name="end")(np.ones((1, 3)))
+
+
+def own(forward, backward=None, **methods):
+    """Returns a layer of a class of one's own with these methods."""
+    if backward is not None:
+        methods["backward"] = backward
+    return type("Own", (layers.Layer,), {"forward": forward, **methods})(name="own")
+
+
+def twice(dtype):
+    return own(lambda self, x: (x.astype(dtype) * 2, None), lambda self, dy, cache: dy.astype(dtype) * 2)
+
+
+def trained(rng, *line):
+    """Returns the losses of two epochs of a model whose weights and data `rng` draws, it, and the data."""
+    x = rng.normal(size=(16, 5, 3)).astype("float32")
+    model = recurra.Sequential([recurra.Input((5, 3)), *line, layers.Dense(1)])
+    model.set_weights([rng.uniform(0.1, 0.5, weight.shape) for weight in model.weights])
+    model.compile("sgd", "mse")
+    return model.fit(x, x[:, 0, :1], epochs=2, shuffle=False, verbose=0).history["loss"], model, x
+
+
+LINES = {
+    "before a recurrent layer": lambda layer: [layer, layers.LSTM(3)],
+    "after one": lambda layer: [layers.GRU(3), layer],
+    "between two": lambda layer: [layers.SimpleRNN(3, return_sequences=True), layer, layers.LSTM(2)],
+    "among others": lambda layer: [layers.Conv1D(3, 2), layers.LayerNormalization(), layer, layers.Flatten()],
+    "over time": lambda layer: [
+        layers.LSTM(2, return_sequences=True),
+        layers.TimeDistributed(layer),
+        layers.BatchNormalization(),
+        layers.GlobalAveragePooling1D(),
+    ],
+}
+
+
+@pytest.mark.parametrize("place", LINES)
+def test_what_a_layer_of_ones_own_gives_in_float64_is_brought_to_its_dtype(place):
+    losses, model, x = trained(np.random.default_rng(0), *LINES[place](twice("float64")))
+    again, other, _ = trained(np.random.default_rng(0), *LINES[place](twice("float32")))
+    assert losses == again
+    np.testing.assert_array_equal(model.predict(x, verbose=0), other.predict(x, verbose=0))
+    assert model.predict(x, verbose=0).dtype == "float32"
+
+
+def test_a_constant_of_numpy_does_not_make_a_layer_written_for_keras_another_dtype(rng):
+    class Weigh(layers.Layer):
+        def call(self, inputs):
+            return inputs * np.array([1.0, 2.0, 3.0])
+
+    x = rng.normal(size=(4, 5, 3)).astype("float32")
+    assert Weigh()(x).dtype == "float32"
+    for line in ([Weigh()], [Weigh(), layers.Flatten()], [Weigh(), layers.LSTM(2)], [Weigh(), layers.Conv1D(2, 2)]):
+        assert recurra.Sequential([recurra.Input((5, 3)), *line]).predict(x, verbose=0).dtype == "float32"
+
+
+def test_whole_numbers_and_truth_values_stay_until_a_layer_computes_with_them(rng):
+    x = rng.normal(size=(4, 5, 3)).astype("float32")
+    best, positive = own(lambda self, x: (np.argmax(x, -1), None)), own(lambda self, x: (x > 0, None))
+    start = recurra.Input((5, 3))
+    assert recurra.Model(start, best(start)).predict(x, verbose=0).dtype.kind == "i"
+    table = layers.Embedding(3, 2)
+    rows = recurra.Model(start, table(best(start))).predict(x, verbose=0)
+    np.testing.assert_array_equal(rows, table.embeddings.numpy()[x.argmax(-1)])
+    for given in (best(start), positive(start), layers.Flatten()(positive(start))):
+        assert recurra.Model(start, layers.Dense(2)(given)).predict(x, verbose=0).dtype == "float32"
+
+
+def test_a_cell_of_ones_own_may_compute_in_float64(rng):
+    class Cell(layers.Layer):
+        state_size = 3
+
+        def forward(self, inputs, states):
+            new = (np.tanh(inputs) + states[0]) * np.full(3, 0.5)
+            return (new, [new]), inputs
+
+        def backward(self, doutputs, inputs):
+            doutput, (dstate,) = doutputs
+            dnew = (doutput + dstate) * np.full(3, 0.5)
+            return dnew * (1 - np.tanh(inputs) ** 2), [dnew]
+
+    for ends in ([layers.RNN(Cell())], [layers.RNN(Cell(), return_sequences=True), layers.LSTM(2)]):
+        losses, model, x = trained(rng, layers.GRU(3, return_sequences=True), *ends)
+        assert np.isfinite(losses).all() and model.predict(x, verbose=0).dtype == "float32"
+
+
+def test_forward_cannot_change_what_it_is_given():
+    def forward(self, x):
+        x *= 2
+        return x, None
+
+    def backward(self, dy, cache):
+        dy *= 2
+        return dy
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(16, 5, 3)).astype("float32")
+    before = x.copy()
+    layer = own(forward, backward)
+    np.testing.assert_array_equal(layer(x), 2 * before)
+    layer.forward(x)
+    start = recurra.Input((5, 3))
+    memory = layers.LSTM(3)(start)
+    model = recurra.Model(start, layers.Dense(1)(layers.Concatenate()([own(forward, backward)(memory), memory])))
+    whole = recurra.Sequential([recurra.Input((5, 3)), own(forward, backward), layers.LSTM(2), layers.Dense(1)])
+    for one in (model, whole):
+        one.compile("sgd", "mse")
+        one.fit(x, x[:, 0, :1], shuffle=False, verbose=0)
+        one.predict(x, verbose=0)
+    np.testing.assert_array_equal(x, before)
+
+    def write(self, x):
+        x[:, 0] = 0
+        return x, None
+
+    with pytest.raises(ValueError, match="read-only"):
+        own(write)(x)
+
+
+def test_an_array_from_the_caller_goes_through_recurras_layers_within_ones_own(rng):
+    class Block(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.parts = [layers.Conv1D(4, 2), layers.LayerNormalization(), layers.Bidirectional(layers.GRU(2))]
+
+        def forward(self, x):
+            for part in self.parts:
+                x = part(x)
+            return x, None
+
+    class More(layers.LSTM):
+        def forward(self, inputs, **kwargs):
+            return super().forward(inputs, **kwargs)
+
+    x = rng.normal(size=(4, 5, 3)).astype("float32")
+    assert Block()(x).shape == (4, 4)
+    for layer in (Block(), More(4), layers.RNN(type("Cell", (layers.GRUCell,), {})(4))):
+        assert recurra.Sequential([recurra.Input((5, 3)), layer]).predict(x, verbose=0).shape == (4, 4)
+    ours = trained(np.random.default_rng(0), layers.LSTM(4))[0]
+    assert trained(np.random.default_rng(0), More(4))[0] == pytest.approx(ours, rel=1e-6)
+
+
+BROKEN = {
+    "no cache": (
+        lambda: own(lambda self, x: 2 * x)(np.ones((2, 3))),
+        "forward of layer 'own' expected to return outputs and a cache, got Array: write return outputs, cache",
+    ),
+    "three things": (
+        lambda: own(lambda self, x: (x, x, x))(np.ones((2, 3))),
+        "expected to return outputs and a cache, got 3 of them",
+    ),
+    "lists": (
+        lambda: own(lambda self, x: (x.tolist(), None))(recurra.Input((3,))),
+        "forward of layer 'own' expected to return arrays, got nested lists: np.asarray",
+    ),
+    "lists backward": (
+        lambda: trained(np.random, layers.GRU(2), own(lambda s, x: (x, 0), lambda s, dy, cache: dy.tolist())),
+        "backward of layer 'own' expected to return arrays, got nested lists",
+    ),
+    "no gradient": (
+        lambda: trained(np.random, layers.GRU(2), own(lambda s, x: (x, 0), lambda s, dy, cache: None)),
+        "backward of layer 'own' expected to return the gradient of the inputs, got None: the layers before it train",
+    ),
+    "no gradient within another layer": (
+        lambda: trained(
+            np.random,
+            layers.Conv1D(2, 2),
+            layers.TimeDistributed(own(lambda s, x: (x, 0), lambda s, dy, cache: None)),
+            layers.Flatten(),
+        ),
+        "expected to return the gradient of the inputs, got None",
+    ),
+    "another shape": (
+        lambda: trained(np.random, layers.GRU(2), own(lambda s, x: (x, 0), lambda s, dy, cache: dy[:, :1])),
+        "backward of layer 'own' expected to return a gradient of the inputs' shape (16, 2), got (16, 1)",
+    ),
+    "one gradient for two inputs": (
+        lambda: both(own(lambda s, x: (x[0] + x[1], 0), lambda s, dy, cache: dy)),
+        "backward of layer 'own' expected to return a gradient for each of its 2 inputs, got 1",
+    ),
+}
+
+
+def both(layer):
+    start = recurra.Input((3,))
+    model = recurra.Model(start, layer([layers.Dense(2)(start), layers.Dense(2)(start)]))
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_layer_that_breaks_its_word_is_told_so(name):
+    mistake, message = BROKEN[name]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        mistake()
+
+
+def test_the_first_layer_owes_no_gradient():
+    layer = own(lambda self, x: (2 * x, None), lambda self, dy, cache: None)
+    assert np.isfinite(trained(np.random.default_rng(0), layer, layers.GRU(2))[0]).all()

@@ -17,8 +17,8 @@ import numpy as np
 
 from recurra import _memory, _room, _tree, constraints, initializers, ops, regularizers, saving
 from recurra._arrays import (
+    Array,
     as_array,
-    as_arrays,
     as_numbers,
     as_plain_arrays,
     is_own,
@@ -68,9 +68,71 @@ def _forward_of(call: Callable[..., Any]) -> Callable[..., tuple[Any, None]]:
 
     @functools.wraps(call)
     def forward(self: Layer, *args: Any, **kwargs: Any) -> tuple[Any, None]:
-        return as_plain_arrays(call(self, *as_arrays(args), **as_arrays(kwargs))), None
+        return call(self, *args, **kwargs), None
 
     return forward
+
+
+def _guard_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+    """Wraps a `forward` that is not recurra's: it sees arrays that it cannot change, and gives the layer's dtype."""
+
+    @functools.wraps(forward)
+    def guarded(self: Layer, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        given = forward(self, *_protected(args), **_protected(kwargs))
+        if not isinstance(given, tuple) or len(given) != 2:
+            hint = "write return outputs, cache, with None for the cache if backward needs none"
+            got = f"{len(given)} of them" if isinstance(given, tuple) else type(given).__name__
+            raise ValueError(expected(f"forward of layer {self.name!r}", "to return outputs and a cache", got, hint))
+        outputs, cache = given
+        return _brought_to_dtype(self, as_plain_arrays(outputs), "forward"), cache
+
+    return guarded
+
+
+def _guard_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Wraps a `backward` that is not recurra's: it cannot change the gradient that it gets, and gives arrays."""
+
+    @functools.wraps(backward)
+    def guarded(self: Layer, doutputs: Any, *args: Any, **kwargs: Any) -> Any:
+        given = backward(self, _protected(doutputs), *args, **kwargs)
+        return _brought_to_dtype(self, as_plain_arrays(given), "backward")
+
+    return guarded
+
+
+def _protected(structure: Any) -> Any:
+    """Returns nested arrays as `Array`s that cannot be written to: what they show may be the caller's."""
+    return _tree.map_structure(_protected_array, structure)
+
+
+def _protected_array(leaf: Any) -> Any:
+    if type(leaf) is not np.ndarray:
+        return leaf
+    view = leaf.view(Array)
+    view.flags.writeable = False
+    return view
+
+
+def _brought_to_dtype(layer: Layer, given: Any, method: str) -> Any:
+    """Returns what a method of one's own gave in the layer's dtype: NumPy's rules make float64 of many things.
+
+    Whole numbers and truth values that `forward` gives stay, as in Keras, and so do all that a model gives, whose
+    layers have dtypes of their own.
+
+    Raises:
+        ValueError: If there are single numbers in lists among it: each output is an array.
+    """
+
+    def bring(leaf: Any) -> Any:
+        if isinstance(leaf, (np.ndarray, np.generic)):
+            is_meant = leaf.dtype == layer.dtype or (method == "forward" and leaf.dtype.kind in "iub")
+            return leaf if is_meant or layer._mixes_dtypes else leaf.astype(layer.dtype)
+        if isinstance(leaf, (bool, int, float)) and leaf is not given:
+            hint = "np.asarray(...) makes one of a list of numbers"
+            raise ValueError(expected(f"{method} of layer {layer.name!r}", "to return arrays", "nested lists", hint))
+        return leaf
+
+    return _tree.map_structure(bring, given)
 
 
 def _call_of(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., Any]:
@@ -118,6 +180,7 @@ class Layer(StampsChanges, saving.Configurable):
 
     _noise_rates: tuple[str, ...] = ()  # attributes: without one above zero, training draws no random numbers
     _building = False
+    _mixes_dtypes = False  # what `forward` gives may have other dtypes than the layer
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -125,11 +188,15 @@ class Layer(StampsChanges, saving.Configurable):
         if "build" in own:
             cls.build = _wrap_build(cls.build)  # type: ignore[method-assign]
             cls.stateless = own.get("stateless", False)
+        if "backward" in own and not is_own(cls.backward):
+            cls.backward = _guard_backward(cls.backward)  # type: ignore[method-assign]
         if "call" in own and "forward" not in own:
-            cls.forward = _forward_of(cls.call)  # type: ignore[method-assign]
+            cls.forward = _guard_forward(_forward_of(cls.call))  # type: ignore[method-assign]
             if "backward" not in own:  # that of a base class belongs to its forward
                 cls.backward, cls.backward_all = Layer.backward, Layer.backward_all  # type: ignore[method-assign]
         elif "forward" in own:
+            if not is_own(cls.forward):
+                cls.forward = _guard_forward(cls.forward)  # type: ignore[method-assign]
             cls.call = _call_of(cls.forward)  # type: ignore[method-assign]
 
     def __init__(
@@ -221,7 +288,7 @@ class Layer(StampsChanges, saving.Configurable):
 
         By default that of the input for recurra's own layers; others are run on zeros of such a shape to see.
         """
-        if type(self).forward.__module__.startswith("recurra.") or self._needs_more_than_inputs():
+        if is_own(type(self).forward) or self._needs_more_than_inputs():
             return input_shape
         self._build_for(input_shape)
         results = [self._run_on_zeros(input_shape, unknown) for unknown in (2, 3)]

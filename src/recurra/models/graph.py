@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurra import _changes, _tree
+from recurra._arrays import is_own
 from recurra._checks import expected
 from recurra.layers._shapes import is_shape
 from recurra.layers.base import Layer
@@ -28,6 +29,7 @@ class _Step(NamedTuple):
     outputs: list[int]
     cast: bool
     reads: list[int]
+    has_own: bool  # whether a layer within it is not recurra's: what its `backward` gives is looked at
 
 
 class GraphCache(NamedTuple):
@@ -65,13 +67,16 @@ class Graph:
         for tensor in inputs:
             positions[id(tensor)] = len(positions)
         sources = set(positions)
+        unsure: set[int] = set()  # tensors that may have another dtype than they say
         self._steps: list[_Step] = []
         for node in self.nodes:
             if all(id(tensor) in sources for tensor in _tree.flatten(node.outputs)):
                 continue
             for tensor in _tree.flatten(node.outputs):
                 positions.setdefault(id(tensor), len(positions))
-            self._steps.append(_make_step(node, positions))
+            self._steps.append(_make_step(node, positions, unsure))
+            if _may_differ(node, unsure):
+                unsure.update(map(id, _tree.flatten(node.outputs)))
         self._count = len(positions)
         self._input_positions = [positions[id(tensor)] for tensor in inputs]
         self._output_positions = [positions[id(tensor)] for tensor in outputs]
@@ -183,13 +188,42 @@ class Graph:
             doutput = given[0] if len(given) == 1 else given
             dx, dkwargs = layer.backward_all(doutput, step_cache, need_dx=wanted)
             if wanted:
+                if step.has_own:
+                    self._check_gradients(step, dx, cache.values)
                 _scatter(grads, step.inputs, dx)
                 for name, where in step.tensor_kwargs.items():
                     _scatter(grads, where, dkwargs[name])
         return [grads[position] for position in self._input_positions]
 
+    def _check_gradients(self, step: _Step, given: Any, values: list[Any]) -> None:
+        """Raises ValueError unless `backward` of a layer gave a gradient for each input that has weights before it."""
+        who = f"backward of layer {step.layer.name!r}"
+        positions = _tree.flatten(step.inputs)
+        grads = [None] * len(positions) if given is None else _tree.flatten(given)
+        if len(grads) != len(positions):
+            raise ValueError(expected(who, f"to return a gradient for each of its {len(positions)} inputs", len(grads)))
+        for position, grad in zip(positions, grads, strict=True):
+            if grad is None and self._needs_gradient[position]:
+                hint = "the layers before it train by it; np.zeros_like of the input stops it there"
+                raise ValueError(expected(who, "to return the gradient of the inputs", "None", hint))
+            if grad is not None and np.shape(grad) != np.shape(values[position]):
+                what = f"to return a gradient of the inputs' shape {np.shape(values[position])}"
+                raise ValueError(expected(who, what, np.shape(grad)))
 
-def _make_step(node: Node, positions: dict[int, int]) -> _Step:
+
+def _has_own(layer: Layer) -> bool:
+    """Returns whether a layer, or one within it, runs code that is not recurra's."""
+    return not all(is_own(type(part).forward) and is_own(type(part).backward) for part in layer._flatten_layers())
+
+
+def _may_differ(node: Node, unsure: set[int]) -> bool:
+    """Returns whether outputs may have another dtype than they say: whole numbers, as layers of one's own give them."""
+    if node.layer.keeps_integers and any(id(tensor) in unsure for tensor in node.parents()):
+        return True
+    return _has_own(node.layer)
+
+
+def _make_step(node: Node, positions: dict[int, int], unsure: set[int]) -> _Step:
     def place(leaf: Any) -> Any:
         return positions[id(leaf)] if isinstance(leaf, KerasTensor) else leaf
 
@@ -210,8 +244,9 @@ def _make_step(node: Node, positions: dict[int, int]) -> _Step:
         training=node.kwargs.get("training"),
         tensor_kwargs=tensor_kwargs,
         outputs=[positions[id(tensor)] for tensor in _tree.flatten(node.outputs)],
-        cast=node.layer.checks_inputs or any(tensor.dtype != node.layer.dtype for tensor in tensors),
+        cast=node.layer.checks_inputs or any(t.dtype != node.layer.dtype or id(t) in unsure for t in tensors),
         reads=[p for p in _tree.flatten([inputs, list(tensor_kwargs.values())]) if p is not None],
+        has_own=_has_own(node.layer),
     )
 
 

@@ -33,6 +33,8 @@ class Model(Trainer):
         ValueError: If an output does not come from the inputs, or a layer's name occurs twice.
     """
 
+    _mixes_dtypes = True
+
     if TYPE_CHECKING:  # what `Model(inputs, outputs)` takes and has: to type checkers it is a Model and no Functional
 
         def __init__(self, inputs: Any = ..., outputs: Any = ..., name: str | None = ..., **kwargs: Any) -> None: ...
