@@ -152,6 +152,31 @@ MISTAKES = {
     "input_shape as a number": (lambda: layers.LSTM(4, input_shape=5), "input_shape to be a tuple of whole numbers"),
     "a layer for a cell": (lambda: layers.RNN(layers.LSTM(4)), "recurrent layers go over time by themselves"),
     "no inputs": (lambda: layers.LSTM(4, name="memory")(None), "layer 'memory' expected inputs, got None"),
+    "an output and its states": (
+        lambda: layers.Dense(1, name="end")(layers.LSTM(4, return_state=True)(recurra.Input((5, 3)))),
+        "layer 'end' expected one input, got 3 in a tuple, of shapes (None, 4), (None, 4), (None, 4): a layer with "
+        "return_state=True gives its states too, as in output, h, c = LSTM(...)(x)",
+    ),
+    "an output and its state of an array": (
+        lambda: layers.Dense(1, name="end")(layers.GRU(4, return_state=True)(X)),
+        "layer 'end' expected one input, got 2 in a tuple, of shapes (8, 4), (8, 4): a layer with return_state=True",
+    ),
+    "states beside the input": (
+        lambda: layers.LSTM(4, name="memory")([recurra.Input((5, 3)), recurra.Input((4,)), recurra.Input((4,))]),
+        "layer 'memory' expected one input, got 3 in a list, of shapes (None, 5, 3), (None, 4), (None, 4): pass states",
+    ),
+    "one tensor in a list": (
+        lambda: layers.Flatten()([recurra.Input((5, 3))]),
+        "expected one input, got 1 in a list, of shapes (None, 5, 3): give the tensor itself",
+    ),
+    "inputs in a dict": (
+        lambda: layers.Dense(2)({"a": recurra.Input((3,)), "b": recurra.Input((4,))}),
+        "expected one input, got 2 in a dict, of shapes (None, 3), (None, 4): merge them first, as with Concatenate()",
+    ),
+    "two inputs of an unbuilt model": (
+        lambda: recurra.Sequential([layers.Dense(2)])([recurra.Input((3,)), recurra.Input((3,))]),
+        "expected one input, got 2 in a list, of shapes (None, 3), (None, 3)",
+    ),
     "states of an LSTM": (
         lambda: layers.LSTM(4)(X, initial_state=np.zeros((8, 4))),
         "2 initial states, of sizes 4, 4, got 1",
@@ -479,6 +504,22 @@ def test_numbers_of_numpy_train_as_pythons_do():
         made.fit(X, Y, epochs=2, verbose=0)
         trained.append(b"".join(w.tobytes() for w in made.get_weights()))
     assert trained[0] == trained[1] == trained[2]
+
+
+ONE_INPUT = [
+    *(layers.Dense(2), layers.Embedding(9, 2), layers.Conv1D(2, 2), layers.GRU(2), layers.RNN(layers.LSTMCell(2))),
+    *(layers.Bidirectional(layers.LSTM(2)), layers.TimeDistributed(layers.Dense(2)), layers.Masking()),
+    *(layers.LayerNormalization(), layers.BatchNormalization(), layers.Dropout(0.5), layers.Activation("tanh")),
+    *(layers.Flatten(), layers.Reshape((15,)), layers.Permute((2, 1)), layers.RepeatVector(2), layers.Softmax()),
+    *(layers.GlobalAveragePooling1D(), layers.MaxPooling1D(2), layers.Cropping1D(1), layers.Rescaling(2.0)),
+]
+
+
+@pytest.mark.parametrize("layer", ONE_INPUT, ids=lambda layer: type(layer).__name__)
+def test_a_layer_of_one_input_refuses_two(layer):
+    for given in ([recurra.Input((5, 3)), recurra.Input((5, 3))], [X, X]):
+        with pytest.raises(ValueError, match=rf"layer '{layer.name}' expected one input, got 2 in a list, of shapes"):
+            layer(given)
 
 
 @pytest.mark.parametrize("name", OTHER_ERRORS)

@@ -40,6 +40,12 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
 
 
+@functools.cache
+def _takes_one_array(forward: Callable[..., Any]) -> bool:
+    """Returns whether a layer's `forward` is recurra's and says by its types that it takes one array."""
+    return is_own(forward) and forward.__annotations__.get(_parameters(forward)[1]) == "np.ndarray"
+
+
 def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
     """Runs `build` within the layer's name scope, once, and marks the layer as built."""
 
@@ -547,6 +553,8 @@ class Layer(StampsChanges, saving.Configurable):
             raise RuntimeError(expected(type(self).__name__, "Layer.__init__ to have been called", "no call", hint))
         if inputs is None:
             raise ValueError(expected(f"layer {self.name!r}", "inputs", "None"))
+        if isinstance(inputs, (list, tuple, dict)) and _takes_one_array(type(self).forward):
+            self._refuse_several(inputs)
         names = [name for name in self._forward_parameters if name != "keep_cache"]
         if len(args) > len(names):
             raise TypeError(
@@ -560,6 +568,21 @@ class Layer(StampsChanges, saving.Configurable):
         if any_symbolic([inputs, list(kwargs.values())]):
             return self._call_symbolic(inputs, kwargs)
         return self._call_eager(inputs, kwargs)
+
+    def _refuse_several(self, inputs: Any) -> None:
+        """Raises ValueError for a list of tensors, which a list of numbers is not."""
+        shapes = [tuple(x.shape) for x in _tree.flatten(inputs) if hasattr(x, "shape") and x.shape]
+        if not shapes:
+            return
+        hint = "merge them first, as with Concatenate()"
+        if len(shapes) == 1:
+            hint = "give the tensor itself"
+        elif isinstance(inputs, tuple):
+            hint = "a layer with return_state=True gives its states too, as in output, h, c = LSTM(...)(x)"
+        elif "initial_state" in self._forward_parameters:
+            hint = "pass states as initial_state="
+        got = f"{len(shapes)} in a {type(inputs).__name__}, of shapes {', '.join(map(str, shapes))}"
+        raise ValueError(expected(f"layer {self.name!r}", "one input", got, hint))
 
     def _call_eager(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
         inputs = plain_numbers_as_array(inputs)
