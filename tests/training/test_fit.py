@@ -1,6 +1,7 @@
 """fit, evaluate and predict: data in all their forms, batches, validation, progress lines, and what is refused."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -319,9 +320,58 @@ def test_a_generator_that_ends_begins_again_with_its_first_two_batches(data):
         def __iter__(self):
             return iter([(x + 0.1 * i, y) for i in next(self.epochs)])
 
-    assert losses(batches(3), 3) == losses(ByEpoch(), 3)
+    with pytest.warns(UserWarning, match="ran out of data after 2 of 3 steps: a generator gives its batches once"):
+        ended = losses(batches(3), 3)
+    assert ended == losses(ByEpoch(), 3)
     history = make_model().fit(x, y, validation_data=batches(2), epochs=3, verbose=0).history
     assert all(loss > 0 for loss in history["val_loss"])
+
+
+@pytest.mark.parametrize(
+    ("make", "steps", "counts", "warned"),
+    [
+        ("generator", None, [8, 2, 2], 2),
+        ("generator", 4, [4, 4, 0, 2, 2], 3),
+        ("generator", 5, [5, 3, 2, 2], 3),
+        ("iterable", None, [8, 8, 8], 0),
+        ("iterable", 4, [4, 4, 0, 4, 4, 0], 2),
+        ("sized", 4, [4, 4, 4, 4], 0),
+        ("sized", 5, [5, 3, 5, 3], 2),
+    ],
+)
+def test_data_that_run_out_train_what_keras_trains(data, make, steps, counts, warned):
+    x, y = data
+    batches = [(x, y)] * 8
+
+    class Unsized:
+        def __iter__(self):
+            return iter(batches)
+
+    class Sized(Unsized):
+        def __len__(self):
+            return 8
+
+    class Count(recurra.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            seen.append(0)
+
+        def on_train_batch_end(self, batch, logs=None):
+            seen[-1] += 1
+
+    seen = []
+    source = {"generator": iter(batches), "iterable": Unsized(), "sized": Sized()}[make]
+    options = {"epochs": len(counts), "steps_per_epoch": steps, "callbacks": [Count()]}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        make_model().fit(source, verbose=0, **options)
+    assert seen == counts  # those of Keras 3.15
+    assert sum("ran out of data" in str(one.message) for one in caught) == warned
+
+
+def test_a_generator_to_validate_on_that_ends_is_told(data):
+    x, y = data
+    with pytest.warns(UserWarning, match="ran out of data after 2 of 5 steps"):
+        make_model().fit(x, y, validation_data=((x, y) for _ in range(5)), epochs=2, verbose=0)
 
 
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])

@@ -172,6 +172,7 @@ class IterableBatches:
         self.convert = convert
         self.shuffle = shuffle
         self.who = who
+        self.first_run = self.last_run = 0  # how many batches there were when it was gone through to its end
         self.by_index = hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, list)
         self.is_read_once = isinstance(source, Iterator)
         self._first = list(islice(source, 2)) if self.is_read_once else []
@@ -185,11 +186,13 @@ class IterableBatches:
         return length
 
     def __iter__(self) -> Iterator[Batch]:
-        item = None
+        count = 0
         for item in self._items():
+            count += 1
             yield self.convert(item)
-        if item is None:
+        if count == 0:
             raise ValueError(expected(self.who, "an iterable of at least one batch", "an empty one"))
+        self.first_run, self.last_run = self.first_run or count, count
 
     def _items(self) -> Iterable[Any]:
         if not self.by_index:
@@ -204,8 +207,8 @@ class Epochs:
     """The batches of one epoch after the other: each call gives those of the next.
 
     With `steps`, an epoch takes that many batches and the next one goes on where it stopped. Where the data end first,
-    the epoch ends with a warning and the next one starts anew, as in Keras. A PyDataset is told of each epoch's begin
-    and end.
+    the epoch ends with a warning and the next one starts anew, as in Keras: of a generator, which is gone through once,
+    only the first two batches are left then. A PyDataset is told of each epoch's begin and end.
 
     Args:
         batches: An `ArrayBatches` or `IterableBatches`.
@@ -227,6 +230,9 @@ class Epochs:
         self._begin()
         yield from self._batches if self._steps is None else self._part(self._steps)
         self._end()
+        if self._steps is None and self._batches.is_read_once and self._batches.last_run < self._batches.first_run:
+            when = f"{self._batches.last_run} of {self._batches.first_run} steps"
+            _warn_of_the_end(f"{when}: a generator gives its batches once", stacklevel=3)
 
     @property
     def draws(self) -> Draws:
@@ -264,16 +270,12 @@ class Epochs:
     def _part(self, steps: int) -> Iterator[Batch]:
         for done in range(steps):
             batch = self._next()
-            if batch is None and done == 0:
-                self._stream = None
+            if batch is None and done == 0 and self._batches.steps is not None:
+                self._stream = None  # it ended with the epoch before
                 batch = self._next()
             if batch is None:
                 self._stream = None
-                warnings.warn(
-                    f"Your input ran out of data after {done} of {steps} steps; interrupting this epoch. "
-                    "Make sure that it can give at least `steps_per_epoch * epochs` batches.",
-                    stacklevel=3,
-                )
+                _warn_of_the_end(f"{done} of {steps} steps", stacklevel=4)
                 return
             yield batch
 
@@ -292,6 +294,14 @@ class Epochs:
             self._drawn_to = after
         self._taken += 1
         return batch
+
+
+def _warn_of_the_end(when: str, stacklevel: int) -> None:
+    warnings.warn(
+        f"Your input ran out of data after {when}; interrupting this epoch. "
+        "Make sure that it can give at least `steps_per_epoch * epochs` batches.",
+        stacklevel=stacklevel,
+    )
 
 
 def split_tail(batch: Batch, fraction: float) -> tuple[Batch, Batch]:
