@@ -180,6 +180,24 @@ def test_a_config_builds_the_same_model(rng):
     np.testing.assert_array_equal(again.predict(data, verbose=0), model.predict(data, verbose=0))
 
 
+def test_json_says_how_a_model_is_compiled(rng):
+    def weighed(y_true, y_pred):
+        return np.mean(np.square(y_true - y_pred), axis=-1)
+
+    model = recurra.Sequential([recurra.Input((5, 2)), layers.GRU(3), layers.Dense(1)])
+    assert json.loads(model.to_json())["compile_config"] == {}  # as of Keras 3.15
+    assert not recurra.models.model_from_json(model.to_json()).compiled
+    model.compile(recurra.optimizers.Adam(0.02, clipnorm=1.0), "mae", metrics=["mse", weighed])
+    with pytest.raises(ValueError, match="a known function, got 'weighed': pass it in custom_objects"):
+        recurra.models.model_from_json(model.to_json())
+    again = recurra.models.model_from_json(model.to_json(indent=2), {"weighed": weighed})
+    assert again.get_compile_config() == model.get_compile_config()
+    again.set_weights(model.get_weights())
+    x = rng.standard_normal((8, 5, 2))
+    histories = [one.fit(x, x[:, 0, :1], epochs=2, shuffle=False, verbose=0).history for one in (model, again)]
+    assert histories[0] == histories[1]
+
+
 def test_several_outputs_come_in_their_structure(rng):
     x = recurra.Input((4, 2))
     sequence = layers.GRU(3, return_sequences=True)(x)

@@ -77,13 +77,10 @@ def save_model(
 
 def model_bytes(model: Any, extra_members: dict[str, bytes]) -> bytes:
     """Returns what a `.keras` file of the model holds, with more members, which are to lie in assets/."""
-    config = saving.serialize_keras_object(model)
-    compile_config = model.get_compile_config()
-    config["compile_config"] = compile_config or {}
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     members = {
         "metadata.json": json.dumps({"keras_version": KERAS_VERSION, "date_saved": now}).encode(),
-        "config.json": json.dumps(config).encode(),
+        "config.json": model.to_json().encode(),
         WEIGHTS: _weights_bytes(model),
         **extra_members,
     }

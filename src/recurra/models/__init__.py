@@ -51,11 +51,16 @@ def save_model(model: Model, filepath: Any, overwrite: bool = True, **kwargs: An
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Model:
-    """Builds a model, with new weights, from `Model.to_json`."""
+    """Builds a model, with new weights, from `Model.to_json`; it is compiled as that one was."""
     import json
 
-    with saving.closed_table():
-        return saving.deserialize_keras_object(json.loads(json_string), custom_objects=custom_objects)
+    config = json.loads(json_string)
+    told = config.get("compile_config")
+    with saving.CustomObjectScope(custom_objects or {}), saving.closed_table():
+        model = saving.deserialize_keras_object(config)
+        if told:
+            model.compile_from_config(told)
+    return model
 
 
 def clone_model(

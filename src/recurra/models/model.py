@@ -217,10 +217,11 @@ class Model(Trainer):
         save_onnx(self, filepath, **options)
 
     def to_json(self, **kwargs: Any) -> str:
-        """Returns the architecture as JSON, without weights; `models.model_from_json` reads it."""
+        """Returns the architecture and what `compile` was told as JSON; `models.model_from_json` reads it."""
         import json
 
-        return json.dumps(saving.serialize_keras_object(self), **kwargs)
+        config = saving.serialize_keras_object(self) | {"compile_config": self.get_compile_config() or {}}
+        return json.dumps(config, **kwargs)
 
     def reset_states(self) -> None:
         """Sets the stored states of all stateful layers to zero."""
