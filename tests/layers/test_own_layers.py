@@ -90,6 +90,23 @@ def test_a_weight_may_be_one_number_or_a_row():
     assert shapes == [(), (), (3,), (3,), (2, 3)]
 
 
+def test_a_weight_is_not_replaced_by_an_array(rng):
+    layer = layers.Dense(2, name="end")
+    layer.build((None, 3))
+    for value in (np.zeros((3, 2), "float32"), None):
+        message = r"layer 'end' expected its weight 'kernel' to stay a Variable, got \w+: write kernel.assign\(...\)"
+        with pytest.raises(AttributeError, match=message):
+            layer.kernel = value
+    layer.kernel.assign(np.ones((3, 2)))
+    assert layer(np.ones((1, 3))).tolist() == [[3, 3]]
+    scale = Scale()
+    scale.build((None, 3))
+    scale.factor = recurra.Variable("zeros", shape=(3,))  # a Variable does
+    scale.calls = None  # a list of them is the layer's own affair
+    scale.note = recurra.Variable(1.0).numpy()
+    scale.note = 2
+
+
 def test_a_config_without_an_argument_says_what_to_do():
     class Renamed(layers.Layer):
         def __init__(self, factor, bias=0.0, **kwargs):

@@ -505,6 +505,8 @@ class Layer(StampsChanges, saving.Configurable):
     def __setattr__(self, name: str, value: Any) -> None:
         layers = self.__dict__.get("_layers")
         if layers is not None and name != "_layers":
+            if isinstance(self.__dict__.get(name), Variable) and not isinstance(value, Variable):
+                self._keep_weight(name, value)
             held = list(value) if isinstance(value, (list, tuple)) else value
             if isinstance(held, Layer) or (isinstance(held, list) and held and all(isinstance(v, Layer) for v in held)):
                 layers[name] = held
@@ -516,6 +518,13 @@ class Layer(StampsChanges, saving.Configurable):
                 if isinstance(item, Variable):
                     self._adopt(item)
         super().__setattr__(name, value)
+
+    def _keep_weight(self, name: str, value: Any) -> None:
+        """Raises AttributeError where a weight would go and leave `weights` and the layer's arithmetic apart."""
+        held = self.__dict__[name]
+        if any(held is own for own in (*self._trainable_variables, *self._non_trainable_variables)):
+            who, hint = f"layer {self.name!r}", f"write {name}.assign(...) to set its numbers"
+            raise AttributeError(expected(who, f"its weight {name!r} to stay a Variable", type(value).__name__, hint))
 
     def _adopt(self, variable: Variable) -> None:
         """Makes a variable one of the layer's weights, unless it is: those of `add_weight` are."""
