@@ -1,5 +1,6 @@
 """What beginners get wrong: the error says what was given, what was expected and what to do."""
 
+import io
 import re
 from functools import partial
 
@@ -113,6 +114,10 @@ MISTAKES = {
     "a decoder's states in both directions": (
         lambda: layers.Bidirectional(layers.GRU(4))(recurra.Input((5, 3)), initial_state=[recurra.Input((5,))] * 2),
         "GRU expected initial states of shape (None, 4), got (None, 5)",
+    ),
+    "a loss of two numbers": (
+        lambda: losses.mse(1.0, 2.0),
+        "y_pred of a loss expected an array, got the single number 2.0: a loss is a mean over the last axis",
     ),
     "labels from one": (
         lambda: classify("sparse_categorical_crossentropy", LABELS + 1),
@@ -333,6 +338,21 @@ OPTIONS = {  # out of range, refused where they are given: NumPy would tell of t
 }
 OTHER_ERRORS = {
     "no layer to remove": (lambda: recurra.Sequential().pop(), IndexError, "expected a layer to remove, got none"),
+    "a file in memory": (
+        lambda: model().save(io.BytesIO()),
+        TypeError,
+        "saving expected the path of a file, got BytesIO: a file in memory is not written or read",
+    ),
+    "weights in memory": (
+        lambda: model().load_weights(io.BytesIO()),
+        TypeError,
+        "loading expected the path of a file, got BytesIO",
+    ),
+    "a method of tf.data": (
+        lambda: utils.timeseries_dataset_from_array(X[0], None, 2).map(len),
+        AttributeError,
+        "got 'map': that of recurra.compat.tensorflow.keras.utils gives datasets with map, prefetch and the like",
+    ),
     "the names of Keras 1": (
         lambda: recurra.Model(input=recurra.Input((3,)), output=recurra.Input((3,))),
         TypeError,

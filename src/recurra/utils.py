@@ -223,6 +223,14 @@ class TimeseriesDataset:
         """Returns the first `count` batches."""
         return itertools.islice(iter(self), count)
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            hint = None
+            if not name.startswith("_"):
+                hint = "that of recurra.compat.tensorflow.keras.utils gives datasets with map, prefetch and the like"
+            raise AttributeError(expected("a dataset of timeseries_dataset_from_array", "take", repr(name), hint))
+
 
 def timeseries_dataset_from_array(
     data: Any,

@@ -206,8 +206,15 @@ def load_weights(model: Any, filepath: str | os.PathLike[str], allow_nonfinite: 
 # Paths and the archive ----------------------------------------------------------------------------------------------
 
 
+def _path(who: str, filepath: Any) -> Path:
+    if not isinstance(filepath, (str, os.PathLike)):
+        hint = "a file in memory is not written or read: take a path in tempfile.TemporaryDirectory()"
+        raise TypeError(expected(who, "the path of a file", type(filepath).__name__, hint))
+    return Path(filepath)
+
+
 def _writable(filepath: str | os.PathLike[str], ending: str, overwrite: bool) -> Path:
-    path = Path(filepath)
+    path = _path("saving", filepath)
     if not path.name.endswith(ending):
         raise ValueError(expected("saving", f"a filepath that ends in {ending!r}", repr(str(filepath))))
     if path.is_dir():
@@ -218,7 +225,7 @@ def _writable(filepath: str | os.PathLike[str], ending: str, overwrite: bool) ->
 
 
 def _readable(filepath: str | os.PathLike[str], endings: tuple[str, ...]) -> Path:
-    path = Path(filepath)
+    path = _path("loading", filepath)
     if not path.name.endswith(endings):
         raise ValueError(expected("loading", f"a filepath that ends in {' or '.join(endings)}", repr(str(filepath))))
     if not path.is_file():

@@ -65,6 +65,9 @@ def _floats(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     if y_pred.dtype.kind != "f":
         y_pred = y_pred.astype(settings.floatx())
     y_true = as_numbers(y_true, "y_true of a loss")
+    if y_pred.ndim == 0:
+        hint = "a loss is a mean over the last axis: write [value]"
+        raise ValueError(expected("y_pred of a loss", "an array", f"the single number {y_pred}", hint))
     return match_ranks(y_true.astype(y_pred.dtype, copy=False), y_pred)
 
 
