@@ -1,5 +1,6 @@
 """Keras's files, both ways."""
 
+import contextlib
 import io
 import json
 import subprocess
@@ -167,6 +168,80 @@ def test_losses_and_metrics_made_of_functions_come_back(tmp_path, data):
     assert loaded.loss.name == "own" and loaded.loss.reduction == "sum"
     found, wanted = (one.evaluate(x, y, verbose=0, return_dict=True) for one in (loaded, model))
     assert found == wanted and list(found) == ["far", "loss"]
+
+
+def memory(units=3, features=2, ends=(1,), rate=0.0):
+    ends = [layers.Dense(end, name=f"end{place}") for place, end in enumerate(ends)]
+    middle = layers.Dropout(rate, name="noise")
+    return recurra.Sequential([recurra.Input((5, features)), layers.LSTM(units, name="memory"), middle, *ends])
+
+
+OTHERS = {  # what Keras 3.15 reads of `memory()`, by the layers' names
+    "the same": ({}, {"memory", "end0"}, None),
+    "another end": ({"ends": (3,)}, {"memory"}, "1 objects .*: 'end0'. Dense 'end0' expected kernel of"),
+    "other features": ({"features": 4}, {"end0"}, "1 objects .*: 'lstm_cell'. LSTMCell 'lstm_cell' expected kernel"),
+    "other units": ({"units": 2}, set(), "2 objects .*: 'lstm_cell', 'end0'. LSTMCell"),
+    "another layer": ({"ends": (1, 2)}, {"memory", "end0"}, "1 objects .*: 'end1'. Dense 'end1' expected 2 weights"),
+    "random states": ({"rate": 0.5}, {"memory", "end0"}, None),
+}
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_weights_that_do_not_fit_are_left_out_if_that_is_asked_for(name, ending, tmp_path):
+    options, read, warning = OTHERS[name]
+    model, other = memory(), memory(**options)
+    model.set_weights([np.full(weight.shape, 7.0) for weight in model.weights])
+    before = [weight.numpy() for weight in other.weights]
+    path = tmp_path / f"m{ending}"
+    (model.save if ending == ".keras" else model.save_weights)(path)
+    with pytest.warns(UserWarning, match=warning) if warning else contextlib.nullcontext():
+        other.load_weights(path, skip_mismatch=True)
+    for weight, own in zip(other.weights, before, strict=True):
+        wanted = np.full(weight.shape, 7.0) if read & set(weight.path.split("/")) else own
+        np.testing.assert_array_equal(weight.numpy(), wanted)
+    if warning:
+        with pytest.raises(FileFormatError):
+            other.load_weights(path)
+
+
+def test_what_is_not_sound_is_refused_where_weights_are_left_out_too(tmp_path):
+    model, other = memory(), memory(ends=(3,))
+    kernel = model.layers[0].cell.kernel
+    kernel.assign(np.full(kernel.shape, np.nan))
+    model.save_weights(tmp_path / "m.weights.h5")
+    before = other.get_weights()
+    with (
+        pytest.warns(UserWarning, match="1 objects could not be loaded"),
+        pytest.raises(FileFormatError, match="finite weights, got NaN"),
+    ):
+        other.load_weights(tmp_path / "m.weights.h5", skip_mismatch=True)
+    for weight, own in zip(other.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, own)
+
+
+def test_the_optimizer_is_left_out_where_its_weights_are_of_other_shapes(tmp_path):
+    model, other = memory(), memory(ends=(3,))
+    for one, units in ((model, 1), (other, 3)):
+        one.compile("adam", "mse")
+        one.train_on_batch(np.ones((4, 5, 2)), np.ones((4, units)))
+    model.train_on_batch(np.ones((4, 5, 2)), np.ones((4, 1)))
+    model.save(tmp_path / "m.keras")
+    with pytest.warns(UserWarning, match="2 objects could not be loaded from m.keras, .*: 'end0', 'adam'"):
+        other.load_weights(tmp_path / "m.keras", skip_mismatch=True)
+    assert int(other.optimizer.iterations) == 1
+    again = memory()
+    again.compile("adam", "mse")
+    again.load_weights(tmp_path / "m.keras", skip_mismatch=True)
+    assert int(again.optimizer.iterations) == 2
+
+
+def test_a_small_model_takes_what_fits_of_a_large_one(tmp_path):
+    large, small = memory(ends=(1200, 1200)), memory(ends=(1,))
+    large.save(tmp_path / "m.keras")
+    with pytest.warns(UserWarning, match="1 objects could not be loaded"):
+        small.load_weights(tmp_path / "m.keras", skip_mismatch=True)
+    np.testing.assert_array_equal(small.get_weights()[0], large.get_weights()[0])
 
 
 def test_weights_alone_go_into_a_model_of_the_same_layers(tmp_path, data):

@@ -185,8 +185,22 @@ def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool =
     write_atomically(_writable(filepath, ".weights.h5", overwrite), _weights_bytes(model))
 
 
-def load_weights(model: Any, filepath: str | os.PathLike[str], allow_nonfinite: bool = False, **options: Any) -> None:
+def load_weights(
+    model: Any,
+    filepath: str | os.PathLike[str],
+    skip_mismatch: bool = False,
+    allow_nonfinite: bool = False,
+    **options: Any,
+) -> None:
     """Reads the weights of a `.weights.h5` or `.keras` file into a built model, all or none.
+
+    Args:
+        model: The model.
+        filepath: The file.
+        skip_mismatch: Whether layers whose weights differ from the file's in number or shape stay as they are, with
+            one warning that names them.
+        allow_nonfinite: Whether weights may hold NaN or infinity.
+        options: Those of Keras 2 at their defaults.
 
     Raises:
         FileFormatError: If the file is not sound or does not fit the model.
@@ -198,9 +212,10 @@ def load_weights(model: Any, filepath: str | os.PathLike[str], allow_nonfinite: 
     _check_built(model, "loading")
     with open(path, "rb") as file:
         is_weights = path.name.endswith(".weights.h5")
-        place = (file, path.name) if is_weights else _weights_place(open_archive(file, path.name), model)
+        archive = None if is_weights else open_archive(file, path.name)
+        place = (file, path.name) if archive is None else _weights_place(archive, model, skip_mismatch)
         with open_hdf5(*place) as weights_file:
-            _assign_weights(model, weights_file, allow_nonfinite)
+            _assign_weights(model, weights_file, allow_nonfinite, skip_mismatch)
 
 
 # Paths and the archive ----------------------------------------------------------------------------------------------
@@ -268,11 +283,20 @@ def archive_documents(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return metadata, config
 
 
-def _weights_place(archive: Archive, model: Any) -> tuple[BinaryIO, str, int, int]:
-    """Returns where the weights lie, if they are not far larger than the model needs them, its optimizer included."""
+def _weights_place(archive: Archive, model: Any, of_any_model: bool = False) -> tuple[BinaryIO, str, int, int]:
+    """Returns where the weights lie, if they are not far larger than the model needs them, its optimizer included.
+
+    Args:
+        archive: The file.
+        model: The model.
+        of_any_model: Whether they may be those of a larger model, if they take no more memory than the file.
+    """
     bytes_needed = sum(variable.value.nbytes for variable in model.weights)
     groups = sum(1 + len(layer._seed_generators) for _, layer in _parts(model))
-    file, start, size = archive.place(WEIGHTS, 2**20 + 16 * bytes_needed + 2**14 * groups)
+    largest = 2**20 + 16 * bytes_needed + 2**14 * groups
+    if of_any_model:
+        largest = max(largest, archive.members[WEIGHTS].packed)
+    file, start, size = archive.place(WEIGHTS, largest)
     return file, archive.name, start, size
 
 
@@ -339,15 +363,41 @@ def _write_group(file: Any, path: str, name: str, variables: list[Variable]) -> 
         group.create_dataset(str(position), data=variable.value)
 
 
-def _assign_weights(model: Any, file: Hdf5File, allow_nonfinite: bool) -> None:
+def _assign_weights(model: Any, file: Hdf5File, allow_nonfinite: bool, skip_mismatch: bool = False) -> None:
     """Reads the weights, random states, and the optimizer's if the model is compiled, then assigns them."""
     pairs = []
+    skipped: list[tuple[Any, str]] = []
     for path, layer in _parts(model):
+        difference = _difference(file, f"{path}vars", _own_variables(layer)) if skip_mismatch else None
+        if difference is not None:
+            skipped.append((layer, difference))
+            continue
         pairs += _read_group(file, f"{path}vars", _own_variables(layer))
         for name, generator in layer._seed_generators.items():
             if file.root.find(f"{path}{name}") is not None:  # Keras writes none
                 pairs += _read_group(file, f"{path}{name}/vars", [generator.state])
-    assign_all(pairs + _read_optimizer(model, file), file.name, allow_nonfinite)
+    pairs += _read_optimizer(model, file, skipped if skip_mismatch else None)
+    if skipped:
+        (first, difference), names = skipped[0], ", ".join(repr(one.name) for one, _ in skipped)
+        warnings.warn(
+            f"A total of {len(skipped)} objects could not be loaded from {file.name}, and stay as they are: {names}. "
+            f"{type(first).__name__} {first.name!r} expected {difference}.",
+            stacklevel=4,
+        )
+    assign_all(pairs, file.name, allow_nonfinite)
+
+
+def _difference(file: Hdf5File, path: str, variables: list[Variable]) -> str | None:
+    """Returns how the datasets of a group differ from variables, in number or shape; None if they do not."""
+    group = file.root.find(path)
+    found = len(group.links) if group is not None and group.is_group else 0
+    if variables and found != len(variables):
+        return f"{len(variables)} weights, got {found}"
+    for position, variable in enumerate(variables):
+        shape = file.dataset(f"{path}/{position}").shape
+        if shape != variable.shape:
+            return f"{variable.name} of shape {variable.shape}, got {shape}"
+    return None
 
 
 def assign_all(pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_nonfinite: bool) -> None:
@@ -370,7 +420,16 @@ def assign_all(pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_n
             variable.assign(array)
 
 
-def _read_optimizer(model: Any, file: Hdf5File) -> list[tuple[Variable, np.ndarray]]:
+def _read_optimizer(
+    model: Any, file: Hdf5File, skipped: list[tuple[Any, str]] | None
+) -> list[tuple[Variable, np.ndarray]]:
+    """Returns the variables of the optimizer with what the file has for them.
+
+    Args:
+        model: The model.
+        file: The file.
+        skipped: Gets the optimizer, if the shapes of its variables differ; None if that is an error.
+    """
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None or file.root.find("optimizer") is None:
         return []
@@ -383,6 +442,10 @@ def _read_optimizer(model: Any, file: Hdf5File) -> list[tuple[Variable, np.ndarr
             "its state is not restored",
             stacklevel=5,
         )
+        return []
+    difference = None if skipped is None else _difference(file, "optimizer/vars", optimizer.variables)
+    if skipped is not None and difference is not None:
+        skipped.append((optimizer, difference))
         return []
     return _read_group(file, "optimizer/vars", optimizer.variables)
 

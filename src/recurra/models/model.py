@@ -174,11 +174,13 @@ class Model(Trainer):
 
         keras_file.save_weights(self, filepath, overwrite=overwrite)
 
-    def load_weights(self, filepath: str | os.PathLike[str], **kwargs: Any) -> None:
+    def load_weights(self, filepath: str | os.PathLike[str], skip_mismatch: bool = False, **kwargs: Any) -> None:
         """Reads the weights of a `.weights.h5` or `.keras` file into the model, all or none.
 
         Args:
             filepath: The file.
+            skip_mismatch: Whether layers whose weights differ from the file's in number or shape stay as they are, with
+                a warning, and the others are read.
             **kwargs: `allow_nonfinite`: whether weights may hold NaN or infinity. Those of Keras at their defaults.
 
         Raises:
@@ -187,7 +189,7 @@ class Model(Trainer):
         """
         from recurra.interop import keras_file
 
-        keras_file.load_weights(self, filepath, **kwargs)
+        keras_file.load_weights(self, filepath, skip_mismatch, **kwargs)
 
     def export(
         self,
