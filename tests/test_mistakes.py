@@ -263,6 +263,11 @@ MISTAKES = {
     ),
 }
 OPTIONS = {  # out of range, refused where they are given: NumPy would tell of them in a later call, or nobody
+    "a function for a penalty": (
+        lambda: layers.Dense(3, kernel_regularizer=lambda w: 0.01 * np.sum(w**2)),
+        "regularizers.get expected a regularizer with a gradient, got the function '<lambda>': write a subclass of "
+        "regularizers.Regularizer with __call__(x) and gradient(x)",
+    ),
     "an axis as text": (lambda: layers.LayerNormalization("last")(X), "axis to be a whole number, got 'last'"),
     "a seed of a layer": (lambda: layers.Dropout(0.5, seed="abc"), "seed to be a whole number, got 'abc'"),
     "half a seed": (lambda: layers.LSTM(3, seed=2.5), "seed to be a whole number, got 2.5"),

@@ -148,9 +148,15 @@ def get(identifier: Any) -> Any:
     """Returns a regularizer for a name, a class, a config or an object; None for None.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If there is none of that name, or for a function without a gradient: nothing could train with it.
     """
-    return saving.resolve(identifier, _BY_NAME, "regularizers.get", "a regularizer")
+    found = saving.resolve(identifier, _BY_NAME, "regularizers.get", "a regularizer")
+    if found is not None and not hasattr(found, "gradient"):
+        what = "a regularizer with a gradient"
+        hint = "write a subclass of regularizers.Regularizer with __call__(x) and gradient(x)"
+        got = f"the function {found.__name__!r}" if hasattr(found, "__name__") else repr(found)
+        raise ValueError(expected("regularizers.get", what, got, hint))
+    return found
 
 
 def serialize(regularizer: Any) -> Any:

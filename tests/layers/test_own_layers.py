@@ -238,6 +238,37 @@ def test_a_cell_of_ones_own_may_compute_in_float64(rng):
         assert np.isfinite(losses).all() and model.predict(x, verbose=0).dtype == "float32"
 
 
+def steep(x):
+    return np.tanh(x) * np.float64(2)
+
+
+steep.gradient = lambda dy, x, y: dy * np.float64(2) * (1 - np.tanh(x) ** 2)
+
+
+class Heavy(recurra.regularizers.Regularizer):
+    def __call__(self, x):
+        return 0.01 * float(np.sum(np.square(x)))
+
+    def gradient(self, x):
+        return 0.02 * np.asarray(x, "float64")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.Conv1D(3, 2, activation=steep),
+        lambda: layers.Activation(steep),
+        lambda: layers.LSTM(3, activation=steep, recurrent_activation=steep, return_sequences=True),
+        lambda: layers.TimeDistributed(layers.Dense(3, steep)),
+        lambda: layers.Dense(3, kernel_regularizer=Heavy(), activity_regularizer=Heavy()),
+    ],
+)
+def test_functions_of_ones_own_may_give_float64(make, rng):
+    between = [layers.Conv1D(3, 2), make(), layers.GRU(2)]
+    losses, model, x = trained(rng, *between)
+    assert np.isfinite(losses).all() and model.predict(x, verbose=0).dtype == "float32"
+
+
 def test_forward_cannot_change_what_it_is_given():
     def forward(self, x):
         x *= 2

@@ -45,7 +45,9 @@ class Activation(_ActivationLayer):
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         check_gradient(self.activation, f"layer {self.name!r}")
-        return self.activation.gradient(np.ascontiguousarray(doutputs), np.ascontiguousarray(cache[0]), cache[1])
+        inputs, y = cache
+        dx = self.activation.gradient(np.ascontiguousarray(doutputs), np.ascontiguousarray(inputs), y)
+        return np.asarray(dx, inputs.dtype)
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
         return plan.add_activation(activations.name_of(self.activation))

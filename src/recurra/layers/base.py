@@ -704,7 +704,7 @@ class Layer(StampsChanges, saving.Configurable):
         return self.activity_regularizer(outputs) / len(outputs)
 
     def _activity_gradient(self, outputs: np.ndarray) -> np.ndarray:
-        return self.activity_regularizer.gradient(outputs) / len(outputs)
+        return np.asarray(self.activity_regularizer.gradient(outputs) / len(outputs), outputs.dtype)
 
     # Configs --------------------------------------------------------------------------------------------------------
 

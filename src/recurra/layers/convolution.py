@@ -112,13 +112,13 @@ class Conv1D(Layer):
         bias = None if self.bias is None else self.bias.value
         stride, dilation = self.strides[0], self.dilation_rate[0]
         z = ops.convolve(padded, self.kernel.value, bias, stride=stride, dilation=dilation)
-        y = z if self.activation is activations.get(None) else self.activation(z)
+        y = z if self.activation is activations.get(None) else np.asarray(self.activation(z), z.dtype)
         return y, (padded, z, y, timesteps, before)
 
     def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> np.ndarray | None:
         padded, z, y, timesteps, before = cache
         check_gradient(self.activation, f"layer {self.name!r}")
-        dz = self.activation.gradient(np.ascontiguousarray(doutputs), z, y)
+        dz = np.asarray(self.activation.gradient(np.ascontiguousarray(doutputs), z, y), z.dtype)
         stride, dilation = self.strides[0], self.dilation_rate[0]
         if self.bias is not None and self.bias.grad is not None:
             ones = np.ones((1, dz.shape[0] * dz.shape[1]), dz.dtype)
