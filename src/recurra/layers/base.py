@@ -84,7 +84,7 @@ def _guard_forward(forward: Callable[..., Any]) -> Callable[..., tuple[Any, Any]
 
     @functools.wraps(forward)
     def guarded(self: Layer, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        given = forward(self, *_protected(args), **_protected(kwargs))
+        given = forward(self, *map(_protected, args), **{name: _protected(value) for name, value in kwargs.items()})
         if not isinstance(given, tuple) or len(given) != 2:
             hint = "write return outputs, cache, with None for the cache if backward needs none"
             got = f"{len(given)} of them" if isinstance(given, tuple) else type(given).__name__
@@ -106,15 +106,13 @@ def _guard_backward(backward: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _protected(structure: Any) -> Any:
+def _protected(given: Any) -> Any:
     """Returns nested arrays as `Array`s that cannot be written to: what they show may be the caller's."""
-    return _tree.map_structure(_protected_array, structure)
-
-
-def _protected_array(leaf: Any) -> Any:
-    if type(leaf) is not np.ndarray:
-        return leaf
-    view = leaf.view(Array)
+    if isinstance(given, (list, tuple, dict)):
+        return _tree.map_structure(_protected, given)
+    if type(given) is not np.ndarray:
+        return given
+    view = given.view(Array)
     view.flags.writeable = False
     return view
 
