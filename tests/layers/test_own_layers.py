@@ -363,12 +363,24 @@ BROKEN = {
         lambda: both(own(lambda s, x: (x[0] + x[1], 0), lambda s, dy, cache: dy)),
         "backward of layer 'own' expected to return a gradient for each of its 2 inputs, got 1",
     ),
+    "a tensor beside the inputs": (
+        lambda: beside(own(lambda s, x, other: (x + other, 0), lambda s, dy, cache: dy)),
+        "expected no other tensors to be trained than its inputs, got 'other': call the layer with all that it takes",
+    ),
 }
 
 
 def both(layer):
+    end_of(lambda start: layer([layers.Dense(2)(start), layers.Dense(2)(start)]))
+
+
+def beside(layer):
+    end_of(lambda start: layer(layers.Dense(2)(start), other=layers.Dense(2)(start)))
+
+
+def end_of(build):
     start = recurra.Input((3,))
-    model = recurra.Model(start, layer([layers.Dense(2)(start), layers.Dense(2)(start)]))
+    model = recurra.Model(start, build(start))
     model.compile("sgd", "mse")
     model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
 
@@ -378,6 +390,11 @@ def test_a_layer_that_breaks_its_word_is_told_so(name):
     mistake, message = BROKEN[name]
     with pytest.raises(ValueError, match=re.escape(message)):
         mistake()
+
+
+def test_tensors_that_nothing_trains_may_lie_beside_the_inputs_of_a_layer_of_ones_own():
+    layer = own(lambda self, x, other: (x + other, None), lambda self, dy, cache: dy)
+    end_of(lambda start: layer(layers.Dense(3)(start), other=start)[:, :2])
 
 
 def test_the_first_layer_owes_no_gradient():

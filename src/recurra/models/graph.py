@@ -189,13 +189,13 @@ class Graph:
             dx, dkwargs = layer.backward_all(doutput, step_cache, need_dx=wanted)
             if wanted:
                 if step.has_own:
-                    self._check_gradients(step, dx, cache.values)
+                    self._check_gradients(step, dx, dkwargs, cache.values)
                 _scatter(grads, step.inputs, dx)
                 for name, where in step.tensor_kwargs.items():
-                    _scatter(grads, where, dkwargs[name])
+                    _scatter(grads, where, dkwargs.get(name) if step.has_own else dkwargs[name])
         return [grads[position] for position in self._input_positions]
 
-    def _check_gradients(self, step: _Step, given: Any, values: list[Any]) -> None:
+    def _check_gradients(self, step: _Step, given: Any, dkwargs: dict[str, Any], values: list[Any]) -> None:
         """Raises ValueError unless `backward` of a layer gave a gradient for each input that has weights before it."""
         who = f"backward of layer {step.layer.name!r}"
         positions = _tree.flatten(step.inputs)
@@ -209,6 +209,10 @@ class Graph:
             if grad is not None and np.shape(grad) != np.shape(values[position]):
                 what = f"to return a gradient of the inputs' shape {np.shape(values[position])}"
                 raise ValueError(expected(who, what, np.shape(grad)))
+        for name, where in step.tensor_kwargs.items():
+            if name not in dkwargs and any(self._needs_gradient[position] for position in _tree.flatten(where)):
+                hint = "call the layer with all that it takes in one list"
+                raise ValueError(expected(who, "no other tensors to be trained than its inputs", repr(name), hint))
 
 
 def _has_own(layer: Layer) -> bool:
