@@ -29,7 +29,7 @@ class _Step(NamedTuple):
     outputs: list[int]
     cast: bool
     reads: list[int]
-    has_own: bool  # whether a layer within it is not recurra's: what its `backward` gives is looked at
+    is_foreign: bool  # whether a layer within it is not recurra's: what `backward` gives is looked at
 
 
 class GraphCache(NamedTuple):
@@ -188,11 +188,11 @@ class Graph:
             doutput = given[0] if len(given) == 1 else given
             dx, dkwargs = layer.backward_all(doutput, step_cache, need_dx=wanted)
             if wanted:
-                if step.has_own:
+                if step.is_foreign:
                     self._check_gradients(step, dx, dkwargs, cache.values)
                 _scatter(grads, step.inputs, dx)
                 for name, where in step.tensor_kwargs.items():
-                    _scatter(grads, where, dkwargs.get(name) if step.has_own else dkwargs[name])
+                    _scatter(grads, where, dkwargs.get(name) if step.is_foreign else dkwargs[name])
         return [grads[position] for position in self._input_positions]
 
     def _check_gradients(self, step: _Step, given: Any, dkwargs: dict[str, Any], values: list[Any]) -> None:
@@ -215,7 +215,7 @@ class Graph:
                 raise ValueError(expected(who, "no other tensors to be trained than its inputs", repr(name), hint))
 
 
-def _has_own(layer: Layer) -> bool:
+def _runs_foreign_code(layer: Layer) -> bool:
     """Returns whether a layer, or one within it, runs code that is not recurra's."""
     return not all(is_own(type(part).forward) and is_own(type(part).backward) for part in layer._flatten_layers())
 
@@ -224,7 +224,7 @@ def _may_differ(node: Node, unsure: set[int]) -> bool:
     """Returns whether outputs may have another dtype than they say: whole numbers, as layers of one's own give them."""
     if node.layer.keeps_integers and any(id(tensor) in unsure for tensor in node.parents()):
         return True
-    return _has_own(node.layer)
+    return _runs_foreign_code(node.layer)
 
 
 def _make_step(node: Node, positions: dict[int, int], unsure: set[int]) -> _Step:
@@ -250,7 +250,7 @@ def _make_step(node: Node, positions: dict[int, int], unsure: set[int]) -> _Step
         outputs=[positions[id(tensor)] for tensor in _tree.flatten(node.outputs)],
         cast=node.layer.checks_inputs or any(t.dtype != node.layer.dtype or id(t) in unsure for t in tensors),
         reads=[p for p in _tree.flatten([inputs, list(tensor_kwargs.values())]) if p is not None],
-        has_own=_has_own(node.layer),
+        is_foreign=_runs_foreign_code(node.layer),
     )
 
 
