@@ -352,10 +352,8 @@ class Layer(StampsChanges, saving.Configurable):
         dtype = dtype or self.dtype
         shape = () if shape is None else (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         _room.take(f"layer {self.name!r}", "weights", name or "variable", math.prod(shape) * np.dtype(dtype).itemsize)
-        if _room.weights_follow():
-            value = np.zeros(shape, dtype)
-        else:
-            value = self._first_value(initializer, shape, dtype, name)
+        follows = _room.weights_follow()
+        value = np.zeros(shape, dtype) if follows else self._first_value(initializer, shape, dtype, name)
         _memory.count(value.nbytes)
         scope = naming.scope if self._building else [self.name]
         variable = Variable(
