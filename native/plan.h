@@ -5,7 +5,15 @@
 #include <variant>
 #include <vector>
 
-#include "layers.h"
+#include "layers/convolution.h"
+#include "layers/dense.h"
+#include "layers/embedding.h"
+#include "layers/factors.h"
+#include "layers/masking.h"
+#include "layers/normalization.h"
+#include "layers/pooling.h"
+#include "layers/recurrent.h"
+#include "layers/repeat.h"
 #include "update.h"
 
 namespace recurra {
