@@ -1,6 +1,6 @@
 """How near do forecasts come, on the series of the M3 and M4 competitions and of Australia's tourism?
 
-    python benchmarks/forecasts.py FOLDER [--models gru,theta,...] [--seed N] [--series N] [--peers]
+    python benchmarks/forecasts.py FOLDER [--models gru,theta,...] [--seed N] [--series N] [--only NAME] [--peers]
 
 FOLDER holds m3/{yearly,quarterly}-{train,test}.csv (columns unique_id, ds, y), m4/{Weekly,Hourly}-{train,test}.csv (a
 row for each series, as the organisers gave them) and australia-tourism.csv; what is absent is left out. Needs pandas;
@@ -26,7 +26,7 @@ MODELS = ("naive", "seasonal_naive", "theta", "gru", "auto")
 class Task:
     name: str
     horizon: int
-    season: int  # that a model may use
+    season: int | None  # that a model may use; None: what it finds in hours
     mase_season: int  # of the competition
     fewest: int  # values that a series must have, as `recurra forecast` wants them
     train: dict[str, np.ndarray]
@@ -46,7 +46,7 @@ def tasks(folder: Path) -> list[Task]:
         series = {"/".join(key): values.to_numpy(float) for key, values in groups}
         parts = [{k: y[:-8] for k, y in series.items()}, {k: y[-8:] for k, y in series.items()}]
         found.append(Task("Australian tourism, quarterly", 8, 4, 4, 0, *parts))
-    for name, horizon, season, mase_season in (("Weekly", 13, 52, 1), ("Hourly", 48, 24, 24)):
+    for name, horizon, season, mase_season in (("Weekly", 13, 52, 1), ("Hourly", 48, None, 24)):
         if (folder / "m4" / f"{name}-train.csv").exists():
             parts = [wide_series(folder / "m4" / f"{name}-{part}.csv") for part in ("train", "test")]
             found.append(Task(f"M4 {name.lower()}", horizon, season, mase_season, 0, *parts))
@@ -74,7 +74,8 @@ def naive2(past: np.ndarray, horizon: int, m: int) -> np.ndarray:
     trend = np.convolve(past, weights, "valid")
     ratio = np.full(n, np.nan)
     first = (n - len(trend)) // 2
-    ratio[first : first + len(trend)] = past[first : first + len(trend)] / trend
+    with np.errstate(invalid="ignore"):  # 0 / 0 where a series is at rest
+        ratio[first : first + len(trend)] = past[first : first + len(trend)] / trend
     figure = np.array([np.nanmean(ratio[phase::m]) for phase in range(m)])
     phases = np.arange(n - 1, n + horizon) % m
     return past[-1] / figure[phases[0]] * figure[phases[1:]]
@@ -91,7 +92,8 @@ def forecasts(task: Task, model: str, seed: int) -> tuple[dict[str, np.ndarray],
 
 def frame_of(task: Task) -> pd.DataFrame:
     rows = [(key, step, value) for key, past in task.train.items() for step, value in enumerate(past)]
-    return pd.DataFrame(rows, columns=["unique_id", "ds", "y"])
+    frame = pd.DataFrame(rows, columns=["unique_id", "ds", "y"])
+    return frame if task.season else frame.assign(ds=pd.Timestamp("2000-01-03") + pd.to_timedelta(frame["ds"], "h"))
 
 
 def by_series(table: pd.DataFrame, column: str) -> dict[str, np.ndarray]:
@@ -103,7 +105,7 @@ def peer_forecasts(task: Task) -> dict[str, dict[str, np.ndarray]]:
     from statsforecast.models import AutoETS, AutoTheta
 
     models = [AutoTheta(season_length=task.mase_season), AutoETS(season_length=task.mase_season)]
-    table = StatsForecast(models=models, freq=1).forecast(df=frame_of(task), h=task.horizon)
+    table = StatsForecast(models=models, freq=1 if task.season else "h").forecast(df=frame_of(task), h=task.horizon)
     return {name: by_series(table, name) for name in ("AutoTheta", "AutoETS")}
 
 
@@ -130,8 +132,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--series", type=int, help="at most so many of each competition")
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--only", default="", help="of competitions whose name has this in it")
     options = parser.parse_args()
-    for task in tasks(options.folder):
+    for task in (one for one in tasks(options.folder) if options.only in one.name):
         task = of_so_many(task, options.series)
         base = errors(task, {key: naive2(past, task.horizon, task.mase_season) for key, past in task.train.items()})
         print(f"{task.name}, {len(task.train)} series")
