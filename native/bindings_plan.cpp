@@ -106,16 +106,23 @@ void add_masking(Plan<T>& plan, int64_t features, double value) {
   plan.add(layer);
 }
 
+// What both kinds of normalization share.
 template <typename T>
-void add_normalization(Plan<T>& plan, int64_t features, double epsilon, Maybe<const T> gamma, Maybe<const T> beta,
-                       Maybe<T> dgamma, Maybe<T> dbeta) {
+void set_normalization(AnyNormalization<T>& layer, int64_t features, double epsilon, const Maybe<const T>& gamma,
+                       const Maybe<const T>& beta, const Maybe<T>& dgamma, const Maybe<T>& dbeta) {
   require(features > 0, "features must be positive");
-  NormalizationLayer<T> layer{};
   layer.settings.columns = features, layer.settings.epsilon = epsilon;
   layer.settings.gamma = data(gamma, {features}, "gamma must be (features)");
   layer.settings.beta = data(beta, {features}, "beta must be (features)");
   layer.dgamma = data(dgamma, {features}, "dgamma must be (features)");
   layer.dbeta = data(dbeta, {features}, "dbeta must be (features)");
+}
+
+template <typename T>
+void add_normalization(Plan<T>& plan, int64_t features, double epsilon, Maybe<const T> gamma, Maybe<const T> beta,
+                       Maybe<T> dgamma, Maybe<T> dbeta) {
+  NormalizationLayer<T> layer{};
+  set_normalization<T>(layer, features, epsilon, gamma, beta, dgamma, dbeta);
   plan.add(layer);
 }
 
@@ -123,16 +130,11 @@ template <typename T>
 void add_batch_normalization(Plan<T>& plan, int64_t features, double epsilon, double momentum, bool of_batch,
                              Maybe<const T> gamma, Maybe<const T> beta, Array<T> mean, Array<T> variance,
                              Maybe<T> dgamma, Maybe<T> dbeta) {
-  require(features > 0, "features must be positive");
   BatchNormalizationLayer<T> layer{};
-  layer.settings.columns = features, layer.settings.epsilon = epsilon;
+  set_normalization<T>(layer, features, epsilon, gamma, beta, dgamma, dbeta);
   layer.momentum = momentum, layer.of_batch = of_batch;
-  layer.settings.gamma = data(gamma, {features}, "gamma must be (features)");
-  layer.settings.beta = data(beta, {features}, "beta must be (features)");
   layer.mean = data(mean, {features}, "mean must be (features)");
   layer.variance = data(variance, {features}, "variance must be (features)");
-  layer.dgamma = data(dgamma, {features}, "dgamma must be (features)");
-  layer.dbeta = data(dbeta, {features}, "dbeta must be (features)");
   plan.add(layer);
 }
 
