@@ -400,3 +400,27 @@ def test_tensors_that_nothing_trains_may_lie_beside_the_inputs_of_a_layer_of_one
 def test_the_first_layer_owes_no_gradient():
     layer = own(lambda self, x: (2 * x, None), lambda self, dy, cache: None)
     assert np.isfinite(trained(np.random.default_rng(0), layer, layers.GRU(2))[0]).all()
+
+
+def test_methods_of_a_mixin_are_guarded_as_those_of_the_class():
+    class InFloat64:
+        def forward(self, inputs):
+            inputs += 1
+            return inputs * np.ones(3), None
+
+    class Called:
+        def call(self, inputs):
+            return inputs * 2
+
+    class Mixed(InFloat64, layers.Layer):
+        pass
+
+    class MixedCall(Called, layers.Layer):
+        pass
+
+    x = np.zeros((2, 3), "float32")
+    result = recurra.Sequential([recurra.Input((3,)), Mixed()]).predict(x, verbose=0)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, np.ones((2, 3)))
+    np.testing.assert_array_equal(x, 0)
+    np.testing.assert_array_equal(MixedCall()(x + 1), np.full((2, 3), 2))

@@ -83,6 +83,13 @@ def test_a_stateful_layer_goes_on_where_it_stopped(kind, x):
     np.testing.assert_array_equal(layer(x), whole)
 
 
+def test_states_take_no_memory_before_they_are_asked_for():
+    layer = layers.LSTM(3, stateful=True)
+    layer.build((10**13, 4, 2))  # as a file may say: no machine has so much memory
+    with pytest.raises(MemoryError):
+        _ = layer.states
+
+
 def test_a_stateful_layer_needs_a_fixed_batch(x):
     with pytest.raises(ValueError, match="fixed batch size"):
         recurra.Sequential([recurra.Input((5, 2)), layers.LSTM(3, stateful=True)])

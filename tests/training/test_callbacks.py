@@ -694,7 +694,7 @@ def changed_backup(path, meta=None, **arrays):
         ({"meta": {"epoch": "2"}}, "TypeError: epoch '2'"),
         ({"meta": {"stopped": None}}, "KeyError"),
         ({"weight_1": np.full((3, 9), "a")}, "an array of dtype <U1"),
-        ({"state_0_0": np.ones((5, 4))}, "initial states of shape"),
+        ({"state_0_0": np.ones((5, 4))}, "a backup of this model"),
         ({"memory/EarlyStopping_0/wait": np.ones(2)}, "ValueError"),
     ],
 )
@@ -810,3 +810,45 @@ def test_early_stopping_and_checkpoints_on_a_real_run(data, tmp_path):
     for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert len(read(tmp_path / "log.csv")) == len(history.epoch) + 1
+
+
+@pytest.mark.parametrize("other", [{"batch": 8}, {"stateful": False}])
+def test_a_backup_of_other_states_is_refused_before_anything_changes(other, tmp_path):
+    def make(batch=4, stateful=True):
+        utils.set_random_seed(0)
+        line = [layers.LSTM(3, stateful=stateful), layers.Dense(1)]
+        model = models.Sequential([layers.Input(batch_shape=(batch, 5, 2)), *line])
+        model.compile("adam", "mse")
+        return model
+
+    def fit(model):
+        x, y = np.ones((8, 5, 2), "float32"), np.ones((8, 1), "float32")
+        batch = model.inputs[0].shape[0]
+        backup = callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+        model.fit(x, y, batch_size=batch, epochs=2, shuffle=False, verbose=0, callbacks=[backup])
+
+    fit(make())
+    model = make(**other)
+    before = model.get_weights()
+    with pytest.raises(FileFormatError, match="a backup of this model"):
+        fit(model)
+    for one, own in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, own)
+
+
+def test_a_resumed_run_warns_of_its_own_epochs_alone(tmp_path):
+    def fit(*others):
+        utils.set_random_seed(0)
+        model = models.Sequential([layers.Input((3,)), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        told = {"steps_per_epoch": 3, "batch_size": 4, "epochs": 3, "verbose": 0}  # 4, 4, 4; 4; 4, 4, 4
+        model.fit(np.ones((16, 3)), np.ones((16, 1)), callbacks=[callbacks.BackupAndRestore(tmp_path), *others], **told)
+
+    class Stopped(Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="ran out of data after 1 of 3 steps"), pytest.raises(KeyboardInterrupt):
+        fit(Stopped())
+    fit()  # pytest makes errors of warnings

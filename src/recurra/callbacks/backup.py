@@ -118,6 +118,11 @@ class BackupAndRestore(Callback):
             meta, arrays = _read(self._path)
             saved = {name: array.shape for name, array in arrays.items() if name.startswith(("weight_", "optimizer_"))}
             fits = saved == {name: variable.shape for name, variable in variables.items()}
+            of_layers, saved_states = (
+                {name: array.shape for name, array in found.items() if name.startswith("state_")}
+                for found in (_stored_states(self.model), arrays)
+            )
+            fits = fits and saved_states in ({}, of_layers)  # none: of before the first batch
             if not fits or len(seeds) != len(meta["seeds"]):
                 hint = "delete it, or make the model as it was"
                 raise FileFormatError(expected("BackupAndRestore", "a backup of this model", str(self._path), hint))
@@ -173,13 +178,11 @@ def _stored_states(model: Any) -> dict[str, np.ndarray]:
 
 
 def _states_in(arrays: dict[str, np.ndarray], model: Any) -> list[tuple[Any, list[np.ndarray] | None]]:
-    """Returns the stateful layers with their states in a backup; ValueError if these are of other layers."""
+    """Returns the stateful layers with their states in a backup."""
     found: list[tuple[Any, list[np.ndarray] | None]] = []
     for i, layer in enumerate(stateful_layers(model)):
         count = sum(name.startswith(f"state_{i}_") for name in arrays)
         states = [arrays[f"state_{i}_{j}"] for j in range(count)]
-        if states:
-            layer._check_states([state.shape for state in states], None)
         found.append((layer, states or None))
     return found
 

@@ -68,6 +68,16 @@ def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def _defined_in(cls: type) -> dict[str, Any]:
+    """Returns what a subclass of `Layer` defines, in its body or in mixins that come before the next layer."""
+    own: dict[str, Any] = {}
+    for base in cls.__mro__:
+        if base is not cls and issubclass(base, Layer):
+            break
+        own = {**vars(base), **own}
+    return own
+
+
 class Layer(StampsChanges, saving.Configurable):
     """Base class of all layers.
 
@@ -107,7 +117,7 @@ class Layer(StampsChanges, saving.Configurable):
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        own = vars(cls)
+        own = _defined_in(cls)
         if "build" in own:
             cls.build = _wrap_build(cls.build)  # type: ignore[method-assign]
             cls.stateless = own.get("stateless", False)

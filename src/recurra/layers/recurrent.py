@@ -87,25 +87,28 @@ class RNN(Layer):
 
     @property
     def states(self) -> tuple[Variable, ...] | None:
-        """What a stateful layer goes on from, a variable (N, H) for each state, none of its weights; else None.
+        """What a built stateful layer goes on from, a variable (N, H) for each state, none of its weights; else None.
 
         Setting it assigns to them; None sets them to zero.
 
         Raises:
             ValueError: If the layer is not built, or number or shapes are not those of the cell.
         """
+        if self.stateful and self.built and self._states is None:
+            self._kept_states(self._stateful_batch)
         return self._states
 
     @states.setter
     def states(self, states: Any) -> None:
+        kept = self.states
         if states is None:
             self.reset_state()
-        elif self._states is None:
+        elif kept is None:
             what = "a stateful layer that is built, to set its states"
             raise ValueError(expected(type(self).__name__, what, "one without states"))
         else:
             arrays = [as_numbers(state, "states") for state in _tree.flatten(states)]
-            self._check_states([array.shape for array in arrays], len(self._states[0].value))
+            self._check_states([array.shape for array in arrays], len(kept[0].value))
             self._store(arrays)
 
     def _kept_states(self, batch: int) -> tuple[Variable, ...]:
@@ -139,8 +142,6 @@ class RNN(Layer):
         self._stateful_batch = shape[0]
         if not self.cell.built:
             self.cell.build((shape[0], features))
-        if self.stateful:
-            self._kept_states(shape[0])
 
     def forward(
         self,

@@ -23,6 +23,8 @@ Batch = tuple[list[Any], list[Any], list[Any]]
 State = dict[str, Any]  # of recurra's random stream
 Draws = list[tuple[int, State]]  # batches that were asked for before a draw, and the state then
 
+RAN_OUT = "Your input ran out of data"
+
 
 class NestedInputs(list[Any]):
     """Arrays in a row, as batches have them, and how `forward` of a model takes them.
@@ -257,12 +259,14 @@ class Epochs:
         now = random.get_stream_state()
         random.set_stream_state(stream_state)
         try:
-            for _ in range(count):
-                if self._steps is None and self._batches.by_index:  # what an index gives does not depend on the epochs
-                    self._begin()
-                    self._end()
-                else:
-                    deque(self(), maxlen=0)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=RAN_OUT)  # of epochs that have warned before
+                for _ in range(count):
+                    if self._steps is None and self._batches.by_index:  # an index gives the same in each epoch
+                        self._begin()
+                        self._end()
+                    else:
+                        deque(self(), maxlen=0)
         finally:  # whatever the data raise
             self._draws_then = {}
             random.set_stream_state(now)
@@ -298,7 +302,7 @@ class Epochs:
 
 def _warn_of_the_end(when: str, stacklevel: int) -> None:
     warnings.warn(
-        f"Your input ran out of data after {when}; interrupting this epoch. "
+        f"{RAN_OUT} after {when}; interrupting this epoch. "
         "Make sure that it can give at least `steps_per_epoch * epochs` batches.",
         stacklevel=stacklevel,
     )

@@ -124,7 +124,10 @@ class Trainable:
         self._train(batch, partial(self._gradients, batch, plan if runs else None, shape))
 
     def _train(self, batch: Batch, gradients: Callable[[], _Run]) -> None:
-        """One step whose gradients, from zero, a call leaves in the arenas: all of it or nothing."""
+        """One step whose gradients, from zero, a call leaves in the arenas.
+
+        What raises before the update leaves nothing changed; an interrupt in the update comes after it.
+        """
         before = [variable.value.copy() for variable in self.kept], copied_states(self.stateful)
         try:
             outputs, masks, total, values = gradients()
