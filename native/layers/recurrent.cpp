@@ -65,28 +65,34 @@ void RecurrentLayer<T>::lay_out(Layout<T>& layout, int64_t batch, int64_t x_size
   wide_kernel = layout.take(gate_inputs() ? wide_kernel_size() : 0);
 }
 
+// Calls f(mask, place in (N, T, D), place in (N, T, masks * D), factors) for the features of all timesteps.
+template <typename T>
+template <typename F>
+void RecurrentLayer<T>::for_masks(F f) const {
+  const int64_t D = settings.D, masks = dropout.input_masks;
+  for (int64_t step = 0; step < N * timesteps; ++step) {
+    for (int64_t mask = 0; mask < masks; ++mask) {
+      f(mask, step * D, (step * masks + mask) * D, dropout.inputs + (mask * N + step / timesteps) * D);
+    }
+  }
+}
+
 // thin (N, T, masks * D) = x times each mask, side by side.
 template <typename T>
 void RecurrentLayer<T>::thin_inputs(T* thin, const T* x) const {
-  const int64_t D = settings.D, masks = dropout.input_masks;
-  for (int64_t step = 0; step < N * timesteps; ++step, x += D) {
-    for (int64_t mask = 0; mask < masks; ++mask, thin += D) {
-      const T* factors = dropout.inputs + (mask * N + step / timesteps) * D;
-      for (int64_t j = 0; j < D; ++j) thin[j] = x[j] * factors[j];
-    }
-  }
+  for_masks([=, this](int64_t, int64_t at, int64_t thin_at, const T* factors) {
+    for (int64_t j = 0; j < settings.D; ++j) thin[thin_at + j] = x[at + j] * factors[j];
+  });
 }
 
 // dx (N, T, D) = the sum over masks of the gradients of what `thin_inputs` made, each times its mask; in place for one.
 template <typename T>
 void RecurrentLayer<T>::thin_gradient(T* dx, const T* of_thin) const {
-  const int64_t D = settings.D, masks = dropout.input_masks;
-  for (int64_t step = 0; step < N * timesteps; ++step, dx += D) {
-    for (int64_t mask = 0; mask < masks; ++mask, of_thin += D) {
-      const T* factors = dropout.inputs + (mask * N + step / timesteps) * D;
-      for (int64_t j = 0; j < D; ++j) dx[j] = (mask == 0 ? T(0) : dx[j]) + of_thin[j] * factors[j];
+  for_masks([=, this](int64_t mask, int64_t at, int64_t thin_at, const T* factors) {
+    for (int64_t j = 0; j < settings.D; ++j) {
+      dx[at + j] = (mask == 0 ? T(0) : dx[at + j]) + of_thin[thin_at + j] * factors[j];
     }
-  }
+  });
 }
 
 template <typename T>

@@ -58,6 +58,8 @@ struct RecurrentLayer : AnyLayer<T> {
   int64_t wide_kernel_size() const { return gates_of(cell) * settings.D * gates_of(cell) * settings.H; }
   void widen_kernel(T* wide) const;
   void add_kernel_gradient(const T* wide, bool fresh) const;
+  template <typename F>
+  void for_masks(F f) const;
   void thin_inputs(T* thin, const T* x) const;
   void thin_gradient(T* dx, const T* of_thin) const;
 };

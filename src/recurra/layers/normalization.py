@@ -85,6 +85,15 @@ class _Affine(Layer):
             what = f"sizes {self._sizes} along the axes {self._axes}"
             raise ValueError(expected(type(self).__name__, what, f"input of shape {inputs.shape}"))
 
+    def _values(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Returns gamma and beta, as the native operations take them."""
+        return tuple(None if v is None else v.value for v in (self.gamma, self.beta))  # type: ignore[return-value]
+
+    def _gradient_arrays(self) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+        """Returns gamma, and what the gradients of gamma and beta are added to, as they take them."""
+        dgamma, dbeta = (None if v is None else v.grad for v in (self.gamma, self.beta))
+        return self._values()[0], dgamma, dbeta
+
     def _scaled(self, y: np.ndarray) -> np.ndarray:
         """Returns gamma * y + beta."""
         if self.gamma is not None:
@@ -131,17 +140,14 @@ class LayerNormalization(_Affine):
     def forward(self, inputs: np.ndarray, keep_cache: bool = True) -> tuple[np.ndarray, Any]:
         self._check(inputs)
         if self._axes == (inputs.ndim - 1,) and inputs.size:
-            gamma, beta = (None if v is None else v.value for v in (self.gamma, self.beta))
-            return ops.normalize_rows(inputs, gamma, beta, self.epsilon, keep_cache=keep_cache)
+            return ops.normalize_rows(inputs, *self._values(), self.epsilon, keep_cache=keep_cache)
         y, inverse = standardized(inputs, self._axes, self.epsilon)
         return self._scaled(y), (y, inverse)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         y, inverse = cache
         if inverse.ndim < y.ndim:  # of the last axis alone
-            gamma, dgamma = (None, None) if self.gamma is None else (self.gamma.value, self.gamma.grad)
-            dbeta = None if self.beta is None else self.beta.grad
-            return ops.normalize_rows_gradient(doutputs, cache, gamma, dgamma, dbeta)
+            return ops.normalize_rows_gradient(doutputs, cache, *self._gradient_arrays())
         return standardized_gradient(self._scaled_gradient(doutputs, y), y, inverse, self._axes)
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
@@ -267,9 +273,10 @@ class BatchNormalization(_Affine):
         self._check(inputs)
         of_batch = training and self.trainable
         if self._axes == (inputs.ndim - 1,) and inputs.size and not (of_batch and mask is not None):
-            gamma, beta = (None if v is None else v.value for v in (self.gamma, self.beta))
             stored = None if of_batch else (self.moving_mean.value, self.moving_variance.value)
-            y, moments, cache = ops.normalize_columns(inputs, gamma, beta, self.epsilon, stored, keep_cache=keep_cache)
+            y, moments, cache = ops.normalize_columns(
+                inputs, *self._values(), self.epsilon, stored, keep_cache=keep_cache
+            )
             if of_batch:
                 self._move(*moments)
             return y, cache
@@ -305,9 +312,7 @@ class BatchNormalization(_Affine):
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         y, inverse, batch = cache
         if inverse.ndim < y.ndim:  # of the last axis, without a mask
-            gamma, dgamma = (None, None) if self.gamma is None else (self.gamma.value, self.gamma.grad)
-            dbeta = None if self.beta is None else self.beta.grad
-            return ops.normalize_columns_gradient(doutputs, cache, gamma, dgamma, dbeta)
+            return ops.normalize_columns_gradient(doutputs, cache, *self._gradient_arrays())
         dy = self._scaled_gradient(doutputs, y)
         if batch is None:
             return dy * inverse

@@ -132,12 +132,12 @@ class _GlobalPooling(Layer):
     def _with_time(self, doutputs: np.ndarray) -> np.ndarray:
         return doutputs if self.keepdims else doutputs[:, None, :]
 
-    def _pooled(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
+    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         self._check_steps(inputs)
         y = ops.pool(inputs, self.kind, size=inputs.shape[1], stride=1, steps=1)
         return self._shaped(y), (inputs, y)
 
-    def _pooled_gradient(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
+    def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         x, y = cache
         return ops.pool_gradient(self._with_time(doutputs), x, y, self.kind, size=x.shape[1], stride=1)
 
@@ -155,12 +155,6 @@ class GlobalMaxPooling1D(_GlobalPooling):
     """
 
     kind = "shared_max"
-
-    def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
-        return self._pooled(inputs)
-
-    def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
-        return self._pooled_gradient(doutputs, cache)
 
 
 @saving.builtin("keras.layers")
@@ -181,7 +175,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
 
     def forward(self, inputs: np.ndarray, mask: Any = None) -> tuple[np.ndarray, Any]:
         if mask is None:
-            return self._pooled(inputs)
+            return super().forward(inputs)
         self._check_steps(inputs)
         keep = np.asarray(mask).astype(inputs.dtype)[..., None]
         count = np.maximum(keep.sum(axis=1, keepdims=True), 1)
@@ -189,7 +183,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         weights, y = cache
-        return self._with_time(doutputs) * weights if y is None else self._pooled_gradient(doutputs, cache)
+        return self._with_time(doutputs) * weights if y is None else super().backward(doutputs, cache)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """Returns None: there is no time axis left."""
