@@ -17,6 +17,7 @@ from recurra.forecasting.fields import (
     parse_times,
     unmarked,
     without_marks,
+    write_times,
 )
 
 
@@ -198,7 +199,7 @@ def test_parts_of_one_shape_are_read_from_each_text():
 
 
 def test_wide_digits_are_digits():
-    assert parse_times(["２０２４－０１－０１", "2024-01-02"]).values.astype(str).tolist() == [
+    assert parse_times(["２０２４－０１－０１", "2024-01-02"]).values.astype("datetime64[s]").astype(str).tolist() == [
         "2024-01-01T00:00:00",
         "2024-01-02T00:00:00",
     ]
@@ -206,11 +207,11 @@ def test_wide_digits_are_digits():
 
 
 @pytest.mark.parametrize(
-    "bad", ["2024.1/5", "13/2024", "01/1850", "2024Q5", "5Q2024", "20241301", "2024-01-01 00:00:00.10"]
+    "bad", ["2024.1/5", "13/2024", "01/1850", "2024Q5", "5Q2024", "20241301", "2024-01-01 00:00:00.0000001"]
 )
 def test_of_texts_of_one_shape_some_may_be_no_times(bad):
     good = {"2024.1/5": "2024.1/4", "2024Q5": "2024Q1", "5Q2024": "1Q2024", "20241301": "20240101"}.get(bad, "01/2024")
-    good = "2024-01-01 00:00:00.00" if "." in bad[-3:] else good
+    good = "2024-01-01 00:00:00.0000000" if len(bad) > 20 else good
     assert parse_times([good] * 9 + [bad]) is None
 
 
@@ -230,11 +231,30 @@ def test_what_is_no_week_is_no_time(text):
     assert parse_times(["2024-W05", text]) is None
 
 
-@pytest.mark.parametrize("text", ["24-01-31", "today", "2024-02-30", "2024-01-01 00:00:00.5", "13:00", "now"])
+@pytest.mark.parametrize("text", ["24-01-31", "today", "2024-02-30", "2024-01-01 24:00:00.5", "13:00", "now"])
 @pytest.mark.parametrize("other", ["2024-01-31 24:30", "2024-01-31 25:00", "2024.1-4", "2024-1/4", "1.2345"])
 def test_what_is_no_time_is_none(text, other):
     assert parse_times([text]) is None
     assert parse_times([other]) is None
+
+
+@pytest.mark.parametrize(
+    "texts, step, written",
+    [
+        (["2024-01-01 00:00:00.0", "2024-01-01 00:00:00.1"], 10**5, "2024-01-01 00:00:00.100"),
+        (["2024-01-01T23:59:59.9995Z", "2024-01-02T00:00:00.0000Z"], 500, "2024-01-02 00:00:00.000000"),
+        (["01.02.2024 10:00:00,000001", "01.02.2024 10:00:00,000002"], 1, "2024-02-01 10:00:00.000002"),
+        (["2024-01-01 00:00:00.250000000", "2024-01-01 00:00:00.500000000"], 250_000, "2024-01-01 00:00:00.500"),
+        ([1_700_000_000_000, 1_700_000_000_020], 20_000, "2023-11-14 22:13:20.020"),
+        ([1_700_000_000_000_000, 1_700_000_000_000_040], 40, "2023-11-14 22:13:20.000040"),
+        ([1_700_000_000_000_000_000, 1_700_000_000_000_003_000], 3, "2023-11-14 22:13:20.000003"),
+        ([1_700_000_000_000, 1_700_000_001_000], 10**6, "2023-11-14 22:13:21"),
+    ],
+)
+def test_parts_of_seconds_are_read_to_the_microsecond_and_written_no_finer_than_they_are(texts, step, written):
+    read = parse_times(texts)
+    assert np.diff(read.values).astype(np.int64).tolist() == [step]
+    assert write_times(read.values, read.unit)[1] == written
 
 
 @pytest.mark.parametrize("value", ["Maybe 2023", "Marching 2023", "Januar 2023", 2**62 + 1, -(2**63)])
@@ -266,7 +286,7 @@ def test_days_go_by_the_clock_and_hours_by_utc_where_clocks_are_changed():
     days = pd.date_range("2024-03-30", periods=3, tz="Europe/Berlin")
     hours = pd.date_range("2024-03-31", periods=4, freq="h", tz="Europe/Berlin")
     by_day, by_hour = (parse_times(list(times), zone="Europe/Berlin") for times in (days, hours))
-    assert by_day.values.astype(str).tolist() == [
+    assert by_day.values.astype("datetime64[s]").astype(str).tolist() == [
         f"{day}T00:00:00" for day in ("2024-03-30", "2024-03-31", "2024-04-01")
     ]
     assert by_hour.in_utc and np.all(np.diff(by_hour.values) == np.timedelta64(3600, "s"))

@@ -385,7 +385,7 @@ def test_too_few_values_are_refused_with_the_number_needed(count, horizon, messa
         forecast(Panel.from_arrays([np.arange(count, dtype=float)]), horizon)
 
 
-@pytest.mark.parametrize("fill", ["interpolate", "ffill", "zero", "mean"])
+@pytest.mark.parametrize("fill", ["interpolate", "ffill", "mean"])
 def test_values_that_were_filled_do_not_count(fill):
     known = {0: 1.0, 30: 5.0, 99: 2.0}
     frame = polars.DataFrame({"ds": range(100), "y": [known.get(step) for step in range(100)]})
@@ -396,6 +396,31 @@ def test_values_that_were_filled_do_not_count(fill):
     with pytest.raises(DataError, match=r"got 40 and 39 that were filled, .* use a horizon of at most 16"):
         Forecaster("naive", horizon=17).fit(half, fill=fill)
     assert Forecaster("naive", horizon=4).backtest(half, fill=fill).n_windows == choose_windows(40, 4, None, None)[0]
+
+
+def test_zeros_that_were_filled_in_are_data():
+    sold = {step: 1.0 + step % 3 for step in range(0, 100, 7)}
+    rare = polars.DataFrame({"ds": list(sold), "y": list(sold.values())})
+    every = polars.DataFrame({"ds": range(99), "y": [sold.get(step, 0.0) for step in range(99)]})
+    kept = {"freq": "step", "fill": "zero"}
+    assert read_panel(rare, **kept).observed is None
+    assert read_panel(rare, **kept).remarks == ("84 of 99 values were missing: filled by zero",)
+    scores = [quick().backtest(data, **kept).rows for data in (rare, every)]
+    assert scores[0] == scores[1]
+
+
+def test_what_mase_divides_by_are_changes_that_were_seen():
+    rng = np.random.default_rng(3)
+    walk = rng.standard_normal(60).cumsum()
+    seen = rng.random(60) < 0.5
+    seen[[0, *range(48, 60)]] = True
+    lines = Panel.from_arrays([np.interp(np.arange(60), np.flatnonzero(seen), walk[seen])])
+    panel = replace(lines, observed=seen, fill="interpolate")
+    found = Forecaster("naive", horizon=6).backtest(panel, n_windows=1)
+    error = np.abs(walk[54:] - walk[53]).mean()
+    changes = np.abs(np.diff(np.where(seen, walk, np.nan)[:54]))
+    naive = next(row for row in found.rows if row["model"] == "naive")
+    np.testing.assert_allclose(naive["MASE"], error / np.nanmean(changes), rtol=1e-12)
 
 
 def test_models_that_are_as_good_as_each_other_leave_the_simplest_to_win():
@@ -648,6 +673,41 @@ def test_newer_data_is_read_by_the_columns_of_fit(tmp_path, saved):
         forecaster.predict(two_of_each(), target_col="x")
 
 
+@pytest.mark.parametrize("zone", [None, "Asia/Seoul"])
+def test_ten_values_a_second_are_forecast_at_tenths(tmp_path, zone):
+    times = np.datetime64("2024-01-01T10:00:00", "us") + np.arange(60) * np.timedelta64(100, "ms")
+    frame = polars.DataFrame({"ds": times, "y": np.sin(np.arange(60.0))})
+    if zone:
+        frame = frame.with_columns(polars.col("ds").dt.replace_time_zone(zone))
+    forecaster = quick(budget_s=1e-9).fit(frame)
+    ahead = [datetime(2024, 1, 1, 10, 0, 6, 100_000 * i, ZoneInfo(zone) if zone else None) for i in range(6)]
+    assert forecaster.predict()["ds"].to_list() == ahead
+    forecaster.save(tmp_path / "f.keras")
+    assert Forecaster.load(tmp_path / "f.keras").predict().equals(forecaster.predict())
+    frame.write_csv(tmp_path / "f.csv")
+    told = read_panel(tmp_path / "f.csv")
+    assert str(told.freq) == "100-millisecond"
+    assert told.write_times(told.times[:2])[1] == "2024-01-01 10:00:00.100" + ("+09:00" if zone else "")
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_newer_data_is_read_with_the_step_and_the_fill_of_fit(tmp_path, saved):
+    rng = np.random.default_rng(1)
+    last_days = np.busday_offset(np.arange("2015-02", "2023-02", dtype="datetime64[M]").astype("M8[D]"), -1, "backward")
+    values = np.where(np.isin(np.arange(96), [3, 40, 94, 95]), np.nan, 10 + rng.standard_normal(96).cumsum())
+    frame = polars.DataFrame({"ds": last_days, "y": values})
+    forecaster = quick(budget_s=1e-9).fit(frame, freq="MS", fill="ffill")
+    wanted = forecaster.predict()
+    if saved:
+        forecaster.save(tmp_path / "f.keras")
+        forecaster = Forecaster.load(tmp_path / "f.keras")
+    assert forecaster.predict(frame).equals(wanted)  # "MS" and "ffill" had to be said again
+    assert forecaster.predict().equals(wanted)  # the gap at the end makes intervals wider, also of what was loaded
+    rows = [forecaster.backtest(frame, **options).rows for options in ({}, {"freq": "ME", "fill": "ffill"})]
+    assert rows[0] == rows[1]
+    assert not forecaster.predict(frame, fill="zero").equals(wanted)
+
+
 @pytest.mark.parametrize("id_col", ["shop", "shop,town"])
 def test_newer_data_is_read_by_the_ids_of_fit(id_col):
     frame = two_weekly().rename({"unique_id": "shop"}).with_columns(town=polars.lit("x"))
@@ -758,10 +818,18 @@ def test_a_forecaster_of_the_first_format_is_read(tmp_path):
     np.testing.assert_array_equal(old["hi-95"], fitted.predict_arrays()["hi-95"])
 
 
+def test_times_of_format_2_are_in_seconds(tmp_path):
+    fitted = quick(budget_s=1e-9).fit(monthly())
+    fitted.save(tmp_path / "f.keras")
+    first = int(np.datetime64("2000-01-01", "s").astype(np.int64))
+    with_settings(tmp_path / "f.keras", tmp_path / "old.keras", format=2, first_times=[first])
+    np.testing.assert_array_equal(Forecaster.load(tmp_path / "old.keras")._panel.times, fitted._panel.times)
+
+
 def test_a_forecaster_of_a_later_format_is_refused(tmp_path):
     quick(budget_s=1e-9).fit(monthly()).save(tmp_path / "f.keras")
-    with_settings(tmp_path / "f.keras", tmp_path / "new.keras", format=3)
-    with pytest.raises(FileFormatError, match="a Forecaster of format 1 or 2, got 3: update recurra"):
+    with_settings(tmp_path / "f.keras", tmp_path / "new.keras", format=4)
+    with pytest.raises(FileFormatError, match="a Forecaster of format 1 to 3, got 4: update recurra"):
         Forecaster.load(tmp_path / "new.keras")
 
 
@@ -951,6 +1019,10 @@ def test_a_spent_budget_stops_each_network_after_its_first_epoch(monkeypatch):
         ("series.0", [None] * 96),
         ("first_times.0", 10**30),
         ("counted", True),
+        ("fill", "spline"),
+        ("filled", [96]),
+        ("filled", ["0"]),
+        ("filled", list(range(96))),
         ("format", 99),
     ],
 )

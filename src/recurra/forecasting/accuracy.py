@@ -29,15 +29,16 @@ def mase_scale(past: np.ndarray, season_length: int) -> float:
     A past that is not longer than one season is measured against the value before, as if without season.
 
     Args:
-        past: float (n,), the values before the cutoff.
+        past: float (n,), the values before the cutoff; steps from or to one that is missing (NaN) do not count.
         season_length: Steps of a season, 1 for none.
 
     Returns:
-        NaN where the past never changes from season to season by more than rounding: there is nothing to scale by.
+        NaN where the past never changes from season to season by more than rounding, or no two values are a season
+        apart: there is nothing to scale by.
     """
     lag = season_length if len(past) > season_length else 1
-    scale = float(np.abs(past[lag:] - past[:-lag]).mean())
-    rounding = 16 * np.finfo(float).eps * np.abs(past).max()
+    scale = float(_mean(np.abs(past[lag:] - past[:-lag])))
+    rounding = 16 * np.finfo(float).eps * np.nanmax(np.abs(past), initial=0.0)
     return scale if scale > rounding else float("nan")
 
 

@@ -92,7 +92,7 @@ def backtest_models(
     lengths = [panel.lengths - np.maximum(0, np.ceil(back - behind)).astype(np.int64) for back in cut_back]
     known = [panel.head(each) for each in lengths]
     actuals = [_actual(panel, each, horizon) for each in lengths]
-    scales = [np.array([mase_scale(past.series(i), season_length) for i in range(past.n_series)]) for past in known]
+    scales = [np.array([mase_scale(past.known(i), season_length) for i in range(past.n_series)]) for past in known]
     if np.isnan(actuals).all():
         hint = "cut the empty rows at the end off, or choose more cutoffs"
         raise DataError(expected("backtest", "values to compare forecasts with", "filled ones alone", hint))

@@ -12,7 +12,7 @@ import numpy as np
 from recurra._checks import expected
 from recurra.errors import DataError
 from recurra.forecasting.columns import Column
-from recurra.forecasting.frequency import is_regular
+from recurra.forecasting.frequency import TIMES, is_regular
 from recurra.forecasting.weeks import days_of_weeks, week_texts
 from recurra.forecasting.zones import at_one_time_of_day
 
@@ -193,7 +193,7 @@ class Times:
     """A column of times.
 
     Attributes:
-        values: datetime64[s] (n,), or int64 (n,) where times are counted.
+        values: datetime64[us] (n,), or int64 (n,) where times are counted.
         unit: How they are written, as of `write_times`; "" for counters.
         offset: What follows each of them, such as "+09:00".
         in_utc: Whether they were brought to UTC, because on the clocks of their zone they are not regular.
@@ -219,6 +219,8 @@ _NAME = (
 )
 LARGEST_COUNTER = 2**62  # so that those of a forecast are whole numbers too
 LARGEST_OFFSET = 15  # hours
+FINER = 10**6  # stands for parts of seconds that are no whole microseconds
+PARTS_OF_DAYS = ("s", "ms", "us")  # units in which times of day are written
 MOSTLY = 0.9  # of whole numbers: then they are meant as dates
 _DAY = r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])"
 
@@ -301,7 +303,7 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
         return None if whole is None else replace(whole, remark="months such as 2023.1 were read as October: 2023.10")
     if zone is None and len(shapes.values) == 1 and shapes.values[0] in _ISO_SHAPES:
         with contextlib.suppress(ValueError):  # 24:00, or no time
-            times = np.array(texts, "datetime64[s]")
+            times = np.array(texts, TIMES)
             return Times(times, _unit_of_days(times))
     parts = _parts(texts, shapes)
     if parts is None or not _are_counted(parts, shapes) or _are_of_two_years(parts):
@@ -320,17 +322,18 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
     seconds = 3600 * _known(parts["zone_hours"]) + 60 * _known(parts["zone_minutes"])
     offsets = np.where(parts["zone"] == _WEST, -seconds, seconds).astype("timedelta64[s]")
     if zone is None and len(np.unique(offsets)) == 1:
-        return Times(times, "s", offset=_offset_text(int(offsets[0].astype(np.int64))))
+        return Times(times, _unit_of_clock(times), offset=_offset_text(int(offsets[0].astype(np.int64))))
     # Days, weeks and months go by the clocks; hours go on while the clocks are changed.
     by_day = at_one_time_of_day(times, offsets, zone)
     if by_day is not None:
         return Times(by_day, _unit(parts, by_day), remark="" if zone else "times are those of clocks")
     remark = "" if zone else "times were brought to UTC"
-    return Times(times - offsets, "s", offset="" if zone else "+00:00", in_utc=True, remark=remark)
+    unit = _unit_of_clock(times)
+    return Times(times - offsets, unit, offset="" if zone else "+00:00", in_utc=True, remark=remark)
 
 
 def _whole_numbers(numbers: list[int], of_first: np.ndarray) -> Times | None:
-    """Returns seconds since 1970, years or counters; None for numbers that are too large for any of them."""
+    """Returns times since 1970, years or counters; None for numbers that are too large for any of them."""
     if max(map(abs, numbers)) > LARGEST_COUNTER:
         return None
     counted = np.array(numbers, np.int64)
@@ -338,12 +341,13 @@ def _whole_numbers(numbers: list[int], of_first: np.ndarray) -> Times | None:
     for per_second, since in ((1, "seconds"), (10**3, "milliseconds"), (10**6, "microseconds"), (10**9, "nanoseconds")):
         # Whole minutes tell smaller numbers, those of the years from 1973 to 2001, from counters.
         least = 10**9 if (counted % (60 * per_second)).any() else 10**8
-        if least * per_second <= lowest and highest < 4 * 10**9 * per_second and not (counted % per_second).any():
-            times = (counted // per_second).astype("datetime64[s]")
-            return Times(times, "s", remark=f"times were read as {since} since 1970, UTC")
+        finer = max(1, per_second // 10**6)  # than a microsecond
+        if least * per_second <= lowest and highest < 4 * 10**9 * per_second and not (counted % finer).any():
+            times = (counted // finer * max(1, 10**6 // per_second)).astype(TIMES)
+            return Times(times, _unit_of_clock(times), remark=f"times were read as {since} since 1970, UTC")
     own = counted[of_first]
     if lowest > 1500 and highest < 2200 and len(own) > 1 and len(np.unique(own)) == len(own):
-        return Times((counted - 1970).astype("datetime64[Y]").astype("datetime64[s]"), "Y")
+        return Times((counted - 1970).astype("datetime64[Y]").astype(TIMES), "Y")
     return Times(counted, "")
 
 
@@ -351,7 +355,7 @@ def _parts(texts: list[str], shapes: Column) -> dict[str, np.ndarray] | None:
     """Returns the numbers of all texts by their names in the forms, -1 where a text has none: int64 (n,).
 
     The parts that are no numbers are told as such: "name" is the month, "between" the code of the letter, "half" 1 for
-    afternoons, "zone" 1 for those west of UTC, "fraction" 1 where it is not zero.
+    afternoons, "zone" 1 for those west of UTC; "fraction" is in microseconds, `FINER` where it is none of whole ones.
 
     Returns:
         None if a text has no form that is known.
@@ -369,7 +373,9 @@ def _parts(texts: list[str], shapes: Column) -> dict[str, np.ndarray] | None:
             if text is None:
                 continue
             if name == "fraction":
-                parts[name][rows] = np.any(digits[:, slice(*match.span(name))] != 0, axis=1)
+                own_digits = digits[:, slice(*match.span(name))].astype(np.int64)
+                whole = own_digits[:, :6] @ 10 ** np.arange(5, -1, -1)[: own_digits.shape[1]]
+                parts[name][rows] = np.where(own_digits[:, 6:].any(axis=1), FINER, whole)
             elif text.isdecimal():
                 columns = digits[:, slice(*match.span(name))].astype(np.int64)
                 parts[name][rows] = columns @ 10 ** np.arange(len(text))[::-1]
@@ -416,7 +422,7 @@ def _any(part: np.ndarray) -> bool:
 
 
 def _to_times(parts: dict[str, np.ndarray], day_first: bool) -> np.ndarray:
-    """Returns datetime64[s] (n,).
+    """Returns datetime64[us] (n,).
 
     Raises:
         ValueError: For a date or time that is none, such as 2024-02-30; 24:00 is the end of a day.
@@ -426,7 +432,7 @@ def _to_times(parts: dict[str, np.ndarray], day_first: bool) -> np.ndarray:
     by_numbers = parts["between"] >= 0
     month = np.where(by_numbers, parts["second_" if day_first else "first"], month)
     day = np.where(by_numbers, parts["first" if day_first else "second_"], day)
-    hour, minute, second = (_known(parts[name]) for name in ("hour", "minute", "second"))
+    hour, minute, second, fraction = (_known(parts[name]) for name in ("hour", "minute", "second", "fraction"))
     half = np.maximum(parts["half"], parts["half_before"])
     hour = np.where(half < 0, hour, np.where((hour < 1) | (hour > 12), 99, hour % 12 + 12 * half))
     months_on = (np.clip(month, 1, 12) - 1).astype("timedelta64[M]")
@@ -434,11 +440,11 @@ def _to_times(parts: dict[str, np.ndarray], day_first: bool) -> np.ndarray:
     days = ((start + np.timedelta64(1, "M")).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64)
     right = (month >= 1) & (month <= 12) & (day >= 1) & (day <= days) & (minute < 60) & (second < 60)
     right &= (parts["zone_hours"] <= LARGEST_OFFSET) & (parts["zone_minutes"] < 60)
-    right &= (parts["fraction"] < 1) & ((hour < 24) | (hour == 24) & (minute == 0) & (second == 0))
+    right &= (fraction < FINER) & ((hour < 24) | (hour == 24) & (minute == 0) & (second == 0) & (fraction == 0))
     if not right.all():
         raise ValueError("no date or time")
     passed = 86400 * (day - 1) + 3600 * hour + 60 * minute + second
-    times = start.astype("datetime64[s]") + passed.astype("timedelta64[s]")
+    times = start.astype(TIMES) + (10**6 * passed + fraction).astype("timedelta64[us]")
     of_weeks = np.flatnonzero(parts["week"] >= 0)
     weekday = _known(parts["weekday"], 1)
     times[of_weeks] = days_of_weeks(parts["year"][of_weeks], parts["week"][of_weeks], weekday[of_weeks])
@@ -467,7 +473,9 @@ def _day_first(texts: list[str], parts: dict[str, np.ndarray], of_first: np.ndar
 
 
 def write_times(times: np.ndarray, unit: str) -> list[str]:
-    """Returns datetime64[s] (n,) as texts: of years "Y", months "M", weeks "W", their days "WD", days "D" or "s"."""
+    """Returns datetime64[us] (n,) as texts: of years "Y", months "M", weeks "W", their days "WD", or days "D"; or with
+    the time of day, to one of `PARTS_OF_DAYS`.
+    """
     if unit in ("W", "WD"):
         return week_texts(times, with_day=unit == "WD")
     texts = [text.replace("T", " ") for text in times.astype(f"datetime64[{unit}]").astype(str)]
@@ -483,7 +491,11 @@ def _unit(parts: dict[str, np.ndarray], times: np.ndarray) -> str:
 
 
 def _unit_of_days(times: np.ndarray) -> str:
-    return "D" if bool((times == times.astype("datetime64[D]")).all()) else "s"
+    return "D" if bool((times == times.astype("datetime64[D]")).all()) else _unit_of_clock(times)
+
+
+def _unit_of_clock(times: np.ndarray) -> str:
+    return next(unit for unit in PARTS_OF_DAYS if bool((times == times.astype(f"datetime64[{unit}]")).all()))
 
 
 def _offset_text(seconds: int) -> str:

@@ -213,7 +213,7 @@ class Forecaster:
 
         Args:
             data: Newer values of the series of `fit`, or of some of them; those of `fit` if None.
-            **columns: Options of `read_panel`; columns that are not named are those of `fit`.
+            **columns: Options of `read_panel`; those that are not named are those of `fit`.
 
         Raises:
             NotFittedError: Before `fit`.
@@ -247,7 +247,7 @@ class Forecaster:
             data: As in `fit`.
             n_windows: Cutoffs; as many as leave two thirds of the shortest series to learn from, at most 5, if None.
             step_size: Values between two cutoffs; the horizon if None.
-            **columns: Options of `read_panel`; after `fit`, columns that are not named are those of `fit`.
+            **columns: Options of `read_panel`; after `fit`, those that are not named are those of `fit`.
         """
         from recurra.forecasting.backtest import backtest_models
 
@@ -370,12 +370,12 @@ def checked_budget(who: str, seconds: Any) -> float | None:
 
 
 def _read(data: Any, columns: dict[str, Any], fitted: Panel | None = None) -> Panel:
-    """Returns data as a panel and warns of what was noticed; columns that are not named are those of a fitted panel.
+    """Returns data as a panel and warns of what was noticed; options that are not named are those of a fitted panel.
 
     Raises:
         DataError: If the data cannot be used, or does not have the columns of the fitted panel.
     """
-    of_fit = {} if fitted is None else _columns_of(fitted)
+    of_fit = {} if fitted is None else _options_of(fitted)
     named = {name: value for name, value in columns.items() if value is not None}
     try:
         panel = read_panel(data, **(of_fit | named))
@@ -390,9 +390,13 @@ def _read(data: Any, columns: dict[str, Any], fitted: Panel | None = None) -> Pa
     return panel
 
 
-def _columns_of(panel: Panel) -> dict[str, str]:
-    """Returns the options of `read_panel` that name the columns of a panel."""
-    named = {"id_col": panel.id_col, "time_col": panel.time_col, "target_col": panel.target_col}
-    if panel.counted:
-        del named["time_col"]
-    return {option: name for option, name in named.items() if name is not None}
+def _options_of(panel: Panel) -> dict[str, str]:
+    """Returns the options of `read_panel` with which newer data is read as a panel was."""
+    options = {
+        "id_col": panel.id_col,
+        "time_col": None if panel.counted else panel.time_col,
+        "target_col": panel.target_col,
+        "freq": panel.freq.alias if panel.freq_named else None,
+        "fill": panel.fill,
+    }
+    return {option: value for option, value in options.items() if value is not None}

@@ -14,10 +14,10 @@ import numpy as np
 from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra.errors import FileFormatError
-from recurra.forecasting.frequency import LAST_DAY, parse_frequency
+from recurra.forecasting.frequency import LAST_DAY, TIMES, Frequency, parse_frequency
 from recurra.forecasting.intervals import LEVELS
 from recurra.forecasting.network import KINDS, LAYERS, Settings
-from recurra.forecasting.panel import Panel, indptr_of
+from recurra.forecasting.panel import FILLS, Panel, indptr_of
 from recurra.forecasting.trained import TrainedNetwork
 from recurra.forecasting.transform import Transform
 from recurra.interop import keras_file
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from recurra.forecasting.forecaster import Forecaster
 
 ASSET = "assets/recurra_forecaster.json"
-FORMAT = 2  # of that asset
+FORMAT = 3  # of that asset
 LARGEST_SETTINGS = 2**28  # bytes
 
 
@@ -52,6 +52,9 @@ def save(path: str | os.PathLike[str], trained: TrainedNetwork, options: dict[st
         "without_times": panel.counted,
         "zone": [panel.offset, panel.zone, panel.in_utc],
         "as_text": panel.as_text,
+        "fill": panel.fill,
+        "freq_named": panel.freq_named,
+        "filled": [] if panel.observed is None else np.flatnonzero(~panel.observed).tolist(),
     }
     if Path(path).suffix != ".keras":
         raise ValueError(expected("Forecaster.save", "a file that ends in .keras", repr(str(path))))
@@ -68,8 +71,8 @@ def load(path: str | os.PathLike[str], restore: Callable[..., _Forecaster]) -> _
     try:
         with open(path, "rb") as file:
             state = _read_settings(keras_file.open_archive(file, name))
-        if state["format"] not in (1, FORMAT):
-            what = f"a Forecaster of format 1 or {FORMAT}"
+        if state["format"] not in range(1, FORMAT + 1):
+            what = f"a Forecaster of format 1 to {FORMAT}"
             raise FileFormatError(expected(name, what, state["format"], "update recurra"))
         settings = state["settings"]
         trained = TrainedNetwork(
@@ -115,6 +118,8 @@ def _check(forecaster: Forecaster, trained: TrainedNetwork) -> None:
             raise ValueError(f"{name} of shape {array.shape}")
     if {len(trained.transforms), len(panel.lengths)} != {count} or panel.lengths.min() < settings.lookback:
         raise ValueError(f"{count} series of {panel.lengths.min()} values and more")
+    if panel.known_counts.min() < 1:
+        raise ValueError("a series that was filled alone")
     for numbers in (panel.values, *([t.scale, t.smallest, *t.seasonal] for t in trained.transforms)):
         array = np.array(numbers)
         if array.ndim != 1 or array.dtype.kind not in "if" or not np.isfinite(array).all():
@@ -138,20 +143,25 @@ def _plain_ids(values: tuple[Any, ...]) -> list[Any]:
 
 
 def _stored_panel(state: dict[str, Any]) -> Panel:
-    freq = parse_frequency(f"{state['freq']['step']}{state['freq']['name']}")
+    freq = parse_frequency(Frequency(state["freq"]["name"], state["freq"]["step"]).alias)
     day = state["freq"].get("day")
     if day not in (None, *range(1, LAST_DAY + 1)):
         raise ValueError(f"{day} as the day of months")
     freq = replace(freq, day=day)
     series = [np.array(values, np.float64) for values in state["series"]]
-    times = []
+    times, kind = [], np.dtype("datetime64[s]" if state["format"] < 3 else TIMES)
     for first, values in zip(state["first_times"], series, strict=True):
-        start: Any = np.int64(first) if state["counted"] else np.datetime64(first, "s")
+        start: Any = np.int64(first) if state["counted"] else np.array(first).astype(kind)[()]
         times.append(np.concatenate([[start], freq.future(start, len(values) - 1)]))
     id_col, time_col, target_col, unit = state["columns"]
     offset, zone, in_utc = state.get("zone", ("", None, False))
+    values = np.concatenate(series)
+    filled, fill = state.get("filled", []), state.get("fill")
+    if fill not in (None, *FILLS) or not all(type(place) is int and 0 <= place < len(values) for place in filled):
+        raise ValueError("values that were filled, but not as values are")
+    observed = np.isin(np.arange(len(values)), filled, invert=True) if filled else None
     return Panel(
-        values=np.concatenate(series),
+        values=values,
         indptr=indptr_of([len(values) for values in series]),
         ids=tuple(state["ids"]),
         id_values=tuple(state.get("id_values", ())),
@@ -166,4 +176,7 @@ def _stored_panel(state: dict[str, Any]) -> Panel:
         in_utc=in_utc,
         as_text=bool(state.get("as_text", True)),
         counted=bool(state.get("without_times", False)),
+        observed=observed,
+        fill=fill,
+        freq_named=bool(state.get("freq_named", False)),
     )

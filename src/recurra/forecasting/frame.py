@@ -21,6 +21,7 @@ from recurra._checks import expected, one_of
 from recurra.errors import DataError, extra_needed
 from recurra.forecasting.columns import Column, first_rows, in_order, joint
 from recurra.forecasting.fields import (
+    PARTS_OF_DAYS,
     TWO_DIGIT_DAY,
     AmbiguousTimes,
     Times,
@@ -572,7 +573,7 @@ class _Table:
         of_first = ids.of_first[: len(values)]
         with contextlib.suppress(AmbiguousTimes):
             times = parse_times(values, of_first)
-            return times is not None and times.unit in ("M", "D", "s") and is_regular(times.values[of_first])
+            return times is not None and times.unit in ("M", "D", *PARTS_OF_DAYS) and is_regular(times.values[of_first])
         return False
 
     def numbers(self, column: str) -> np.ndarray:
@@ -672,7 +673,7 @@ def _hint_for(values: list[Any], bad: str, of_weeks: bool) -> str:
         return f"write months as numbers, such as 2024-03, and {NO_TIME_HINT}"
     if not bad[:1].isdigit() and any(_are_times([value]) for value in values[:2]):
         return NO_TIME_HINT
-    return "write times like 2024-01-31 or 2024-01-31 13:00, in whole seconds"
+    return "write times like 2024-01-31 or 2024-01-31 13:00, in whole microseconds"
 
 
 def _is_part_of_year(text: str) -> bool:
@@ -718,12 +719,13 @@ class _Reader:
             got = f"{got} in {self.time_col!r}" if self.time_col else "counted rows"
             raise DataError(expected(f"freq {str(freq)!r}", what, got))
         rows, indptr = self._in_time()
-        times, names = self.times.values[rows], self.ids.names
+        times, names, freq_named = self.times.values[rows], self.ids.names, freq is not None
         freq = on_the_side_of(freq or shared_frequency(times, indptr, names), times, indptr, names)
         series = self._without_gaps_before(self._series(rows, indptr, freq, fill))
-        observed = np.concatenate([~np.isnan(full) for _, full in series])
-        if not observed.all():
-            self.table.remarks.append(f"{(~observed).sum()} of {len(observed)} values were missing: filled by {fill}")
+        missing = np.concatenate([np.isnan(full) for _, full in series])
+        if missing.any():
+            self.table.remarks.append(f"{missing.sum()} of {len(missing)} values were missing: filled by {fill}")
+        guessed = missing.any() and fill != "zero"  # nothing sold is a fact
         return Panel(
             values=np.concatenate([filled(full, fill) if fill else full for _, full in series]),
             indptr=indptr_of([len(full) for _, full in series]),
@@ -736,7 +738,7 @@ class _Reader:
             like=like,
             time_unit=self._unit(times[0], freq),
             remarks=tuple(self.table.remarks),
-            observed=None if observed.all() else observed,
+            observed=~missing if guessed else None,
             fill=fill,
             id_values=tuple(self.ids.values),
             offset=self.times.offset,
@@ -744,6 +746,7 @@ class _Reader:
             in_utc=self.times.in_utc,
             as_text=like is None,
             counted=self.time_col is None,
+            freq_named=freq_named,
         )
 
     def _without_gaps_before(self, series: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -757,8 +760,14 @@ class _Reader:
         """Returns how times are written: as in the data, finer where steps as named (days of months) are."""
         if self.times.unit == "":
             return ""
-        steps = np.array([first, *freq.future(first, 1)])
-        return next(unit for unit in (self.times.unit, "D", "s") if len(set(write_times(steps, unit))) == 2)
+        steps = np.array([first, *freq.future(first, 2)])
+        exact = ("D", *PARTS_OF_DAYS)
+        return next(
+            unit
+            for unit in (self.times.unit, *exact)
+            if len(set(write_times(steps, unit))) == len(steps)
+            and (unit not in exact or (steps == steps.astype(f"datetime64[{unit}]")).all())
+        )
 
     def _in_time(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the rows of one series after the other, each in the order of time, and where each series begins."""
@@ -790,7 +799,7 @@ class _Reader:
         telling = [c for c in free if joint([times, table.column(c).codes]).max() + 1 == len(table)]
         columns = [*self.ids.columns, *(telling[:1] or [c for c in free if c in texts])]
         hint = "drop or add up one"
-        if self.times.unit == "s" and not (self.times.offset or self.times.in_utc):
+        if self.times.unit in PARTS_OF_DAYS and not (self.times.offset or self.times.in_utc):
             hint += "; where clocks were set back, write times with their offset, such as 2024-10-27 02:00+01:00"
         if len(columns) > len(self.ids.columns):
             hint = f"if there are several series, name them, in Python by id_col: --id {','.join(columns)}"

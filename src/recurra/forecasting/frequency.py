@@ -12,7 +12,9 @@ import numpy as np
 from recurra._checks import expected
 from recurra.errors import DataError
 
-SECONDS = {"D": 86400, "h": 3600, "min": 60, "s": 1}
+TIMES = "datetime64[us]"  # of all times here
+MICROSECONDS = {"D": 86400 * 10**6, "h": 3600 * 10**6, "min": 60 * 10**6, "s": 10**6, "ms": 10**3, "us": 1}
+CLOCKS = ("h", "min", "s", "ms", "us")  # steps of a clock and of no calendar
 # The usual season, and a longer one that is several of it.
 SEASONS = {
     "YS": (1,),
@@ -27,6 +29,8 @@ SEASONS = {
     "h": (24, 168),
     "min": (60, 1440),
     "s": (60, 3600),
+    "ms": (1,),
+    "us": (1,),
     "step": (1,),
 }
 NAMES = {  # of one step, and of what several are made of
@@ -42,9 +46,13 @@ NAMES = {  # of one step, and of what several are made of
     "h": ("hourly", "hour"),
     "min": ("minutely", "minute"),
     "s": ("secondly", "second"),
+    "ms": ("millisecondly", "millisecond"),
+    "us": ("microsecondly", "microsecond"),
     "step": ("counted", "step"),
 }
 LARGER = {  # how many of them are one of another
+    "us": (1000, "ms"),
+    "ms": (1000, "s"),
     "s": (60, "min"),
     "min": (60, "h"),
     "h": (24, "D"),
@@ -65,7 +73,7 @@ class Frequency:
 
     Attributes:
         name: "MS", "QS", "YS" (starts of months, quarters, years, or a fixed day of them), "ME", "QE", "YE" (ends),
-            "W", "D", "B" (Monday to Friday), "h", "min", "s", or "step" for counters.
+            "W", "D", "B" (Monday to Friday), "h", "min", "s", "ms", "us", or "step" for counters.
         step: How many of these lie between two times.
         day: Of the month where those of the times vary; None where they go on from the last one. Not compared.
     """
@@ -88,6 +96,11 @@ class Frequency:
         """The usual season in steps, 1 for none."""
         return self.seasons[0]
 
+    @property
+    def alias(self) -> str:
+        """What `parse_frequency` takes for it, such as "15min"."""
+        return f"{self.step}{self.name}"
+
     def __str__(self) -> str:
         name, unit = NAMES[self.name]
         return name if self.step == 1 else f"{self.step}-{unit}"
@@ -96,7 +109,7 @@ class Frequency:
         """Returns how many steps each time lies after the first, as floats: whole numbers on the axis.
 
         Args:
-            times: datetime64[s] or int64 (n,), ascending.
+            times: datetime64[us] or int64 (n,), ascending.
             starts: The first time of the series of each, if they are those of several: of the same shape.
         """
         starts = times[:1] if starts is None else starts
@@ -106,13 +119,13 @@ class Frequency:
             days = times.astype("datetime64[D]")
             off = (_since_midnight(times) != _since_midnight(starts)) | ~np.is_busday(days)
             return np.busday_count(starts.astype("datetime64[D]"), days) / self.step + np.where(off, 0.5, 0.0)
-        passed = (times - starts).astype(np.int64)
-        return passed / (self.step if self.name == "step" else _fixed_seconds(self.name) * self.step)
+        passed = times - starts if self.name == "step" else (times - starts).astype("timedelta64[us]").astype(np.int64)
+        return passed / (self.step if self.name == "step" else _microseconds(self.name) * self.step)
 
     def future(self, last: np.generic, horizon: int) -> np.ndarray:
         """Returns the `horizon` times after `last`.
 
-        >>> Frequency("MS").future(np.datetime64("2023-12-01", "s"), 2).astype("datetime64[D]").astype(str).tolist()
+        >>> Frequency("MS").future(np.datetime64("2023-12-01", "us"), 2).astype("datetime64[D]").astype(str).tolist()
         ['2024-01-01', '2024-02-01']
         """
         ahead = np.arange(1, horizon + 1) * self.step
@@ -120,19 +133,19 @@ class Frequency:
             return np.asarray(last + ahead, np.int64)
         if self.name in MONTHS:
             day = LAST_DAY if self.name.endswith("E") else self.day
-            return _add_months(last.astype("datetime64[s]"), ahead * MONTHS[self.name], day)
+            return _add_months(last.astype(TIMES), ahead * MONTHS[self.name], day)
         if self.name == "B":
             days = np.busday_offset(last.astype("datetime64[D]"), ahead, roll="forward")
-            return days.astype("datetime64[s]") + _since_midnight(last)
-        return last.astype("datetime64[s]") + (ahead * _fixed_seconds(self.name)).astype("timedelta64[s]")
+            return days.astype(TIMES) + _since_midnight(last)
+        return last.astype(TIMES) + (ahead * _microseconds(self.name)).astype("timedelta64[us]")
 
 
-def _fixed_seconds(name: str) -> int:
-    return 7 * SECONDS["D"] if name == "W" else SECONDS[name]
+def _microseconds(name: str) -> int:
+    return 7 * MICROSECONDS["D"] if name == "W" else MICROSECONDS[name]
 
 
 def _since_midnight(times: Any) -> Any:
-    return times.astype("datetime64[s]") - times.astype("datetime64[D]").astype("datetime64[s]")
+    return times.astype(TIMES) - times.astype("datetime64[D]").astype(TIMES)
 
 
 def _months(times: np.ndarray) -> np.ndarray:
@@ -142,10 +155,10 @@ def _months(times: np.ndarray) -> np.ndarray:
 def _add_months(time: np.datetime64, months: np.ndarray, day: int | None) -> np.ndarray:
     """Returns times some months later, on a day of the month; None is that of `time`, and short months end earlier."""
     first = time.astype("datetime64[M]")
-    into = (time - first).astype("timedelta64[s]")
+    into = (time - first).astype("timedelta64[us]")
     passed = into.astype("timedelta64[D]")
     days = _on_day(first + months.astype("timedelta64[M]"), int(passed.astype(np.int64)) + 1 if day is None else day)
-    return days.astype("datetime64[s]") + (into - passed)
+    return days.astype(TIMES) + (into - passed)
 
 
 def _on_day(months: np.ndarray, day: int) -> np.ndarray:
@@ -164,7 +177,7 @@ def parse_frequency(text: str) -> Frequency:
     """
     text = str(text)
     digits = len(text) - len(text.lstrip("0123456789"))
-    aliases = {"M": "MS", "Q": "QS", "Y": "YS", "A": "YS", "H": "h", "T": "min", "S": "s"}
+    aliases = {"M": "MS", "Q": "QS", "Y": "YS", "A": "YS", "H": "h", "T": "min", "S": "s", "L": "ms"}
     name = re.sub(r"(?<=[WQYASE])-[A-Z]{3}$", "", text[digits:])
     name = aliases.get(name, name)
     step = int(text[:digits] or 1)
@@ -180,7 +193,7 @@ def infer_frequency(times: np.ndarray, who: str) -> Frequency:
     """Returns the frequency of ascending, different times; gaps are allowed, a broken step is not.
 
     Args:
-        times: datetime64[s] or int64 (n,), n >= 2.
+        times: datetime64[us] or int64 (n,), n >= 2.
         who: Name of the series, for errors.
 
     Raises:
@@ -188,13 +201,13 @@ def infer_frequency(times: np.ndarray, who: str) -> Frequency:
     """
     if times.dtype.kind != "M":
         return Frequency("step", _usual(np.diff(times)))
-    seconds = np.diff(times).astype(np.int64)
-    for candidate in (_by_months(times), _by_business_days(times, seconds), _by_seconds(seconds)):
+    passed = np.diff(times.astype(TIMES)).astype(np.int64)
+    for candidate in (_by_months(times), _by_business_days(times, passed), _by_clock(passed)):
         if candidate is not None and _fits(candidate, times):
             return candidate
     by_month = bool(np.all(np.diff(_months(times)) == 1))  # such as the last business days of months
     hint = "name the step with --freq MS" if by_month else "resample it first"
-    raise DataError(expected(f"series {who!r}", "times with a regular step", _irregular(times, seconds), hint))
+    raise DataError(expected(f"series {who!r}", "times with a regular step", _irregular(times, passed), hint))
 
 
 def _usual(steps: np.ndarray) -> int:
@@ -233,27 +246,23 @@ def _side(times: np.ndarray) -> str:
     return "S" if len(np.unique(of_month)) == 1 else ""
 
 
-def _by_business_days(times: np.ndarray, seconds: np.ndarray) -> Frequency | None:
-    if _usual(seconds) != SECONDS["D"] or len(times) < 6 or not np.is_busday(times.astype("datetime64[D]")).all():
+def _by_business_days(times: np.ndarray, passed: np.ndarray) -> Frequency | None:
+    if _usual(passed) != MICROSECONDS["D"] or len(times) < 6 or not np.is_busday(times.astype("datetime64[D]")).all():
         return None
     return Frequency("B")
 
 
-def _by_seconds(seconds: np.ndarray) -> Frequency | None:
-    step = _usual(seconds)
-    if step % (7 * SECONDS["D"]) == 0:
-        return Frequency("W", step // (7 * SECONDS["D"]))
-    for name, size in SECONDS.items():
-        if step % size == 0:
-            return Frequency(name, step // size)
-    return None
+def _by_clock(passed: np.ndarray) -> Frequency:
+    step = _usual(passed)
+    name = next(name for name in ("W", *MICROSECONDS) if step % _microseconds(name) == 0)
+    return Frequency(name, step // _microseconds(name))
 
 
 def shared_frequency(times: np.ndarray, indptr: np.ndarray, names: list[str]) -> Frequency:
     """Returns the frequency that fits all series; that of the first where none does.
 
     Args:
-        times: datetime64[s] or int64 (total,), those of each series ascending and different.
+        times: datetime64[us] or int64 (total,), those of each series ascending and different.
         indptr: int64 (n_series + 1,), where each series begins.
         names: Of the series, for errors.
 
@@ -319,10 +328,10 @@ def is_regular(times: np.ndarray) -> bool:
     return bool(np.all(np.diff(frequency.positions(ordered)) == 1))
 
 
-def _irregular(times: np.ndarray, seconds: np.ndarray) -> str:
-    odd = int(np.argmax(seconds != _usual(seconds)))
+def _irregular(times: np.ndarray, passed: np.ndarray) -> str:
+    odd = int(np.argmax(passed != _usual(passed)))
     return f"a step from {_date(times[odd])} to {_date(times[odd + 1])}"
 
 
 def _date(time: np.datetime64) -> str:
-    return str(time).replace("T00:00:00", "")
+    return str(time).removesuffix("T00:00:00.000000").removesuffix(".000000")

@@ -33,10 +33,10 @@ class Gaps:
     def starts(self) -> np.ndarray:
         """The values that past forecasts may start from, bool (n,): such as tell of the errors after the last value.
 
-        They are the observed ones: a line across a gap tells of the value after it. Where zeros or means stand at the
-        end, they are those that were filled so.
+        They are the observed ones: a line across a gap tells of the value after it. Where means stand at the end, they
+        are those that were filled so.
         """
-        return ~self.seen if self.fill in ("zero", "mean") and not self.seen[-1] else self.seen
+        return ~self.seen if self.fill == "mean" and not self.seen[-1] else self.seen
 
     @property
     def stale(self) -> int:
@@ -52,20 +52,22 @@ class Panel:
         values: float64 (total,), the series one after the other.
         indptr: int64 (n_series + 1,); series i is `values[indptr[i]:indptr[i + 1]]`.
         ids: Names of the series.
-        times: datetime64[s] or int64 (total,).
+        times: datetime64[us] or int64 (total,).
         freq: The step of the times.
         id_col, time_col, target_col: Names of the columns; `id_col` is None where the data had none.
         like: The frame that the data came in, None for a file: results come in the same kind.
         time_unit: How times are written, as of `fields.write_times`; "" for counters.
         remarks: What was noticed while reading.
-        observed: bool (total,), False where a value was missing and filled; None where nothing was.
-        fill: How it was filled, one of `FILLS`.
+        observed: bool (total,), False where a value was missing and filled; None where nothing was. Zeros that were
+            filled in are values like the others: who asks for them says that nothing happened.
+        fill: How what is missing was filled, or would have been: one of `FILLS`.
         id_values: The ids as the data has them, where that is no text; else empty.
         offset: What follows each time in a file, such as "+09:00".
         zone: Time zone of the frame that the data came in, such as "Asia/Seoul".
         in_utc: Whether `times` are UTC; else they are those of the zone's clocks.
         as_text: Whether forecasts have times as texts, as for files, or as the columns of frames hold them.
         counted: Whether the data had no times: those of each series are made up.
+        freq_named: Whether the step was named and not found.
     """
 
     values: np.ndarray
@@ -87,6 +89,7 @@ class Panel:
     in_utc: bool = False
     as_text: bool = True
     counted: bool = False
+    freq_named: bool = False
 
     @classmethod
     def from_arrays(
@@ -105,7 +108,7 @@ class Panel:
         lengths = [len(one) for one in series]
         freq = freq or Frequency("step")
         by_steps = freq.name == "step"
-        start: Any = np.int64(0) if by_steps else np.datetime64("2000-01-01", "s")
+        start: Any = np.int64(0) if by_steps else np.datetime64("2000-01-01", "us")
         return cls(
             values=np.concatenate(series),
             indptr=indptr_of(lengths),
@@ -141,6 +144,11 @@ class Panel:
     def series_times(self, i: int) -> np.ndarray:
         """Returns the times of series i, a view."""
         return self.times[self.indptr[i] : self.indptr[i + 1]]
+
+    def known(self, i: int) -> np.ndarray:
+        """Returns the values of series i, NaN where one was filled."""
+        gaps = self.gaps(i)
+        return self.series(i) if gaps is None else np.where(gaps.seen, self.series(i), np.nan)
 
     def gaps(self, i: int) -> Gaps | None:
         """Returns which values of series i were filled; None if none was."""
@@ -185,7 +193,8 @@ class Panel:
             return [str(int(time)) for time in times.ravel()]
         if self.zone is not None:
             moments = times.ravel() if self.in_utc else to_utc(times.ravel(), self.zone)
-            return [time.isoformat(" ") for time in on_clocks(moments, self.zone)]
+            parts = {"ms": "milliseconds", "us": "microseconds"}.get(self.time_unit, "seconds")
+            return [time.isoformat(" ", timespec=parts) for time in on_clocks(moments, self.zone)]
         return [text + self.offset for text in write_times(times.ravel(), self.time_unit or "s")]
 
 

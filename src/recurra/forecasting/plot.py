@@ -24,7 +24,7 @@ HANGUL = (
     "NanumGothic", "Nanum Gothic", "NanumBarunGothic", "Noto Sans KR", "Noto Sans CJK KR", "Noto Sans CJK JP",
     "Malgun Gothic", "Apple SD Gothic Neo", "AppleGothic", "UnDotum", "Baekmuk Dotum",
 )  # fmt: skip
-EARLIEST, LATEST = np.datetime64("0100-01-01", "s"), np.datetime64("9900-01-01", "s")
+EARLIEST, LATEST = np.datetime64("0100-01-01", "us"), np.datetime64("9900-01-01", "us")
 SECONDS_OF_A_YEAR = 365.2425 * 86400
 PAST, AHEAD, BEFORE = "#333333", "#0072B2", "#D55E00"  # colours that colour-blind readers tell apart
 
@@ -113,7 +113,7 @@ def _axis(times: np.ndarray) -> np.ndarray:
     if times.dtype.kind != "M":
         return times
     if times.min() >= EARLIEST and times.max() < LATEST:
-        return times.astype("datetime64[ms]").astype(object)
+        return times.astype(object)
     return 1970 + times.astype("datetime64[s]").astype(np.int64) / SECONDS_OF_A_YEAR
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from recurra._checks import expected
 from recurra.errors import DataError
 from recurra.forecasting import network
+from recurra.forecasting.frequency import CLOCKS
 from recurra.forecasting.intervals import (
     bands,
     growth_of_errors,
@@ -29,7 +30,6 @@ QUANTILES = (0.025, 0.1, 0.5, 0.9, 0.975)
 MOST_WINDOWS = 1500  # windows that a network is trained on; more are thinned out evenly
 FEWEST_WINDOWS = 5  # as many as the shortest series has without gaps
 LONGEST_LOOKBACK = 96  # of networks whose timesteps are single values
-BY_CLOCK = ("h", "min", "s")  # steps whose seasons begin at hours of some clock
 SEGMENTS = range(24, 61)  # seasons of as many values are one timestep each; of longer ones too few have been seen
 MOST_SEGMENTS = 7  # so that of hours the network sees a week
 
@@ -90,7 +90,7 @@ class TrainedNetwork:
         if panel.freq != fitted.freq:
             raise DataError(expected(who, f"{fitted.freq} times, as in fit", f"{panel.freq} ones", "name them by freq"))
         clocks, of_fit = ((one.zone or one.offset or "no zone", one.in_utc) for one in (panel, fitted))
-        if clocks != of_fit and panel.freq.name in BY_CLOCK:
+        if clocks != of_fit and panel.freq.name in CLOCKS:
             raise DataError(expected(who, f"times as in fit ({of_fit[0]})", f"times of another clock ({clocks[0]})"))
         if panel.lengths.min() < settings.lookback:
             i = int(panel.lengths.argmin())
@@ -133,7 +133,7 @@ def on_the_clock_of(fitted: Panel, panel: Panel) -> Panel:
 
     Days and months go by their own clocks, and zones are told by their names.
     """
-    if panel.freq.name not in BY_CLOCK or panel.zone or fitted.zone or not (panel.offset and fitted.offset):
+    if panel.freq.name not in CLOCKS or panel.zone or fitted.zone or not (panel.offset and fitted.offset):
         return panel
     own, wanted = (np.timedelta64(fixed_offset(one.offset), "s") for one in (panel, fitted))
     return replace(panel, times=panel.times - own + wanted, offset=fitted.offset, in_utc=fitted.in_utc)

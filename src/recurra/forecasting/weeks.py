@@ -24,7 +24,7 @@ def days_of_weeks(year: np.ndarray, week: np.ndarray, weekday: np.ndarray) -> np
 def week_texts(times: np.ndarray, with_day: bool) -> list[str]:
     """Returns times as ISO 8601 writes weeks, or days of weeks.
 
-    >>> week_texts(np.array(["2024-12-29", "2024-12-30"], "datetime64[s]"), with_day=True)
+    >>> week_texts(np.array(["2024-12-29", "2024-12-30"], "datetime64[us]"), with_day=True)
     ['2024-W52-7', '2025-W01-1']
     """
     days = times.astype("datetime64[D]")

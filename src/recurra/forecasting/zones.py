@@ -10,6 +10,7 @@ import numpy as np
 
 from recurra._checks import expected
 from recurra.errors import DataError
+from recurra.forecasting.frequency import TIMES
 
 FIRST, LAST = np.datetime64("0001-01-02"), np.datetime64("9999-12-31")  # between them each zone has a clock
 
@@ -38,13 +39,13 @@ def fixed_offset(zone: str) -> timedelta | None:
 
 
 def to_utc(times: np.ndarray, zone: str) -> np.ndarray:
-    """Returns times of the zone's clocks as those of UTC: datetime64[s].
+    """Returns times of the zone's clocks as those of UTC: datetime64[us].
 
     One that the clocks leave out is moved on to where they go on; of two that are shown alike the first is meant.
     """
-    times = times.astype("datetime64[s]")
+    times = times.astype(TIMES)
     tz = clock(zone)
-    return np.array([_moment(time, tz, fold=0) for time in times.ravel()], "datetime64[s]").reshape(times.shape)
+    return np.array([_moment(time, tz, fold=0) for time in times.ravel()], TIMES).reshape(times.shape)
 
 
 def on_clocks(times: np.ndarray, zone: str) -> list[datetime]:
@@ -60,7 +61,7 @@ def at_one_time_of_day(times: np.ndarray, offsets: np.ndarray, zone: str | None)
     missing midnight 01:00) or the one before (23:00): here it is that time of day again.
 
     Args:
-        times: datetime64[s] (n,), as the clocks show them.
+        times: datetime64[us] (n,), as the clocks show them.
         offsets: timedelta64[s] (n,), theirs from UTC.
         zone: Where the clocks hang; if None, what they leave out is told by the times before and after.
     """
@@ -98,4 +99,4 @@ def _datetime(time: np.datetime64) -> datetime:
     """Returns a time as Python has it; DataError for years that it does not know, and days at their ends."""
     if not FIRST < time < LAST:
         raise DataError(expected("times with a zone", "the years 1 to 9999", str(time).replace("T", " ")))
-    return time.astype("datetime64[s]").item()
+    return time.astype(TIMES).item()
