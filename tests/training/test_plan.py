@@ -374,15 +374,54 @@ def test_masks_go_with_a_plan(line, data, rng):
     assert_same(everything(planned, x, y), everything(general, x, y))
 
 
+def tagger(start, dense=layers.Dense, loss="sparse_categorical_crossentropy"):
+    recurra.utils.set_random_seed(0)
+    both_ways = layers.Bidirectional(layers.LSTM(4, return_sequences=True))
+    model = Sequential([*start(), both_ways, layers.Dropout(0.2), dense(3, activation="softmax")])
+    model.compile("adam", loss, metrics=["accuracy"], weighted_metrics=["accuracy"])
+    return model
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", lambda y, p: (p[..., 0] - y) ** 2])
+@pytest.mark.parametrize("weights", [None, (11, 1), (11, 6)])
 @pytest.mark.parametrize(
-    "line",
+    "start",
     [
-        [layers.Masking(), layers.GRU(3, return_sequences=True), layers.Dense(2)],  # the loss goes by the mask
-        [layers.Masking(), layers.Dense(3), layers.Masking(), layers.GRU(3)],
+        lambda: [Input((6, 2)), layers.Masking()],
+        lambda: [Input((6,)), layers.Embedding(5, 3, mask_zero=True)],
     ],
 )
-def test_masks_of_outputs_and_of_masks_take_the_general_way(line):
-    assert not runs_by_plan(Sequential([Input((6, 2)), *line]))
+def test_masks_of_outputs_go_with_a_plan(start, weights, loss, rng):
+    if callable(loss):
+        loss.gradient = lambda y, p: 2 * (p - y[..., None]) * np.eye(3, dtype="float32")[0]
+    planned, general = tagger(start, loss=loss), tagger(start, OwnDense, loss)
+    x = rng.integers(0, 5, (11, *planned.input_shape[1:]))
+    x[rng.random((11, 6)) < 0.4] = 0
+    x[1], y = 0, rng.integers(0, 3, (11, 6))
+    weights = None if weights is None else rng.random(weights)
+    assert all(runs_by_plan(planned, training) and not runs_by_plan(general, training) for training in (True, False))
+    assert_same(*(everything(model, x, y, sample_weight=weights) for model in (planned, general)))
+    assert_same(*(everything(model, x, y, validation_data=(x[:5], y[:5])) for model in (planned, general)))
+    assert planned.evaluate(x, y, verbose=0) == general.evaluate(x, y, verbose=0)
+    x[:] = 0  # not one timestep that counts
+    assert planned.train_on_batch(x, y) == general.train_on_batch(x, y)
+
+
+def test_a_model_within_another_passes_the_mask_of_its_output_on(rng):
+    x = rng.integers(0, 3, (4, 6))
+    inner = tagger(lambda: [Input((6,)), layers.Embedding(5, 3, mask_zero=True)])
+    outer = layers.LSTM(2)
+    model = Sequential([Input((6,)), inner, outer])
+    assert runs_by_plan(inner, training=False)
+    wanted = outer(inner.predict(x, verbose=0), mask=x != 0)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), wanted)
+    assert not np.array_equal(wanted, outer(inner.predict(x, verbose=0)))
+
+
+@pytest.mark.parametrize("behind", [[layers.GRU(3)], [layers.GRU(3, return_sequences=True)]])
+def test_masks_of_what_is_masked_take_the_general_way(behind):
+    line = [layers.Masking(), layers.Dense(3), layers.Masking()]
+    assert not runs_by_plan(Sequential([Input((6, 2)), *line, *behind]))
 
 
 EMBEDDED = {

@@ -198,9 +198,10 @@ class GraphModel(Model):
         """Runs the graph on arrays as `standardize_inputs` gives them; see `Layer.run`."""
         leaves = inputs if isinstance(inputs, list) else _tree.flatten(inputs)
         if not keep_cache and not training and mask is None:
-            outputs = self._infer(leaves)
-            if outputs is not None:
-                return outputs, None, None
+            outputs, plan = self._infer(leaves), plan_of(self, training=False)
+            if outputs is not None and plan is not None:
+                found = plan.mask_of(leaves[0])
+                return outputs, None, None if found is None else _tree.pack_as(self._result_structure, [found])
         masks = [None] * len(leaves) if mask is None else self._leaves(mask)
         outputs, cache = self.graph.forward(leaves, masks, training, keep_cache)
         return _tree.pack_as(self._result_structure, outputs), cache, _tree.pack_as(self._result_structure, cache.masks)

@@ -102,7 +102,7 @@ class Trainable:
         """One step with a batch that it knows."""
         if step.updates:
             loss, result = step()
-            self._record(batch, [result], [None], loss, [loss])
+            self._record(batch, [result], [step.mask], loss, [loss])
         else:
             self._train(batch, partial(self._native_gradients, step))
 
@@ -153,7 +153,7 @@ class Trainable:
 
     def _native_gradients(self, step: NativeStep) -> _Run:
         loss, result = step()
-        return [result], [None], loss, [loss]
+        return [result], [step.mask], loss, [loss]
 
     def _gradients(self, batch: Batch, plan: ModelPlan | None, shape: tuple[int, ...] | None) -> _Run:
         inputs, targets, weights = batch
@@ -169,7 +169,7 @@ class Trainable:
     ) -> tuple[list[Any], list[Any], float, Callable[[Any], Any]]:
         """Returns the outputs, their masks, the activity loss, and the backward run that takes their gradients."""
         if plan is not None:
-            return [plan.forward(inputs[0], shape)], [None], 0.0, plan.native.backward
+            return [plan.forward(inputs[0], shape)], [plan.mask_of(inputs[0])], 0.0, plan.native.backward
         outputs, cache, masks = self.model.run(inputs, None, True, {}, True)
         outputs, masks = _leaves(outputs, masks)
         backward = partial(self.model.backward_all, cache=cache, need_dx=False)

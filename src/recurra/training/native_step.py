@@ -25,12 +25,14 @@ class NativeStep:
         trainable: The compiled model.
 
     Attributes:
+        mask: Of the result of the arrays that it was last asked about, None if it has none.
         updates: Whether a call is the whole step. If not, it leaves gradients behind, and penalties and the optimizer
             have to follow.
     """
 
     def __init__(self, plan: ModelPlan, trainable: Any):
         self._line = plan.native
+        self._mask_of = plan.mask_of
         self._trainable = trainable
         self._loss = trainable.losses.losses[0]
         self._changed = self._last_changes()
@@ -42,6 +44,7 @@ class NativeStep:
         self._shape: tuple[int, ...] = ()
         self._drawn: list[tuple[int, ...]] = []
         self._arrays: tuple[Any, ...] = ()
+        self.mask: np.ndarray | None = None
         self._constrained = False
 
     def is_current(self, trainable: Any) -> bool:
@@ -88,8 +91,9 @@ class NativeStep:
         if read is None or (self._has_labels and not self._native.takes(target, self._shape[-1])):
             return False
         weights, total = None, 0.0
-        if weight is not None:
-            weighing = self._loss.fused_weights(self._shape, self._dtype, weight, None)
+        self.mask = self._mask_of(x)
+        if weight is not None or self.mask is not None:
+            weighing = self._loss.fused_weights(self._shape, self._dtype, weight, self.mask)
             if weighing is None:
                 return False
             weights, total = contiguous(weighing[0]), weighing[1]

@@ -1,7 +1,7 @@
 """Models as native plans: layers in one line, all known to native code, run without Python between them.
 
 A plan gives the bits of the layers' own `forward` and `backward`, which stay the meaning of a model. What a plan does
-not know (masks of the output, several inputs or outputs, layers of the user's) takes that way.
+not know (several inputs or outputs, layers of the user's) takes that way.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from recurra import _changes, ops
 from recurra.layers.base import Layer
 from recurra.layers.bidirectional import Bidirectional
 from recurra.layers.embedding import Embedding
+from recurra.layers.masking import Masking
 from recurra.layers.recurrent import RNN
 
 _MOST_AXES = 8  # of arrays that native code takes
@@ -37,6 +38,7 @@ class ModelPlan:
         self._changed = [part._changed for part in self._owners]
         self._shapes: dict[tuple[int, ...], list[tuple[int, ...]] | None] = {}  # of the result, then of what is drawn
         self._tensors = list(model.outputs)
+        self._masking: Any = None  # the layer at the start whose mask reaches the output
         self.native: Any = self._make(training)
         self._rows = None if self.native is None else self.native.rows
         self._dtype = np.dtype(model.inputs[0].dtype)
@@ -72,6 +74,10 @@ class ModelPlan:
         _, *shapes = self._shapes[x.shape[1:]]  # type: ignore[misc]
         return [(len(x), *shape) for shape in shapes]
 
+    def mask_of(self, x: np.ndarray) -> np.ndarray | None:
+        """Returns the mask of the result for an input, None if it has none."""
+        return None if self._masking is None else self._masking.compute_mask(x)
+
     def forward(self, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Returns the result, of `output_shape`, and keeps what `backward` needs."""
         self.native.draw(self.drawn_shapes(x))
@@ -101,7 +107,11 @@ class ModelPlan:
             if not joins(node.layer, plan, training):
                 return None
             self._tensors += [node.inputs] * (len(plan.draws) - drawn)  # what is multiplied
-        return None if plan.is_masked else plan
+        if plan.is_masked:
+            self._masking = nodes[0].layer
+            if any(isinstance(node.layer, Masking) for node in nodes[1:]):  # of what only native code sees
+                return None
+        return plan
 
 
 def plan_of(model: Any, training: bool) -> ModelPlan | None:
