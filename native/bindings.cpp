@@ -32,10 +32,10 @@ double flops(const Input<T>& x) {
   return 20.0 * static_cast<double>(x.size());
 }
 
-// SequenceForward and SequenceBackward both: sizes, options and the arrays that they have in common.
-template <typename S, typename T>
-void set_common(S& s, Cell cell, const SequenceOptions& o, const Input<T>& x, const Input<T>& kernel,
-                const Input<T>& recurrent, const Mask& mask, const Maybe<const T>& dropout) {
+// Sizes and the arrays that a run is given, forward and backward.
+template <typename T>
+void set_arrays(Sequence<T>& s, Cell cell, const Input<T>& x, const Input<T>& kernel, const Input<T>& recurrent,
+                const Mask& mask, const Maybe<const T>& dropout) {
   require(x.ndim() == 3, "x must be (N, T, D)");
   require(recurrent.ndim() == 2, "recurrent_kernel must be (H, G*H)");
   const int64_t gates = gates_of(cell);
@@ -46,7 +46,6 @@ void set_common(S& s, Cell cell, const SequenceOptions& o, const Input<T>& x, co
   s.recurrent = data(recurrent, {s.H, gates * s.H}, "recurrent_kernel must be (H, G*H)");
   s.mask = data<const bool>(mask, {s.N, s.T_}, "mask must be (N, T)");
   s.dropout = data(dropout, {gates, s.N, s.H}, "dropout must be (G, N, H)");
-  set_options(s, o);
 }
 
 template <typename T>
@@ -56,12 +55,12 @@ T* output_data(const Maybe<T>& y, bool return_sequences, int64_t N, int64_t step
 }
 
 template <typename T>
-SequenceForward<T> forward_arguments(Cell cell, const SequenceOptions& o, const Array<T>& y, const Array<T>& h,
+SequenceForward<T> forward_arguments(Cell cell, const Sequence<T>& o, const Array<T>& y, const Array<T>& h,
                                      const Maybe<T>& gates, const Maybe<T>& hs, const Input<T>& x,
                                      const Input<T>& kernel, const Input<T>& recurrent, const Maybe<const T>& bias,
                                      const Maybe<const T>& h0, const Mask& mask, const Maybe<const T>& dropout) {
-  SequenceForward<T> s{};
-  set_common<SequenceForward<T>, T>(s, cell, o, x, kernel, recurrent, mask, dropout);
+  SequenceForward<T> s{o};
+  set_arrays<T>(s, cell, x, kernel, recurrent, mask, dropout);
   s.y = output_data<T>(y, s.return_sequences, s.N, s.T_, s.H);
   s.h = data(h, {s.N, s.H}, "h must be (N, H)");
   s.gates = data(gates, {s.T_, s.N, 4 * s.H}, "gates must be (T, N, 4H)");
@@ -73,13 +72,13 @@ SequenceForward<T> forward_arguments(Cell cell, const SequenceOptions& o, const 
 }
 
 template <typename T>
-SequenceBackward<T> backward_arguments(Cell cell, const SequenceOptions& o, const Maybe<T>& dx, const Array<T>& dh,
+SequenceBackward<T> backward_arguments(Cell cell, const Sequence<T>& o, const Maybe<T>& dx, const Array<T>& dh,
                                        const Maybe<T>& dkernel, const Maybe<T>& drecurrent, const Maybe<T>& dbias,
                                        const Maybe<const T>& gates, const Maybe<const T>& dy, const Input<T>& hs,
                                        const Input<T>& x, const Input<T>& kernel, const Input<T>& recurrent,
                                        const Mask& mask, const Maybe<const T>& dropout) {
-  SequenceBackward<T> s{};
-  set_common<SequenceBackward<T>, T>(s, cell, o, x, kernel, recurrent, mask, dropout);
+  SequenceBackward<T> s{o};
+  set_arrays<T>(s, cell, x, kernel, recurrent, mask, dropout);
   const int64_t weight_gates = gates_of(cell);
   s.dx = data(dx, {s.N, s.T_, s.D}, "dx must be (N, T, D)");
   s.dh = data(dh, {s.N, s.H}, "dh must be (N, H)");
@@ -100,8 +99,8 @@ void define_sequences(nb::module_& m) {
       [](Array<T> y, Array<T> h, Maybe<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel,
          Maybe<const T> bias, Maybe<const T> h0, Mask mask, Maybe<const T> dropout, int activation, bool go_backwards,
          bool zero_output_for_mask, bool return_sequences) {
-        const SequenceOptions o =
-            sequence_options(activation, 0, false, go_backwards, zero_output_for_mask, return_sequences);
+        const Sequence<T> o =
+            sequence_options<T>(activation, 0, false, go_backwards, zero_output_for_mask, return_sequences);
         const SequenceForward<T> s = forward_arguments<T>(Cell::simple_rnn, o, y, h, std::nullopt, hs, x, kernel,
                                                           recurrent_kernel, bias, h0, mask, dropout);
         compute(flops(s), [&] { kernels().of<T>().simple_rnn_forward(s); });
@@ -115,8 +114,8 @@ void define_sequences(nb::module_& m) {
       [](Maybe<T> dx, Array<T> dh, Maybe<T> dkernel, Maybe<T> drecurrent_kernel, Maybe<T> dbias, Maybe<const T> dy,
          Input<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel, Mask mask, Maybe<const T> dropout,
          int activation, bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
-        const SequenceOptions o =
-            sequence_options(activation, 0, false, go_backwards, zero_output_for_mask, return_sequences);
+        const Sequence<T> o =
+            sequence_options<T>(activation, 0, false, go_backwards, zero_output_for_mask, return_sequences);
         const SequenceBackward<T> s =
             backward_arguments<T>(Cell::simple_rnn, o, dx, dh, dkernel, drecurrent_kernel, dbias, std::nullopt, dy, hs,
                                   x, kernel, recurrent_kernel, mask, dropout);
@@ -132,8 +131,8 @@ void define_sequences(nb::module_& m) {
          Input<T> recurrent_kernel, Maybe<const T> bias, Maybe<const T> h0, Maybe<const T> c0, Mask mask,
          Maybe<const T> dropout, int activation, int recurrent_activation, bool go_backwards, bool zero_output_for_mask,
          bool return_sequences) {
-        const SequenceOptions o = sequence_options(activation, recurrent_activation, false, go_backwards,
-                                                   zero_output_for_mask, return_sequences);
+        const Sequence<T> o = sequence_options<T>(activation, recurrent_activation, false, go_backwards,
+                                                  zero_output_for_mask, return_sequences);
         SequenceForward<T> s =
             forward_arguments<T>(Cell::lstm, o, y, h, gates, hs, x, kernel, recurrent_kernel, bias, h0, mask, dropout);
         s.c = data(c, {s.N, s.H}, "c must be (N, H)");
@@ -152,8 +151,8 @@ void define_sequences(nb::module_& m) {
          Maybe<const T> dy, Input<T> gates, Input<T> hs, Input<T> cs, Input<T> x, Input<T> kernel,
          Input<T> recurrent_kernel, Mask mask, Maybe<const T> dropout, int activation, int recurrent_activation,
          bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
-        const SequenceOptions o = sequence_options(activation, recurrent_activation, false, go_backwards,
-                                                   zero_output_for_mask, return_sequences);
+        const Sequence<T> o = sequence_options<T>(activation, recurrent_activation, false, go_backwards,
+                                                  zero_output_for_mask, return_sequences);
         SequenceBackward<T> s = backward_arguments<T>(Cell::lstm, o, dx, dh, dkernel, drecurrent_kernel, dbias, gates,
                                                       dy, hs, x, kernel, recurrent_kernel, mask, dropout);
         s.dc = data(dc, {s.N, s.H}, "dc must be (N, H)");
@@ -169,8 +168,8 @@ void define_sequences(nb::module_& m) {
       [](Array<T> y, Array<T> h, Maybe<T> gates, Maybe<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel,
          Maybe<const T> bias, Maybe<const T> h0, Mask mask, Maybe<const T> dropout, bool reset_after, int activation,
          int recurrent_activation, bool go_backwards, bool zero_output_for_mask, bool return_sequences) {
-        const SequenceOptions o = sequence_options(activation, recurrent_activation, reset_after, go_backwards,
-                                                   zero_output_for_mask, return_sequences);
+        const Sequence<T> o = sequence_options<T>(activation, recurrent_activation, reset_after, go_backwards,
+                                                  zero_output_for_mask, return_sequences);
         const SequenceForward<T> s =
             forward_arguments<T>(Cell::gru, o, y, h, gates, hs, x, kernel, recurrent_kernel, bias, h0, mask, dropout);
         compute(flops(s), [&] { kernels().of<T>().gru_forward(s); });
@@ -185,8 +184,8 @@ void define_sequences(nb::module_& m) {
          Input<T> gates, Input<T> hs, Input<T> x, Input<T> kernel, Input<T> recurrent_kernel, Mask mask,
          Maybe<const T> dropout, bool reset_after, int activation, int recurrent_activation, bool go_backwards,
          bool zero_output_for_mask, bool return_sequences) {
-        const SequenceOptions o = sequence_options(activation, recurrent_activation, reset_after, go_backwards,
-                                                   zero_output_for_mask, return_sequences);
+        const Sequence<T> o = sequence_options<T>(activation, recurrent_activation, reset_after, go_backwards,
+                                                  zero_output_for_mask, return_sequences);
         const SequenceBackward<T> s = backward_arguments<T>(Cell::gru, o, dx, dh, dkernel, drecurrent_kernel, dbias,
                                                             gates, dy, hs, x, kernel, recurrent_kernel, mask, dropout);
         compute(flops(s), [&] { kernels().of<T>().gru_backward(s); });
@@ -286,7 +285,7 @@ double flops(const Matmul<T>& s) {
 }
 
 template <typename T>
-void define_elementwise(nb::module_& m) {
+void define_products(nb::module_& m) {
   m.def(
       "matmul",
       [](Array<T> out, Input<T> a, Input<T> b, Maybe<const T> bias, bool transpose_a, bool transpose_b,
@@ -316,7 +315,10 @@ void define_elementwise(nb::module_& m) {
         });
       },
       "out"_a, "a"_a, "b"_a, "transpose_a"_a, "transpose_b"_a);
+}
 
+template <typename T>
+void define_windows(nb::module_& m) {
   m.def(
       "convolve",
       [](Array<T> y, Input<T> x, Input<T> kernel, Maybe<const T> bias, int64_t stride, int64_t dilation) {
@@ -352,7 +354,10 @@ void define_elementwise(nb::module_& m) {
         compute(flops(x), [&] { kernels().of<T>().pool_gradient(s, to, from, x.data(), y.data()); });
       },
       "kind"_a, "dx"_a, "dy"_a, "x"_a, "y"_a, "size"_a, "stride"_a, "before"_a);
+}
 
+template <typename T>
+void define_functions(nb::module_& m) {
   m.def(
       "map",
       [](int function, Array<T> y, Input<T> x) {
@@ -395,7 +400,10 @@ void define_elementwise(nb::module_& m) {
         compute(flops(y), [&] { kernels().of<T>().softmax_gradient(out, d, y.data(), rows, columns, logarithm); });
       },
       "dx"_a, "dy"_a, "y"_a, "logarithm"_a);
+}
 
+template <typename T>
+void define_losses(nb::module_& m) {
   m.def(
       "mean_loss",
       [](const LossOf<T>& loss, Maybe<T> dy, Input<T> y, Input<T> target, Maybe<const T> weights, double total) {
@@ -416,6 +424,10 @@ void define_elementwise(nb::module_& m) {
         return sum;
       },
       "x"_a);
+}
+
+template <typename T>
+void define_normalization(nb::module_& m) {
   m.def(
       "normalize",
       [](Array<T> y, Maybe<T> standardized, Maybe<T> inverse, Input<T> x, Maybe<const T> gamma, Maybe<const T> beta,
@@ -466,10 +478,24 @@ void define_elementwise(nb::module_& m) {
       },
       "dx"_a, "dgamma"_a.none(), "dbeta"_a.none(), "dy"_a, "standardized"_a, "inverse"_a, "gamma"_a.none(),
       "of_batch"_a);
+}
 
+template <typename T>
+void define_rows(nb::module_& m) {
   m.def("as_row_numbers", &as_row_numbers<T, T>, "out"_a, "ids"_a, "rows"_a);
   m.def("as_row_numbers", &as_row_numbers<T, int64_t>, "out"_a, "ids"_a, "rows"_a);
   m.def("add_rows", &add_rows_checked<T>, "out"_a, "rows"_a, "index"_a);
+}
+
+template <typename T>
+void define_operations(nb::module_& m) {
+  define_sequences<T>(m);
+  define_products<T>(m);
+  define_windows<T>(m);
+  define_functions<T>(m);
+  define_losses<T>(m);
+  define_normalization<T>(m);
+  define_rows<T>(m);
 }
 
 // Makes rows (count, size) orthonormal in place; false where one is a combination of others.
@@ -507,10 +533,8 @@ NB_MODULE(_native, m) {
   nb::set_leak_warnings(false);  // a daemon thread that computes when Python exits keeps its objects: no mistake
   kernels();                     // a wrong RECURRA_TARGET or RECURRA_NUM_THREADS fails here, at import
   get_num_threads();
-  define_sequences<float>(m);
-  define_sequences<double>(m);
-  define_elementwise<float>(m);
-  define_elementwise<double>(m);
+  define_operations<float>(m);
+  define_operations<double>(m);
   m.def("orthonormalize", &orthonormalize_rows, "rows"_a);
   define_plans(m);
   m.def("info", &info);

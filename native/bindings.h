@@ -12,33 +12,19 @@
 
 namespace recurra {
 
-struct SequenceOptions {
-  Function activation, recurrent_activation;
-  bool reset_after, go_backwards, zero_output_for_mask, return_sequences;
-};
-
-inline SequenceOptions sequence_options(int activation, int recurrent_activation, bool reset_after, bool go_backwards,
-                                        bool zero_output_for_mask, bool return_sequences) {
+// A sequence of which nothing but the layer's options is set.
+template <typename T>
+Sequence<T> sequence_options(int activation, int recurrent_activation, bool reset_after, bool go_backwards,
+                             bool zero_output_for_mask, bool return_sequences) {
   for (const int number : {activation, recurrent_activation}) {
     require(number >= 0 && number < kSequenceFunctions, "not an activation of the sequence kernels");
   }
-  return {static_cast<Function>(activation),
-          static_cast<Function>(recurrent_activation),
-          reset_after,
-          go_backwards,
-          zero_output_for_mask,
-          return_sequences};
-}
-
-// S: SequenceForward or SequenceBackward.
-template <typename S>
-void set_options(S& s, const SequenceOptions& o) {
-  s.activation = o.activation;
-  s.recurrent_activation = o.recurrent_activation;
-  s.reset_after = o.reset_after;
-  s.go_backwards = o.go_backwards;
-  s.zero_output_for_mask = o.zero_output_for_mask;
-  s.return_sequences = o.return_sequences;
+  Sequence<T> s{};
+  s.activation = static_cast<Function>(activation);
+  s.recurrent_activation = static_cast<Function>(recurrent_activation);
+  s.reset_after = reset_after, s.go_backwards = go_backwards;
+  s.zero_output_for_mask = zero_output_for_mask, s.return_sequences = return_sequences;
+  return s;
 }
 
 template <typename T>

@@ -31,10 +31,10 @@ RecurrentLayer<T> recurrent_layer(int cell, Input<T> kernel, Input<T> recurrent,
   layer.cell = static_cast<Cell>(cell);
   require(kernel.ndim() == 2 && recurrent.ndim() == 2, "weights must have two axes");
   SequenceForward<T>& s = layer.settings;
+  static_cast<Sequence<T>&>(s) = sequence_options<T>(activation, recurrent_activation, reset_after, go_backwards,
+                                                     zero_output_for_mask, return_sequences);
   s.D = kernel.shape(0), s.H = recurrent.shape(0);
   const int64_t D = s.D, H = s.H, width = gates_of(layer.cell) * H;
-  set_options(s, sequence_options(activation, recurrent_activation, reset_after, go_backwards, zero_output_for_mask,
-                                  return_sequences));
   s.kernel = data(kernel, {D, width}, "kernel must be (D, G*H)");
   s.recurrent = data(recurrent, {H, width}, "recurrent_kernel must be (H, G*H)");
   s.bias = bias_data(bias, layer.cell, s.reset_after, H);

@@ -83,6 +83,8 @@ double Plan<T>::flops(int64_t N, int64_t x_size) const {
   return total * static_cast<double>(N);
 }
 
+namespace {
+
 // The values between layers take turns in two places; a layer's scratch, a mask and final states lie behind them.
 struct InferenceSizes {
   int64_t value = 0, scratch = 0, mask = 0;
@@ -100,6 +102,8 @@ InferenceSizes inference_sizes(const Layers& layers, int64_t N, int64_t x_size) 
   }
   return sizes;
 }
+
+}  // namespace
 
 template <typename T>
 int64_t Plan<T>::memory_size(int64_t N, int64_t x_size) const {
@@ -221,6 +225,8 @@ bool Plan<T>::writes_all(const T* grads, int64_t size) const {
   return end == grads + size;
 }
 
+namespace {
+
 // As `clip_by_norm` and `clip_by_global_norm` in optimizers/arithmetic.py.
 template <typename T>
 void shorten(const Clip& clip, T* grads, Update<T>& update) {
@@ -239,6 +245,8 @@ void shorten(const Clip& clip, T* grads, Update<T>& update) {
   }
 }
 
+}  // namespace
+
 // An Embedding is the first layer of a plan: what its backward run was given is what the last swap left behind.
 template <typename T>
 void Plan<T>::add_squares(const TrainStep<T>& s) {
@@ -253,11 +261,12 @@ void Plan<T>::add_squares(const TrainStep<T>& s) {
 
 template <typename T>
 void Plan<T>::update_weights(const TrainStep<T>& s) {
+  const int team = last_team();  // where the weights stay with one core, they should not travel for the update alone
   add_squares(s);
   Formula<T> formula = s.optimizer->formula;
   Update<T>& common = shared(formula);
   shorten(s.optimizer->clip, s.grads, common);
-  common.most_threads = last_team();  // where the weights stay with one core, they should not travel for this alone
+  common.most_threads = team;
   update(formula);
 }
 

@@ -1,7 +1,8 @@
 // Functions by element, and softmax along rows. Definitions are Keras 3's; see ops/reference.py.
 #pragma once
 
-#include "sequence-inl.h"
+#include "activation-inl.h"
+#include "team-inl.h"
 
 namespace recurra::RECURRA_NAMESPACE {
 

@@ -27,7 +27,7 @@ constexpr bool kCheapMasks = false;
 #endif
 constexpr int kMaxRows = 8;
 constexpr int kMaxColumns = 8;
-constexpr int kGemmRows = 6;  // == kTileRows[kGemmColumns]
+constexpr int kGemmRows = kTileRows[kGemmColumns];
 
 // One stretch of k: a (rows, K) with element (r, k) at a[r * a_row + k * a_k]; b (K, vectors) with vector c of row k at
 // b[k * b_k + c * b_vector]. `repeats` of them, where b goes on and a begins a_repeat further each time.

@@ -6,7 +6,8 @@
 // The gate buffer has four blocks: z, r, hh, and hu = h @ recurrent_h + bias (reset_after) or rh = r * h (not).
 #pragma once
 
-#include "sequence-inl.h"
+#include "sequence_backward-inl.h"
+#include "sequence_forward-inl.h"
 
 namespace recurra::RECURRA_NAMESPACE {
 

@@ -65,33 +65,38 @@ struct Loss {
   int64_t targets() const { return has_labels() || kind == LossKind::pinball ? rows() : size; }
 };
 
+// A recurrent layer and the sequences that it runs over; a backward run is given those of the forward one.
+template <typename T>
+struct Sequence {
+  int64_t N, T_, D, H;
+  Function activation, recurrent_activation;
+  bool reset_after, go_backwards, zero_output_for_mask, return_sequences;
+  const T* x;          // (N, T, D)
+  const T* kernel;     // (D, G*H)
+  const T* recurrent;  // (H, G*H)
+  const bool* mask;    // (N, T) or null
+  const T* dropout;    // (G, N, H): gate g sees h * dropout[g]; or null
+};
+
 // One recurrent layer over a whole sequence, forward.
 //
 // Gate blocks of `gates` hold the activated gates, and in GRU's fourth block what its backward pass needs besides:
 // LSTM i f g o; GRU z r hh and (reset_after) h @ U_h + b or (not) r * h; SimpleRNN has none, h is enough.
 template <typename T>
-struct SequenceForward {
-  int64_t N, T_, D, H;
-  Function activation, recurrent_activation;
-  bool reset_after, go_backwards, zero_output_for_mask, return_sequences;
-  T* y;                // (N, T, H) or (N, H)
-  T* h;                // (N, H) final state
-  T* c;                // (N, H) final cell state, LSTM only
-  T* gates;            // (T, N, 4H) kept for backward, or null
-  T* hs;               // (T + 1, N, H) states in the order computed, initial ones first; or null
-  T* cs;               // (T + 1, N, H) likewise, LSTM only; or null
-  const T* x;          // (N, T, D)
-  const T* kernel;     // (D, G*H)
-  const T* recurrent;  // (H, G*H)
-  const T* bias;       // (G*H), GRU with reset_after (2, 3H); or null
-  const T* h0;         // (N, H) or null
-  const T* c0;         // (N, H) or null
-  const bool* mask;    // (N, T) or null
-  const T* dropout;    // (G, N, H): gate g sees h * dropout[g]; or null
-  bool odd;            // whether an odd number of steps went before, in calls that followed each other
-  T* packed;           // memory for the weights as the kernel reads them, of packed_size(D, H, G); or null
-  bool is_packed;      // they stand there since a call before
-  bool for_one_row;    // with `packed`: whether they stand there as a pass over one row reads them
+struct SequenceForward : Sequence<T> {
+  T* y;              // (N, T, H) or (N, H)
+  T* h;              // (N, H) final state
+  T* c;              // (N, H) final cell state, LSTM only
+  T* gates;          // (T, N, 4H) kept for backward, or null
+  T* hs;             // (T + 1, N, H) states in the order computed, initial ones first; or null
+  T* cs;             // (T + 1, N, H) likewise, LSTM only; or null
+  const T* bias;     // (G*H), GRU with reset_after (2, 3H); or null
+  const T* h0;       // (N, H) or null
+  const T* c0;       // (N, H) or null
+  bool odd;          // whether an odd number of steps went before, in calls that followed each other
+  T* packed;         // memory for the weights as the kernel reads them, of packed_size(D, H, G); or null
+  bool is_packed;    // they stand there since a call before
+  bool for_one_row;  // with `packed`: whether they stand there as a pass over one row reads them
 };
 
 // Elements for packed weights on any target: units rounded up to the widest vector, and GRU's sums of biases.
@@ -102,10 +107,7 @@ constexpr int64_t packed_size(int64_t D, int64_t H, int64_t G) {
 
 // Its gradients.
 template <typename T>
-struct SequenceBackward {
-  int64_t N, T_, D, H;
-  Function activation, recurrent_activation;
-  bool reset_after, go_backwards, zero_output_for_mask, return_sequences;
+struct SequenceBackward : Sequence<T> {
   T* dx;         // (N, T, D) or null
   T* dh;         // (N, H) in: gradient of the final state; out: of the initial one
   T* dc;         // (N, H) likewise, LSTM only
@@ -118,11 +120,6 @@ struct SequenceBackward {
   const T* gates;  // null for SimpleRNN
   const T* hs;
   const T* cs;
-  const T* x;
-  const T* kernel;
-  const T* recurrent;
-  const bool* mask;
-  const T* dropout;  // as of the forward run
 };
 
 // out (M, N) = a (M, K) @ b (K, N) + bias (N) or + out; a and b may be stored transposed.

@@ -2,7 +2,8 @@
 //   i, f, g, o = split(x @ kernel + h @ recurrent + bias, 4);  c = s(f) * c + s(i) * a(g);  h = s(o) * a(c)
 #pragma once
 
-#include "sequence-inl.h"
+#include "sequence_backward-inl.h"
+#include "sequence_forward-inl.h"
 
 namespace recurra::RECURRA_NAMESPACE {
 

@@ -1,9 +1,21 @@
-// Matrices rearranged for the tile kernel: column blocks of one vector width, row after row, tails padded with zeros.
+// Numbers copied, and matrices rearranged for the tile kernel: column blocks of one vector width, row after row, tails
+// padded with zeros.
 #pragma once
 
 #include "team-inl.h"
 
 namespace recurra::RECURRA_NAMESPACE {
+
+// to <- from, or zeros if it is null.
+template <typename T>
+RECURRA_INLINE void copy_or_zero(T* to, const T* from, int64_t count) {
+  if (count == 0) return;  // nothing may lie at a null
+  if (from) {
+    std::memcpy(to, from, static_cast<size_t>(count) * sizeof(T));
+  } else {
+    std::memset(to, 0, static_cast<size_t>(count) * sizeof(T));
+  }
+}
 
 // block (K, L), its rows block_row apart <- lanes columns of src, whose element (k, j) lies at src[k * row_stride + j].
 template <typename T>

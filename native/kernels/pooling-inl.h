@@ -1,9 +1,8 @@
 // Windows of time steps brought to one value of each feature. Plain loops over features: compilers see vectors in them.
 #pragma once
 
-#include <algorithm>
-
 #include "elementwise-inl.h"
+#include "pack-inl.h"
 
 namespace recurra::RECURRA_NAMESPACE {
 
@@ -32,7 +31,7 @@ void pool(const Pooling<T>& s, T* y, const T* x) {
   for_windows(s, [&](int64_t n, int64_t t, Range window) {
     T* __restrict to = y + (n * s.steps + t) * D;
     const T* from = x + (n * s.timesteps + window.begin) * D;
-    std::copy_n(from, D, to);
+    copy_or_zero(to, from, D);
     for (int64_t j = window.begin + 1; j < window.end; ++j) {
       from += D;
       if (s.kind == PoolKind::mean) {
@@ -53,7 +52,7 @@ void pool_gradient(const Pooling<T>& s, T* dx, const T* dy, const T* x, const T*
   const int64_t D = s.D;
   for_windows(s, [&](int64_t n, int64_t t, Range window) {
     const T *of_y = dy + (n * s.steps + t) * D, *largest = y + (n * s.steps + t) * D;
-    if (t == 0) std::fill_n(dx + n * s.timesteps * D, s.timesteps * D, T(0));
+    if (t == 0) copy_or_zero<T>(dx + n * s.timesteps * D, nullptr, s.timesteps * D);
     for (int64_t first = 0; first < D; first += kFeatures) {
       const int64_t count = smaller(kFeatures, D - first);
       T left[kFeatures], equal[kFeatures] = {};
@@ -63,7 +62,7 @@ void pool_gradient(const Pooling<T>& s, T* dx, const T* dy, const T* x, const T*
           f(dx + at, x + at, largest + first);
         }
       };
-      std::copy_n(of_y + first, count, left);
+      copy_or_zero(left, of_y + first, count);
       if (s.kind == PoolKind::mean) {
         const T size = static_cast<T>(window.end - window.begin);
         for (int64_t d = 0; d < count; ++d) left[d] = left[d] / size;

@@ -1,7 +1,8 @@
 // SimpleRNN: h = activation(x @ kernel + h @ recurrent + bias).
 #pragma once
 
-#include "sequence-inl.h"
+#include "sequence_backward-inl.h"
+#include "sequence_forward-inl.h"
 
 namespace recurra::RECURRA_NAMESPACE {
 

@@ -7,6 +7,8 @@
 
 namespace recurra {
 
+namespace {
+
 // to (N, timesteps, D): the rows of x (N, steps, D), `stride` apart, after so many zeros, and zeros around.
 template <typename T>
 void spread(T* to, int64_t timesteps, int64_t before, int64_t stride, const T* x, int64_t N, int64_t steps, int64_t D) {
@@ -17,6 +19,8 @@ void spread(T* to, int64_t timesteps, int64_t before, int64_t stride, const T* x
     }
   }
 }
+
+}  // namespace
 
 template <typename T>
 Convolution<T> ConvolutionLayer<T>::placed(int64_t rows, int64_t elements) const {

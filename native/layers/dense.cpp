@@ -15,6 +15,8 @@ double DenseLayer<T>::flops(int64_t x_size) const {
   return product_flops(x_size / D, kernel ? D : 0, units);
 }
 
+namespace {
+
 template <typename T>
 void run(const DenseLayer<T>& layer, T* y, T* product, const T* x, int64_t rows) {
   const KernelsOf<T>& table = kernels().of<T>();
@@ -32,6 +34,8 @@ void run(const DenseLayer<T>& layer, T* y, T* product, const T* x, int64_t rows)
     table.map(layer.function, y, z, rows * layer.units);
   }
 }
+
+}  // namespace
 
 template <typename T>
 void DenseLayer<T>::infer(T* to, Given<T> given, int64_t N, int64_t x_size, T*, States<T>) const {

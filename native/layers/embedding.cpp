@@ -6,12 +6,16 @@
 
 namespace recurra {
 
+namespace {
+
 template <typename T>
 void take_rows(T* y, const EmbeddingLayer<T>& layer, const T* x, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     copy(y + i * layer.units, layer.table + static_cast<int64_t>(x[i]) * layer.units, layer.units);
   }
 }
+
+}  // namespace
 
 template <typename T>
 void EmbeddingLayer<T>::list_gradients(std::vector<Piece<T>>& pieces) const {

@@ -2,10 +2,14 @@
 
 namespace recurra {
 
+namespace {
+
 template <typename T>
 void multiply(T* y, const T* x, const T* factors, int64_t size) {
   for (int64_t i = 0; i < size; ++i) y[i] = x[i] * factors[i];
 }
+
+}  // namespace
 
 template <typename T>
 void FactorsLayer<T>::infer(T*, Given<T>, int64_t, int64_t, T*, States<T>) const {

@@ -6,6 +6,8 @@
 
 namespace recurra {
 
+namespace {
+
 // Calls f(step, whether it counts) for all timesteps of all rows.
 template <typename T, typename F>
 void for_steps(const MaskingLayer<T>& layer, const T* x, int64_t steps, F f) {
@@ -26,6 +28,8 @@ void copy_steps(const MaskingLayer<T>& layer, T* to, const T* from, const T* x, 
     }
   });
 }
+
+}  // namespace
 
 template <typename T>
 void MaskingLayer<T>::make_mask(bool* mask, const T* x, int64_t N, int64_t x_size) const {

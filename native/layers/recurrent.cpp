@@ -20,6 +20,8 @@ double RecurrentLayer<T>::flops(int64_t x_size) const {
   return product_flops(x_size / settings.D, settings.D + settings.H, gates_of(cell) * settings.H);
 }
 
+namespace {
+
 template <typename T>
 void run(const RecurrentLayer<T>& layer, const SequenceForward<T>& s) {
   const KernelsOf<T>& table = kernels().of<T>();
@@ -28,6 +30,8 @@ void run(const RecurrentLayer<T>& layer, const SequenceForward<T>& s) {
                                                 : table.simple_rnn_forward;
   kernel(s);
 }
+
+}  // namespace
 
 template <typename T>
 void RecurrentLayer<T>::pack(T* place, bool for_one_row) {
@@ -151,15 +155,12 @@ void RecurrentLayer<T>::backward(T* buffer, T* scratch, Given<T> given, const T*
   T* wide_dx = scratch + 2 * states;
   T* wide_dkernel = wide_dx + N * timesteps * G * settings.D;
   std::fill_n(scratch, 2 * states, T(0));
-  SequenceBackward<T> s{};
-  s.N = N, s.T_ = timesteps, s.D = settings.D, s.H = settings.H;
-  s.activation = settings.activation, s.recurrent_activation = settings.recurrent_activation;
-  s.reset_after = settings.reset_after, s.go_backwards = settings.go_backwards;
-  s.zero_output_for_mask = settings.zero_output_for_mask, s.return_sequences = settings.return_sequences;
+  SequenceBackward<T> s{settings};
+  s.N = N, s.T_ = timesteps;
   s.dx = dx, s.dh = scratch, s.dc = scratch + states;
   s.fresh = fresh, s.at_rest = !own_h, s.dkernel = dkernel, s.drecurrent = drecurrent, s.dbias = dbias;
   s.gates = buffer + gates, s.dy = dy, s.hs = buffer + hs, s.cs = buffer + cs;
-  s.x = given.x, s.mask = given.mask, s.kernel = settings.kernel, s.recurrent = settings.recurrent;
+  s.x = given.x, s.mask = given.mask;
   s.dropout = dropout.states;
   if (dropout.input_masks > 0) s.x = buffer + thinned;
   if (gate_inputs()) {
@@ -188,6 +189,8 @@ void RecurrentLayer<T>::list_gradients(std::vector<Piece<T>>& pieces) const {
 }
 
 // Bidirectional -------------------------------------------------------------------------------------------------------
+
+namespace {
 
 // Calls f(row of the result, row of the layer ahead, row of the layer back) for all rows of units.
 template <typename T, typename F>
@@ -235,6 +238,8 @@ void split_gradient(const BidirectionalLayer<T>& layer, T* dahead, T* dback, con
     }
   });
 }
+
+}  // namespace
 
 template <typename T>
 int64_t BidirectionalLayer<T>::output_size(int64_t x_size) const {

@@ -4,10 +4,14 @@
 
 namespace recurra {
 
+namespace {
+
 template <typename T>
 void repeat(T* y, const T* x, int64_t N, int64_t features, int64_t n) {
   for (int64_t i = 0; i < N * n; ++i) copy(y + i * features, x + i / n * features, features);
 }
+
+}  // namespace
 
 template <typename T>
 void RepeatLayer<T>::infer(T* to, Given<T> given, int64_t rows, int64_t x_size, T*, States<T>) const {

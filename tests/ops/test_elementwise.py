@@ -53,17 +53,14 @@ def test_extremes_are_those_of_the_functions(dtype):
 
 @pytest.mark.parametrize("name", sorted(reference.ACTIVATIONS))
 @pytest.mark.parametrize("size", [1, 7, 16, 33])
-def test_every_activation_is_its_definition(name, size, rng):
-    x = rng.uniform(-4, 4, (3, 2 * size)).astype(np.float32)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-6), (np.float64, 1e-14)])
+def test_every_activation_is_its_definition(name, size, dtype, tolerance, rng):
+    x = rng.uniform(-4, 4, (3, 2 * size)).astype(dtype)
     y, wanted = native.activation_forward(name, x), reference.activation_forward(name, x)
-    np.testing.assert_allclose(y, wanted, rtol=2e-5, atol=2e-6)
-    dy = rng.standard_normal(y.shape).astype(np.float32)
-    np.testing.assert_allclose(
-        native.activation_backward(name, dy, x, y),
-        reference.activation_backward(name, dy, x, wanted),
-        rtol=2e-4,
-        atol=2e-5,
-    )
+    np.testing.assert_allclose(y, wanted, rtol=10 * tolerance, atol=tolerance)
+    dy = rng.standard_normal(y.shape).astype(dtype)
+    found, wanted = native.activation_backward(name, dy, x, y), reference.activation_backward(name, dy, x, y)
+    np.testing.assert_allclose(found, wanted, rtol=10 * tolerance, atol=10 * tolerance)
 
 
 @pytest.mark.parametrize("name", sorted(reference.ACTIVATIONS))
