@@ -116,3 +116,23 @@ def test_labels_in_the_other_form_get_the_name_of_the_other_loss():
         L.SparseCategoricalCrossentropy()(one_hot, p)
     with pytest.raises(ValueError, match=r"got \(2,\): .* are for sparse_categorical_crossentropy"):
         L.CategoricalCrossentropy()(labels, p)
+
+
+@pytest.mark.parametrize(
+    "gamma, y, p, wanted",  # of Keras 3.15 on JAX
+    [
+        (2.0, [1.0, 0.0], [1.2, 0.3], 0.0160503760),
+        (2.0, [-1.0, 1.0], [0.3, 0.6], 0.0384129286),
+        (3.0, [-1.0, 1.0], [1.3, 1.6], 388.8187561),
+    ],
+)
+def test_focal_losses_take_predictions_that_are_no_probabilities(gamma, y, p, wanted):
+    y, p = np.array([y], "float32"), np.array([p], "float32")
+    loss = L.BinaryFocalCrossentropy(gamma=gamma)
+    assert loss(y, p) == pytest.approx(wanted, rel=1e-5)
+    assert np.isfinite(loss.value_and_gradient(y, p)[1]).all()
+
+
+def test_focal_losses_of_any_power_are_not_defined_beyond_one():
+    loss = L.BinaryFocalCrossentropy(gamma=1.5)
+    assert np.isnan(loss(np.array([[1.0]]), np.array([[1.2]])))

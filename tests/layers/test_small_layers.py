@@ -1,4 +1,4 @@
-"""Lambda's way out, layers around layers, merging under masks, shapes of layers of one's own, symbolic arithmetic."""
+"""Lambda's way out, layers around layers, merging and means under masks, shapes of own layers, symbolic arithmetic."""
 
 import numpy as np
 import pytest
@@ -226,3 +226,49 @@ def test_activations_without_a_gradient_are_refused_in_training(part):
     model.compile("sgd", loss="mse")
     with pytest.raises(ValueError, match=r"expected an activation with a gradient, got '<.*>': give the function an"):
         model.fit(np.ones((6, 4, 2)), np.ones(6), verbose=0)
+
+
+@pytest.mark.parametrize(
+    "axis, mean, variance",  # those of Keras 3.15 on JAX
+    [(0, [1.5, 8.5], [1.25, 2.9167]), (1, [3.5, 5.5, 10.5], [9.25, 9.25, 0.25]), (2, [5.2, 6.2], [13.76, 13.76])],
+)
+def test_a_batch_normalization_counts_what_is_not_masked_for_each_of_its_features(axis, mean, variance, rng):
+    x, mask = np.arange(12.0).reshape(2, 3, 2), np.array([[True, True, False], [True, True, True]])
+    layer = layers.BatchNormalization(axis=axis, momentum=0.0, dtype="float64")
+    layer(x, training=True, mask=mask)
+    np.testing.assert_allclose(layer.moving_mean.numpy(), mean, atol=1e-6)
+    np.testing.assert_allclose(layer.moving_variance.numpy(), variance, atol=5e-5)
+    dy = rng.standard_normal(x.shape)
+    dx = layer.backward(dy, layer.forward(x, training=True, mask=mask)[1])
+    for place in np.ndindex(x.shape):
+        above, below = x.copy(), x.copy()
+        above[place] += 1e-6
+        below[place] -= 1e-6
+        change = layer.forward(above, training=True, mask=mask)[0] - layer.forward(below, training=True, mask=mask)[0]
+        assert dx[place] == pytest.approx((change * dy).sum() / 2e-6, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_means_leave_out_what_is_masked_whatever_it_is(odd):
+    x, mask = np.array([[[1.0], [odd]], [[3.0], [8.0]]], "float32"), np.array([[True, False], [True, True]])
+    np.testing.assert_array_equal(layers.GlobalAveragePooling1D()(x, mask=mask), [[1.0], [5.5]])
+    layer = layers.BatchNormalization(momentum=0.0)
+    y = layer(x, training=True, mask=mask)
+    assert layer.moving_mean.numpy().tolist() == pytest.approx([4.0])
+    np.testing.assert_array_equal(np.isfinite(y[..., 0]), mask)  # the masked entry alone is NaN or infinity
+
+
+def test_a_mask_value_of_numpy_is_compared_in_the_type_of_the_input():
+    x = np.array([[[0.1], [0.2], [0.1]]], "float32")
+    layer = layers.Masking(np.float64(0.1))
+    assert layer.compute_mask(x).tolist() == [[False, True, False]]
+    assert type(layer.get_config()["mask_value"]) is float
+    model = recurra.Sequential([recurra.Input((3, 1)), layer, layers.LSTM(2)])
+    np.testing.assert_array_equal(model.predict(x, verbose=0), model.layers[-1](layer(x), mask=layer.compute_mask(x)))
+
+
+@pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.LSTM, layers.GRU])
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+def test_sequences_of_no_timesteps_are_empty(kind, activation):
+    y = kind(2, activation=activation, return_sequences=True)(np.zeros((3, 0, 4), "float32"))
+    assert y.shape == (3, 0, 2)

@@ -33,7 +33,8 @@ class Masking(Layer):
 
     def __init__(self, mask_value: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
-        self.mask_value = mask_value
+        # NumPy's own numbers would have float32 compared as float64.
+        self.mask_value = mask_value.item() if isinstance(mask_value, np.generic) else mask_value
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         keep = self.compute_mask(inputs)[..., None]

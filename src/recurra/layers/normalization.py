@@ -281,12 +281,12 @@ class BatchNormalization(_Affine):
                 self._move(*moments)
             return y, cache
         if of_batch:
-            weights, total = self._weights(inputs, mask)
             axes = tuple(axis for axis in range(inputs.ndim) if axis != self._axes[0])
-            mean = (inputs * weights).sum(axis=axes, keepdims=True) / total
-            variance = (np.square(inputs - mean) * weights).sum(axis=axes, keepdims=True) / total
+            keep, total = self._counted(inputs, mask, axes)
+            mean = _where(keep, inputs).sum(axis=axes, keepdims=True) / total
+            variance = np.square(_where(keep, inputs - mean)).sum(axis=axes, keepdims=True) / total
             self._move(mean, variance)
-            batch = (axes, weights, total)
+            batch = (axes, keep, total)
         else:
             mean = self._spread(self.moving_mean.value, inputs.ndim)
             variance = self._spread(self.moving_variance.value, inputs.ndim)
@@ -295,15 +295,15 @@ class BatchNormalization(_Affine):
         y = (inputs - mean) * inverse
         return self._scaled(y), (y, inverse, batch)
 
-    def _weights(self, inputs: np.ndarray, mask: Any) -> tuple[np.ndarray, Any]:
-        """Returns 1 for each entry that counts, else 0, and how many count for each feature."""
+    def _counted(self, inputs: np.ndarray, mask: Any, axes: tuple[int, ...]) -> tuple[np.ndarray | None, Any]:
+        """Returns which entries count, None for all, and how many of those that are summed over `axes`."""
         if mask is None:
-            return np.ones([1] * inputs.ndim, inputs.dtype), inputs.dtype.type(inputs.size // self._sizes[0])
+            return None, inputs.dtype.type(inputs.size // self._sizes[0])
         mask = np.asarray(mask)
         if mask.ndim != inputs.ndim - 1:
             raise ValueError(expected("BatchNormalization", f"a mask of {inputs.ndim - 1} axes", f"shape {mask.shape}"))
-        weights = mask.astype(inputs.dtype)[..., None]
-        return weights, inputs.dtype.type(weights.sum() + config.epsilon())
+        keep = np.broadcast_to(mask.astype(bool)[..., None], inputs.shape)
+        return keep, keep.sum(axis=axes, keepdims=True, dtype=inputs.dtype) + inputs.dtype.type(config.epsilon())
 
     def _move(self, mean: np.ndarray, variance: np.ndarray) -> None:
         for stored, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
@@ -316,17 +316,22 @@ class BatchNormalization(_Affine):
         dy = self._scaled_gradient(doutputs, y)
         if batch is None:
             return dy * inverse
-        axes, weights, total = batch
+        axes, keep, total = batch
         # The last term of dmean is not quite 0 under a mask: `total` holds a small constant beside the count.
         dmean = -dy.sum(axis=axes, keepdims=True) * inverse
         dvariance = -0.5 * np.square(inverse) * (dy * y).sum(axis=axes, keepdims=True)
-        dmean -= 2 * dvariance * (y * weights).sum(axis=axes, keepdims=True) / (inverse * total)
-        return dy * inverse + weights / total * (dmean + 2 * dvariance * y / inverse)
+        dmean -= 2 * dvariance * _where(keep, y).sum(axis=axes, keepdims=True) / (inverse * total)
+        return dy * inverse + _where(keep, 1 / total * (dmean + 2 * dvariance * y / inverse))
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
         variables = (self.gamma, self.beta, self.moving_mean, self.moving_variance)
         of_batch = training and self.trainable
         return plan.add_batch_normalization(variables, self._axes, self.epsilon, self.momentum, of_batch)
+
+
+def _where(keep: np.ndarray | None, x: np.ndarray) -> np.ndarray:
+    """Returns x with zeros where an entry does not count: NaN times zero would be NaN."""
+    return x if keep is None else np.where(keep, x, x.dtype.type(0))
 
 
 @saving.builtin("keras.layers")

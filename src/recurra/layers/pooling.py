@@ -177,9 +177,10 @@ class GlobalAveragePooling1D(_GlobalPooling):
         if mask is None:
             return super().forward(inputs)
         self._check_steps(inputs)
-        keep = np.asarray(mask).astype(inputs.dtype)[..., None]
-        count = np.maximum(keep.sum(axis=1, keepdims=True), 1)
-        return self._shaped((inputs * keep).sum(axis=1, keepdims=True) / count), (keep / count, None)
+        keep = np.asarray(mask, bool)[..., None]
+        count = np.maximum(keep.sum(axis=1, keepdims=True, dtype=inputs.dtype), 1)
+        total = np.where(keep, inputs, inputs.dtype.type(0)).sum(axis=1, keepdims=True)  # NaN times zero would be NaN
+        return self._shaped(total / count), (keep / count, None)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         weights, y = cache

@@ -294,10 +294,14 @@ def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, lab
 
 
 def _power(x: np.ndarray, exponent: float) -> np.ndarray:
-    """Returns x ** exponent for x >= 0, by recurra's own functions: the bits of NumPy's differ between processors."""
+    """Returns x ** exponent by recurra's own functions: the bits of NumPy's differ between processors."""
     if exponent == 0:
         return np.ones_like(x)
-    return ops.exp(exponent * ops.log(np.ascontiguousarray(x, np.float64))).astype(x.dtype)
+    wide = np.ascontiguousarray(x, np.float64)
+    if exponent == int(exponent):  # of others, negative x have no power: NaN
+        power = ops.exp(exponent * ops.log(np.abs(wide)))
+        return (np.copysign(power, wide) if exponent % 2 else power).astype(x.dtype)
+    return ops.exp(exponent * ops.log(wide)).astype(x.dtype)
 
 
 def _focal_parts(
@@ -319,7 +323,7 @@ def _focal_gradient(
 ) -> np.ndarray:
     t, p, right = _focal_parts(t, p, from_logits, label_smoothing)
     factor = _power(1 - right, gamma)
-    dfactor = -gamma * _power(np.maximum(1 - right, 0), gamma - 1) * (2 * t - 1)
+    dfactor = -gamma * _power(1 - right, gamma - 1) * (2 * t - 1)
     dp = dfactor * _binary_values(t, p, False) + factor * _binary_derivative(t, p, False)
     if apply_class_balancing:
         dp = dp * (t * alpha + (1 - t) * (1 - alpha))

@@ -405,7 +405,9 @@ class _Loop(NamedTuple):
             output, states = new_output, new_states
             outputs.append(output)
             caches.append(cache)
-        return np.stack(outputs, axis=1) if self.return_sequences else output, states, caches
+        if not self.return_sequences:
+            return output, states, caches
+        return np.stack(outputs, axis=1) if outputs else np.zeros_like(output)[:, None][:, :0], states, caches
 
     def backward(
         self, step: Callable[..., list[Array]], dy: Array | None, dstates: list[Array], caches: list[Any]
