@@ -24,8 +24,6 @@ KINDS = {
     "heads that drop": lambda: layers.MultiHeadAttention(2, 3, dropout=0.5),
 }
 
-MASKED = [(True, False, False), (False, True, False), (False, False, True), (True, True, True)]
-
 
 def attend(layer, query, value, *key, **options):
     """Returns a layer's answer, by the way in which its kind is called."""
@@ -66,12 +64,14 @@ def test_attention(kind, count, causal, rng):
 @pytest.mark.parametrize(
     "masked", [(True, False, False), (False, True, False), (False, False, True), (True, True, True)]
 )
+@pytest.mark.parametrize("with_scores", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_masks_of_query_value_and_key(kind, masked, causal, rng):
+def test_masks_of_query_value_and_key(kind, with_scores, masked, causal, rng):
     ends = [recurra.Input((None, 4)) for _ in masked]
     given = [layers.Masking()(end) if mask else end for end, mask in zip(ends, masked, strict=True)]
-    y = attend(KINDS[kind](), *given, use_causal_mask=causal)
-    model = randomized(recurra.Model(ends, [y, layers.GlobalAveragePooling1D()(y)]), rng)
+    y = attend(KINDS[kind](), *given, use_causal_mask=causal, return_attention_scores=with_scores)
+    y, *scores = y if with_scores else (y,)
+    model = randomized(recurra.Model(ends, [y, layers.GlobalAveragePooling1D()(y), *scores]), rng)
     arrays = [with_zeros(rng, 6, 5, 2, 0), with_zeros(rng, 8, 0, 3, 8), with_zeros(rng, 8, 8, 3, 4)]
     assert_same_predictions(model, arrays, to_onnx(model))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import recurra
-from recurra import layers, ops
+from recurra import _tree, layers, ops
 
 
 def test_lambda_says_the_way_out():
@@ -272,3 +272,41 @@ def test_a_mask_value_of_numpy_is_compared_in_the_type_of_the_input():
 def test_sequences_of_no_timesteps_are_empty(kind, activation):
     y = kind(2, activation=activation, return_sequences=True)(np.zeros((3, 0, 4), "float32"))
     assert y.shape == (3, 0, 2)
+
+
+ATTENTIONS = {
+    "dot": lambda q, v: layers.Attention(use_scale=True)([q, v], return_attention_scores=True),
+    "additive": lambda q, v: layers.AdditiveAttention()([q, v], return_attention_scores=True),
+    "heads": lambda q, v: layers.MultiHeadAttention(2, 3)(q, v, return_attention_scores=True),
+}
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+@pytest.mark.parametrize("outputs", ["both", "scores"])
+def test_scores_of_attention_are_outputs_of_models_and_train(name, outputs, rng, tmp_path):
+    query, value = (recurra.Input((None, 3), dtype="float64") for _ in range(2))
+    with_dtype = recurra.config.floatx()
+    recurra.config.set_floatx("float64")
+    try:
+        y, scores = ATTENTIONS[name](query, value)
+    finally:
+        recurra.config.set_floatx(with_dtype)
+    model = recurra.Model([query, value], [y, scores] if outputs == "both" else scores)
+    model.set_weights([rng.standard_normal(weight.shape) for weight in model.get_weights()])
+    x = [rng.standard_normal((5, 4, 3)), rng.standard_normal((5, 6, 3))]
+    found = _tree.flatten(model.predict(x, verbose=0))
+    assert found[-1].shape == ((5, 2, 4, 6) if name == "heads" else (5, 4, 6))
+    assert scores.shape == ((None, 2, None, None) if name == "heads" else (None, None, None))
+    np.testing.assert_allclose(found[-1].sum(axis=-1), 1)
+    targets = [rng.standard_normal(array.shape) for array in found]
+    model.compile(recurra.optimizers.SGD(1e-6), "mse")
+    before = model.get_weights()
+    loss = model.evaluate(x, targets, verbose=0, return_dict=True)["loss"]
+    model.train_on_batch(x, targets)
+    slopes = [(old - new) / 1e-6 for old, new in zip(before, model.get_weights(), strict=True)]
+    after = model.evaluate(x, targets, verbose=0, return_dict=True)["loss"]
+    assert loss - after == pytest.approx(1e-6 * sum(float(np.square(slope).sum()) for slope in slopes), rel=1e-3)
+    model.save(tmp_path / "m.keras")
+    again = recurra.models.load_model(tmp_path / "m.keras")
+    for one, other in zip(*(_tree.flatten(each.predict(x, verbose=0)) for each in (again, model)), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -16,8 +16,10 @@ ATTENTIONS = (layers.Attention, layers.AdditiveAttention, layers.MultiHeadAttent
 MISSING_AXES = {"query_mask": (1, 3), "value_mask": (1, 2), "key_mask": (1, 2)}
 
 
-def attention(export: Export, layer: Any, given: list[Value], masks: dict[str, Value], causal: bool) -> Value:
-    """Adds an Attention, AdditiveAttention or MultiHeadAttention layer and returns its output (N, S, E).
+def attention(
+    export: Export, layer: Any, given: list[Value], masks: dict[str, Value], causal: bool, with_scores: bool
+) -> list[Value]:
+    """Adds an Attention, AdditiveAttention or MultiHeadAttention layer and returns its outputs.
 
     Args:
         export: The graph.
@@ -25,6 +27,7 @@ def attention(export: Export, layer: Any, given: list[Value], masks: dict[str, V
         given: Query (N, S, D), value (N, T, E) and, if there is one, key (N, T, F).
         masks: The masks that the call was given by name.
         causal: Whether query i sees only the keys up to i.
+        with_scores: Whether to return the weights (N, S, T) or (N, heads, S, T) beside the result (N, S, E).
     """
     if any(one.mask_is_lost for one in given):
         raise refusal(layer, "masks straight from Masking or Embedding", "mask just before it")
@@ -32,15 +35,16 @@ def attention(export: Export, layer: Any, given: list[Value], masks: dict[str, V
     keep = [_causal(export, query.name, key.name)] if causal else []
     if isinstance(layer, layers.MultiHeadAttention):
         keep += _masks_of_heads(export, given, masks)
-        y = _heads(export, layer, query.name, value.name, key.name, _all_of(export, keep))
+        y, weights = _heads(export, layer, query.name, value.name, key.name, _all_of(export, keep), with_scores)
     else:
         if value.mask is not None:
             keep.append(export.add("Unsqueeze", [value.mask, export.integers(1)]))
-        y = _one_head(export, layer, query.name, value.name, key.name, _all_of(export, keep))
+        y, weights = _one_head(export, layer, query.name, value.name, key.name, _all_of(export, keep))
         if query.mask is not None:
             shown = export.add("Unsqueeze", [query.mask, export.integers(2)])
             y = export.add("Mul", [y, export.cast(shown, layer.dtype)])
-    return Value(y, query.rank, layer.dtype, query.mask, over_time=over_time(given))
+    results = [Value(y, query.rank, layer.dtype, query.mask, over_time=over_time(given))]
+    return [*results, Value(weights, query.rank, layer.dtype)] if with_scores else results
 
 
 def _masks_of_heads(export: Export, given: list[Value], masks: dict[str, Value]) -> list[str]:
@@ -74,13 +78,14 @@ def _all_of(export: Export, masks: list[str]) -> str | None:
     return folded(export, "And", masks) if masks else None
 
 
-def _one_head(export: Export, layer: Any, query: str, value: str, key: str, keep: str | None) -> str:
-    """Returns the result (N, S, E) of an Attention layer."""
+def _one_head(export: Export, layer: Any, query: str, value: str, key: str, keep: str | None) -> tuple[str, str]:
+    """Returns the result (N, S, E) of an Attention layer, and its weights (N, S, T)."""
     scores = _scores(export, layer, query, key)
     if keep is not None:
         lowered = export.add("Sub", [scores, export.number(layer, MASKED)])
         scores = export.add("Where", [keep, scores, lowered])
-    return export.add("MatMul", [export.add("Softmax", [scores], axis=-1), value])
+    weights = export.add("Softmax", [scores], axis=-1)
+    return export.add("MatMul", [weights, value]), weights
 
 
 def _scores(export: Export, layer: Any, query: str, key: str) -> str:
@@ -104,8 +109,10 @@ def _times(export: Export, x: str, factor: Any) -> str:
     return x if factor is None else export.add("Mul", [x, export.constant(factor.value)])
 
 
-def _heads(export: Export, layer: Any, query: str, value: str, key: str, keep: str | None) -> str:
-    """Returns the result (N, S, features) of a MultiHeadAttention layer."""
+def _heads(
+    export: Export, layer: Any, query: str, value: str, key: str, keep: str | None, with_scores: bool
+) -> tuple[str, str]:
+    """Returns the result (N, S, features) of a MultiHeadAttention layer, and its weights (N, heads, S, T)."""
     parts = ((layer.query_dense, query), (layer.key_dense, key), (layer.value_dense, value))
     q, k, v = (_split(export, _projection(export, dense, x, len(dense.kernel)), layer.num_heads) for dense, x in parts)
     q = export.add("Mul", [q, export.number(layer, 1 / math.sqrt(layer.key_dim))])
@@ -113,11 +120,11 @@ def _heads(export: Export, layer: Any, query: str, value: str, key: str, keep: s
     if keep is not None:
         scores = export.add("Where", [keep, scores, export.number(layer, -MASKED)])
     weights = export.add("Softmax", [scores], axis=-1)
-    if keep is not None and layer.dropout:  # then a query that sees no key gets zeros
+    if keep is not None and (layer.dropout or with_scores):  # then a query that sees no key gets zeros
         weights = export.add("Mul", [weights, export.cast(keep, layer.dtype)])
     means = export.add("Transpose", [export.add("MatMul", [weights, v])], perm=[0, 2, 1, 3])
     joined = export.add("Reshape", [means, export.integers(0, 0, layer.num_heads * layer.value_dim)])
-    return _projection(export, layer.output_dense, joined, layer.num_heads * layer.value_dim)
+    return _projection(export, layer.output_dense, joined, layer.num_heads * layer.value_dim), weights
 
 
 def _projection(export: Export, dense: Any, x: str, features: int) -> str:

@@ -132,7 +132,8 @@ def _emit(export: Export, layer: Layer, given: list[Value], node: Node | None, v
         return emit_sequence(export, layer, given[0], [state.name for state in states])
     if type(layer) in ATTENTIONS:
         by_name = {name: _tensor(export, options[name], values) for name in MASKS if name in options}
-        return [attention(export, layer, given, by_name, bool(options.get("use_causal_mask")))]
+        wanted = [bool(options.get(name)) for name in ("use_causal_mask", "return_attention_scores")]
+        return attention(export, layer, given, by_name, *wanted)
     emitter = _time_distributed if type(layer) is layers.TimeDistributed else EMITTERS.get(type(layer))
     if emitter is None:
         raise refusal(layer, "a layer that ONNX export knows", "export the model without it")

@@ -44,18 +44,19 @@ class _Attention(Layer):
         used = weights if factors is None else weights * factors
         return ops.batched_matmul(used, value), (weights, used, factors, value)
 
-    def _attend_gradient(self, dy: np.ndarray, cache: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the gradients of scores and value."""
+    def _attend_gradient(self, dy: Any, dused: Any, cache: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the gradients of scores and value from those of the means and of the weights as used, or None."""
         weights, used, factors, value = cache
-        dused = ops.batched_matmul(dy, value, transpose_b=True)
+        dy = np.zeros((*used.shape[:-1], value.shape[-1]), value.dtype) if dy is None else dy
+        through = ops.batched_matmul(dy, value, transpose_b=True)
+        dused = through if dused is None else through + dused
         dweights = dused if factors is None else dused * factors
         return softmax_gradient(dweights, weights), ops.batched_matmul(used, dy, transpose_a=True)
 
-    def _call_symbolic(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
-        if kwargs.get("return_attention_scores"):
-            hint = "call it on arrays to see the scores"
-            raise ValueError(expected(type(self).__name__, "arrays for return_attention_scores", "symbols", hint))
-        return super()._call_symbolic(inputs, kwargs)
+
+def _of_both(doutputs: Any) -> tuple[Any, Any]:
+    """Returns the gradients of the result and of the scores, None where there is none."""
+    return tuple(doutputs) if isinstance(doutputs, list) else (doutputs, None)
 
 
 def _causal(queries: int, keys: int) -> np.ndarray:
@@ -77,7 +78,7 @@ class Attention(_Attention):
         inputs: [query (N, S, D), value (N, T, E)] or [query, value, key (N, T, D)]; without a key the value serves.
         mask: [bool (N, S), bool (N, T)]: results to keep, values that count.
         training: Whether to drop.
-        return_attention_scores: On arrays, return (result, weights (N, S, T)).
+        return_attention_scores: Whether to return (result, weights (N, S, T)).
         use_causal_mask: Whether query i sees only the values up to i.
 
     Returns:
@@ -147,7 +148,8 @@ class Attention(_Attention):
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> list[np.ndarray]:
         attended, score_cache, shown, count = cache
-        dscores, dvalue = self._attend_gradient(doutputs if shown is None else doutputs * shown, attended)
+        dy, dused = _of_both(doutputs)
+        dscores, dvalue = self._attend_gradient(dy if dy is None or shown is None else dy * shown, dused, attended)
         dquery, dkey = self._scores_gradient(dscores, score_cache)
         return [dquery, dvalue + dkey] if count == 2 else [dquery, dvalue, dkey]
 
@@ -191,6 +193,10 @@ class Attention(_Attention):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[0][:-1], input_shape[1][-1])
+
+    def _call_shape(self, shapes: Any, kwargs: dict[str, Any]) -> Any:
+        result = self.compute_output_shape(shapes)
+        return (result, (*shapes[0][:-1], shapes[1][1])) if kwargs.get("return_attention_scores") else result
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns the query's mask."""
@@ -309,7 +315,7 @@ class MultiHeadAttention(_Attention):
         key: (N, T, F); the value if None.
         query_mask, value_mask, key_mask: bool (N, S) or (N, T): steps that count.
         attention_mask: bool, broadcast to (N, S, T): which keys each query may see.
-        return_attention_scores: On arrays, return (result, weights (N, heads, S, T)).
+        return_attention_scores: Whether to return (result, weights (N, heads, S, T)).
         training: Whether to drop.
         use_causal_mask: Whether query i sees only the keys up to i.
 
@@ -450,8 +456,10 @@ class MultiHeadAttention(_Attention):
     def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
         """Returns the gradients of the query, and of value and key by name; neither without `need_dx`."""
         query_cache, key_cache, value_cache, output_cache, attended, q, k, keep, has_key = cache
-        dy = _heads_first(self.output_dense.backward(doutputs, output_cache))
-        dscores, dv = self._attend_gradient(dy, attended)
+        dy, dused = _of_both(doutputs)
+        dy = None if dy is None else _heads_first(self.output_dense.backward(dy, output_cache))
+        dused = None if dused is None else dused.reshape(-1, *dused.shape[2:])
+        dscores, dv = self._attend_gradient(dy, dused, attended)
         dscores = dscores if keep is None else np.where(keep, dscores, dscores.dtype.type(0))
         dq = ops.batched_matmul(dscores, k) * q.dtype.type(1 / math.sqrt(self.key_dim))
         dk = ops.batched_matmul(dscores, q, transpose_a=True)
@@ -465,6 +473,12 @@ class MultiHeadAttention(_Attention):
 
     def compute_output_shape(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> Any:
         return (*query_shape[:-1], self._output_size or query_shape[-1])
+
+    def _call_shape(self, shapes: Any, kwargs: dict[str, Any]) -> Any:
+        result = self.compute_output_shape(shapes)
+        if not kwargs.get("return_attention_scores"):
+            return result
+        return result, (shapes[0], self.num_heads, shapes[1], kwargs["value"].shape[1])
 
     def get_config(self) -> dict[str, Any]:
         size = self._output_size

@@ -538,13 +538,22 @@ class Layer(StampsChanges, saving.Configurable):
     def _call_symbolic(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
         shapes = _tree.map_structure(lambda tensor: tuple(tensor.shape), inputs)
         self._build_for(shapes)
-        shape = self.compute_output_shape(standardize_shape(shapes))
+        shape = self._call_shape(standardize_shape(shapes), kwargs)
         first = _tree.flatten(inputs)[0].dtype
         dtype = first if self.keeps_integers and not first.startswith("float") else self.dtype
         outputs = self._symbolic_outputs(shape, dtype)
         kwargs = {name: value for name, value in kwargs.items() if value is not None}
         Node(self, inputs, kwargs, outputs)
         return outputs
+
+    def _call_shape(self, shapes: Any, kwargs: dict[str, Any]) -> Any:
+        """Returns what `compute_output_shape` does, where a call gives more than that by its arguments, of all of it.
+
+        Args:
+            shapes: Of the inputs.
+            kwargs: What else the call was given.
+        """
+        return self.compute_output_shape(shapes)
 
     def _symbolic_outputs(self, shape: Any, dtype: str) -> Any:
         if is_shape(shape):

@@ -105,7 +105,7 @@ class Graph:
             if all(id(tensor) in known for tensor in _tree.flatten(node.outputs)):
                 continue
             given = _tree.map_structure(lambda tensor: known[id(tensor)], node.inputs)
-            found = flat_shapes(node.layer.compute_output_shape(given))
+            found = flat_shapes(node.layer._call_shape(given, node.kwargs))
             known.update((id(t), tuple(s)) for t, s in zip(_tree.flatten(node.outputs), found, strict=True))
         self._known_shapes = key, known  # a model within a model within a model is asked at every call of each
         return known
@@ -150,7 +150,8 @@ class Graph:
                 found_masks[step.outputs[0]] = mask if isinstance(mask, np.ndarray) else _tree.flatten(mask)[0]
             else:
                 leaves = _tree.flatten(outputs)
-                output_masks = _tree.flatten(mask) if mask is not None else [None] * len(leaves)
+                output_masks = _tree.flatten(mask) if mask is not None else [None]
+                output_masks += [None] * (len(leaves) - len(output_masks))  # as of attention's scores
                 for position, leaf, leaf_mask in zip(step.outputs, leaves, output_masks, strict=True):
                     values[position], found_masks[position] = leaf, leaf_mask
             if layer.activity_regularizer is not None:
