@@ -7,11 +7,12 @@ BLAS nor on its threads.
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from recurra._cpus import cpu_quota
 from recurra.ops import reference
 from recurra.ops.reference import Activation, Array, Primitives
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 # In the order of the enums Function and LossKind of native/kernels/kernels.h.
 _FUNCTIONS = {
     name: number
@@ -253,8 +256,18 @@ class _Inputs(NamedTuple):
         return sum(part * mask[:, None] for part, mask in zip(parts, self.masks, strict=True))
 
 
-def _is_fused(*activations: Activation) -> bool:
-    return all(isinstance(name, str) and name in _FUSED for name in activations)
+def _or_by_definition(forward: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Has the definition of the same name run where native code does not know an activation."""
+    definition = getattr(reference, forward.__name__)
+
+    @functools.wraps(forward)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        for name in ("activation", "recurrent_activation"):
+            if kwargs.get(name, "tanh") not in _FUSED:
+                return definition(*args, **kwargs, primitives=PRIMITIVES)
+        return forward(*args, **kwargs)
+
+    return run
 
 
 def _ready(array: Array | None, dtype: np.dtype) -> Array | None:
@@ -272,6 +285,7 @@ def _gradient_of_state(dstate: Array | None, x_shape: tuple[int, int, int], kern
     return np.array(dstate, kernel.dtype, order="C")
 
 
+@_or_by_definition
 def simple_rnn_forward(
     x: Array,
     kernel: Array,
@@ -289,23 +303,6 @@ def simple_rnn_forward(
     input_masks: Array | None = None,
 ) -> tuple[Array, Array, Any]:
     """As `reference.simple_rnn_forward`."""
-    if not _is_fused(activation):
-        return reference.simple_rnn_forward(
-            x,
-            kernel,
-            recurrent_kernel,
-            bias,
-            h0,
-            mask,
-            activation=activation,
-            go_backwards=go_backwards,
-            zero_output_for_mask=zero_output_for_mask,
-            return_sequences=return_sequences,
-            training=training,
-            recurrent_masks=recurrent_masks,
-            input_masks=input_masks,
-            primitives=PRIMITIVES,
-        )
     inputs, mask = _Inputs.of(x, kernel, input_masks), _ready(mask, np.dtype(bool))
     x, kernel, _ = inputs
     dropout = _ready(recurrent_masks, x.dtype)
@@ -341,6 +338,7 @@ def simple_rnn_backward(
     return cache.inputs.narrow(dx, wide, dkernel), dh
 
 
+@_or_by_definition
 def lstm_forward(
     x: Array,
     kernel: Array,
@@ -360,25 +358,6 @@ def lstm_forward(
     input_masks: Array | None = None,
 ) -> tuple[Array, Array, Array, Any]:
     """As `reference.lstm_forward`."""
-    if not _is_fused(activation, recurrent_activation):
-        return reference.lstm_forward(
-            x,
-            kernel,
-            recurrent_kernel,
-            bias,
-            h0,
-            c0,
-            mask,
-            activation=activation,
-            recurrent_activation=recurrent_activation,
-            go_backwards=go_backwards,
-            zero_output_for_mask=zero_output_for_mask,
-            return_sequences=return_sequences,
-            training=training,
-            recurrent_masks=recurrent_masks,
-            input_masks=input_masks,
-            primitives=PRIMITIVES,
-        )
     inputs, mask = _Inputs.of(x, kernel, input_masks), _ready(mask, np.dtype(bool))
     x, kernel, _ = inputs
     dropout = _ready(recurrent_masks, x.dtype)
@@ -426,6 +405,7 @@ def lstm_backward(
     return cache.inputs.narrow(dx, wide, dkernel), dh, dc
 
 
+@_or_by_definition
 def gru_forward(
     x: Array,
     kernel: Array,
@@ -445,25 +425,6 @@ def gru_forward(
     input_masks: Array | None = None,
 ) -> tuple[Array, Array, Any]:
     """As `reference.gru_forward`."""
-    if not _is_fused(activation, recurrent_activation):
-        return reference.gru_forward(
-            x,
-            kernel,
-            recurrent_kernel,
-            bias,
-            h0,
-            mask,
-            reset_after=reset_after,
-            activation=activation,
-            recurrent_activation=recurrent_activation,
-            go_backwards=go_backwards,
-            zero_output_for_mask=zero_output_for_mask,
-            return_sequences=return_sequences,
-            training=training,
-            recurrent_masks=recurrent_masks,
-            input_masks=input_masks,
-            primitives=PRIMITIVES,
-        )
     inputs, mask = _Inputs.of(x, kernel, input_masks), _ready(mask, np.dtype(bool))
     x, kernel, _ = inputs
     dropout = _ready(recurrent_masks, x.dtype)
