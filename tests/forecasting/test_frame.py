@@ -44,7 +44,8 @@ def test_the_columns_and_the_frequency_are_found(tmp_path):
         (["1.2.2024", "2.2.2024", "3.2.2024"], "2024-02-04"),
         (["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 02:00"], "2024-01-01 03:00:00"),
         (["2024-01-01T00:00:00Z", "2024-01-01T00:30:00Z", "2024-01-01T01:00:00Z"], "2024-01-01 01:30:00+00:00"),
-        (["2024Q1", "2024Q2", "2024Q3"], "2024-10"),
+        (["2024Q1", "2024Q2", "2024Q3"], "2024Q4"),
+        (["2024 Q1", "2024 Q2", "2024 Q3"], "2024-10"),
         (["2024년 1월", "2024년 2월", "2024년 3월"], "2024-04"),
         (["1999", "2000", "2001"], "2002"),
         (["1-01", "1-02", "1-03"], "1-04"),
@@ -395,6 +396,74 @@ def test_weeks_of_years_are_neither_months_nor_counters(tmp_path, form, count):
         read_panel(write(tmp_path, csv(rows, "week,value")))
 
 
+@pytest.mark.parametrize("name", ["yearweek", "year_week", "주차", "Week"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_weeks_are_times_whatever_they_are_called_and_in_any_order(tmp_path, name, order):
+    rows = [(202300 + week, week) for week in range(1, 50)][::order]
+    with pytest.raises(
+        DataError, match=rf"^time column '{name}' expected dates, got weeks such as 2023\d\d: write weeks"
+    ):
+        read_panel(write(tmp_path, csv(rows, f"{name},sales")))
+
+
+YEARS = range(2010, 2018)
+
+
+@pytest.mark.parametrize(
+    "name, times, message",
+    [
+        ("when", pd.date_range("2024-01-01", periods=40).strftime("%d%m%Y"), "days such as 01012024: write dates like"),
+        ("date", pd.date_range("2024-01-01", periods=40).strftime("%m%d%Y"), "days such as 01012024: write dates like"),
+        ("date", [int(day) for day in pd.date_range("2024-01-01", periods=40).strftime("%d%m%Y")], "days such as 1012"),
+        ("order_date", range(2024001, 2024041), "days of years such as 2024001: write dates like 2024-01-31"),
+        ("week", range(2401, 2441), "weeks such as 2401: write weeks like 2024-W05"),
+        ("주", range(2001, 2041), "weeks such as 2001: write weeks like 2024-W05"),
+        (
+            "month",
+            [f"{m:02d}{y}" for y in YEARS for m in range(1, 13)],
+            "months such as 012010: write months like",
+        ),
+        ("date", [int(f"{m}{y}") for y in YEARS for m in range(1, 13)], "months such as 12010: write months like 2024"),
+        ("date", [f"{y}{q}" for y in YEARS for q in range(1, 5)], "quarters such as 20101: write quarters like 2024Q1"),
+        ("quarter", [f"{y}0{q}" for y in YEARS for q in range(1, 5)], "quarters such as 201001: write quarters like"),
+        (
+            "분기",
+            [f"{y}.{q}" for y in YEARS for q in range(1, 5)],
+            "quarters such as 2010.1: write quarters like",
+        ),
+    ],
+)
+@pytest.mark.parametrize("fill", [None, "interpolate"])
+def test_numbers_that_are_times_in_shorthand_are_no_counters(tmp_path, name, times, message, fill):
+    path = write(tmp_path, csv([(time, i % 5) for i, time in enumerate(times)], f"{name},sales"))
+    for data in (path, pd.DataFrame({name: list(times), "sales": 1.0})):
+        with pytest.raises(DataError, match=f"^time column '{name}' expected dates, got {message}"):
+            read_panel(data, time_col=name, fill=fill)
+
+
+@pytest.mark.parametrize(
+    "name, times",
+    [
+        ("time", range(2024300, 2024400)),
+        ("week", range(1, 60)),
+        ("week", range(2440, 2470)),
+        ("quarter", range(20101, 20120)),
+        ("date", range(42000, 42040)),  # days of Excel, which are remarked on
+        ("counter", range(2024001, 2024041)),
+        ("when", range(20101, 20105)),
+    ],
+)
+def test_counters_that_look_like_no_shorthand_stay_counters(tmp_path, name, times):
+    panel = read_panel(write(tmp_path, csv([(time, 1) for time in times], f"{name},sales")), time_col=name)
+    np.testing.assert_array_equal(panel.times, times)
+
+
+def test_quarters_in_their_column_may_be_months(tmp_path):
+    months = [f"{year}-{month:02d}" for year in YEARS for month in (1, 4, 7, 10)]
+    panel = read_panel(write(tmp_path, csv([(month, 1) for month in months], "quarter,sales")))
+    assert panel.write_times(panel.future_times(1)) == ["2018-01"]
+
+
 @pytest.mark.parametrize("header", ["week,value", "when,value"])
 @pytest.mark.parametrize(
     "form, step, name", [("%G-W%V", 7, "W"), ("%GW%V", 7, "W"), ("%G-W%V-%u", 1, "D"), ("%G-W%V-%u", 14, "W")]
@@ -420,6 +489,7 @@ def test_weeks_that_a_year_lacks_are_no_times(tmp_path):
         (["2024-W01", "2024-W02", "2024-W03"], "D", "2024-01-16"),
         (["2024-01-01", "2024-01-02", "2024-01-03"], "h", "2024-01-03 01:00:00"),
         (["2001", "2002", "2003"], "MS", "2003-02-01"),
+        (["2024Q1", "2024Q2", "2024Q3"], "MS", "2024-08-01"),
         (["2024-01-01", "2024-01-04", "2024-01-07"], "36h", "2024-01-08 12:00:00"),
         (["2024-01-01 00:00:00", "2024-01-01 00:00:03", "2024-01-01 00:00:06"], "1500ms", "2024-01-01 00:00:07.500"),
     ],
@@ -623,7 +693,11 @@ def test_what_was_filled_is_remembered_and_filled_anew_before_a_cutoff():
 
 
 @pytest.mark.parametrize(
-    "freq, times, message", [("MS", range(9), "dates or times, got counters"), ("step", days(9), "counters, got times")]
+    "freq, times, message",
+    [
+        ("MS", range(9), "^freq 'MS' expected dates or times, got counters"),
+        ("step", days(9), "^freq 'step' expected counters, got times in 'ds'"),
+    ],
 )
 def test_a_frequency_that_the_times_cannot_have_is_refused(freq, times, message):
     with pytest.raises(DataError, match=message):
@@ -659,7 +733,27 @@ def test_empty_rows_are_left_out_and_rows_keep_their_numbers(tmp_path):
         read_panel(write(tmp_path, "v\n1\n\n3\n"))
 
 
-@pytest.mark.parametrize("text", ["1\n2\n3\n", "2024-01-01,3\n2024-01-02,4\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1\n2\n3\n",
+        *(
+            f"{first}\n{second}\n"
+            for first, second in (
+                ("2024-01-01,3", "2024-01-02,4"),
+                ("2024-01-01,Mon,100", "2024-01-02,Tue,101"),
+                ("A,2024-01-01,100", "A,2024-01-02,101"),
+                ("A,20240101,100", "A,20240102,101"),
+                ("2024-01-01,", "2024-01-02,101"),
+                ("2024-01-01,NA", "2024-01-02,101"),
+                ("2024-01-01,closed", "2024-01-02,101"),
+                ("2024-01-01,100원", "2024-01-02,101원"),
+                ("01/02/2024;100,5", "02/02/2024;101,5"),
+                ("202401,Jan,", "202402,Feb,5"),
+            )
+        ),
+    ],
+)
 def test_a_file_without_names_is_refused(tmp_path, text):
     with pytest.raises(DataError, match=r"names of columns in the first line, got '.*': add a line such as date,value"):
         read_panel(write(tmp_path, text))
@@ -673,6 +767,45 @@ def test_a_line_that_names_the_separator_is_no_header(tmp_path, ending):
         read_panel(write(tmp_path, text.replace("03;2", "03;x")))
     with pytest.raises(DataError, match="below the header"):
         read_panel(write(tmp_path, f"sep=;{ending}"))
+
+
+@pytest.mark.parametrize("name", ["2024", "100", "2024-01"])
+def test_a_column_of_values_may_be_called_like_a_number_or_a_date(tmp_path, name):
+    for header in (f"date,{name}", f",{name}"):
+        panel = read_panel(write(tmp_path, csv(zip(days(9), range(9), strict=True), header)), target_col=name)
+        assert (panel.target_col, panel.lengths[0], panel.freq.name) == (name, 9, "D")
+
+
+def test_rows_without_any_date_that_may_be_names_are_told_as_such(tmp_path):
+    with pytest.raises(DataError, match=r"name it with --time .*, or add a line such as date,value if the file has no"):
+        read_panel(write(tmp_path, "2024,Mon,100\n2025,Tue,101\n2026,Wed,102\n"))
+
+
+@pytest.mark.parametrize(
+    "header, row, target, value",
+    [
+        ("date;price, EUR", "{};100,5", "price, EUR", 100.5),
+        ("날짜;매출(원, 부가세 별도, 반품 제외)", "{};100", "매출(원, 부가세 별도, 반품 제외)", 100),
+        ("date;n;sales, net", "{};Mo;1,234,567", "sales, net", 1234567),
+        ("date\tsales, USD, net", "{}\t100.5", "sales, USD, net", 100.5),
+        ("date\tsales, USD", "{}\t1,234", "sales, USD", 1234),
+        ("date,\tsales", "{},\t100", "sales", 100),
+        ("date,a|b|c", "{},100", "a|b|c", 100),
+        ("date|a;b;c", "{}|100", "a;b;c", 100),
+        ('"date ; of ; sale";sales, net', '{};"1,5"', "sales, net", 1.5),
+    ],
+)
+def test_the_separator_is_what_parts_rows_as_it_parts_the_header(tmp_path, header, row, target, value):
+    panel = read_panel(write(tmp_path, "\n".join([header, *(row.format(day) for day in days(30))]) + "\n"))
+    assert (panel.target_col, panel.values[0], panel.lengths[0]) == (target, value, 30)
+
+
+def test_the_separator_is_found_though_some_rows_end_early(tmp_path):
+    rows = [f"{day};{i},5" for i, day in enumerate(days(9))]
+    panel = read_panel(
+        write(tmp_path, "\n".join(["date;price, EUR, net", *rows[:4], days(5)[4], *rows[5:]])), fill="zero"
+    )
+    np.testing.assert_array_equal(panel.values, [0.5, 1.5, 2.5, 3.5, 0, 5.5, 6.5, 7.5, 8.5])
 
 
 def test_separators_inside_quotes_do_not_count(tmp_path):
@@ -704,6 +837,25 @@ def test_labels_of_pandas_rows_are_columns_where_they_say_something():
     numbered = pd.DataFrame({0: days(9), 1: pd.array([*range(8), None], dtype="Int64")})
     assert read_panel(numbered.iloc[:-1]).target_col == "1"
     assert read_panel(numbered, fill="zero").values[-1] == 0
+
+
+def test_numbers_of_rows_that_pandas_wrote_are_no_column(tmp_path):
+    frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=9), "sales": np.arange(9.0)})
+    left = frame.iloc[[2, 0, 1, 3, 5, 4]]
+    left.to_parquet(tmp_path / "d.parquet")
+    assert "__index_level_0__" in pl.read_parquet(tmp_path / "d.parquet").columns
+    for data in (tmp_path / "d.parquet", pl.read_parquet(tmp_path / "d.parquet"), pa.Table.from_pandas(left)):
+        panel = read_panel(data)
+        assert (panel.time_col, panel.target_col, panel.lengths[0]) == ("ds", "sales", 6)
+    frame.set_index("ds").rename_axis(None).to_parquet(tmp_path / "d.parquet")
+    assert read_panel(tmp_path / "d.parquet").time_col == "__index_level_0__"  # times say something
+
+
+def test_columns_of_pandas_that_are_numbered_are_so_in_the_forecast():
+    frame = pd.DataFrame({0: "a", 1: pd.date_range("2024-01-01", periods=40), 2: np.arange(40.0)})
+    made = recurra.forecast(frame, 3, model="drift", id_col="0", time_col="1", target_col="2").frame
+    assert list(made.columns) == [0, 1, "y_hat", "lo-80", "hi-80", "lo-95", "hi-95"]
+    assert made[1].dtype == frame[1].dtype
 
 
 def test_labels_of_pandas_rows_may_be_columns_too():

@@ -315,7 +315,7 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
     except ValueError:
         return None
     if zone is None and not _any(parts["zone"]):
-        return Times(times, _unit(parts, times))
+        return Times(times, "Q" if shapes.values == ["0000Q0"] else _unit(parts, times))
     if not (parts["zone"] >= 0).all():
         one, other = (texts[int(np.argmax((parts["zone"] >= 0) == there))] for there in (True, False))
         raise AmbiguousTimes(expected("times", "an offset after each or after none", f"{one!r} and {other!r}"))
@@ -473,9 +473,12 @@ def _day_first(texts: list[str], parts: dict[str, np.ndarray], of_first: np.ndar
 
 
 def write_times(times: np.ndarray, unit: str) -> list[str]:
-    """Returns datetime64[us] (n,) as texts: of years "Y", months "M", weeks "W", their days "WD", or days "D"; or with
-    the time of day, to one of `PARTS_OF_DAYS`.
+    """Returns datetime64[us] (n,) as texts: of years "Y", quarters "Q", months "M", weeks "W", their days "WD", or days
+    "D"; or with the time of day, to one of `PARTS_OF_DAYS`.
     """
+    if unit == "Q":
+        months = times.astype("datetime64[M]").astype(np.int64)
+        return [f"{1970 + month // 12:04d}Q{month % 12 // 3 + 1}" for month in months]
     if unit in ("W", "WD"):
         return week_texts(times, with_day=unit == "WD")
     texts = [text.replace("T", " ") for text in times.astype(f"datetime64[{unit}]").astype(str)]

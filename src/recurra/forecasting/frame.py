@@ -40,17 +40,23 @@ from recurra.forecasting.frequency import Frequency, is_regular, on_the_side_of,
 from recurra.forecasting.panel import FILLS, Panel, filled, indptr_of
 from recurra.forecasting.zones import to_utc
 
+WEEK_NAMES = ("week", "yearweek", "year_week", "주", "주차")
+QUARTER_NAMES = ("quarter", "yearquarter", "year_quarter", "분기")
 TIME_NAMES = (
-    "ds", "date", "datetime", "date_time", "time", "timestamp", "month", "week", "day", "year", "quarter", "period",
+    *WEEK_NAMES, *QUARTER_NAMES,
+    "ds", "date", "datetime", "date_time", "time", "timestamp", "month", "day", "year", "period",
     "날짜", "일자", "일시", "시간", "시각", "시점", "기간", "기준일", "거래일",
-    "월", "주", "분기", "연월", "년월", "년", "년도", "연도",
+    "월", "연월", "년월", "년", "년도", "연도",
 )  # fmt: skip
 TIME_ENDINGS = ("_date", " date", "날짜", "일자", "일시", "연월", "년월", "연도", "년도")
 PARTS_OF_TIMES = (  # beside years or dates
-    "month", "quarter", "week", "day", "hour", "minute", "time", "월", "분기", "주", "일", "시", "분", "시간", "시각",
+    "month", "quarter", "week", "day", "hour", "minute", "time",
+    "월", "분기", "주", "주차", "일", "시", "분", "시간", "시각",
 )  # fmt: skip
 TARGET_NAMES = ("y", "target", "value", "values", "값", "목표")
 LARGEST_BYTES = 2**30
+SEPARATORS = ",;\t|"
+ROWS_OF_SEPARATOR = 20  # that tell it, the header among them
 MOST_LISTED, MOST_LETTERS = 20, 40  # names of columns in an error, and letters of each
 EXCEL_DAYS = (32874, 54789)  # 1990 to 2050
 LARGEST_NUMBER = 1e100
@@ -63,6 +69,7 @@ PARTS_OF_YEARS = re.compile(  # as names of columns
     r"\s*(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s*|\s*(\d\d?월|Q[1-4]|[1-4]Q|[1-4]분기)\s*",
     re.IGNORECASE,
 )
+ROW_LABELS = re.compile(r"__index_level_\d+__")  # of pandas
 ZONES_IN_PARQUET = "zones that have a name, such as Asia/Kolkata, or whole hours"
 FOREIGN = {  # how files of other kinds begin
     rb"PK\x03\x04": "an Excel or zip file",
@@ -75,12 +82,23 @@ FOREIGN = {  # how files of other kinds begin
 }
 NO_TIME_HINT = "delete rows that hold no time, such as totals and notes"
 WIDE_HINT = "turn the columns of times into rows, as with pandas.melt"
-WEEK_NAMES = ("week", "yearweek", "year_week", "주", "주차")
+NAMES_HINT = "add a line such as date,value"
 HEADER_HINT = "delete lines above the names of the columns"
 FILL_HINT = f"choose how to fill it with --fill {'|'.join(FILLS)}"
 WEEKS_HINT = "write weeks like 2024-W05 (of ISO 8601), or a day of each, such as 2024-01-29"
 WEEKS = re.compile(r"(19|20)\d\d[-/.]?W?(0?[1-9]|[1-4]\d|5[0-3])", re.IGNORECASE)  # 202401 is no month there
+DAYS_HINT = "write dates like 2024-01-31"
+QUARTERS_HINT = "write quarters like 2024Q1"
 OF_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")  # 1.234, where the point need not be decimal
+_YEAR, _MONTH, _DAY = r"(19|20)\d\d", r"0[1-9]|1[0-2]", r"0[1-9]|[12]\d|3[01]"
+SHORTHAND = (  # names of columns, None for all; whether counters alone are meant; a form, what it is, what to do
+    (WEEK_NAMES, False, rf"{WEEKS.pattern}|\d\d(0[1-9]|[1-4]\d|5[0-3])", "weeks", WEEKS_HINT),
+    (QUARTER_NAMES, False, rf"{_YEAR}[-/.]?0?[1-4]", "quarters", QUARTERS_HINT),
+    (None, True, rf"({_DAY}|[1-9])({_MONTH}){_YEAR}|({_MONTH}|[1-9])({_DAY}){_YEAR}", "days", DAYS_HINT),
+    (TIME_NAMES, True, rf"{_YEAR}(00[1-9]|0[1-9]\d|[12]\d\d|3[0-5]\d|36[0-6])", "days of years", DAYS_HINT),
+    (TIME_NAMES, True, rf"({_MONTH}|[1-9]){_YEAR}", "months", "write months like 2024-01"),
+    (TIME_NAMES, True, rf"{_YEAR}[1-4]", "quarters", QUARTERS_HINT),
+)
 
 
 class MissingColumn(DataError):
@@ -139,7 +157,7 @@ def read_panel(
     _refuse_two_meanings(table.name, [*ids.columns, *([] if time_name is None else [time_name]), target_name])
     times = table.times(time_name, ids)
     reader = _Reader(table, ids, time_name, target_name, times, table.numbers(target_name))
-    return reader.panel(parse_frequency(freq) if freq is not None else None, fill, None if is_file else source)
+    return reader.panel(freq, fill, None if is_file else source)
 
 
 def _refuse_two_meanings(who: str, columns: list[str]) -> None:
@@ -234,8 +252,7 @@ def _read_csv(name: str, data: bytes) -> _Table:
         text = text.replace("\r", "\n")  # as old programs for Macs end lines
     blank = re.match(r"(?:[^\S\n]*\n)*", text)[0]  # type: ignore[index]  # it may be empty
     text = text[len(blank) :]
-    header = re.sub(r'"[^"]*"', "", text.partition("\n")[0])
-    separator = named[1] if named else max(",;\t|", key=header.count)
+    separator = named[1] if named else _separator(text)
     first_row = 2 + blank.count("\n") + bool(named)
     try:
         frame = polars.read_csv(
@@ -252,12 +269,36 @@ def _read_csv(name: str, data: bytes) -> _Table:
     twice = twice or next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
         raise DataError(expected(name, "columns of different names", f"{twice!r} twice"))
-    if all(number(name, ".") is not None or parse_times([name]) for name in names):
-        got = ", ".join(map(repr, names[:3]))
-        raise DataError(expected(name, "names of columns in the first line", got, "add a line such as date,value"))
     frame.columns = names
     decimal = "," if separator == ";" else "."
-    return _Table(name, _columns(frame), first_row, decimal=decimal, remarks=remarks).without_empty_rows()
+    table = _Table(name, _columns(frame), first_row, decimal=decimal, remarks=remarks).without_empty_rows()
+    if all(is_number(name) or _are_times([name]) for name in names) or any(map(table.is_a_date_above_dates, names)):
+        got = ", ".join(map(repr, names[:3]))
+        raise DataError(expected(name, "names of columns in the first line", got, NAMES_HINT))
+    return table
+
+
+def _separator(text: str) -> str:
+    """Returns what separates fields: it parts most of the first rows as the header, and names may hold the others.
+
+    Where several do, as in "Preis;Menge, kg" above "1,5;2,5", it is the one that leaves numbers and times.
+    """
+    lines = text.split("\n", ROWS_OF_SEPARATOR)[:ROWS_OF_SEPARATOR]
+    header = re.sub(r'"[^"]*"', "", lines[0])
+    alike: dict[str, list[list[str]]] = {}
+    for separator in SEPARATORS:
+        with contextlib.suppress(csv.Error):
+            first, *rows = csv.reader(lines, delimiter=separator)
+            alike[separator] = [row for row in rows if len(row) == len(first) > 1]
+    most = max(map(len, alike.values()), default=0)
+    best = [separator for separator, rows in alike.items() if len(rows) == most]
+    if not most or len(best) == 1:
+        return best[0] if most else max(SEPARATORS, key=header.count)
+
+    def readable(separator: str) -> int:
+        return sum(is_number(unmarked(field)[0]) or _are_times([field]) for field in alike[separator][0])
+
+    return max(reversed(best), key=readable)  # the comma last, which numbers hold too
 
 
 def _what_is_wrong(text: str, separator: str, first_row: int, error: Exception) -> tuple[str, str | None]:
@@ -276,11 +317,16 @@ def _what_is_wrong(text: str, separator: str, first_row: int, error: Exception) 
 
 
 def _columns(frame: Any) -> dict[str, Any]:
-    """Returns the columns of a frame of any library by their names, as those of narwhals."""
+    """Returns the columns of a frame of any library by their names, as those of narwhals.
+
+    The numbers of rows that pandas writes into Parquet files and Arrow tables are none of them.
+    """
     import narwhals
 
     frame = narwhals.from_native(frame, eager_only=True)
-    return {str(name): column for name, column in zip(frame.columns, frame.iter_columns(), strict=True)}
+    columns = {str(name): column for name, column in zip(frame.columns, frame.iter_columns(), strict=True)}
+    labels = [name for name in columns if ROW_LABELS.fullmatch(name) and columns[name].dtype.is_integer()]
+    return {name: column for name, column in columns.items() if name not in labels or len(labels) == len(columns)}
 
 
 def _column(series: Any) -> Column:
@@ -490,9 +536,8 @@ class _Table:
         if time_col is not None:
             return self._need(time_col, "time")
         own = [name for name in self.columns if name not in (*ids.columns, target_col)]
-        plain = {name: name.strip().lower() for name in own}
-        named = [name for name in own if plain[name] in TIME_NAMES]
-        named += [name for name in own if name not in named and plain[name].endswith(TIME_ENDINGS)]
+        named = [name for name in own if name.strip().lower() in TIME_NAMES]
+        named += [name for name in own if name not in named and _is_one_of(name, TIME_NAMES)]
         dates = [name for name in named if self._holds_dates(name, ids)] + [name for name in own if self._is_time(name)]
         counters = [name for name in named if self._is_numeric(name)]
         if dates or counters or named:
@@ -507,6 +552,7 @@ class _Table:
             return None
         unnamed = [name for name in own if re.fullmatch(r"\s*(_duplicated_\d+)?", name)]
         hint = HEADER_HINT if 2 * len(unnamed) >= len(own) else "name it with --time (in Python time_col)"
+        hint = f"{hint}, or {NAMES_HINT} if the file has none" if any(map(is_number, numeric)) else hint
         hint = WIDE_HINT if _are_mostly_dates(own) else hint
         raise DataError(expected(self.name, "a column of dates or times", _listed(own), hint))
 
@@ -553,6 +599,10 @@ class _Table:
         if not values or any(isinstance(value, (int, float)) or number(value, ".") is not None for value in values):
             return False
         return _are_times(values)
+
+    def is_a_date_above_dates(self, column: str) -> bool:
+        """Whether the name of a column is a field like those in it: the first row of a file without names."""
+        return _are_dates([column]) and _are_dates([v for v in self.head(column, 50) if not is_missing(v)])
 
     def _holds_dates(self, column: str, ids: _Ids) -> bool:
         """Whether it holds times of a calendar, which may be written as numbers."""
@@ -621,11 +671,12 @@ class _Table:
                 raise DataError(expected(f"time column {name!r}", "a time in every row", where, NO_TIME_HINT))
             bad = next((place for place, value in enumerate(column.values) if not _are_times([value])), 0)
             got = f"{str(column.values[bad])[:40]!r} in row {self.row(column.row_of(bad))}"
-            hint = _hint_for(column.values, str(column.values[bad]), _are_weeks(name))
+            hint = _hint_for(column.values, str(column.values[bad]), _is_one_of(name, WEEK_NAMES))
             raise DataError(expected(f"time column {name!r}", "dates or times", got, hint))
-        if _are_weeks(name) and times.unit != "W" and all(WEEKS.fullmatch(str(value)) for value in column.values):
-            raise DataError(expected(f"time column {name!r}", "dates", f"weeks such as {column[0]}", WEEKS_HINT))
-        if times.unit == "" and all(EXCEL_DAYS[0] <= value <= EXCEL_DAYS[1] for value in times.values[[0, -1]]):
+        of_excel = times.unit == "" and EXCEL_DAYS[0] <= times.values.min() and times.values.max() <= EXCEL_DAYS[1]
+        if times.unit != "W" and not of_excel:
+            _refuse_shorthand(name, column.values, times.unit == "")
+        if of_excel:
             example = f"{column[0]} was read as a counter"
             self.remarks.append(f"{name}: {example}: if it is a day of Excel, format the column as dates first")
         if times.remark:
@@ -652,8 +703,20 @@ def _are_mostly_dates(names: list[str]) -> bool:
     return True
 
 
-def _are_weeks(name: str) -> bool:
-    return name.strip().lower() in WEEK_NAMES
+def _is_one_of(name: str, names: tuple[str, ...]) -> bool:
+    """Whether a column has one of these names; those of times may be the ends of longer ones."""
+    plain = name.strip().lower()
+    return plain in names or (names is TIME_NAMES and plain.endswith(TIME_ENDINGS))
+
+
+def _refuse_shorthand(name: str, values: list[Any], counted: bool) -> None:
+    """Refuses a column of times that were read as counters, or as others than its name says."""
+    for names, in_counters, form, kind, hint in SHORTHAND:
+        if (in_counters and not counted) or not (names is None or _is_one_of(name, names)):
+            continue
+        texts = [str(value).strip().removesuffix(".0") for value in values]
+        if all(re.fullmatch(form, text, re.IGNORECASE) for text in texts):
+            raise DataError(expected(f"time column {name!r}", "dates", f"{kind} such as {texts[0]}", hint))
 
 
 def _hint_for(values: list[Any], bad: str, of_weeks: bool) -> str:
@@ -699,6 +762,15 @@ def _are_times(values: list[Any]) -> bool:
         return True
 
 
+def _are_dates(values: list[Any]) -> bool:
+    """Whether they are times of a calendar, of months or finer, which may be written as numbers."""
+    try:
+        times = parse_times(values) if values else None
+    except AmbiguousTimes:
+        return True
+    return times is not None and times.unit not in ("", "Y")
+
+
 # Series by series ---------------------------------------------------------------------------------------------------
 
 
@@ -713,14 +785,15 @@ class _Reader:
     times: Times
     values: np.ndarray
 
-    def panel(self, freq: Frequency | None, fill: str | None, like: Any) -> Panel:
-        if freq is not None and (freq.name == "step") != (self.times.unit == ""):
-            what, got = ("counters", "times") if freq.name == "step" else ("dates or times", "counters")
+    def panel(self, given: str | None, fill: str | None, like: Any) -> Panel:
+        named = None if given is None else parse_frequency(given)
+        if named is not None and (named.name == "step") != (self.times.unit == ""):
+            what, got = ("counters", "times") if named.name == "step" else ("dates or times", "counters")
             got = f"{got} in {self.time_col!r}" if self.time_col else "counted rows"
-            raise DataError(expected(f"freq {str(freq)!r}", what, got))
+            raise DataError(expected(f"freq {given!r}", what, got))
         rows, indptr = self._in_time()
-        times, names, freq_named = self.times.values[rows], self.ids.names, freq is not None
-        freq = on_the_side_of(freq or shared_frequency(times, indptr, names), times, indptr, names)
+        times, names = self.times.values[rows], self.ids.names
+        freq = on_the_side_of(named or shared_frequency(times, indptr, names), times, indptr, names)
         series = self._without_gaps_before(self._series(rows, indptr, freq, fill))
         missing = np.concatenate([np.isnan(full) for _, full in series])
         if missing.any():
@@ -746,7 +819,7 @@ class _Reader:
             in_utc=self.times.in_utc,
             as_text=like is None,
             counted=self.time_col is None,
-            freq_named=freq_named,
+            freq_named=named is not None,
         )
 
     def _without_gaps_before(self, series: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -910,10 +983,11 @@ def to_frame(columns: dict[str, Any], panel: Panel | None = None) -> Any:
 
 
 def _of_the_kinds_of(panel: Panel, frame: Any) -> Any:
-    """Returns a frame whose ids and times are of the dtypes of the data, so that the two can be joined."""
+    """Returns a frame whose ids and times are named and of the dtypes as in the data, so that the two can be joined."""
     import narwhals
 
-    known = narwhals.from_native(panel.like, eager_only=True).schema
+    schema = narwhals.from_native(panel.like, eager_only=True).schema
+    known = {str(name): dtype for name, dtype in schema.items()}
     for name in (panel.id_col, panel.time_col):
         if name is None or name not in known:
             continue
@@ -928,4 +1002,5 @@ def _of_the_kinds_of(panel: Panel, frame: Any) -> Any:
             column = frame[name].cast(wanted)
             if not numbers or (column == frame[name]).all():  # others let numbers overflow
                 frame = frame.with_columns(column)
-    return frame
+    numbered = {str(name): name for name in schema if not isinstance(name, str)}
+    return frame.rename({name: numbered[name] for name in frame.columns if name in numbered})

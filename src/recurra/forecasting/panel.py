@@ -188,7 +188,7 @@ class Panel:
         return np.stack([self.freq.future(self.series_times(i)[-1], horizon) for i in range(self.n_series)])
 
     def write_times(self, times: np.ndarray) -> list[str]:
-        """Returns times as the data wrote them."""
+        """Returns times as fine as in the data, weeks, quarters such as 2024Q1 and offsets as it wrote them."""
         if times.dtype.kind != "M":
             return [str(int(time)) for time in times.ravel()]
         if self.zone is not None:
