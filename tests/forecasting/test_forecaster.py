@@ -17,6 +17,7 @@ from recurra.errors import DataError, FileFormatError, NotFittedError
 from recurra.forecasting import Forecaster, Panel, forecast, forecaster, read_panel, trained
 from recurra.forecasting.accuracy import mase, mase_scale
 from recurra.forecasting.backtest import choose_windows
+from recurra.forecasting.baselines import BASELINES
 from recurra.forecasting.forecaster_file import ASSET
 from recurra.forecasting.frequency import Frequency
 from recurra.forecasting.intervals import NORMAL, bands, growth_of_errors, widening_of
@@ -623,6 +624,36 @@ def test_other_data_than_that_of_fit_is_refused(data, message):
     forecaster = Forecaster("gru", horizon=7, n_seeds=1, budget_s=1e-9).fit(two_weekly())
     with pytest.raises(DataError, match=message):
         forecaster.predict(data)
+
+
+@pytest.mark.parametrize("model", BASELINES)
+def test_a_baseline_forecasts_the_series_and_steps_of_fit_alone(model):
+    frame = two_weekly()
+    forecaster = Forecaster(model, horizon=7).fit(frame)
+    assert forecaster.predict(frame[:5])["ds"][0] == frame["ds"][5]  # as few values as they are
+    with pytest.raises(DataError, match="series that were in the data of fit, got 'zzz': fit to all of them"):
+        forecaster.predict(frame.with_columns(unique_id=polars.lit("zzz"))[:90])
+    with pytest.raises(DataError, match="daily times, as in fit, got 2-day ones: name them by freq"):
+        forecaster.predict_arrays(read_panel(frame.gather_every(2)))
+
+
+def test_a_baseline_goes_on_by_the_clock_of_fit():
+    hours = polars.datetime_range(datetime(2024, 1, 1), datetime(2024, 1, 5), "1h", eager=True)
+    frame = polars.DataFrame({"ds": hours.dt.to_string("%Y-%m-%d %H:%M") + "+09:00", "y": np.sin(np.arange(97.0))})
+    forecaster = Forecaster("theta", horizon=3).fit(frame)
+    in_utc = frame.with_columns((hours - timedelta(hours=9)).dt.to_string("%Y-%m-%d %H:%M").alias("ds") + "+00:00")
+    assert forecaster.predict(in_utc).equals(forecaster.predict())
+    for own, other in zip(*(forecaster.predict_arrays(read_panel(f)).values() for f in (frame, in_utc)), strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+def test_quarters_are_quarters_in_a_saved_forecaster_too(tmp_path):
+    rows = [f"{2000 + i // 4}Q{i % 4 + 1},{i % 4 + 0.1 * np.sin(i)}\n" for i in range(48)]
+    (tmp_path / "q.csv").write_text("quarter,sales\n" + "".join(rows))
+    fitted = Forecaster("gru", horizon=3, n_seeds=1, budget_s=1e-9).fit(tmp_path / "q.csv")
+    fitted.save(tmp_path / "f.keras")
+    for one in (fitted, Forecaster.load(tmp_path / "f.keras")):
+        assert one.predict()["quarter"].to_list() == ["2012Q1", "2012Q2", "2012Q3"]
 
 
 def test_starts_of_months_and_ends_are_told_apart_by_their_days():

@@ -18,7 +18,7 @@ from recurra.forecasting.frame import MissingColumn, read_panel, to_frame
 from recurra.forecasting.intervals import LEVELS, NORMAL, interval_names
 from recurra.forecasting.network import KINDS, Progress
 from recurra.forecasting.panel import Panel
-from recurra.forecasting.trained import TrainedNetwork, on_the_clock_of, train
+from recurra.forecasting.trained import TrainedNetwork, on_the_clock_of, places_in, train
 
 if TYPE_CHECKING:
     from recurra.forecasting.backtest import Backtest
@@ -177,20 +177,22 @@ class Forecaster:
 
         Raises:
             NotFittedError: Before `fit`.
-            DataError: If a series or its step is not that of `fit`, fewer values are there than the network sees, or a
-                season matters and neither times nor the first values of `fit` say where in it they lie.
+            DataError: If a series or its step is not that of `fit`; of a network also if fewer values are there than it
+                sees, or a season matters and neither times nor the first values of `fit` say where in it they lie.
         """
         if self._panel is None:
             raise NotFittedError(expected("Forecaster.predict", "a fitted forecaster", "none", "call fit first"))
-        panel = panel or self._panel
-        result = self._predict_baseline(panel) if self._trained is None else self._trained.predict(panel)
+        fitted, trained = self._panel, self._trained
+        panel = panel or fitted
+        result = self._predict_baseline(fitted, panel) if trained is None else trained.predict(panel)
         for i in range(panel.n_series):
             if np.ptp(panel.series(i)) == 0:
                 for values in result.values():
                     values[i] = panel.series(i)[0]
         return result
 
-    def _predict_baseline(self, panel: Panel) -> dict[str, np.ndarray]:
+    def _predict_baseline(self, fitted: Panel, panel: Panel) -> dict[str, np.ndarray]:
+        places_in(fitted, on_the_clock_of(fitted, panel))
         horizon, seasons = self.horizon or 1, self._seasons(panel)
         result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *interval_names())}
         gaps = [panel.gaps(i) for i in range(panel.n_series)]

@@ -63,7 +63,11 @@ class TrainedNetwork:
         """
         settings = self.settings
         panel = on_the_clock_of(self.panel, panel)
-        places = self._places(panel)
+        places = places_in(self.panel, panel)
+        if panel.lengths.min() < settings.lookback:
+            i = int(panel.lengths.argmin())
+            what = f"at least {settings.lookback} values of each series, which the network sees"
+            raise DataError(expected("Forecaster.predict", what, f"{panel.lengths[i]} of {panel.ids[i]!r}"))
         pasts, anchors, ends, least = [], [], [], []
         for i, place in enumerate(places):
             start = self._steps_since_fit(panel, i, place)
@@ -78,31 +82,6 @@ class TrainedNetwork:
             for name, values in bands(answer, self.widening, least[i]).items():
                 result[name][i] = self.transforms[place].inverse(values + anchor, end)
         return result
-
-    def _places(self, panel: Panel) -> list[int]:
-        """Returns the place of each series among those of training."""
-        fitted, settings = self.panel, self.settings
-        who = "Forecaster.predict"
-        if panel.freq != fitted.freq and str(panel.freq) == str(fitted.freq):  # starts of months, and ends
-            first, other = (str(one.times[0].astype("datetime64[D]")) for one in (fitted, panel))
-            hint = "write both on the same day of the month"
-            raise DataError(expected(who, f"{fitted.freq} times such as {first}, as in fit", other, hint))
-        if panel.freq != fitted.freq:
-            raise DataError(expected(who, f"{fitted.freq} times, as in fit", f"{panel.freq} ones", "name them by freq"))
-        clocks, of_fit = ((one.zone or one.offset or "no zone", one.in_utc) for one in (panel, fitted))
-        if clocks != of_fit and panel.freq.name in CLOCKS:
-            raise DataError(expected(who, f"times as in fit ({of_fit[0]})", f"times of another clock ({clocks[0]})"))
-        if panel.lengths.min() < settings.lookback:
-            i = int(panel.lengths.argmin())
-            what = f"at least {settings.lookback} values of each series, which the network sees"
-            raise DataError(expected(who, what, f"{panel.lengths[i]} of {panel.ids[i]!r}"))
-        if panel.id_col is None and fitted.id_col is None:  # the one series, whatever its file was called
-            return [0] * panel.n_series
-        places = {name: place for place, name in enumerate(fitted.ids)}
-        unknown = next((name for name in panel.ids if name not in places), None)
-        if unknown is not None:
-            raise DataError(expected(who, "series that were in the data of fit", repr(unknown), "fit to all of them"))
-        return [places[name] for name in panel.ids]
 
     def _steps_since_fit(self, panel: Panel, i: int, place: int) -> int:
         """Returns how many steps after the first time of training series i of a panel begins."""
@@ -137,6 +116,31 @@ def on_the_clock_of(fitted: Panel, panel: Panel) -> Panel:
         return panel
     own, wanted = (np.timedelta64(fixed_offset(one.offset), "s") for one in (panel, fitted))
     return replace(panel, times=panel.times - own + wanted, offset=fitted.offset, in_utc=fitted.in_utc)
+
+
+def places_in(fitted: Panel, panel: Panel) -> list[int]:
+    """Returns the place of each series of a panel among those of the fitted one.
+
+    Raises:
+        DataError: If a series, the step or the clock is not one of those.
+    """
+    who = "Forecaster.predict"
+    if panel.freq != fitted.freq and str(panel.freq) == str(fitted.freq):  # starts of months, and ends
+        first, other = (str(one.times[0].astype("datetime64[D]")) for one in (fitted, panel))
+        hint = "write both on the same day of the month"
+        raise DataError(expected(who, f"{fitted.freq} times such as {first}, as in fit", other, hint))
+    if panel.freq != fitted.freq:
+        raise DataError(expected(who, f"{fitted.freq} times, as in fit", f"{panel.freq} ones", "name them by freq"))
+    clocks, of_fit = ((one.zone or one.offset or "no zone", one.in_utc) for one in (panel, fitted))
+    if clocks != of_fit and panel.freq.name in CLOCKS:
+        raise DataError(expected(who, f"times as in fit ({of_fit[0]})", f"times of another clock ({clocks[0]})"))
+    if panel.id_col is None and fitted.id_col is None:  # the one series, whatever its file was called
+        return [0] * panel.n_series
+    places = {name: place for place, name in enumerate(fitted.ids)}
+    unknown = next((name for name in panel.ids if name not in places), None)
+    if unknown is not None:
+        raise DataError(expected(who, "series that were in the data of fit", repr(unknown), "fit to all of them"))
+    return [places[name] for name in panel.ids]
 
 
 def train(
