@@ -57,6 +57,32 @@ def test_weights_go_back_into_a_model(names, model, path, tmp_path):
     np.testing.assert_allclose(recurra.models.load_model(again)(x), model(x), rtol=1e-6)
 
 
+@pytest.fixture
+def forecaster(tmp_path):
+    data = recurra.forecasting.Panel.from_arrays([np.sin(np.arange(60.0))])
+    fitted = recurra.Forecaster("gru", horizon=2, n_seeds=1, budget_s=1e-9).fit(data)
+    fitted.save(tmp_path / "f.keras")
+    return fitted
+
+
+@pytest.mark.parametrize("name", ["f.keras", "./f.keras", "link.keras"])
+def test_a_file_is_not_converted_into_itself(name, forecaster, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.keras").symlink_to(tmp_path / "f.keras")
+    before = (tmp_path / "f.keras").read_bytes()
+    assert main(["convert", "f.keras", name]) == 1
+    assert "recurra convert expected another file than the one to convert, got" in capsys.readouterr().err
+    assert (tmp_path / "f.keras").read_bytes() == before
+
+
+def test_a_forecaster_stays_one(forecaster, tmp_path):
+    source, weights, again = (str(tmp_path / name) for name in ("f.keras", "f.weights.h5", "again.keras"))
+    assert main(["convert", source, weights]) == 0
+    for arguments in ([source, again], [weights, again, "--into", source]):
+        assert main(["convert", *arguments]) == 0
+        assert recurra.Forecaster.load(again).predict().equals(forecaster.predict())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

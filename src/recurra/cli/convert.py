@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from recurra._checks import expected
+from recurra._files import write_atomically
 from recurra.cli import console
+from recurra.cli.options import check_not_over
 
 READ = (".keras", ".h5", ".weights.h5", ".safetensors")
 WRITTEN = (".keras", ".weights.h5", ".safetensors", ".onnx")
@@ -35,8 +37,11 @@ def convert(
     Example: recurra convert model.keras model.onnx
     """
     from recurra import interop
+    from recurra.forecasting.forecaster_file import asset_of
+    from recurra.interop.keras_file import model_bytes
 
     ending = _ending(target, WRITTEN)
+    check_not_over("recurra convert", target, source, "the one to convert")
     for option, given, needed in (
         ("--names", names != "keras", ".safetensors"),
         ("--right-padded", right_padded, ".onnx"),
@@ -46,7 +51,7 @@ def convert(
             raise ValueError(expected(option, f"a {needed} file to write", repr(str(target)), "leave it out"))
     model = _read(source, into)
     if ending == ".keras":
-        model.save(target)
+        write_atomically(target, model_bytes(model, asset_of(into or source)))
     elif ending == ".weights.h5":
         model.save_weights(target)
     elif ending == ".onnx":

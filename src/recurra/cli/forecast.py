@@ -31,6 +31,7 @@ from recurra.cli.options import (
     Target,
     Time,
     Windows,
+    check_not_over,
     seconds,
     source,
 )
@@ -141,9 +142,7 @@ def _check_outputs(file: Path, plot: Path | None, output: Path | None, save: Pat
             raise ValueError(expected(option, "a file in a directory that can be written to", repr(str(path))))
         if path.is_dir():
             raise ValueError(expected(option, "a file to write", f"the directory {str(path)!r}"))
-        if path.exists() and file.exists() and path.samefile(file):
-            hint = "it would be overwritten, choose another name"
-            raise ValueError(expected(option, "another file than the data", repr(str(path)), hint))
+        check_not_over(option, path, file, "the data")
 
 
 def _encoded(result: Any, path: Path) -> bytes:

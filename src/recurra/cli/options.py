@@ -45,6 +45,13 @@ def source(file: Path) -> Any:
     return sys.stdin.buffer
 
 
+def check_not_over(who: str, target: Path, source: Path, what: str) -> None:
+    """Raises ValueError where a file to write is the one that is read, `what` it is called."""
+    if target.exists() and source.exists() and target.samefile(source):
+        hint = "it would be overwritten, choose another name"
+        raise ValueError(expected(who, f"another file than {what}", repr(str(target)), hint))
+
+
 def seconds(budget: str | None) -> float | None:
     """Returns the seconds of "60s", "5min", "1h" or "60".
 

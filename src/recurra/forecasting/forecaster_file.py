@@ -94,11 +94,23 @@ def load(path: str | os.PathLike[str], restore: Callable[..., _Forecaster]) -> _
     return forecaster
 
 
+def asset_of(path: str | os.PathLike[str]) -> dict[str, bytes]:
+    """Returns the asset that makes a model file one of a forecaster by its name in the file; nothing of other files."""
+    if Path(path).suffix != ".keras":
+        return {}
+    with open(path, "rb") as file:
+        archive = keras_file.open_archive(file, Path(path).name)
+        return {ASSET: _asset(archive)} if ASSET in archive.members else {}
+
+
+def _asset(archive: Archive) -> bytes:
+    """Returns the asset, if it is no more than its packed bytes can hold; as of a config."""
+    most = keras_file.LARGEST_CONFIG + 8 * archive.members[ASSET].packed
+    return archive.read(ASSET, min(LARGEST_SETTINGS, most))
+
+
 def _read_settings(archive: Archive) -> Any:
-    """Returns what the asset says, if it is no more than its packed bytes can hold; as of a config."""
-    packed = archive.members[ASSET].packed
-    text = archive.read(ASSET, min(LARGEST_SETTINGS, keras_file.LARGEST_CONFIG + 8 * packed))
-    return keras_file.read_json(text, keras_file.MOST_VALUES + packed)
+    return keras_file.read_json(_asset(archive), keras_file.MOST_VALUES + archive.members[ASSET].packed)
 
 
 def _check(forecaster: Forecaster, trained: TrainedNetwork) -> None:
