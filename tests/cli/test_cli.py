@@ -158,6 +158,22 @@ def test_tables_never_cut_a_number(width, monkeypatch, capsys):
     assert "…" in out
 
 
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (51_754_321.4, "51,754,321"),
+        (-(10.0**15 - 1), "-999,999,999,999,999"),
+        (1e15, "1e+15"),
+        (1234.567, "1,234.6"),
+        (0, "0.0"),
+        (0.00001234, "1.234e-05"),
+        (float("nan"), "-"),
+    ],
+)
+def test_tables_show_all_digits_before_the_point(value, text):
+    assert console.number(value) == text
+
+
 def test_a_table_that_fits_is_not_cut(monkeypatch, capsys):
     monkeypatch.setattr(console, "PIPE_WIDTH", 80)
     console.table("Title", ["id", "value"], [["x" * 50, "1.5"]])

@@ -92,11 +92,11 @@ def _plain(value: Any) -> Any:
 
 
 def number(value: float) -> str:
-    """Returns a number with about five significant digits."""
+    """Returns a number with about five significant digits, or all of those before the point."""
     if not np.isfinite(value):
         return "-"
     size = abs(value)
-    if size >= 1e7 or 0 < size < 1e-4:
+    if size >= 1e15 or 0 < size < 1e-4:
         return f"{value:.4g}"
     return f"{value:,.{max(0, min(4, 4 - int(np.floor(np.log10(size))) if size else 1))}f}"
 

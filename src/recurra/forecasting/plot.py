@@ -102,7 +102,8 @@ def _fonts_for(letters: set[str]) -> tuple[list[str], set[str]]:
 def _title(forecast: Forecast) -> str:
     row = next(row for row in forecast.backtest.rows if row["model"] == forecast.model)
     windows, n_series = forecast.backtest.n_windows, forecast.panel.n_series
-    score = f"sMAPE {row['sMAPE']:.1f} %, MASE {row['MASE']:.2f} over {windows} backtest window{'s' * (windows > 1)}"
+    mase = f", MASE {row['MASE']:.2f}" if np.isfinite(row["MASE"]) else ""  # there is none of constant series
+    score = f"sMAPE {row['sMAPE']:.1f} %{mase} over {windows} backtest window{'s' * (windows > 1)}"
     shown = f" (the first {MOST_SERIES} of {n_series} series)" if n_series > MOST_SERIES else ""
     ahead = f"next {forecast.horizon} values" if forecast.horizon > 1 else "next value"
     return f"{forecast.panel.target_col}, {ahead} by {forecast.model}{shown}: {score}"
