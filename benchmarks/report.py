@@ -55,6 +55,20 @@ KOREAN = {
     "model": "모델",
     "between layers": "층 사이",
     "of the state": "상태",
+    "LSTM(32), softmax: the class of a series": "LSTM(32), softmax: 시계열의 클래스",
+    "Embedding with mask, LSTM(64): a label of 100 words": "마스크가 있는 Embedding, LSTM(64): 단어 100개의 레이블",
+    "Embedding with mask, Bidirectional(LSTM(64)): tags of 50 words": (
+        "마스크가 있는 Embedding, Bidirectional(LSTM(64)): 단어 50개의 태그"
+    ),
+    "Embedding, LSTM(128), softmax: the next of 2,000 words": (
+        "Embedding, LSTM(128), softmax: 단어 2,000개 중 다음 단어"
+    ),
+    "LSTM(64) encoder, LSTM(64) decoder": "LSTM(64) 인코더, LSTM(64) 디코더",
+    "Conv1D(64) twice, causal": "Conv1D(64) 두 층, causal",
+    "Conv1D(64), MaxPooling1D, Dense(50): a textbook's nine steps": (
+        "Conv1D(64), MaxPooling1D, Dense(50): 교과서의 아홉 시점"
+    ),
+    "Bidirectional(LSTM(32)) with dropout of both kinds": "두 가지 드롭아웃이 있는 Bidirectional(LSTM(32))",
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 import forecasts
 import report
+from libraries.models import MODELS
 
 FIGURES = re.compile(r"<!-- figures: (\w+)(?: \w+)? -->")
 RESULT = {
@@ -23,6 +24,74 @@ def test_a_guide_has_a_place_for_the_figures_of_every_benchmark(language):
     questions = FIGURES.findall(report.GUIDES[language].read_text(encoding="utf-8"))
     files = Path(report.__file__).parent.glob("*.py")
     assert sorted(set(questions)) == sorted(file.stem for file in files if "harness.main(" in file.read_text("utf-8"))
+
+
+def tables(language):
+    """Returns the tables of figures of a guide, as lines, by question and target."""
+    text = report.GUIDES[language].read_text(encoding="utf-8")
+    return {found.group(2, 3): re.findall(r"^\|.*\|$", found[0], re.MULTILINE) for found in report.BLOCK.finditer(text)}
+
+
+def test_the_korean_guide_has_the_tables_of_the_english_one():
+    english, korean = tables("en"), tables("ko")
+    assert english.keys() == korean.keys()
+    for question, lines in english.items():
+        rows = [line[2:-2].split(" | ") for line in lines if "---" not in line]
+        table = report.harness.Table(rows[0], rows[1:])
+        expected = [line for line in report.markdown(table, "ko").splitlines() if "---" not in line]
+        assert [line for line in korean[question] if "---" not in line] == expected
+
+
+def test_the_models_of_the_benchmark_have_korean_names():
+    names = [report.KOREAN.get(name, name) for name in MODELS]
+    assert {word for name in names for word in re.findall(r"\b[a-z]+\b", name)} == {"causal", "softmax"}
+
+
+QUANTITY = re.compile(r"((?:[\d.]+, )*[\d.]+) ?(MB|ms|µs|s|초)")
+UNITS = {"MB": 1e6, "ms": 1e-3, "µs": 1e-6, "s": 1, "초": 1}
+
+
+def quantities(cell):
+    """Returns each number of a cell in seconds or bytes, and how far from it what is rounded to it may lie."""
+    listed = [(text, UNITS[unit]) for numbers, unit in QUANTITY.findall(cell) for text in numbers.split(", ")]
+    return [(float(text) * unit, 0.501 * unit / 10 ** len(text.partition(".")[2])) for text, unit in listed]
+
+
+def measured(question, target=None):
+    """Returns the rows of a table of the English guide as dicts of the first quantity in each cell."""
+    head, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in tables("en")[question, target]]
+    columns = [name if name not in head[:place] else f"{name}, {place}" for place, name in enumerate(head)]
+    return [
+        {name: (quantities(cell) or [[cell]])[0][0] for name, cell in zip(columns, row, strict=True)} for row in rows
+    ]
+
+
+def only(rows, wanted):
+    """Returns the one row that has these cells."""
+    (row,) = [row for row in rows if wanted.items() <= row.items()]
+    return row
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
+def test_the_readmes_give_the_figures_of_the_guide(readme):
+    shown = (report.ROOT / readme).read_text(encoding="utf-8").partition("|---|---|\n")[2].partition("\n\n")[0]
+    startup = {row["library"]: row for row in measured("startup")}
+    jobs = {row["layer"]: row for row in measured("textbook_job", "avx512")}
+    step = only(measured("train_step", "avx512"), {"layer": "LSTM", "N, T, D, H": "32, 128, 64, 256"})
+    peers = [column for column in step if column.startswith("best peer")]
+    predict = only(measured("predict", "avx512"), {"layer": "LSTM", "N, T, D, H": "1, 24, 1, 64", "threads": "1"})
+    stream = only(measured("stream", "avx512"), {"layer": "LSTM", "units": "32", "streams": "1"})
+    figures = [
+        [startup[name]["process that imports it"] for name in ("recurra", "numpy")],
+        [startup[name]["installed"] for name in ("recurra", "recurra[forecast]")],
+        [jobs[layer][name] for name in ("recurra", "keras-jax") for layer in ("SimpleRNN", "LSTM", "GRU")],
+        [step[name] for name in ("recurra, 2 thr.", "recurra, 1 thr.", *reversed(peers))],
+        [predict[name] for name in ("recurra", "onnxruntime")],
+        [stream[name] for name in ("recurra", "onnxruntime")],
+    ]
+    for line, found in zip(shown.splitlines(), figures, strict=True):
+        for (figure, most), value in zip(quantities(line.split("|")[2]), found, strict=True):
+            assert abs(figure - value) <= most, line
 
 
 def test_figures_replace_those_of_the_run_before_and_nothing_else():

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import recurra
+from recurra.cli.info import EXTRAS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "recurra"
@@ -42,6 +43,11 @@ def test_the_forecast_extra_installs_what_forecasts_import():
     imported = imports(PACKAGE / "forecasting") | imports(PACKAGE / "cli")
     assert imported <= requirements(None) | requirements("forecast") | requirements("interop")
     assert requirements("forecast") <= imported | {"tzdata"}  # which zoneinfo reads where the system has no zones
+
+
+def test_the_command_knows_what_the_extras_install():
+    for extra in ("forecast", "interop", "tensorboard"):
+        assert set(EXTRAS[extra]) == requirements(extra) - {"tzdata"}
 
 
 def test_the_base_and_tensorboard_install_what_the_rest_imports():
