@@ -68,6 +68,15 @@ def test_importing_recurra_leaves_the_slow_parts_of_the_standard_library_alone()
     assert not slow & modules_loaded_by("recurra")
 
 
+def test_importing_forecasts_leaves_the_libraries_of_tables_and_pictures_alone():
+    assert not {"matplotlib", "polars", "narwhals"} & modules_loaded_by("recurra.forecasting")
+
+
+def test_the_function_that_draws_is_found_without_another_import():
+    code = "import recurra; assert recurra.forecasting.plot_forecast is recurra.forecasting.plot.plot_forecast"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_forecasting_is_loaded_when_first_asked_for():
     code = "import recurra, sys; assert 'recurra.forecasting' not in sys.modules; recurra.forecast"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,8 +15,9 @@ from recurra.forecasting.forecaster import Forecaster, checked_budget
 from recurra.forecasting.frame import read_panel, to_frame
 from recurra.forecasting.network import KINDS, Progress
 from recurra.forecasting.panel import Panel
+from recurra.forecasting.plot import plot_forecast
 
-__all__ = ["Backtest", "Forecast", "Forecaster", "Panel", "forecast", "read_panel"]
+__all__ = ["Backtest", "Forecast", "Forecaster", "Panel", "forecast", "plot_forecast", "read_panel"]
 
 
 @dataclass(frozen=True)
