@@ -11,6 +11,7 @@ import numpy as np
 from recurra._checks import did_you_mean, expected
 
 DOCS = "docs/coming-from-keras.md tells what else is not there"
+# "MODULE.NAME" is for modules of that name alone.
 HINTS = {
     "CuDNNGRU": "use GRU",
     "CuDNNLSTM": "use LSTM",
@@ -18,11 +19,16 @@ HINTS = {
     "Module": "write a keras.layers.Layer with forward and backward",
     "compat": "there is no tf.compat.v1: write it with tf.keras",
     "datasets": "load the data with Keras or another library, and pass NumPy arrays",
-    "legacy": "the optimizers beside it take the same arguments, learning_rate for lr",
     "debugging": "there is nothing to set: leave the line out",
     "distribute": "there is one device, the CPU: leave it out",
     "element_spec": "next(iter(dataset)) shows the shapes and dtypes of an element",
-    "experimental": "use tf.data.AUTOTUNE and the functions without `experimental`",
+    "data.experimental": "use tf.data.AUTOTUNE and the functions without `experimental`",
+    "disable_interactive_logging": "give verbose=0 to fit, evaluate and predict",
+    "errors": "errors are Python's own, such as ValueError",
+    "layers.experimental": "use the layers beside it, Normalization and Rescaling among them",
+    "optimizers.experimental": "the optimizers beside it take the same arguments",
+    "optimizers.legacy": "the optimizers beside it take the same arguments, learning_rate for lr",
+    "split_dataset": "use slices, such as x[:800] and x[800:]",
     "ragged": "pad sequences with keras.utils.pad_sequences and mask them, by Embedding(mask_zero=True) or Masking",
     "RaggedTensor": "pad sequences with keras.utils.pad_sequences and mask them",
     "saved_model": "save with model.save('model.keras')",
@@ -53,15 +59,19 @@ def says_what_to_do(module: str) -> Callable[[str], Any]:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         there = vars(sys.modules[module])
         known = there.get("__all__") or [known for known in there if not known.startswith("_")]
-        raise AttributeError(expected(module, "a name that it has", repr(name), hint_for(name, known)))
+        raise AttributeError(expected(module, "a name that it has", repr(name), _hint_for(module, name, known)))
 
     return __getattr__
 
 
-def hint_for(name: str, known: Iterable[str]) -> str:
-    """Returns what to do without `name`; `known` are the names that there are beside it."""
-    if name in HINTS:
-        return HINTS[name]
+def _hint_for(module: str, name: str, known: Iterable[str]) -> str:
+    """Returns what to do without `name` in a module; `known` are the names that there are beside it."""
+    part = module.rpartition(".")[2]
+    hint = HINTS.get(f"{part}.{name}") or HINTS.get(name)
+    if hint:
+        return hint
+    if part == "random" and name.islower() and callable(getattr(np.random, name, None)):
+        return f"use numpy.random.{name}"
     if callable(getattr(np, name, None)):
         return f"tensors are NumPy arrays here: use numpy.{name}"
     return did_you_mean(name, known) or DOCS

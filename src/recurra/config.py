@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from recurra import _changes
 from recurra._checks import one_of
+from recurra._missing import says_what_to_do
 
 __all__ = ["backend", "epsilon", "floatx", "image_data_format", "set_epsilon", "set_floatx"]
 
@@ -42,3 +45,7 @@ def backend() -> str:
 def image_data_format() -> str:
     """Returns "channels_last"."""
     return "channels_last"
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do("recurra.config")
