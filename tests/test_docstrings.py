@@ -2,7 +2,9 @@
 
 import doctest
 import importlib
+import inspect
 import pkgutil
+import re
 
 import numpy as np
 import pytest
@@ -19,3 +21,40 @@ def test_the_examples_in_docstrings_run(name):
     module = importlib.import_module(name)
     result = doctest.testmod(module, extraglobs={"np": np, "recurra": recurra}, optionflags=doctest.ELLIPSIS)
     assert result.failed == 0
+
+
+# Of every layer, loss or metric: `help` of their base classes says what these do.
+SHARED = {"activity_regularizer", "autocast", "custom_objects", "dtype", "input_shape", "name", "trainable"}
+WITH_OPTIONS = ("callbacks", "constraints", "initializers", "interop", "layers", "losses", "metrics", "optimizers",
+                "optimizers.schedules", "regularizers", "saving", "utils", "forecasting")  # fmt: skip
+
+
+def described(function_or_class, modules):
+    """Returns a docstring with those that it points to by "as in `NAME`" or "see `NAME`"."""
+    text = function_or_class.__doc__ or ""
+    for name in re.findall(r"\b(?:[Aa]s (?:in|of)|[Ss]ee) `(?:\w+\.)?(\w+)`", text):
+        found = next(filter(None, (getattr(module, name, None) for module in modules)), None)
+        text += (found.__doc__ or "") if found is not None and found is not function_or_class else ""
+    return text
+
+
+def options_without_a_word(function_or_class, modules):
+    """Returns the optional parameters that neither a docstring nor what it points to names."""
+    text = described(function_or_class, modules)
+    optional = [p.name for p in inspect.signature(function_or_class).parameters.values() if p.default is not p.empty]
+    return [name for name in optional if name not in SHARED and not re.search(rf"\b{name}\b", text)]
+
+
+@pytest.mark.parametrize("name", WITH_OPTIONS)
+def test_help_says_what_each_option_does(name):
+    modules = [importlib.import_module(f"recurra.{module}") for module in (name, "losses")]
+    public = {known: getattr(modules[0], known) for known in modules[0].__all__}
+    without = {known: options_without_a_word(value, modules) for known, value in public.items() if callable(value)}
+    assert not {known: names for known, names in without.items() if names}
+
+
+def test_help_says_what_each_option_of_a_model_does():
+    names = "compile fit evaluate predict train_on_batch test_on_batch predict_on_batch save save_weights load_weights"
+    methods = {name: getattr(recurra.Model, name) for name in [*names.split(), "summary", "export"]}
+    without = {name: options_without_a_word(method, [recurra.Model]) for name, method in methods.items()}
+    assert not {name: names for name, names in without.items() if names}

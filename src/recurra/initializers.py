@@ -221,7 +221,7 @@ def _truncated(generator: np.random.Generator, shape: Any) -> np.ndarray:
 
 
 def compute_fans(shape: Any, input_axes: Any = None, output_axes: Any = None) -> tuple[float, float]:
-    """Returns (fan_in, fan_out) of a weight's shape; the axes are the last two if they are not given."""
+    """Returns (fan_in, fan_out) of a weight's shape: by its last two axes, or by `input_axes` and `output_axes`."""
     if input_axes is not None and output_axes is not None:
         return math.prod(shape[axis] for axis in input_axes), math.prod(shape[axis] for axis in output_axes)
     if len(shape) < 2:
@@ -239,7 +239,7 @@ class VarianceScaling(RandomInitializer):
         scale: The factor.
         mode: "fan_in", "fan_out" or "fan_avg".
         distribution: "truncated_normal", "untruncated_normal" or "uniform".
-        seed: Of the numbers.
+        seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
         input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
 
     Raises:
@@ -279,7 +279,12 @@ class VarianceScaling(RandomInitializer):
 
 @saving.builtin("keras.initializers")
 class GlorotUniform(VarianceScaling):
-    """Uniform within sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+    """Uniform within sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
+
+    Args:
+        seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+        input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
+    """
 
     def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
         super().__init__(1.0, "fan_avg", "uniform", seed, input_axes, output_axes)
@@ -287,7 +292,12 @@ class GlorotUniform(VarianceScaling):
 
 @saving.builtin("keras.initializers")
 class GlorotNormal(VarianceScaling):
-    """Truncated normal of variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
+    """Truncated normal of variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).
+
+    Args:
+        seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+        input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
+    """
 
     def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
         super().__init__(1.0, "fan_avg", "truncated_normal", seed, input_axes, output_axes)
@@ -295,7 +305,12 @@ class GlorotNormal(VarianceScaling):
 
 @saving.builtin("keras.initializers")
 class HeUniform(VarianceScaling):
-    """Uniform within sqrt(6 / fan_in) (He et al., 2015)."""
+    """Uniform within sqrt(6 / fan_in) (He et al., 2015).
+
+    Args:
+        seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+        input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
+    """
 
     def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
         super().__init__(2.0, "fan_in", "uniform", seed, input_axes, output_axes)
@@ -303,7 +318,12 @@ class HeUniform(VarianceScaling):
 
 @saving.builtin("keras.initializers")
 class HeNormal(VarianceScaling):
-    """Truncated normal of variance 2 / fan_in (He et al., 2015)."""
+    """Truncated normal of variance 2 / fan_in (He et al., 2015).
+
+    Args:
+        seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+        input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
+    """
 
     def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
         super().__init__(2.0, "fan_in", "truncated_normal", seed, input_axes, output_axes)
@@ -311,7 +331,12 @@ class HeNormal(VarianceScaling):
 
 @saving.builtin("keras.initializers")
 class LecunUniform(VarianceScaling):
-    """Uniform within sqrt(3 / fan_in)."""
+    """Uniform within sqrt(3 / fan_in).
+
+    Args:
+        seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+        input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
+    """
 
     def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
         super().__init__(1.0, "fan_in", "uniform", seed, input_axes, output_axes)
@@ -319,7 +344,12 @@ class LecunUniform(VarianceScaling):
 
 @saving.builtin("keras.initializers")
 class LecunNormal(VarianceScaling):
-    """Truncated normal of variance 1 / fan_in."""
+    """Truncated normal of variance 1 / fan_in.
+
+    Args:
+        seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+        input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
+    """
 
     def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
         super().__init__(1.0, "fan_in", "truncated_normal", seed, input_axes, output_axes)
@@ -327,7 +357,12 @@ class LecunNormal(VarianceScaling):
 
 @saving.builtin("keras.initializers")
 class Orthogonal(RandomInitializer):
-    """Rows or columns that are orthonormal, times `gain` (Saxe et al., 2013)."""
+    """Rows or columns that are orthonormal, times `gain` (Saxe et al., 2013).
+
+    Args:
+        gain: The factor.
+        seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+    """
 
     def __init__(self, gain: float = 1.0, seed: Any = None):
         super().__init__(seed)

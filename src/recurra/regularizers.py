@@ -97,7 +97,12 @@ class L2(Regularizer):
 
 @saving.builtin("keras.regularizers")
 class OrthogonalRegularizer(Regularizer):
-    """Mean of |cosine| over the pairs of different rows (or columns) of a matrix, times `factor`."""
+    """Mean of |cosine| over the pairs of different rows or columns of a matrix, times `factor`.
+
+    Args:
+        factor: Of the penalty.
+        mode: "rows" or "columns".
+    """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows"):
         self.factor = _as_float32(_penalty("OrthogonalRegularizer", "factor", factor))
@@ -126,7 +131,7 @@ class OrthogonalRegularizer(Regularizer):
 
 
 def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
-    """Returns an `L1L2` with both penalties on."""
+    """Returns an `L1L2` with both penalties on, of the factors `l1` and `l2`."""
     return L1L2(l1, l2)
 
 

@@ -118,7 +118,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
-    """Returns `x` divided by its norms along `axis`; zeros stay zeros."""
+    """Returns `x` divided by its norms of `order` along `axis`; zeros stay zeros."""
     x = np.asarray(x, np.float64)
     norms = np.atleast_1d(np.linalg.norm(x, order, axis, keepdims=True))
     return x / np.where(norms == 0, 1, norms)

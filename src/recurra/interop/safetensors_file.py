@@ -52,6 +52,11 @@ def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonf
     `state_dict` of torch. The file has lost the order of torch's modules: where their names are not those of the
     layers, each layer takes the one module that has its shapes. Numbers of 16 bits (float16, bfloat16) are widened.
 
+    Args:
+        model: A built model.
+        filepath: The file.
+        allow_nonfinite: Whether weights may hold NaN or infinity.
+
     Raises:
         FileFormatError: If the file is not sound or does not fit the model.
     """

@@ -14,7 +14,11 @@ class SimpleRNNCell(RecurrentCell):
     """One step of a SimpleRNN: `h = activation(x @ kernel + h @ recurrent_kernel + bias)`.
 
     Args:
-        units, activation, use_bias, kernel_initializer, ...: As in `RecurrentCell`.
+        units, activation, use_bias: As in `SimpleRNN`.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: Applied to the weights after each update.
+        dropout, recurrent_dropout, seed: As in `SimpleRNN`.
     """
 
     def _forward_op(self, inputs: Any, states: list[Any], mask: Any, **options: Any) -> Any:

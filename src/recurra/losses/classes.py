@@ -503,7 +503,12 @@ class _Overlap(LossFunctionWrapper):
 
 @saving.builtin("keras.losses")
 class Dice(_Overlap):
-    """See `dice`."""
+    """`1 - 2 * sum(y_true * y_pred) / sum(y_true + y_pred)` (Dice, 1945).
+
+    Args:
+        reduction, name, dtype: As in `Loss`.
+        axis: The axis or axes of the sums; all if None, which gives one value for the whole batch.
+    """
 
     def __init__(
         self,
@@ -518,7 +523,14 @@ class Dice(_Overlap):
 
 @saving.builtin("keras.losses")
 class Tversky(_Overlap):
-    """See `tversky`."""
+    """`1 - both / (both + alpha * missed + beta * wrong)` of two sets (Salehi et al., 2017).
+
+    Args:
+        alpha: How much what y_pred lacks of y_true counts.
+        beta: How much what y_pred has beyond y_true counts.
+        reduction, name, dtype: As in `Loss`.
+        axis: The axis or axes of the sums; all if None, which gives one value for the whole batch.
+    """
 
     def __init__(
         self,
@@ -539,6 +551,7 @@ class Pinball(LossFunctionWrapper):
 
     Args:
         quantiles: Numbers between 0 and 1, one for each value on the last axis of y_pred.
+        reduction, name, dtype: As in `Loss`.
 
     Raises:
         ValueError: For anything else.

@@ -123,7 +123,11 @@ ctc.gradient = _gradient  # type: ignore[attr-defined]
 
 @saving.builtin("keras.losses")
 class CTC(LossFunctionWrapper):
-    """See `ctc`."""
+    """See `ctc`.
+
+    Args:
+        reduction, name, dtype: As in `Loss`.
+    """
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "ctc", dtype: Any = None):
         super().__init__(ctc, reduction, name, dtype)

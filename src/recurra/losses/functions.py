@@ -286,7 +286,10 @@ def _binary_derivative(t: np.ndarray, p: np.ndarray, from_logits: bool) -> np.nd
     fused=are_matched,
 )
 def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0) -> Values:
-    """`-mean(y_true * log(y_pred) + (1 - y_true) * log(1 - y_pred))`; y_pred is cut to [epsilon, 1 - epsilon]."""
+    """`-mean(y_true * log(y_pred) + (1 - y_true) * log(1 - y_pred))`; y_pred is cut to [epsilon, 1 - epsilon].
+
+    For `from_logits` and `label_smoothing` see `BinaryCrossentropy`.
+    """
     y_true, y_pred = arrays(y_true, y_pred)
     if y_true.ndim == y_pred.ndim and y_true.shape != y_pred.shape:
         raise ValueError(expected("binary_crossentropy", f"y_true of shape {y_pred.shape}", y_true.shape))
@@ -340,7 +343,7 @@ def binary_focal_crossentropy(
     from_logits: bool = False,
     label_smoothing: float = 0.0,
 ) -> Values:
-    """`(1 - p_t)**gamma` times the binary crossentropy (Lin et al., 2017)."""
+    """`(1 - p_t)**gamma` times the binary crossentropy (Lin et al., 2017); options as in `BinaryFocalCrossentropy`."""
     y_true, y_pred = arrays(y_true, y_pred)
     t, p, right = _focal_parts(y_true, y_pred, from_logits, label_smoothing)
     values = _power(1 - right, gamma) * _binary_values(t, p, False)
@@ -385,7 +388,10 @@ def _categorical_gradient(
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0
 ) -> Values:
-    """`-sum(y_true * log(y_pred / sum(y_pred)))` over the classes, the shares cut to [epsilon, 1 - epsilon]."""
+    """`-sum(y_true * log(y_pred / sum(y_pred)))` over the classes, the shares cut to [epsilon, 1 - epsilon].
+
+    For `from_logits` and `label_smoothing` see `CategoricalCrossentropy`.
+    """
     y_true, y_pred = _floats(y_true, y_pred)
     _check_same_shape("categorical_crossentropy", y_true, y_pred)
     y_true = _smoothed_classes(y_true, label_smoothing)
@@ -443,7 +449,10 @@ def _sparse_gradient(
 def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None
 ) -> Values:
-    """The categorical crossentropy for labels that are whole numbers; zero where the label is `ignore_class`."""
+    """The categorical crossentropy for labels that are whole numbers; zero where the label is `ignore_class`.
+
+    For `from_logits` see `SparseCategoricalCrossentropy`.
+    """
     labels, y_pred, counts = _labels("sparse_categorical_crossentropy", y_true, y_pred, ignore_class)
     if from_logits:
         values = -_at_labels(ops.activation_forward("log_softmax", y_pred), labels)
@@ -489,7 +498,10 @@ def categorical_focal_crossentropy(
     from_logits: bool = False,
     label_smoothing: float = 0.0,
 ) -> Values:
-    """`-sum(alpha * (1 - p)**gamma * y_true * log(p))` over the classes (Lin et al., 2017); alpha may be a list."""
+    """`-sum(alpha * (1 - p)**gamma * y_true * log(p))` over the classes (Lin et al., 2017).
+
+    For the options see `CategoricalFocalCrossentropy`.
+    """
     y_true, share, _ = _categorical_focal_parts(y_true, y_pred, from_logits, label_smoothing)
     cut, _ = _probability(share)
     return -(np.asarray(alpha, cut.dtype) * _power(1 - cut, gamma) * y_true * ops.log(cut)).sum(axis=-1)

@@ -57,7 +57,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
 def sparse_top_k_categorical_accuracy(
     y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False
 ) -> np.ndarray:
-    """1 where the label y_true is among the k largest of y_pred, or among its first k if those are sorted labels.
+    """1 where the label y_true is among the k largest of y_pred, or its first k with `from_sorted_ids`: sorted labels.
 
     A label that is no class, or whose prediction is not finite, is never among them, as in TensorFlow.
     """
@@ -176,7 +176,12 @@ class Poisson(MeanMetricWrapper):
 
 @saving.builtin("keras.metrics")
 class BinaryCrossentropy(MeanMetricWrapper):
-    """See `losses.binary_crossentropy`."""
+    """See `losses.binary_crossentropy`.
+
+    Args:
+        name, dtype: As in `Metric`.
+        from_logits, label_smoothing: As in `losses.BinaryCrossentropy`.
+    """
 
     def __init__(
         self,
@@ -192,7 +197,13 @@ class BinaryCrossentropy(MeanMetricWrapper):
 
 @saving.builtin("keras.metrics")
 class CategoricalCrossentropy(MeanMetricWrapper):
-    """See `losses.categorical_crossentropy`."""
+    """See `losses.categorical_crossentropy`.
+
+    Args:
+        name, dtype: As in `Metric`.
+        from_logits, label_smoothing: As in `losses.CategoricalCrossentropy`.
+        axis: Of the classes: the last one.
+    """
 
     def __init__(
         self,
@@ -216,6 +227,11 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     """See `losses.sparse_categorical_crossentropy`; samples of the class `ignore_class` are zero.
 
     As in Keras, they leave the denominator only where sample weights are given.
+
+    Args:
+        name, dtype: As in `Metric`.
+        from_logits, ignore_class: As in `losses.SparseCategoricalCrossentropy`.
+        axis: Of the classes: the last one.
     """
 
     def __init__(

@@ -126,28 +126,48 @@ class _OneCount(_Thresholded):
 
 @saving.builtin("keras.metrics")
 class TruePositives(_OneCount):
-    """Weighted number of true positives at each threshold."""
+    """Weighted number of true positives at each threshold.
+
+    Args:
+        thresholds: One or more between 0 and 1; 0.5 if None.
+        name, dtype: As in `Metric`.
+    """
 
     kept = ("true_positives",)
 
 
 @saving.builtin("keras.metrics")
 class FalsePositives(_OneCount):
-    """Weighted number of false positives at each threshold."""
+    """Weighted number of false positives at each threshold.
+
+    Args:
+        thresholds: One or more between 0 and 1; 0.5 if None.
+        name, dtype: As in `Metric`.
+    """
 
     kept = ("false_positives",)
 
 
 @saving.builtin("keras.metrics")
 class TrueNegatives(_OneCount):
-    """Weighted number of true negatives at each threshold."""
+    """Weighted number of true negatives at each threshold.
+
+    Args:
+        thresholds: One or more between 0 and 1; 0.5 if None.
+        name, dtype: As in `Metric`.
+    """
 
     kept = ("true_negatives",)
 
 
 @saving.builtin("keras.metrics")
 class FalseNegatives(_OneCount):
-    """Weighted number of false negatives at each threshold."""
+    """Weighted number of false negatives at each threshold.
+
+    Args:
+        thresholds: One or more between 0 and 1; 0.5 if None.
+        name, dtype: As in `Metric`.
+    """
 
     kept = ("false_negatives",)
 
@@ -186,7 +206,14 @@ class Precision(_ShareOfTrue):
 
 @saving.builtin("keras.metrics")
 class Recall(_ShareOfTrue):
-    """`tp / (tp + fn)`, 0 where nothing is positive; arguments as in `Precision`."""
+    """`tp / (tp + fn)`, 0 where nothing is positive.
+
+    Args:
+        thresholds: One or more between 0 and 1; 0.5 if None.
+        top_k: Count only the k largest predictions of a row.
+        class_id: Only this class.
+        name, dtype: As in `Metric`.
+    """
 
     kept = ("true_positives", "false_negatives")
 
@@ -356,7 +383,14 @@ class SensitivityAtSpecificity(_AtConstraint):
 
 @saving.builtin("keras.metrics")
 class SpecificityAtSensitivity(_AtConstraint):
-    """The largest `tn / (tn + fp)` where `tp / (tp + fn)` is at least `sensitivity`; see `SensitivityAtSpecificity`."""
+    """The largest `tn / (tn + fp)` at a threshold where `tp / (tp + fn)` is at least `sensitivity`.
+
+    Args:
+        sensitivity: Between 0 and 1.
+        num_thresholds: Number of thresholds, evenly spaced in [0, 1].
+        class_id: Only this class.
+        name, dtype: As in `Metric`.
+    """
 
     def __init__(
         self,
@@ -374,7 +408,14 @@ class SpecificityAtSensitivity(_AtConstraint):
 
 @saving.builtin("keras.metrics")
 class PrecisionAtRecall(_AtConstraint):
-    """The largest precision where recall is at least `recall`; see `SensitivityAtSpecificity`."""
+    """The largest precision at a threshold where recall is at least `recall`.
+
+    Args:
+        recall: Between 0 and 1.
+        num_thresholds: Number of thresholds, evenly spaced in [0, 1].
+        class_id: Only this class.
+        name, dtype: As in `Metric`.
+    """
 
     def __init__(
         self,
@@ -392,7 +433,14 @@ class PrecisionAtRecall(_AtConstraint):
 
 @saving.builtin("keras.metrics")
 class RecallAtPrecision(_AtConstraint):
-    """The largest recall where precision is at least `precision`; see `SensitivityAtSpecificity`."""
+    """The largest recall at a threshold where precision is at least `precision`.
+
+    Args:
+        precision: Between 0 and 1.
+        num_thresholds: Number of thresholds, evenly spaced in [0, 1].
+        class_id: Only this class.
+        name, dtype: As in `Metric`.
+    """
 
     def __init__(
         self,
@@ -478,7 +526,13 @@ class FBetaScore(_Counting):
 
 @saving.builtin("keras.metrics")
 class F1Score(FBetaScore):
-    """The harmonic mean of precision and recall; arguments as in `FBetaScore`."""
+    """The harmonic mean of precision and recall, for each class.
+
+    Args:
+        average: "micro", "macro", "weighted", or None for one result each class.
+        threshold: A class counts above it; None: the row's largest counts.
+        name, dtype: As in `Metric`.
+    """
 
     def __init__(
         self,

@@ -80,7 +80,15 @@ class IoU(Metric):
 
 @saving.builtin("keras.metrics")
 class MeanIoU(IoU):
-    """The mean over all classes; arguments as in `IoU`."""
+    """`tp / (tp + fp + fn)`, the mean over all classes that occur.
+
+    Args:
+        num_classes: Number of classes; labels outside 0 to num_classes - 1 do not count.
+        name, dtype: As in `Metric`.
+        ignore_class: Samples with this true label do not count.
+        sparse_y_true, sparse_y_pred: Whether these are labels; otherwise the largest along `axis` is the label.
+        axis: Of the classes.
+    """
 
     def __init__(
         self,
@@ -98,7 +106,13 @@ class MeanIoU(IoU):
 
 @saving.builtin("keras.metrics")
 class BinaryIoU(IoU):
-    """Of the classes 0 and 1, y_pred above or at `threshold` being 1; other arguments as in `IoU`."""
+    """`tp / (tp + fp + fn)` of the classes 0 and 1, the mean over those target classes that occur.
+
+    Args:
+        target_class_ids: The classes that are averaged.
+        threshold: From it on y_pred is of class 1.
+        name, dtype: As in `Metric`.
+    """
 
     def __init__(
         self,
@@ -119,7 +133,16 @@ class BinaryIoU(IoU):
 
 @saving.builtin("keras.metrics")
 class OneHotIoU(IoU):
-    """For one-hot y_true, and y_pred of one value each class; arguments as in `IoU`."""
+    """`IoU` for one-hot y_true, and y_pred of one value each class.
+
+    Args:
+        num_classes: Number of classes.
+        target_class_ids: The classes that are averaged.
+        name, dtype: As in `Metric`.
+        ignore_class: Samples with this true label do not count.
+        sparse_y_pred: Whether y_pred are labels after all.
+        axis: Of the classes.
+    """
 
     def __init__(
         self,
@@ -136,7 +159,15 @@ class OneHotIoU(IoU):
 
 @saving.builtin("keras.metrics")
 class OneHotMeanIoU(MeanIoU):
-    """For one-hot y_true, and y_pred of one value each class; arguments as in `MeanIoU`."""
+    """`MeanIoU` for one-hot y_true, and y_pred of one value each class.
+
+    Args:
+        num_classes: Number of classes.
+        name, dtype: As in `Metric`.
+        ignore_class: Samples with this true label do not count.
+        sparse_y_pred: Whether y_pred are labels after all.
+        axis: Of the classes.
+    """
 
     def __init__(
         self,

@@ -61,7 +61,12 @@ def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
 
 @saving.builtin("keras.metrics")
 class CosineSimilarity(MeanMetricWrapper):
-    """The cosine of the angle between y_true and y_pred: plus the sign that the loss does not have."""
+    """The cosine of the angle between y_true and y_pred: plus the sign that the loss does not have.
+
+    Args:
+        name, dtype: As in `Metric`.
+        axis: The axis of the vectors.
+    """
 
     def __init__(self, name: str = "cosine_similarity", dtype: Any = None, axis: int = -1):
         super().__init__(_cosine, name, dtype, **({} if axis == -1 else {"axis": axis}))  # Keras's config has no axis

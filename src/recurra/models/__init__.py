@@ -46,7 +46,7 @@ def load_model(
 
 
 def save_model(model: Model, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
-    """Saves a model; see `Model.save`."""
+    """Saves a model into a file, over one that is there unless `overwrite` is False; see `Model.save`."""
     model.save(filepath, overwrite=overwrite, **kwargs)
 
 

@@ -167,6 +167,10 @@ class Model(Trainer):
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Saves the weights as a `.weights.h5` file.
 
+        Args:
+            filepath: The file.
+            overwrite: Whether to replace a file that is there.
+
         Raises:
             ValueError: If the ending is another, the file exists and may not be replaced, or the model is not built.
         """

@@ -330,7 +330,16 @@ class Trainer(Layer):
         callbacks: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """Returns the loss, or a list of it and the metrics (a dict with `return_dict`); arguments as in `fit`."""
+        """Returns the loss of data, or a list of it and the metrics, without training.
+
+        Args:
+            x, y, sample_weight: As in `fit`.
+            batch_size: Rows of a batch; if None 32, or with `steps` and arrays what makes that many batches.
+            verbose: 0 silent, 1 or "auto" a bar, 2 a line.
+            steps: Batches; None for all.
+            callbacks: A list of callbacks.
+            return_dict: Whether to return a dict by the names in logs.
+        """
         self._check_compiled("evaluate")
         steps = _steps("evaluate", "steps", steps)
         source = self._source(x, y, sample_weight, batch_size, steps, "evaluate")
@@ -347,7 +356,15 @@ class Trainer(Layer):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """Returns the model's outputs for all rows of `x`, computed batch by batch; arguments as in `fit`."""
+        """Returns the model's outputs for all rows of `x`, computed batch by batch.
+
+        Args:
+            x: Inputs, as in `fit`.
+            batch_size: Rows of a batch; if None 32, or with `steps` and arrays what makes that many batches.
+            verbose: 0 silent, 1 or "auto" a bar, 2 a line.
+            steps: Batches; None for all.
+            callbacks: A list of callbacks.
+        """
         if self._own_predict_step:
             hint = "call the model, or change what predict gives"
             raise NotImplementedError(
@@ -404,7 +421,13 @@ class Trainer(Layer):
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Takes one training step; returns this batch's loss, or a list of it and the metrics."""
+        """Takes one training step; returns this batch's loss, or a list of it and the metrics.
+
+        Args:
+            x, y: Inputs and targets of the batch: arrays, nested as in `fit`.
+            sample_weight, class_weight: As in `fit`.
+            return_dict: Whether to return a dict by the names in logs.
+        """
         trainable = self._trainable_state
         if trainable is None:
             self._check_compiled("train_on_batch")
@@ -422,7 +445,11 @@ class Trainer(Layer):
         return logs if return_dict else self._in_order(logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """Returns the loss of one batch, or a list of it and the metrics, without training on it."""
+        """Returns the loss of one batch, or a list of it and the metrics, without training on it.
+
+        Args:
+            x, y, sample_weight, return_dict: As in `train_on_batch`.
+        """
         self._check_compiled("test_on_batch")
         batch = self._arrays(x, y, sample_weight, None, "test_on_batch")
         trainable = self._trainable_model("test_on_batch")
