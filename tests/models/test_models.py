@@ -226,6 +226,36 @@ def test_layers_are_added_and_removed():
     assert model.output_shape == (None, 3)
 
 
+def test_a_layer_of_a_line_is_called_once_however_many_are_added_and_removed_after_it():
+    class Counting(layers.Layer):
+        runs = 0
+
+        def forward(self, inputs):
+            self.runs += 1
+            return inputs, None
+
+    first = Counting()
+    model = recurra.Sequential([recurra.Input((3,)), first])
+    runs = first.runs  # on zeros, which tell the shape of its output
+    for _ in range(5):
+        model.add(layers.Dense(3))
+    model.pop()
+    model.add(layers.Dense(2), rebuild=False)
+    model.build()
+    assert first.runs == runs > 0
+    assert [len(layer._inbound_nodes) for layer in model.layers] == [1] * 6
+    assert model(np.ones((1, 3), np.float32)).shape == (1, 2)
+
+
+def test_a_model_within_a_line_that_has_grown_is_called_again():
+    inner = recurra.Sequential([recurra.Input((3,)), layers.Dense(4)])
+    model = recurra.Sequential([recurra.Input((3,)), inner])
+    inner.add(layers.Dense(5))
+    model.add(layers.Dense(2))
+    assert model.layers[1].kernel.shape == (5, 2)
+    assert model.predict(np.ones((1, 3), np.float32), verbose=0).shape == (1, 2)
+
+
 def test_the_features_axis_of_one_is_added_for_the_caller(rng):
     model = recurra.Sequential([recurra.Input((4, 1)), layers.LSTM(3)])
     x = rng.standard_normal((2, 4)).astype("float32")

@@ -114,7 +114,7 @@ class Sequential(GraphModel):
         """Returns symbolic inputs, and what the layers make of them."""
         tensor = start
         for layer in self.layers:
-            tensor = layer(tensor)
+            tensor = _output_of(layer, tensor)
             if isinstance(tensor, tuple):
                 what = f"{layer.name!r} with several"
                 raise ValueError(expected(f"model {self.name!r}", "layers with one output", what, "use Model"))
@@ -140,6 +140,16 @@ class Sequential(GraphModel):
         if not model.built and shape is not None and model.layers:
             model.build(standardize_shape(shape))
         return model
+
+
+def _output_of(layer: Layer, tensor: Any) -> Any:
+    """Returns what a layer gave for this very tensor, so that `add` calls the new layer alone; else calls it."""
+    may_have_grown = any(isinstance(part, Sequential) for part in layer._flatten_layers())
+    for node in layer._inbound_nodes:
+        is_its_own = node.inputs is tensor and not node.kwargs and isinstance(node.outputs, KerasTensor)
+        if is_its_own and (not may_have_grown or node.outputs.shape == layer.compute_output_shape(tensor.shape)):
+            return node.outputs
+    return layer(tensor)
 
 
 def _inputs_of(shapes: Any) -> Any:
