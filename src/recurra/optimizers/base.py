@@ -6,7 +6,7 @@ import math
 import numbers
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,7 +105,6 @@ class Optimizer(StampsChanges):
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.built = False
         self.averages_swapped = False
-        self._clipped: set[int] = set()  # variables whose sparse gradients are clipped already
         self._trainable_variables: tuple[Variable, ...] = ()
         self._index: dict[Variable, int] = {}
         self._excluded: tuple[set[int], re.Pattern[str] | None] = (set(), None)
@@ -291,7 +290,6 @@ class Optimizer(StampsChanges):
             missing = [variable.name for g, variable in zip(grads, trainable_variables, strict=True) if g is None]
             warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=2)
         variables = [variable for _, variable in pairs]
-        self._clipped.clear()
         self._step(self._indices(variables), variables, [_as_gradient(g, variable) for g, variable in pairs])
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
@@ -307,13 +305,13 @@ class Optimizer(StampsChanges):
             ValueError: If a variable is not one of those that the optimizer was built with.
         """
         self.build(variables)
-        self._add_sparse_squares(variables)
+        clipped = self._add_sparse_squares(variables)
         arena = self._whole_arena(variables)
         if arena is not None:
             self._apply([FLAT], [arena.weights], [arena.grads])
             self.constrain(variables)
         else:
-            self._step(self._indices(variables), variables, [variable.grad for variable in variables])
+            self._step(self._indices(variables), variables, [variable.grad for variable in variables], clipped)
 
     def as_native(self, variables: Sequence[Variable]) -> dict[str, Any] | None:
         """Returns the `update` of `ops.Plan.trainer` that does the work of `step`, or None where a step does more.
@@ -335,14 +333,17 @@ class Optimizer(StampsChanges):
         """Returns whether `step` treats a sparse gradient as the sum of its parts; see `Variable.sparse`."""
         return not (self.clipnorm or self._share_of_squares())
 
-    def _add_sparse_squares(self, variables: Sequence[Variable]) -> None:
+    def _add_sparse_squares(self, variables: Sequence[Variable]) -> set[int]:
         """Makes the coming update treat a sparse gradient's squares as Keras on TensorFlow does; see `Variable`.
 
         The formulas average g * g with a decay; what the sum of squares is beyond that goes into the slot beforehand.
         `clipnorm` takes its norm from that sum. Gradients clipped otherwise, unscaled or accumulated are dense there.
+
+        Returns:
+            The indices of the variables whose gradients are clipped thereby.
         """
         dense, share = self._changes_gradients(), self._share_of_squares()
-        self._clipped.clear()
+        clipped: set[int] = set()
         for variable in variables:
             if not variable.sparse:
                 continue
@@ -356,10 +357,11 @@ class Optimizer(StampsChanges):
                 factor = self.clipnorm / max(math.sqrt(squares.sum()), self.clipnorm)
                 variable.grad[...] *= factor
                 squares *= factor * factor
-                self._clipped.add(index)
+                clipped.add(index)
             if share and self.squares_slot:
                 average = self._slots[self.squares_slot[0]].array(index)
                 average[rows] += (squares - np.square(variable.grad[rows])) * share
+        return clipped
 
     def _share_of_squares(self) -> float:
         """Returns the factor with which squares of a sparse gradient's parts go into the slot beforehand, 0 if not."""
@@ -372,8 +374,10 @@ class Optimizer(StampsChanges):
         """Returns whether gradients are clipped all alike, unscaled or accumulated before the formula sees them."""
         return self.clipvalue or self.global_clipnorm or self.loss_scale_factor or self.gradient_accumulation_steps
 
-    def _step(self, indices: list[int], variables: Sequence[Variable], grads: list[Any]) -> None:
-        self._apply(indices, [variable.value for variable in variables], grads)
+    def _step(
+        self, indices: list[int], variables: Sequence[Variable], grads: list[Any], clipped: Collection[int] = ()
+    ) -> None:
+        self._apply(indices, [variable.value for variable in variables], grads, clipped)
         self.constrain(variables)
 
     def _whole_arena(self, variables: Sequence[Variable]) -> Arena | None:
@@ -401,13 +405,15 @@ class Optimizer(StampsChanges):
                 raise ValueError(expected(who, "the variables it was built with", repr(variable.path), hint))
         return [self._index[variable] for variable in variables]
 
-    def _apply(self, indices: list[int], weights: list[np.ndarray], grads: list[np.ndarray]) -> None:
+    def _apply(
+        self, indices: list[int], weights: list[np.ndarray], grads: list[np.ndarray], clipped: Collection[int] = ()
+    ) -> None:
         if self.loss_scale_factor is not None:
             grads = [g / self.loss_scale_factor for g in grads]
         if self.gradient_accumulation_steps:
             grads = self._accumulated(indices, grads)
         if grads:
-            self._update_all(indices, weights, self._clip_gradients(grads, indices))
+            self._update_all(indices, weights, self._clip_gradients(grads, indices, clipped))
         if self.use_ema:
             self._average_weights()
         self._iterations.value[...] += 1
@@ -438,10 +444,12 @@ class Optimizer(StampsChanges):
     def _slot_arrays(self, index: int) -> list[np.ndarray]:
         return [self._slots[name].array(index) for group in self.slot_groups() for name in group]
 
-    def _clip_gradients(self, grads: list[np.ndarray], indices: Sequence[int] = ()) -> list[np.ndarray]:
+    def _clip_gradients(
+        self, grads: list[np.ndarray], indices: Sequence[int] = (), clipped: Collection[int] = ()
+    ) -> list[np.ndarray]:
         if self.clipnorm:
             pairs = zip(grads, indices or [FLAT] * len(grads), strict=True)
-            return [g if i in self._clipped else clip_by_norm(g, self.clipnorm) for g, i in pairs]
+            return [g if i in clipped else clip_by_norm(g, self.clipnorm) for g, i in pairs]
         if self.global_clipnorm:
             return clip_by_global_norm(grads, self.global_clipnorm)
         if self.clipvalue:
