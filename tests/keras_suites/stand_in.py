@@ -225,6 +225,8 @@ def install(folder: Path) -> None:
     """Makes keras.src answer with recurra; raises ImportError if Keras itself was imported before."""
     if "keras" in sys.modules:
         raise ImportError("Keras itself is already imported: run its suites in a process of their own")
+    accumulators = property(lambda self: self._slots["gradient_accumulator"].variables)
+    recurra.optimizers.Optimizer._accumulated_gradients = accumulators  # type: ignore[attr-defined]
     sys.meta_path.insert(0, Finder(folder))
     sys.dont_write_bytecode = True
     for name in GIVEN:

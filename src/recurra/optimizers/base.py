@@ -156,7 +156,6 @@ class Optimizer(StampsChanges):
             self._model_variables_moving_average = self._slots["average"].variables
         if self.gradient_accumulation_steps:
             self._add_slots(("gradient_accumulator",))
-            self._accumulated_gradients = self._slots["gradient_accumulator"].variables  # of Keras's tests
         for group in self.slot_groups():
             self._add_slots(group)
         self.built = True
