@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,9 +96,9 @@ class CompiledLosses:
         total, values = 0.0, []
         gradients: list[Any] = []
         nothing: tuple[Any, Any] = (0.0, None)  # of an output without a loss
-        found = self._each("value_and_gradient", targets, outputs, weights, masks)
-        for factor, one in zip(self.factors, found, strict=True):
-            value, gradient = one or nothing
+        checked = self._checked(targets, outputs, weights, masks)
+        for factor, (loss, given) in zip(self.factors, checked, strict=True):
+            value, gradient = nothing if loss is None else loss.value_and_gradient(*given)
             if not isinstance(value, float) and np.ndim(value):
                 value, gradient = float(np.mean(value)), gradient / np.size(value)
             if factor != 1 and gradient is not None:
@@ -111,21 +112,19 @@ class CompiledLosses:
         self, targets: list[Any], outputs: list[Any], weights: list[Any], masks: list[Any]
     ) -> tuple[float, list[float]]:
         """Returns the total loss and the loss of each output."""
-        found = self._each("value", targets, outputs, weights, masks)
-        values = [0.0 if one is None else float(np.mean(one)) for one in found]
+        checked = self._checked(targets, outputs, weights, masks)
+        values = [0.0 if loss is None else float(np.mean(loss.value(*given))) for loss, given in checked]
         return sum((factor * value for factor, value in zip(self.factors, values, strict=True)), 0.0), values
 
-    def _each(
-        self, method: str, targets: list[Any], outputs: list[Any], weights: list[Any], masks: list[Any]
-    ) -> list[Any]:
-        """Returns what a method of each output's loss gives, None where there is no loss."""
+    def _checked(
+        self, targets: list[Any], outputs: list[Any], weights: list[Any], masks: list[Any]
+    ) -> Iterator[tuple[Loss | None, list[Any]]]:
+        """Yields each output's loss, None where there is none, and what it is called with."""
         self._resolve(targets, outputs)
-        found = []
         for name, loss, *given in zip(self.names, self.losses, targets, outputs, weights, masks, strict=True):
             if loss is not None:
                 _check_targets(name, loss, *given[:2])
-            found.append(None if loss is None else getattr(loss, method)(*given))
-        return found
+            yield loss, given
 
 
 def _check_targets(name: str, loss: Loss, target: Any, output: Any) -> None:
