@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _tree, config, optimizers, saving
+from recurra import _tree, config, losses, metrics, optimizers, saving
 from recurra._arrays import as_array, as_numbers, from_torch_tensor, plain_numbers_as_array
 from recurra._checks import expected, positive_int
 from recurra.callbacks import CallbackList, History
@@ -549,8 +549,6 @@ def _overridden(cls: type, names: tuple[str, ...]) -> str | None:
 
 def _check_names(loss: Any, *metric_lists: Any) -> None:
     """Raises ValueError for a loss or a metric that does not exist."""
-    from recurra import losses, metrics
-
     for entry in _entries(loss):
         if not is_called(entry, CROSSENTROPY):
             losses.get(entry)
