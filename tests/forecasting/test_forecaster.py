@@ -456,6 +456,8 @@ def test_a_wrong_option_is_told():
         forecast(monthly(), 3, model="transformer")
     with pytest.raises(NotFittedError, match="call fit first"):
         Forecaster().predict()
+    with pytest.raises(NotFittedError, match="Forecaster.columns expected a fitted forecaster, got none"):
+        Forecaster().columns({"y_hat": np.zeros((1, 3))})
 
 
 def test_fitting_to_other_data_chooses_anew():

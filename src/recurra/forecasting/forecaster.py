@@ -227,9 +227,10 @@ class Forecaster:
         return to_frame(self.columns(self.predict_arrays(panel), panel), panel)
 
     def columns(self, arrays: dict[str, np.ndarray], panel: Panel | None = None) -> dict[str, Any]:
-        """Returns arrays of `predict_arrays(panel)` as columns of a long table."""
+        """Returns arrays of `predict_arrays(panel)` as columns of a long table; NotFittedError before `fit`."""
         panel = panel or self._panel
-        assert panel is not None
+        if panel is None:
+            raise NotFittedError(expected("Forecaster.columns", "a fitted forecaster", "none", "call fit first"))
         horizon = arrays["y_hat"].shape[1]
         times = panel.future_times(horizon)
         columns: dict[str, Any] = {}
