@@ -367,7 +367,7 @@ OTHER_ERRORS = {
     "an output before a call": (
         lambda: layers.LSTM(3, name="memory").output,
         AttributeError,
-        "layer 'memory' has never been called on a symbolic tensor",
+        "layer 'memory' expected a call on a symbolic tensor before, got none: put it into a model, or write layer(",
     ),
     "one end of a model": (lambda: recurra.Model(recurra.Input((3,))), TypeError, "expected inputs and outputs"),
     "a call's option misspelt": (lambda: layers.LSTM(4)(X, trainng=True), TypeError, "did you mean 'training'?"),

@@ -694,7 +694,8 @@ class Layer(StampsChanges, saving.Configurable):
 
     def _first_node(self) -> Node:
         if not self._inbound_nodes:
-            raise AttributeError(f"layer {self.name!r} has never been called on a symbolic tensor")
+            hint = "put it into a model, or write layer(recurra.Input(...))"
+            raise AttributeError(expected(f"layer {self.name!r}", "a call on a symbolic tensor before", "none", hint))
         return self._inbound_nodes[0]
 
     def __repr__(self) -> str:

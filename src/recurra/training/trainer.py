@@ -271,7 +271,9 @@ class Trainer(Layer):
             The history: losses and metrics by epoch.
 
         Raises:
-            ValueError: If the model is not compiled, or the data do not fit it.
+            ValueError: If the model is not compiled, the data do not fit it, or an option is out of range.
+            TypeError: If `epochs` or `initial_epoch` is no whole number, a number of rows, batches or epochs is none,
+                or one of the callbacks is none.
         """
         self._check_compiled("fit")
         steps_per_epoch = _steps("fit", "steps_per_epoch", steps_per_epoch)
