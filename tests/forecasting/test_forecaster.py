@@ -456,7 +456,7 @@ def test_a_wrong_option_is_told():
         forecast(monthly(), 3, model="transformer")
     with pytest.raises(NotFittedError, match="call fit first"):
         Forecaster().predict()
-    with pytest.raises(NotFittedError, match="Forecaster.columns expected a fitted forecaster, got none"):
+    with pytest.raises(NotFittedError, match=r"Forecaster\.columns expected a fitted forecaster, got none"):
         Forecaster().columns({"y_hat": np.zeros((1, 3))})
 
 

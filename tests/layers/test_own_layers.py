@@ -1,6 +1,7 @@
 """Layers of the user's own: what they hold is theirs, however it came there."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -383,6 +384,7 @@ def end_of(build):
     model = recurra.Model(start, build(start))
     model.compile("sgd", "mse")
     model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    return model
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -394,7 +396,12 @@ def test_a_layer_that_breaks_its_word_is_told_so(name):
 
 def test_tensors_that_nothing_trains_may_lie_beside_the_inputs_of_a_layer_of_ones_own():
     layer = own(lambda self, x, other: (x + other, None), lambda self, dy, cache: dy)
-    end_of(lambda start: layer(layers.Dense(3)(start), other=start)[:, :2])
+    dense = partial(layers.Dense, 3, kernel_initializer="ones")
+    model = end_of(lambda start: layer(dense()(start), other=start)[:, :2])
+    wanted = end_of(lambda start: layers.Add()([dense()(start), start])[:, :2])
+    for weight, same in zip(model.get_weights(), wanted.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, same)
+    assert (model.get_weights()[0][:, :2] < 1).all()
 
 
 def test_the_first_layer_owes_no_gradient():

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -100,10 +101,18 @@ def test_the_number_of_threads_is_taken_from_the_environment():
     assert run.stdout.strip() == "3", run.stderr
 
 
-@pytest.mark.parametrize("count", [0, -1])
-def test_no_threads_are_refused(count):
-    with pytest.raises(ValueError):
+@pytest.mark.parametrize("count", [0, -1, 257, 1.5, True, "2", None])
+def test_a_number_of_threads_that_is_none_is_refused(count):
+    before = recurra.get_num_threads()
+    message = f"set_num_threads expected a number from 1 to 256, got {count!r}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         recurra.set_num_threads(count)
+    assert recurra.get_num_threads() == before
+
+
+def test_the_most_threads_are_taken(threads):
+    threads(256)
+    assert recurra.get_num_threads() == 256
 
 
 def test_calls_from_many_python_threads_are_safe(threads):

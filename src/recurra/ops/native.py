@@ -680,7 +680,7 @@ def native_info() -> dict[str, Any]:
 
 def set_num_threads(n: int) -> None:
     """Sets how many threads a kernel may use, from 1 to 256; results never depend on it."""
-    if not isinstance(n, numbers.Integral) or not 1 <= n <= 256:
+    if isinstance(n, bool) or not isinstance(n, numbers.Integral) or not 1 <= n <= 256:
         raise ValueError(expected("set_num_threads", "a number from 1 to 256", repr(n)))
     _native.set_num_threads(n)
 
