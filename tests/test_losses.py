@@ -110,6 +110,24 @@ def test_weights_that_do_not_fit_a_mask_are_told():
         loss.value(np.zeros((4, 5, 3)), np.ones((4, 5, 3)), np.ones(4), np.ones((4, 5), bool))
 
 
+@pytest.mark.parametrize(("loss", "y_true"), [(L.MeanSquaredError(), 0.5), (L.SparseCategoricalCrossentropy(), 0)])
+def test_an_error_of_native_code_that_is_not_of_labels_is_told(loss, y_true, monkeypatch):
+    def fail(**_):
+        raise ValueError("weights must be one for each row")
+
+    monkeypatch.setattr("recurra.ops.mean_loss", fail)
+    with pytest.raises(ValueError, match="weights must be one for each row"):
+        loss(np.array([[y_true]]), np.full((1, 1), 0.5, np.float32))
+
+
+def test_labels_that_native_code_does_not_know_are_those_of_the_definition():
+    loss, p = L.SparseCategoricalCrossentropy(), np.full((2, 3), 1 / 3, np.float32)
+    assert loss([0, 0.5], p) == loss([0, 0], p)  # as Keras cuts them
+    for label in (-1, 3):
+        with pytest.raises(ValueError, match=f"labels from 0 to 2, got {label}"):
+            loss([0, label], p)
+
+
 def test_labels_in_the_other_form_get_the_name_of_the_other_loss():
     labels, one_hot, p = np.array([0, 2]), np.eye(3)[[0, 2]], np.full((2, 3), 1 / 3)
     with pytest.raises(ValueError, match=r"got \(2, 3\): one-hot labels are for categorical_crossentropy"):

@@ -18,6 +18,7 @@ from recurra.losses.functions import match_ranks
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")  # one and the same without weights
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))  # what native code computes in
 _FUSED_OPTIONS = {"delta", "from_logits", "label_smoothing", "quantiles"}  # of a loss, likewise
+_OF_LABELS = "sparse_categorical_crossentropy"  # that native code refuses where they are none
 REDUCTIONS = (*_MEANS, "sum", "none", None)
 
 
@@ -123,8 +124,10 @@ class Loss(StampsChanges, saving.Configurable):
             return ops.mean_loss(
                 y_true=y_true, y_pred=y_pred, weights=weights, total=total, gradient=gradient, **options
             )
-        except ValueError:  # labels that are none: the definition says which
-            return None
+        except ValueError:
+            if options["name"] != _OF_LABELS or _are_labels(y_true.astype(y_pred.dtype), y_pred.shape[-1]):
+                raise
+            return None  # the definition says which label is none
 
     def as_mean_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
         """Returns name and options with which `ops.mean_loss` gives this loss; None if it does not.
@@ -208,6 +211,10 @@ class Loss(StampsChanges, saving.Configurable):
     def get_config(self) -> dict[str, Any]:
         names = [name for name in saving.parameters(type(self)) if name != "dtype"]
         return {name: saving.serialize_keras_object(getattr(self, name)) for name in names}
+
+
+def _are_labels(values: np.ndarray, classes: int) -> bool:
+    return bool(((values >= 0) & (values < classes) & (values == np.floor(values))).all())
 
 
 @saving.builtin("keras.src.losses.losses")
