@@ -336,10 +336,6 @@ def _container(layers: list[Layer], path: str) -> Iterator[tuple[str, Layer]]:
         yield from _parts(layer, f"{path}{unique}/")
 
 
-def _own_variables(layer: Layer) -> list[Variable]:
-    return [*layer._trainable_variables, *layer._non_trainable_variables]
-
-
 def _weights_bytes(model: Any) -> bytes:
     import h5py
 
@@ -350,7 +346,7 @@ def _weights_bytes(model: Any) -> bytes:
         if optimizer is not None and optimizer.built:
             _write_group(file, "optimizer/vars", optimizer.name, optimizer.variables)
         for path, layer in _parts(model):
-            _write_group(file, f"{path}vars", layer.name, _own_variables(layer))
+            _write_group(file, f"{path}vars", layer.name, layer._own_weights())
             for name, generator in layer._seed_generators_in_use().items():
                 _write_group(file, f"{path}{name}/vars", name, [generator.state])
     return buffer.getvalue()
@@ -368,11 +364,11 @@ def _assign_weights(model: Any, file: Hdf5File, allow_nonfinite: bool, skip_mism
     pairs = []
     skipped: list[tuple[Any, str]] = []
     for path, layer in _parts(model):
-        difference = _difference(file, f"{path}vars", _own_variables(layer)) if skip_mismatch else None
+        difference = _difference(file, f"{path}vars", layer._own_weights()) if skip_mismatch else None
         if difference is not None:
             skipped.append((layer, difference))
             continue
-        pairs += _read_group(file, f"{path}vars", _own_variables(layer))
+        pairs += _read_group(file, f"{path}vars", layer._own_weights())
         for name, generator in layer._seed_generators.items():
             if file.root.find(f"{path}{name}") is not None:  # Keras writes none
                 pairs += _read_group(file, f"{path}{name}/vars", [generator.state])

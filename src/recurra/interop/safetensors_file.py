@@ -175,7 +175,7 @@ def _named_variables(model: Any) -> dict[str, Variable]:
     names: dict[int, str] = {}
 
     def walk(layer: Any, prefix: str) -> None:
-        for variable in (*layer._trainable_variables, *layer._non_trainable_variables):
+        for variable in layer._own_weights():
             names.setdefault(id(variable), f"{prefix}{variable.name}")
         for inner in layer._sublayers():
             walk(inner, f"{prefix}{inner.name}/")

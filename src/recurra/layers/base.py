@@ -329,7 +329,7 @@ class Layer(StampsChanges, saving.Configurable):
     @property
     def weights(self) -> list[Variable]:
         """All weights: the layer's own, trainable first, then those of its sublayers in order."""
-        found = [*self._trainable_variables, *self._non_trainable_variables]
+        found = self._own_weights()
         for layer in self._sublayers():
             found.extend(layer.weights)
         return _unique(found)
@@ -361,6 +361,10 @@ class Layer(StampsChanges, saving.Configurable):
     def non_trainable_variables(self) -> list[Variable]:
         """The weights that training leaves alone, then the states of the random generators."""
         return [*self.non_trainable_weights, *self._seed_states()]
+
+    def _own_weights(self) -> list[Variable]:
+        """Returns the layer's own, without those of its sublayers: trainable first, as files have them."""
+        return [*self._trainable_variables, *self._non_trainable_variables]
 
     def _own_statistics(self) -> list[Variable]:
         """Returns what a forward run in training may change of the layer's own: statistics, and random states."""
@@ -447,13 +451,13 @@ class Layer(StampsChanges, saving.Configurable):
     def _keep_weight(self, name: str, value: Any) -> None:
         """Raises AttributeError where a weight would go and leave `weights` and the layer's arithmetic apart."""
         held = self.__dict__[name]
-        if any(held is own for own in (*self._trainable_variables, *self._non_trainable_variables)):
+        if any(held is own for own in self._own_weights()):
             who, hint = f"layer {self.name!r}", f"write {name}.assign(...) to set its numbers"
             raise AttributeError(expected(who, f"its weight {name!r} to stay a Variable", type(value).__name__, hint))
 
     def _adopt(self, variable: Variable) -> None:
         """Makes a variable one of the layer's weights, unless it is: those of `add_weight` are."""
-        if not any(variable is own for own in (*self._trainable_variables, *self._non_trainable_variables)):
+        if not any(variable is own for own in self._own_weights()):
             (self._trainable_variables if variable.trainable else self._non_trainable_variables).append(variable)
 
     # Losses ---------------------------------------------------------------------------------------------------------
