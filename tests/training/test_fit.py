@@ -151,7 +151,7 @@ def test_plain_progress_lines_are_keras_s(data, capsys):
 
 
 def test_a_terminal_shows_a_live_bar(data, capsys, monkeypatch):
-    monkeypatch.setattr("recurra.training.progress.is_live", lambda: True)
+    monkeypatch.setattr("recurra.callbacks.progress.is_live", lambda: True)
     make_model().fit(*data, batch_size=1, verbose=1)
     out = capsys.readouterr().out
     assert out.startswith("\r\x1b[1m")

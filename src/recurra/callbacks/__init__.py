@@ -4,8 +4,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from recurra._missing import says_what_to_do
-from recurra.callbacks.base import Callback, CallbackList, LambdaCallback
-from recurra.training.history import History
+from recurra.callbacks.base import Callback, LambdaCallback
+from recurra.callbacks.callback_list import CallbackList
+from recurra.callbacks.history import History
 
 if TYPE_CHECKING:
     from recurra.callbacks.averages import SwapEMAWeights

@@ -1,1 +1,1 @@
-"""Training: the loop, batches, callbacks and progress."""
+"""Training: the loop, batches, and what compile was told."""
