@@ -120,41 +120,97 @@ assert pickle.loads(pickle.dumps(CSVLogger("x.csv"))).filename == "x.csv"
 
 
 SOURCES = Path(__file__).parents[1] / "src"
-UPWARDS = ("ops", "layers", "training", "models", "interop", "forecasting", "cli")
+# Packages and single modules, from the bottom up: each imports those of lower lines, and what is in itself.
+HEIGHTS = (
+    "_changes _checks _cpus _files _memory _names _signals _tree _version errors",
+    "_missing _room config",
+    "_arrays saving",
+    "ops variables",
+    "activations constraints random regularizers",
+    "initializers losses optimizers",
+    "layers metrics",
+    "backend callbacks",
+    "training",
+    "models",
+    "interop utils",
+    "forecasting preprocessing",
+    "recurra",
+    "cli compat",
+    "__main__",
+)
+# What goes upwards or closes a circle, and so is imported when a function runs.
+LATE = {
+    "saving": {"activations", "metrics", "models"},  # a name in a config may be one of theirs
+    "variables": {"initializers"},  # Variable("zeros")
+    "layers.symbolic": {"layers", "layers.activation", "layers.indexing"},  # operators make layers
+    "models.model": {"models.functional", "models.summary", "interop.keras_file", "interop.onnx_file"},
+    "models": {"interop.keras_file"},
+    "interop.keras_file": {"interop.keras2_file"},
+    "forecasting.forecaster": {"forecasting.backtest"},
+}
 
 
-def imports_at_load(nodes):
-    """Yields the imports among statements that run when a module is loaded; not those for type checkers alone."""
+def imports_in(nodes, late=False):
+    """Yields the imports among statements, and whether they run when a function does; not those for type checkers."""
     for node in nodes:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield node
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
-            yield from imports_at_load(node.body)
+            yield node, late
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from imports_in(node.orelse, late)
+        else:
+            yield from imports_in(ast.iter_child_nodes(node), late or isinstance(node, ast.FunctionDef))
 
 
-def import_graph():
-    """Returns for each module of recurra those that it imports when it is loaded."""
+def import_graphs():
+    """Returns for each module of recurra those that it imports when it is loaded, and those that its functions do."""
     files = {path: path.relative_to(SOURCES).with_suffix("").parts for path in sorted(SOURCES.rglob("*.py"))}
     modules = {".".join(parts).removesuffix(".__init__"): path for path, parts in files.items()}
     known = {*modules, "recurra._native"}  # compiled, and imports nothing of recurra
-    graph = {}
+    graphs = {module: set() for module in modules}, {module: set() for module in modules}
     for module, path in modules.items():
-        found = set()
-        for node in imports_at_load(ast.parse(path.read_text(encoding="utf-8")).body):
+        for node, late in imports_in(ast.parse(path.read_text(encoding="utf-8")).body):
             if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
+                found = {alias.name for alias in node.names}
             else:
                 full = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-                found |= {name if name in known else node.module for name in full.values()}
-        graph[module] = {name for name in found if name in modules and name != module}
-    return graph
+                found = {name if name in known else node.module for name in full.values()}
+            graphs[late][module] |= {name for name in found if name in modules and name != module}
+    return graphs
+
+
+def package_of(module):
+    return module.removeprefix("recurra.").partition(".")[0]
+
+
+def goes_up(module, other):
+    """Returns whether one module's package may not import another's when it is loaded."""
+    height = {name: i for i, line in enumerate(HEIGHTS) for name in line.split()}
+    own, wanted = package_of(module), package_of(other)
+    return own != wanted and height[wanted] >= height[own]
+
+
+def reached_from(module, graph):
+    found, waiting = set(), [module]
+    while waiting:
+        new = graph[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
 
 
 def test_imports_go_one_way_and_in_no_circle():
-    graph = import_graph()
-    assert len(graph) > 100 and "recurra._checks" in graph["recurra.layers.base"]
-    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
-    heights = {f"recurra.{name}": height for height, name in enumerate(UPWARDS)}
-    height_of = {module: heights.get(".".join(module.split(".")[:2]), -1) for module in graph}
-    upwards = [(m, other) for m, others in graph.items() for other in others if height_of[other] > height_of[m] >= 0]
-    assert not upwards
+    at_load, _ = import_graphs()
+    assert len(at_load) > 100 and "recurra._checks" in at_load["recurra.layers.base"]
+    assert {package_of(module) for module in at_load} == {name for line in HEIGHTS for name in line.split()}
+    assert not [(module, other) for module, others in at_load.items() for other in others if goes_up(module, other)]
+    graphlib.TopologicalSorter(at_load).prepare()  # raises CycleError
+
+
+def test_imports_within_functions_that_go_up_or_in_a_circle_are_known_by_name():
+    at_load, late = import_graphs()
+    found = {}
+    for module, others in late.items():
+        for other in others:
+            if goes_up(module, other) or module in reached_from(other, at_load):
+                found.setdefault(module.removeprefix("recurra."), set()).add(other.removeprefix("recurra."))
+    assert found == LATE
