@@ -531,6 +531,31 @@ def test_a_layer_that_is_frozen_after_training_stays_as_it_is_though_the_optimiz
     assert np.any(model.layers[1].get_weights()[0] != last)
 
 
+def test_an_evaluation_asks_for_the_penalties_of_the_weights_once():
+    class Counting(recurra.regularizers.L2):
+        calls = 0
+
+        def __call__(self, x):
+            self.calls += 1
+            return super().__call__(x)
+
+    counting = Counting(0.5)
+    model = recurra.Sequential([recurra.Input((2,)), layers.Dense(1, kernel_regularizer=counting)])
+    model.compile(loss="mse")
+    x, y = np.zeros((12, 2), np.float32), np.zeros((12, 1), np.float32)
+    for kernel in (np.ones((2, 1)), np.full((2, 1), 2.0)):
+        model.layers[0].kernel.assign(kernel)
+        counting.calls = 0
+        assert model.evaluate(x, y, batch_size=4, verbose=0) == 0.5 * (kernel**2).sum()
+        assert counting.calls == 1
+        assert model.test_on_batch(x, y) == 0.5 * (kernel**2).sum()
+    model.layers[0].kernel.regularizer = None
+    assert model.test_on_batch(x, y) == model.evaluate(x, y, verbose=0) == 0
+    model.layers[0].kernel.regularizer = counting
+    model.layers[0].trainable = False
+    assert model.test_on_batch(x, y) == 0
+
+
 def test_a_model_without_a_loss_needs_a_penalty(data):
     model = recurra.Sequential([recurra.Input((4, 2)), layers.GRU(2)])
     model.compile("sgd")

@@ -466,7 +466,7 @@ class Layer(StampsChanges, saving.Configurable):
     def losses(self) -> list[float]:
         """Penalties: of the last eager call's output, then of the weights."""
         of_outputs = [loss for part in self._flatten_layers() for loss in part._activity_losses]
-        return of_outputs + [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
+        return of_outputs + penalties(self.trainable_weights)
 
     def _forget_activity_losses(self) -> None:
         for part in self._flatten_layers():
@@ -709,6 +709,11 @@ class Layer(StampsChanges, saving.Configurable):
 def _unique(variables: list[Variable]) -> list[Variable]:
     """Returns each variable once, where it comes first: == compares values."""
     return list({id(variable): variable for variable in variables}.values())
+
+
+def penalties(variables: list[Variable]) -> list[float]:
+    """Returns those of the variables that are regularized."""
+    return [variable.regularizer(variable.value) for variable in variables if variable.regularizer is not None]
 
 
 def as_masks(given: Any) -> Any:

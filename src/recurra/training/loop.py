@@ -12,6 +12,7 @@ from recurra import _changes, _tree, random
 from recurra._checks import expected
 from recurra._signals import HeldSignals
 from recurra.callbacks import CallbackList
+from recurra.layers.base import penalties
 from recurra.layers.recurrent import copied_states, stateful_layers
 from recurra.training.batches import Batch, Epochs
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
@@ -42,6 +43,7 @@ class Trainable:
         self.arenas: list[Arena] = []
         self.variables: list[Variable] = []
         self.loss_sum = self.rows = 0.0
+        self._penalty: float | None = None  # of the weights, which an evaluation leaves as they are
         self._seen = -1
 
     def prepare(self) -> None:
@@ -70,6 +72,7 @@ class Trainable:
     def reset(self) -> None:
         """Forgets losses and metrics of the batches so far."""
         self.loss_sum = self.rows = 0.0
+        self._penalty = None
         for tracker in self.losses.trackers.values():
             tracker.reset_state()
         for metric in self.metrics:
@@ -181,17 +184,16 @@ class Trainable:
         outputs, cache, masks = _infer(self.model, inputs)
         outputs, masks = _leaves(outputs, masks)
         total, values = self.losses.values(targets, outputs, weights, masks)
-        penalties = sum(v.regularizer(v.value) for v in self.model.trainable_weights if v.regularizer is not None)
-        total += penalties + getattr(cache, "activity_loss", 0.0)
+        if self._penalty is None:  # not before the first run, which may build the model
+            self._penalty = sum(penalties(self.model.trainable_weights))
+        total += self._penalty + getattr(cache, "activity_loss", 0.0)
         self._record(batch, outputs, masks, total, values)
 
     def _penalise(self) -> float:
         """Adds the gradients of the weights' penalties, and returns the penalties."""
-        total = 0.0
         for variable in self.penalised:
-            total += variable.regularizer(variable.value)  # type: ignore[misc]
             variable.grad[...] += variable.regularizer.gradient(variable.value)  # type: ignore[index, union-attr]
-        return total
+        return sum(penalties(self.penalised))
 
     def _record(self, batch: Batch, outputs: list[Any], masks: list[Any], total: float, values: list[float]) -> None:
         rows = len(batch[0][0])
