@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numbers
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from recurra import _tree, config, losses, metrics, optimizers, saving
-from recurra._arrays import as_array, as_numbers, from_torch_tensor, plain_numbers_as_array
+from recurra._arrays import as_array, as_numbers, plain_numbers_as_array
 from recurra._checks import expected, positive_int
 from recurra.callbacks import CallbackList, History
 from recurra.layers.activation import Softmax
@@ -20,16 +21,21 @@ from recurra.losses import LossFunctionWrapper
 from recurra.training import loop
 from recurra.training.batches import (
     ArrayBatches,
-    Batch,
     Epochs,
     IterableBatches,
     NestedInputs,
     is_iterable_data,
-    rows_of,
     split_tail,
-    unpack_x_y_sample_weight,
 )
 from recurra.training.compiled import ACCURACY, CROSSENTROPY, CompiledLosses, CompiledMetrics, is_called, is_nested
+from recurra.training.data import (
+    arrays_of,
+    batch_to_predict,
+    inputs_of,
+    source_of,
+    validation_of,
+    with_predictions,
+)
 from recurra.training.outputs import Outputs
 from recurra.training.plan import plan_of
 
@@ -152,80 +158,6 @@ class Trainer(Layer):
         """Returns the inputs as arrays that `run` takes."""
         return NestedInputs(_tree.flatten(self.cast_inputs(inputs)), inputs)
 
-    def _targets(self, y: Any, who: str) -> list[Any]:
-        outputs = self._outputs
-        if isinstance(y, np.ndarray) and len(outputs.names) == 1:
-            return [_numbers(y, f"{who} y")]
-        trained = self._trainable_model(who).losses.trained
-        found = {} if y is None else outputs.each(y, who, "targets", trained)
-        missing = [outputs.names[n] for n in trained if found.get(n) is None]
-        if missing:
-            what = f"targets for the output {missing[0]!r}, which has a loss"
-            raise ValueError(expected(who, what, "none", "pass y, or batches (x, y)"))
-        return _arrays_of(outputs.row(found), f"{who} y")
-
-    def _weights(self, sample_weight: Any, who: str) -> list[Any]:
-        outputs = self._outputs
-        count = len(outputs.names)
-        if sample_weight is None:
-            return [None] * count
-        given = plain_numbers_as_array(sample_weight)
-        found = outputs.each(given, who, "sample_weight") if is_nested(given) else dict.fromkeys(range(count), given)
-        return _arrays_of(outputs.row(found), f"{who} sample_weight")
-
-    def _inputs(self, x: Any) -> list[Any]:
-        self.build_for(x)
-        inputs = self.standardize_inputs(x)
-        return inputs if isinstance(inputs, list) else _tree.flatten(inputs)
-
-    def _arrays(
-        self, x: Any, y: Any, sample_weight: Any, class_weight: Any, who: str
-    ) -> tuple[list[Any], list[Any], list[Any]]:
-        """Returns inputs, targets and weights as lists of arrays in the model's order."""
-        if x is None:
-            raise ValueError(expected(who, "x, the inputs", "none"))
-        inputs = self._inputs(x)
-        targets = self._targets(y, who)
-        if class_weight is not None:
-            if sample_weight is not None:
-                raise ValueError(expected(who, "class_weight or sample_weight", "both"))
-            if len(targets) != 1 or targets[0] is None:
-                raise ValueError(expected(who, "one output with class_weight", f"{len(targets)}"))
-            sample_weight = _weights_of_classes(targets[0], class_weight, who)
-        batch = inputs, targets, self._weights(sample_weight, who)
-        rows_of(batch, who)
-        return batch
-
-    def _batch_to_predict(self, item: Any) -> Batch:
-        """Returns the x of x, (x, y) and so on as a batch: targets are not looked at."""
-        x = _from_tensor(item[0] if isinstance(item, (tuple, list)) else item)
-        batch: Batch = (self._inputs(x), [], [])
-        rows_of(batch, "predict")
-        return batch
-
-    def _batch(self, item: Any, class_weight: Any = None, who: str = "fit") -> Batch:
-        """Returns x, (x, y) or (x, y, sample_weight) of an iterable, as a tuple or a list, as a batch."""
-        x, y, sample_weight = map(_from_tensor, unpack_x_y_sample_weight(item, who))
-        return self._arrays(x, y, sample_weight, class_weight, who)
-
-    def _source(
-        self,
-        x: Any,
-        y: Any,
-        sample_weight: Any,
-        batch_size: int | None,
-        steps: int | None,
-        who: str,
-        shuffle: bool | str = False,
-        class_weight: Any = None,
-    ) -> Any:
-        if is_iterable_data(x):
-            if y is not None or sample_weight is not None:
-                raise ValueError(expected(who, "targets inside the iterable x", "y or sample_weight beside it"))
-            return IterableBatches(x, lambda item: self._batch(item, class_weight, who), shuffle, who)
-        arrays = self._arrays(x, y, sample_weight, class_weight, who)
-        return ArrayBatches(*arrays, batch_size=batch_size, shuffle=shuffle, steps=steps, who=who)
-
     # Loops ----------------------------------------------------------------------------------------------------------
 
     def fit(
@@ -286,16 +218,16 @@ class Trainer(Layer):
         if validation_split and validation_data is None:
             if is_iterable_data(x):
                 raise ValueError(expected("fit", "arrays with validation_split", f"an iterable, {type(x).__name__}"))
-            head, tail = split_tail(self._arrays(x, y, sample_weight, class_weight, "fit"), validation_split)
+            head, tail = split_tail(arrays_of(self, x, y, sample_weight, class_weight, "fit"), validation_split)
             if class_weight is not None:  # it weighs what is trained on only
                 tail = (*tail[:2], [None] * len(tail[2]))
             source: Any = ArrayBatches(*head, batch_size=batch_size, shuffle=shuffle, steps=steps_per_epoch)
             size = validation_batch_size or batch_size
             validation: Any = ArrayBatches(*tail, batch_size=size, steps=validation_steps)
         else:
-            source = self._source(x, y, sample_weight, batch_size, steps_per_epoch, "fit", shuffle, class_weight)
+            source = source_of(self, x, y, sample_weight, batch_size, steps_per_epoch, "fit", shuffle, class_weight)
             size = validation_batch_size or batch_size
-            validation = self._validation_source(validation_data, size, validation_steps)
+            validation = validation_of(self, validation_data, size, validation_steps)
         if isinstance(source, IterableBatches) and not self.built:
             next(iter(source))  # the first batch shows the shapes; it comes again
         trainable = self._trainable_model("fit")
@@ -310,16 +242,6 @@ class Trainer(Layer):
         epochs_of_data = Epochs(source, steps_per_epoch)
         loop.fit(trainable, epochs_of_data, callbacks, epochs, initial_epoch, validate)
         return self.history
-
-    def _validation_source(self, data: Any, batch_size: int | None, steps: int | None) -> Any:
-        if data is None:
-            return None
-        if is_iterable_data(data):
-            return self._source(data, None, None, batch_size, steps, "fit validation_data")
-        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-            raise ValueError(expected("fit", "validation_data of (x, y) or (x, y, sample_weight)", type(data).__name__))
-        x, y, sample_weight = (*data, None)[:3]
-        return self._source(x, y, sample_weight, batch_size, steps, "fit validation_data")
 
     def evaluate(
         self,
@@ -344,7 +266,7 @@ class Trainer(Layer):
         """
         self._check_compiled("evaluate")
         steps = _steps("evaluate", "steps", steps)
-        source = self._source(x, y, sample_weight, batch_size, steps, "evaluate")
+        source = source_of(self, x, y, sample_weight, batch_size, steps, "evaluate")
         trainable = self._trainable_model("evaluate")
         callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
         logs = loop.evaluate(trainable, Epochs(source, steps)(), callbacks)
@@ -383,9 +305,9 @@ class Trainer(Layer):
             if outputs is not None:
                 return outputs
         if is_iterable_data(x):
-            source: Any = IterableBatches(x, self._batch_to_predict, who="predict")
+            source: Any = IterableBatches(x, partial(batch_to_predict, self), who="predict")
         else:
-            inputs = self._inputs(x)
+            inputs = inputs_of(self, x)
             if silent and len(inputs) == 1 and self._takes_at_once(len(inputs[0]), batch_size):
                 return loop.predict_step(self, inputs)
             source = ArrayBatches(inputs, [], [], batch_size=batch_size, steps=steps, who="predict")
@@ -435,7 +357,7 @@ class Trainer(Layer):
             self._check_compiled("train_on_batch")
         weighted = sample_weight is not None or class_weight is not None
         if trainable is None or weighted or (step := trainable.known_step(x, y)) is None:
-            batch = self._arrays(x, y, sample_weight, class_weight, "train_on_batch")
+            batch = arrays_of(self, x, y, sample_weight, class_weight, "train_on_batch")
             trainable = self._trainable_model("train_on_batch")
             trainable.prepare()
             trainable.reset()
@@ -453,7 +375,7 @@ class Trainer(Layer):
             x, y, sample_weight, return_dict: As in `train_on_batch`.
         """
         self._check_compiled("test_on_batch")
-        batch = self._arrays(x, y, sample_weight, None, "test_on_batch")
+        batch = arrays_of(self, x, y, sample_weight, None, "test_on_batch")
         trainable = self._trainable_model("test_on_batch")
         trainable.reset()
         trainable.test_step(batch)
@@ -510,23 +432,15 @@ class Trainer(Layer):
             ValueError: If the model is not compiled, or the data do not fit it.
         """
         trainable = self._trainable_model("compute_loss")
-        total, _ = trainable.losses.values(*self._told(y, y_pred, sample_weight, "compute_loss"))
+        total, _ = trainable.losses.values(*with_predictions(self, y, y_pred, sample_weight, "compute_loss"))
         return as_array(np.asarray(total + sum(self.losses), config.floatx()))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Adds a batch to the compiled metrics, and returns `get_metrics_result()`; arguments as in `compute_loss`."""
-        batch = self._told(y, y_pred, sample_weight, "compute_metrics")
+        batch = with_predictions(self, y, y_pred, sample_weight, "compute_metrics")
         for metric in self._trainable_model("compute_metrics").metrics:
             metric.update(*batch)
         return self.get_metrics_result()
-
-    def _told(self, y: Any, y_pred: Any, sample_weight: Any, who: str) -> tuple[list[Any], ...]:
-        """Returns targets, predictions, weights and masks, each in the outputs' order."""
-        outputs = self._outputs
-        predictions = outputs.row(outputs.each(y_pred, who, "predictions"))
-        masks = [getattr(one, "_keras_mask", None) for one in predictions]
-        targets, weights = self._targets(y, who), self._weights(sample_weight, who)
-        return targets, _arrays_of(predictions, f"{who} y_pred"), weights, masks
 
     # Configs --------------------------------------------------------------------------------------------------------
 
@@ -595,44 +509,6 @@ def _check_cells(model: Any, who: str) -> None:
             if cell.activity_regularizer is not None:
                 hint = f"give it to the layer {layer.name!r}"
                 raise ValueError(expected(who, "cells without activity_regularizer in RNN", repr(cell.name), hint))
-
-
-def _numbers(value: Any, who: str) -> np.ndarray:
-    if isinstance(value, (list, tuple)) and not (value and isinstance(value[0], str)):
-        hint = "np.array(...) makes one of its entries"
-        raise ValueError(expected(who, "one array for an output", f"a list of {len(value)}", hint))
-    array = as_numbers(value, who)
-    if array.ndim == 0:
-        raise ValueError(expected(who, "an entry for each sample", "a single number"))
-    return array
-
-
-def _arrays_of(given: list[Any], who: str) -> list[Any]:
-    """Returns what is given for each output as an array, None where nothing is."""
-    return [None if one is None else _numbers(one, who) for one in given]
-
-
-def _from_tensor(value: Any) -> Any:
-    """Returns tensors of other libraries, which know `numpy()`, as arrays; lists and dicts of them too."""
-
-    def convert(leaf: Any) -> Any:
-        leaf = from_torch_tensor(leaf)
-        return leaf.numpy() if hasattr(leaf, "numpy") and not isinstance(leaf, np.ndarray) else leaf
-
-    return _tree.map_structure(convert, value)
-
-
-def _weights_of_classes(targets: np.ndarray, class_weight: dict[int, float], who: str) -> np.ndarray:
-    if not isinstance(class_weight, Mapping) or any(isinstance(label, str) for label in class_weight):
-        what = "class_weight to be a dict of whole numbers and weights, such as {0: 1.0, 1: 2.5}"
-        raise ValueError(expected(who, what, repr(class_weight)))
-    one_hot = targets.ndim > 1 and targets.shape[-1] > 1
-    labels = targets.argmax(axis=-1) if one_hot else targets.reshape(len(targets), -1)[:, 0]
-    labels = np.rint(labels).astype(int)
-    weights = np.ones(labels.shape)
-    for label, weight in class_weight.items():
-        weights[labels == int(label)] = weight
-    return weights
 
 
 def _verbosity(verbose: int | str) -> int:

@@ -1,0 +1,161 @@
+"""What the user gives, brought into batches: arrays in the order of a model's inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from recurra import _tree
+from recurra._arrays import as_numbers, from_torch_tensor, plain_numbers_as_array
+from recurra._checks import expected
+from recurra.training.batches import (
+    ArrayBatches,
+    Batch,
+    IterableBatches,
+    is_iterable_data,
+    rows_of,
+    unpack_x_y_sample_weight,
+)
+from recurra.training.compiled import is_nested
+
+
+def source_of(
+    model: Any,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    batch_size: int | None,
+    steps: int | None,
+    who: str,
+    shuffle: bool | str = False,
+    class_weight: Any = None,
+) -> ArrayBatches | IterableBatches:
+    """Returns the batches of arrays, or of an iterable that holds the targets too."""
+    if is_iterable_data(x):
+        if y is not None or sample_weight is not None:
+            raise ValueError(expected(who, "targets inside the iterable x", "y or sample_weight beside it"))
+        return IterableBatches(x, lambda item: _batch(model, item, class_weight, who), shuffle, who)
+    arrays = arrays_of(model, x, y, sample_weight, class_weight, who)
+    return ArrayBatches(*arrays, batch_size=batch_size, shuffle=shuffle, steps=steps, who=who)
+
+
+def validation_of(model: Any, data: Any, batch_size: int | None, steps: int | None) -> Any:
+    """Returns the batches of `validation_data`, None if there is none."""
+    if data is None:
+        return None
+    if is_iterable_data(data):
+        return source_of(model, data, None, None, batch_size, steps, "fit validation_data")
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        raise ValueError(expected("fit", "validation_data of (x, y) or (x, y, sample_weight)", type(data).__name__))
+    x, y, sample_weight = (*data, None)[:3]
+    return source_of(model, x, y, sample_weight, batch_size, steps, "fit validation_data")
+
+
+def arrays_of(model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, who: str) -> Batch:
+    """Returns inputs, targets and weights as lists of arrays in the model's order, and builds the model for them."""
+    if x is None:
+        raise ValueError(expected(who, "x, the inputs", "none"))
+    inputs = inputs_of(model, x)
+    targets = _targets(model, y, who)
+    if class_weight is not None:
+        if sample_weight is not None:
+            raise ValueError(expected(who, "class_weight or sample_weight", "both"))
+        if len(targets) != 1 or targets[0] is None:
+            raise ValueError(expected(who, "one output with class_weight", f"{len(targets)}"))
+        sample_weight = _weights_of_classes(targets[0], class_weight, who)
+    batch = inputs, targets, _sample_weights(model, sample_weight, who)
+    rows_of(batch, who)
+    return batch
+
+
+def _batch(model: Any, item: Any, class_weight: Any = None, who: str = "fit") -> Batch:
+    """Returns x, (x, y) or (x, y, sample_weight) of an iterable, as a tuple or a list, as a batch."""
+    x, y, sample_weight = map(_from_tensor, unpack_x_y_sample_weight(item, who))
+    return arrays_of(model, x, y, sample_weight, class_weight, who)
+
+
+def batch_to_predict(model: Any, item: Any) -> Batch:
+    """Returns the x of x, (x, y) and so on as a batch: targets are not looked at."""
+    x = _from_tensor(item[0] if isinstance(item, (tuple, list)) else item)
+    batch: Batch = (inputs_of(model, x), [], [])
+    rows_of(batch, "predict")
+    return batch
+
+
+def inputs_of(model: Any, x: Any) -> list[Any]:
+    """Returns the inputs as arrays in the model's order, and builds the model for them."""
+    model.build_for(x)
+    inputs = model.standardize_inputs(x)
+    return inputs if isinstance(inputs, list) else _tree.flatten(inputs)
+
+
+def _targets(model: Any, y: Any, who: str) -> list[Any]:
+    outputs = model._outputs
+    if isinstance(y, np.ndarray) and len(outputs.names) == 1:
+        return [_numbers(y, f"{who} y")]
+    trained = model._trainable_model(who).losses.trained
+    found = {} if y is None else outputs.each(y, who, "targets", trained)
+    missing = [outputs.names[n] for n in trained if found.get(n) is None]
+    if missing:
+        what = f"targets for the output {missing[0]!r}, which has a loss"
+        raise ValueError(expected(who, what, "none", "pass y, or batches (x, y)"))
+    return _arrays_of(outputs.row(found), f"{who} y")
+
+
+def _sample_weights(model: Any, sample_weight: Any, who: str) -> list[Any]:
+    outputs = model._outputs
+    count = len(outputs.names)
+    if sample_weight is None:
+        return [None] * count
+    given = plain_numbers_as_array(sample_weight)
+    found = outputs.each(given, who, "sample_weight") if is_nested(given) else dict.fromkeys(range(count), given)
+    return _arrays_of(outputs.row(found), f"{who} sample_weight")
+
+
+def with_predictions(model: Any, y: Any, y_pred: Any, sample_weight: Any, who: str) -> tuple[list[Any], ...]:
+    """Returns targets, predictions, weights and masks, each in the outputs' order."""
+    outputs = model._outputs
+    predictions = outputs.row(outputs.each(y_pred, who, "predictions"))
+    masks = [getattr(one, "_keras_mask", None) for one in predictions]
+    targets, weights = _targets(model, y, who), _sample_weights(model, sample_weight, who)
+    return targets, _arrays_of(predictions, f"{who} y_pred"), weights, masks
+
+
+def _numbers(value: Any, who: str) -> np.ndarray:
+    if isinstance(value, (list, tuple)) and not (value and isinstance(value[0], str)):
+        hint = "np.array(...) makes one of its entries"
+        raise ValueError(expected(who, "one array for an output", f"a list of {len(value)}", hint))
+    array = as_numbers(value, who)
+    if array.ndim == 0:
+        raise ValueError(expected(who, "an entry for each sample", "a single number"))
+    return array
+
+
+def _arrays_of(given: list[Any], who: str) -> list[Any]:
+    """Returns what is given for each output as an array, None where nothing is."""
+    return [None if one is None else _numbers(one, who) for one in given]
+
+
+def _from_tensor(value: Any) -> Any:
+    """Returns tensors of other libraries, which know `numpy()`, as arrays; lists and dicts of them too."""
+
+    def convert(leaf: Any) -> Any:
+        leaf = from_torch_tensor(leaf)
+        return leaf.numpy() if hasattr(leaf, "numpy") and not isinstance(leaf, np.ndarray) else leaf
+
+    return _tree.map_structure(convert, value)
+
+
+def _weights_of_classes(targets: np.ndarray, class_weight: dict[int, float], who: str) -> np.ndarray:
+    if not isinstance(class_weight, Mapping) or any(isinstance(label, str) for label in class_weight):
+        what = "class_weight to be a dict of whole numbers and weights, such as {0: 1.0, 1: 2.5}"
+        raise ValueError(expected(who, what, repr(class_weight)))
+    one_hot = targets.ndim > 1 and targets.shape[-1] > 1
+    labels = targets.argmax(axis=-1) if one_hot else targets.reshape(len(targets), -1)[:, 0]
+    labels = np.rint(labels).astype(int)
+    weights = np.ones(labels.shape)
+    for label, weight in class_weight.items():
+        weights[labels == int(label)] = weight
+    return weights
