@@ -30,7 +30,8 @@ class _NotBuiltError(ValueError, AttributeError):
 class GraphModel(Model):
     """A model that runs a `Graph`: what Functional and a built Sequential share."""
 
-    _graph: Graph | None = None
+    _ends: tuple[list[KerasTensor], list[KerasTensor]] | None = None  # of the graph, once the model is built
+    _graph: Graph | None = None  # between them, once it is asked for: a line that grows needs none at each layer
     _output_structure: Any = None
     _result_structure: Any = None  # that of the outputs; of a list of one, the one, as in Keras
     _fixed_axes = slice(None)  # of the inputs without the batch: those whose sizes data must have
@@ -41,10 +42,10 @@ class GraphModel(Model):
             if not isinstance(tensor, KerasTensor):
                 got = f"an array of shape {tensor.shape}" if isinstance(tensor, np.ndarray) else repr(tensor)
                 raise ValueError(expected("Model", "symbolic tensors from Input and layers", got))
-        self._graph = Graph(tensors, _tree.flatten(outputs))
+        self._ends, self._graph = (tensors, _tree.flatten(outputs)), None
         self._input_structure, self._output_structure = inputs, outputs
         self._result_structure = _only(outputs)
-        self._outputs = Outputs(self._result_structure, self.output_names)
+        self._outputs = Outputs(self._result_structure, [node_of(tensor).layer.name for tensor in self._ends[1]])
 
     @property
     def graph(self) -> Graph:
@@ -54,9 +55,10 @@ class GraphModel(Model):
             ValueError: If the model has not been built yet.
         """
         if self._graph is None:
-            raise _NotBuiltError(
-                expected(f"model {self.name!r}", "to be built", "no input shape yet", "add an Input or call it on data")
-            )
+            if self._ends is None:
+                hint = "add an Input or call it on data"
+                raise _NotBuiltError(expected(f"model {self.name!r}", "to be built", "no input shape yet", hint))
+            self._graph = Graph(*self._ends)
         return self._graph
 
     @property
@@ -71,11 +73,11 @@ class GraphModel(Model):
 
     @property
     def input(self) -> Any:
-        return self._input_structure if self._graph else self.graph.inputs
+        return self._input_structure if self._ends else self.graph.inputs
 
     @property
     def output(self) -> Any:
-        return self._output_structure if self._graph else self.graph.outputs
+        return self._output_structure if self._ends else self.graph.outputs
 
     @property
     def input_shape(self) -> Any:

@@ -76,7 +76,7 @@ class Sequential(GraphModel):
         self._forget_graph()
 
     def _forget_graph(self) -> None:
-        self._graph = None
+        self._ends = self._graph = None
         self.built = False
 
     def _rebuild(self) -> None:
@@ -90,7 +90,7 @@ class Sequential(GraphModel):
         return [layer for layer in self._line if not isinstance(layer, InputLayer)]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        if self._graph is None:
+        if self._ends is None:
             for layer in self.layers:
                 input_shape = layer.compute_output_shape(input_shape)
             return input_shape
@@ -121,11 +121,11 @@ class Sequential(GraphModel):
         return start, tensor
 
     def get_build_config(self) -> dict[str, Any] | None:
-        return {"input_shape": self._nested_input_shape} if self._graph else None
+        return {"input_shape": self._nested_input_shape} if self._ends else None
 
     def get_config(self) -> dict[str, Any]:
         config = Layer.get_config(self) | {"layers": [saving.serialize_keras_object(layer) for layer in self._line]}
-        if self._graph and is_shape(self.input_shape):
+        if self._ends and is_shape(self.input_shape):
             config["build_input_shape"] = list(self.input_shape)
         return config
 
