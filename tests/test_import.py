@@ -123,7 +123,8 @@ SOURCES = Path(__file__).parents[1] / "src"
 # Packages and single modules, from the bottom up: each imports those of lower lines, and what is in itself.
 HEIGHTS = (
     "_changes _checks _cpus _files _memory _names _signals _tree _version errors",
-    "_missing _room config",
+    "_missing _room",
+    "config",
     "_arrays saving",
     "ops variables",
     "activations constraints random regularizers",
