@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.forecasting.accuracy import coverage, mase, mase_scale, smape
+from recurra.forecasting.accuracy import coverage, mase, mase_lag, mase_scale, smape
 
 numbers = st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4).map(np.array)
 
@@ -29,6 +29,18 @@ def test_mase_is_not_defined_where_only_rounding_tells_the_seasons_apart():
     assert 0 < np.abs(past[50:] - past[:-50]).max() < 1e-14
     assert np.isnan(mase(np.array([1.0]), np.array([0.5]), mase_scale(past, 50)))
     assert mase(np.array([1e-320]), np.array([0.0]), mase_scale(np.array([0.0, 1e-320]), 1)) == pytest.approx(1)
+
+
+def test_mase_does_not_rest_on_a_few_changes_over_a_season():
+    walk = np.random.default_rng(0).standard_normal(24).cumsum()
+    walk[12] = walk[0] + 1e-9  # the one change that 13 months know of: everything was 1e9 times it
+    changes = np.abs(np.diff(walk))
+    for count in (12, 13, 23):
+        assert mase_scale(walk[:count], 12) == pytest.approx(changes[: count - 1].mean())
+    assert mase_scale(walk, 12) == pytest.approx(np.abs(walk[12:] - walk[:12]).mean())
+    walk[5] = np.nan
+    assert mase_lag(walk, 12) == 1
+    assert mase_scale(walk, 12) == pytest.approx(np.delete(changes, [4, 5]).mean())
 
 
 @given(numbers, numbers)

@@ -424,6 +424,14 @@ def test_what_mase_divides_by_are_changes_that_were_seen():
     np.testing.assert_allclose(naive["MASE"], error / np.nanmean(changes), rtol=1e-12)
 
 
+def test_mase_of_all_cutoffs_looks_back_as_far():
+    walk = np.random.default_rng(3).standard_normal(27).cumsum()  # before the first 21 values, before the last 24
+    found = Forecaster("naive", horizon=3).backtest(Panel.from_arrays([walk], Frequency("MS")), n_windows=2)
+    naive = next(row for row in found.rows if row["model"] == "naive")
+    each = [np.abs(walk[at : at + 3] - walk[at - 1]).mean() / np.abs(np.diff(walk[:at])).mean() for at in (21, 24)]
+    np.testing.assert_allclose(naive["MASE"], np.mean(each), rtol=1e-12)
+
+
 def test_models_that_are_as_good_as_each_other_leave_the_simplest_to_win():
     constant = quick(budget_s=1e-9).backtest(Panel.from_arrays([np.full(40, 3.5)]))
     assert [row["model"] for row in constant.rows] == ["naive", "seasonal_naive", "drift", "theta", "gru"]

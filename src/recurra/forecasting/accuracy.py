@@ -23,20 +23,32 @@ def smape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
     return 200.0 * _mean(np.divide(error, size, out=np.where(np.isnan(size), np.nan, 0.0), where=size > 0))
 
 
+def mase_lag(past: np.ndarray, season_length: int) -> int:
+    """Returns the steps that `mase_scale` looks back: a season, 1 while fewer changes over one are known than it has.
+
+    Args:
+        past: float (n,), the values before the cutoff, the first one if there are several: all are measured alike.
+            Changes from or to a value that is missing (NaN) do not count.
+        season_length: Steps of a season, 1 for none.
+    """
+    known = np.isfinite(past[season_length:] - past[:-season_length])
+    return season_length if known.sum() >= season_length else 1
+
+
 def mase_scale(past: np.ndarray, season_length: int) -> float:
     """Mean absolute error of the seasonal naive forecast within the past: what MASE divides by.
 
-    A past that is not longer than one season is measured against the value before, as if without season.
+    A past that is too short to tell of seasons, as of `mase_lag`, is measured against the value before.
 
     Args:
         past: float (n,), the values before the cutoff; steps from or to one that is missing (NaN) do not count.
         season_length: Steps of a season, 1 for none.
 
     Returns:
-        NaN where the past never changes from season to season by more than rounding, or no two values are a season
-        apart: there is nothing to scale by.
+        NaN where the past never changes over so many steps by more than rounding, or no two values are so far apart:
+        there is nothing to scale by.
     """
-    lag = season_length if len(past) > season_length else 1
+    lag = mase_lag(past, season_length)
     scale = float(_mean(np.abs(past[lag:] - past[:-lag])))
     rounding = 16 * np.finfo(float).eps * np.nanmax(np.abs(past), initial=0.0)
     return scale if scale > rounding else float("nan")

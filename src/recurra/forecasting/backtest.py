@@ -9,7 +9,7 @@ import numpy as np
 
 from recurra._checks import expected, positive_int
 from recurra.errors import DataError
-from recurra.forecasting.accuracy import coverage, mase, mase_scale, smape
+from recurra.forecasting.accuracy import coverage, mase, mase_lag, mase_scale, smape
 from recurra.forecasting.baselines import BASELINES
 from recurra.forecasting.forecaster import Forecaster, fewest_values
 from recurra.forecasting.panel import Panel
@@ -80,7 +80,7 @@ def backtest_models(
     comes after the cutoff of another. Series that end before a cutoff are learned from, but have nothing to score.
 
     Args:
-        forecasters: Not fitted yet; the first one's horizon and season are used for all, and for MASE.
+        forecasters: Not fitted yet; the first one's horizon and season are used for all, and for MASE (see `mase_lag`).
         panel: The whole data.
         n_windows, step_size: See `choose_windows`.
         progress: Called with a line now and then.
@@ -92,7 +92,8 @@ def backtest_models(
     lengths = [panel.lengths - np.maximum(0, np.ceil(back - behind)).astype(np.int64) for back in cut_back]
     known = [panel.head(each) for each in lengths]
     actuals = [_actual(panel, each, horizon) for each in lengths]
-    scales = [np.array([mase_scale(past.known(i), season_length) for i in range(past.n_series)]) for past in known]
+    lags = [mase_lag(known[0].known(i), season_length) for i in range(panel.n_series)]
+    scales = [np.array([mase_scale(past.known(i), lag) for i, lag in enumerate(lags)]) for past in known]
     if np.isnan(actuals).all():
         hint = "cut the empty rows at the end off, or choose more cutoffs"
         raise DataError(expected("backtest", "values to compare forecasts with", "filled ones alone", hint))
