@@ -30,7 +30,7 @@ def yearly():
 
 def bits():
     months, days = Panel.from_arrays([growing()], Frequency("MS")), Panel.from_arrays([yearly()])
-    assert fit_transform(growing(), (12,)).log
+    assert fit_transform(growing(), (12,))[0].log
     found = []
     for model in ("naive", "theta", "gru"):
         made = Forecaster(model, horizon=12, n_seeds=1, budget_s=1e-9).fit(months)

@@ -270,6 +270,29 @@ def test_intervals_of_short_series_hold_as_often_as_they_say():
     assert np.mean(inside, axis=0)[-7:].mean() > 0.8
 
 
+@pytest.mark.parametrize("count, horizon", [(20, 1), (24, 2), (36, 3)])
+def test_intervals_are_not_checked_on_a_few_windows_alone(count, horizon):
+    inside = []
+    for seed in range(150):
+        walk = np.random.default_rng(seed).standard_normal(count + horizon).cumsum()
+        fitted = Forecaster("gru", horizon=horizon, n_seeds=1).fit(Panel.from_arrays([walk[:count]]))
+        arrays = fitted.predict_arrays()
+        inside.append((arrays["lo-95"][0] <= walk[count:]) & (walk[count:] <= arrays["hi-95"][0]))
+    assert np.mean(inside) > 0.9  # was 0.73, 0.79 and 0.84
+
+
+def test_intervals_are_checked_as_if_the_season_was_not_fitted_to_what_they_hold():
+    inside = {80: [], 95: []}
+    for seed in range(4):
+        noise = np.random.default_rng(100 + seed).standard_normal((60, 78))
+        months = 100 + 10 * np.sin(2 * np.pi * np.arange(78) / 12) + noise
+        arrays = quick().fit(Panel.from_arrays(list(months[:, :72]), Frequency("MS"))).predict_arrays()
+        for level, found in inside.items():
+            found.append((arrays[f"lo-{level}"] <= months[:, 72:]) & (months[:, 72:] <= arrays[f"hi-{level}"]))
+    assert 0.77 < np.mean(inside[80]) < 0.83  # was 0.73
+    assert 0.93 < np.mean(inside[95]) < 0.97  # was 0.91
+
+
 def test_intervals_of_a_walk_get_wider_with_every_step():
     walk = np.random.default_rng(1).standard_normal(400).cumsum()
     arrays = quick().fit(Panel.from_arrays([walk])).predict_arrays()
@@ -291,6 +314,12 @@ def test_widening_by_hand():
     # The scores of 80 % are -1 at the first step; -1/2 and once (8 - 1)/2 at the second. Of 18 scores the
     # quantile of 0.8 (1 + 1/9) is the first but one: below zero, so nothing grows. That of 95 % is the largest.
     np.testing.assert_allclose(widening_of(answers, futures, growth), [[0, 0], [3, 6]])
+
+
+def test_widening_for_errors_that_will_be_larger():
+    answers = np.tile([-2.0, -1.0, 1.0, 2.0, 3.0], (19, 1, 1))
+    futures, larger = np.full((19, 1), 4.0), np.full((19, 1), 2.0)  # 3 above the middle, 6 are to come
+    np.testing.assert_allclose(widening_of(answers, futures, np.ones(1), larger), [[5], [4]])
 
 
 def test_intervals_are_never_below_the_least():

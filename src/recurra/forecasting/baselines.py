@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import ops
-from recurra.forecasting.transform import final_error, fit_season, has_logarithms, of_size_one, season_of
+from recurra.forecasting.transform import (
+    FEWEST_SEASONS,
+    final_error,
+    fit_season,
+    has_logarithms,
+    of_size_one,
+    season_of,
+)
 
 if TYPE_CHECKING:
     from recurra.forecasting.panel import Gaps
 
 SMOOTHING = np.arange(1, 21) / 20  # weights of the newest value that theta chooses from
 MOST_CUTOFFS = 60  # past cutoffs that the errors of a baseline are taken from
+FEWEST_ERRORS = 5  # that tell of those to come by themselves
 HALF_LIFE = 1 / 3  # of a past error, as a share of the past: the last ones tell most of those to come
 Forecasts = tuple[np.ndarray, Any]
 Seasons = tuple[int, ...]
@@ -136,6 +144,9 @@ def forecast_with_errors(
     values that the baseline was fitted to are smaller than those to come, by the factor of Akaike's final prediction
     error (1970).
 
+    The errors of a seasonal forecast are changes over a season. Where fewer than `FEWEST_ERRORS` are known, they are
+    taken to be no smaller than changes over half of the past.
+
     Where values were filled, errors are those on observed ones, of forecasts that start as `Gaps` says: errors on what
     was filled are none of those to come.
 
@@ -151,7 +162,7 @@ def forecast_with_errors(
         Both float (..., H); the sizes of the errors never fall.
     """
     count = past.shape[-1]
-    cutoffs = _cutoffs(count, seasons[0], most_cutoffs)
+    cutoffs = _cutoffs(count, _earliest(name, count, seasons[0]), most_cutoffs)
     reach = horizon
     if gaps is not None:
         most = most_cutoffs * count // max(1, int(gaps.seen.sum()))  # as of each step only so many errors are known
@@ -174,7 +185,20 @@ def forecast_with_errors(
     told = np.flatnonzero(known.any(axis=0))
     if len(told):  # the others are taken to be those of the next step that is told of
         sizes = sizes[..., told[np.minimum(np.searchsorted(told, np.arange(horizon)), len(told) - 1)]]
+    if name == "seasonal_naive" and seasons[0] <= count and len(cutoffs) <= FEWEST_ERRORS:
+        span = min(seasons[0], max(1, count // 2))
+        sizes = np.maximum(sizes, forecast_with_errors("naive", past, span, (1,), most_cutoffs, gaps)[1][..., -1:])
     return forecasts[..., -1, :horizon], np.maximum.accumulate(sizes, axis=-1)
+
+
+def _earliest(name: str, count: int, season_length: int) -> int:
+    """Returns the first cutoff that errors are taken from: after a season, if the forecast after the end is of one.
+
+    Of fewer seasons than tell of one all but `seasonal_naive` make none, and that one repeats the last value within the
+    first: such errors come from the start on, as those after one season alone would be few.
+    """
+    seasonal = count >= season_length * (1 if name == "seasonal_naive" else FEWEST_SEASONS)
+    return max(season_length, 2) if seasonal else 2
 
 
 def _usual_gap(seen: np.ndarray) -> int:
@@ -193,8 +217,7 @@ def _cutoffs_after(starts: np.ndarray, earliest: int, most: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=256)
-def _cutoffs(count: int, season_length: int, most: int) -> np.ndarray:
+def _cutoffs(count: int, earliest: int, most: int) -> np.ndarray:
     """Returns the cutoffs within `count` values and, last, their end: int (k, 1). Kept, as many series are as long."""
-    earliest = min(max(season_length, 2), count - 1)
-    within = np.linspace(earliest, count - 1, most).astype(int)
+    within = np.linspace(min(earliest, count - 1), count - 1, most).astype(int)
     return np.unique([*within, count])[:, None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
@@ -84,14 +86,21 @@ def sizes_after_gap(scaled: np.ndarray, horizon: int, gaps: Gaps | None) -> np.n
     return forecast_with_errors("naive", scaled, horizon + gaps.stale, (1,), gaps=gaps)[1][gaps.stale :]
 
 
-def widening_of(answers: np.ndarray, futures: np.ndarray, growth: np.ndarray) -> np.ndarray:
+def widening_of(answers: np.ndarray, futures: np.ndarray, growth: np.ndarray, larger: Any = 1.0) -> np.ndarray:
     """Returns what the intervals must grow by on each side so that they hold as often as they say: (levels, H).
 
     Conformalised quantile regression (Romano, Patterson and Candès, 2019) over the windows held back. The scores of all
     steps together are taken relative to `growth` (H,), so that late steps grow by more than early ones; intervals are
-    never made smaller. Futures that are NaN tell nothing.
+    never made smaller.
+
+    Args:
+        answers: float (N, H, 5), the quantiles.
+        futures: float (N, H); those that are NaN tell nothing.
+        growth: See `growth_of_errors`.
+        larger: float (N, 1), how much larger errors to come are taken to be than those on each future.
     """
-    low95, low80, _, high80, high95 = np.moveaxis(answers, -1, 0)
+    low95, low80, middle, high80, high95 = np.moveaxis(answers, -1, 0)
+    futures = middle + larger * (futures - middle)
     sizes = []
     for level, low, high in ((80, low80, high80), (95, low95, high95)):
         outside = np.maximum(low - futures, futures - high) / growth

@@ -22,13 +22,14 @@ from recurra.forecasting.intervals import (
 )
 from recurra.forecasting.network import Progress, Settings
 from recurra.forecasting.panel import Panel
-from recurra.forecasting.transform import Transform, fit_transform
+from recurra.forecasting.transform import Transform, final_error, fit_transform
 from recurra.forecasting.windows import Windows
 from recurra.forecasting.zones import fixed_offset
 
 QUANTILES = (0.025, 0.1, 0.5, 0.9, 0.975)
 MOST_WINDOWS = 1500  # windows that a network is trained on; more are thinned out evenly
 FEWEST_WINDOWS = 5  # as many as the shortest series has without gaps
+FEWEST_HELD = 10  # windows that tell of errors: the largest of fewer says little of an interval of 95 %
 LONGEST_LOOKBACK = 96  # of networks whose timesteps are single values
 SEGMENTS = range(24, 61)  # seasons of as many values are one timestep each; of longer ones too few have been seen
 MOST_SEGMENTS = 7  # so that of hours the network sees a week
@@ -157,7 +158,8 @@ def train(
     """Returns networks of several seeds, trained on all series and averaged; arguments as of `Forecaster`."""
     started = time.monotonic()
     season_length = seasons[0]
-    transforms = [fit_transform(panel.series(i), seasons) for i in range(panel.n_series)]
+    transforms, fitted = zip(*(fit_transform(panel.series(i), seasons) for i in range(panel.n_series)), strict=True)
+    larger = np.sqrt(final_error(panel.lengths, np.array(fitted)))[:, None]  # errors where the season was not fitted
     scaled = [transforms[i].forward(panel.series(i)) for i in range(panel.n_series)]
     gaps = [panel.gaps(i) for i in range(panel.n_series)]
     lookback = choose_lookback(lookback, int(panel.lengths.min()), horizon, season_length)
@@ -178,9 +180,11 @@ def train(
     y_seen = _without_filled(y_held, windows, panel, held_ends)
     enough &= not np.isnan(y_seen).all(axis=0).any()
     y_seen = y_held if np.isnan(y_seen).all() else y_seen
-    widening = widening_of(network.predict(model, x_held, settings), y_seen, growth_of_errors(scaled, horizon, gaps))
-    least = np.where(enough[:, None], 0.0, least_sizes(scaled, horizon, season_length, gaps))
-    return TrainedNetwork(panel, settings, model, transforms, widening, least)
+    growth = growth_of_errors(scaled, horizon, gaps)
+    larger_held = larger[np.searchsorted(panel.indptr, held_ends, side="right") - 1]
+    widening = widening_of(network.predict(model, x_held, settings), y_seen, growth, larger_held)
+    least = np.where(enough[:, None], 0.0, larger * least_sizes(scaled, horizon, season_length, gaps))
+    return TrainedNetwork(panel, settings, model, list(transforms), widening, least)
 
 
 def choose_lookback(given: int | str, shortest: int, horizon: int, season_length: int) -> int:
@@ -208,7 +212,8 @@ def _split_in_time(windows: Windows, panel: Panel, horizon: int) -> tuple[np.nda
 
     The later ones are the last sixth of each series. The futures of the first lie wholly before those of the second
     begin, where the series is long enough for that. Where it is not, errors on them are no measure of those to come;
-    neither where fewer windows than steps ahead are held back, so that the futures of all overlap.
+    neither where fewer windows than steps ahead are held back, so that the futures of all overlap, or than
+    `FEWEST_HELD`.
     """
     train, held, apart = [], [], []
     for i in range(panel.n_series):
@@ -220,7 +225,8 @@ def _split_in_time(windows: Windows, panel: Panel, horizon: int) -> tuple[np.nda
         train.append(before if apart[-1] else earlier)
         held.append(later)
     held_ends = np.concatenate(held)
-    return _thinned(np.concatenate(train)), _thinned(held_ends), np.array(apart) & (len(held_ends) >= horizon)
+    enough = len(held_ends) >= max(horizon, FEWEST_HELD)
+    return _thinned(np.concatenate(train)), _thinned(held_ends), np.array(apart) & enough
 
 
 def _observed_ends(ends: np.ndarray, panel: Panel) -> np.ndarray:

@@ -56,8 +56,8 @@ class Transform:
         return np.asarray(self.seasonal)[(start + np.arange(count)) % len(self.seasonal)]
 
 
-def fit_transform(past: np.ndarray, seasons: tuple[int, ...]) -> Transform:
-    """Fits a transform to the past of a series.
+def fit_transform(past: np.ndarray, seasons: tuple[int, ...]) -> tuple[Transform, int]:
+    """Returns a transform fitted to the past of a series, and how many numbers were fitted for its season.
 
     Logarithms are taken where all values are positive and the swings grow with the level, in a short past only those of
     a season: a few blocks correlate by chance, and a trend taken for growth by percents leads far off. A season is
@@ -70,11 +70,11 @@ def fit_transform(past: np.ndarray, seasons: tuple[int, ...]) -> Transform:
     log = has_logarithms(past) and swings_grow(past)
     log = log and (len(past) >= FEWEST_OF_SWINGS or is_seasonal(ops.log(past), seasons[0]))
     values = ops.log(past) if log else past
-    seasonal, _ = fit_season(values, seasons)
+    seasonal, fitted = fit_season(values, seasons)
     rest = values - seasonal[np.arange(len(values)) % len(seasonal)] if len(seasonal) else values
     steps = np.abs(np.diff(rest))
     scale = float(np.mean(steps)) if len(steps) else 0.0
-    return Transform(log, tuple(seasonal.tolist()), scale if scale > 0 else 1.0, float(past.min()))
+    return Transform(log, tuple(seasonal.tolist()), scale if scale > 0 else 1.0, float(past.min())), fitted
 
 
 def has_logarithms(values: np.ndarray) -> bool:
