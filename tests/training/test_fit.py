@@ -846,3 +846,27 @@ def test_losses_of_logits_warn_of_probabilities(last, made, from_logits, recwarn
     assert len(told) == (made is not None and from_logits)
     if told:
         assert f"expected logits (from_logits=True), got what the {made} of" in told[0]
+
+
+def test_metrics_begin_anew_in_each_model_that_compile_gives_them_to(data):
+    x, y = data
+
+    class StartsHigh(recurra.metrics.Metric):
+        def __init__(self):
+            super().__init__(name="count")
+            self.count = self.add_weight(name="count", initializer="ones")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.count.assign_add(1.0)
+
+        def result(self):
+            return self.count
+
+    shared = [recurra.metrics.MeanAbsoluteError(), StartsHigh()]
+    make_model(metrics=shared).evaluate(x, 100 * y, verbose=0)
+    fresh = make_model(metrics=["mae"]).evaluate(x, y, verbose=0)
+    assert make_model(metrics=shared).evaluate(x, y, verbose=0) == [*fresh, 1.0]
+    model = make_model(metrics=shared)
+    model.evaluate(x, 100 * y, verbose=0)
+    model.compile("adam", "mse", metrics=shared)
+    assert model.evaluate(x, y, verbose=0) == [*fresh, 1.0]

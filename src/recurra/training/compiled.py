@@ -177,13 +177,17 @@ class CompiledMetrics:
         return any(self._given)
 
     def resolve(self, targets: list[Any], outputs: list[Any]) -> None:
-        """Makes the metric objects of outputs with targets: which accuracy is meant depends on the first batch."""
+        """Makes the metric objects of outputs with targets: which accuracy is meant depends on the first batch.
+
+        Those that the caller made begin anew: another model, or an earlier `compile`, may have added batches to them.
+        """
         if self.entries is not None:
             return
         made = []
         for position, entries in enumerate(self._given):
             for entry in entries if targets[position] is not None else ():
                 metric, name = _make_metric(entry, targets[position], outputs[position])
+                metric.reset_state()
                 made.append(_Entry(position, name, self._unique(name, position), metric))
         self.entries = made
 
