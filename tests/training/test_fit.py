@@ -870,3 +870,41 @@ def test_metrics_begin_anew_in_each_model_that_compile_gives_them_to(data):
     model.evaluate(x, 100 * y, verbose=0)
     model.compile("adam", "mse", metrics=shared)
     assert model.evaluate(x, y, verbose=0) == [*fresh, 1.0]
+
+
+def test_callbacks_can_stop_evaluate_and_predict(data):
+    x, y = data
+
+    class Stop(recurra.callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            self.model.stop_evaluating = batch == 1
+
+        def on_predict_batch_end(self, batch, logs=None):
+            self.model.stop_predicting = batch == 1
+
+    model = make_model()
+    run = {"batch_size": 3, "verbose": 0, "callbacks": [Stop()]}
+    for _ in range(2):  # what stopped one run does not stop the next
+        assert model.evaluate(x, y, **run) == model.evaluate(x[:6], y[:6], batch_size=3, verbose=0)
+        np.testing.assert_array_equal(model.predict(x, **run), model.predict(x[:6], batch_size=3))
+    history = model.fit(x, y, validation_data=(x, y), **run).history
+    assert history["val_loss"] == [model.evaluate(x[:6], y[:6], batch_size=3, verbose=0)]
+
+
+@pytest.mark.parametrize("train", ["fit", "train_on_batch"])
+def test_an_optimizer_may_be_exchanged_between_two_runs(data, train):
+    model = make_model()
+    options = {"verbose": 0} if train == "fit" else {}
+    getattr(model, train)(*data, **options)
+    before = model.get_weights()
+    model.optimizer = recurra.optimizers.SGD(0.0)
+    getattr(model, train)(*data, **options)
+    assert int(model.optimizer.iterations) == 1
+    for weight, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    model.optimizer = recurra.optimizers.SGD(0.1)
+    getattr(model, train)(*data, **options)
+    assert not np.array_equal(model.get_weights()[0], before[0])
+    model.optimizer = None
+    with pytest.raises(ValueError, match="training expected an optimizer, got none"):
+        getattr(model, train)(*data, **options)

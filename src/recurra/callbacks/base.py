@@ -25,7 +25,10 @@ class Callback:
 
     @property
     def model(self) -> Any:
-        """The model being trained; `model.stop_training = True` ends training after this batch or epoch."""
+        """The model being trained; `model.stop_training = True` ends training after this batch or epoch.
+
+        `stop_evaluating` and `stop_predicting` end `evaluate` and `predict` after this batch.
+        """
         return self.__dict__.get("_model")
 
     def set_model(self, model: Any) -> None:

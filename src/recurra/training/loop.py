@@ -27,17 +27,13 @@ class Trainable:
     """A compiled model made ready for steps: its weights in arenas, its losses and metrics in the outputs' order.
 
     Args:
-        model: A built model.
-        optimizer: It is built for the model's trainable weights.
+        model: A built model. Its optimizer is built for its trainable weights; another may be set between two steps.
         losses: The losses of the outputs.
         metrics: The metrics, and the weighted ones.
     """
 
-    def __init__(
-        self, model: Any, optimizer: Any, losses: CompiledLosses, metrics: tuple[CompiledMetrics, CompiledMetrics]
-    ):
+    def __init__(self, model: Any, losses: CompiledLosses, metrics: tuple[CompiledMetrics, CompiledMetrics]):
         self.model = model
-        self.optimizer = optimizer
         self.losses = losses
         self.metrics = [metric for metric in metrics if metric]
         self.arenas: list[Arena] = []
@@ -46,21 +42,26 @@ class Trainable:
         self._penalty: float | None = None  # of the weights, which an evaluation leaves as they are
         self._seen = -1
 
+    @property
+    def optimizer(self) -> Any:
+        """The model's."""
+        return self.model.optimizer
+
     def prepare(self) -> None:
         """Lays the weights that train now into arenas, unless they lie there; ValueError without an optimizer."""
         now = _changes.last
         if now == self._seen:
             return
+        if self.optimizer is None:
+            hint = "name one in compile(optimizer=...)"
+            raise ValueError(expected("training", "an optimizer", "none", hint))
         variables = self.model.trainable_weights
+        self.optimizer.build(variables)
         same = list(map(id, variables)) == list(map(id, self.variables))  # == compares values
         if self.arenas and same and all(arena.is_current() for arena in self.arenas):
             self._seen = now
             return
-        if self.optimizer is None:
-            hint = "name one in compile(optimizer=...)"
-            raise ValueError(expected("training", "an optimizer", "none", hint))
         self.variables = variables
-        self.optimizer.build(self.variables)
         self.penalised = [variable for variable in self.variables if variable.regularizer is not None]
         self.kept = [variable for layer in self.model._flatten_layers() for variable in layer._own_statistics()]
         self.stateful = stateful_layers(self.model)
@@ -262,8 +263,16 @@ def fit(
     callbacks.on_train_end(logs)
 
 
+def _go_on(model: Any, flag: str) -> None:
+    """Takes back a callback's word of an earlier run; setting it for nothing would count as a change."""
+    if getattr(model, flag):
+        setattr(model, flag, False)
+
+
 def evaluate(trainable: Trainable, batches: Iterable[Batch], callbacks: CallbackList) -> dict[str, Any]:
     """Returns losses and metrics of the batches."""
+    model = trainable.model
+    _go_on(model, "stop_evaluating")
     trainable.reset()
     callbacks.on_test_begin()
     wants_batches = callbacks.wants("on_test_batch_end")
@@ -272,6 +281,8 @@ def evaluate(trainable: Trainable, batches: Iterable[Batch], callbacks: Callback
         trainable.test_step(batch)
         if wants_batches:
             callbacks.on_test_batch_end(step, trainable.results())
+        if model.stop_evaluating:
+            break
     logs = trainable.results()
     callbacks.on_test_end(logs)
     return logs
@@ -300,6 +311,7 @@ def predict_step(model: Any, inputs: Any) -> Any:
 
 def predict(model: Any, batches: Iterable[Batch], callbacks: CallbackList) -> Any:
     """Returns the model's outputs for all batches, end to end."""
+    _go_on(model, "stop_predicting")
     callbacks.on_predict_begin()
     structure: Any = None
     parts: list[list[np.ndarray]] = []
@@ -310,6 +322,8 @@ def predict(model: Any, batches: Iterable[Batch], callbacks: CallbackList) -> An
         callbacks.on_predict_batch_end(
             step, {"outputs": structure} if callbacks.wants("on_predict_batch_end") else None
         )
+        if model.stop_predicting:
+            break
     callbacks.on_predict_end()
     joined = [np.concatenate(pieces) if len(pieces) > 1 else pieces[0] for pieces in zip(*parts, strict=True)]
     return _tree.pack_as(structure, joined)

@@ -60,7 +60,7 @@ class Trainer(Layer):
     optimizer: Any = None
     history: History  # of the last `fit`
     loss: Any = None
-    stop_training = False
+    stop_training = stop_evaluating = stop_predicting = False
     run_eagerly = False
     jit_compile = False
     steps_per_execution = 1
@@ -143,7 +143,7 @@ class Trainer(Layer):
                 raise ValueError(expected(who, "a loss to train with", "none", "name one in compile(loss=...)"))
             _check_cells(self, who)
             _warn_of_probabilities(self, losses.losses)
-            self._trainable_state = loop.Trainable(self, self.optimizer, losses, (plain, weighted))
+            self._trainable_state = loop.Trainable(self, losses, (plain, weighted))
         return self._trainable_state
 
     # Data -----------------------------------------------------------------------------------------------------------
