@@ -19,8 +19,8 @@ naming = _Names()
 
 
 def snake_case(class_name: str) -> str:
-    """Returns "simple_rnn_cell" for "SimpleRNNCell", by Keras's rule."""
-    spaced = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", class_name)
+    """Returns "simple_rnn_cell" for "SimpleRNNCell" and "lambda" for "<lambda>", by Keras's rule."""
+    spaced = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", class_name))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", spaced).lower()
 
 

@@ -758,6 +758,8 @@ def test_metrics_are_named_as_keras_names_them_and_need_a_target(parts):
     assert list(fewer.fit(x, [a], verbose=0).history) == ["a_mae", "loss"]
     none = make_nested(pair, metrics=[], weighted_metrics=[])
     assert list(none.fit(x, [a, b], verbose=0).history) == ["a_loss", "b_loss", "loss"]
+    nameless = make_nested(pair, loss=["mse", None], metrics=[[lambda true, given: abs(true - given)], []])
+    assert list(nameless.fit(x, [a, b], verbose=0).history) == ["a_lambda", "loss"]
 
 
 def test_targets_that_are_not_there_or_too_wide_are_told_by_the_output(data):
