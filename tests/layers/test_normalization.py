@@ -95,3 +95,12 @@ def test_data_that_are_refused_change_nothing():
     with pytest.raises(ValueError, match="data of sizes"):
         layer.adapt([np.zeros((2, 1)), np.zeros((2, 2))])
     assert layer.mean.item() == 2
+
+
+def test_given_numbers_are_in_the_config_of_a_layer_that_is_not_built():
+    x = np.array([[3.0, 8.0]], np.float32)
+    model = recurra.Sequential([layers.Normalization(mean=1.0, variance=4.0)])
+    config = model.layers[0].get_config()
+    assert (config["axis"], config["invert"], config["mean"], config["variance"]) == ((-1,), False, 1.0, 4.0)
+    for copy in (recurra.models.clone_model(model), recurra.Sequential.from_config(model.get_config())):
+        assert copy(x).tolist() == [[1.0, 3.5]]

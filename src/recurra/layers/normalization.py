@@ -506,7 +506,10 @@ class Normalization(Layer):
     def get_config(self) -> dict[str, Any]:
         own = {"axis": self.axis, "invert": self.invert}
         own |= {"mean": _as_list(self.input_mean), "variance": _as_list(self.input_variance)}
-        return Layer.get_config(self) | own
+        return super().get_config() | own
+
+    def _config_names(self) -> list[str]:
+        return [name for name in super()._config_names() if name not in ("mean", "variance")]  # unknown until built
 
 
 def _batches(data: Any) -> Iterator[np.ndarray]:
