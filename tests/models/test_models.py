@@ -632,3 +632,11 @@ def test_a_class_of_the_user_s_own_has_the_summary_of_a_line():
         model.build([(None, 3), (None, 3)])
         model.summary(print_fn=texts.append)
     assert texts[0] == texts[1] and "Connected to" not in texts[0]
+
+
+def test_a_summary_takes_more_positions_than_it_has_columns():
+    texts = []
+    model = recurra.Sequential([recurra.Input((3,)), layers.Dense(2, name="end")], name="line")
+    for positions in ([0.3, 0.6, 0.7], [0.3, 0.6, 0.7, 1.0]):
+        model.summary(positions=positions, print_fn=texts.append)
+    assert texts[0] == texts[1] and "end (Dense)" in texts[0]

@@ -75,7 +75,7 @@ def _render(
     table = rich.table.Table(
         *(
             rich.table.Column(name, justify=justify, width=int(column))  # type: ignore[arg-type]
-            for (name, justify), column in zip(columns, widths, strict=True)
+            for (name, justify), column in zip(columns, widths[: len(columns)], strict=True)  # more do no harm in Keras
         ),
         width=line_length,
         show_lines=True,
