@@ -9,7 +9,8 @@ import pickle
 import numpy as np
 import pytest
 
-from recurra import constraints, optimizers
+import recurra
+from recurra import constraints, layers, optimizers
 from recurra.optimizers import schedules
 from recurra.variables import Arena, Variable
 
@@ -613,3 +614,128 @@ def test_clipnorm_takes_rows_that_occur_twice_apart():
     np.testing.assert_allclose(table.numpy(), [[-(2**0.5)], [0.0]], rtol=1e-6)
     optimizer.apply([np.array([[2.0], [0.0]])], [table])
     np.testing.assert_allclose(table.numpy(), [[-1 - 2**0.5], [0.0]], rtol=1e-6)
+
+
+class Momentum(optimizers.Optimizer):
+    """Gradient descent with momentum, as one writes it for Keras."""
+
+    def __init__(self, learning_rate=0.1, momentum=0.9, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.momentum = momentum
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.m, self.starts = self.add_optimizer_variables(variables, ["momentum", "start"], ["zeros", "ones"])
+        self.count = self.add_variable((), name="count", dtype="int32")
+        self.last = [self.add_variable_from_reference(reference_variable=v, name="last") for v in variables]
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        self.assign(self.m[index], self.momentum * self.m[index] - learning_rate * gradient)
+        self.assign_add(variable, self.m[index])
+        self.assign_sub(self.starts[index], 1.0)
+        self.assign_add(self.count, 1)
+        self.last[index].assign(gradient)
+
+
+def series(rng):
+    return rng.standard_normal((12, 4, 3)).astype("float32"), rng.standard_normal((12, 1)).astype("float32")
+
+
+def trained(optimizer, data):
+    recurra.utils.set_random_seed(3)
+    model = recurra.Sequential([layers.Input((4, 3)), layers.LSTM(2), layers.Dense(1, name="d")])
+    model.compile(optimizer, "mse")
+    model.fit(*data, batch_size=4, epochs=3, shuffle=False, verbose=0)
+    return model
+
+
+OPTIONS = [
+    {},
+    {"clipnorm": 0.2, "weight_decay": 0.1},
+    {"global_clipnorm": 0.2, "gradient_accumulation_steps": 2},
+    {"use_ema": True, "loss_scale_factor": 4.0},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_an_optimizer_written_for_keras_trains(options, rng):
+    data = series(rng)
+    own, built_in = trained(Momentum(**options), data), trained(optimizers.SGD(0.1, momentum=0.9, **options), data)
+    for one, other in zip(own.get_weights(), built_in.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_variables_of_an_optimizer_written_for_keras_are_named_and_saved(tmp_path, rng):
+    data = series(rng)
+    model = trained(Momentum(), data)
+    optimizer = model.optimizer
+    names = [variable.path for variable in optimizer.variables]
+    kernel = model.weights[0].path.replace("/", "_")
+    assert names[2:4] == [f"momentum/{kernel}_momentum", f"momentum/{kernel}_start"]
+    assert names[-6] == "momentum/count" and names[-1].endswith("_d_bias_last")
+    assert int(optimizer.count) == 9 * 5 and np.all(optimizer.starts[0].value == 1 - 9) and np.any(optimizer.last[0])
+    model.save(tmp_path / "m.keras")
+    again = recurra.models.load_model(tmp_path / "m.keras", custom_objects={"Momentum": Momentum})
+    for one in (model, again):
+        one.fit(*data, shuffle=False, verbose=0)
+    for one, other in zip(model.optimizer.variables, again.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+class HalfUpdates(optimizers.Adam):
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient, variable, learning_rate / 2)
+
+
+class HalfGradients(optimizers.SGD):
+    def apply(self, grads, trainable_variables=None):
+        super().apply([g / 2 for g in grads], trainable_variables)
+
+
+class HalfPairs(optimizers.SGD):
+    def apply_gradients(self, grads_and_vars):
+        return super().apply_gradients([(g / 2, variable) for g, variable in grads_and_vars])
+
+
+class HalfRate(optimizers.SGD):
+    def _get_current_learning_rate(self):
+        return super()._get_current_learning_rate() / 2
+
+
+@pytest.mark.parametrize("make", [HalfUpdates, HalfGradients, HalfPairs, HalfRate])
+def test_methods_of_keras_that_a_subclass_overrides_are_called(make, rng):
+    data = series(rng)
+    half, whole = trained(make(0.1), data), trained(make.__base__(0.05), data)
+    for one, other in zip(half.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [HalfUpdates, HalfGradients])
+@pytest.mark.parametrize("options", [{}, {"clipnorm": 0.1}])
+def test_methods_of_a_subclass_get_the_sum_of_a_sparse_gradient(make, options):
+    """Rows of an Embedding that occur twice: the squares of the parts go to formulas of recurra's own alone."""
+    ids, found = np.array([[0, 1, 1]]), []
+
+    class Sees(make):
+        def update_step(self, gradient, variable, learning_rate):
+            found.append(np.linalg.norm(gradient))
+            super().update_step(gradient, variable, learning_rate)
+
+    model = recurra.Sequential([layers.Embedding(3, 2, embeddings_initializer="ones"), layers.Flatten()])
+    model.compile(Sees(0.0, **options), "mse")
+    model.fit(ids, np.zeros((1, 6), "float32"), verbose=0)
+    total = np.linalg.norm([[1 / 3, 1 / 3], [2 / 3, 2 / 3]]) / (2 if make is HalfGradients else 1)
+    assert found == [pytest.approx(options.get("clipnorm", total), rel=1e-5)]
+
+
+def test_an_optimizer_without_a_formula_says_what_it_needs():
+    class Nothing(optimizers.Optimizer):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Nothing expected a method update\(.*\) or update_step\(.*got none"):
+        Nothing(0.1).apply([np.ones(2, "float32")], [Variable(np.ones(2, "float32"))])

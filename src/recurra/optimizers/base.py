@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from recurra import config as settings
-from recurra import saving
-from recurra._arrays import contiguous
+from recurra import initializers, saving
+from recurra._arrays import as_array, contiguous
 from recurra._changes import StampsChanges
 from recurra._checks import expected, fraction, not_negative, positive, positive_int
 from recurra._missing import unknown_arguments
@@ -31,7 +31,8 @@ class Optimizer(StampsChanges):
     """Base class: one step is unscale, clip, decay, update, average, constrain.
 
     A subclass names its `slots` and gives one formula, `update`, on arrays. Where the variables lie end to end in one
-    arena the formula runs once over all of them, else variable by variable: element by element it is the same.
+    arena the formula runs once over all of them, else variable by variable: element by element it is the same. Or it is
+    written as for Keras: `build` makes variables with `add_optimizer_variables`, and `update_step` updates one weight.
 
     Args:
         learning_rate: A number, a schedule, or a function without arguments.
@@ -54,6 +55,12 @@ class Optimizer(StampsChanges):
     elementwise = True
     squares_slot: tuple[str, str] | None = None  # the slot that averages squared gradients, and its decay's name
     native_formula: str | None = None  # `update` in `ops.update_of`, which takes `formula_arguments`
+    _own_update_step = _own_apply = False  # whether a subclass has these of Keras's methods
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        cls._own_update_step = cls.update_step is not Optimizer.update_step
+        cls._own_apply = cls.apply is not Optimizer.apply or cls.apply_gradients is not Optimizer.apply_gradients
 
     def __init__(
         self,
@@ -136,8 +143,13 @@ class Optimizer(StampsChanges):
             learning_rate: The learning rate of this step.
             step: 1, 2, 3, ...
         """
-        what = "a method update(w, g, *slots, learning_rate, step)"
+        what = "a method update(w, g, *slots, learning_rate, step) or update_step(gradient, variable, learning_rate)"
         raise NotImplementedError(expected(type(self).__name__, what, "none"))
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: float) -> None:
+        """Updates one variable by `update`. A subclass's own, written as for Keras, is called in place of `update`."""
+        g = contiguous(gradient, variable.dtype).reshape(variable.shape)
+        self._update_one(self._get_variable_index(variable), variable.value, g, learning_rate, int(self.iterations) + 1)
 
     def formula_arguments(self, slots: Sequence[np.ndarray]) -> dict[str, Any]:
         """Returns what `native_formula` takes besides w, g, learning rate and step."""
@@ -174,6 +186,52 @@ class Optimizer(StampsChanges):
 
     def _new_variable(self, value: Any, name: str) -> Variable:
         return Variable(value, name=name, path=f"{self.name}/{name}", trainable=False)
+
+    def add_variable(
+        self, shape: Any, initializer: Any = "zeros", dtype: Any = None, name: str | None = None, **unused: Any
+    ) -> Variable:
+        """Makes a variable of the optimizer and returns it; `aggregation` and `layout` change nothing."""
+        value = initializers.get(initializer)(tuple(shape), dtype=dtype or settings.floatx())
+        self._slot_variables.append(self._new_variable(np.array(value), name or "variable"))
+        return self._slot_variables[-1]
+
+    def add_variable_from_reference(
+        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
+    ) -> Variable:
+        """Makes a variable of the shape and dtype of a weight."""
+        name = f"{reference_variable.path.replace('/', '_')}_{name or 'var'}"
+        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name)
+
+    def add_optimizer_variables(
+        self, trainable_variables: Sequence[Variable], name: Any, initializer: Any = "zeros"
+    ) -> Any:
+        """Makes a variable for each weight and returns them in a list; for a list of names, a tuple of such lists.
+
+        Args:
+            trainable_variables: The weights.
+            name: Last part of the variables' names, or several.
+            initializer: Of all, or one for each name.
+        """
+        names = [name] if isinstance(name, str) else list(name)
+        starts = initializer if isinstance(initializer, (list, tuple)) else [initializer] * len(names)
+        made = [
+            [self.add_variable_from_reference(variable, *pair) for pair in zip(names, starts, strict=True)]
+            for variable in trainable_variables
+        ]
+        columns = tuple([row[position] for row in made] for position in range(len(names)))
+        return columns[0] if isinstance(name, str) else columns
+
+    def assign(self, variable: Variable, value: Any) -> None:
+        """Sets a variable, as in Keras."""
+        variable.assign(value)
+
+    def assign_add(self, variable: Variable, value: Any) -> None:
+        """Adds to a variable."""
+        variable.assign_add(value)
+
+    def assign_sub(self, variable: Variable, value: Any) -> None:
+        """Subtracts from a variable."""
+        variable.assign_sub(value)
 
     @property
     def variables(self) -> list[Variable]:
@@ -228,7 +286,7 @@ class Optimizer(StampsChanges):
         """
         if isinstance(self._learning_rate, Variable):
             return self._learning_rate
-        return self._current_learning_rate()
+        return self._get_current_learning_rate()
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -252,7 +310,7 @@ class Optimizer(StampsChanges):
             raise ValueError(expected(type(self).__name__, what, repr(value)))
         return self._new_variable(np.array(value, settings.floatx()), "learning_rate")
 
-    def _current_learning_rate(self) -> float:
+    def _get_current_learning_rate(self) -> float:
         rate = self._learning_rate
         if isinstance(rate, LearningRateSchedule):
             return float(np.float32(rate(int(self._iterations))))
@@ -304,6 +362,11 @@ class Optimizer(StampsChanges):
             ValueError: If a variable is not one of those that the optimizer was built with.
         """
         self.build(variables)
+        if self._own_apply:
+            for variable in variables:
+                variable.sparse.clear()  # it gets the sums
+            self.apply_gradients([(as_array(variable.grad), variable) for variable in variables])
+            return
         clipped = self._add_sparse_squares(variables)
         arena = self._whole_arena(variables)
         if arena is not None:
@@ -370,8 +433,12 @@ class Optimizer(StampsChanges):
         return (1 - rate) / rate if rate > 0 else 0.0
 
     def _changes_gradients(self) -> Any:
-        """Returns whether gradients are clipped all alike, unscaled or accumulated before the formula sees them."""
-        return self.clipvalue or self.global_clipnorm or self.loss_scale_factor or self.gradient_accumulation_steps
+        """Returns whether gradients are clipped all alike, unscaled or accumulated before the formula sees them.
+
+        Or are the user's, whose `update_step` may be given other ones than the formula.
+        """
+        shared = self.clipvalue or self.global_clipnorm or self.loss_scale_factor or self.gradient_accumulation_steps
+        return shared or self._own_update_step
 
     def _step(
         self, indices: list[int], variables: Sequence[Variable], grads: list[Any], clipped: Collection[int] = ()
@@ -381,7 +448,8 @@ class Optimizer(StampsChanges):
 
     def _whole_arena(self, variables: Sequence[Variable]) -> Arena | None:
         """Returns the arena that holds just the optimizer's variables, if a step may run over it in one pass."""
-        return None if self.clipnorm or self._leaves_out_decay() else self._own_arena(variables)
+        apart = self.clipnorm or self._leaves_out_decay() or self._own_update_step
+        return None if apart else self._own_arena(variables)
 
     def _leaves_out_decay(self) -> bool:
         """Returns whether the weights of some variables decay, and of others not."""
@@ -397,12 +465,15 @@ class Optimizer(StampsChanges):
         return arena if fits and arena.is_current() else None
 
     def _indices(self, variables: Sequence[Variable]) -> list[int]:
-        for variable in variables:
-            if variable not in self._index:
-                hint = "for other variables compile the model again, or make a new optimizer"
-                who = type(self).__name__
-                raise ValueError(expected(who, "the variables it was built with", repr(variable.path), hint))
-        return [self._index[variable] for variable in variables]
+        return [self._get_variable_index(variable) for variable in variables]
+
+    def _get_variable_index(self, variable: Variable) -> int:
+        """Returns the position of a variable among those that the optimizer was built with; Keras's word."""
+        if variable not in self._index:
+            hint = "for other variables compile the model again, or make a new optimizer"
+            what = "the variables it was built with"
+            raise ValueError(expected(type(self).__name__, what, repr(variable.path), hint))
+        return self._index[variable]
 
     def _apply(
         self, indices: list[int], weights: list[np.ndarray], grads: list[np.ndarray], clipped: Collection[int] = ()
@@ -430,15 +501,21 @@ class Optimizer(StampsChanges):
         return means
 
     def _update_all(self, indices: list[int], weights: list[np.ndarray], grads: list[np.ndarray]) -> None:
-        learning_rate, step = self._current_learning_rate(), int(self.iterations) + 1
+        learning_rate, step = self._get_current_learning_rate(), int(self.iterations) + 1
         self.before_update(step)
         for index, w, g in zip(indices, weights, grads, strict=True):
             if self.weight_decay is not None and self._decays(index):
                 w -= w * self.weight_decay * learning_rate
-            arrays = [w, g, *self._slot_arrays(index)]
-            if self.elementwise and index != FLAT:
-                arrays = [array.reshape(-1) for array in arrays]
-            self.update(*arrays, learning_rate=learning_rate, step=step)
+            if self._own_update_step:
+                self.update_step(as_array(g), self._trainable_variables[index], learning_rate)
+            else:
+                self._update_one(index, w, g, learning_rate, step)
+
+    def _update_one(self, index: int, w: np.ndarray, g: np.ndarray, learning_rate: float, step: int) -> None:
+        arrays = [w, g, *self._slot_arrays(index)]
+        if self.elementwise and index != FLAT:
+            arrays = [array.reshape(-1) for array in arrays]
+        self.update(*arrays, learning_rate=float(learning_rate), step=step)
 
     def _slot_arrays(self, index: int) -> list[np.ndarray]:
         return [self._slots[name].array(index) for group in self.slot_groups() for name in group]
