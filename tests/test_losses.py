@@ -154,3 +154,56 @@ def test_focal_losses_take_predictions_that_are_no_probabilities(gamma, y, p, wa
 def test_focal_losses_of_any_power_are_not_defined_beyond_one():
     loss = L.BinaryFocalCrossentropy(gamma=1.5)
     assert np.isnan(loss(np.array([[1.0]]), np.array([[1.2]])))
+
+
+def model_for(loss):
+    recurra.utils.set_random_seed(0)
+    model = recurra.Sequential([recurra.Input((3,)), recurra.layers.Dense(2)])
+    model.compile("sgd", loss)
+    return model
+
+
+class OwnValues:
+    def call(self, y_true, y_pred):
+        return 2 * super().call(y_true, y_pred)
+
+
+class OwnValuesOfSquares(OwnValues, L.MeanSquaredError):
+    pass
+
+
+class OwnBoth(OwnValuesOfSquares):
+    def gradient(self, y_true, y_pred):
+        return 2 * L.MeanSquaredError.gradient(L.MeanSquaredError(), y_true, y_pred)
+
+
+class OwnCall(L.MeanSquaredError):
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        return 0 * super().__call__(y_true, y_pred, sample_weight)
+
+
+def test_a_subclass_with_its_own_values_is_not_trained_by_the_gradient_of_its_base(rng):
+    x, y = rng.random((8, 3)), rng.random((8, 2))
+    model = model_for(OwnValuesOfSquares())
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(2 * model_for("mse").evaluate(x, y, verbose=0))
+    before = model.get_weights()
+    with pytest.raises(
+        NotImplementedError, match=r"OwnValuesOfSquares expected a method gradient\(y_true, y_pred\), got"
+    ):
+        model.fit(x, y, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    trained, wanted = model_for(OwnBoth()), model_for("mse")
+    wanted.optimizer.learning_rate = 2 * wanted.optimizer.learning_rate
+    for one in (trained, wanted):
+        one.fit(x, y, verbose=0)
+    np.testing.assert_allclose(trained.get_weights()[0], wanted.get_weights()[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_a_loss_with_its_own_way_to_be_called_is_refused(method, rng):
+    x, y = rng.random((8, 3)), rng.random((8, 2))
+    assert OwnCall()(y, x[:, :2]) == 0
+    with pytest.raises(
+        NotImplementedError, match=r"the loss OwnCall expected call\(.* overridden, got its own __call__"
+    ):
+        getattr(model_for(OwnCall()), method)(x, y, verbose=0)

@@ -152,6 +152,15 @@ def is_own(function: Any) -> bool:
     return (getattr(function, "__module__", None) or "").startswith("recurra.")
 
 
+def is_left_behind(cls: type, method: str, overridden: str) -> bool:
+    """Returns whether a method belongs to that of a base class for which a class of the user's has another.
+
+    Such as an inherited `gradient` where `call` is overridden.
+    """
+    places = {name: i for i, base in reversed([*enumerate(cls.__mro__)]) for name in vars(base)}
+    return not is_own(getattr(cls, overridden)) and places[overridden] < places[method]
+
+
 def arrays_for(function: Any, *arrays: Any) -> Any:
     """Returns arrays as a function takes them: those of users get `Array`s, and so cannot change what is theirs."""
     return arrays if is_own(function) else as_arrays(arrays)

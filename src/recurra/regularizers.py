@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import ops, saving
+from recurra._arrays import is_left_behind
 from recurra._checks import expected, one_of
 from recurra._missing import says_what_to_do
 
@@ -27,7 +28,15 @@ __all__ = [
 
 
 class Regularizer(saving.Configurable):
-    """Base class: called with an array it gives the penalty; `gradient` gives its derivative."""
+    """Base class: called with an array it gives the penalty; `gradient` gives its derivative.
+
+    A subclass with its own `__call__` needs its own `gradient`, to be trained with.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if is_left_behind(cls, "gradient", "__call__"):
+            cls.gradient = Regularizer.gradient  # type: ignore[method-assign]
 
     def __call__(self, x: Any) -> float:
         raise NotImplementedError

@@ -431,3 +431,36 @@ def test_methods_of_a_mixin_are_guarded_as_those_of_the_class():
     np.testing.assert_array_equal(result, np.ones((2, 3)))
     np.testing.assert_array_equal(x, 0)
     np.testing.assert_array_equal(MixedCall()(x + 1), np.full((2, 3), 2))
+
+
+class Twice(recurra.regularizers.L2):
+    def __call__(self, x):
+        return 2 * super().__call__(x)
+
+
+class TwiceToTrain(Twice):
+    def gradient(self, x):
+        return 2 * recurra.regularizers.L2.gradient(self, x)
+
+
+@pytest.mark.parametrize("option", ["kernel_regularizer", "activity_regularizer"])
+def test_a_penalty_of_ones_own_is_not_trained_by_the_gradient_of_its_base(option, rng):
+    x, y = rng.random((6, 3)), rng.random((6, 2))
+
+    def model_with(penalty):
+        recurra.utils.set_random_seed(0)
+        model = recurra.Sequential([recurra.Input((3,)), layers.Dense(2, **{option: penalty})])
+        model.compile("sgd", "mse")
+        return model
+
+    doubled = recurra.regularizers.L2(0.02)
+    wanted = model_with(doubled).evaluate(x, y, verbose=0)
+    assert model_with(Twice(0.01)).evaluate(x, y, verbose=0) == pytest.approx(wanted)
+    with pytest.raises(
+        NotImplementedError, match=r"Twice expected a method gradient\(x\) to be used in training, got n"
+    ):
+        model_with(Twice(0.01)).fit(x, y, verbose=0)
+    trained = [model_with(penalty) for penalty in (TwiceToTrain(0.01), doubled)]
+    for model in trained:
+        model.fit(x, y, verbose=0)
+    np.testing.assert_allclose(trained[0].get_weights()[0], trained[1].get_weights()[0], rtol=1e-6)

@@ -141,6 +141,9 @@ class OfValues(losses.LossFunctionWrapper):
     def call(self, y_true, y_pred):
         return super().call(y_true, y_pred)
 
+    def gradient(self, y_true, y_pred):
+        return super().gradient(y_true, y_pred)
+
 
 WEIGHTS = {
     "none": lambda rng, shape: (None, None),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recurra import saving
+from recurra._arrays import is_left_behind
+from recurra._checks import expected
 from recurra._missing import says_what_to_do
 from recurra.losses.base import Loss, LossFunctionWrapper
 from recurra.losses.circle import Circle, circle
@@ -141,9 +143,20 @@ def get(identifier: Any) -> Any:
 
 
 def as_loss(identifier: Any) -> Loss | None:
-    """Returns a `Loss` object for what `get` takes: functions are wrapped."""
+    """Returns a `Loss` object for what `get` takes: functions are wrapped.
+
+    Raises:
+        NotImplementedError: For one with its own `__call__`: models ask for values and gradients, and do not call it.
+    """
     found = get(identifier)
-    return found if found is None or isinstance(found, Loss) else LossFunctionWrapper(found)
+    if found is None or not isinstance(found, Loss):
+        return None if found is None else LossFunctionWrapper(found)
+    cls = type(found)
+    if is_left_behind(cls, "value", "__call__") or is_left_behind(cls, "value_and_gradient", "__call__"):
+        hint = "or override value and value_and_gradient too, which models ask for"
+        what = "call(y_true, y_pred) and gradient(y_true, y_pred) to be overridden"
+        raise NotImplementedError(expected(f"the loss {cls.__name__}", what, "its own __call__", hint))
+    return found
 
 
 def serialize(loss: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import config, ops, saving
-from recurra._arrays import arrays_for, as_array, as_numbers, is_own, standardize_dtype
+from recurra._arrays import arrays_for, as_array, as_numbers, is_left_behind, is_own, standardize_dtype
 from recurra._changes import StampsChanges
 from recurra._checks import expected, one_of
 from recurra._names import snake_case
@@ -25,7 +25,7 @@ REDUCTIONS = (*_MEANS, "sum", "none", None)
 class Loss(StampsChanges, saving.Configurable):
     """Base class of losses (https://keras.io/api/losses).
 
-    A subclass gives `call` and, to be trained with, `gradient`.
+    A subclass gives `call` and, to be trained with, `gradient`: that of a base class belongs to its `call`.
 
     Args:
         name: Name of the loss.
@@ -36,6 +36,11 @@ class Loss(StampsChanges, saving.Configurable):
     Raises:
         ValueError: For another reduction.
     """
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if is_left_behind(cls, "gradient", "call"):
+            cls.gradient = Loss.gradient  # type: ignore[method-assign]
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
         self.name = name or snake_case(type(self).__name__)
@@ -48,9 +53,8 @@ class Loss(StampsChanges, saving.Configurable):
 
     def gradient(self, y_true: Any, y_pred: Any) -> np.ndarray:
         """Returns the derivative of the values with respect to y_pred, of the shape of y_pred."""
-        raise NotImplementedError(
-            expected(f"training with the loss {self.name!r}", "a method gradient(y_true, y_pred)", "none")
-        )
+        who = f"training with the loss {type(self).__name__}"  # its name may be that of a built-in base class
+        raise NotImplementedError(expected(who, "a method gradient(y_true, y_pred)", "none"))
 
     def own_mask(self, y_true: Any, y_pred: Any) -> np.ndarray | None:
         """Returns where a value counts by the loss's own rule, or None if all do."""
