@@ -54,6 +54,8 @@ __all__ = [
 class PyDataset:
     """Base class of data given batch by batch: override `__len__` and `__getitem__`, which returns (x, y).
 
+    In place of `__len__`, `num_batches` may say how many there are: None where they do not end.
+
     Args:
         workers, use_multiprocessing, max_queue_size: Accepted, change nothing.
     """
@@ -66,8 +68,16 @@ class PyDataset:
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(expected(type(self).__name__, "a method __getitem__(index)", "none"))
 
-    def __len__(self) -> int:
-        raise NotImplementedError(expected(type(self).__name__, "a method __len__()", "none"))
+    def __iter__(self) -> Iterator[Any]:
+        count = self.num_batches
+        return (self[index] for index in (itertools.count() if count is None else range(count)))
+
+    @property
+    def num_batches(self) -> int | None:
+        """The number of batches; None of data without an end, which `steps_per_epoch` cuts into epochs."""
+        if hasattr(self, "__len__"):
+            return len(self)
+        raise NotImplementedError(expected(type(self).__name__, "a method __len__() or a property num_batches", "none"))
 
     def on_epoch_begin(self) -> None:
         """Called at the start of each epoch."""

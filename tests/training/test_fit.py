@@ -910,3 +910,38 @@ def test_an_optimizer_may_be_exchanged_between_two_runs(data, train):
     model.optimizer = None
     with pytest.raises(ValueError, match="training expected an optimizer, got none"):
         getattr(model, train)(*data, **options)
+
+
+def test_a_dataset_by_index_may_say_its_number_of_batches_or_that_it_has_no_end(data):
+    x, y = data
+    asked = []
+
+    class Counted(recurra.utils.PyDataset):
+        num_batches = 3
+
+        def __getitem__(self, index):
+            asked.append(index)
+            return x[index % 3 * 4 :][:4], y[index % 3 * 4 :][:4]
+
+    class Endless(Counted):
+        num_batches = None
+
+    wanted = weights_after(lambda m: m.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0))
+    found = weights_after(lambda m: m.fit(Counted(), epochs=2, shuffle=False, verbose=0))
+    np.testing.assert_array_equal(found, wanted)
+    endless = weights_after(lambda m: m.fit(Endless(), epochs=2, steps_per_epoch=3, verbose=0))
+    np.testing.assert_array_equal(endless, wanted)
+    assert asked[-6:] == [0, 1, 2, 3, 4, 5]
+    assert make_model().predict(Counted(), verbose=0).shape == (11, 1)
+    assert len(list(Counted())) == 3
+    asked.clear()
+    make_model().fit(Counted(), epochs=4, shuffle=True, verbose=0)
+    assert sorted(asked[-3:]) == [0, 1, 2] and len({tuple(asked[-3 * n :][:3]) for n in range(1, 5)}) > 1
+
+    class Sized(recurra.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+    assert Sized().num_batches == 2
+    with pytest.raises(NotImplementedError, match=r"PyDataset expected a method __len__\(\) or a property num_batches"):
+        make_model().fit(recurra.utils.PyDataset(), verbose=0)

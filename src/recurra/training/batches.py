@@ -162,8 +162,9 @@ class IterableBatches:
     """Batches that a generator, a dataset or a PyDataset gives: x, (x, y) or (x, y, sample_weight).
 
     Args:
-        source: The iterable; an object with `__getitem__` and `__len__` is gone through by index at each epoch. Of a
-            generator, which can be gone through once, the first two batches come again at each epoch, as in Keras.
+        source: The iterable; an object with `__getitem__` and `__len__` or `num_batches` is gone through by index at
+            each epoch. Of a generator, which can be gone through once, the first two batches come again at each epoch,
+            as in Keras.
         convert: Turns one of its items into a `Batch`.
         shuffle: Draw a new order of the indices for each epoch, where there are indices.
         who: For errors.
@@ -175,7 +176,7 @@ class IterableBatches:
         self.shuffle = shuffle
         self.who = who
         self.first_run = self.last_run = 0  # how many batches there were when it was gone through to its end
-        self.by_index = hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, list)
+        self.by_index = hasattr(source, "__getitem__") and not isinstance(source, list) and self.steps is not None
         self.is_read_once = isinstance(source, Iterator)
         self._first = list(islice(source, 2)) if self.is_read_once else []
 
@@ -199,9 +200,9 @@ class IterableBatches:
     def _items(self) -> Iterable[Any]:
         if not self.by_index:
             return chain(self._first, self.source)
-        order: Any = range(len(self.source))
+        order: Any = range(self.steps)  # type: ignore[arg-type]
         if self.shuffle:
-            order = np.random.default_rng(random.draw_seed()).permutation(len(self.source))
+            order = np.random.default_rng(random.draw_seed()).permutation(len(order))
         return (self.source[int(i)] for i in order)
 
 
