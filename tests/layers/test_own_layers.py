@@ -464,3 +464,30 @@ def test_a_penalty_of_ones_own_is_not_trained_by_the_gradient_of_its_base(option
     for model in trained:
         model.fit(x, y, verbose=0)
     np.testing.assert_allclose(trained[0].get_weights()[0], trained[1].get_weights()[0], rtol=1e-6)
+
+
+def test_weights_of_layers_that_a_call_builds_lie_below_their_owners():
+    class Inner(recurra.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.line = recurra.Sequential([layers.Dense(2, name="d")], name="s")
+
+        def call(self, inputs):
+            return self.line(inputs)
+
+    class Outer(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = Inner(name="in")
+
+        def call(self, inputs):
+            return self.inner(inputs)
+
+    x = np.ones((2, 3), "float32")
+    called, predicting = Outer(name="o"), Inner(name="p")
+    called(x)
+    predicting.predict(x, verbose=0)
+    within = recurra.Sequential([recurra.Input((3,)), Outer(name="o")], name="m")
+    assert [weight.path for weight in called.weights] == ["o/in/s/d/kernel", "o/in/s/d/bias"]
+    assert [weight.path for weight in predicting.weights] == ["p/s/d/kernel", "p/s/d/bias"]
+    assert [weight.path for weight in within.weights] == ["m/o/in/s/d/kernel", "m/o/in/s/d/bias"]

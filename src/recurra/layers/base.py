@@ -592,7 +592,11 @@ class Layer(StampsChanges, saving.Configurable):
             kwargs = {**kwargs, "training": bool(training)}
         if "keep_cache" in names:
             kwargs = {**kwargs, "keep_cache": keep_cache}
-        outputs, cache = self.forward(inputs, **kwargs)
+        naming.scope.append(self.name)  # of layers that it builds
+        try:
+            outputs, cache = self.forward(inputs, **kwargs)
+        finally:
+            naming.scope.pop()
         has_mask = mask is not None and any(m is not None for m in _tree.flatten(mask))
         makes_mask = type(self).compute_mask is not Layer.compute_mask
         return outputs, cache, self.compute_mask(inputs, mask if has_mask else None) if has_mask or makes_mask else None
