@@ -945,3 +945,12 @@ def test_a_dataset_by_index_may_say_its_number_of_batches_or_that_it_has_no_end(
     assert Sized().num_batches == 2
     with pytest.raises(NotImplementedError, match=r"PyDataset expected a method __len__\(\) or a property num_batches"):
         make_model().fit(recurra.utils.PyDataset(), verbose=0)
+
+
+def test_what_one_metric_gives_stands_together_in_a_history(data):
+    both = Batches(lambda count: {"zz": count, "aa": count})
+    model = make_model(metrics=[both, "mae"])
+    told = ["aa", "zz", "loss", "mae"]
+    history = model.fit(*data, validation_data=data, verbose=0).history
+    assert list(history) == [*told, "val_aa", "val_loss", "val_mae", "val_zz"]
+    assert list(model.evaluate(*data, verbose=0, return_dict=True)) == told

@@ -162,6 +162,9 @@ class CompiledMetrics:
         outputs: The model's outputs.
         taken: How often each name is in use; ours are added.
         weighted: Whether sample weights count.
+
+    Attributes:
+        groups: Of what metrics give in dicts, by their names in logs, the names of the metrics.
     """
 
     def __init__(self, given: Any, outputs: Outputs, taken: dict[str, int], weighted: bool = False):
@@ -172,6 +175,7 @@ class CompiledMetrics:
         found = {0: given} if single else outputs.each(given, "compile", "metrics")
         self._given = [_flat(entry) for entry in outputs.row(found)]
         self.entries: list[_Entry] | None = None
+        self.groups: dict[str, str] = {}
 
     def __bool__(self) -> bool:
         return any(self._given)
@@ -219,6 +223,8 @@ class CompiledMetrics:
         found: dict[str, Any] = {}
         for entry in self.entries or []:
             result = entry.metric.result()
+            if isinstance(result, dict):
+                self.groups |= dict.fromkeys(result, entry.name)
             found |= result if isinstance(result, dict) else {entry.name: result}
         return {name: as_number(result) for name, result in found.items()}
 

@@ -88,7 +88,12 @@ class Trainable:
             logs[tracker.name] = float(tracker.result())
         for metric in self.metrics:
             logs |= metric.results()
-        return {name: logs[name] for name in sorted(logs)}
+        return self.sorted(logs)
+
+    def sorted(self, logs: dict[str, Any]) -> dict[str, Any]:
+        """Returns logs in alphabetical order, those of one metric together under its name: the order of a history."""
+        groups = {name: group for metric in self.metrics for name, group in metric.groups.items()}
+        return {name: logs[name] for name in sorted(logs, key=lambda name: (groups.get(name, name), name))}
 
     def order(self, logs: dict[str, Any]) -> list[str]:
         """Returns the names of logs as Keras lists them: losses, metrics of one output as compiled, the rest sorted."""
@@ -252,8 +257,7 @@ def fit(
             if model.stop_training:
                 break
         model._draws[:] = data.draws  # in place: setting it would count as a change, and plans would be made anew
-        logs = trainable.results() | validate(epoch)
-        logs = {name: logs[name] for name in sorted(logs)}
+        logs = trainable.sorted(trainable.results() | validate(epoch))
         callbacks.on_epoch_end(epoch, dict(logs))  # what a callback adds is for the history alone
         if model.stop_training:
             break
