@@ -67,6 +67,9 @@ def test_bad_windows_are_refused():
 
 def test_rows_are_normalised():
     np.testing.assert_allclose(utils.normalize([[3.0, 4.0], [0.0, 0.0]]), [[0.6, 0.8], [0, 0]])
+    for axis in (-1, 0):
+        assert utils.normalize(np.array([3, 4]), axis).tolist() == [[0.6, 0.8]]  # a row of its own, as Keras has it
+    assert utils.normalize([3.0, 4.0]).tolist() == [0.6, 0.8]
 
 
 def test_batches_are_packed_as_fit_takes_them():

@@ -128,10 +128,12 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
-    """Returns `x` divided by its norms of `order` along `axis`; zeros stay zeros."""
+    """Returns `x` divided by its norms of `order` along `axis`; zeros stay zeros. As in Keras, (N,) becomes (1, N)."""
+    is_row = type(x) is np.ndarray and x.ndim == 1
     x = np.asarray(x, np.float64)
     norms = np.atleast_1d(np.linalg.norm(x, order, axis, keepdims=True))
-    return x / np.where(norms == 0, 1, norms)
+    normalized = x / np.where(norms == 0, 1, norms)
+    return normalized[None] if is_row else normalized
 
 
 def pad_sequences(
