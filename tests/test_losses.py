@@ -207,3 +207,16 @@ def test_a_loss_with_its_own_way_to_be_called_is_refused(method, rng):
         NotImplementedError, match=r"the loss OwnCall expected call\(.* overridden, got its own __call__"
     ):
         getattr(model_for(OwnCall()), method)(x, y, verbose=0)
+
+
+def test_the_dtype_of_a_loss_is_that_of_its_calls():
+    before = recurra.config.floatx()
+    assert (L.MeanSquaredError().dtype, L.MeanSquaredError(dtype="float64").dtype) == ("float32", "float64")
+    try:
+        recurra.config.set_floatx("float64")
+        loss = L.Huber()
+        assert loss.dtype == loss(np.ones(3), np.zeros(3)).dtype == "float64"
+    finally:
+        recurra.config.set_floatx(before)
+    y = np.ones((2, 3))
+    assert L.MeanSquaredError().value_and_gradient(y, y)[1].dtype == "float64"  # training takes that of the outputs

@@ -45,7 +45,12 @@ class Loss(StampsChanges, saving.Configurable):
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
         self.name = name or snake_case(type(self).__name__)
         self.reduction = one_of(type(self).__name__, "reduction", reduction, REDUCTIONS)
-        self.dtype = None if dtype is None else standardize_dtype(dtype, type(self).__name__)
+        self._dtype = None if dtype is None else standardize_dtype(dtype, type(self).__name__)
+
+    @property
+    def dtype(self) -> str:
+        """The name of the dtype that a call computes in."""
+        return self._dtype or config.floatx()
 
     def call(self, y_true: Any, y_pred: Any) -> np.ndarray:
         """Returns the values per sample, of the shape of y_pred without its last axis."""
@@ -69,9 +74,8 @@ class Loss(StampsChanges, saving.Configurable):
             sample_weight: Weights of the values, broadcast to them.
         """
         mask = getattr(y_pred, "_keras_mask", None)
-        dtype = self.dtype or config.floatx()
-        y_pred = np.asarray(y_pred).astype(dtype, copy=False)
-        return as_array(np.asarray(self.value(y_true, y_pred, sample_weight, mask), dtype))
+        y_pred = np.asarray(y_pred).astype(self.dtype, copy=False)
+        return as_array(np.asarray(self.value(y_true, y_pred, sample_weight, mask), self.dtype))
 
     def value(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> Any:
         """Returns the loss as a float, or the array of the values for reduction "none".
@@ -157,7 +161,7 @@ class Loss(StampsChanges, saving.Configurable):
 
     def _cast(self, y_true: Any, y_pred: Any) -> tuple[Any, np.ndarray]:
         y_pred = np.asarray(y_pred)
-        return y_true, y_pred if self.dtype is None else y_pred.astype(self.dtype, copy=False)
+        return y_true, y_pred if self._dtype is None else y_pred.astype(self._dtype, copy=False)
 
     def _weigh(
         self, y_true: Any, y_pred: np.ndarray, sample_weight: Any, mask: Any
@@ -254,7 +258,7 @@ class LossFunctionWrapper(Loss):
         known = own and getattr(self.fn, "fused", None) and options.keys() <= _FUSED_OPTIONS
         if not known or self.reduction not in _MEANS or dtype not in _FLOATS:
             return None
-        if self.dtype is not None and self.dtype != dtype.name:
+        if self._dtype is not None and self._dtype != dtype.name:
             return None
         return {"name": self.fn.__name__, "epsilon": config.epsilon(), **options}
 
