@@ -112,8 +112,8 @@ def test_a_layer_has_the_gradients_of_keras(case):
     inputs, states, mask = call_arguments(case, 0, call)
     kwargs = {"initial_state": states} if states else {}
     training = call["kwargs"].get("training", False)
-    inputs = layer.cast_inputs(alone(inputs))
-    outputs, cache, _ = layer.run(inputs, mask, training, kwargs)
+    inputs = layer._cast_inputs(alone(inputs))
+    outputs, cache, _ = layer._run_layer(inputs, mask, training, kwargs)
     outputs = _tree.flatten(outputs)
     close = functools.partial(assert_close, topic=topic_of(case), dtype=case["dtype"])
     for i, output in enumerate(outputs):

@@ -178,7 +178,7 @@ def test_a_random_layer_is_keras_s(family, case, tf):
         warnings.simplefilter("ignore", UserWarning)  # layers that drop a mask say so, here and there
         outputs, cotangents, (dx, dw) = its_outputs_and_gradients(tf, its, inputs, masks, call)
         mine_in, mask = (inputs[0], masks[0]) if len(inputs) == 1 else (inputs, masks)
-        ys, cache, found = mine.run(mine_in, mask, call.pop("training", False), call)
+        ys, cache, found = mine._run_layer(mine_in, mask, call.pop("training", False), call)
     ys, found = _tree.flatten(ys), _tree.flatten(found)
     assert len(ys) == len(outputs)
     for y, its_y in zip(ys, outputs, strict=True):

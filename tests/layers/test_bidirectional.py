@@ -99,7 +99,7 @@ def test_penalties_of_the_inner_outputs_count(rng):
     outputs = model.predict(x, verbose=0)
     penalty = 0.01 * (outputs**2).sum() / len(x)
     assert model.evaluate(x, y, verbose=0) == pytest.approx(((outputs - y) ** 2).mean() + penalty)
-    _, cache, _ = model.run([x], None, True, {})
+    _, cache, _ = model._run_layer([x], None, True, {})
     for variable in model.trainable_weights:
         variable.zero_grad()
     model.backward_all(np.zeros_like(outputs), cache)

@@ -65,7 +65,7 @@ def test_training_leaves_it_alone_and_files_keep_it(tmp_path, rng):
 @pytest.mark.parametrize("invert", [False, True])
 def test_gradients(invert, rng):
     layer = layers.Normalization(mean=1.0, variance=16.0, invert=invert)
-    y, cache = layer.forward(layer.cast_inputs(layer(rng.standard_normal((2, 3)))))
+    y, cache = layer.forward(layer._cast_inputs(layer(rng.standard_normal((2, 3)))))
     np.testing.assert_array_equal(layer.backward(np.ones_like(y), cache), np.full((2, 3), 4.0 if invert else 0.25))
 
 

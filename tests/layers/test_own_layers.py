@@ -491,3 +491,75 @@ def test_weights_of_layers_that_a_call_builds_lie_below_their_owners():
     assert [weight.path for weight in called.weights] == ["o/in/s/d/kernel", "o/in/s/d/bias"]
     assert [weight.path for weight in predicting.weights] == ["p/s/d/kernel", "p/s/d/bias"]
     assert [weight.path for weight in within.weights] == ["m/o/in/s/d/kernel", "m/o/in/s/d/bias"]
+
+
+@pytest.mark.parametrize("base", [layers.Layer, recurra.Model])
+def test_a_layer_written_for_keras_may_use_the_names_of_recurra_s_own(base, rng):
+    class Directions(base):
+        def __init__(self):
+            super().__init__()
+            self.forward = layers.LSTM(4)
+            self.backward = layers.LSTM(4, go_backwards=True)
+
+        def call(self, inputs):
+            return self.forward(inputs) + self.backward(inputs)
+
+    class Sublayers(base):
+        def __init__(self):
+            super().__init__()
+            self.run, self.run_call, self.cast_inputs = layers.Dense(2), layers.Dense(2), layers.Dense(2)
+
+        def forward(self, inputs):
+            return self.run(inputs)
+
+        def call(self, inputs):
+            return self.forward(inputs) + self.run_call(inputs) + self.cast_inputs(inputs)
+
+    class Methods(base):
+        def run(self, times=1):
+            return times
+
+        run_call = cast_inputs = run
+
+        def call(self, inputs):
+            return inputs * self.run(3)
+
+    x = rng.normal(size=(2, 5, 3)).astype("float32")
+    both = Directions()
+    model = recurra.Sequential([recurra.Input((5, 3)), both, layers.Dense(1)])
+    np.testing.assert_array_equal(both(x), both.forward(x) + both.backward(x))
+    np.testing.assert_array_equal(model.predict(x, verbose=0), model.layers[1](both(x)))
+    assert len(both.weights) == 6
+    parts = Sublayers()
+    result = recurra.Sequential([recurra.Input((5, 3)), parts]).predict(x, verbose=0)
+    np.testing.assert_allclose(result, sum(part(x) for part in (parts.run, parts.run_call, parts.cast_inputs)), 1e-6)
+    np.testing.assert_array_equal(recurra.Sequential([recurra.Input((5, 3)), Methods()]).predict(x, verbose=0), x * 3)
+    model.compile("sgd", "mse")
+    with pytest.raises(NotImplementedError, match="Directions expected a method backward"):
+        model.fit(x, x[:, 0, :1], verbose=0)
+
+
+def test_a_cell_written_for_keras_may_hold_a_layer_called_forward(rng):
+    class Sum(layers.Layer):
+        state_size = 4
+
+        def __init__(self):
+            super().__init__()
+            self.forward = layers.Dense(4)
+
+        def call(self, inputs, states):
+            new = self.forward(inputs) + states[0]
+            return new, [new]
+
+    x, cell = rng.normal(size=(2, 5, 3)).astype("float32"), Sum()
+    result = layers.RNN(cell)(x)
+    np.testing.assert_allclose(result, cell.forward(x).sum(axis=1), rtol=1e-5)
+
+
+def test_a_sequential_may_have_a_method_called_run(rng):
+    class Line(recurra.Sequential):
+        def run(self, x):
+            return self.predict(x, verbose=0)
+
+    x, model = rng.normal(size=(2, 3)).astype("float32"), Line([recurra.Input((3,)), layers.Dense(1)])
+    np.testing.assert_array_equal(model.run(x), model(x))

@@ -35,12 +35,12 @@ def numeric_gradient(function, array, epsilon=1e-6):
 
 
 def assert_gradients_are_right(model, inputs, rng):
-    outputs, cache, _ = model.run(inputs, None, False, {})
+    outputs, cache, _ = model._run_layer(inputs, None, False, {})
     cotangent = rng.standard_normal(outputs.shape)
     for variable in model.trainable_weights:
         variable.zero_grad()
     dinputs = model.backward_all(cotangent, cache)[0]
-    loss = lambda: float((model.run(inputs, None, False, {})[0] * cotangent).sum())  # noqa: E731
+    loss = lambda: float((model._run_layer(inputs, None, False, {})[0] * cotangent).sum())  # noqa: E731
     for variable in model.trainable_weights:
         np.testing.assert_allclose(variable.grad, numeric_gradient(loss, variable.value), rtol=1e-5, atol=1e-7)
     for dx, x in zip(dinputs if isinstance(dinputs, list) else [dinputs], inputs, strict=True):
@@ -340,7 +340,7 @@ def test_gradients_of_a_masked_call(rng):
     ends = recurra.Input((5, 2), dtype="float64"), recurra.Input((5,), dtype="bool")
     model = recurra.Model(ends, layers.GRU(3, dtype="float64")(ends[0], mask=ends[1]))
     mask = rng.random((4, 5)) > 0.4
-    outputs, cache, _ = model.run([rng.standard_normal((4, 5, 2)), mask], None, False, {})
+    outputs, cache, _ = model._run_layer([rng.standard_normal((4, 5, 2)), mask], None, False, {})
     dx, dmask = model.backward_all(np.ones_like(outputs), cache)[0]
     assert dmask is None and not dx[~mask].any() and dx[mask].any()
 
@@ -365,7 +365,7 @@ def test_gradients_beside_a_mask_that_is_given_by_name(name, rng):
     model = recurra.Model([end, mask], y)
     seen = np.tile([1, 0, 1, 1, 0], (5, 1))  # as many rows as steps: each a mask of either kind
     inputs = [rng.standard_normal((5, 5, 4)), seen]
-    outputs, cache, _ = model.run(inputs, None, False, {})
+    outputs, cache, _ = model._run_layer(inputs, None, False, {})
     dx, dmask = model.backward_all(np.ones_like(outputs), cache)[0]
     assert dmask is None and np.isfinite(dx).all() and dx.any()
 

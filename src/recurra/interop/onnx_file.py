@@ -147,9 +147,9 @@ def _emit(export: Export, layer: Layer, given: list[Value], node: Node | None, v
 
 
 def _as_cast(export: Export, layer: Layer, value: Value) -> Value:
-    """Does what Layer.cast_inputs does; layers with a cast of their own see to it themselves."""
+    """Does what Layer._cast_inputs does; layers with a cast of their own see to it themselves."""
     kept = layer.keeps_integers and np.dtype(value.dtype).kind != "f"
-    if value.dtype == layer.dtype or kept or type(layer).cast_inputs is not Layer.cast_inputs:
+    if value.dtype == layer.dtype or kept or type(layer)._cast_inputs is not Layer._cast_inputs:
         return value
     return replace(value, name=export.cast(value.name, layer.dtype), dtype=layer.dtype)
 

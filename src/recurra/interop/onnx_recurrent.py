@@ -120,7 +120,7 @@ def _sequence(export: Export, layer: Any, x: Value, states: list[str], keep_orde
     `keep_order` leaves the outputs of a layer that goes backwards at their time steps, as Bidirectional wants them.
     """
     if states and not export.streaming:
-        x = replace(x, mask=None, mask_is_lost=False)  # as Layer.run_call has it
+        x = replace(x, mask=None, mask_is_lost=False)  # as Layer._run_call has it
     lengths = _lengths(export, layer, x)
     cells = _cells(layer)
     if layer.stateful and not export.streaming:

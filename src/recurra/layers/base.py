@@ -11,6 +11,7 @@ import inspect
 import math
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -107,11 +108,12 @@ class Layer(StampsChanges, saving.Configurable):
 
     supports_masking = False
     keeps_integers = False
-    checks_inputs = False  # `cast_inputs` refuses what does not fit: within a model, too, it is asked at each call
+    checks_inputs = False  # `_cast_inputs` refuses what does not fit: within a model, too, it is asked at each call
     stateless = False  # built from the start; `build` only checks shapes, and does so at each call
     _absent_options: dict[str, Any] = {}  # Keras's options that are not here: what they are in configs, and must be
 
     _noise_rates: tuple[str, ...] = ()  # attributes: without one above zero, training draws no random numbers
+    _by_call: Any = None  # of a class with Keras's `call`, whose `forward` may be anything: `call` as a `forward`
     _building = False
     _mixes_dtypes = False  # what `forward` gives may have other dtypes than the layer
 
@@ -123,11 +125,14 @@ class Layer(StampsChanges, saving.Configurable):
             cls.stateless = own.get("stateless", False)
         if "backward" in own and not is_own(cls.backward):
             cls.backward = guard_backward(cls.backward)  # type: ignore[method-assign]
-        if "call" in own and "forward" not in own:
-            cls.forward = guard_forward(forward_of(cls.call))  # type: ignore[method-assign]
+        if "call" in own and not {"forward", "backward"} <= own.keys():
+            cls._by_call = guard_forward(forward_of(cls.call))
+            if "forward" not in own:
+                cls.forward = cls._by_call  # type: ignore[method-assign]
             if "backward" not in own:  # that of a base class belongs to its forward
                 cls.backward, cls.backward_all = Layer.backward, Layer.backward_all  # type: ignore[method-assign]
         elif "forward" in own:
+            cls._by_call = None
             if not is_own(cls.forward):
                 cls.forward = guard_forward(cls.forward)  # type: ignore[method-assign]
             cls.call = call_of(cls.forward)  # type: ignore[method-assign]
@@ -208,9 +213,10 @@ class Layer(StampsChanges, saving.Configurable):
 
     def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
         """Returns the gradient of the inputs, and of those keyword arguments that are tensors, by name."""
+        backward: Any = partial(type(self).backward, self) if self._by_call else self.backward
         if "need_dx" in _parameters(type(self).backward):
-            return self.backward(doutputs, cache, need_dx=need_dx), {}  # type: ignore[call-arg]
-        return self.backward(doutputs, cache), {}
+            return backward(doutputs, cache, need_dx=need_dx), {}
+        return backward(doutputs, cache), {}
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
         """Adds the layer to a line that native code runs, if it can: the bits are those of `forward`, `backward`."""
@@ -221,7 +227,7 @@ class Layer(StampsChanges, saving.Configurable):
 
         By default that of the input for recurra's own layers; others are run on zeros of such a shape to see.
         """
-        if is_own(type(self).forward) or self._needs_more_than_inputs():
+        if is_own(self._class_forward()) or self._needs_more_than_inputs():
             return input_shape
         self._build_for(input_shape)
         results = [self._run_on_zeros(input_shape, unknown) for unknown in (2, 3)]
@@ -230,14 +236,14 @@ class Layer(StampsChanges, saving.Configurable):
         return _tree.pack_as(results[0], shapes)
 
     def _needs_more_than_inputs(self) -> bool:
-        rest = list(inspect.signature(type(self).forward).parameters.values())[2:]
+        rest = list(inspect.signature(self._class_forward()).parameters.values())[2:]
         given = ("mask", "training", "keep_cache")
         return any(p.default is p.empty and p.name not in given and p.kind is p.POSITIONAL_OR_KEYWORD for p in rest)
 
     def _run_on_zeros(self, shape: Any, unknown: int) -> Any:
         """Returns what the layer gives for zeros, axes of unknown size taken as `unknown`."""
         zeros = map_shapes(lambda one: np.zeros([unknown if size is None else size for size in one], self.dtype), shape)
-        return self.run(self.cast_inputs(zeros), None, False, {}, keep_cache=False)[0]
+        return self._run_layer(self._cast_inputs(zeros), None, False, {}, keep_cache=False)[0]
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Returns the mask of the output: by default the input's, if the layer supports masks."""
@@ -477,7 +483,11 @@ class Layer(StampsChanges, saving.Configurable):
     @property
     def _forward_parameters(self) -> tuple[str, ...]:
         """The names of what `forward` takes beside the inputs."""
-        return _parameters(type(self).forward)[2:]
+        return _parameters(self._class_forward())[2:]
+
+    @classmethod
+    def _class_forward(cls) -> Callable[..., Any]:
+        return cls._by_call or cls.forward
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Computes on arrays, or adds to the graph on symbolic tensors.
@@ -491,7 +501,7 @@ class Layer(StampsChanges, saving.Configurable):
             raise RuntimeError(expected(type(self).__name__, "Layer.__init__ to have been called", "no call", hint))
         if inputs is None:
             raise ValueError(expected(f"layer {self.name!r}", "inputs", "None"))
-        if isinstance(inputs, (list, tuple, dict)) and _takes_one_array(type(self).forward):
+        if isinstance(inputs, (list, tuple, dict)) and _takes_one_array(self._class_forward()):
             self._refuse_several(inputs)
         names = [name for name in self._forward_parameters if name != "keep_cache"]
         if len(args) > len(names):
@@ -525,11 +535,11 @@ class Layer(StampsChanges, saving.Configurable):
     def _call_eager(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
         inputs = plain_numbers_as_array(inputs)
         mask = _tree.map_structure(lambda x: getattr(x, "_keras_mask", None), inputs)
-        inputs = self.cast_inputs(inputs)
+        inputs = self._cast_inputs(inputs)
         self._build_for(_tree.map_structure(np.shape, inputs))
         training = kwargs.pop("training", None)
         self._forget_activity_losses()
-        outputs, cache, mask = self.run_call(inputs, mask, training, kwargs, keep_cache=False)
+        outputs, cache, mask = self._run_call(inputs, mask, training, kwargs, keep_cache=False)
         within = getattr(cache, "activity_loss", 0.0)  # of the layers in a model or wrapper, which are not called
         if within:
             self._activity_losses.append(within)
@@ -570,7 +580,7 @@ class Layer(StampsChanges, saving.Configurable):
         if not self.built or self.stateless:
             self.build(shapes)
 
-    def run(
+    def _run_layer(
         self, inputs: Any, mask: Any, training: bool | None, kwargs: dict[str, Any], keep_cache: bool = True
     ) -> tuple[Any, Any, Any]:
         """Runs `forward` with those of mask and training that it names.
@@ -594,23 +604,23 @@ class Layer(StampsChanges, saving.Configurable):
             kwargs = {**kwargs, "keep_cache": keep_cache}
         naming.scope.append(self.name)  # of layers that it builds
         try:
-            outputs, cache = self.forward(inputs, **kwargs)
+            outputs, cache = (self._by_call or self.forward)(inputs, **kwargs)
         finally:
             naming.scope.pop()
         has_mask = mask is not None and any(m is not None for m in _tree.flatten(mask))
         makes_mask = type(self).compute_mask is not Layer.compute_mask
         return outputs, cache, self.compute_mask(inputs, mask if has_mask else None) if has_mask or makes_mask else None
 
-    def run_call(
+    def _run_call(
         self, inputs: Any, carried: Any, training: bool | None, kwargs: dict[str, Any], keep_cache: bool = True
     ) -> tuple[Any, Any, Any]:
-        """Runs the layer with the `mask` among kwargs, else with the masks that the inputs carry; see `run`."""
+        """Runs the layer with the `mask` among kwargs, else with the masks that the inputs carry; see `_run_layer`."""
         kwargs = dict(kwargs)
         given = kwargs.pop("mask", None)
         if given is not None:
-            return self.run(inputs, as_masks(given), training, kwargs, keep_cache)
+            return self._run_layer(inputs, as_masks(given), training, kwargs, keep_cache)
         mask = self._carried_mask(carried, kwargs)
-        outputs, cache, masks = self.run(inputs, mask, training, kwargs, keep_cache)
+        outputs, cache, masks = self._run_layer(inputs, mask, training, kwargs, keep_cache)
         if mask is not carried and any(one is not None for one in _tree.flatten(carried)):
             masks = self.compute_mask(inputs, carried)
         return outputs, cache, masks
@@ -625,7 +635,7 @@ class Layer(StampsChanges, saving.Configurable):
         alone = isinstance(node.inputs, KerasTensor) and node.inputs.dtype == self.dtype and not node.kwargs
         return [node.inputs] if alone and "mask" in self._forward_parameters else []
 
-    def cast_inputs(self, inputs: Any) -> Any:
+    def _cast_inputs(self, inputs: Any) -> Any:
         """Returns the inputs as arrays of the layer's dtype; whole numbers stay where the layer keeps them.
 
         Raises:

@@ -141,8 +141,8 @@ class RecurrentCell(Layer):
         recurrent = draw(self.units, self.recurrent_dropout, self.gates)
         return DropoutMasks(inputs, recurrent)
 
-    def run(self, *args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
-        outputs, cache, _ = super().run(*args, **kwargs)
+    def _run_layer(self, *args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
+        outputs, cache, _ = super()._run_layer(*args, **kwargs)
         return outputs, cache, None
 
     def run_forward(
@@ -398,4 +398,4 @@ def run_step(cell: Any, inputs: Any, states: Any, training: bool, dropout_masks:
     taken = {name: value for name, value in offered.items() if name in cell._forward_parameters}
     if is_shape((cell.state_size,)) and not isinstance(cell, RecurrentCell):
         states = _tree.flatten(states)
-    return cell.forward(inputs, states, **taken)
+    return (cell._by_call or cell.forward)(inputs, states, **taken)

@@ -71,11 +71,11 @@ class Embedding(Layer):
     def build(self, input_shape: Any = None) -> None:
         self.embeddings = self._add_configured_weight("embeddings", (self.input_dim, self.output_dim))
 
-    def cast_inputs(self, inputs: Any) -> np.ndarray:
+    def _cast_inputs(self, inputs: Any) -> np.ndarray:
         return as_integers(inputs, "Embedding")
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        rows = inputs if inputs.dtype == np.int64 else self.cast_inputs(inputs)
+        rows = inputs if inputs.dtype == np.int64 else self._cast_inputs(inputs)
         outside = (rows < 0) | (rows >= self.input_dim)
         if outside.any():
             what = f"whole numbers from 0 to {self.input_dim - 1}"

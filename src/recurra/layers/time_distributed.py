@@ -61,10 +61,10 @@ class TimeDistributed(Wrapper):
         takes_steps = not isinstance(self.layer, RNN)  # it wants a mask of time steps of its own
         if mask is not None and (np.ndim(mask) > 2 or takes_steps):
             step_mask = np.asarray(mask).reshape(batch * timesteps, *np.shape(mask)[2:])
-        steps = self.layer.cast_inputs(steps)
+        steps = self.layer._cast_inputs(steps)
         if training and _has_statistics(self.layer):  # each step is a batch of its own to them
             return self._forward_by_step(steps.reshape(batch, timesteps, *steps.shape[1:]), step_mask, keep_cache)
-        outputs, cache, _ = self.layer.run(steps, step_mask, training, {}, keep_cache)
+        outputs, cache, _ = self.layer._run_layer(steps, step_mask, training, {}, keep_cache)
         if not isinstance(outputs, np.ndarray):
             raise ValueError(expected("TimeDistributed", "a layer with one output", repr(self.layer)))
         return outputs.reshape(batch, timesteps, *outputs.shape[1:]), cache
@@ -75,7 +75,8 @@ class TimeDistributed(Wrapper):
         if mask is not None:
             masks = list(np.moveaxis(mask.reshape(batch, timesteps, *mask.shape[1:]), 1, 0))
         results = [
-            self.layer.run(np.ascontiguousarray(steps[:, t]), masks[t], True, {}, keep_cache) for t in range(timesteps)
+            self.layer._run_layer(np.ascontiguousarray(steps[:, t]), masks[t], True, {}, keep_cache)
+            for t in range(timesteps)
         ]
         return np.stack([outputs for outputs, _, _ in results], axis=1), [cache for _, cache, _ in results]
 
@@ -98,7 +99,7 @@ class TimeDistributed(Wrapper):
         step = self.layer.compute_output_shape((input_shape[0], *input_shape[2:]))
         return (input_shape[0], input_shape[1], *step[1:])
 
-    def cast_inputs(self, inputs: Any) -> Any:
+    def _cast_inputs(self, inputs: Any) -> Any:
         return np.asarray(inputs)  # `forward` casts the steps as the layer takes them
 
 

@@ -185,19 +185,19 @@ class GraphModel(Model):
 
         return Stream(self, n)
 
-    def cast_inputs(self, inputs: Any) -> Any:
+    def _cast_inputs(self, inputs: Any) -> Any:
         self.build_for(inputs)
         return self.standardize_inputs(inputs)
 
-    def run(
+    def _run_layer(
         self, inputs: Any, mask: Any = None, training: bool | None = False, kwargs: Any = None, keep_cache: bool = True
     ) -> tuple[Any, Any, Any]:
         if type(self).forward is not GraphModel.forward:  # of a class of the user's, with `call` or `forward`
-            return super().run(inputs, mask, training, kwargs, keep_cache)
+            return super()._run_layer(inputs, mask, training, kwargs, keep_cache)
         return self._run_graph(inputs, mask, training, keep_cache)
 
     def _run_graph(self, inputs: Any, mask: Any, training: bool | None, keep_cache: bool) -> tuple[Any, Any, Any]:
-        """Runs the graph on arrays as `standardize_inputs` gives them; see `Layer.run`."""
+        """Runs the graph on arrays as `standardize_inputs` gives them; see `Layer._run_layer`."""
         leaves = inputs if isinstance(inputs, list) else _tree.flatten(inputs)
         if not keep_cache and not training and mask is None:
             outputs, plan = self._infer(leaves), plan_of(self, training=False)

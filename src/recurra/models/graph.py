@@ -134,7 +134,7 @@ class Graph:
             layer = step.layer
             given, mask = _look_up(step.inputs, values), _look_up(step.inputs, found_masks)
             if step.cast:
-                given = layer.cast_inputs(given)
+                given = layer._cast_inputs(given)
             kwargs = step.kwargs
             if step.tensor_kwargs:
                 kwargs = kwargs | {name: _look_up(where, values) for name, where in step.tensor_kwargs.items()}
@@ -143,7 +143,7 @@ class Graph:
             if step.argument_masks:
                 kwargs = kwargs | {name: _look_up(where, found_masks) for name, where in step.argument_masks.items()}
             now = step.training if training is None else training  # Keras's order, if the model is told
-            outputs, cache, mask = layer.run_call(given, mask, now, kwargs, keep_cache)
+            outputs, cache, mask = layer._run_call(given, mask, now, kwargs, keep_cache)
             activity_loss += getattr(cache, "activity_loss", 0.0)
             if len(step.outputs) == 1:
                 values[step.outputs[0]] = outputs if isinstance(outputs, np.ndarray) else _tree.flatten(outputs)[0]
@@ -218,7 +218,7 @@ class Graph:
 
 def _runs_foreign_code(layer: Layer) -> bool:
     """Returns whether a layer, or one within it, runs code that is not recurra's."""
-    return not all(is_own(type(part).forward) and is_own(type(part).backward) for part in layer._flatten_layers())
+    return not all(is_own(part._class_forward()) and is_own(type(part).backward) for part in layer._flatten_layers())
 
 
 def _may_differ(node: Node, unsure: set[int]) -> bool:

@@ -115,12 +115,12 @@ class Model(Trainer):
         hint = f"write index={name}" if isinstance(name, int) else did_you_mean(name, names)
         raise ValueError(expected("get_layer", f"one of {names}", repr(name), hint))
 
-    def run(
+    def _run_layer(
         self, inputs: Any, mask: Any = None, training: bool | None = False, kwargs: Any = None, keep_cache: bool = True
     ) -> tuple[Any, Any, Any]:
-        """Runs `forward` on arrays nested as it takes them, or as batches have them; see `Layer.run`."""
+        """Runs `forward` on arrays nested as it takes them, or as batches have them; see `Layer._run_layer`."""
         inputs = inputs.nested() if isinstance(inputs, NestedInputs) else inputs
-        return super().run(inputs, mask, training, kwargs or {}, keep_cache)
+        return super()._run_layer(inputs, mask, training, kwargs or {}, keep_cache)
 
     def _infer(self, leaves: list[Any]) -> Any:
         """Returns the outputs by one native call, or None where that is not possible, as for this class."""

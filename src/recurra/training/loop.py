@@ -179,7 +179,7 @@ class Trainable:
         """Returns the outputs, their masks, the activity loss, and the backward run that takes their gradients."""
         if plan is not None:
             return [plan.forward(inputs[0], shape)], [plan.mask_of(inputs[0])], 0.0, plan.native.backward
-        outputs, cache, masks = self.model.run(inputs, None, True, {}, True)
+        outputs, cache, masks = self.model._run_layer(inputs, None, True, {}, True)
         outputs, masks = _leaves(outputs, masks)
         backward = partial(self.model.backward_all, cache=cache, need_dx=False)
         return outputs, masks, getattr(cache, "activity_loss", 0.0), backward
@@ -296,10 +296,10 @@ def _infer(model: Any, inputs: Any) -> tuple[Any, Any, Any]:
     """Runs a model on a batch; an error or Ctrl-C leaves the states of stateful layers as they were."""
     stateful = stateful_layers(model)
     if not stateful:
-        return model.run(inputs, None, False, {}, False)
+        return model._run_layer(inputs, None, False, {}, False)
     before = copied_states(stateful)
     try:
-        return model.run(inputs, None, False, {}, False)
+        return model._run_layer(inputs, None, False, {}, False)
     except BaseException:
         for layer, states in zip(stateful, before, strict=True):
             layer.states = states

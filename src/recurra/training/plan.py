@@ -19,7 +19,14 @@ from recurra.layers.masking import Masking
 from recurra.layers.recurrent import RNN
 
 _MOST_AXES = 8  # of arrays that native code takes
-_METHODS = ("forward", "backward", "run", "value_and_gradient", "step", "update")  # what native code does instead
+_METHODS = (
+    "forward",
+    "backward",
+    "_run_layer",
+    "value_and_gradient",
+    "step",
+    "update",
+)  # what native code does instead
 
 
 class ModelPlan:

@@ -155,8 +155,8 @@ class Trainer(Layer):
             self._build_for(_tree.map_structure(lambda x: (None, *as_numbers(x, "the data").shape[1:]), inputs))
 
     def standardize_inputs(self, inputs: Any) -> Any:
-        """Returns the inputs as arrays that `run` takes."""
-        return NestedInputs(_tree.flatten(self.cast_inputs(inputs)), inputs)
+        """Returns the inputs as arrays that `_run_layer` takes."""
+        return NestedInputs(_tree.flatten(self._cast_inputs(inputs)), inputs)
 
     # Loops ----------------------------------------------------------------------------------------------------------
 
@@ -315,7 +315,7 @@ class Trainer(Layer):
         return loop.predict(self, Epochs(source, steps)(), callbacks)
 
     def _takes_at_once(self, rows: int, batch_size: int | None) -> bool:
-        """Returns whether `run` may predict all rows: native plans cut them by themselves."""
+        """Returns whether `_run_layer` may predict all rows: native plans cut them by themselves."""
         size = 32 if batch_size is None else positive_int("predict", "batch_size", batch_size)
         return 0 < rows <= size or (rows > 0 and plan_of(self, training=False) is not None)
 
