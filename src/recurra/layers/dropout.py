@@ -109,8 +109,8 @@ class SpatialDropout1D(_Multiplier):
 
     stateless = True
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any):
-        super().__init__(**kwargs)
+    def __init__(self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None, **kwargs: Any):
+        super().__init__(name=name, dtype=dtype, **kwargs)
         self.rate = fraction("SpatialDropout1D", "rate", rate)
         self.seed = seed
         self.seed_generator = SeedGenerator(seed)

@@ -14,8 +14,7 @@ class GRUCell(RecurrentCell):
     """One step of a GRU; gates lie in the order z r h along the last axis of the weights.
 
     Args:
-        units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer, **kwargs: As in
-            `RecurrentCell`.
+        units, activation, use_bias, kernel_initializer, ...: As in `RecurrentCell`.
         recurrent_activation: Of the gates.
         reset_after: Reset after the recurrent product (as cuDNN does) instead of before it. It needs two biases: the
             bias is (2, 3H), the input's first.
@@ -32,12 +31,35 @@ class GRUCell(RecurrentCell):
         kernel_initializer: Any = "glorot_uniform",
         recurrent_initializer: Any = "orthogonal",
         bias_initializer: Any = "zeros",
-        *,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         reset_after: bool = True,
+        seed: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(
-            units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer, **kwargs
+            units,
+            activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            recurrent_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
+            dropout,
+            recurrent_dropout,
+            seed,
+            **kwargs,
         )
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = bool(reset_after)
@@ -89,6 +111,7 @@ class GRU(CellRNN):
         use_bias: Whether there is a bias.
         kernel_initializer, recurrent_initializer, bias_initializer: Names or objects that make the first weights.
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights, such as "l2".
+        activity_regularizer: Penalty on the output.
         kernel_constraint, recurrent_constraint, bias_constraint: Applied to the weights after each update.
         dropout: Fraction of the inputs to drop in training, the same at each time step.
         recurrent_dropout: Fraction of the state to drop in training on its way into the gates.
@@ -100,7 +123,7 @@ class GRU(CellRNN):
         stateful: Start each call from the final state of the call before.
         unroll: Accepted, changes nothing.
         zero_output_for_mask: Give zeros at masked steps instead of the output before.
-        **kwargs: name, trainable, dtype and activity_regularizer, as of every `Layer`.
+        **kwargs: name, trainable and dtype, as of every `Layer`.
 
     Call:
         inputs: (N, T, D): batch, timesteps, features.
@@ -119,6 +142,7 @@ class GRU(CellRNN):
     """
 
     cell_class = GRUCell
+    _last_option = "reset_after"
 
     if TYPE_CHECKING:  # for editors; at run time these are the options of the cell and of RNN, declared there
 
@@ -131,11 +155,10 @@ class GRU(CellRNN):
             kernel_initializer: Any = "glorot_uniform",
             recurrent_initializer: Any = "orthogonal",
             bias_initializer: Any = "zeros",
-            *,
-            reset_after: bool = True,
             kernel_regularizer: Any = None,
             recurrent_regularizer: Any = None,
             bias_regularizer: Any = None,
+            activity_regularizer: Any = None,
             kernel_constraint: Any = None,
             recurrent_constraint: Any = None,
             bias_constraint: Any = None,
@@ -147,6 +170,8 @@ class GRU(CellRNN):
             go_backwards: bool = False,
             stateful: bool = False,
             unroll: bool = False,
+            reset_after: bool = True,
+            *,
             zero_output_for_mask: bool = False,
             **kwargs: Any,
         ) -> None: ...

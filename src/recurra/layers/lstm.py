@@ -16,8 +16,7 @@ class LSTMCell(RecurrentCell):
     """One step of an LSTM; gates lie in the order i f g o along the last axis of the weights.
 
     Args:
-        units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer, **kwargs: As in
-            `RecurrentCell`.
+        units, activation, use_bias, kernel_initializer, ...: As in `RecurrentCell`.
         recurrent_activation: Of the gates.
         unit_forget_bias: Start the forget gate's bias at one (Jozefowicz et al., 2015).
     """
@@ -35,10 +34,34 @@ class LSTMCell(RecurrentCell):
         recurrent_initializer: Any = "orthogonal",
         bias_initializer: Any = "zeros",
         unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(
-            units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer, **kwargs
+            units,
+            activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            recurrent_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
+            dropout,
+            recurrent_dropout,
+            seed,
+            **kwargs,
         )
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = bool(unit_forget_bias)
@@ -99,6 +122,7 @@ class LSTM(CellRNN):
         kernel_initializer, recurrent_initializer, bias_initializer: Names or objects that make the first weights.
         unit_forget_bias: Start the forget gate's bias at one (Jozefowicz et al., 2015).
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights, such as "l2".
+        activity_regularizer: Penalty on the output.
         kernel_constraint, recurrent_constraint, bias_constraint: Applied to the weights after each update.
         dropout: Fraction of the inputs to drop in training, the same at each time step.
         recurrent_dropout: Fraction of the state to drop in training on its way into the gates.
@@ -109,7 +133,7 @@ class LSTM(CellRNN):
         stateful: Start each call from the final states of the call before.
         unroll: Accepted, changes nothing.
         zero_output_for_mask: Give zeros at masked steps instead of the output before.
-        **kwargs: name, trainable, dtype and activity_regularizer, as of every `Layer`.
+        **kwargs: name, trainable and dtype, as of every `Layer`.
 
     Call:
         inputs: (N, T, D): batch, timesteps, features.
@@ -141,10 +165,10 @@ class LSTM(CellRNN):
             recurrent_initializer: Any = "orthogonal",
             bias_initializer: Any = "zeros",
             unit_forget_bias: bool = True,
-            *,
             kernel_regularizer: Any = None,
             recurrent_regularizer: Any = None,
             bias_regularizer: Any = None,
+            activity_regularizer: Any = None,
             kernel_constraint: Any = None,
             recurrent_constraint: Any = None,
             bias_constraint: Any = None,
@@ -156,6 +180,7 @@ class LSTM(CellRNN):
             go_backwards: bool = False,
             stateful: bool = False,
             unroll: bool = False,
+            *,
             zero_output_for_mask: bool = False,
             **kwargs: Any,
         ) -> None: ...

@@ -161,14 +161,40 @@ class GroupNormalization(_Affine):
     Args:
         groups: Number of groups; -1 for one feature each.
         axis: The axis of the features.
-        epsilon, center, scale, **kwargs: As of `LayerNormalization`.
+        epsilon, center, scale, ...: As of `LayerNormalization`.
 
     Raises:
         TypeError, ValueError: If `groups` or `axis` is no whole number, or the features cannot be divided into so many.
     """
 
-    def __init__(self, groups: int = 32, axis: int = -1, epsilon: float = 1e-3, **kwargs: Any):
-        super().__init__(whole_number("GroupNormalization", "axis", axis), epsilon, **kwargs)
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            whole_number("GroupNormalization", "axis", axis),
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            **kwargs,
+        )
         self.groups = groups if groups == -1 else positive_int("GroupNormalization", "groups", groups)
 
     def build(self, input_shape: Any) -> None:

@@ -25,9 +25,10 @@ class _Pooling(Layer):
         strides: Any = None,
         padding: str = "valid",
         data_format: str | None = None,
+        name: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(name=name, **kwargs)
         who = type(self).__name__
         self.pool_size = one_number(who, "pool_size", pool_size)
         self.strides = one_number(who, "strides", pool_size if strides is None else strides)

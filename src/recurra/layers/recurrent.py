@@ -353,25 +353,28 @@ def _shape_of_states(batch: int | None, sizes: Any) -> Any:
 
 
 class CellRNN(RNN):
-    """An RNN that makes its own cell: it takes the options of the cell, then those of `RNN`.
+    """An RNN that makes its own cell: it takes the options of the cell, then those of `RNN`, in Keras's order.
 
     Options are declared once, on the cell and on RNN; `help` sees them all through `__signature__`. Subclasses repeat
     them for editors and type checkers, which do not run code.
     """
 
     cell_class: type[RecurrentCell]
+    _last_option: str | None = None  # the cell's option that comes last in Keras
     _positional: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         cell, own = _own_parameters(cls.cell_class), _own_parameters(RNN)[1:]
-        declared = {p.name: p for base in (RNN, RecurrentCell, cls.cell_class) for p in _declared(base)}
-        by_position = [p.name for p in _declared(cls.cell_class) if p.kind is p.POSITIONAL_OR_KEYWORD]
-        by_keyword = [name for name in (*cell, *own) if name not in by_position]
+        declared = {p.name: p for base in (Layer, RNN, RecurrentCell, cls.cell_class) for p in _declared(base)}
+        by_keyword = ["zero_output_for_mask"]
+        by_position = [name for name in (*cell, *own) if name not in (cls._last_option, *by_keyword)]
+        by_position.insert(by_position.index("bias_regularizer") + 1, "activity_regularizer")
+        by_position += [cls._last_option] if cls._last_option else []
         cls._positional = tuple(by_position)
         cls.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [
-                *(declared[name] for name in by_position),
+                *(declared[name].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in by_position),
                 *(declared[name].replace(kind=inspect.Parameter.KEYWORD_ONLY) for name in by_keyword),
                 inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
             ]

@@ -47,6 +47,7 @@ class SimpleRNN(CellRNN):
         use_bias: Whether there is a bias.
         kernel_initializer, recurrent_initializer, bias_initializer: Names or objects that make the first weights.
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights, such as "l2".
+        activity_regularizer: Penalty on the output.
         kernel_constraint, recurrent_constraint, bias_constraint: Applied to the weights after each update.
         dropout: Fraction of the inputs to drop in training, the same at each time step.
         recurrent_dropout: Fraction of the state to drop in training on its way into the next.
@@ -57,7 +58,7 @@ class SimpleRNN(CellRNN):
         stateful: Start each call from the final state of the call before.
         unroll: Accepted, changes nothing.
         zero_output_for_mask: Give zeros at masked steps instead of the output before.
-        **kwargs: name, trainable, dtype and activity_regularizer, as of every `Layer`.
+        **kwargs: name, trainable and dtype, as of every `Layer`.
 
     Call:
         inputs: (N, T, D): batch, timesteps, features.
@@ -76,6 +77,7 @@ class SimpleRNN(CellRNN):
     """
 
     cell_class = SimpleRNNCell
+    _last_option = "seed"
 
     if TYPE_CHECKING:  # for editors; at run time these are the options of the cell and of RNN, declared there
 
@@ -90,18 +92,19 @@ class SimpleRNN(CellRNN):
             kernel_regularizer: Any = None,
             recurrent_regularizer: Any = None,
             bias_regularizer: Any = None,
+            activity_regularizer: Any = None,
             kernel_constraint: Any = None,
             recurrent_constraint: Any = None,
             bias_constraint: Any = None,
             dropout: float = 0.0,
             recurrent_dropout: float = 0.0,
-            seed: int | None = None,
-            *,
             return_sequences: bool = False,
             return_state: bool = False,
             go_backwards: bool = False,
             stateful: bool = False,
             unroll: bool = False,
+            seed: int | None = None,
+            *,
             zero_output_for_mask: bool = False,
             **kwargs: Any,
         ) -> None: ...
