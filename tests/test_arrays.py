@@ -38,7 +38,7 @@ def test_columns_of_numbers_and_truth_values_of_a_frame_are_numbers(rng):
     frame = pandas.DataFrame(x, columns=list("abc")).astype({"b": bool})
     model = Sequential([layers.Input((3,)), layers.Dense(1)])
     np.testing.assert_array_equal(model.predict(frame, verbose=0), model.predict(x, verbose=0))
-    with pytest.raises(ValueError, match="expected numbers, got an array of dtype object"):
+    with pytest.raises(ValueError, match="expected numbers, got text in column 'c'"):
         model.predict(frame.assign(c="text"), verbose=0)
 
 

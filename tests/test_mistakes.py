@@ -154,6 +154,50 @@ MISTAKES = {
     "sequences for R2": (lambda: metrics.R2Score()(X, X), "shape (N, outputs), got (8, 5, 3) and (8, 5, 3)"),
     "an activation misspelt": (lambda: layers.LSTM(4, "thanh"), "got 'thanh': did you mean 'tanh'?"),
     "half a name": (lambda: layers.LSTM(4, kernel_initializer="glorot"), "did you mean 'GlorotNormal' or 'GlorotUnif"),
+    "a shape as a number": (
+        lambda: recurra.Input(5),
+        "Input expected shape to be a tuple, without the batch, got 5: write Input((5,)), or Input((timesteps, featur",
+    ),
+    "a shape as two numbers": (lambda: recurra.Input(5, 3), "a tuple, without the batch, got 5: write Input((5,)), or"),
+    "a batch's shape as a number": (
+        lambda: layers.InputLayer(batch_shape=5),
+        "Input expected batch_shape to be a tuple, with the batch, got 5",
+    ),
+    "a name for trainable": (
+        lambda: recurra.Sequential([layers.Dense(2)], "line"),
+        "Sequential expected trainable to be True or False, got 'line'",
+    ),
+    "a build without a shape": (
+        lambda: recurra.Sequential([layers.Dense(2)]).build(),
+        "build expected an input shape with the batch, such as (None, 5, 3), got None",
+    ),
+    "a build for a number": (
+        lambda: layers.Dense(2).build(3),
+        "build expected an input shape with the batch, such as (None, 5, 3), got 3",
+    ),
+    "a model of nothing": (lambda: recurra.Model([], []), "Model expected inputs, one at least, got none"),
+    "a model without ends": (
+        lambda: recurra.Model(recurra.Input((3,)), []),
+        "Model expected outputs, one at least, got none",
+    ),
+    "a dtype misspelt": (
+        lambda: layers.LSTM(3, dtype="flaot32"),
+        "LSTM expected dtype to be 'float32' or 'float64', got 'flaot32': did you mean 'float32'?",
+    ),
+    "text among objects": (
+        lambda: unbuilt().predict(np.array([["a", 1.0]], object), verbose=0),
+        "the data expected numbers, got an array of dtype object: turn text into numbers first",
+    ),
+    "two letters of a name": (lambda: layers.Dense(2, kernel_initializer="he"), "did you mean 'HeNormal' or 'HeUnif"),
+    "two letters of a metric": (lambda: model(metrics=["f1"]), "got 'f1': did you mean 'F1Score' or 'f1_score'?"),
+    "a regularizer that is not": (
+        lambda: layers.Dense(2, kernel_regularizer="l3"),
+        "got 'l3': the names are 'l1', 'l2', 'l1_l2', 'l1l2', 'orthogonal_regularizer'",
+    ),
+    "a number for a regularizer": (
+        lambda: layers.Dense(2, kernel_regularizer=0.01),
+        "regularizers.get expected a regularizer or its name, got 0.01: write regularizers.L2(0.01)",
+    ),
     "input_shape as a number": (lambda: layers.LSTM(4, input_shape=5), "input_shape to be a tuple of whole numbers"),
     "a layer for a cell": (lambda: layers.RNN(layers.LSTM(4)), "recurrent layers go over time by themselves"),
     "no inputs": (lambda: layers.LSTM(4, name="memory")(None), "layer 'memory' expected inputs, got None"),
@@ -342,6 +386,27 @@ OPTIONS = {  # out of range, refused where they are given: NumPy would tell of t
     ),
 }
 OTHER_ERRORS = {
+    "layers not in a list": (
+        lambda: recurra.Sequential(recurra.Input((5, 3), name="past"), layers.LSTM(4)),
+        TypeError,
+        "Sequential expected a list of layers, got <KerasTensor shape=(None, 5, 3), dtype=float32, name=past>: write",
+    ),
+    "the weight of a class as text": (
+        lambda: fit(class_weight={0: "a"}),
+        TypeError,
+        "fit expected class_weight[0] to be a number, got 'a'",
+    ),
+    "fit of Keras 2": (
+        lambda: model().fit_generator,
+        AttributeError,
+        "'Sequential' object has no attribute 'fit_generator': fit takes generators",
+    ),
+    "a rate of Keras 2": (lambda: optimizers.Adam().lr, AttributeError, "attribute 'lr': write learning_rate for lr"),
+    "an argument of a class without any": (
+        lambda: recurra.initializers.Zeros(seed=1),
+        TypeError,
+        "Zeros() takes no arguments",
+    ),
     "no layer to remove": (lambda: recurra.Sequential().pop(), IndexError, "expected a layer to remove, got none"),
     "a file in memory": (
         lambda: model().save(io.BytesIO()),
@@ -553,6 +618,87 @@ def test_other_kinds_of_mistakes_are_told_with_what_to_do(name):
     mistake, kind, message = OTHER_ERRORS[name]
     with pytest.raises(kind, match=re.escape(message)):
         mistake()
+
+
+MISSPELT = {  # the call, what it is called, what was given, what was meant
+    "fit": (lambda: fit(epoch=3), "fit", "epoch", "epochs"),
+    "evaluate": (lambda: model().evaluate(X, Y, batchsize=3), "evaluate", "batchsize", "batch_size"),
+    "compile": (lambda: model(metric=["mae"]), "compile", "metric", "metrics"),
+    "compile as in Britain": (lambda: untrainable().compile(optimiser="sgd"), "compile", "optimiser", "optimizer"),
+    "a callback": (
+        lambda: callbacks.EarlyStopping(restore_best_weight=True),
+        "EarlyStopping",
+        "restore_best_weight",
+        "restore_best_weights",
+    ),
+    "a loss": (
+        lambda: losses.BinaryCrossentropy(from_logit=True),
+        "BinaryCrossentropy",
+        "from_logit",
+        "from_logits",
+    ),
+    "a metric": (lambda: metrics.AUC(num_threshold=9), "AUC", "num_threshold", "num_thresholds' or 'thresholds"),
+    "an initializer": (lambda: recurra.initializers.HeNormal(sed=1), "HeNormal", "sed", "seed"),
+    "a helper": (lambda: utils.pad_sequences([[1]], max_len=3), "pad_sequences", "max_len", "maxlen"),
+    "labels": (lambda: utils.to_categorical([1], num_class=3), "to_categorical", "num_class", "num_classes"),
+    "forecast": (lambda: recurra.forecast("a.csv", horizn=3), "forecast", "horizn", "horizon"),
+    "the command line's target": (
+        lambda: recurra.forecast("a.csv", target="y"),
+        "forecast",
+        "target",
+        "target_col",
+    ),
+    "the command line's season": (
+        lambda: recurra.forecast("a.csv", season=7),
+        "forecast",
+        "season",
+        "season_length",
+    ),
+    "the command line's budget": (lambda: recurra.forecast("a.csv", budget=9), "forecast", "budget", "budget_s"),
+    "a forecaster": (lambda: recurra.Forecaster(lookbak=9), "Forecaster", "lookbak", "lookback"),
+}
+
+
+@pytest.mark.parametrize("name", MISSPELT)
+def test_a_misspelt_keyword_is_told_with_the_one_that_was_meant(name):
+    mistake, who, given, meant = MISSPELT[name]
+    with pytest.raises(TypeError) as error:
+        mistake()
+    assert str(error.value) == f"{who} expected known arguments, got {given!r}: did you mean '{meant}'?"
+
+
+def test_classes_of_the_caller_s_take_what_they_take():
+    class Threshold(metrics.Metric):
+        def __init__(self, **options):
+            self.threshold = options.pop("threshold", 0.5)
+            super().__init__(**options)
+
+    class Plain(callbacks.Callback):
+        pass
+
+    assert Threshold(threshold=0.1, name="t").threshold == 0.1
+    with pytest.raises(TypeError, match="takes no arguments"):
+        type("Nothing", (recurra.regularizers.Regularizer,), {})(0.1)
+    with pytest.raises(TypeError, match="Plain expected known arguments, got 'x'"):
+        Plain(x=1)
+    assert metrics.MeanMetricWrapper(losses.huber, delta=2.0)([[1.0]], [[4.0]]) == 4.0
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_column_of_a_frame_that_holds_no_numbers_is_named(library):
+    frames = pytest.importorskip(library)
+    made = recurra.Sequential([recurra.Input((2,), name="past"), layers.Dense(1)])
+    made.compile("sgd", "mse")
+    times = np.array(["2024-01-01", "2024-01-02"], "datetime64[ns]")
+    dates = frames.DataFrame({"date": times, "a": [1.0, 2.0]})
+    texts = frames.DataFrame({"a": [1.0, 2.0], "city": ["Seoul", "Busan"]})
+    told = {"text in column 'city': turn text into numbers first": texts}
+    if library == "pandas":  # Polars makes numbers of dates
+        told["dates in column 'date': leave the column out, or make numbers of it"] = dates
+    for got, frame in told.items():
+        for call in (partial(made.predict, frame, verbose=0), partial(made.fit, frame, Y[:2], verbose=0)):
+            with pytest.raises(ValueError, match=f"input 'past' expected numbers, got {got}"):
+                call()
 
 
 def test_what_looks_like_a_model_and_learns_nothing_is_warned_of():

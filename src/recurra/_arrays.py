@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, config
-from recurra._checks import expected
+from recurra._checks import did_you_mean, expected
 
+DTYPES = ("float32", "float64")
+_TEXT = "turn text into numbers first"
 HINTS = {
     "O": "give all columns one dtype first, as with .astype('float32')",
-    "S": "turn text into numbers first",
-    "U": "turn text into numbers first",
+    "S": _TEXT,
+    "U": _TEXT,
     "M": "turn times into numbers first",
 }
 
@@ -41,9 +44,28 @@ def as_numbers(value: Any, who: str) -> np.ndarray:
     if array.dtype.kind == "O" and _has_columns_of_numbers(value):
         array = value.to_numpy("float64", na_value=np.nan)
     if array.dtype.kind not in "fiub":
-        got = f"an array of dtype {array.dtype}"
-        raise ValueError(expected(who, "numbers", got, HINTS.get(array.dtype.kind)))
+        got, what_to_do = _odd_column(value) or (f"an array of dtype {array.dtype}", HINTS.get(_kind(array)))
+        raise ValueError(expected(who, "numbers", got, what_to_do))
     return array
+
+
+def _kind(array: np.ndarray) -> str:
+    """Returns the kind of an array's dtype; of objects "U" and "M" for text and dates, if there are any among them."""
+    if array.dtype.kind != "O":
+        return array.dtype.kind
+    kinds = ("U" if isinstance(item, str) else "M" if isinstance(item, datetime.date) else "" for item in array.flat)
+    return next(filter(None, kinds), "O")
+
+
+def _odd_column(frame: Any) -> tuple[str, str] | None:
+    """Returns which column of a frame holds dates or text, and what to do; None for no frame, and without any."""
+    for name in frame.columns if hasattr(frame, "columns") and hasattr(frame, "dtypes") else ():
+        kind = _kind(np.asarray(frame[name]))
+        if kind == "M":
+            return f"dates in column {name!r}", "leave the column out, or make numbers of it"
+        if kind in "SU":
+            return f"text in column {name!r}", _TEXT
+    return None
 
 
 def _has_columns_of_numbers(value: Any) -> bool:
@@ -85,12 +107,14 @@ def standardize_dtype(dtype: Any, who: str) -> str:
     """Returns the name of a float dtype; ValueError for any that is not float32 or float64."""
     dtype = getattr(dtype, "name", dtype) or config.floatx()
     name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
+    hint = None
     try:
         name = np.dtype(name).name
     except TypeError:
         name = str(dtype)
-    if name not in ("float32", "float64"):
-        raise ValueError(expected(who, "dtype to be 'float32' or 'float64'", repr(name)))
+        hint = None if name.endswith("16") else did_you_mean(name, DTYPES)
+    if name not in DTYPES:
+        raise ValueError(expected(who, "dtype to be 'float32' or 'float64'", repr(name), hint))
     return name
 
 

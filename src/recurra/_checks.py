@@ -32,7 +32,7 @@ def did_you_mean(given: Any, names: Iterable[str]) -> str | None:
     by_letters = {name.lower(): name for name in sorted(names)}  # lower case last: it stays
     letters = str(given).lower()
     close = difflib.get_close_matches(letters, by_letters, n=2, cutoff=0.7)
-    close = close or [name for name in by_letters if len(letters) > 2 and name.startswith(letters)][:2]
+    close = close or [name for name in by_letters if len(letters) > 1 and name.startswith(letters)][:2]
     return f"did you mean {' or '.join(repr(by_letters[name]) for name in close)}?" if close else None
 
 

@@ -6,6 +6,9 @@ import contextlib
 import os
 import secrets
 
+from recurra._checks import expected
+
+ENDINGS = (".keras", ".h5", ".hdf5", ".safetensors", ".onnx")  # of models and weights
 _PREFIX, _ENDING = ".recurra-", ".tmp"
 
 
@@ -40,6 +43,13 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
             raise OSError(error.errno, error.strerror, path) from error  # the file that the caller knows
         raise
     _sync_directory(directory)
+
+
+def check_ending(who: str, path: str | os.PathLike[str], own: str) -> None:
+    """Raises ValueError for a file whose name ends as those of another kind do."""
+    name = os.fspath(path)
+    if name.endswith(tuple(ending for ending in ENDINGS if ending != own)):
+        raise ValueError(expected(who, f"a filepath that ends in {own!r}", repr(name)))
 
 
 def append(path: str | os.PathLike[str], data: bytes) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from recurra._arrays import is_own
 from recurra._checks import did_you_mean, expected
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 DOCS = "docs/coming-from-keras.md tells what else is not there"
 # "MODULE.NAME" is for modules of that name alone.
@@ -39,6 +44,15 @@ HINTS = {
     "train": "use keras.callbacks.ModelCheckpoint and keras.optimizers",
     "TextVectorization": "keras.preprocessing.text.Tokenizer makes numbers of words",
 }
+# Attributes that Keras 1 and 2 have.
+_ATTRIBUTES = {
+    "evaluate_generator": "evaluate takes generators",
+    "fit_generator": "fit takes generators",
+    "lr": "write learning_rate for lr",
+    "predict_classes": "write predict(x).argmax(axis=-1), or (predict(x) > 0.5).astype(int) behind a sigmoid",
+    "predict_generator": "predict takes generators",
+    "predict_proba": "write predict for predict_proba",
+}
 # Arguments that Keras 3 has under another name or not at all, or that are not here.
 _ARGUMENTS = {
     "batch_input_shape": "begin the model with Input(batch_shape=...)",
@@ -49,6 +63,39 @@ _ARGUMENTS = {
     "time_major": "give the data as (batch, timesteps, features)",
     "weights": "call set_weights() once the layer is built",
 }
+
+
+class KnowsArguments:
+    """Classes of recurra's that tell of keywords that their constructor does not take; not those with **options."""
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            if cls.__init__ is object.__init__ and (args or kwargs):  # Python says so where there is no __new__ either
+                raise TypeError(f"{cls.__name__}() takes no arguments")
+            if is_own(cls.__init__):
+                refuse_unknown(cls.__name__, cls.__init__, kwargs)
+            return super().__new__(cls)
+
+
+def knows_arguments(function: _Function) -> _Function:
+    """Decorator: tells of keywords that the function does not take. Not for what is called at every batch."""
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        refuse_unknown(function.__name__, function, kwargs)
+        return function(*args, **kwargs)
+
+    return checked  # type: ignore[return-value]
+
+
+def refuse_unknown(who: str, function: Any, given: Iterable[str]) -> None:
+    """Raises TypeError for keywords that a function does not take, as Python does, with a hint."""
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    unknown = [name for name in given if name not in names]
+    if unknown and not code.co_flags & inspect.CO_VARKEYWORDS:
+        raise TypeError(unknown_arguments(who, unknown, names))
 
 
 def says_what_to_do(module: str) -> Callable[[str], Any]:
@@ -75,6 +122,13 @@ def _hint_for(module: str, name: str, known: Iterable[str]) -> str:
     if callable(getattr(np, name, None)):
         return f"tensors are NumPy arrays here: use numpy.{name}"
     return did_you_mean(name, known) or DOCS
+
+
+def no_attribute(instance: Any, name: str) -> AttributeError:
+    """Returns Python's error for an attribute that an object lacks, with what to do where Keras once had it."""
+    sentence = f"{type(instance).__name__!r} object has no attribute {name!r}"
+    hint = _ATTRIBUTES.get(name)
+    return AttributeError(f"{sentence}: {hint}" if hint else sentence, name=name, obj=instance)
 
 
 def hint_for_argument(name: str) -> str | None:

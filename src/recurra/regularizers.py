@@ -164,6 +164,9 @@ def get(identifier: Any) -> Any:
     Raises:
         ValueError: If there is none of that name, or for a function without a gradient: nothing could train with it.
     """
+    if isinstance(identifier, (int, float)):
+        hint = f"write regularizers.L2({identifier})"
+        raise ValueError(expected("regularizers.get", "a regularizer or its name", repr(identifier), hint))
     found = saving.resolve(identifier, _BY_NAME, "regularizers.get", "a regularizer")
     if found is not None and not hasattr(found, "gradient"):
         what = "a regularizer with a gradient"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from recurra._checks import did_you_mean, expected
-from recurra._missing import says_what_to_do
+from recurra._missing import KnowsArguments, says_what_to_do
 
 if TYPE_CHECKING:
     from recurra.models import load_model, save_model
@@ -38,6 +38,8 @@ __all__ = [
 
 # The most that a file may ask for where an object takes memory by a number in its config; see also `_room`.
 LARGEST_SIZES = {"num_thresholds": 10_000, "num_classes": 4_096, "num_labels": 1_000}
+
+_FEW = 20  # names that an error lists
 
 _Class = TypeVar("_Class", bound=type)
 _Named = TypeVar("_Named", bound=Callable[..., Any])  # a class or a function
@@ -127,7 +129,7 @@ def closed_table() -> Iterator[None]:
         _closed.reset(token)
 
 
-class Configurable:
+class Configurable(KnowsArguments):
     """An object whose constructor's parameters are its attributes: `get_config` reads the signature."""
 
     def get_config(self) -> dict[str, Any]:
@@ -384,7 +386,9 @@ def resolve(identifier: Any, by_name: dict[str, Any], who: str, what: str) -> An
         return identifier()
     elif identifier is None or callable(identifier):
         return identifier
-    hint = did_you_mean(identifier, by_name) if isinstance(identifier, str) else None
+    names = [name for name in by_name if name.islower()]
+    hint = f"the names are {', '.join(map(repr, names))}" if len(names) < _FEW else None
+    hint = (isinstance(identifier, str) and did_you_mean(identifier, by_name)) or hint
     raise ValueError(expected(who, f"{what} or its name", repr(identifier), hint))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from recurra import random
 from recurra._arrays import as_array, as_numbers
 from recurra._checks import expected, one_of, positive_int
-from recurra._missing import says_what_to_do
+from recurra._missing import knows_arguments, says_what_to_do
 from recurra._names import clear_session
 from recurra.models.plot import model_to_dot, plot_model
 from recurra.random import set_random_seed
@@ -89,6 +89,7 @@ class PyDataset:
 Sequence = PyDataset
 
 
+@knows_arguments
 def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     """Returns whole numbers as rows with a one at their place.
 
@@ -127,6 +128,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     return rows
 
 
+@knows_arguments
 def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
     """Returns `x` divided by its norms of `order` along `axis`; zeros stay zeros. As in Keras, (N,) becomes (1, N)."""
     is_row = type(x) is np.ndarray and x.ndim == 1
@@ -136,6 +138,7 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
     return normalized[None] if is_row else normalized
 
 
+@knows_arguments
 def pad_sequences(
     sequences: Any,
     maxlen: int | None = None,
@@ -244,6 +247,7 @@ class TimeseriesDataset:
             raise AttributeError(expected("a dataset of timeseries_dataset_from_array", "take", repr(name), hint))
 
 
+@knows_arguments
 def timeseries_dataset_from_array(
     data: Any,
     targets: Any,

@@ -8,7 +8,7 @@ import pytest
 import recurra
 from recurra import layers
 from recurra.errors import FileFormatError
-from recurra.interop import from_torch, load_safetensors, save_safetensors, to_torch
+from recurra.interop import from_torch, load_safetensors, save_onnx, save_safetensors, to_torch
 
 KINDS = ["SimpleRNN", "LSTM", "GRU"]
 
@@ -209,3 +209,34 @@ def test_what_torch_does_not_have_is_refused_by_name():
     model = recurra.Sequential([recurra.Input((5, 4)), layers.GRU(3, reset_after=False, name="old")])
     with pytest.raises(ValueError, match=r"'old'.*reset_after=True"):
         to_torch(model)
+
+
+def test_a_pickled_file_and_other_things_are_no_state_dict(tmp_path):
+    model = make("LSTM")
+    safe = "a pickle is never read here: save it as safetensors from torch and use load_safetensors"
+    for given in ("model.pt", tmp_path / "model.pt"):
+        with pytest.raises(
+            TypeError, match=f"from_torch expected a dict of arrays or tensors, got '.*model.pt': {safe}"
+        ):
+            from_torch(model, given)
+    with pytest.raises(TypeError, match=r"from_torch expected a dict of arrays or tensors, got list$"):
+        from_torch(model, [1.0])
+
+    class Network:
+        def state_dict(self):
+            return {}
+
+    with pytest.raises(TypeError, match=r"got Network: give its state_dict\(\)"):
+        from_torch(model, Network())
+
+
+def test_files_of_other_kinds_are_not_written_under_their_names(tmp_path):
+    model = make("LSTM")
+    for ending in (".keras", ".h5", ".weights.h5", ".safetensors", ".onnx"):
+        path = tmp_path / f"model{ending}"
+        for save, own in ((save_safetensors, ".safetensors"), (save_onnx, ".onnx")):
+            if ending != own:
+                what = f"{save.__name__} expected a filepath that ends in '{own}', got '.*{ending}'"
+                with pytest.raises(ValueError, match=what):
+                    save(model, path)
+        assert not path.exists()

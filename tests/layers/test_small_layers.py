@@ -310,3 +310,12 @@ def test_scores_of_attention_are_outputs_of_models_and_train(name, outputs, rng,
     again = recurra.models.load_model(tmp_path / "m.keras")
     for one, other in zip(*(_tree.flatten(each.predict(x, verbose=0)) for each in (again, model)), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((3, 0), -1), ((3, 0, 2), 1)])
+def test_a_batch_without_features_is_normalized_to_one(shape, axis):
+    layer = layers.BatchNormalization(axis)
+    assert layer(np.ones(shape, "float32"), training=True).shape == shape
+    outputs, cache = layer.forward(np.ones(shape, "float32"), training=True)
+    assert layer.backward(outputs, cache).shape == shape
+    assert [weight.shape for weight in layer.weights] == [(0,)] * 4

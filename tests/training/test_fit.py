@@ -844,6 +844,7 @@ def test_losses_of_logits_warn_of_probabilities(last, made, from_logits, recwarn
     model.compile("sgd", loss=recurra.losses.SparseCategoricalCrossentropy(from_logits=from_logits))
     for _ in range(2):
         model.fit(np.ones((3, 4, 2)), np.zeros((3, 4)), verbose=0)
+    assert all(warning.filename == __file__ for warning in recwarn)
     told = [str(warning.message) for warning in recwarn]
     assert len(told) == (made is not None and from_logits)
     if told:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from recurra._checks import expected
-from recurra._missing import unknown_arguments
+from recurra._missing import KnowsArguments, unknown_arguments
 
 
-class Callback:
+class Callback(KnowsArguments):
     """Base class: override the hooks that you need.
 
     `logs` is a dictionary of losses and metrics; what a hook adds to that of an epoch goes into the history.

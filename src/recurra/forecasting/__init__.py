@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra._checks import one_of
+from recurra._missing import knows_arguments
 from recurra.forecasting.backtest import Backtest, backtest_models
 from recurra.forecasting.baselines import BASELINES
 from recurra.forecasting.forecaster import Forecaster, checked_budget
@@ -50,6 +51,7 @@ class Forecast:
     elapsed_s: float
 
 
+@knows_arguments
 def forecast(
     data: Any,
     horizon: int | None = None,

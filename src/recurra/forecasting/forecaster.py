@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra._checks import expected, one_of, positive_int
+from recurra._missing import KnowsArguments
 from recurra.errors import DataError, NotFittedError
 from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
 from recurra.forecasting.frame import MissingColumn, read_panel, to_frame
@@ -36,7 +37,7 @@ def longest_horizon(count: int) -> int:
     return (count - 8) // 2
 
 
-class Forecaster:
+class Forecaster(KnowsArguments):
     """Forecasts the series of a panel by a network, or by a baseline.
 
     Args:

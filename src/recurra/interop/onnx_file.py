@@ -16,7 +16,7 @@ import numpy as np
 
 from recurra import _tree, layers
 from recurra._checks import expected
-from recurra._files import write_atomically
+from recurra._files import check_ending, write_atomically
 from recurra._version import __version__
 from recurra.errors import extra_needed
 from recurra.interop.onnx_attention import ATTENTIONS, attention
@@ -83,7 +83,12 @@ def to_onnx(model: Any, *, right_padded: bool = False, streaming: bool = False) 
 
 
 def save_onnx(model: Any, filepath: str | os.PathLike[str], **options: Any) -> None:
-    """Writes `to_onnx(model, **options)` to a file, atomically."""
+    """Writes `to_onnx(model, **options)` to a file, atomically.
+
+    Raises:
+        ValueError: If the file's name ends as those of other kinds do, and as of `to_onnx`.
+    """
+    check_ending("save_onnx", filepath, ".onnx")
     write_atomically(filepath, to_onnx(model, **options).SerializeToString())
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from recurra._checks import expected, one_of
-from recurra._files import write_atomically
+from recurra._files import check_ending, write_atomically
 from recurra.errors import FileFormatError, MissingFileError, extra_needed
 from recurra.interop import torch_weights
 from recurra.interop.keras_file import assign_all
@@ -36,7 +36,11 @@ def save_safetensors(model: Any, filepath: str | os.PathLike[str], names: str = 
         filepath: The file.
         names: "keras": the names of layers and weight within the model, such as "lstm/lstm_cell/kernel", in Keras's
             shapes. "torch": as of `to_torch`.
+
+    Raises:
+        ValueError: If the file's name ends as those of other kinds do.
     """
+    check_ending("save_safetensors", filepath, ".safetensors")
     one_of("save_safetensors", "names", names, ("keras", "torch"))
     state = torch_weights.to_torch(model) if names == "torch" else keras_names(model)
     data = _library().numpy.save(

@@ -9,6 +9,7 @@ Gates lie in the order i f g o (LSTM, as here) and r z n (GRU; here z r h). http
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -65,7 +66,16 @@ def from_torch(model: Any, state: Mapping[str, Any], *, allow_nonfinite: bool = 
 
     Raises:
         FileFormatError: If modules and layers do not fit together.
+        TypeError: If `state` is no dict.
     """
+    if not isinstance(state, Mapping):
+        what, hint = "a dict of arrays or tensors", None
+        if isinstance(state, (str, os.PathLike)):
+            hint = "a pickle is never read here: save it as safetensors from torch and use load_safetensors"
+        elif hasattr(state, "state_dict"):
+            hint = "give its state_dict()"
+        got = repr(os.fspath(state)) if isinstance(state, (str, os.PathLike)) else type(state).__name__
+        raise TypeError(expected("from_torch", what, got, hint))
     assign_state(model, state, "from_torch", in_order=True, allow_nonfinite=allow_nonfinite)
 
 

@@ -12,6 +12,7 @@ from recurra._checks import expected, positive_int, whole_number
 
 Shape = tuple[int | None, ...]
 SEQUENCE = "(batch, timesteps, features)"
+INPUT_SHAPE = "an input shape with the batch, such as (None, 5, 3)"
 
 
 def is_shape(value: Any) -> bool:
@@ -25,6 +26,8 @@ def map_shapes(function: Callable[[Any], Any], shape: Any) -> Any:
         return function(shape)
     if isinstance(shape, dict):
         return {key: map_shapes(function, item) for key, item in shape.items()}
+    if not isinstance(shape, (list, tuple)):
+        raise ValueError(expected("build", INPUT_SHAPE, repr(shape)))
     return [map_shapes(function, item) for item in shape]
 
 

@@ -168,6 +168,8 @@ class Layer(StampsChanges, saving.Configurable):
         self._inbound_nodes: list[Node] = []
         self._activity_losses: list[float] = []
         self._build_shape: Any = None
+        if not isinstance(trainable, (bool, np.bool_)):
+            raise ValueError(expected(who, "trainable to be True or False", repr(trainable)))
         self._trainable = bool(trainable)
         self.built = self.stateless
         if name is not None and not isinstance(name, str):

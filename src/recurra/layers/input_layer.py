@@ -89,14 +89,16 @@ def _batch_shape(shape: Any, batch_size: Any, batch_shape: Any) -> Shape:
     if batch_shape is not None:
         if shape is not None:
             raise ValueError(expected("Input", "either shape or batch_shape", "both"))
-        shape = batch_shape
-    else:
-        shape = (batch_size, *_dimensions(shape))
-    return _dimensions(shape)
+        return _dimensions("batch_shape to be a tuple, with the batch", batch_shape)
+    return _dimensions("shape to be a tuple, without the batch", shape, batch_size)
 
 
-def _dimensions(shape: Any) -> Shape:
-    sizes = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+def _dimensions(what: str, shape: Any, *batch_size: Any) -> Shape:
+    if not hasattr(shape, "__iter__"):
+        whole = isinstance(shape, (int, np.integer))
+        hint = f"write Input(({shape},)), or Input((timesteps, features))" if whole and batch_size else None
+        raise ValueError(expected("Input", what, repr(shape), hint))
+    sizes = (*batch_size, *shape)
     for size in sizes:
         if size is None:
             continue

@@ -324,7 +324,7 @@ class BatchNormalization(_Affine):
     def _counted(self, inputs: np.ndarray, mask: Any, axes: tuple[int, ...]) -> tuple[np.ndarray | None, Any]:
         """Returns which entries count, None for all, and how many of those that are summed over `axes`."""
         if mask is None:
-            return None, inputs.dtype.type(inputs.size // self._sizes[0])
+            return None, inputs.dtype.type(math.prod(np.delete(inputs.shape, self._axes[0])))
         mask = np.asarray(mask)
         if mask.ndim != inputs.ndim - 1:
             raise ValueError(expected("BatchNormalization", f"a mask of {inputs.ndim - 1} axes", f"shape {mask.shape}"))

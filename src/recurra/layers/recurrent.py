@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, ops, saving
-from recurra._arrays import as_numbers
+from recurra._arrays import as_numbers, standardize_dtype
 from recurra._checks import expected
 from recurra._names import snake_case
 from recurra.layers._shapes import check_features, check_rank, is_shape, known_features
@@ -391,14 +391,13 @@ class CellRNN(RNN):
             kwargs.pop(ignored, None)
         options = {name: kwargs.pop(name) for name in _own_parameters(self.cell_class) if name in kwargs}
         shared = {name: kwargs[name] for name in ("dtype", "trainable") if name in kwargs}
+        standardize_dtype(shared.get("dtype"), who)  # a mistake is the layer's, not its cell's
         super().__init__(self.cell_class(**options, **shared, name=snake_case(self.cell_class.__name__)), **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if hasattr(type(self), name):
-            return object.__getattribute__(self, name)  # a property that has raised: its own error
-        if not name.startswith("_") and hasattr(self.__dict__.get("cell"), name):
+        if not hasattr(type(self), name) and not name.startswith("_") and hasattr(self.__dict__.get("cell"), name):
             return getattr(self.cell, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return super().__getattr__(name)  # type: ignore[misc]
 
     def _config_names(self) -> list[str]:
         return [*_own_parameters(RNN)[1:], *_own_parameters(self.cell_class), "activity_regularizer"]

@@ -37,12 +37,15 @@ class GraphModel(Model):
     _fixed_axes = slice(None)  # of the inputs without the batch: those whose sizes data must have
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
-        tensors = _tree.flatten(inputs)
-        for tensor in [*tensors, *_tree.flatten(outputs)]:
+        tensors, results = _tree.flatten(inputs), _tree.flatten(outputs)
+        for ends, name in ((tensors, "inputs"), (results, "outputs")):
+            if not ends:
+                raise ValueError(expected("Model", f"{name}, one at least", "none"))
+        for tensor in [*tensors, *results]:
             if not isinstance(tensor, KerasTensor):
                 got = f"an array of shape {tensor.shape}" if isinstance(tensor, np.ndarray) else repr(tensor)
                 raise ValueError(expected("Model", "symbolic tensors from Input and layers", got))
-        self._ends, self._graph = (tensors, _tree.flatten(outputs)), None
+        self._ends, self._graph = (tensors, results), None
         self._input_structure, self._output_structure = inputs, outputs
         self._result_structure = _only(outputs)
         self._outputs = Outputs(self._result_structure, [node_of(tensor).layer.name for tensor in self._ends[1]])

@@ -6,7 +6,7 @@ from typing import Any
 
 from recurra import saving
 from recurra._checks import expected
-from recurra.layers._shapes import is_shape, standardize_shape
+from recurra.layers._shapes import INPUT_SHAPE, is_shape, standardize_shape
 from recurra.layers.base import Layer
 from recurra.layers.input_layer import InputLayer
 from recurra.layers.symbolic import KerasTensor
@@ -33,10 +33,10 @@ class Sequential(GraphModel):
     _fixed_axes = slice(-1, None)  # it takes sequences of any length, as in Keras
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any):
+        if isinstance(layers, (Layer, KerasTensor)):
+            raise TypeError(expected("Sequential", "a list of layers", repr(layers), "write Sequential([...])"))
         super().__init__(trainable=trainable, name=name, **kwargs)
         self._line: list[Layer] = []
-        if isinstance(layers, Layer):
-            raise TypeError(expected("Sequential", "a list of layers", repr(layers), "write Sequential([...])"))
         for layer in layers or []:
             self._append(layer)
         self._rebuild()
@@ -100,6 +100,8 @@ class Sequential(GraphModel):
         if not self.layers:
             raise ValueError(expected(f"model {self.name!r}", "at least one layer", "none"))
         if not isinstance(self._line[0], InputLayer):
+            if input_shape is None:
+                raise ValueError(expected("build", INPUT_SHAPE, None))
             if not is_shape(input_shape):
                 self._set_graph(*self._from(_inputs_of(input_shape)))
                 return

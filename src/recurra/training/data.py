@@ -9,7 +9,7 @@ import numpy as np
 
 from recurra import _tree
 from recurra._arrays import as_numbers, from_torch_tensor, plain_numbers_as_array
-from recurra._checks import expected
+from recurra._checks import expected, number
 from recurra.training.batches import (
     ArrayBatches,
     Batch,
@@ -157,5 +157,5 @@ def _weights_of_classes(targets: np.ndarray, class_weight: dict[int, float], who
     labels = np.rint(labels).astype(int)
     weights = np.ones(labels.shape)
     for label, weight in class_weight.items():
-        weights[labels == int(label)] = weight
+        weights[labels == int(label)] = number(who, f"class_weight[{label}]", weight)
     return weights

@@ -13,6 +13,7 @@ import numpy as np
 from recurra import _tree, config, losses, metrics, optimizers, saving
 from recurra._arrays import as_array, as_numbers, plain_numbers_as_array
 from recurra._checks import expected, positive_int
+from recurra._missing import knows_arguments
 from recurra.callbacks import CallbackList, History
 from recurra.layers.activation import Softmax
 from recurra.layers.base import Layer
@@ -75,6 +76,7 @@ class Trainer(Layer):
         cls._own_train_step = _overridden(cls, _TRAIN_STEPS)
         cls._own_predict_step = _overridden(cls, _PREDICT_STEPS)
 
+    @knows_arguments
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -142,7 +144,7 @@ class Trainer(Layer):
             if not losses and not _has_penalties(self):
                 raise ValueError(expected(who, "a loss to train with", "none", "name one in compile(loss=...)"))
             _check_cells(self, who)
-            _warn_of_probabilities(self, losses.losses)
+            _warn_of_probabilities(self, losses.losses, who)
             self._trainable_state = loop.Trainable(self, losses, (plain, weighted))
         return self._trainable_state
 
@@ -160,6 +162,7 @@ class Trainer(Layer):
 
     # Loops ----------------------------------------------------------------------------------------------------------
 
+    @knows_arguments
     def fit(
         self,
         x: Any = None,
@@ -210,9 +213,9 @@ class Trainer(Layer):
         self._check_compiled("fit")
         steps_per_epoch = _steps("fit", "steps_per_epoch", steps_per_epoch)
         validation_steps = _steps("fit", "validation_steps", validation_steps)
-        for name, number in (("epochs", epochs), ("initial_epoch", initial_epoch)):
-            if not isinstance(number, numbers.Integral):
-                raise TypeError(expected("fit", f"{name} to be a whole number", repr(number)))
+        for name, given in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+            if not isinstance(given, numbers.Integral):
+                raise TypeError(expected("fit", f"{name} to be a whole number", repr(given)))
         if not isinstance(validation_freq, Collection) or isinstance(validation_freq, str):
             positive_int("fit", "validation_freq", validation_freq)
         if validation_split and validation_data is None:
@@ -243,6 +246,7 @@ class Trainer(Layer):
         loop.fit(trainable, epochs_of_data, callbacks, epochs, initial_epoch, validate)
         return self.history
 
+    @knows_arguments
     def evaluate(
         self,
         x: Any = None,
@@ -487,7 +491,7 @@ def _has_penalties(layer: Any) -> bool:
     return weights or any(part.activity_regularizer is not None for part in layer._flatten_layers())
 
 
-def _warn_of_probabilities(model: Any, losses: list[Any]) -> None:
+def _warn_of_probabilities(model: Any, losses: list[Any], who: str) -> None:
     """Warns of losses that take logits and get what a softmax or sigmoid made: Keras on TensorFlow undoes that."""
     for tensor, loss in zip(getattr(model, "outputs", ()), losses, strict=False):  # none of a class with its own call
         layer = tensor._keras_history[0]
@@ -498,7 +502,7 @@ def _warn_of_probabilities(model: Any, losses: list[Any]) -> None:
             warnings.warn(
                 expected(f"loss {loss.name!r}", "logits (from_logits=True)", f"what the {name} of {layer.name!r} made")
                 + ": leave out from_logits, or the activation",
-                stacklevel=4,
+                stacklevel=5 if who in ("fit", "evaluate") else 4,  # theirs is called by `knows_arguments`
             )
 
 
