@@ -44,15 +44,6 @@ HINTS = {
     "train": "use keras.callbacks.ModelCheckpoint and keras.optimizers",
     "TextVectorization": "keras.preprocessing.text.Tokenizer makes numbers of words",
 }
-# Attributes that Keras 1 and 2 have.
-_ATTRIBUTES = {
-    "evaluate_generator": "evaluate takes generators",
-    "fit_generator": "fit takes generators",
-    "lr": "write learning_rate for lr",
-    "predict_classes": "write predict(x).argmax(axis=-1), or (predict(x) > 0.5).astype(int) behind a sigmoid",
-    "predict_generator": "predict takes generators",
-    "predict_proba": "write predict for predict_proba",
-}
 # Arguments that Keras 3 has under another name or not at all, or that are not here.
 _ARGUMENTS = {
     "batch_input_shape": "begin the model with Input(batch_shape=...)",
@@ -63,6 +54,22 @@ _ARGUMENTS = {
     "time_major": "give the data as (batch, timesteps, features)",
     "weights": "call set_weights() once the layer is built",
 }
+
+
+class Gone:
+    """An attribute that Keras 1 and 2 have: to read it is an error that says what to do, and `hasattr` says no.
+
+    A `__getattr__` would say so too, and make all other attributes of the class slower to read.
+    """
+
+    def __init__(self, hint: str):
+        self._hint = hint
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        raise AttributeError(f"{owner.__name__!r} object has no attribute {self._name!r}: {self._hint}")
 
 
 class KnowsArguments:
@@ -122,13 +129,6 @@ def _hint_for(module: str, name: str, known: Iterable[str]) -> str:
     if callable(getattr(np, name, None)):
         return f"tensors are NumPy arrays here: use numpy.{name}"
     return did_you_mean(name, known) or DOCS
-
-
-def no_attribute(instance: Any, name: str) -> AttributeError:
-    """Returns Python's error for an attribute that an object lacks, with what to do where Keras once had it."""
-    sentence = f"{type(instance).__name__!r} object has no attribute {name!r}"
-    hint = _ATTRIBUTES.get(name)
-    return AttributeError(f"{sentence}: {hint}" if hint else sentence, name=name, obj=instance)
 
 
 def hint_for_argument(name: str) -> str | None:

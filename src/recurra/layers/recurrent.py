@@ -395,9 +395,11 @@ class CellRNN(RNN):
         super().__init__(self.cell_class(**options, **shared, name=snake_case(self.cell_class.__name__)), **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if not hasattr(type(self), name) and not name.startswith("_") and hasattr(self.__dict__.get("cell"), name):
+        if hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # a property that has raised: its own error
+        if not name.startswith("_") and hasattr(self.__dict__.get("cell"), name):
             return getattr(self.cell, name)
-        return super().__getattr__(name)  # type: ignore[misc]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _config_names(self) -> list[str]:
         return [*_own_parameters(RNN)[1:], *_own_parameters(self.cell_class), "activity_regularizer"]

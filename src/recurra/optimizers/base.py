@@ -16,7 +16,7 @@ from recurra import initializers, saving
 from recurra._arrays import as_array, contiguous
 from recurra._changes import StampsChanges
 from recurra._checks import expected, fraction, not_negative, positive, positive_int
-from recurra._missing import unknown_arguments
+from recurra._missing import Gone, unknown_arguments
 from recurra._names import snake_case
 from recurra._signals import HeldSignals
 from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm, sums_of_squares
@@ -52,6 +52,7 @@ class Optimizer(StampsChanges):
     """
 
     slots: tuple[tuple[str, ...], ...] = ()
+    lr = Gone("write learning_rate for lr")
     elementwise = True
     squares_slot: tuple[str, str] | None = None  # the slot that averages squared gradients, and its decay's name
     native_formula: str | None = None  # `update` in `ops.update_of`, which takes `formula_arguments`

@@ -13,7 +13,7 @@ import numpy as np
 from recurra import _tree, config, losses, metrics, optimizers, saving
 from recurra._arrays import as_array, as_numbers, plain_numbers_as_array
 from recurra._checks import expected, positive_int
-from recurra._missing import knows_arguments
+from recurra._missing import Gone, knows_arguments
 from recurra.callbacks import CallbackList, History
 from recurra.layers.activation import Softmax
 from recurra.layers.base import Layer
@@ -70,6 +70,9 @@ class Trainer(Layer):
     _own_train_step: str | None = None  # a method that Keras's loops would call: those of recurra do not
     _own_predict_step: str | None = None
     _outputs = Outputs("output", ["output"])  # the outputs as losses, metrics and data see them
+    fit_generator, evaluate_generator = Gone("fit takes generators"), Gone("evaluate takes generators")
+    predict_generator, predict_proba = Gone("predict takes generators"), Gone("predict gives probabilities")
+    predict_classes = Gone("write predict(x).argmax(axis=-1), or (predict(x) > 0.5).astype(int) behind a sigmoid")
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
