@@ -122,14 +122,14 @@ assert pickle.loads(pickle.dumps(CSVLogger("x.csv"))).filename == "x.csv"
 SOURCES = Path(__file__).parents[1] / "src"
 # Packages and single modules, from the bottom up: each imports those of lower lines, and what is in itself.
 HEIGHTS = (
-    "_changes _checks _cpus _files _memory _names _signals _tree _version errors",
-    "_missing _room",
+    "_changes _checks _cpus _memory _names _owners _signals _tree _version errors",
+    "_files _missing _room",
     "config",
     "_arrays saving",
     "ops variables",
     "activations constraints random regularizers",
-    "initializers losses optimizers",
-    "layers metrics",
+    "initializers losses",
+    "layers metrics optimizers",
     "backend callbacks",
     "training",
     "models",

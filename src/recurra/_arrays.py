@@ -11,6 +11,7 @@ import numpy as np
 
 from recurra import _tree, config
 from recurra._checks import did_you_mean, expected
+from recurra._owners import is_own
 
 DTYPES = ("float32", "float64")
 _TEXT = "turn text into numbers first"
@@ -169,20 +170,6 @@ def as_array(value: Any, mask: np.ndarray | None = None) -> Array:
 def as_arrays(structure: Any) -> Any:
     """Returns nested plain arrays as `Array`s; everything else as it is."""
     return _tree.map_structure(lambda leaf: leaf.view(Array) if type(leaf) is np.ndarray else leaf, structure)
-
-
-def is_own(function: Any) -> bool:
-    """Returns whether a function is one of recurra's."""
-    return (getattr(function, "__module__", None) or "").startswith("recurra.")
-
-
-def is_left_behind(cls: type, method: str, overridden: str) -> bool:
-    """Returns whether a method belongs to that of a base class for which a class of the user's has another.
-
-    Such as an inherited `gradient` where `call` is overridden.
-    """
-    places = {name: i for i, base in reversed([*enumerate(cls.__mro__)]) for name in vars(base)}
-    return not is_own(getattr(cls, overridden)) and places[overridden] < places[method]
 
 
 def arrays_for(function: Any, *arrays: Any) -> Any:

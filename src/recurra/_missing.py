@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from recurra._arrays import is_own
 from recurra._checks import did_you_mean, expected
+from recurra._owners import is_own
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import ops, saving
-from recurra._arrays import is_left_behind
 from recurra._checks import expected, one_of
 from recurra._missing import says_what_to_do
+from recurra._owners import is_left_behind
 
 __all__ = [
     "L1",

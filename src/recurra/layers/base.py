@@ -20,7 +20,6 @@ from recurra import _memory, _room, _tree, constraints, initializers, ops, regul
 from recurra._arrays import (
     as_array,
     as_numbers,
-    is_own,
     plain_numbers_as_array,
     standardize_dtype,
 )
@@ -28,6 +27,7 @@ from recurra._changes import StampsChanges
 from recurra._checks import expected
 from recurra._missing import DOCS, hint_for_argument, unknown_arguments
 from recurra._names import auto_name, naming
+from recurra._owners import is_own
 from recurra.layers._foreign import call_of, forward_of, guard_backward, guard_forward
 from recurra.layers._shapes import is_shape, map_shapes, standardize_shape
 from recurra.layers.symbolic import KerasTensor, Node, any_symbolic

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recurra import saving
-from recurra._arrays import is_left_behind
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
+from recurra._owners import is_left_behind
 from recurra.losses.base import Loss, LossFunctionWrapper
 from recurra.losses.circle import Circle, circle
 from recurra.losses.classes import (

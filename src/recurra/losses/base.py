@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from recurra import config, ops, saving
-from recurra._arrays import arrays_for, as_array, as_numbers, is_left_behind, is_own, standardize_dtype
+from recurra._arrays import arrays_for, as_array, as_numbers, standardize_dtype
 from recurra._changes import StampsChanges
 from recurra._checks import expected, one_of
 from recurra._names import snake_case
+from recurra._owners import is_left_behind, is_own
 from recurra.losses.functions import match_ranks
 
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")  # one and the same without weights

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurra import _changes, _tree
-from recurra._arrays import is_own
 from recurra._checks import expected
+from recurra._owners import is_own
 from recurra.layers._shapes import is_shape
 from recurra.layers.base import Layer
 from recurra.layers.symbolic import KerasTensor, Node, node_of
