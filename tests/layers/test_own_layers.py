@@ -563,3 +563,48 @@ def test_a_sequential_may_have_a_method_called_run(rng):
 
     x, model = rng.normal(size=(2, 3)).astype("float32"), Line([recurra.Input((3,)), layers.Dense(1)])
     np.testing.assert_array_equal(model.run(x), model(x))
+
+
+def test_layers_and_variables_count_when_they_come_into_a_list_or_dict(rng):
+    class Line(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.denses, self.scales, self.by_name = [], [], {"first": []}
+            self.last = layers.Dense(2, use_bias=False)
+            for units in (4, 3):
+                self.denses.append(layers.Dense(units, use_bias=False))
+                self.scales.append(recurra.Variable(np.ones(units, "float32")))
+
+        def build(self, shape):
+            for dense in (*self.denses, self.last):
+                dense.build(shape)
+                shape = (*shape[:-1], dense.units)
+
+        def forward(self, inputs):
+            caches = []
+            for dense in (*self.denses, self.last):
+                inputs, cache = dense.forward(inputs)
+                caches.append(cache)
+            return inputs, caches
+
+        def backward(self, doutputs, caches):
+            for dense, cache in zip((self.last, *self.denses[::-1]), caches[::-1], strict=True):
+                doutputs = dense.backward(doutputs, cache)
+            return doutputs
+
+    model = recurra.Sequential([recurra.Input((5,)), Line()])
+    line = model.layers[0]
+    assert [weight.shape for weight in model.weights] == [(4,), (3,), (3, 2), (5, 4), (4, 3)]  # `last` came first
+    before = model.get_weights()
+    model.compile("sgd", "mse")
+    model.fit(rng.normal(size=(8, 5)), rng.normal(size=(8, 2)), verbose=0)
+    assert [np.any(new != old) for new, old in zip(model.get_weights(), before, strict=True)] == [False] * 2 + [
+        True
+    ] * 3
+    line.by_name["first"].append(({"deep": layers.Dense(1)},))
+    line.by_name["first"].append(line.by_name)  # a ring
+    model.trainable = False
+    assert line._sublayers() == [line.last, *line.denses, line.by_name["first"][0][0]["deep"]]
+    assert not line._sublayers()[-1].trainable
+    del line.denses[0]
+    assert [weight.shape for weight in model.weights] == [(4,), (3,), (3, 2), (4, 3)]

@@ -36,6 +36,7 @@ from recurra.interop.hdf5_reader import Hdf5File, open_hdf5
 from recurra.interop.zip_reader import Archive
 from recurra.layers.base import Layer
 from recurra.models import Model
+from recurra.models.functional import GraphModel
 from recurra.variables import Variable
 
 KERAS_VERSION = "3.15.1"  # the version whose files these are
@@ -43,6 +44,7 @@ WEIGHTS = "model.weights.h5"
 MEMBERS = ("metadata.json", "config.json", WEIGHTS)
 LARGEST_CONFIG = 2**22  # bytes, and eight more for each byte of weights: a config may hold them as constants
 METRICS_ROOM = 2**25  # bytes: metrics may take as much memory as the weights, and this
+GRAPH_LAYERS = ("_line", "_graph_layers")  # attributes that hold what `layers` gives
 MOST_VALUES = 2**17  # in a config, and one more for each byte of weights
 # What the parts of a config raise when it is not sound.
 UNSOUND = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)
@@ -314,26 +316,39 @@ def _check_built(model: Any, who: str) -> None:
 # Weights ------------------------------------------------------------------------------------------------------------
 
 
-def _parts(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
-    """Yields a layer and all below it with their places in a file, as Keras walks them."""
-    yield path, layer
-    if isinstance(layer, Model):
-        yield from _container(layer.layers, f"{path}layers/")
+def _parts(held: Any, path: str = "", seen: dict[int, Any] | None = None) -> Iterator[tuple[str, Layer]]:
+    """Yields the layers that an attribute holds, and all below them, with their places in a file, as Keras walks them.
+
+    Args:
+        held: A layer, or a list, tuple or dict of layers.
+        path: Its place.
+        seen: What was met before: a layer that is shared lies at its first place alone.
+    """
+    seen = {} if seen is None else seen
+    if id(held) in seen:
         return
-    for name, held in layer._layers.items():
-        if isinstance(held, list):
-            yield from _container(held, f"{path}{name}/")
-        else:
-            yield from _parts(held, f"{path}{name}/")
-
-
-def _container(layers: list[Layer], path: str) -> Iterator[tuple[str, Layer]]:
+    seen[id(held)] = held
+    if isinstance(held, Layer):
+        yield path, held
+        for name, value in _attributes(held):
+            yield from _parts(value, f"{path}{name}/", seen)
+        return
     counts: Counter[str] = Counter()
-    for layer in layers:
-        name = snake_case(type(layer).__name__)
-        unique = f"{name}_{counts[name]}" if counts[name] else name
-        counts[name] += 1
-        yield from _parts(layer, f"{path}{unique}/")
+    for value in held.values() if isinstance(held, dict) else held:
+        if isinstance(value, (Layer, list, tuple, dict)):
+            name = snake_case(type(value).__name__) if isinstance(value, Layer) else "container"
+            unique = f"{name}_{counts[name]}" if counts[name] else name
+            counts[name] += 1
+            yield from _parts(value, f"{path}{unique}/", seen)
+
+
+def _attributes(layer: Layer) -> list[tuple[str, Any]]:
+    """Returns what a layer's attributes hold, in Keras's order: a graph's layers, then by name, private ones last."""
+    held = [(name, value) for name, value in layer._layers.items() if name not in GRAPH_LAYERS]
+    if isinstance(layer, Model):
+        held.append(("layers", layer.layers))
+    graph_first = isinstance(layer, GraphModel)
+    return sorted(held, key=lambda item: (not (graph_first and item[0] == "layers"), item[0].startswith("_"), item[0]))
 
 
 def _weights_bytes(model: Any) -> bytes:

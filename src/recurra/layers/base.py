@@ -10,7 +10,7 @@ import functools
 import inspect
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from recurra._arrays import (
     plain_numbers_as_array,
     standardize_dtype,
 )
-from recurra._changes import StampsChanges
+from recurra._changes import StampsChanges, stamp
 from recurra._checks import expected
 from recurra._missing import DOCS, hint_for_argument, unknown_arguments
 from recurra._names import auto_name, naming
@@ -161,7 +161,8 @@ class Layer(StampsChanges, saving.Configurable):
             raise ValueError(expected(who, what, repr(input_shape)))
         _room.take_layer(who)
         early = dict(vars(self))  # what a subclass has set before it called this
-        self._layers: dict[str, Any] = {}
+        self._made = stamp()
+        self._came: list[Layer] = []  # sublayers in the order in which they came
         self._seed_generators: dict[str, SeedGenerator] = {}
         self._trainable_variables: list[Variable] = []
         self._non_trainable_variables: list[Variable] = []
@@ -182,6 +183,7 @@ class Layer(StampsChanges, saving.Configurable):
         if input_dim is not None and input_shape is None:
             input_shape = (input_dim,)
         self._input_shape_argument = None if input_shape is None else (None, *input_shape)
+        self._layers: dict[str, Any] = {}  # attributes from here on that hold layers, or may: see `_held`
         for attribute, value in early.items():
             if vars(self).get(attribute) is value:
                 setattr(self, attribute, value)  # layers and weights among them are the layer's own too
@@ -286,6 +288,7 @@ class Layer(StampsChanges, saving.Configurable):
         Raises:
             ValueError: For a name that is unknown, and where a file asks for more weights than it holds.
         """
+        self._sublayers()  # variables that lists got before go before
         dtype = dtype or self.dtype
         shape = () if shape is None else (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         _room.take(f"layer {self.name!r}", "weights", name or "variable", math.prod(shape) * np.dtype(dtype).itemsize)
@@ -347,8 +350,9 @@ class Layer(StampsChanges, saving.Configurable):
         """The weights that training changes: none of a layer that is not `trainable`."""
         if not self._trainable:
             return []
+        inner = self._sublayers()
         found = [variable for variable in self._trainable_variables if variable.trainable]
-        for layer in self._sublayers():
+        for layer in inner:
             found.extend(layer.trainable_weights)
         return _unique(found)
 
@@ -372,6 +376,7 @@ class Layer(StampsChanges, saving.Configurable):
 
     def _own_weights(self) -> list[Variable]:
         """Returns the layer's own, without those of its sublayers: trainable first, as files have them."""
+        self._sublayers()  # takes up variables that lists got
         return [*self._trainable_variables, *self._non_trainable_variables]
 
     def _own_statistics(self) -> list[Variable]:
@@ -398,9 +403,10 @@ class Layer(StampsChanges, saving.Configurable):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+        inner = self._sublayers()
         for variable in self._trainable_variables:
             variable.trainable = self._trainable
-        for layer in self._sublayers():
+        for layer in inner:
             layer.trainable = self._trainable
 
     def get_weights(self) -> list[np.ndarray]:
@@ -433,7 +439,26 @@ class Layer(StampsChanges, saving.Configurable):
         return sum(variable.value.size for variable in self.weights)
 
     def _sublayers(self) -> list[Layer]:
-        return [layer for value in self._layers.values() for layer in (value if isinstance(value, list) else [value])]
+        """Returns the layers that attributes hold, in lists and dicts too, each once, in the order in which they came.
+
+        Keras notes what is put into a list; here lists are looked through when that is asked for, and of what came
+        since the last time the older ones are first. Variables found there become the layer's own.
+        """
+        if not self._layers:
+            return []
+        items = list(_held(list(self._layers.values())))  # another thread may set attributes
+        if list(map(id, items)) == list(map(id, self._came)):
+            return items
+        held: dict[int, Layer] = {}
+        for item in items:
+            if isinstance(item, Variable):
+                self._adopt(item)
+            else:
+                held[id(item)] = item
+        came = {id(layer): layer for layer in self._came if id(layer) in held}
+        new = [layer for layer in held.values() if id(layer) not in came]
+        self.__dict__["_came"] = [*came.values(), *sorted(new, key=lambda layer: layer._made)]  # nothing to stamp
+        return list(self._came)
 
     def _flatten_layers(self) -> list[Layer]:
         """Returns the layer and all layers within it, each before those within it."""
@@ -444,14 +469,15 @@ class Layer(StampsChanges, saving.Configurable):
         if layers is not None and name != "_layers":
             if isinstance(self.__dict__.get(name), Variable) and not isinstance(value, Variable):
                 self._keep_weight(name, value)
-            held = list(value) if isinstance(value, (list, tuple)) else value
-            if isinstance(held, Layer) or (isinstance(held, list) and held and all(isinstance(v, Layer) for v in held)):
-                layers[name] = held
+            if isinstance(value, (Layer, list, dict)) or (isinstance(value, tuple) and any(map(_may_hold, value))):
+                self._sublayers()  # what came before goes before
+                layers[name] = value
+                self._came.extend(item for item in _held([value]) if isinstance(item, Layer))
             else:
                 layers.pop(name, None)
             if isinstance(value, SeedGenerator):
                 self._seed_generators[name] = value
-            for item in value if isinstance(value, (list, tuple)) else (value,):
+            for item in _held([value]):
                 if isinstance(item, Variable):
                     self._adopt(item)
         super().__setattr__(name, value)
@@ -465,7 +491,7 @@ class Layer(StampsChanges, saving.Configurable):
 
     def _adopt(self, variable: Variable) -> None:
         """Makes a variable one of the layer's weights, unless it is: those of `add_weight` are."""
-        if not any(variable is own for own in self._own_weights()):
+        if not any(variable is own for own in (*self._trainable_variables, *self._non_trainable_variables)):
             (self._trainable_variables if variable.trainable else self._non_trainable_variables).append(variable)
 
     # Losses ---------------------------------------------------------------------------------------------------------
@@ -720,6 +746,19 @@ class Layer(StampsChanges, saving.Configurable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _may_hold(value: Any) -> bool:
+    return isinstance(value, (Layer, Variable, list, tuple, dict))
+
+
+def _held(values: Iterable[Any], within: tuple[Any, ...] = ()) -> Iterator[Any]:
+    """Yields the layers and variables among values, and in lists, tuples and dicts of them, in order."""
+    for value in values:
+        if isinstance(value, (Layer, Variable)):
+            yield value
+        elif isinstance(value, (list, tuple, dict)) and not any(value is outer for outer in within):
+            yield from _held(list(value.values() if isinstance(value, dict) else value), (*within, value))
 
 
 def _unique(variables: list[Variable]) -> list[Variable]:

@@ -283,7 +283,7 @@ class Functional(GraphModel):
         """
         places = {name: place for place, name in enumerate(names)}
         self.graph.layers.sort(key=lambda layer: places[layer.name])
-        self._graph_layers = self.graph.layers
+        self._came.sort(key=lambda layer: places.get(layer.name, len(places)))
 
     def get_build_config(self) -> dict[str, Any] | None:
         return {"input_shape": None}
