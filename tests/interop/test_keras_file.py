@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import h5py
+import held
 import numpy as np
 import pytest
 
@@ -463,3 +464,54 @@ def test_options_of_keras_that_change_nothing_are_taken(tmp_path):
         with pytest.raises(ValueError, match="saving expected one file with the optimizer's state, got zipped="):
             model.save(tmp_path / "other.keras", **options)
     assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+
+
+def test_layers_in_lists_and_dicts_lie_where_keras_puts_them_and_come_as_it_counts_them(tmp_path):
+    folder = FOLDERS[0]
+    arrays = np.load(folder / "held.npz")
+    classes = held.holding(recurra)
+    model = recurra.models.load_model(folder / "held.keras", custom_objects=classes)
+    np.testing.assert_allclose(model(arrays["input_0"]), arrays["output_0"], rtol=1e-5, atol=1e-6)
+    for kind, found in (("weight", model.get_weights()), ("optimizer", model.optimizer.variables)):
+        expected = [arrays[name] for name in arrays if name.startswith(kind)]
+        assert len(found) == len(expected)
+        for mine, its in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(mine, its)
+    model.save(tmp_path / "held.keras")
+    groups = [groups_of_weights(path) for path in (tmp_path / "held.keras", folder / "held.keras")]
+    assert groups[0] == groups[1]
+    again = recurra.models.load_model(tmp_path / "held.keras", custom_objects=classes)
+    np.testing.assert_array_equal(again(arrays["input_0"]), model(arrays["input_0"]))
+
+
+def groups_of_weights(path):
+    found = []
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+        file.visititems(lambda name, item: found.append((name, item.shape)) if isinstance(item, h5py.Dataset) else None)
+    return [entry for entry in found if not entry[0].startswith("optimizer")]
+
+
+def test_weights_for_a_layer_that_has_none_are_refused(tmp_path):
+    class Late(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.Dense(2)
+
+        def call(self, inputs):
+            return self.inner(inputs)
+
+        def compute_output_shape(self, input_shape):
+            return (*input_shape[:-1], 2)
+
+    path = tmp_path / "late.weights.h5"
+    built, bare = (recurra.Sequential([recurra.Input((3,)), Late()]) for _ in range(2))
+    built(np.ones((1, 3)))
+    built.save_weights(path)
+    what = "expected 0 weights in 'layers/late/inner/vars', got 2: a layer that is not built has none yet"
+    with pytest.raises(FileFormatError, match=what):
+        bare.load_weights(path)
+    with pytest.warns(UserWarning, match="expected 0 weights, got 2"):
+        bare.load_weights(path, skip_mismatch=True)
+    bare(np.ones((1, 3)))
+    bare.load_weights(path)
+    np.testing.assert_array_equal(bare.get_weights()[0], built.get_weights()[0])

@@ -402,7 +402,7 @@ def _difference(file: Hdf5File, path: str, variables: list[Variable]) -> str | N
     """Returns how the datasets of a group differ from variables, in number or shape; None if they do not."""
     group = file.root.find(path)
     found = len(group.links) if group is not None and group.is_group else 0
-    if variables and found != len(variables):
+    if found != len(variables):
         return f"{len(variables)} weights, got {found}"
     for position, variable in enumerate(variables):
         shape = file.dataset(f"{path}/{position}").shape
@@ -462,10 +462,11 @@ def _read_optimizer(
 
 
 def _read_group(file: Hdf5File, path: str, variables: list[Variable]) -> list[tuple[Variable, np.ndarray]]:
-    """Returns the variables with the datasets 0, 1, ... of a group."""
-    if not variables:
+    """Returns the variables with the datasets 0, 1, ... of a group; without variables the group may be absent."""
+    if not variables and file.root.find(path) is None:
         return []
     found = len(file.group(path).links)
     if found != len(variables):
-        raise FileFormatError(expected(file.name, f"{len(variables)} weights in {path!r}", found))
+        hint = None if variables else "a layer that is not built has none yet: call the model on data first"
+        raise FileFormatError(expected(file.name, f"{len(variables)} weights in {path!r}", found, hint))
     return [(variable, file.dataset(f"{path}/{i}").read(variable.shape)) for i, variable in enumerate(variables)]

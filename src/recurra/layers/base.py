@@ -712,9 +712,13 @@ class Layer(StampsChanges, saving.Configurable):
         return None if self._build_shape is None else {"input_shape": self._build_shape}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        """Builds the layer for the shape of `get_build_config`."""
-        if config.get("input_shape") is not None:
-            self.build(standardize_shape(config["input_shape"]))
+        """Builds the layer for the shape of `get_build_config`, and by a run on zeros the layers that it calls."""
+        if config.get("input_shape") is None:
+            return
+        shape = standardize_shape(config["input_shape"])
+        self.build(shape)
+        if not all(part.built for part in self._flatten_layers()) and not self._needs_more_than_inputs():
+            self._run_on_zeros(shape, unknown=2)
 
     @property
     def compute_dtype(self) -> str:

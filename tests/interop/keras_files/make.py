@@ -1,9 +1,10 @@
 """Writes the files of this folder with real Keras, in the form of ../shared/interop:
 
-    KERAS_BACKEND=tensorflow python make.py
+    KERAS_BACKEND=tensorflow PYTHONPATH=.. python make.py
 
 NAME.keras and NAME.weights.h5 of three small models; NAME.npz: what they answer, their weights, and where training goes
-on, the losses and weights of three steps more. index.json says which Keras wrote them.
+on, the losses and weights of three steps more. index.json says which Keras wrote them. Of the models of
+../held.py the same without the steps, and the variables of the optimizer.
 """
 
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from held import holding, sharing
 from keras import layers
 
 FOLDER = Path(__file__).parent
@@ -59,6 +61,24 @@ def write(name, model, inputs, target=None):
     return {"name": name, "inputs": 1}
 
 
+def write_held(rng):
+    x = rng.standard_normal((4, 5, 2)).astype("float32")
+    model = holding(keras)["Held"](4)
+    model.compile("adam", "mse")
+    model.train_on_batch(x, x[:, 0, :1])
+    model.save(FOLDER / "held.keras")
+    states = {f"optimizer_{i}": variable for i, variable in enumerate(model.optimizer.variables)}
+    weights = {f"weight_{i}": weight for i, weight in enumerate(model.get_weights())}
+    np.savez(FOLDER / "held.npz", input_0=x, output_0=model(x), **states, **weights)
+
+
+def write_sharing(rng):
+    x = rng.standard_normal((4, 6, 3)).astype("float32")
+    model = sharing(keras)
+    model.save_weights(FOLDER / "sharing.weights.h5")
+    np.savez(FOLDER / "sharing.npz", input_0=x, output_0=model(x))
+
+
 def main():
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -68,6 +88,8 @@ def main():
         write("masked_text", masked_text(), rng.integers(0, 7, (3, 5)).astype("int32")),
         write("trained", trained(), x, y),
     ]
+    write_held(rng)
+    write_sharing(rng)
     (FOLDER / "index.json").write_text(json.dumps({"keras": keras.__version__, "models": models}, indent=1) + "\n")
 
 
