@@ -515,3 +515,59 @@ def test_weights_for_a_layer_that_has_none_are_refused(tmp_path):
     bare(np.ones((1, 3)))
     bare.load_weights(path)
     np.testing.assert_array_equal(bare.get_weights()[0], built.get_weights()[0])
+
+
+def test_a_layer_shared_between_models_lies_in_a_file_once_as_keras_writes_it(tmp_path):
+    arrays = np.load(FOLDERS[0] / "sharing.npz")
+    model, again = held.sharing(recurra), held.sharing(recurra)
+    model.load_weights(FOLDERS[0] / "sharing.weights.h5")
+    np.testing.assert_allclose(model(arrays["input_0"]), arrays["output_0"], rtol=1e-5, atol=1e-6)
+    model.save_weights(tmp_path / "sharing.weights.h5")
+    again.load_weights(tmp_path / "sharing.weights.h5")
+    np.testing.assert_array_equal(again(arrays["input_0"]), model(arrays["input_0"]))
+
+
+def shared_with_a_wrapper():
+    shared, inputs = layers.Dense(3, name="shared"), recurra.Input((4, 3))
+    return recurra.Model(inputs, layers.TimeDistributed(shared, name="each")(shared(inputs)), name="m")
+
+
+def inner_at_two_levels():
+    inner = recurra.Sequential([recurra.Input((4, 3)), layers.Dense(3)], name="shared")
+    return recurra.Sequential([recurra.Sequential([inner, layers.Dense(3)], name="each"), inner], name="m")
+
+
+@pytest.mark.parametrize("make", [shared_with_a_wrapper, inner_at_two_levels])
+def test_a_model_that_would_come_back_with_a_layer_twice_is_not_saved(make, tmp_path):
+    model = make()
+    what = "^saving expected each layer within one model or wrapper, got 'shared' in '(m|each)' and '(m|each)': save_w"
+    with pytest.raises(ValueError, match=what):
+        model.save(tmp_path / "m.keras")
+    assert list(tmp_path.iterdir()) == []
+    model.save_weights(tmp_path / "m.weights.h5")
+    again = make()
+    again.load_weights(tmp_path / "m.weights.h5")
+    for mine, its in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_inputs_and_layers_without_weights_may_be_shared_and_a_class_may_share_what_it_makes(tmp_path):
+    class Twice(recurra.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            dense = layers.Dense(3)
+            self.first, self.second = layers.TimeDistributed(dense), recurra.Sequential([dense])
+
+        def call(self, inputs):
+            return self.first(inputs) + self.second(inputs)
+
+    inputs, tanh = recurra.Input((4, 3)), layers.Activation("tanh")
+    inner = recurra.Model(inputs, tanh(layers.LSTM(3, return_sequences=True)(inputs)))
+    twice = Twice()
+    model = recurra.Model(inputs, twice(tanh(inner(inputs))))
+    x = np.ones((2, 4, 3), "float32")
+    for saved in (model, twice):
+        saved.save(tmp_path / "m.keras")
+        again = recurra.models.load_model(tmp_path / "m.keras", custom_objects={"Twice": Twice})
+        np.testing.assert_array_equal(again(x), saved(x))
+        assert again.count_params() == saved.count_params()

@@ -2,6 +2,7 @@
 
 import json
 
+import held
 import numpy as np
 import pytest
 
@@ -72,6 +73,16 @@ def nested():
     line = [layers.Bidirectional(layers.LSTM(2, name="memory"), name="both"), layers.Dense(2, name="out")]
     inner = recurra.Sequential([recurra.Input((3, 4)), *line], name="inner")
     return recurra.Sequential([recurra.Input((3, 4)), inner, layers.Dense(2, name="last")])
+
+
+@pytest.mark.parametrize("names", ["keras", "torch"])
+def test_a_layer_shared_between_models_counts_once(names, tmp_path):
+    pytest.importorskip("safetensors", reason="the interop extra is not installed")
+    model, other = (recurra.utils.clear_session() or held.sharing(recurra) for _ in range(2))
+    save_safetensors(model, tmp_path / "m.safetensors", names=names)
+    load_safetensors(other, tmp_path / "m.safetensors")
+    for mine, its in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
 
 
 def test_safetensors_names_do_not_tell_how_a_model_was_made(tmp_path, rng):

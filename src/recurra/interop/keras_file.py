@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from recurra import saving
+from recurra._arrays import is_own
 from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra._names import snake_case
@@ -35,8 +36,8 @@ from recurra.errors import FileFormatError, MissingFileError
 from recurra.interop.hdf5_reader import Hdf5File, open_hdf5
 from recurra.interop.zip_reader import Archive
 from recurra.layers.base import Layer
-from recurra.models import Model
-from recurra.models.functional import GraphModel
+from recurra.models import Model, Sequential
+from recurra.models.functional import Functional, GraphModel, takes_graph
 from recurra.variables import Variable
 
 KERAS_VERSION = "3.15.1"  # the version whose files these are
@@ -69,7 +70,8 @@ def save_model(
         save_format: Ignored, as in Keras: the ending tells it.
 
     Raises:
-        ValueError: If the ending is another, the file exists and may not be replaced, or an option is another.
+        ValueError: If the ending is another, the file exists and may not be replaced, an option is another, or a layer
+            is shared between models within each other.
     """
     if zipped is False or not include_optimizer:
         given = f"zipped={zipped} and include_optimizer={include_optimizer}"
@@ -79,6 +81,7 @@ def save_model(
 
 def model_bytes(model: Any, extra_members: dict[str, bytes]) -> bytes:
     """Returns what a `.keras` file of the model holds, with more members, which are to lie in assets/."""
+    _refuse_shared(model, model, {})
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     members = {
         "metadata.json": json.dumps({"keras_version": KERAS_VERSION, "date_saved": now}).encode(),
@@ -91,6 +94,27 @@ def model_bytes(model: Any, extra_members: dict[str, bytes]) -> bytes:
         for name, data in members.items():
             archive.writestr(zipfile.ZipInfo(name), data)
     return buffer.getvalue()
+
+
+def _refuse_shared(layer: Layer, place: Layer, places: dict[int, Layer]) -> None:
+    """Raises ValueError for a layer in two places that a config describes apart: it would come back as two layers.
+
+    Args:
+        layer: What is looked through.
+        place: Itself, or what it is a part of, if a class of the caller's makes that whole.
+        places: Those of the layers that were met.
+    """
+    for inner in layer._sublayers():
+        other = places.setdefault(id(inner), place)
+        if other is not place and inner.variables:
+            got, hint = f"{inner.name!r} in {other.name!r} and {place.name!r}", "save_weights holds it once"
+            raise ValueError(expected("saving", "each layer within one model or wrapper", got, hint))
+        by_config = (
+            is_own(type(place))
+            or isinstance(place, Sequential)
+            or (isinstance(place, Functional) and takes_graph(type(place)))
+        )
+        _refuse_shared(inner, inner if by_config else place, places)
 
 
 def load_model(

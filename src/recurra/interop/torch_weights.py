@@ -148,7 +148,7 @@ def _pairs(layer: Layer, module: dict[str, np.ndarray]) -> list[tuple[Variable, 
 
 
 def _weighted(model: Any) -> list[Layer]:
-    """Returns the layers with weights in order, those of nested models in their place."""
+    """Returns the layers with weights in order, each once, those of nested models in their place."""
     found: list[Layer] = []
     for layer in model.layers:
         inner = layer.layer if isinstance(layer, layers.TimeDistributed) else layer
@@ -156,7 +156,7 @@ def _weighted(model: Any) -> list[Layer]:
             found += _weighted(inner)
         elif inner.weights:
             found.append(inner)
-    return found
+    return list({id(layer): layer for layer in found}.values())
 
 
 def _directions(layer: Any) -> list[tuple[Any, str]]:

@@ -158,7 +158,8 @@ class Model(Trainer):
             **kwargs: Keras's `zipped`, `include_optimizer` and `save_format`, at their defaults.
 
         Raises:
-            ValueError: If the ending is another, the file exists and may not be replaced, or the model is not built.
+            ValueError: If the ending is another, the file exists and may not be replaced, the model is not built, or it
+                shares a layer with a model within it.
         """
         from recurra.interop import keras_file
 
