@@ -149,6 +149,9 @@ def test_safetensors_say_when_only_automatic_numbers_differ(tmp_path):
         (lambda state: state.update({"dense.odd": np.ones(2, "float32")}), "no 'odd'"),
         (lambda state: state.update({"dense.bias": np.array([np.nan], "float32")}), "NaN or infinity"),
         (lambda state: state.update({"dense.bias": np.array([1])}), "floating point numbers"),
+        (lambda state: state.update({"lstm_1.weight_ih_l0": np.array(1.0)}), "weight_ih for layer 'lstm_1'"),
+        (lambda state: state.update({f"lstm_1.weight_ih_l{'9' * 5000}": np.ones(1)}), "no 'weight_ih_l999"),
+        (lambda state: state.update({5: np.ones(1)}), "names of weights as text, got 5"),
     ],
 )
 def test_a_state_that_does_not_fit_changes_nothing(change, message):

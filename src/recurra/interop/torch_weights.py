@@ -28,7 +28,7 @@ from recurra.variables import Variable
 Modules = list[tuple[str, dict[str, np.ndarray]]]  # name and weights of each layer of each module
 GRU_ORDER = (1, 0, 2)  # z r h and r z n: the way there is the way back
 RECURRENT_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-RECURRENT = re.compile(r"(?:(.*)\.)?(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?$")
+RECURRENT = re.compile(r"(?:(.*)\.)?(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d{1,4})(_reverse)?$")
 
 
 def to_torch(model: Any) -> dict[str, np.ndarray]:
@@ -169,6 +169,8 @@ def _modules(state: Mapping[str, Any]) -> Modules:
     """Returns (name, weights) of each module and of each layer of it, in order of appearance."""
     found: dict[tuple[str, int], dict[str, np.ndarray]] = {}
     for key, value in state.items():
+        if not isinstance(key, str):
+            raise FileFormatError(expected("from_torch", "names of weights as text", repr(key)))
         match = RECURRENT.match(key)
         if match:
             module, name, position = match[1] or "", f"{match[2]}{match[4] or ''}", int(match[3])
@@ -230,7 +232,7 @@ def _cell_from_torch(layer: Any, module: dict[str, np.ndarray]) -> Iterator[tupl
 
     def part(name: str) -> np.ndarray | None:
         value = module.get(name)
-        return None if value is None or value.shape[0] % cell.gates else _reordered(cell, value.T)
+        return None if value is None or not value.shape or value.shape[0] % cell.gates else _reordered(cell, value.T)
 
     yield _fit(layer, cell.kernel, part("weight_ih"), "weight_ih")
     yield _fit(layer, cell.recurrent_kernel, part("weight_hh"), "weight_hh")
