@@ -1,8 +1,11 @@
 """What threads that work at once share: automatic names, paths of weights and seeds are each thread's own."""
 
+import copy
+import pickle
 import threading
 
 import numpy as np
+import pytest
 
 import recurra
 from recurra import layers
@@ -91,3 +94,27 @@ def test_seeded_work_in_threads_draws_as_alone_and_leaves_the_stream():
     following = np.random.default_rng(5).integers(2**31 - 1)
     assert at_once(draw(1), draw(2), draw(1)) == [alone(1), alone(2), alone(1)]
     assert recurra.random.draw_seed() == following
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_model_may_be_copied_while_another_thread_fits_it(copied):
+    model = recurra.Sequential([recurra.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 3), "float32")
+    model.met = Meets(lambda: model.fit(x, x[:, :1], verbose=0))
+    before = model.get_weights()[0]
+    again = copied(model)
+    assert again.met == "met"
+    assert again.predict(x, verbose=0).shape == (4, 1)
+    assert np.any(model.get_weights()[0] != before)
+
+
+class Meets:
+    """Stands for another thread that works in the midst of a copy."""
+
+    def __init__(self, work):
+        self.work = work
+
+    def __reduce__(self):
+        self.work()
+        return str, ("met",)

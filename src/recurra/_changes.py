@@ -24,3 +24,6 @@ class StampsChanges:
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         self.__dict__["_changed"] = stamp()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__.copy()  # at once: while it is copied or pickled, another thread may train it

@@ -485,6 +485,7 @@ def test_layers_in_lists_and_dicts_lie_where_keras_puts_them_and_come_as_it_coun
 
 
 def groups_of_weights(path):
+    """Returns the places and shapes of what a `.keras` file holds beside the optimizer's state."""
     found = []
     with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
         file.visititems(lambda name, item: found.append((name, item.shape)) if isinstance(item, h5py.Dataset) else None)
