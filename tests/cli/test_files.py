@@ -83,6 +83,25 @@ def test_a_forecaster_stays_one(forecaster, tmp_path):
         assert recurra.Forecaster.load(again).predict().equals(forecaster.predict())
 
 
+def test_a_loss_of_ones_own_is_needed_where_the_compile_part_is_written(model, path, tmp_path, capsys):
+    pytest.importorskip("onnx", reason="the interop extra is not installed")
+
+    def my_loss(y_true, y_pred):
+        return ((y_true - y_pred) ** 2).mean(-1)
+
+    model.compile("adam", my_loss)
+    model.save(path)
+    for ending in (".onnx", ".safetensors"):
+        assert main(["convert", str(path), str(tmp_path / f"n{ending}")]) == 0
+    weights, again = tmp_path / "n.safetensors", tmp_path / "again.onnx"
+    assert main(["convert", str(weights), str(again), "--into", str(path)]) == 0
+    capsys.readouterr()
+    for ending in (".keras", ".weights.h5"):
+        assert main(["convert", str(path), str(tmp_path / f"n{ending}")]) == 1
+        assert "got 'my_loss'" in (err := capsys.readouterr().err)
+        assert err.endswith(": load_model(path, compile=False) leaves it out\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -90,6 +109,7 @@ def test_a_forecaster_stays_one(forecaster, tmp_path):
         (["show", "notes.txt"], "a .keras, .h5, .weights.h5, .onnx or .safetensors file"),
         (["convert", "m.keras", "m.tflite"], "a file that ends in .keras"),
         (["convert", "w.weights.h5", "m.onnx"], "--into MODEL.keras"),
+        (["convert", "absent.hdf5", "m.onnx"], "an existing file"),
     ],
 )
 def test_mistakes_are_told_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):

@@ -12,7 +12,7 @@ from recurra._files import write_atomically
 from recurra.cli import console
 from recurra.cli.options import check_not_over
 
-READ = (".keras", ".h5", ".weights.h5", ".safetensors")
+READ = (".keras", ".h5", ".hdf5", ".weights.h5", ".safetensors")
 WRITTEN = (".keras", ".weights.h5", ".safetensors", ".onnx")
 Source = Annotated[Path, typer.Argument(metavar="from", help=f"A file: {', '.join(READ)}.")]
 Target = Annotated[Path, typer.Argument(metavar="to", help=f"The file to write: {', '.join(WRITTEN)}.")]
@@ -49,7 +49,7 @@ def convert(
     ):
         if given and ending != needed:
             raise ValueError(expected(option, f"a {needed} file to write", repr(str(target)), "leave it out"))
-    model = _read(source, into)
+    model = _read(source, into, compile=ending in (".keras", ".weights.h5"))  # others hold nothing of it
     if ending == ".keras":
         write_atomically(target, model_bytes(model, asset_of(into or source)))
     elif ending == ".weights.h5":
@@ -68,17 +68,17 @@ def _ending(path: Path, endings: tuple[str, ...]) -> str:
     raise ValueError(expected("recurra convert", f"a file that ends in {', '.join(endings)}", repr(str(path))))
 
 
-def _read(source: Path, into: Path | None) -> Any:
+def _read(source: Path, into: Path | None, compile: bool) -> Any:
     from recurra import interop, models
 
-    if _ending(source, READ) in (".keras", ".h5"):
+    if _ending(source, READ) in (".keras", ".h5", ".hdf5"):
         if into is not None:
             raise ValueError(expected("--into", "weights alone to convert", f"the model {source}", "leave it out"))
-        return models.load_model(source)
+        return models.load_model(source, compile=compile)
     if into is None:
         hint = "say with --into MODEL.keras what they are weights of"
         raise ValueError(expected("recurra convert", "a model", f"the weights {source}", hint))
-    model = models.load_model(into)
+    model = models.load_model(into, compile=compile)
     if source.name.endswith(".weights.h5"):
         model.load_weights(source)
     else:

@@ -143,7 +143,7 @@ def load_model(
                 with saving.CustomObjectScope(custom_objects), saving.closed_table(), room:
                     model.compile_from_config(config["compile_config"])
             except UNSOUND as error:
-                what, hint = f"a sound compile_config in {path.name}", "pass compile=False"
+                what, hint = f"a sound compile_config in {path.name}", "load_model(path, compile=False) leaves it out"
                 raise FileFormatError(expected("load_model", what, _told(error), hint)) from error
         with open_hdf5(*_weights_place(archive, model)) as weights_file:
             _assign_weights(model, weights_file, allow_nonfinite)
