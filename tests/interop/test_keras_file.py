@@ -144,6 +144,8 @@ def test_a_file_without_random_states_leaves_those_of_the_model(tmp_path):
     [
         (np.array([1.5, np.nan]), "whole numbers in 'seed_generator_state', got float64"),
         (np.zeros(3, "uint32"), r"numbers of shape \(2,\)"),
+        (np.array([-1, 0]), "whole numbers from 0 to 4294967295 in 'seed_generator_state', got -1"),
+        (np.array([0, 2**32]), "whole numbers from 0 to 4294967295 in 'seed_generator_state', got 4294967296"),
     ],
 )
 def test_states_of_random_numbers_that_are_none_are_refused(given, message, tmp_path):
@@ -572,3 +574,18 @@ def test_inputs_and_layers_without_weights_may_be_shared_and_a_class_may_share_w
         again = recurra.models.load_model(tmp_path / "m.keras", custom_objects={"Twice": Twice})
         np.testing.assert_array_equal(again(x), saved(x))
         assert again.count_params() == saved.count_params()
+
+
+@pytest.mark.parametrize("steps", [np.int64(-1), np.uint64(2**63 + 5), np.int64(2**63 - 1)])
+def test_a_number_of_steps_that_no_optimizer_has_taken_is_refused(steps, tmp_path, data):
+    model = make_model()
+    model.train_on_batch(*data)
+    model.save(tmp_path / "m.keras")
+
+    def change(file):
+        del file["optimizer/vars/0"]
+        file["optimizer/vars/0"] = steps
+
+    what = f"expected whole numbers from 0 to {2**53} in 'adam/iteration', got {steps}$"
+    with pytest.raises(FileFormatError, match=what):
+        recurra.models.load_model(rewritten(tmp_path / "m.keras", change))

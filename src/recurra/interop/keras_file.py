@@ -44,6 +44,7 @@ KERAS_VERSION = "3.15.1"  # the version whose files these are
 WEIGHTS = "model.weights.h5"
 MEMBERS = ("metadata.json", "config.json", WEIGHTS)
 LARGEST_CONFIG = 2**22  # bytes, and eight more for each byte of weights: a config may hold them as constants
+MOST_STEPS = 2**53  # that an optimizer may have counted
 METRICS_ROOM = 2**25  # bytes: metrics may take as much memory as the weights, and this
 GRAPH_LAYERS = ("_line", "_graph_layers")  # attributes that hold what `layers` gives
 MOST_VALUES = 2**17  # in a config, and one more for each byte of weights
@@ -439,11 +440,15 @@ def assign_all(pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_n
     """Assigns arrays of the right shapes to variables, after all of them were looked at.
 
     Raises:
-        FileFormatError: If one has NaN or infinite values and that was not allowed, or fractions for whole numbers.
+        FileFormatError: If one has NaN or infinite values and that was not allowed, or for whole numbers fractions, or
+            others than the variable can hold.
     """
     for variable, array in pairs:
-        if variable.value.dtype.kind in "iu" and array.dtype.kind not in "iu":
-            raise FileFormatError(expected(file_name, f"whole numbers in {variable.path!r}", array.dtype))
+        dtype = variable.value.dtype
+        if dtype.kind in "iu":
+            if array.dtype.kind not in "iu":
+                raise FileFormatError(expected(file_name, f"whole numbers in {variable.path!r}", array.dtype))
+            _check_range(file_name, variable, array, np.iinfo(dtype).min, np.iinfo(dtype).max)
     with np.errstate(over="ignore"):  # too large for the variable's dtype: infinite, and so refused
         cast = [(variable, np.asarray(array, variable.value.dtype)) for variable, array in pairs]
     for variable, array in cast:
@@ -453,6 +458,13 @@ def assign_all(pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_n
     with HeldSignals():
         for variable, array in cast:
             variable.assign(array)
+
+
+def _check_range(file_name: str, variable: Variable, array: np.ndarray, least: int, most: int) -> None:
+    for number in (array.min(), array.max()) if array.size else ():
+        if not least <= int(number) <= most:
+            what = f"whole numbers from {least} to {most} in {variable.path!r}"
+            raise FileFormatError(expected(file_name, what, number))
 
 
 def _read_optimizer(
@@ -482,7 +494,11 @@ def _read_optimizer(
     if skipped is not None and difference is not None:
         skipped.append((optimizer, difference))
         return []
-    return _read_group(file, "optimizer/vars", optimizer.variables)
+    pairs = _read_group(file, "optimizer/vars", optimizer.variables)
+    for variable, array in pairs:
+        if variable.value.dtype.kind in "iu" and array.dtype.kind in "iu":
+            _check_range(file.name, variable, array, 0, MOST_STEPS)
+    return pairs
 
 
 def _read_group(file: Hdf5File, path: str, variables: list[Variable]) -> list[tuple[Variable, np.ndarray]]:
