@@ -140,7 +140,9 @@ def _check(forecaster: Forecaster, trained: TrainedNetwork) -> None:
         raise ValueError("a scale that is not positive")
     if any(t.log and t.smallest <= 0 for t in trained.transforms):
         raise ValueError("a smallest value without a logarithm")
-    if not all(isinstance(name, str) for name in (*panel.ids, panel.time_col, panel.target_col)):
+    names = [*panel.ids, panel.time_col, panel.target_col]
+    names += [name for name in (panel.id_col, panel.zone) if name is not None]
+    if not all(isinstance(name, str) for name in names):
         raise ValueError("names that are no text")
     if panel.id_values and tuple(map(str, panel.id_values)) != panel.ids:
         raise ValueError("ids that are not those of the series")
