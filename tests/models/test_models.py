@@ -640,3 +640,13 @@ def test_a_summary_takes_more_positions_than_it_has_columns():
     for positions in ([0.3, 0.6, 0.7], [0.3, 0.6, 0.7, 1.0]):
         model.summary(positions=positions, print_fn=texts.append)
     assert texts[0] == texts[1] and "end (Dense)" in texts[0]
+
+
+def test_a_model_may_be_as_long_as_a_file_may_ask_for(tmp_path):
+    line = [layers.Dense(3), *(layers.Activation("relu", name=f"a{i}") for i in range(3000)), layers.Dense(1)]
+    model = recurra.Sequential([recurra.Input((3,)), *line])
+    model.save(tmp_path / "m.keras")
+    again = recurra.models.load_model(tmp_path / "m.keras")
+    assert [layer.name for layer in again.layers] == [layer.name for layer in line]
+    x = np.ones((2, 3), "float32")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))

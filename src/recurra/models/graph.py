@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -292,29 +293,38 @@ def _order(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[
     finished: list[Node | MaskOperation] = []
     parents: dict[int, list[Node | MaskOperation]] = {}
 
-    def visit(made: KerasTensor | MaskOperation) -> Node | MaskOperation:
-        node = node_of(made) if isinstance(made, KerasTensor) else made
+    def visit(made: KerasTensor | MaskOperation) -> Iterator[KerasTensor | MaskOperation]:
+        """Yields what is to be visited before it goes on."""
+        node = _made_by(made)
         if id(node) in parents:
-            return node
+            return
         read = parents[id(node)] = []
         met.setdefault(id(_operation_of(node)), len(met))
         if isinstance(node, MaskOperation):
             for one in node.reads:
-                read.append(visit(one))
+                yield one
+                read.append(_made_by(one))
         elif id(made) not in sources:
             for one in node.parents():
-                read.append(visit(one))
+                yield one
+                read.append(_made_by(one))
             if not read:
                 what = "outputs that depend on the given inputs only"
                 raise ValueError(expected("Model", what, f"an output that needs {node.layer.name!r}"))
             for operation in trace.read_by(node):
-                read.append(visit(operation))
+                yield operation
+                read.append(_made_by(operation))
             trace.follow(node)
         finished.append(node)
-        return node
 
     for tensor in outputs:
-        visit(tensor)
+        open_visits = [visit(tensor)]  # a list where Python's own stack is too short for a long line of layers
+        while open_visits:
+            first = next(open_visits[-1], None)
+            if first is None:
+                open_visits.pop()
+            else:
+                open_visits.append(visit(first))
     depths: dict[int, int] = {}
     operation_depths: dict[int, int] = {}
     for node in reversed(finished):
@@ -335,6 +345,10 @@ def _order(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[
         sorted(nodes, key=lambda node: -depths[id(node)]),
         sorted(layers.values(), key=lambda layer: (-operation_depths[id(layer)], met[id(layer)])),
     )
+
+
+def _made_by(made: KerasTensor | MaskOperation) -> Node | MaskOperation:
+    return node_of(made) if isinstance(made, KerasTensor) else made
 
 
 def _operation_of(node: Node | MaskOperation) -> Layer | MaskOperation:

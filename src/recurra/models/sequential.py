@@ -37,8 +37,7 @@ class Sequential(GraphModel):
             raise TypeError(expected("Sequential", "a list of layers", repr(layers), "write Sequential([...])"))
         super().__init__(trainable=trainable, name=name, **kwargs)
         self._line: list[Layer] = []
-        for layer in layers or []:
-            self._append(layer)
+        self._append(*(layers or []))
         self._rebuild()
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
@@ -59,20 +58,27 @@ class Sequential(GraphModel):
             self._rebuild()
         return layer
 
-    def _append(self, layer: Any) -> None:
-        if isinstance(layer, KerasTensor) and layer._keras_history is not None:
-            layer = layer._keras_history[0]
-        if not isinstance(layer, Layer):
-            got = repr(layer) if isinstance(layer, (type, str)) else f"an object of type {type(layer).__name__}"
-            raise ValueError(expected("Sequential", "layers", got))
-        if isinstance(layer, InputLayer) and self._line:
-            raise ValueError(expected(f"model {self.name!r}", "Input as its first entry only", "one after a layer"))
-        shape = layer._input_shape_argument
-        if not self._line and shape is not None and not isinstance(layer, InputLayer):
-            self._line = [InputLayer(batch_shape=shape)]
-        if any(layer.name == other.name for other in self._line):
-            raise ValueError(expected(f"model {self.name!r}", "layers with different names", f"{layer.name!r} twice"))
-        self._line = [*self._line, layer]
+    def _append(self, *layers: Any) -> None:
+        line = list(self._line)
+        names = {layer.name for layer in line}
+        for layer in layers:
+            if isinstance(layer, KerasTensor) and layer._keras_history is not None:
+                layer = layer._keras_history[0]
+            if not isinstance(layer, Layer):
+                got = repr(layer) if isinstance(layer, (type, str)) else f"an object of type {type(layer).__name__}"
+                raise ValueError(expected("Sequential", "layers", got))
+            who = f"model {self.name!r}"
+            if isinstance(layer, InputLayer) and line:
+                raise ValueError(expected(who, "Input as its first entry only", "one after a layer"))
+            shape = layer._input_shape_argument
+            if not line and shape is not None and not isinstance(layer, InputLayer):
+                line.append(InputLayer(batch_shape=shape))
+                names.add(line[0].name)
+            if layer.name in names:
+                raise ValueError(expected(who, "layers with different names", f"{layer.name!r} twice"))
+            line.append(layer)
+            names.add(layer.name)
+        self._line = line
         self._forget_graph()
 
     def _forget_graph(self) -> None:
