@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from recurra._checks import expected
 
 MOST_LAYERS = 10_000  # of a model in a file
+MOST_STATES = 2**30  # bytes that a stateful layer in a file may keep, once it is used
 
 
 class _Room:
@@ -67,6 +68,12 @@ def take_layer(who: str) -> None:
         room.layers -= 1
         if room.layers < 0:
             raise ValueError(expected(who, f"at most {MOST_LAYERS} layers", "more"))
+
+
+def check_states(who: str, size_bytes: int) -> None:
+    """Raises ValueError if a file asks for a stateful layer that would keep too much."""
+    if _room.get() is not None and size_bytes > MOST_STATES:
+        raise ValueError(expected(who, f"states of at most {MOST_STATES} bytes", size_bytes))
 
 
 def weights_follow() -> bool:

@@ -362,12 +362,21 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
 
 def rewritten(path, change):
     """Returns a copy of a .keras file whose weights went through `change(h5py.File)`."""
+
+    def changed(data):
+        buffer = io.BytesIO(data)
+        with h5py.File(buffer, "r+") as file:
+            change(file)
+        return buffer.getvalue()
+
+    return with_member(path, "model.weights.h5", changed)
+
+
+def with_member(path, member, changed):
+    """Returns a copy of a .keras file, one of whose members is `changed(it)`."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    buffer = io.BytesIO(members["model.weights.h5"])
-    with h5py.File(buffer, "r+") as file:
-        change(file)
-    members["model.weights.h5"] = buffer.getvalue()
+    members[member] = changed(members[member])
     target = path.with_name("changed.keras")
     with zipfile.ZipFile(target, "w") as archive:
         for name, content in members.items():
@@ -589,3 +598,40 @@ def test_a_number_of_steps_that_no_optimizer_has_taken_is_refused(steps, tmp_pat
     what = f"expected whole numbers from 0 to {2**53} in 'adam/iteration', got {steps}$"
     with pytest.raises(FileFormatError, match=what):
         recurra.models.load_model(rewritten(tmp_path / "m.keras", change))
+
+
+def changed_config(path, change):
+    """Returns a copy of a .keras file whose config went through `change`."""
+
+    def changed(data):
+        config = json.loads(data)
+        change(config["config"])
+        return json.dumps(config).encode()
+
+    return with_member(path, "config.json", changed)
+
+
+@pytest.mark.parametrize("line", [True, False])
+def test_inputs_of_other_features_than_the_weights_have_are_refused(line, tmp_path):
+    inputs, memory, last = recurra.Input((5, 3)), layers.LSTM(2, name="memory"), layers.Dense(1)
+    model = recurra.Sequential([inputs, memory, last]) if line else recurra.Model(inputs, last(memory(inputs)))
+    model.save(tmp_path / "m.keras")
+
+    def widen(config):
+        config.pop("build_input_shape", None)
+        config["layers"][0]["config"]["batch_shape"] = [None, 5, 7]
+
+    with pytest.raises(FileFormatError, match=r"numbers of shape \(7, 8\) at 'layers/lstm/cell/vars/0', got \(3, 8\)"):
+        recurra.models.load_model(changed_config(tmp_path / "m.keras", widen))
+
+
+def test_a_file_cannot_ask_for_states_that_fill_the_memory(tmp_path):
+    model = recurra.Sequential([recurra.Input(batch_shape=(2, 4, 3)), layers.LSTM(2, stateful=True, name="memory")])
+    model.save(tmp_path / "m.keras")
+
+    def enlarge(config):
+        config["build_input_shape"] = config["layers"][0]["config"]["batch_shape"] = [10**12, 4, 3]
+
+    what = "layer 'memory' expected states of at most 1073741824 bytes, got 16000000000000"
+    with pytest.raises(FileFormatError, match=what):
+        recurra.models.load_model(changed_config(tmp_path / "m.keras", enlarge))

@@ -57,11 +57,11 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
     for entry in entries:
         if entry.get("name") in of_masks:
             continue  # how Keras computes masks: here they follow from the layers
-        layer = saving.deserialize_keras_object(
-            {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")}
-        )
+        entry = {key: value for key, value in entry.items() if key != "name"}
+        calls = entry.pop("inbound_nodes")
+        layer = saving.deserialize_keras_object(built_by_calls(entry) if calls else entry)
         layers[layer.name] = layer
-        pending += [(layer, node) for node in entry["inbound_nodes"]]
+        pending += [(layer, node) for node in calls]
     made = {(name, 0): layer._inbound_nodes[0] for name, layer in layers.items() if layer._inbound_nodes}
     counts: Counter[str] = Counter()
     while pending:
@@ -81,6 +81,15 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
         pending = waiting
     inputs, outputs = (_read_ends(config[name], made) for name in ("input_layers", "output_layers"))
     return inputs, outputs, list(layers)
+
+
+def built_by_calls(entry: dict[str, Any]) -> dict[str, Any]:
+    """Returns the entry of one of Keras's layers without the shape that it was built for: its first call tells that.
+
+    So both cannot differ: a file whose weights are not those of its inputs' shapes does not fit.
+    """
+    is_keras_s = str(entry.get("module")).startswith("keras") and entry.get("registered_name") is None
+    return {key: value for key, value in entry.items() if key != "build_config"} if is_keras_s else entry
 
 
 def _history(tensor: KerasTensor, indices: dict[int, int]) -> list[Any]:

@@ -11,6 +11,7 @@ from recurra.layers.base import Layer
 from recurra.layers.input_layer import InputLayer
 from recurra.layers.symbolic import KerasTensor
 from recurra.models.functional import GraphModel
+from recurra.models.graph_config import built_by_calls
 
 
 @saving.builtin("keras")
@@ -142,9 +143,13 @@ class Sequential(GraphModel):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Sequential:
-        layers = [saving.deserialize_keras_object(layer) for layer in config["layers"]]
+        shape, entries = config.get("build_input_shape"), config["layers"]
+        if all(isinstance(entry, dict) for entry in entries) and (
+            shape is not None or any(entry["class_name"] == "InputLayer" for entry in entries[:1])
+        ):
+            entries = [built_by_calls(entry) for entry in entries]
+        layers = [saving.deserialize_keras_object(entry) for entry in entries]
         model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
-        shape = config.get("build_input_shape")
         if not model.built and shape is not None and model.layers:
             model.build(standardize_shape(shape))
         return model
