@@ -219,6 +219,13 @@ def test_a_bad_safetensors_file_is_refused(data, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("write", [save_safetensors, load_safetensors, save_onnx, recurra.Model.save_weights])
+@pytest.mark.parametrize("path", [b"m.weights.h5", 5])
+def test_a_path_that_is_none_is_told_in_the_same_sentence(write, path):
+    with pytest.raises(TypeError, match=rf"ing expected the path of a file, got {type(path).__name__}: "):
+        write(make("GRU"), path)
+
+
 def test_what_torch_does_not_have_is_refused_by_name():
     model = recurra.Sequential([recurra.Input((5, 4)), layers.GRU(3, reset_after=False, name="old")])
     with pytest.raises(ValueError, match=r"'old'.*reset_after=True"):

@@ -248,7 +248,8 @@ def load_weights(
 # Paths and the archive ----------------------------------------------------------------------------------------------
 
 
-def _path(who: str, filepath: Any) -> Path:
+def path_of(who: str, filepath: Any) -> Path:
+    """Returns the path of a file; TypeError for a file in memory and other things."""
     if not isinstance(filepath, (str, os.PathLike)):
         hint = "a file in memory is not written or read: take a path in tempfile.TemporaryDirectory()"
         raise TypeError(expected(who, "the path of a file", type(filepath).__name__, hint))
@@ -256,7 +257,7 @@ def _path(who: str, filepath: Any) -> Path:
 
 
 def _writable(filepath: str | os.PathLike[str], ending: str, overwrite: bool) -> Path:
-    path = _path("saving", filepath)
+    path = path_of("saving", filepath)
     if not path.name.endswith(ending):
         raise ValueError(expected("saving", f"a filepath that ends in {ending!r}", repr(str(filepath))))
     if path.is_dir():
@@ -267,7 +268,7 @@ def _writable(filepath: str | os.PathLike[str], ending: str, overwrite: bool) ->
 
 
 def _readable(filepath: str | os.PathLike[str], endings: tuple[str, ...]) -> Path:
-    path = _path("loading", filepath)
+    path = path_of("loading", filepath)
     if not path.name.endswith(endings):
         raise ValueError(expected("loading", f"a filepath that ends in {' or '.join(endings)}", repr(str(filepath))))
     if not path.is_file():

@@ -19,6 +19,7 @@ from recurra._checks import expected
 from recurra._files import check_ending, write_atomically
 from recurra._version import __version__
 from recurra.errors import extra_needed
+from recurra.interop.keras_file import path_of
 from recurra.interop.onnx_attention import ATTENTIONS, attention
 from recurra.interop.onnx_graph import LAST, Export, Value, over_time, refusal
 from recurra.interop.onnx_layers import ALSO_BY_STEP, EMITTERS
@@ -88,8 +89,9 @@ def save_onnx(model: Any, filepath: str | os.PathLike[str], **options: Any) -> N
     Raises:
         ValueError: If the file's name ends as those of other kinds do, and as of `to_onnx`.
     """
-    check_ending("save_onnx", filepath, ".onnx")
-    write_atomically(filepath, to_onnx(model, **options).SerializeToString())
+    path = path_of("saving", filepath)
+    check_ending("save_onnx", path, ".onnx")
+    write_atomically(path, to_onnx(model, **options).SerializeToString())
 
 
 def _output_labels(export: Export, names: list[str]) -> list[str]:

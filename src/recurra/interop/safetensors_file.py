@@ -21,7 +21,7 @@ from recurra._checks import expected, one_of
 from recurra._files import check_ending, write_atomically
 from recurra.errors import FileFormatError, MissingFileError, extra_needed
 from recurra.interop import torch_weights
-from recurra.interop.keras_file import assign_all
+from recurra.interop.keras_file import assign_all, path_of
 from recurra.variables import Variable
 
 FLOATS = ("BF16", "F16", "F32", "F64")
@@ -42,11 +42,12 @@ def save_safetensors(model: Any, filepath: str | os.PathLike[str], names: str = 
     """
     check_ending("save_safetensors", filepath, ".safetensors")
     one_of("save_safetensors", "names", names, ("keras", "torch"))
+    path = path_of("saving", filepath)
     state = torch_weights.to_torch(model) if names == "torch" else keras_names(model)
     data = _library().numpy.save(
         state, metadata={"format": "pt" if names == "torch" else "keras", "made_by": "recurra"}
     )
-    write_atomically(filepath, data)
+    write_atomically(path, data)
 
 
 def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonfinite: bool = False) -> None:
@@ -64,7 +65,7 @@ def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonf
     Raises:
         FileFormatError: If the file is not sound or does not fit the model.
     """
-    path = Path(filepath)
+    path = path_of("loading", filepath)
     with open_safetensors(path) as file:
         found = describe(file)
         keras_form = any("/" in name for name in found)
