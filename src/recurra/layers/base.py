@@ -469,7 +469,9 @@ class Layer(StampsChanges, saving.Configurable):
         if layers is not None and name != "_layers":
             if isinstance(self.__dict__.get(name), Variable) and not isinstance(value, Variable):
                 self._keep_weight(name, value)
-            if isinstance(value, (Layer, list, dict)) or (isinstance(value, tuple) and any(map(_may_hold, value))):
+            if isinstance(value, (Layer, list, dict)) or (
+                isinstance(value, tuple) and any(isinstance(item, _HOLDERS) for item in value)
+            ):
                 self._sublayers()  # what came before goes before
                 layers[name] = value
                 self._came.extend(item for item in _held([value]) if isinstance(item, Layer))
@@ -752,8 +754,7 @@ class Layer(StampsChanges, saving.Configurable):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-def _may_hold(value: Any) -> bool:
-    return isinstance(value, (Layer, Variable, list, tuple, dict))
+_HOLDERS = (Layer, Variable, list, tuple, dict)  # what is or may hold a part of a layer
 
 
 def _held(values: Iterable[Any], within: tuple[Any, ...] = ()) -> Iterator[Any]:
@@ -762,7 +763,9 @@ def _held(values: Iterable[Any], within: tuple[Any, ...] = ()) -> Iterator[Any]:
         if isinstance(value, (Layer, Variable)):
             yield value
         elif isinstance(value, (list, tuple, dict)) and not any(value is outer for outer in within):
-            yield from _held(list(value.values() if isinstance(value, dict) else value), (*within, value))
+            items = list(value.values() if isinstance(value, dict) else value)
+            if any(issubclass(kind, _HOLDERS) for kind in set(map(type, items))):  # a vocabulary is soon looked through
+                yield from _held(items, (*within, value))
 
 
 def _unique(variables: list[Variable]) -> list[Variable]:
