@@ -26,10 +26,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from recurra import saving
-from recurra._arrays import is_own
 from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra._names import snake_case
+from recurra._owners import is_own
 from recurra._room import memory_of_at_most
 from recurra._signals import HeldSignals
 from recurra.errors import FileFormatError, MissingFileError

@@ -40,9 +40,9 @@ def save_safetensors(model: Any, filepath: str | os.PathLike[str], names: str = 
     Raises:
         ValueError: If the file's name ends as those of other kinds do.
     """
-    check_ending("save_safetensors", filepath, ".safetensors")
-    one_of("save_safetensors", "names", names, ("keras", "torch"))
     path = path_of("saving", filepath)
+    check_ending("save_safetensors", path, ".safetensors")
+    one_of("save_safetensors", "names", names, ("keras", "torch"))
     state = torch_weights.to_torch(model) if names == "torch" else keras_names(model)
     data = _library().numpy.save(
         state, metadata={"format": "pt" if names == "torch" else "keras", "made_by": "recurra"}
