@@ -14,7 +14,11 @@ class GRUCell(RecurrentCell):
     """One step of a GRU; gates lie in the order z r h along the last axis of the weights.
 
     Args:
-        units, activation, use_bias, kernel_initializer, ...: As in `RecurrentCell`.
+        units, activation, use_bias: As in `GRU`.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: Applied to the weights after each update.
+        dropout, recurrent_dropout, seed: As in `GRU`.
         recurrent_activation: Of the gates.
         reset_after: Reset after the recurrent product (as cuDNN does) instead of before it. It needs two biases: the
             bias is (2, 3H), the input's first.

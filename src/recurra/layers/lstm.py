@@ -16,7 +16,11 @@ class LSTMCell(RecurrentCell):
     """One step of an LSTM; gates lie in the order i f g o along the last axis of the weights.
 
     Args:
-        units, activation, use_bias, kernel_initializer, ...: As in `RecurrentCell`.
+        units, activation, use_bias: As in `LSTM`.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: Applied to the weights after each update.
+        dropout, recurrent_dropout, seed: As in `LSTM`.
         recurrent_activation: Of the gates.
         unit_forget_bias: Start the forget gate's bias at one (Jozefowicz et al., 2015).
     """
