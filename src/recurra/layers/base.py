@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import operator
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -446,8 +447,9 @@ class Layer(StampsChanges, saving.Configurable):
         """
         if not self._layers:
             return []
-        items = list(_held(list(self._layers.values())))  # another thread may set attributes
-        if list(map(id, items)) == list(map(id, self._came)):
+        items = _held(list(self._layers.values()))  # another thread may set attributes
+        came = self._came
+        if len(items) == len(came) and all(map(operator.is_, items, came)):
             return items
         held: dict[int, Layer] = {}
         for item in items:
@@ -455,9 +457,9 @@ class Layer(StampsChanges, saving.Configurable):
                 self._adopt(item)
             else:
                 held[id(item)] = item
-        came = {id(layer): layer for layer in self._came if id(layer) in held}
-        new = [layer for layer in held.values() if id(layer) not in came]
-        self.__dict__["_came"] = [*came.values(), *sorted(new, key=lambda layer: layer._made)]  # nothing to stamp
+        known = {id(layer): layer for layer in came if id(layer) in held}
+        new = [layer for layer in held.values() if id(layer) not in known]
+        self.__dict__["_came"] = [*known.values(), *sorted(new, key=lambda layer: layer._made)]  # nothing to stamp
         return list(self._came)
 
     def _flatten_layers(self) -> list[Layer]:
@@ -754,18 +756,21 @@ class Layer(StampsChanges, saving.Configurable):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-_HOLDERS = (Layer, Variable, list, tuple, dict)  # what is or may hold a part of a layer
+_PARTS, _CONTAINERS = (Layer, Variable), (list, tuple, dict)  # of a layer, and what may hold them
+_HOLDERS = (*_PARTS, *_CONTAINERS)
 
 
-def _held(values: Iterable[Any], within: tuple[Any, ...] = ()) -> Iterator[Any]:
-    """Yields the layers and variables among values, and in lists, tuples and dicts of them, in order."""
+def _held(values: list[Any], within: tuple[Any, ...] = ()) -> list[Any]:
+    """Returns the layers and variables among values, and in lists, tuples and dicts of them, in order."""
+    found: list[Any] = []
     for value in values:
-        if isinstance(value, (Layer, Variable)):
-            yield value
-        elif isinstance(value, (list, tuple, dict)) and not any(value is outer for outer in within):
+        if isinstance(value, _PARTS):
+            found.append(value)
+        elif isinstance(value, _CONTAINERS) and not any(value is outer for outer in within):
             items = list(value.values() if isinstance(value, dict) else value)
             if any(issubclass(kind, _HOLDERS) for kind in set(map(type, items))):  # a vocabulary is soon looked through
-                yield from _held(items, (*within, value))
+                found += _held(items, (*within, value))
+    return found
 
 
 def _unique(variables: list[Variable]) -> list[Variable]:
