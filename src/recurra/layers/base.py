@@ -12,7 +12,6 @@ import math
 import operator
 import warnings
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -218,7 +217,7 @@ class Layer(StampsChanges, saving.Configurable):
 
     def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
         """Returns the gradient of the inputs, and of those keyword arguments that are tensors, by name."""
-        backward: Any = partial(type(self).backward, self) if self._by_call else self.backward
+        backward: Any = functools.partial(type(self).backward, self) if self._by_call else self.backward
         if "need_dx" in _parameters(type(self).backward):
             return backward(doutputs, cache, need_dx=need_dx), {}
         return backward(doutputs, cache), {}
