@@ -359,6 +359,22 @@ def test_an_optimizer_of_the_users_own_takes_native_gradients(data, general_step
     assert not ends_with_the_update(models[0])
 
 
+@pytest.mark.parametrize("train_with", ["train_on_batch", "fit"])
+def test_a_penalty_that_is_set_or_taken_away_between_steps_counts_from_then_on(train_with, data):
+    def after(*penalties):
+        model = make_model(optimizers.SGD(0.1))
+        for penalty in penalties:
+            model.layers[0].cell.kernel.regularizer = penalty
+            options = {"verbose": 0, "shuffle": False} if train_with == "fit" else {}
+            getattr(model, train_with)(*data, **options)
+        return model.get_weights()[0], model.evaluate(*data, verbose=0)
+
+    l2 = recurra.regularizers.L2(0.5)
+    (plain, loss), (late, late_loss), (early, early_loss) = after(None, None), after(None, l2), after(l2, None)
+    assert np.abs(late).sum() < np.abs(plain).sum() and np.abs(early).sum() < np.abs(plain).sum()
+    assert late_loss > loss + 0.1 > early_loss
+
+
 def test_a_penalty_that_raises_takes_nothing(data, general_steps):
     class Failing(recurra.regularizers.L2):
         fails = False

@@ -57,12 +57,12 @@ class Trainable:
             raise ValueError(expected("training", "an optimizer", "none", hint))
         variables = self.model.trainable_weights
         self.optimizer.build(variables)
+        self.penalised = [variable for variable in variables if variable.regularizer is not None]
         same = list(map(id, variables)) == list(map(id, self.variables))  # == compares values
         if self.arenas and same and all(arena.is_current() for arena in self.arenas):
             self._seen = now
             return
         self.variables = variables
-        self.penalised = [variable for variable in self.variables if variable.regularizer is not None]
         self.kept = [variable for layer in self.model._flatten_layers() for variable in layer._own_statistics()]
         self.stateful = stateful_layers(self.model)
         by_dtype: dict[str, list[Variable]] = {}
@@ -198,7 +198,7 @@ class Trainable:
     def _penalise(self) -> float:
         """Adds the gradients of the weights' penalties, and returns the penalties."""
         for variable in self.penalised:
-            variable.grad[...] += variable.regularizer.gradient(variable.value)  # type: ignore[index, union-attr]
+            variable.grad[...] += variable.regularizer.gradient(variable.value)
         return sum(penalties(self.penalised))
 
     def _record(self, batch: Batch, outputs: list[Any], masks: list[Any], total: float, values: list[float]) -> None:

@@ -36,6 +36,7 @@ class NativeStep:
         self._trainable = trainable
         self._loss = trainable.losses.losses[0]
         self._changed = self._last_changes()
+        self._is_penalised = bool(trainable.penalised)
         self._dtype = plan.native.dtype
         self._native, self.updates = _make(plan, trainable)
         self._has_ids = self._line.takes_ids
@@ -48,9 +49,9 @@ class NativeStep:
         self._constrained = False
 
     def is_current(self, trainable: Any) -> bool:
-        """Returns whether optimizer and loss are those that the step was made of."""
+        """Returns whether optimizer, loss and penalties are those that the step was made of."""
         same = self._trainable is trainable and trainable.losses.losses[0] is self._loss
-        return same and self._changed == self._last_changes()
+        return same and self._changed == self._last_changes() and self._is_penalised == bool(trainable.penalised)
 
     def _last_changes(self) -> tuple[float, ...]:
         return self._trainable.optimizer._changed, getattr(self._loss, "_changed", 0), config.epsilon()
