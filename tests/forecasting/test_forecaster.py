@@ -757,7 +757,7 @@ def test_ten_values_a_second_are_forecast_at_tenths(tmp_path, zone):
     frame.write_csv(tmp_path / "f.csv")
     told = read_panel(tmp_path / "f.csv")
     assert str(told.freq) == "100-millisecond"
-    assert told.write_times(told.times[:2])[1] == "2024-01-01 10:00:00.100" + ("+09:00" if zone else "")
+    assert told.clock.write(told.times[:2])[1] == "2024-01-01 10:00:00.100" + ("+09:00" if zone else "")
 
 
 @pytest.mark.parametrize("saved", [False, True])

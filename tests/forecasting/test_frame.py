@@ -33,7 +33,7 @@ def test_the_columns_and_the_frequency_are_found(tmp_path):
     panel = read_panel(write(tmp_path, csv(zip(MONTHS, range(12), strict=True))))
     assert (panel.time_col, panel.target_col, panel.freq.name, panel.n_series) == ("month", "sales", "MS", 1)
     np.testing.assert_array_equal(panel.values, range(12))
-    assert panel.write_times(panel.future_times(2)) == ["2021-01", "2021-02"]
+    assert panel.clock.write(panel.future_times(2)) == ["2021-01", "2021-02"]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_columns_and_the_frequency_are_found(tmp_path):
 )
 def test_times_are_read_in_the_usual_ways(tmp_path, times, next_time):
     panel = read_panel(write(tmp_path, csv(zip(times, [1, 2, 3], strict=True), "날짜;값", ";")))
-    assert panel.write_times(panel.future_times(1)) == [next_time]
+    assert panel.clock.write(panel.future_times(1)) == [next_time]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_gaps_before_the_first_number_are_cut_off_not_invented(how):
     late = pd.DataFrame({"unique_id": "a", "ds": days(6), "y": [None, None, 5.0, 6.0, 7.0, 8.0]})
     panel = read_panel(pd.concat([late, late.assign(unique_id="b", y=1.0)]), fill=how)
     np.testing.assert_array_equal(panel.values, [5, 6, 7, 8, *[1] * 6])
-    assert panel.write_times(panel.series_times(0))[0] == days(6)[2]
+    assert panel.clock.write(panel.series_times(0))[0] == days(6)[2]
     assert panel.remarks == ("2 steps before the first number of their series were left out",)
     assert panel.observed is None
 
@@ -283,7 +283,7 @@ def test_octobers_that_lost_their_zero_are_octobers(tmp_path):
     months = [f"{2022 + i // 12}.{i % 12 + 1:02d}" for i in range(24)]
     numbers = [month.replace(".10", ".1") for month in months]
     panel = read_panel(write(tmp_path, csv(zip(numbers, range(24), strict=True), "연월,매출")))
-    assert panel.write_times(panel.times) == [month.replace(".", "-") for month in months]
+    assert panel.clock.write(panel.times) == [month.replace(".", "-") for month in months]
     assert panel.remarks == ("연월: months such as 2023.1 were read as October: 2023.10",)
     frame = pd.DataFrame({"month": list(map(float, numbers)), "y": 1.0})
     np.testing.assert_array_equal(read_panel(frame).times, panel.times)
@@ -461,7 +461,7 @@ def test_counters_that_look_like_no_shorthand_stay_counters(tmp_path, name, time
 def test_quarters_in_their_column_may_be_months(tmp_path):
     months = [f"{year}-{month:02d}" for year in YEARS for month in (1, 4, 7, 10)]
     panel = read_panel(write(tmp_path, csv([(month, 1) for month in months], "quarter,sales")))
-    assert panel.write_times(panel.future_times(1)) == ["2018-01"]
+    assert panel.clock.write(panel.future_times(1)) == ["2018-01"]
 
 
 @pytest.mark.parametrize("header", ["week,value", "when,value"])
@@ -473,7 +473,7 @@ def test_weeks_of_iso_8601_come_back_as_such(tmp_path, header, form, step, name)
     panel = read_panel(write(tmp_path, csv([(day.strftime(form), i) for i, day in enumerate(days[:12])], header)))
     np.testing.assert_array_equal(panel.times, days[:12].to_numpy().astype("datetime64[s]"))
     assert panel.freq.name == name
-    assert panel.write_times(panel.future_times(8)) == list(days[12:].strftime(form.replace("%GW", "%G-W")))
+    assert panel.clock.write(panel.future_times(8)) == list(days[12:].strftime(form.replace("%GW", "%G-W")))
 
 
 def test_weeks_that_a_year_lacks_are_no_times(tmp_path):
@@ -497,7 +497,7 @@ def test_weeks_that_a_year_lacks_are_no_times(tmp_path):
 def test_steps_that_are_finer_than_the_times_as_written_are_told_apart(tmp_path, times, freq, wanted):
     data = write(tmp_path, csv(zip(times, [1, 2, 3], strict=True), "date,value"))
     panel = read_panel(data, freq=freq, fill="interpolate")
-    assert panel.write_times(panel.future_times(1)) == [wanted]
+    assert panel.clock.write(panel.future_times(1)) == [wanted]
 
 
 def test_days_of_excel_that_became_numbers_are_said(tmp_path):
@@ -520,7 +520,7 @@ def test_numbers_that_are_dates_are_found_whatever_their_column_is_called(tmp_pa
     months = pd.date_range("2020-01-01", periods=20, freq="MS").strftime(form)
     rows = [(month, 5 + i % 3)[:: 1 if header.startswith("y") else -1] for i, month in enumerate(months)]
     panel = read_panel(write(tmp_path, csv(rows, header)))
-    assert (panel.time_col, panel.target_col, panel.freq.name, panel.time_unit) == ("yyyymm", "sales", "MS", unit)
+    assert (panel.time_col, panel.target_col, panel.freq.name, panel.clock.unit) == ("yyyymm", "sales", "MS", unit)
 
 
 @pytest.mark.parametrize("codes", [[202001, 202003, 202001, 202002], [5, 7, 6, 8], [1700000000.5, 1700000060.5, 3, 4]])
@@ -651,7 +651,7 @@ def test_the_day_of_the_month_is_that_of_the_data_whatever_the_step_is_called(gi
     for side, wanted in (("S", ["2024-05-01", "2024-06-01"]), ("E", ["2024-05-31", "2024-06-30"])):
         ends_in_april = pd.date_range("2024-01-01", periods=4, freq=f"M{side}")
         panel = read_panel(pd.DataFrame({"ds": ends_in_april, "y": 1.0}), freq=given)
-        assert panel.write_times(panel.future_times(2)) == wanted
+        assert panel.clock.write(panel.future_times(2)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -668,8 +668,8 @@ def test_where_days_of_months_vary_forecasts_are_on_one_of_them(days_of_months, 
     years = ["2022" if day.startswith("12") else "2023" for day in days_of_months]
     times = [f"{year}-{day}" for year, day in zip(years, days_of_months, strict=True)]
     panel = read_panel(pd.DataFrame({"ds": times, "y": 1.0}), freq="MS")
-    assert panel.write_times(panel.future_times(2)) == [f"2023-{day}" for day in wanted]
-    assert panel.write_times(panel.times) == times
+    assert panel.clock.write(panel.future_times(2)) == [f"2023-{day}" for day in wanted]
+    assert panel.clock.write(panel.times) == times
     filled_up = read_panel(pd.DataFrame({"ds": [times[0], *times[2:]], "y": 1.0}), freq="MS", fill="ffill")
     assert filled_up.lengths[0] == len(times)
 
@@ -678,7 +678,7 @@ def test_where_days_of_months_vary_forecasts_are_on_one_of_them(days_of_months, 
 def test_the_name_of_the_step_says_where_days_that_vary_lie_if_they_do_not(given, wanted):
     times = ["2023-04-20", "2023-05-20", "2023-06-28"]
     panel = read_panel(pd.DataFrame({"ds": times, "y": 1.0}), freq=given)
-    assert panel.write_times(panel.future_times(1)) == [wanted]
+    assert panel.clock.write(panel.future_times(1)) == [wanted]
 
 
 def test_what_was_filled_is_remembered_and_filled_anew_before_a_cutoff():
@@ -965,7 +965,7 @@ def test_zones_in_parquet_that_polars_does_not_know_are_refused(tmp_path):
         times = pd.date_range("2024-01-01", periods=9, tz=zone)
         pd.DataFrame({"ds": times, "y": np.arange(9.0)}).to_parquet(tmp_path / f"{name}.parquet")
     panel = read_panel(tmp_path / "seoul.parquet")
-    assert panel.write_times(panel.future_times(1)) == ["2024-01-10 00:00:00+09:00"]
+    assert panel.clock.write(panel.future_times(1)) == ["2024-01-10 00:00:00+09:00"]
     with pytest.raises(DataError, match=r"delhi\.parquet expected zones that have a name, such as Asia/Kolkata"):
         read_panel(tmp_path / "delhi.parquet")
 

@@ -147,12 +147,11 @@ def _check_outputs(file: Path, plot: Path | None, output: Path | None, save: Pat
 
 def _encoded(result: Any, path: Path) -> bytes:
     """Returns the forecast as a file: times as text in CSV, as times or whole numbers in Parquet."""
-    from recurra.forecasting.forecaster import plain_times
     from recurra.forecasting.frame import to_frame
 
     buffer = io.BytesIO()
     if path.suffix.lower() == ".parquet":
-        times = plain_times(result.panel, result.panel.future_times(result.horizon))
+        times = result.panel.clock.as_in_frames(result.panel.future_times(result.horizon))
         columns = result.columns | {result.panel.time_col: times}
         to_frame(columns, replace(result.panel, like=None)).write_parquet(buffer)
     else:

@@ -15,10 +15,11 @@ from recurra._checks import expected, one_of, positive_int
 from recurra._missing import KnowsArguments
 from recurra.errors import DataError, NotFittedError
 from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
-from recurra.forecasting.frame import MissingColumn, read_panel, to_frame
+from recurra.forecasting.frame import read_panel, to_frame
 from recurra.forecasting.intervals import LEVELS, NORMAL, interval_names
 from recurra.forecasting.network import KINDS, Progress
 from recurra.forecasting.panel import Panel
+from recurra.forecasting.reading.table import MissingColumn
 from recurra.forecasting.trained import TrainedNetwork, on_the_clock_of, places_in, train
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ class Forecaster(KnowsArguments):
         columns: dict[str, Any] = {}
         if panel.id_col is not None:
             columns[panel.id_col] = [name for name in panel.id_values or panel.ids for _ in range(horizon)]
-        columns[panel.time_col] = panel.write_times(times) if panel.as_text else plain_times(panel, times)
+        columns[panel.time_col] = panel.clock.write(times) if panel.as_text else panel.clock.as_in_frames(times)
         return columns | {name: values.ravel() for name, values in arrays.items()}
 
     def backtest(
@@ -314,21 +315,6 @@ def _alike(lengths: np.ndarray, each: int, alone: np.ndarray) -> Iterator[np.nda
         places = np.flatnonzero((lengths == length) & ~alone)
         count = max(1, MOST_AT_ONCE // (int(length) + each))
         yield from np.split(places, range(count, len(places), count))
-
-
-def plain_times(panel: Panel, times: np.ndarray) -> np.ndarray | list[str]:
-    """Returns times as columns of frames hold them: counters and years as whole numbers, others as datetime64[us].
-
-    Texts with an offset stay texts: not every library has a kind of column that keeps it.
-    """
-    times = times.ravel()
-    if times.dtype.kind != "M":
-        return times
-    if panel.offset and panel.zone is None:
-        return panel.write_times(times)
-    if panel.time_unit == "Y":
-        return times.astype("datetime64[Y]").astype(np.int64) + 1970
-    return times.astype("datetime64[us]")  # a unit that every frame library knows
 
 
 def _too_little(panel: Panel, horizon: int, longest: int) -> DataError:

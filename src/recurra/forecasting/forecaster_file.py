@@ -18,6 +18,7 @@ from recurra.forecasting.frequency import LAST_DAY, TIMES, Frequency, parse_freq
 from recurra.forecasting.intervals import LEVELS
 from recurra.forecasting.network import KINDS, LAYERS, Settings
 from recurra.forecasting.panel import FILLS, Panel, indptr_of
+from recurra.forecasting.times import Clock
 from recurra.forecasting.trained import TrainedNetwork
 from recurra.forecasting.transform import Transform
 from recurra.interop import keras_file
@@ -45,12 +46,12 @@ def save(path: str | os.PathLike[str], trained: TrainedNetwork, options: dict[st
         "freq": asdict(panel.freq),
         "ids": list(panel.ids),
         "id_values": _plain_ids(panel.id_values),
-        "columns": [panel.id_col, panel.time_col, panel.target_col, panel.time_unit],
+        "columns": [panel.id_col, panel.time_col, panel.target_col, panel.clock.unit],
         "series": [panel.series(i).tolist() for i in range(panel.n_series)],
         "first_times": [int(panel.series_times(i)[0].astype(np.int64)) for i in range(panel.n_series)],
         "counted": panel.times.dtype.kind != "M",
         "without_times": panel.counted,
-        "zone": [panel.offset, panel.zone, panel.in_utc],
+        "zone": [panel.clock.offset, panel.clock.zone, panel.clock.in_utc],
         "as_text": panel.as_text,
         "fill": panel.fill,
         "freq_named": panel.freq_named,
@@ -141,13 +142,13 @@ def _check(forecaster: Forecaster, trained: TrainedNetwork) -> None:
     if any(t.log and t.smallest <= 0 for t in trained.transforms):
         raise ValueError("a smallest value without a logarithm")
     names = [*panel.ids, panel.time_col, panel.target_col]
-    names += [name for name in (panel.id_col, panel.zone) if name is not None]
+    names += [name for name in (panel.id_col, panel.clock.zone) if name is not None]
     if not all(isinstance(name, str) for name in names):
         raise ValueError("names that are no text")
     if panel.id_values and tuple(map(str, panel.id_values)) != panel.ids:
         raise ValueError("ids that are not those of the series")
     ends = panel.times[panel.indptr[1:] - 1]
-    panel.write_times(panel.freq.future(ends.max(), horizon))  # where the latest has room, the others have
+    panel.clock.write(panel.freq.future(ends.max(), horizon))  # where the latest has room, the others have
 
 
 def _plain_ids(values: tuple[Any, ...]) -> list[Any]:
@@ -184,10 +185,7 @@ def _stored_panel(state: dict[str, Any]) -> Panel:
         id_col=id_col,
         time_col=time_col,
         target_col=target_col,
-        time_unit=unit,
-        offset=offset,
-        zone=zone,
-        in_utc=in_utc,
+        clock=Clock(unit, offset, zone, in_utc),
         as_text=bool(state.get("as_text", True)),
         counted=bool(state.get("without_times", False)),
         observed=observed,

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from recurra._checks import expected
-from recurra.forecasting.fields import write_times
 from recurra.forecasting.frequency import Frequency
-from recurra.forecasting.zones import on_clocks, to_utc
+from recurra.forecasting.times import Clock
 
 FILLS = ("interpolate", "ffill", "zero", "mean")
 
@@ -56,15 +55,12 @@ class Panel:
         freq: The step of the times.
         id_col, time_col, target_col: Names of the columns; `id_col` is None where the data had none.
         like: The frame that the data came in, None for a file: results come in the same kind.
-        time_unit: How times are written, as of `fields.write_times`; "" for counters.
+        clock: What clock `times` are of, and how they are written.
         remarks: What was noticed while reading.
         observed: bool (total,), False where a value was missing and filled; None where nothing was. Zeros that were
             filled in are values like the others: who asks for them says that nothing happened.
         fill: How what is missing was filled, or would have been: one of `FILLS`.
         id_values: The ids as the data has them, where that is no text; else empty.
-        offset: What follows each time in a file, such as "+09:00".
-        zone: Time zone of the frame that the data came in, such as "Asia/Seoul".
-        in_utc: Whether `times` are UTC; else they are those of the zone's clocks.
         as_text: Whether forecasts have times as texts, as for files, or as the columns of frames hold them.
         counted: Whether the data had no times: those of each series are made up.
         freq_named: Whether the step was named and not found.
@@ -79,14 +75,11 @@ class Panel:
     time_col: str = "ds"
     target_col: str = "y"
     like: Any = None
-    time_unit: str = "D"
+    clock: Clock = field(default_factory=Clock)
     remarks: tuple[str, ...] = field(default=())
     observed: np.ndarray | None = None
     fill: str | None = None
     id_values: tuple[Any, ...] = ()
-    offset: str = ""
-    zone: str | None = None
-    in_utc: bool = False
     as_text: bool = True
     counted: bool = False
     freq_named: bool = False
@@ -116,7 +109,7 @@ class Panel:
             times=np.concatenate([np.concatenate([[start], freq.future(start, n - 1)]) for n in lengths]),
             freq=freq,
             id_col=None if len(series) == 1 else "unique_id",
-            time_unit="" if by_steps else "D",
+            clock=Clock("" if by_steps else "D"),
             counted=True,
         )
 
@@ -186,16 +179,6 @@ class Panel:
     def future_times(self, horizon: int) -> np.ndarray:
         """Returns the next times of each series: (n_series, horizon)."""
         return np.stack([self.freq.future(self.series_times(i)[-1], horizon) for i in range(self.n_series)])
-
-    def write_times(self, times: np.ndarray) -> list[str]:
-        """Returns times as fine as in the data, weeks, quarters such as 2024Q1 and offsets as it wrote them."""
-        if times.dtype.kind != "M":
-            return [str(int(time)) for time in times.ravel()]
-        if self.zone is not None:
-            moments = times.ravel() if self.in_utc else to_utc(times.ravel(), self.zone)
-            parts = {"ms": "milliseconds", "us": "microseconds"}.get(self.time_unit, "seconds")
-            return [time.isoformat(" ", timespec=parts) for time in on_clocks(moments, self.zone)]
-        return [text + self.offset for text in write_times(times.ravel(), self.time_unit or "s")]
 
 
 def indptr_of(lengths: Sequence[int] | np.ndarray) -> np.ndarray:

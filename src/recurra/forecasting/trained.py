@@ -90,8 +90,8 @@ class TrainedNetwork:
         first, fitted = panel.series_times(i)[:1], self.panel.series_times(place)[:1]
         steps = float(panel.freq.positions(np.concatenate([fitted, first]))[1])
         if steps != round(steps):
-            what = f"times a whole number of steps from {self.panel.write_times(fitted)[0]}, as in fit"
-            raise DataError(expected("Forecaster.predict", what, panel.write_times(first)[0]))
+            what = f"times a whole number of steps from {self.panel.clock.write(fitted)[0]}, as in fit"
+            raise DataError(expected("Forecaster.predict", what, panel.clock.write(first)[0]))
         return round(steps)
 
     def _check_counted(self, panel: Panel, i: int, place: int) -> None:
@@ -113,10 +113,12 @@ def on_the_clock_of(fitted: Panel, panel: Panel) -> Panel:
 
     Days and months go by their own clocks, and zones are told by their names.
     """
-    if panel.freq.name not in CLOCKS or panel.zone or fitted.zone or not (panel.offset and fitted.offset):
+    clocks = panel.clock, fitted.clock
+    if panel.freq.name not in CLOCKS or any(clock.zone or not clock.offset for clock in clocks):
         return panel
-    own, wanted = (np.timedelta64(fixed_offset(one.offset), "s") for one in (panel, fitted))
-    return replace(panel, times=panel.times - own + wanted, offset=fitted.offset, in_utc=fitted.in_utc)
+    own, wanted = (np.timedelta64(fixed_offset(clock.offset), "s") for clock in clocks)
+    clock = replace(panel.clock, offset=fitted.clock.offset, in_utc=fitted.clock.in_utc)
+    return replace(panel, times=panel.times - own + wanted, clock=clock)
 
 
 def places_in(fitted: Panel, panel: Panel) -> list[int]:
@@ -132,7 +134,7 @@ def places_in(fitted: Panel, panel: Panel) -> list[int]:
         raise DataError(expected(who, f"{fitted.freq} times such as {first}, as in fit", other, hint))
     if panel.freq != fitted.freq:
         raise DataError(expected(who, f"{fitted.freq} times, as in fit", f"{panel.freq} ones", "name them by freq"))
-    clocks, of_fit = ((one.zone or one.offset or "no zone", one.in_utc) for one in (panel, fitted))
+    clocks, of_fit = ((one.zone or one.offset or "no zone", one.in_utc) for one in (panel.clock, fitted.clock))
     if clocks != of_fit and panel.freq.name in CLOCKS:
         raise DataError(expected(who, f"times as in fit ({of_fit[0]})", f"times of another clock ({clocks[0]})"))
     if panel.id_col is None and fitted.id_col is None:  # the one series, whatever its file was called

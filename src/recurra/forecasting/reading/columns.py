@@ -71,3 +71,24 @@ def in_order(keys: np.ndarray) -> np.ndarray:
     rank = np.empty(len(rows), np.int64)
     rank[np.argsort(rows)] = np.arange(len(rows))
     return rank[places]
+
+
+def column_of(series: Any) -> Column:
+    """Returns a column of narwhals as its different fields."""
+    import narwhals
+
+    if isinstance(series.dtype, narwhals.Datetime) and not series.null_count():
+        unit = "ms" if series.dtype.time_unit == "s" else series.dtype.time_unit
+        codes = in_order(series.dt.timestamp(unit).to_numpy())
+        return Column(series[first_rows(codes).tolist()].to_list(), codes)
+    if series.implementation.is_polars() and not isinstance(series.dtype, narwhals.Object):
+        import polars
+
+        fields = series.alias("field").to_frame().to_native().with_row_index("row")
+        codes = in_order(fields.select(polars.col("row").first().over("field")).to_series().to_numpy())
+        return Column(series[first_rows(codes)].to_list(), codes)
+    fields = series.to_list()
+    if series.dtype.is_numeric() or isinstance(series.dtype, narwhals.String):
+        return Column.of(fields)
+    # Times that clocks show alike before and after a change are equal.
+    return Column.of(fields, (field.isoformat() if hasattr(field, "isoformat") else field for field in fields))

@@ -1,0 +1,55 @@
+"""Names of columns: which stand for times and values, and how they are shown in errors."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable
+
+from recurra.forecasting.times import AmbiguousTimes, are_times, parse_times
+
+WEEK_NAMES = ("week", "yearweek", "year_week", "주", "주차")
+QUARTER_NAMES = ("quarter", "yearquarter", "year_quarter", "분기")
+TIME_NAMES = (
+    *WEEK_NAMES, *QUARTER_NAMES,
+    "ds", "date", "datetime", "date_time", "time", "timestamp", "month", "day", "year", "period",
+    "날짜", "일자", "일시", "시간", "시각", "시점", "기간", "기준일", "거래일",
+    "월", "연월", "년월", "년", "년도", "연도",
+)  # fmt: skip
+TIME_ENDINGS = ("_date", " date", "날짜", "일자", "일시", "연월", "년월", "연도", "년도")
+PARTS_OF_TIMES = (  # beside years or dates
+    "month", "quarter", "week", "day", "hour", "minute", "time",
+    "월", "분기", "주", "주차", "일", "시", "분", "시간", "시각",
+)  # fmt: skip
+TARGET_NAMES = ("y", "target", "value", "values", "값", "목표")
+MOST_LISTED, MOST_LETTERS = 20, 40  # names of columns in an error, and letters of each
+PARTS_OF_YEARS = re.compile(  # as names of columns
+    r"\s*(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s*|\s*(\d\d?월|Q[1-4]|[1-4]Q|[1-4]분기)\s*",
+    re.IGNORECASE,
+)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Returns names for an error message, of long lists the first ones."""
+    shown = [repr(name[:MOST_LETTERS]) for name in names]
+    more = [f"{len(shown) - MOST_LISTED} more"] if len(shown) > MOST_LISTED else []
+    return ", ".join(shown[:MOST_LISTED] + more)
+
+
+def are_mostly_dates(names: list[str]) -> bool:
+    """Whether names of columns are those of times, as in tables with a column for each month."""
+    if sum(map(bool, map(PARTS_OF_YEARS.fullmatch, names))) > max(2, len(names) / 2):
+        return True
+    dates = [name for name in names if are_times([name])]
+    if 2 * len(dates) <= len(names):
+        return False
+    with contextlib.suppress(AmbiguousTimes):
+        times = parse_times(dates)
+        return times is None or times.unit != ""  # None where each is one, as school years may be
+    return True
+
+
+def is_one_of(name: str, names: tuple[str, ...]) -> bool:
+    """Whether a column has one of these names; those of times may be the ends of longer ones."""
+    plain = name.strip().lower()
+    return plain in names or (names is TIME_NAMES and plain.endswith(TIME_ENDINGS))

@@ -1,0 +1,201 @@
+"""Series of a table, each made regular: a panel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from recurra._checks import expected
+from recurra.errors import DataError
+from recurra.forecasting.frequency import Frequency, on_the_side_of, parse_frequency, shared_frequency
+from recurra.forecasting.panel import Panel, filled, indptr_of
+from recurra.forecasting.reading.advice import FILL_HINT
+from recurra.forecasting.reading.columns import in_order, joint
+from recurra.forecasting.reading.names import PARTS_OF_TIMES
+from recurra.forecasting.reading.table import Ids, Table
+from recurra.forecasting.times import PARTS_OF_DAYS, Clock, Times, write_times
+
+LARGEST_NUMBER = 1e100
+MOST_FILLED = 10**7  # steps of a series of few values: more come from a wrong time
+
+
+@dataclass
+class SeriesReader:
+    """Makes a panel of a table whose columns are known."""
+
+    table: Table
+    ids: Ids
+    time_col: str | None
+    target_col: str
+    times: Times
+    values: np.ndarray
+
+    def panel(self, given: str | None, fill: str | None, like: Any) -> Panel:
+        named = None if given is None else parse_frequency(given)
+        if named is not None and (named.name == "step") != (self.times.unit == ""):
+            what, got = ("counters", "times") if named.name == "step" else ("dates or times", "counters")
+            got = f"{got} in {self.time_col!r}" if self.time_col else "counted rows"
+            raise DataError(expected(f"freq {given!r}", what, got))
+        rows, indptr = self._in_time()
+        times, names = self.times.values[rows], self.ids.names
+        freq = on_the_side_of(named or shared_frequency(times, indptr, names), times, indptr, names)
+        series = self._without_gaps_before(self._series(rows, indptr, freq, fill))
+        missing = np.concatenate([np.isnan(full) for _, full in series])
+        if missing.any():
+            self.table.remarks.append(f"{missing.sum()} of {len(missing)} values were missing: filled by {fill}")
+        guessed = missing.any() and fill != "zero"  # nothing sold is a fact
+        unit, zone = self._unit(times[0], freq), self.table.zone(self.time_col)
+        clock = Clock(unit, self.times.offset, zone, self.times.in_utc)
+        return Panel(
+            values=np.concatenate([filled(full, fill) if fill else full for _, full in series]),
+            indptr=indptr_of([len(full) for _, full in series]),
+            ids=tuple(self.ids.names),
+            times=np.concatenate([times for times, _ in series]),
+            freq=freq,
+            id_col=",".join(self.ids.columns) or None,
+            time_col=self.time_col or "ds",
+            target_col=self.target_col,
+            like=like,
+            clock=clock,
+            remarks=tuple(self.table.remarks),
+            observed=~missing if guessed else None,
+            fill=fill,
+            id_values=tuple(self.ids.values),
+            as_text=like is None,
+            counted=self.time_col is None,
+            freq_named=named is not None,
+        )
+
+    def _without_gaps_before(self, series: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns times and values of each series from its first number on: nothing tells what was before."""
+        starts = [int(np.argmax(~np.isnan(values))) for _, values in series]
+        if any(starts):
+            self.table.remarks.append(f"{sum(starts)} steps before the first number of their series were left out")
+        return [(times[start:], values[start:]) for start, (times, values) in zip(starts, series, strict=True)]
+
+    def _unit(self, first: Any, freq: Frequency) -> str:
+        """Returns how times are written: as in the data, finer where steps as named (days of months) are."""
+        if self.times.unit == "":
+            return ""
+        steps = np.array([first, *freq.future(first, 2)])
+        exact = ("D", *PARTS_OF_DAYS)
+        return next(
+            unit
+            for unit in (self.times.unit, *exact)
+            if len(set(write_times(steps, unit))) == len(steps)
+            and (unit not in exact or (steps == steps.astype(f"datetime64[{unit}]")).all())
+        )
+
+    def _in_time(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the rows of one series after the other, each in the order of time, and where each series begins."""
+        codes, times = self.ids.codes, self.times.values
+        rows = np.argsort(codes, kind="stable")
+        within = np.diff(codes[rows]) == 0
+        early = within & (times[rows[1:]] < times[rows[:-1]])
+        if early.any():
+            unsorted = np.unique(codes[rows[1:][early]])
+            were = f" and {len(unsorted) - 1} more were" if len(unsorted) > 1 else " was"
+            self.table.remarks.append(f"series {self.ids.names[unsorted[0]]!r}{were} not in order of time: sorted")
+            rows = np.lexsort((times, codes))
+        lengths = np.bincount(codes, minlength=len(self.ids.names))
+        twice = np.flatnonzero(within & (times[rows[1:]] == times[rows[:-1]]))
+        short = np.flatnonzero(lengths < 2)
+        if len(twice) and (not len(short) or codes[rows[twice[0]]] < short[0]):
+            self._refuse_twice(self.ids.names[codes[rows[twice[0]]]], *rows[twice[0] :][:2])
+        if len(short):
+            raise DataError(expected(f"series {self.ids.names[short[0]]!r}", "at least 2 values", lengths[short[0]]))
+        return rows, np.concatenate([[0], np.cumsum(lengths)])
+
+    def _refuse_twice(self, name: str, one: int, other: int) -> None:
+        table = self.table
+        plain = [c for c in table.columns if not isinstance(table.head(c, 1)[0], (list, dict))]
+        texts = [c for c in plain if not table.is_numeric(c) and not table.is_time(c)]
+        taken = (self.time_col, self.target_col, *self.ids.columns)
+        free = [c for c in dict.fromkeys([*texts, *plain]) if c not in taken]
+        times = in_order(self.times.values)
+        telling = [c for c in free if joint([times, table.column(c).codes]).max() + 1 == len(table)]
+        columns = [*self.ids.columns, *(telling[:1] or [c for c in free if c in texts])]
+        hint = "drop or add up one"
+        if self.times.unit in PARTS_OF_DAYS and not (self.times.offset or self.times.in_utc):
+            hint += "; where clocks were set back, write times with their offset, such as 2024-10-27 02:00+01:00"
+        if len(columns) > len(self.ids.columns):
+            hint = f"if there are several series, name them, in Python by id_col: --id {','.join(columns)}"
+        parts = [c for c in telling if c.strip().lower() in PARTS_OF_TIMES]
+        if parts:
+            hint = f"if {parts[0]!r} is a part of the time, write both into one column, such as 2024-01"
+        which = f"series {name!r}" if self.ids.columns else f"column {self.time_col!r}"
+        got = f"{table.text(self.time_col, one)} twice (rows {table.row(one)} and {table.row(other)})"
+        raise DataError(expected(which, "each time once", got, hint))
+
+    def _series(
+        self, rows: np.ndarray, indptr: np.ndarray, freq: Frequency, fill: str | None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns times and values of each series with every step there, NaN where nothing was."""
+        times, values = self.times.values[rows], self.values[rows]
+        places = freq.positions(times, np.repeat(times[indptr[:-1]], np.diff(indptr)))
+        next_to = np.diff(places, prepend=places[0] - 1) == 1
+        next_to[indptr[:-1]] = True
+        usual = np.abs(values) < LARGEST_NUMBER  # no NaN is
+        complete = np.logical_and.reduceat(next_to & (places == np.round(places)) & usual, indptr[:-1])
+        return [
+            (times[start:end], values[start:end]) if whole else self._regular(name, rows[start:end], freq, fill)
+            for name, whole, (start, end) in zip(self.ids.names, complete, pairwise(indptr), strict=True)
+        ]
+
+    def _regular(self, name: str, rows: np.ndarray, freq: Frequency, fill: str | None) -> tuple[np.ndarray, np.ndarray]:
+        """Returns times and values of one series with every step there, NaN where nothing was."""
+        who, table = f"series {name!r}", self.table
+        times, values = self.times.values[rows], self.values[rows]
+        huge = np.flatnonzero(np.abs(values) >= LARGEST_NUMBER)
+        if len(huge):
+            what, got = "finite numbers", "infinity"
+            if np.isfinite(values[huge[0]]):
+                what, got = f"numbers below {LARGEST_NUMBER:g}, whose squares can be added up", f"{values[huge[0]]:g}"
+            where = f"row {table.row(rows[huge[0]])} of column {self.target_col!r}"
+            hint = f"write another number there, or leave it empty and {FILL_HINT}"
+            raise DataError(expected(who, what, f"{got} in {where}", hint))
+        places = freq.positions(times)
+        off = np.flatnonzero(places != np.round(places))
+        if len(off):
+            got = f"{self._show(times[off[0]])} (row {table.row(rows[off[0]])})"
+            raise DataError(expected(who, f"{freq} times", got))
+        places = places.astype(np.int64)
+        steps = np.diff(places)
+        if steps.min() < 1:
+            at = int(steps.argmin())
+            got = f"{self._show(times[at])} and {self._show(times[at + 1])} (row {table.row(rows[at + 1])}) in one step"
+            raise DataError(expected(who, f"{freq} times, one for each step", got, "add them up first"))
+        jumps, missing = np.flatnonzero(steps > 1), np.flatnonzero(np.isnan(values))
+        if len(missing) == len(values):
+            got = f"missing values alone in column {self.target_col!r}"
+            hint = "leave its rows out" if self.ids.columns else "choose another with --target (in Python target_col)"
+            raise DataError(expected(who, "numbers", got, hint))
+        if fill is None and len(jumps):
+            at = int(jumps[0])
+            more = f" and {len(jumps) - 1} more gap{'s' * (len(jumps) > 2)}" if len(jumps) > 1 else ""
+            jump = f"a jump from {self._show(times[at])} to {self._show(times[at + 1])}{more}"
+            mostly = places[-1] + 1 > 2 * len(times)
+            hint = f"resample it to one step first, or {FILL_HINT}" if mostly else FILL_HINT
+            raise DataError(expected(who, f"{freq} rows without gaps", jump, hint))
+        if fill is None and len(missing):
+            where = f"row {table.row(rows[missing[0]])} of column {self.target_col!r}"
+            at_end = missing[0] > 0 and np.isnan(values[missing[0] :]).all()
+            hint = f"delete the rows after the last number, or {FILL_HINT}" if at_end else FILL_HINT
+            raise DataError(expected(who, "a number in every row", f"none in {where}", hint))
+        if places[-1] >= max(MOST_FILLED, 100 * len(places)):
+            at = int(steps.argmax())
+            jump = f"a jump from {self._show(times[at])} to {self._show(times[at + 1])} (row {table.row(rows[at + 1])})"
+            raise DataError(expected(who, f"gaps of fewer than {MOST_FILLED} {freq} steps", jump, "is the time right?"))
+        full = np.full(places[-1] + 1, np.nan)
+        full[places] = values
+        if len(full) > len(times):
+            times = np.concatenate([times[:1], freq.future(times[0], len(full) - 1)])
+        return times, full
+
+    def _show(self, time: Any) -> str:
+        if not isinstance(time, np.datetime64):
+            return str(int(time))
+        return write_times(np.array([time]), self.times.unit)[0]
