@@ -220,3 +220,27 @@ def test_the_dtype_of_a_loss_is_that_of_its_calls():
         recurra.config.set_floatx(before)
     y = np.ones((2, 3))
     assert L.MeanSquaredError().value_and_gradient(y, y)[1].dtype == "float64"  # training takes that of the outputs
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("binary_crossentropy", {"label_smoothing": 0.1}),
+        ("binary_focal_crossentropy", {"gamma": 1.5}),
+        ("categorical_crossentropy", {"from_logits": True}),
+        ("categorical_focal_crossentropy", {}),
+    ],
+)
+def test_crossentropies_go_along_any_axis(name, options):
+    rng = np.random.default_rng(0)
+    y, p = np.eye(3)[rng.integers(3, size=(2, 4))], rng.random((2, 4, 3))
+    function = getattr(L, name)
+    moved = function(np.moveaxis(y, -1, 1), np.moveaxis(p, -1, 1), axis=1, **options)
+    np.testing.assert_array_equal(moved, function(y, p, **options))
+    assert moved.shape == (2, 4)
+
+
+def test_labels_have_no_axis_of_classes():
+    labels, p = np.array([[0, 2, 1, 1], [2, 2, 0, 1]]), np.random.default_rng(0).random((2, 4, 3))
+    function = L.sparse_categorical_crossentropy
+    np.testing.assert_array_equal(function(labels, np.moveaxis(p, -1, 1), axis=1), function(labels, p))

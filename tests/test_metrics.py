@@ -109,3 +109,18 @@ def test_results_are_tensors(metric, batch, wanted):
     assert result.numpy() == pytest.approx(wanted) and f"{result:.2f}" == f"{wanted:.2f}"
     metric.reset_state()
     assert result == pytest.approx(wanted)  # no view of the state
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: metrics.Precision(thresholds="x"), "each of the thresholds to be a number between 0 and 1, got 'x'"),
+        (lambda: metrics.Recall(thresholds=[0.5, 2]), "each of the thresholds to be a number between 0 and 1, got 2.0"),
+        (lambda: metrics.AUC(thresholds=-5), "each of the thresholds to be a number between 0 and 1, got -5"),
+        (lambda: metrics.IoU(num_classes=2, target_class_ids=1), r"to be a list of classes, got 1: write \[1\]"),
+        (lambda: metrics.R2Score(num_regressors="x"), "num_regressors to be a whole number, got 'x'"),
+    ],
+)
+def test_options_of_another_kind_are_refused_by_name(make, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        make()

@@ -192,7 +192,7 @@ MISTAKES = {
     "two letters of a metric": (lambda: model(metrics=["f1"]), "got 'f1': did you mean 'F1Score' or 'f1_score'?"),
     "a regularizer that is not": (
         lambda: layers.Dense(2, kernel_regularizer="l3"),
-        "got 'l3': the names are 'l1', 'l2', 'l1_l2', 'l1l2', 'orthogonal_regularizer'",
+        "got 'l3': the names are 'l1', 'l2', 'l1l2', 'orthogonal_regularizer'",
     ),
     "a number for a regularizer": (
         lambda: layers.Dense(2, kernel_regularizer=0.01),

@@ -13,7 +13,7 @@ from recurra import layers, losses, metrics, saving
     [
         (recurra.initializers.get, "glorot_unifrom", "glorot_uniform"),
         (recurra.activations.get, "rleu", "relu"),
-        (recurra.regularizers.get, "l1_l3", "l1_l2"),
+        (recurra.regularizers.get, "l1l3", "l1l2"),
         (recurra.constraints.get, "maxnorm", "MaxNorm"),
     ],
 )
@@ -43,6 +43,23 @@ def test_custom_objects_belong_to_their_thread():
     for thread in threads:
         thread.join()
     assert not errors
+
+
+def test_configs_are_read_with_the_classes_that_stand_for_their_names():
+    class Twice(recurra.layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    class Other(Twice):
+        pass
+
+    for model in (
+        recurra.Sequential([recurra.Input((3,)), Twice(name="own")]),
+        recurra.Model(x := recurra.Input((3,)), Twice(name="own")(x)),
+        recurra.layers.TimeDistributed(Twice(name="own")),
+    ):
+        again = type(model).from_config(model.get_config(), custom_objects={"Twice": Other})
+        assert type(getattr(again, "layer", None) or again.get_layer("own")) is Other
 
 
 def test_scopes_lie_in_one_another():

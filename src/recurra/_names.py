@@ -32,6 +32,6 @@ def auto_name(class_name: str) -> str:
     return snake if count == 0 else f"{snake}_{count}"
 
 
-def clear_session() -> None:
-    """Starts automatic names anew, in this thread."""
+def clear_session(free_memory: bool = True) -> None:
+    """Starts automatic names anew, in this thread; models free their memory by themselves, whatever `free_memory`."""
     naming.counts.clear()

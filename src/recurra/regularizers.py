@@ -139,15 +139,9 @@ class OrthogonalRegularizer(Regularizer):
         return ops.matmul(unit, unit, transpose_b=True) * (1 - np.eye(len(unit), dtype=unit.dtype))
 
 
-def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
-    """Returns an `L1L2` with both penalties on, of the factors `l1` and `l2`."""
-    return L1L2(l1, l2)
-
-
 _BY_NAME = {
     "l1": L1,
     "l2": L2,
-    "l1_l2": L1L2,
     "l1l2": L1L2,
     "orthogonal_regularizer": OrthogonalRegularizer,
     "L1": L1,
@@ -155,7 +149,7 @@ _BY_NAME = {
     "L1L2": L1L2,
     "OrthogonalRegularizer": OrthogonalRegularizer,
 }
-l1, l2, orthogonal_regularizer = L1, L2, OrthogonalRegularizer
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 
 def get(identifier: Any) -> Any:

@@ -137,9 +137,9 @@ class Configurable(KnowsArguments):
         return {name: serialize_keras_object(getattr(self, name)) for name in parameters(type(self))}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """Builds the object that `get_config` described."""
-        return cls(**{name: deserialize_keras_object(value) for name, value in config.items()})
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """Builds the object that `get_config` described; `custom_objects` are classes that it may name."""
+        return cls(**{name: deserialize_keras_object(value, custom_objects) for name, value in config.items()})
 
 
 def _read_parameters(cls: type) -> tuple[str, ...]:

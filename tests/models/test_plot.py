@@ -26,9 +26,21 @@ def test_dot_names_layers_shapes_and_edges(model):
     assert sum("->" in line for line in lines) == 4
 
 
+def test_boxes_tell_what_is_asked_for(model):
+    told = model_to_dot(
+        model, show_dtype=True, show_layer_activations=True, show_trainable=True, dpi=90, splines="curved"
+    )
+    assert 'label="memory (GRU)\\nactivation: tanh\\nfloat32\\ntrained"' in told
+    assert 'dpi=90; splines="curved";' in told
+    with pytest.raises(ValueError, match="expand_nested=False"):
+        model_to_dot(model, expand_nested=True)
+
+
 def test_a_dot_file_needs_no_graphviz(model, tmp_path):
     plot_model(model, tmp_path / "m.dot")
-    assert (tmp_path / "m.dot").read_text() == model_to_dot(model)
+    assert (tmp_path / "m.dot").read_text() == model_to_dot(model, show_layer_names=False)
+    plot_model(model, tmp_path / "m.dot", True, False, True, "LR")
+    assert (tmp_path / "m.dot").read_text() == model_to_dot(model, show_shapes=True, rankdir="LR")
 
 
 def test_a_picture_needs_graphviz(model, tmp_path, monkeypatch):

@@ -270,6 +270,7 @@ class Layer(StampsChanges, saving.Configurable):
         initializer: Any = None,
         dtype: Any = None,
         trainable: bool = True,
+        autocast: bool = True,
         regularizer: Any = None,
         constraint: Any = None,
         name: str | None = None,
@@ -281,6 +282,7 @@ class Layer(StampsChanges, saving.Configurable):
             initializer: Name or object; "glorot_uniform" if None.
             dtype: The layer's if None.
             trainable: Whether training changes it.
+            autocast: No matter: a layer computes in the dtype of its weights.
             regularizer: Penalty on it.
             constraint: Applied after each update.
             name: Its short name.

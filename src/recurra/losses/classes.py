@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra import saving
-from recurra._checks import expected, fraction, whole_number
+from recurra._checks import expected, fraction, number, whole_number
 from recurra.losses import functions
 from recurra.losses.base import LossFunctionWrapper
 
@@ -484,6 +484,7 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
         name: str = "categorical_generalized_cross_entropy",
         dtype: Any = None,
     ):
+        q = number("CategoricalGeneralizedCrossEntropy", "q", q)
         if not 0 < q < 1:
             raise ValueError(expected("CategoricalGeneralizedCrossEntropy", "q between 0 and 1", q))
         super().__init__(functions.categorical_generalized_cross_entropy, reduction, name, dtype, q=q)

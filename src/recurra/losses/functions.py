@@ -71,6 +71,15 @@ def _floats(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     return match_ranks(y_true.astype(y_pred.dtype, copy=False), y_pred)
 
 
+def _axis_last(y_true: Any, y_pred: Any, axis: int) -> tuple[Any, Any]:
+    """Returns both with the axis of the classes moved to the end; labels, of one rank less, have none."""
+    if axis == -1:
+        return y_true, y_pred
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    moved = np.moveaxis(y_pred, axis, -1)
+    return (np.moveaxis(y_true, axis, -1) if y_true.ndim == y_pred.ndim else y_true), moved
+
+
 def logsumexp(x: np.ndarray, axis: int) -> np.ndarray:
     """Returns log(sum(exp(x))) over an axis; minus infinity where all of it is."""
     top = x.max(axis=axis, keepdims=True)
@@ -285,12 +294,14 @@ def _binary_derivative(t: np.ndarray, p: np.ndarray, from_logits: bool) -> np.nd
     ),
     fused=are_matched,
 )
-def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0) -> Values:
+def binary_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Values:
     """`-mean(y_true * log(y_pred) + (1 - y_true) * log(1 - y_pred))`; y_pred is cut to [epsilon, 1 - epsilon].
 
-    For `from_logits` and `label_smoothing` see `BinaryCrossentropy`.
+    For `from_logits`, `label_smoothing` and `axis` see the loss `BinaryCrossentropy`.
     """
-    y_true, y_pred = arrays(y_true, y_pred)
+    y_true, y_pred = _axis_last(*arrays(y_true, y_pred), axis)
     if y_true.ndim == y_pred.ndim and y_true.shape != y_pred.shape:
         raise ValueError(expected("binary_crossentropy", f"y_true of shape {y_pred.shape}", y_true.shape))
     return _binary_values(_smoothed_binary(y_true, label_smoothing), y_pred, from_logits).mean(axis=-1)
@@ -342,9 +353,10 @@ def binary_focal_crossentropy(
     gamma: float = 2.0,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
+    axis: int = -1,
 ) -> Values:
     """`(1 - p_t)**gamma` times the binary crossentropy (Lin et al., 2017); options as in `BinaryFocalCrossentropy`."""
-    y_true, y_pred = arrays(y_true, y_pred)
+    y_true, y_pred = _axis_last(*arrays(y_true, y_pred), axis)
     t, p, right = _focal_parts(y_true, y_pred, from_logits, label_smoothing)
     values = _power(1 - right, gamma) * _binary_values(t, p, False)
     if apply_class_balancing:
@@ -386,13 +398,13 @@ def _categorical_gradient(
 
 @_pair(_categorical_gradient, fused=_are_classes, checks_shapes=True)
 def categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Values:
     """`-sum(y_true * log(y_pred / sum(y_pred)))` over the classes, the shares cut to [epsilon, 1 - epsilon].
 
-    For `from_logits` and `label_smoothing` see `CategoricalCrossentropy`.
+    For the options see `CategoricalCrossentropy`.
     """
-    y_true, y_pred = _floats(y_true, y_pred)
+    y_true, y_pred = _axis_last(*_floats(y_true, y_pred), axis)
     _check_same_shape("categorical_crossentropy", y_true, y_pred)
     y_true = _smoothed_classes(y_true, label_smoothing)
     if from_logits:
@@ -447,12 +459,13 @@ def _sparse_gradient(
 
 @_pair(_sparse_gradient, fused=_is_one_for_each_row, checks_shapes=True)
 def sparse_categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None
+    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
 ) -> Values:
     """The categorical crossentropy for labels that are whole numbers; zero where the label is `ignore_class`.
 
-    For `from_logits` see `SparseCategoricalCrossentropy`.
+    For `from_logits` and `axis` see `SparseCategoricalCrossentropy`.
     """
+    y_true, y_pred = _axis_last(y_true, y_pred, axis)
     labels, y_pred, counts = _labels("sparse_categorical_crossentropy", y_true, y_pred, ignore_class)
     if from_logits:
         values = -_at_labels(ops.activation_forward("log_softmax", y_pred), labels)
@@ -497,11 +510,13 @@ def categorical_focal_crossentropy(
     gamma: float = 2.0,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
+    axis: int = -1,
 ) -> Values:
     """`-sum(alpha * (1 - p)**gamma * y_true * log(p))` over the classes (Lin et al., 2017).
 
     For the options see `CategoricalFocalCrossentropy`.
     """
+    y_true, y_pred = _axis_last(y_true, y_pred, axis)
     y_true, share, _ = _categorical_focal_parts(y_true, y_pred, from_logits, label_smoothing)
     cut, _ = _probability(share)
     return -(np.asarray(alpha, cut.dtype) * _power(1 - cut, gamma) * y_true * ops.log(cut)).sum(axis=-1)

@@ -54,6 +54,11 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole != 0)
 
 
+def _levels(who: str, thresholds: Any) -> np.ndarray:
+    """Returns thresholds, one or several, as float64 (n,); TypeError or ValueError for those that are none."""
+    return np.array([fraction(who, "each of the thresholds", level) for level in np.ravel(thresholds).tolist()])
+
+
 def _with_ends(inner: Any) -> np.ndarray:
     """Returns thresholds with one below and one above all predictions."""
     return np.array([-settings.epsilon(), *inner, 1 + settings.epsilon()])
@@ -92,10 +97,8 @@ class _Thresholded(_Counting):
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(dtype, name)
         self.thresholds = thresholds
-        default = 0.5 if self.top_k is None else -np.inf
-        self._levels = np.atleast_1d(np.asarray(default if thresholds is None else thresholds, np.float64))
-        if thresholds is not None and not ((self._levels >= 0) & (self._levels <= 1)).all():
-            raise ValueError(expected(type(self).__name__, "thresholds between 0 and 1", thresholds))
+        default = np.array([0.5 if self.top_k is None else -np.inf])
+        self._levels = default if thresholds is None else _levels(type(self).__name__, thresholds)
         self._make_counts(len(self._levels))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -253,10 +256,8 @@ class AUC(_Counting):
         self.summation_method = one_of("AUC", "summation_method", summation_method, methods)
         if thresholds is None and positive_int("AUC", "num_thresholds", num_thresholds) == 1:
             raise ValueError(expected("AUC", "num_thresholds above 1", num_thresholds))
-        inner = (
-            sorted(thresholds) if thresholds is not None else np.arange(1, num_thresholds - 1) / (num_thresholds - 1)
-        )
-        self._levels = _with_ends(inner)
+        evenly = np.arange(1, num_thresholds - 1) / (num_thresholds - 1)
+        self._levels = _with_ends(evenly if thresholds is None else np.sort(_levels("AUC", thresholds)))
         self._own_thresholds = thresholds is not None
         self.thresholds = self._levels.tolist()
         self.num_thresholds = len(self._levels)

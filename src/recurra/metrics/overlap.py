@@ -40,6 +40,11 @@ class IoU(Metric):
     ):
         super().__init__(dtype or "int64", name)
         self.num_classes = positive_int(type(self).__name__, "num_classes", num_classes)
+        if np.ndim(target_class_ids) != 1:
+            what = "target_class_ids to be a list of classes"
+            raise TypeError(
+                expected(type(self).__name__, what, repr(target_class_ids), f"write [{target_class_ids!r}]")
+            )
         self.target_class_ids = list(target_class_ids)
         if not self.target_class_ids or max(self.target_class_ids) >= num_classes:
             what = f"target_class_ids below {num_classes}, one at least"

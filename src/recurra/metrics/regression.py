@@ -9,7 +9,7 @@ import numpy as np
 
 from recurra import config, losses, saving
 from recurra._arrays import Array, as_array
-from recurra._checks import expected, one_of
+from recurra._checks import expected, one_of, whole_number
 from recurra.losses.functions import arrays
 from recurra.metrics.base import Mean, MeanMetricWrapper, Metric
 from recurra.variables import Variable
@@ -109,9 +109,9 @@ class R2Score(Metric):
     ):
         super().__init__(dtype, name)
         self.class_aggregation = one_of("R2Score", "class_aggregation", class_aggregation, AGGREGATIONS)
-        if num_regressors < 0:
+        self.num_regressors = whole_number("R2Score", "num_regressors", num_regressors)
+        if self.num_regressors < 0:
             raise ValueError(expected("R2Score", "num_regressors of at least 0", num_regressors))
-        self.num_regressors = num_regressors
         self.num_samples = self.add_variable(name="num_samples")
         self.count: Variable | None = None  # this and the others are made when the number of outputs is known
 

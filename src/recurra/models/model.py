@@ -73,13 +73,14 @@ class Model(Trainer):
         return super().__new__(cls)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Model:
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Model:
         """Returns the model of a config; classes whose constructor takes a graph get that of functional models."""
         from recurra.models.functional import functional_from_config, takes_graph
 
         if "input_layers" in config and takes_graph(cls):
-            return functional_from_config(cls, config)
-        return super().from_config(config)
+            with saving.CustomObjectScope(custom_objects or {}):
+                return functional_from_config(cls, config)
+        return super().from_config(config, custom_objects)
 
     @property
     def layers(self) -> list[Any]:
@@ -165,18 +166,23 @@ class Model(Trainer):
 
         keras_file.save_model(self, filepath, overwrite=overwrite, **kwargs)
 
-    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    def save_weights(
+        self, filepath: str | os.PathLike[str], overwrite: bool = True, max_shard_size: float | None = None
+    ) -> None:
         """Saves the weights as a `.weights.h5` file.
 
         Args:
             filepath: The file.
             overwrite: Whether to replace a file that is there.
+            max_shard_size: None: the weights are one file.
 
         Raises:
             ValueError: If the ending is another, the file exists and may not be replaced, or the model is not built.
         """
         from recurra.interop import keras_file
 
+        if max_shard_size is not None:
+            raise ValueError(expected("save_weights", "max_shard_size=None: the weights are one file", max_shard_size))
         keras_file.save_weights(self, filepath, overwrite=overwrite)
 
     def load_weights(self, filepath: str | os.PathLike[str], skip_mismatch: bool = False, **kwargs: Any) -> None:

@@ -142,13 +142,13 @@ class Sequential(GraphModel):
         return []
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Sequential:
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Sequential:
         shape, entries = config.get("build_input_shape"), config["layers"]
         if all(isinstance(entry, dict) for entry in entries) and (
             shape is not None or any(entry["class_name"] == "InputLayer" for entry in entries[:1])
         ):
             entries = [built_by_calls(entry) for entry in entries]
-        layers = [saving.deserialize_keras_object(entry) for entry in entries]
+        layers = [saving.deserialize_keras_object(entry, custom_objects) for entry in entries]
         model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
         if not model.built and shape is not None and model.layers:
             model.build(standardize_shape(shape))

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from recurra import saving
 from recurra._checks import expected, not_negative, number, positive
 from recurra._missing import says_what_to_do
@@ -74,6 +76,9 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant"):
         who = "PiecewiseConstantDecay"
+        if np.ndim(boundaries) != 1 or np.ndim(values) != 1:
+            got = f"{boundaries!r} and {values!r}"
+            raise TypeError(expected(who, "lists of boundaries and of values, one more of these", got))
         if len(boundaries) != len(values) - 1:
             got = f"{len(boundaries)} boundaries and {len(values)} values"
             raise ValueError(expected(who, "one boundary less than values", got))
