@@ -46,8 +46,11 @@ def test_the_forecast_extra_installs_what_forecasts_import():
 
 
 def test_the_command_knows_what_the_extras_install():
-    for extra in ("forecast", "interop", "tensorboard"):
-        assert set(EXTRAS[extra]) == requirements(extra) - {"tzdata"}
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    section = text.partition("[project.optional-dependencies]\n")[2].partition("\n[")[0]
+    assert set(EXTRAS) == set(re.findall(r"^(\w+) = ", section, re.MULTILINE)) - {"test", "lint"}
+    for extra, modules in EXTRAS.items():
+        assert set(modules) == requirements(extra) - {"tzdata"}
 
 
 def test_the_base_and_tensorboard_install_what_the_rest_imports():

@@ -14,7 +14,8 @@ EXTRAS = {
     "forecast": ("narwhals", "polars", "matplotlib", "typer"),
     "interop": ("onnx", "safetensors"),
     "tensorboard": ("tensorboardX",),
-    "peers": ("keras", "tensorflow", "torch"),
+    "peers": ("keras", "tensorflow", "tf_keras", "torch"),
+    "baselines": ("statsforecast",),
 }
 
 
