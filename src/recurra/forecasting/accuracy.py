@@ -24,7 +24,9 @@ def smape(actual: np.ndarray, forecast: np.ndarray) -> np.ndarray:
 
 
 def mase_lag(past: np.ndarray, season_length: int) -> int:
-    """Returns the steps that `mase_scale` looks back: a season, 1 while fewer changes over one are known than it has.
+    """Returns how many steps `mase_scale` looks back: a season, or 1.
+
+    It is 1 where fewer changes over a season are known than the season has steps.
 
     Args:
         past: float (n,), the values before the cutoff, the first one if there are several: all are measured alike.

@@ -30,10 +30,10 @@ class Gaps:
 
     @property
     def starts(self) -> np.ndarray:
-        """The values that past forecasts may start from, bool (n,): such as tell of the errors after the last value.
+        """Where past forecasts may start so that their errors are as those after the last value: bool (n,).
 
-        They are the observed ones: a line across a gap tells of the value after it. Where means stand at the end, they
-        are those that were filled so.
+        It is where values were observed: a line across a gap already tells of the value behind the gap. If the series
+        ends in a gap that was filled with means, it is where values were filled so.
         """
         return ~self.seen if self.fill == "mean" and not self.seen[-1] else self.seen
 

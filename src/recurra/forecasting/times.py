@@ -35,7 +35,7 @@ class Clock:
     in_utc: bool = False
 
     def write(self, times: np.ndarray) -> list[str]:
-        """Returns times as fine as in the data, weeks, quarters such as 2024Q1 and offsets as it wrote them."""
+        """Returns times as texts in the data's own form: as fine, and with its weeks, quarters (2024Q1) and offsets."""
         times = times.ravel()
         if times.dtype.kind != "M":
             return [str(int(time)) for time in times]

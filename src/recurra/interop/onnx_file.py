@@ -87,7 +87,7 @@ def save_onnx(model: Any, filepath: str | os.PathLike[str], **options: Any) -> N
     """Writes `to_onnx(model, **options)` to a file, atomically.
 
     Raises:
-        ValueError: If the file's name ends as those of other kinds do, and as of `to_onnx`.
+        ValueError: If the file's name ends as those of other formats do, or `to_onnx` refuses the model.
     """
     path = path_of("saving", filepath)
     check_ending("save_onnx", path, ".onnx")

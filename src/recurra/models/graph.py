@@ -223,7 +223,7 @@ def _runs_foreign_code(layer: Layer) -> bool:
 
 
 def _may_differ(node: Node, unsure: set[int]) -> bool:
-    """Returns whether outputs may have another dtype than they say: whole numbers, as layers of one's own give them."""
+    """Returns whether an output may be of another dtype than its symbolic tensor: users' layers may return integers."""
     if node.layer.keeps_integers and any(id(tensor) in unsure for tensor in node.parents()):
         return True
     return _runs_foreign_code(node.layer)

@@ -434,9 +434,10 @@ class Optimizer(StampsChanges):
         return (1 - rate) / rate if rate > 0 else 0.0
 
     def _changes_gradients(self) -> Any:
-        """Returns whether gradients are clipped all alike, unscaled or accumulated before the formula sees them.
+        """Returns whether gradients change before the formula sees them.
 
-        Or are the user's, whose `update_step` may be given other ones than the formula.
+        They do by clipping (by value, or by the norm of all), unscaling and accumulation, and may by the user's own
+        `update_step`.
         """
         shared = self.clipvalue or self.global_clipnorm or self.loss_scale_factor or self.gradient_accumulation_steps
         return shared or self._own_update_step

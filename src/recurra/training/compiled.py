@@ -164,7 +164,7 @@ class CompiledMetrics:
         weighted: Whether sample weights count.
 
     Attributes:
-        groups: Of what metrics give in dicts, by their names in logs, the names of the metrics.
+        groups: For metrics whose result is a dict: name in the logs -> name of the metric.
     """
 
     def __init__(self, given: Any, outputs: Outputs, taken: dict[str, int], weighted: bool = False):

@@ -221,6 +221,7 @@ class Trainer(Layer):
                 raise TypeError(expected("fit", f"{name} to be a whole number", repr(given)))
         if not isinstance(validation_freq, Collection) or isinstance(validation_freq, str):
             positive_int("fit", "validation_freq", validation_freq)
+        size = validation_batch_size or batch_size
         if validation_split and validation_data is None:
             if is_iterable_data(x):
                 raise ValueError(expected("fit", "arrays with validation_split", f"an iterable, {type(x).__name__}"))
@@ -228,11 +229,9 @@ class Trainer(Layer):
             if class_weight is not None:  # it weighs what is trained on only
                 tail = (*tail[:2], [None] * len(tail[2]))
             source: Any = ArrayBatches(*head, batch_size=batch_size, shuffle=shuffle, steps=steps_per_epoch)
-            size = validation_batch_size or batch_size
             validation: Any = ArrayBatches(*tail, batch_size=size, steps=validation_steps)
         else:
             source = source_of(self, x, y, sample_weight, batch_size, steps_per_epoch, "fit", shuffle, class_weight)
-            size = validation_batch_size or batch_size
             validation = validation_of(self, validation_data, size, validation_steps)
         if isinstance(source, IterableBatches) and not self.built:
             next(iter(source))  # the first batch shows the shapes; it comes again

@@ -68,7 +68,9 @@ def unmarked(value: Any) -> tuple[Any, str]:
 
 
 def without_marks(values: list[Any], who: str) -> tuple[list[Any], str | None]:
-    """Returns a column of numbers as `unmarked` gives them, and a field that shows what that made of them, or None.
+    """Returns a column of numbers without signs of money and percent, and one field that had one, as an example.
+
+    The example is None where nothing changed; see `unmarked`.
 
     Raises:
         DataError: If they are not all of one unit.
