@@ -215,7 +215,8 @@ FILL = r"choose how to fill it with --fill interpolate\|ffill\|zero\|mean$"
         (csv([*GOOD, ("합계", 66)]), "got '합계' in row 14: delete rows that hold no time, such as totals and notes$"),
         (csv([("(unit)", "kg"), *GOOD]), r"got '\(unit\)' in row 2: delete rows that hold no time"),
         (csv([*GOOD, ("", 66)]), "a time in every row, got none in row 14: delete rows that hold no time"),
-        (csv([(f"FY2020 P{m:02d}", m) for m in range(1, 13)]), "got 'FY2020 P01' in row 2: write times like"),
+        (csv([(f"FY2020 P{m:02d}", m) for m in range(1, 13)]), "P01' in row 2: write times like .* 2024-01-31 13:00$"),
+        (csv([(f"2024-01-31 13:00:00.{m:07d}", m) for m in range(1, 13)]), "2024-01-31 13:00, in whole microseconds$"),
         (
             csv([*GOOD[:4], ("2020-05", "#DIV/0!"), *GOOD[5:]]),
             f"row 6: write a number there, or leave it empty and {FILL}",

@@ -14,7 +14,12 @@ STREAM = Path("-")
 File = Annotated[
     Path, typer.Argument(help="A CSV or Parquet file: a column of times, a column of values; - for standard input.")
 ]
-Horizon = Annotated[int | None, typer.Option(help="Steps ahead; one season if left out.")]
+Horizon = Annotated[
+    int | None,
+    typer.Option(
+        help="Steps ahead; if left out one season (6 where there is none), or as many as the shortest series allows."
+    ),
+]
 Time = Annotated[str | None, typer.Option("--time", help="Column of the times.")]
 Target = Annotated[str | None, typer.Option("--target", help="Column of the values.")]
 Id = Annotated[str | None, typer.Option("--id", help="Column that names the series, or several: A,B.")]

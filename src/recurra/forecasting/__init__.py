@@ -76,7 +76,7 @@ def forecast(
 
     Args:
         data: A path to a CSV or Parquet file, or a pandas, Polars or Arrow frame.
-        horizon: Steps ahead; one season if None, or as many as the shortest series allows.
+        horizon: Steps ahead; if None one season (6 where there is none), or as many as the shortest series allows.
         model: "auto" (a GRU against the baselines, the better one is used), "gru", "lstm", "simple_rnn", "naive",
             "seasonal_naive", "drift" or "theta".
         id_col, time_col, target_col, freq, fill: As in `read_panel`.

@@ -43,7 +43,7 @@ class Forecaster(KnowsArguments):
 
     Args:
         model: "gru", "lstm" or "simple_rnn"; or a baseline: "naive", "seasonal_naive", "drift", "theta".
-        horizon: Steps ahead; one season if None, or as many as the shortest series allows.
+        horizon: Steps ahead; if None one season (6 where there is none), or as many as the shortest series allows.
         lookback: Values that the network sees; chosen by season, horizon and the shortest series if "auto".
         season_length: Steps of a season; if None that of the frequency, and a week of hours where it tells more.
         seed: Of the networks: the first has this one, the next the number after it, up to 2**32 - 1.

@@ -190,7 +190,8 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
         return Times(times, "Q" if shapes.values == ["0000Q0"] else _unit(parts, times))
     if not (parts["zone"] >= 0).all():
         one, other = (texts[int(np.argmax((parts["zone"] >= 0) == there))] for there in (True, False))
-        raise AmbiguousTimes(expected("times", "an offset after each or after none", f"{one!r} and {other!r}"))
+        got, hint = f"{one!r} and {other!r}", "write one after each, such as +09:00 or Z"
+        raise AmbiguousTimes(expected("times", "an offset after each or after none", got, hint))
     seconds = 3600 * _known(parts["zone_hours"]) + 60 * _known(parts["zone_minutes"])
     offsets = np.where(parts["zone"] == _WEST, -seconds, seconds).astype("timedelta64[s]")
     if zone is None and len(np.unique(offsets)) == 1:

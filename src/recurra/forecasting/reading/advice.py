@@ -23,6 +23,7 @@ WEEKS = re.compile(r"(19|20)\d\d[-/.]?W?(0?[1-9]|[1-4]\d|5[0-3])", re.IGNORECASE
 TWO_DIGITS = re.compile(
     r"\s*(\d{1,2}([-/.\s])\s?\d{1,2}\2\s?\d\d|(\d{1,2}[-\s])?[A-Za-z]{3,9}[-\s]\d\d|\d\d[-/.]\d\d)\.?(\s.*)?"
 )
+FINER_THAN_MICROSECONDS = re.compile(r"\d[.,]\d{7}")
 WORD_AND_YEAR = re.compile(r"\s*(\d{1,2}\.?\s)?[^\W\d]{3,}\.?\s\d{4}\s*")  # such as März 2024
 _YEAR, _MONTH, _DAY = r"(19|20)\d\d", r"0[1-9]|1[0-2]", r"0[1-9]|[12]\d|3[01]"
 SHORTHAND = (  # names of columns, None for all; whether counters alone are meant; a form, what it is, what to do
@@ -62,7 +63,8 @@ def hint_for(values: list[Any], bad: str, of_weeks: bool) -> str:
         return f"write months as numbers, such as 2024-03, and {NO_TIME_HINT}"
     if not bad[:1].isdigit() and any(are_times([value]) for value in values[:2]):
         return NO_TIME_HINT
-    return "write times like 2024-01-31 or 2024-01-31 13:00, in whole microseconds"
+    times = "write times like 2024-01-31 or 2024-01-31 13:00"
+    return f"{times}, in whole microseconds" if FINER_THAN_MICROSECONDS.search(bad) else times
 
 
 def _is_part_of_year(text: str) -> bool:
