@@ -58,3 +58,45 @@ def test_help_says_what_each_option_of_a_model_does():
     methods = {name: getattr(recurra.Model, name) for name in [*names.split(), "summary", "export"]}
     without = {name: options_without_a_word(method, [recurra.Model]) for name, method in methods.items()}
     assert not {name: names for name, names in without.items() if names}
+
+
+NEEDED = {
+    "axes": 1, "backup_dir": "backup", "boundaries": [1], "cell": recurra.layers.LSTMCell(2), "decay_rate": 0.5,
+    "cells": [recurra.layers.LSTMCell(2)], "decay_steps": 10, "dims": (2, 1), "filename": "log.csv", "filters": 2,
+    "filepath": "model.keras", "first_decay_steps": 10, "groups": 1, "initial_learning_rate": 0.1, "input_dim": 3,
+    "kernel_size": 2, "key_dim": 2, "layer": recurra.layers.LSTM(2), "n": 2, "num_heads": 1, "output_dim": 2,
+    "rate": 0.1, "scale": 1.0, "schedule": abs, "stddev": 0.1, "target_shape": (2,), "units": 3, "values": [0.1, 0.2],
+    "activation": "tanh",
+}  # fmt: skip
+
+
+def errors_without_a_word(cls, modules):
+    """Returns the kinds of errors that wrong options raise and that the docstring of a class does not name."""
+    parameters = [
+        p for p in inspect.signature(cls).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    needed = {p.name: NEEDED[p.name] for p in parameters if p.default is p.empty and p.name in NEEDED}
+    try:
+        cls(**needed)
+    except (NotImplementedError, TypeError, ValueError):  # a base class, or `InputLayer`, which needs one of several
+        return set()
+    raised = set()
+    for option in {p.name for p in parameters} - SHARED:
+        for wrong in ("?", -5, object(), [1, "?"]):
+            try:
+                cls(**needed | {option: wrong})
+            except (TypeError, ValueError) as error:
+                raised.add(type(error).__name__)
+    return {name for name in raised if name not in described(cls, modules)}
+
+
+@pytest.mark.filterwarnings(r"ignore:\w+ mode .* is unknown")
+@pytest.mark.parametrize(
+    "name", ["callbacks", "constraints", "initializers", "layers", "optimizers", "optimizers.schedules"]
+)
+def test_help_says_what_wrong_options_raise(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    modules = [importlib.import_module(f"recurra.{name}")]
+    classes = [value for known in modules[0].__all__ if inspect.isclass(value := getattr(modules[0], known))]
+    without = {cls.__name__: errors_without_a_word(cls, modules) for cls in classes}
+    assert not {known: names for known, names in without.items() if names}

@@ -48,7 +48,11 @@ def _norms(w: np.ndarray, axis: Any) -> np.ndarray:
 
 @saving.builtin("keras.constraints")
 class MaxNorm(Constraint):
-    """Norms along `axis` of at most `max_value`; None sets no limit."""
+    """Norms along `axis` of at most `max_value`; None sets no limit.
+
+    Raises:
+        TypeError, ValueError: If `max_value` is not a number or is negative, or `axis` not a whole number.
+    """
 
     def __init__(self, max_value: float | None = 2, axis: Any = 0):
         self.max_value = None if max_value is None else not_negative("MaxNorm", "max_value", max_value)
@@ -70,7 +74,11 @@ class NonNeg(Constraint):
 
 @saving.builtin("keras.constraints")
 class UnitNorm(Constraint):
-    """Norms along `axis` of one."""
+    """Norms along `axis` of one.
+
+    Raises:
+        TypeError, ValueError: If `axis` is not a whole number.
+    """
 
     def __init__(self, axis: Any = 0):
         self.axis = _checked_axis("UnitNorm", axis)
@@ -82,7 +90,12 @@ class UnitNorm(Constraint):
 
 @saving.builtin("keras.constraints")
 class MinMaxNorm(Constraint):
-    """Norms along `axis` moved towards [min_value, max_value] at the given rate."""
+    """Norms along `axis` moved towards [min_value, max_value] at the given rate.
+
+    Raises:
+        TypeError: If an option is not a number.
+        ValueError: If a norm is negative, max_value is below min_value, or `rate` lies outside [0, 1].
+    """
 
     def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Any = 0):
         who = "MinMaxNorm"

@@ -97,7 +97,11 @@ class Ones(Initializer):
 
 @saving.builtin("keras.initializers")
 class Constant(Initializer):
-    """One value everywhere."""
+    """One value everywhere.
+
+    Raises:
+        ValueError: If `value` is not a number.
+    """
 
     def __init__(self, value: Any = 0.0):
         as_numbers(value, "Constant")
@@ -109,7 +113,11 @@ class Constant(Initializer):
 
 @saving.builtin("keras.initializers")
 class Identity(Initializer):
-    """`gain` on the diagonal of a matrix, zeros elsewhere."""
+    """`gain` on the diagonal of a matrix, zeros elsewhere.
+
+    Raises:
+        TypeError: If `gain` is not a number.
+    """
 
     def __init__(self, gain: float = 1.0):
         self.gain = number("Identity", "gain", gain)
@@ -151,6 +159,10 @@ class RandomNormal(RandomInitializer):
     Args:
         mean, stddev: Its mean and standard deviation.
         seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+
+    Raises:
+        TypeError: If `mean` or `stddev` is not a number.
+        ValueError: If `stddev` is negative, or `seed` not a whole number.
     """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
@@ -170,6 +182,10 @@ class TruncatedNormal(RandomInitializer):
     Args:
         mean, stddev: Those of the distribution before the cut.
         seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+
+    Raises:
+        TypeError: If `mean` or `stddev` is not a number.
+        ValueError: If `stddev` is negative, or `seed` not a whole number.
     """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
@@ -188,6 +204,10 @@ class RandomUniform(RandomInitializer):
     Args:
         minval, maxval: Its ends.
         seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+
+    Raises:
+        TypeError: If `minval` or `maxval` is not a number.
+        ValueError: If `maxval` is below `minval`, or `seed` not a whole number.
     """
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
@@ -243,7 +263,8 @@ class VarianceScaling(RandomInitializer):
         input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
 
     Raises:
-        ValueError: For another mode or distribution, or a scale that is not positive.
+        TypeError: If `scale` is not a number.
+        ValueError: For another mode or distribution, `scale` not positive, or `seed` not a whole number.
     """
 
     def __init__(
@@ -284,6 +305,9 @@ class GlorotUniform(VarianceScaling):
     Args:
         seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
         input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
+
+    Raises:
+        ValueError: If `seed` is not a whole number.
     """
 
     def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
@@ -297,6 +321,9 @@ class GlorotNormal(VarianceScaling):
     Args:
         seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
         input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
+
+    Raises:
+        ValueError: If `seed` is not a whole number.
     """
 
     def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
@@ -310,6 +337,9 @@ class HeUniform(VarianceScaling):
     Args:
         seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
         input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
+
+    Raises:
+        ValueError: If `seed` is not a whole number.
     """
 
     def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
@@ -323,6 +353,9 @@ class HeNormal(VarianceScaling):
     Args:
         seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
         input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
+
+    Raises:
+        ValueError: If `seed` is not a whole number.
     """
 
     def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
@@ -336,6 +369,9 @@ class LecunUniform(VarianceScaling):
     Args:
         seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
         input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
+
+    Raises:
+        ValueError: If `seed` is not a whole number.
     """
 
     def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
@@ -349,6 +385,9 @@ class LecunNormal(VarianceScaling):
     Args:
         seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
         input_axes, output_axes: Axes whose sizes make the fans; the last two if None.
+
+    Raises:
+        ValueError: If `seed` is not a whole number.
     """
 
     def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
@@ -362,6 +401,10 @@ class Orthogonal(RandomInitializer):
     Args:
         gain: The factor.
         seed: Of the numbers; one drawn from `utils.set_random_seed`'s stream if None.
+
+    Raises:
+        TypeError: If `gain` is not a number.
+        ValueError: If `seed` is not a whole number.
     """
 
     def __init__(self, gain: float = 1.0, seed: Any = None):

@@ -38,6 +38,10 @@ class BackupAndRestore(Callback):
         save_freq: "epoch", or a number of batches; an epoch cut off then begins again from the weights in between.
         double_checkpoint: Accepted, changes nothing: a backup is never half written.
         delete_checkpoint: Delete the backup when training has ended.
+
+    Raises:
+        TypeError: If `backup_dir` is not a path.
+        ValueError: If `save_freq` is neither "epoch" nor a number of batches.
     """
 
     _runs_last = True

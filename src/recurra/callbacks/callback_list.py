@@ -31,7 +31,7 @@ class CallbackList(Callback):
     Args:
         callbacks: Callbacks, or nested lists of them.
         add_history: Add a `History` unless there is one.
-        add_progbar: Add a `ProgbarLogger` unless there is one.
+        add_progbar: Add the progress bar that `verbose` of `fit` asks for, unless there is one.
         model: Passed to `set_model` of each.
         **params: Passed to `set_params` of each.
 

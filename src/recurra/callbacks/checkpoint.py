@@ -25,6 +25,10 @@ class ModelCheckpoint(MonitorCallback):
         mode: "min", "max", or "auto": by the metric's name.
         save_freq: "epoch", or a number of batches.
         initial_value_threshold: The value to beat at first.
+
+    Raises:
+        TypeError: If `filepath` is not a path, `monitor` not a name, or `initial_value_threshold` not a number.
+        ValueError: If `filepath` has another ending, or `save_freq` is neither "epoch" nor a number of batches.
     """
 
     _remembered = ("best", "_batches")

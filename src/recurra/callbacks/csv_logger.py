@@ -23,6 +23,9 @@ class CSVLogger(Callback):
         filename: The file.
         separator: Between the fields.
         append: Go on with a file that is there, instead of replacing it.
+
+    Raises:
+        TypeError: If `filename` is not a path, or `separator` not one character.
     """
 
     _remembered = ("_count",)

@@ -21,6 +21,9 @@ class LearningRateScheduler(Callback):
     Args:
         schedule: Called with the epoch, from 0, and the learning rate so far (or the epoch alone); returns the new one.
         verbose: 1 prints it.
+
+    Raises:
+        TypeError: If `schedule` is not a function.
     """
 
     def __init__(self, schedule: Callable[[int, float], float] | Callable[[int], float], verbose: int = 0):
@@ -57,6 +60,10 @@ class ReduceLROnPlateau(MonitorCallback):
         min_delta: Smallest change that counts.
         cooldown: Epochs after a change that do not count.
         min_lr: Smallest learning rate.
+
+    Raises:
+        TypeError: If `monitor` is not a name, or another option not a number.
+        ValueError: If `factor` is 1 or more, or it, `patience`, `cooldown` or `min_lr` is negative.
     """
 
     _remembered = ("best", "wait", "cooldown_counter")

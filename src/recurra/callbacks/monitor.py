@@ -39,6 +39,9 @@ class MonitorCallback(Callback):
         mode: "min", "max", or "auto": by the metric's name.
         baseline: The value to beat at first; None: any is better.
         min_delta: Smallest change that counts.
+
+    Raises:
+        TypeError: If `monitor` is not a name, or another option not a number.
     """
 
     _remembered: tuple[str, ...] = ("best",)
@@ -112,6 +115,10 @@ class EarlyStopping(MonitorCallback):
         baseline: Value that must be beaten for the patience to begin anew.
         restore_best_weights: End with the weights of the best epoch.
         start_from_epoch: Epochs that do not count.
+
+    Raises:
+        TypeError: If `monitor` is not a name, or another option not a number.
+        ValueError: If `patience` is negative.
     """
 
     _remembered = ("best", "best_epoch", "best_weights", "wait", "stopped_epoch")

@@ -30,6 +30,8 @@ class TensorBoard(Callback):
 
     Raises:
         MissingExtraError: If tensorboardX is not installed.
+        TypeError: If `log_dir` is not a path, or `histogram_freq` not a number.
+        ValueError: If `histogram_freq` is negative, or `update_freq` none of the above.
     """
 
     def __init__(

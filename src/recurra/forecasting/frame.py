@@ -43,7 +43,7 @@ def read_panel(
 
     Raises:
         DataError: If the data cannot be used: the message names the row, the column and the way out.
-        TypeError: If `source` is none of these, or the name of a column is no text.
+        TypeError: If `source` is something else, or the name of a column is not a text.
     """
     for option, name in (("id_col", id_col), ("time_col", time_col), ("target_col", target_col)):
         if name is not None and not isinstance(name, str):

@@ -31,6 +31,9 @@ class Activation(_ActivationLayer):
     Args:
         activation: Name or function.
 
+    Raises:
+        ValueError: For an activation that is unknown.
+
     >>> recurra.layers.Activation("relu")(np.array([[-1.0, 2.0]])).numpy()
     array([[0., 2.]], dtype=float32)
     """
@@ -146,6 +149,9 @@ class PReLU(Layer):
         alpha_regularizer: Penalty on alpha.
         alpha_constraint: Applied to alpha after each update.
         shared_axes: Axes along which one alpha serves all, such as [1] for time.
+
+    Raises:
+        ValueError: If an initializer, a regularizer or a constraint is unknown.
     """
 
     supports_masking = True

@@ -85,7 +85,8 @@ class Attention(_Attention):
         (N, S, E).
 
     Raises:
-        ValueError: If there are not two or three inputs.
+        TypeError: If `dropout` is not a number.
+        ValueError: If an option is unknown or out of range, or there are not two or three inputs.
 
     >>> recurra.layers.Attention()([np.ones((1, 2, 3), np.float32), np.ones((1, 4, 3), np.float32)]).shape
     (1, 2, 3)
@@ -218,6 +219,9 @@ class AdditiveAttention(Attention):
     Args:
         use_scale: Whether to learn a factor for each feature.
         dropout, seed: As of `Attention`, and so are its calls.
+
+    Raises:
+        TypeError, ValueError: As of `Attention`.
     """
 
     def __init__(self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any):
@@ -323,6 +327,7 @@ class MultiHeadAttention(_Attention):
         (N, S, features of the result).
 
     Raises:
+        TypeError: If a size or `dropout` is not a number.
         ValueError: If an option or a shape does not fit.
 
     >>> x = np.ones((1, 4, 6), np.float32)

@@ -278,7 +278,7 @@ class StackedRNNCells(Layer):
         cells: The cells, from input to output.
 
     Raises:
-        ValueError: If one is no cell, or there is none.
+        ValueError: If one is not a cell, or the list is empty.
     """
 
     def __init__(self, cells: list[Any], **kwargs: Any):

@@ -40,7 +40,8 @@ class Conv1D(Layer):
         (N, T', filters).
 
     Raises:
-        ValueError: If the options do not fit together or there is no whole window.
+        TypeError: If a size is not a number.
+        ValueError: If an option is unknown or out of range, they do not fit together, or there is no whole window.
 
     >>> recurra.layers.Conv1D(4, 3, padding="causal")(np.ones((1, 6, 2), np.float32)).shape
     (1, 6, 4)

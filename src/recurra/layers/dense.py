@@ -34,7 +34,8 @@ class Dense(Layer):
         (N, ..., units).
 
     Raises:
-        ValueError: If units is not positive, or the number of features is another than before.
+        TypeError: If `units` is not a number.
+        ValueError: If `units` is not positive, or the number of features is another than before.
 
     >>> recurra.layers.Dense(3)(np.ones((2, 5), np.float32)).shape
     (2, 3)

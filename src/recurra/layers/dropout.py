@@ -70,7 +70,8 @@ class Dropout(_Multiplier):
         training: Whether to drop.
 
     Raises:
-        ValueError: If rate lies outside [0, 1].
+        TypeError: If `rate` is not a number.
+        ValueError: If `rate` lies outside [0, 1].
 
     >>> recurra.layers.Dropout(0.5)(np.ones((1, 3), np.float32)).numpy()
     array([[1., 1., 1.]], dtype=float32)
@@ -104,7 +105,8 @@ class SpatialDropout1D(_Multiplier):
         training: Whether to drop.
 
     Raises:
-        ValueError: If rate lies outside [0, 1].
+        TypeError: If `rate` is not a number.
+        ValueError: If `rate` lies outside [0, 1].
     """
 
     stateless = True
@@ -139,7 +141,8 @@ class GaussianDropout(_Multiplier):
         training: Whether to disturb.
 
     Raises:
-        ValueError: If rate lies outside [0, 1].
+        TypeError: If `rate` is not a number.
+        ValueError: If `rate` is negative, or not below 1.
     """
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any):
@@ -168,7 +171,8 @@ class GaussianNoise(Layer):
         training: Whether to disturb.
 
     Raises:
-        ValueError: If stddev lies outside [0, 1].
+        TypeError: If `stddev` is not a number.
+        ValueError: If `stddev` lies outside [0, 1].
     """
 
     supports_masking = True

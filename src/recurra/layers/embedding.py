@@ -34,7 +34,8 @@ class Embedding(Layer):
         (N, ..., output_dim).
 
     Raises:
-        ValueError: For an input outside the table.
+        TypeError: If `input_dim` or `output_dim` is not a number.
+        ValueError: If a size is not positive, or for an input outside the table.
 
     >>> recurra.layers.Embedding(10, 4)(np.array([[1, 2, 3]])).shape
     (1, 3, 4)

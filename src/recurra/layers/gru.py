@@ -22,6 +22,10 @@ class GRUCell(RecurrentCell):
         recurrent_activation: Of the gates.
         reset_after: Reset after the recurrent product (as cuDNN does) instead of before it. It needs two biases: the
             bias is (2, 3H), the input's first.
+
+    Raises:
+        TypeError: If `units` or a dropout is not a number.
+        ValueError: If an option is unknown or out of range.
     """
 
     gates = 3
@@ -139,6 +143,7 @@ class GRU(CellRNN):
         (N, H), or (N, T, H) with `return_sequences`; with `return_state` a tuple of that and h.
 
     Raises:
+        TypeError: If `units` or a dropout is not a number.
         ValueError: If an option is unknown or out of range, or the input has not three axes.
 
     >>> recurra.layers.GRU(4)(np.zeros((2, 5, 3), np.float32)).shape

@@ -23,6 +23,10 @@ class LSTMCell(RecurrentCell):
         dropout, recurrent_dropout, seed: As in `LSTM`.
         recurrent_activation: Of the gates.
         unit_forget_bias: Start the forget gate's bias at one (Jozefowicz et al., 2015).
+
+    Raises:
+        TypeError: If `units` or a dropout is not a number.
+        ValueError: If an option is unknown or out of range.
     """
 
     gates = 4
@@ -149,6 +153,7 @@ class LSTM(CellRNN):
         (N, H), or (N, T, H) with `return_sequences`; with `return_state` a tuple of that and h and c.
 
     Raises:
+        TypeError: If `units` or a dropout is not a number.
         ValueError: If an option is unknown or out of range, or the input has not three axes.
 
     >>> recurra.layers.LSTM(4)(np.zeros((2, 5, 3), np.float32)).shape

@@ -90,6 +90,9 @@ def _fitted(mask: Any, x: np.ndarray) -> np.ndarray | None:
 class Add(_Merge):
     """The sum of the inputs.
 
+    Raises:
+        ValueError: If what is given is not a list, or the shapes do not fit each other.
+
     >>> recurra.layers.Add()([np.ones((1, 2), np.float32), np.ones((1, 2), np.float32)]).numpy()
     array([[2., 2.]], dtype=float32)
     """
@@ -103,7 +106,11 @@ class Add(_Merge):
 
 @saving.builtin("keras.layers")
 class Subtract(_Merge):
-    """The first of two inputs minus the second."""
+    """The first of two inputs minus the second.
+
+    Raises:
+        ValueError: If what is given is not a list of two, or the shapes do not fit each other.
+    """
 
     def build(self, input_shape: Any) -> None:
         _check_list("Subtract", input_shape)
@@ -120,7 +127,11 @@ class Subtract(_Merge):
 
 @saving.builtin("keras.layers")
 class Multiply(_Merge):
-    """The product of the inputs; a masked step of an input counts as 1, one that is masked in all gives 0."""
+    """The product of the inputs; a masked step of an input counts as 1, one that is masked in all gives 0.
+
+    Raises:
+        ValueError: If what is given is not a list, or the shapes do not fit each other.
+    """
 
     def merge(self, inputs: list[np.ndarray], masks: list[Any]) -> tuple[np.ndarray, Any]:
         one = inputs[0].dtype.type(1)
@@ -138,7 +149,11 @@ class Multiply(_Merge):
 
 @saving.builtin("keras.layers")
 class Average(_Merge):
-    """The mean of the inputs."""
+    """The mean of the inputs.
+
+    Raises:
+        ValueError: If what is given is not a list, or the shapes do not fit each other.
+    """
 
     def merge(self, inputs: list[np.ndarray], masks: list[Any]) -> tuple[np.ndarray, int]:
         return reduce(np.add, inputs) / len(inputs), len(inputs)
@@ -176,14 +191,22 @@ class _Extreme(_Merge):
 
 @saving.builtin("keras.layers")
 class Maximum(_Extreme):
-    """The largest of the inputs, by element."""
+    """The largest of the inputs, by element.
+
+    Raises:
+        ValueError: If what is given is not a list, or the shapes do not fit each other.
+    """
 
     wins = staticmethod(np.greater)
 
 
 @saving.builtin("keras.layers")
 class Minimum(_Extreme):
-    """The smallest of the inputs, by element."""
+    """The smallest of the inputs, by element.
+
+    Raises:
+        ValueError: If what is given is not a list, or the shapes do not fit each other.
+    """
 
     wins = staticmethod(np.less)
 
@@ -271,6 +294,7 @@ class Dot(Layer):
         (N, the other axes of the first, the other axes of the second); (N, 1) if there are none.
 
     Raises:
+        TypeError: If `axes` is not one or two whole numbers.
         ValueError: If the sizes along the axes differ.
 
     >>> recurra.layers.Dot(axes=1)([np.ones((2, 3), np.float32), np.ones((2, 3), np.float32)]).shape

@@ -128,7 +128,8 @@ class LayerNormalization(_Affine):
         beta_constraint, gamma_constraint: Applied to the weights after each update.
 
     Raises:
-        ValueError: If the size along the axis is unknown.
+        TypeError: If `epsilon` is not a number.
+        ValueError: If `epsilon` is negative, or the size along the axis is unknown.
 
     >>> recurra.layers.LayerNormalization(epsilon=0.0)(np.array([[1.0, 3.0]])).numpy()
     array([[-1.,  1.]], dtype=float32)
@@ -241,7 +242,8 @@ class BatchNormalization(_Affine):
         mask: bool (N, ...): entries that count for mean and variance.
 
     Raises:
-        ValueError: If `axis` is no whole number, or the size along it is unknown.
+        TypeError: If `axis`, `momentum` or `epsilon` is not a number.
+        ValueError: If `axis` is not a whole number, an option is out of range, or the size along the axis is unknown.
     """
 
     _absent_options = {"renorm": False, "renorm_clipping": None}
@@ -367,6 +369,10 @@ class RMSNormalization(Layer):
     Args:
         axis: The axis, or several taken together.
         epsilon: Added to the mean square.
+
+    Raises:
+        TypeError: If `epsilon` is not a number.
+        ValueError: If `epsilon` is negative, or the size along the axis is unknown.
     """
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):

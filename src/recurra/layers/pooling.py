@@ -85,7 +85,8 @@ class MaxPooling1D(_Pooling):
         (N, T', D).
 
     Raises:
-        ValueError: If there is no whole window.
+        TypeError: If `pool_size` or `strides` is not a number.
+        ValueError: If an option is unknown or out of range, or there is no whole window.
 
     >>> recurra.layers.MaxPooling1D(2)(np.ones((1, 6, 3), np.float32)).shape
     (1, 3, 3)
@@ -100,6 +101,9 @@ class AveragePooling1D(_Pooling):
 
     Args:
         pool_size, strides, padding, data_format: As of `MaxPooling1D`.
+
+    Raises:
+        TypeError, ValueError: As of `MaxPooling1D`.
     """
 
     kind = "mean"
@@ -153,6 +157,9 @@ class GlobalMaxPooling1D(_GlobalPooling):
     Args:
         data_format: "channels_last".
         keepdims: Whether to keep the time axis, with size 1.
+
+    Raises:
+        ValueError: If `data_format` is another, or the input has not three axes.
     """
 
     kind = "shared_max"
@@ -169,6 +176,9 @@ class GlobalAveragePooling1D(_GlobalPooling):
     Call:
         inputs: (N, T, D).
         mask: bool (N, T) or None.
+
+    Raises:
+        ValueError: If `data_format` is another, or the input has not three axes.
     """
 
     kind = "mean"

@@ -56,7 +56,7 @@ class RNN(Layer):
         (N, H), or (N, T, H) with `return_sequences`; with `return_state` a tuple of that and the states.
 
     Raises:
-        ValueError: If the cell is none or the input has not three axes.
+        ValueError: If `cell` is not a cell, or the input has not three axes.
     """
 
     supports_masking = True

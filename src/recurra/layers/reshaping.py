@@ -20,6 +20,9 @@ class Flatten(Layer):
     Args:
         data_format: "channels_last".
 
+    Raises:
+        ValueError: If `data_format` is another.
+
     >>> recurra.layers.Flatten()(np.ones((2, 3, 4), np.float32)).shape
     (2, 12)
     """
@@ -110,7 +113,7 @@ class Permute(Layer):
 
     Raises:
         ValueError: If dims does not name each axis once.
-        TypeError: If dims is no tuple.
+        TypeError: If dims is neither a tuple nor a list.
 
     >>> recurra.layers.Permute((2, 1))(np.ones((1, 3, 4), np.float32)).shape
     (1, 4, 3)
@@ -148,7 +151,8 @@ class RepeatVector(Layer):
         n: Number of time steps.
 
     Raises:
-        ValueError: If n is not positive, or the input has not two axes.
+        TypeError: If `n` is not a number.
+        ValueError: If `n` is not positive, or the input has not two axes.
 
     >>> recurra.layers.RepeatVector(3)(np.ones((2, 4), np.float32)).shape
     (2, 3, 4)
@@ -202,7 +206,8 @@ class UpSampling1D(_TimeLayer):
         size: How often.
 
     Raises:
-        ValueError: If size is not positive.
+        TypeError: If `size` is not a number.
+        ValueError: If `size` is not positive.
     """
 
     def __init__(self, size: int = 2, **kwargs: Any):

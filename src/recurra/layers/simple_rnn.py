@@ -19,6 +19,10 @@ class SimpleRNNCell(RecurrentCell):
         kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
         kernel_constraint, recurrent_constraint, bias_constraint: Applied to the weights after each update.
         dropout, recurrent_dropout, seed: As in `SimpleRNN`.
+
+    Raises:
+        TypeError: If `units` or a dropout is not a number.
+        ValueError: If an option is unknown or out of range.
     """
 
     def _forward_op(self, inputs: Any, states: list[Any], mask: Any, **options: Any) -> Any:
@@ -70,6 +74,7 @@ class SimpleRNN(CellRNN):
         (N, H), or (N, T, H) with `return_sequences`; with `return_state` a tuple of that and h.
 
     Raises:
+        TypeError: If `units` or a dropout is not a number.
         ValueError: If an option is unknown or out of range, or the input has not three axes.
 
     >>> recurra.layers.SimpleRNN(4)(np.zeros((2, 5, 3), np.float32)).shape

@@ -33,7 +33,7 @@ class TimeDistributed(Wrapper):
         (N, T, ...), what the layer gives for each step.
 
     Raises:
-        ValueError: If `layer` is none, or the input has no time axis.
+        ValueError: If `layer` is not a layer, or the input has no time axis.
 
     >>> recurra.layers.TimeDistributed(recurra.layers.Dense(3))(np.ones((2, 4, 5), np.float32)).shape
     (2, 4, 3)

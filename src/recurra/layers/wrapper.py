@@ -19,7 +19,7 @@ class Wrapper(Layer):
         layer: The layer inside.
 
     Raises:
-        ValueError: If `layer` is none.
+        ValueError: If `layer` is not a layer.
     """
 
     def __init__(self, layer: Any, **kwargs: Any):
@@ -54,6 +54,9 @@ class ActivityRegularization(Layer):
 
     Args:
         l1, l2: Factors of the sums of |x| and of x * x, by the number of rows.
+
+    Raises:
+        ValueError: If a factor is negative or not a number.
     """
 
     supports_masking = True

@@ -1,4 +1,8 @@
-"""Losses: functions that give values per sample, objects that weigh and reduce them, and their derivatives."""
+"""Losses: functions that give values per sample, objects that weigh and reduce them, and their derivatives.
+
+The values per sample, `Values` in the signatures of the functions, have the shape of y_pred without its last axis, or
+without another `axis` that is given; `dice` and `tversky` without one give one value for all, `ctc` one for each row.
+"""
 
 from __future__ import annotations
 

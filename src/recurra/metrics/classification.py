@@ -87,7 +87,7 @@ class Accuracy(MeanMetricWrapper):
 
 @saving.builtin("keras.metrics")
 class BinaryAccuracy(MeanMetricWrapper):
-    """How often `y_pred > threshold` is y_true; of logits the threshold is 0."""
+    """How often `y_pred > threshold` is y_true; give 0 as the threshold where y_pred are logits."""
 
     def __init__(self, name: str = "binary_accuracy", dtype: Any = None, threshold: float = 0.5):
         super().__init__(binary_accuracy, name, dtype, threshold=threshold)

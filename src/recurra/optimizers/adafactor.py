@@ -30,6 +30,9 @@ class Adafactor(Optimizer):
         clip_threshold: Largest root mean square of `u`.
         relative_step: There for Keras's configs: the rate is at most 1 / sqrt(t) either way.
         **options: Those of `Optimizer`.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     slots = (("row", "column", "velocity"),)

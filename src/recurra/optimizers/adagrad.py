@@ -24,6 +24,9 @@ class Adagrad(Optimizer):
         initial_accumulator_value: What `a` starts with.
         epsilon: Keeps the division safe.
         **options: Those of `Optimizer`.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     slots = (("accumulator",),)
@@ -62,6 +65,9 @@ class Adadelta(Optimizer):
         rho: Decay of the averages.
         epsilon: Keeps the division safe.
         **options: Those of `Optimizer`.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     slots = (("accumulated_grad", "accumulated_delta_var"),)
@@ -97,6 +103,9 @@ class RMSprop(Optimizer):
         epsilon: Keeps the division safe.
         centered: Divide by the spread of the gradients instead of their size.
         **options: Those of `Optimizer`.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     squares_slot = ("velocity", "rho")
@@ -149,6 +158,9 @@ class Ftrl(Optimizer):
         l2_shrinkage_regularization_strength: `shrinkage`.
         beta: As in the paper.
         **options: Those of `Optimizer`.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     slots = (("accumulator", "linear"),)

@@ -48,6 +48,9 @@ class Adam(_Moments):
         epsilon: Keeps the division safe.
         amsgrad: Divide by the largest v so far (Reddi, Kale and Kumar, 2018).
         **options: Those of `Optimizer`.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class AdamW(Adam):
         **options: Those of `Optimizer`.
 
     Raises:
-        ValueError: Without weight decay.
+        TypeError, ValueError: If an option is not a number where one is due, or out of range, or without weight decay.
     """
 
     def __init__(
@@ -122,6 +125,9 @@ class Adamax(_Moments):
         beta_2: Decay of the largest gradient.
         epsilon: Keeps the division safe.
         **options: Those of `Optimizer`.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     slots = (("momentum", "norm"),)
@@ -149,6 +155,9 @@ class Nadam(_Moments):
         beta_2: Decay of the average squared gradient.
         epsilon: Keeps the division safe.
         **options: Those of `Optimizer`.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     def build(self, variables: Any) -> None:
@@ -188,6 +197,9 @@ class Lamb(_Moments):
         beta_2: Decay of the average squared gradient.
         epsilon: Keeps the division safe.
         **options: Those of `Optimizer`.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     elementwise = False
@@ -215,6 +227,9 @@ class Lion(Optimizer):
         beta_1: Share of the average in a step, above 0.
         beta_2: Decay of the average gradient.
         **options: Those of `Optimizer`.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     slots = (("momentum",),)

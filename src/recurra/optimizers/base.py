@@ -48,6 +48,7 @@ class Optimizer(StampsChanges):
         name: First part of the paths of its variables.
 
     Raises:
+        TypeError: If an option is not a number where one is due.
         ValueError: For options out of range, and for more than one way of clipping.
     """
 

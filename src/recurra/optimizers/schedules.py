@@ -42,6 +42,9 @@ class ExponentialDecay(LearningRateSchedule):
         decay_rate: The factor.
         staircase: Decay once every `decay_steps` steps instead of at each.
         name: Name of the schedule.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     def __init__(
@@ -72,6 +75,10 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         boundaries: Steps, ascending.
         values: Learning rates, one more than boundaries.
         name: Name of the schedule.
+
+    Raises:
+        TypeError: If one of them is not a number.
+        ValueError: If the boundaries do not ascend, or there is not one value more than boundaries.
     """
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant"):
@@ -104,6 +111,9 @@ class PolynomialDecay(LearningRateSchedule):
         power: 1 is a straight line.
         cycle: After its end, begin a decay over the next multiple of `decay_steps`.
         name: Name of the schedule.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     def __init__(
@@ -141,6 +151,9 @@ class InverseTimeDecay(LearningRateSchedule):
         decay_rate: How fast it falls.
         staircase: Decay once every `decay_steps` steps instead of at each.
         name: Name of the schedule.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     def __init__(
@@ -174,6 +187,9 @@ class CosineDecay(LearningRateSchedule):
         name: Name of the schedule.
         warmup_target: Rate that a straight line first leads to; the decay starts from it.
         warmup_steps: Steps of that line.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     def __init__(
@@ -214,6 +230,9 @@ class CosineDecayRestarts(LearningRateSchedule):
         m_mul: Factor from one decay's first rate to the next.
         alpha: The lowest rate, as a fraction of the first.
         name: Name of the schedule.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     def __init__(

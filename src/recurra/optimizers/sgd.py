@@ -25,6 +25,9 @@ class SGD(Optimizer):
         momentum: From 0 to 1.
         nesterov: Look ahead by the momentum.
         **options: Those of `Optimizer`.
+
+    Raises:
+        TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
     def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **options: Any):

@@ -192,10 +192,10 @@ class Trainer(Layer):
             y: Targets, nested as the outputs are, in a list in their order, or in a dict by the names of their layers;
                 outputs without a loss may be left out.
             batch_size: Rows of a step; if None 32, or with `steps_per_epoch` and arrays what makes that many steps.
-            epochs: Number of the last epoch.
+            epochs: How often to go through the data (with `initial_epoch`: the number at which to stop).
             verbose: 0 silent, 1 or "auto" a bar, 2 a line an epoch.
             callbacks: A list of callbacks.
-            validation_split: Fraction of the last rows to validate on, taken before shuffling.
+            validation_split: Fraction of the rows, taken from the end before shuffling, to validate on.
             validation_data: (x, y) or (x, y, sample_weight) to validate on, or an iterable.
             shuffle: Whether each epoch has its own order of rows; "batch": of batches.
             class_weight: Weights of the samples by their class.
@@ -210,8 +210,8 @@ class Trainer(Layer):
 
         Raises:
             ValueError: If the model is not compiled, the data do not fit it, or an option is out of range.
-            TypeError: If `epochs` or `initial_epoch` is no whole number, a number of rows, batches or epochs is none,
-                or one of the callbacks is none.
+            TypeError: If a number of epochs, batches or rows is not a whole number, or one of the callbacks is not a
+                callback.
         """
         self._check_compiled("fit")
         steps_per_epoch = _steps("fit", "steps_per_epoch", steps_per_epoch)
@@ -269,6 +269,10 @@ class Trainer(Layer):
             steps: Batches; None for all.
             callbacks: A list of callbacks.
             return_dict: Whether to return a dict by the names in logs.
+
+        Raises:
+            ValueError: If the model is not compiled, the data do not fit it, or an option is out of range.
+            TypeError: If a number of rows or batches is not a number, or one of the callbacks is not a callback.
         """
         self._check_compiled("evaluate")
         steps = _steps("evaluate", "steps", steps)
@@ -294,6 +298,11 @@ class Trainer(Layer):
             verbose: 0 silent, 1 or "auto" a bar, 2 a line.
             steps: Batches; None for all.
             callbacks: A list of callbacks.
+
+        Raises:
+            ValueError: If the data do not fit the model, or an option is out of range.
+            TypeError: If a number of rows or batches is not a number, or one of the callbacks is not a callback.
+            NotImplementedError: If the model's class has a `predict_step` or the like of its own.
         """
         if self._own_predict_step:
             hint = "call the model, or change what predict gives"
@@ -357,6 +366,9 @@ class Trainer(Layer):
             x, y: Inputs and targets of the batch: arrays, nested as in `fit`.
             sample_weight, class_weight: As in `fit`.
             return_dict: Whether to return a dict by the names in logs.
+
+        Raises:
+            ValueError: If the model is not compiled, or the batch does not fit it.
         """
         trainable = self._trainable_state
         if trainable is None:
@@ -379,6 +391,9 @@ class Trainer(Layer):
 
         Args:
             x, y, sample_weight, return_dict: As in `train_on_batch`.
+
+        Raises:
+            ValueError: If the model is not compiled, or the batch does not fit it.
         """
         self._check_compiled("test_on_batch")
         batch = arrays_of(self, x, y, sample_weight, None, "test_on_batch")
