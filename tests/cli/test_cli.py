@@ -324,12 +324,15 @@ def test_demo_trains_four_networks(capsys):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example_and_is_in_the_docs(command, capsys):
+def test_every_command_has_help_with_an_example_and_is_in_the_docs_with_its_options(command, capsys):
     assert main([command, "--help"]) == 0
     out = capsys.readouterr().out
     assert f"Example: recurra {command}" in out
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    assert any(f"recurra {command}" in page.read_text("utf-8") for page in pages)
+    for pages in ((ROOT / "docs").glob("*.md"), (ROOT / "docs" / "ko").glob("*.md")):
+        text = "".join(page.read_text("utf-8") for page in pages)
+        assert f"recurra {command}" in text
+        options = set(re.findall(r"^  (--[a-z-]+)", out, re.MULTILINE)) - {"--help"}
+        assert not {option for option in options if not re.search(rf"{option}\b", text)}
 
 
 def test_help_lists_all_commands(capsys):
