@@ -15,7 +15,7 @@ from recurra._files import write_atomically
 from recurra.errors import extra_needed
 
 if TYPE_CHECKING:
-    from recurra.forecasting import Forecast
+    from recurra.forecasting.run import Forecast
 
 ENDINGS = (".png", ".svg", ".pdf")
 MOST_SERIES = 6
