@@ -1,6 +1,7 @@
-"""What all tests share: the seeds and how long hypothesis may look."""
+"""What all tests share: the seeds, Ctrl-C, how long hypothesis may look, and what several of them measure."""
 
 import gc
+import signal
 import tracemalloc
 
 import numpy as np
@@ -13,6 +14,14 @@ settings.register_profile(
     "recurra", deadline=None, max_examples=50, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("recurra")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c():
+    """SIGINT raises KeyboardInterrupt, also where pytest was started in the background, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)
