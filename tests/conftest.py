@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import recurra
+from recurra import _tree
 
 settings.register_profile(
     "recurra", deadline=None, max_examples=50, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -56,3 +57,35 @@ def growth():
             tracemalloc.stop()
 
     return measure
+
+
+@pytest.fixture
+def check_gradients(rng):
+    """Returns a function: the gradients of a float64 layer's inputs and weights are those of finite differences."""
+
+    def check(layer, *inputs, **call):
+        def run():
+            outputs, cache = layer.forward(list(inputs) if len(inputs) > 1 else inputs[0], **call)
+            return _tree.flatten(outputs), cache
+
+        def loss():
+            return sum(float((y * dy).sum()) for y, dy in zip(run()[0], douts, strict=True))
+
+        def slope(array, index, step=1e-6):
+            kept, ends = array[index], []
+            for array[index] in (kept + step, kept - step):
+                ends.append(loss())
+            array[index] = kept
+            return (ends[0] - ends[1]) / (2 * step)
+
+        outputs, cache = run()
+        douts = [rng.standard_normal(y.shape) for y in outputs]
+        for weight in layer.weights:
+            weight.zero_grad()
+        dx = layer.backward_all(douts if len(douts) > 1 else douts[0], cache)[0]
+        pairs = [*zip(inputs, _tree.flatten(dx), strict=True), *((w.value, w.grad) for w in layer.weights)]
+        for array, gradient in pairs:
+            wanted = [slope(array, index) for index in np.ndindex(array.shape)]
+            np.testing.assert_allclose(np.ravel(gradient), wanted, rtol=1e-5, atol=1e-8)
+
+    return check

@@ -53,6 +53,42 @@ def test_states_follow_the_output(x):
     np.testing.assert_array_equal(merged, np.concatenate([states[0], states[2]], axis=-1))
 
 
+@pytest.mark.parametrize("merge_mode", ["concat", None])
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("backward", [layers.LSTM, layers.GRU])
+def test_the_two_layers_may_differ_in_units_and_states(backward, sequences, merge_mode, rng, check_gradients):
+    options = {"return_sequences": sequences, "return_state": True, "dtype": "float64"}
+    other = backward(5, go_backwards=True, **options)
+    layer = layers.Bidirectional(layers.LSTM(3, **options), merge_mode=merge_mode, backward_layer=other)
+    x, before = rng.standard_normal((2, 4, 2)), (2, 4) if sequences else (2,)
+    shapes = [(*before, 8)] if merge_mode else [(*before, 3), (*before, 5)]
+    shapes += [(2, 3)] * 2 + [(2, 5)] * len(other.state_size)
+    assert [y.shape for y in layer(x)] == [*layer.compute_output_shape(x.shape)] == shapes
+    assert [y.shape for y in layer(layers.Input((4, 2), dtype="float64"))] == [(None, *shape[1:]) for shape in shapes]
+    assert len(layer.compute_mask(x, np.ones((2, 4), bool))) == len(shapes)
+    check_gradients(layer, x)
+
+
+def test_both_outputs_have_shapes_of_their_own(x):
+    layer = layers.Bidirectional(layers.LSTM(3), merge_mode=None, backward_layer=layers.GRU(5, go_backwards=True))
+    assert [y.shape for y in layer(layers.Input((5, 2)))] == [(None, 3), (None, 5)]
+    assert layer.compute_output_shape(x.shape) == tuple(y.shape for y in layer(x)) == ((3, 3), (3, 5))
+
+
+@pytest.mark.parametrize("merge_mode", ["concat", "sum", "mul", "ave", None])
+def test_padded_steps_of_sequences_are_zero(merge_mode, x):
+    layer = layers.Bidirectional(layers.GRU(4, return_sequences=True), merge_mode=merge_mode)
+    x[1, 3:] = x[2, 2:] = 0
+    start = recurra.Input((5, 2))
+    model = recurra.Model(start, layer(layers.Masking()(start)))
+    padded = ~x.any(axis=-1)
+    assert padded.sum() == 5
+    for outputs in (layer(x, mask=~padded), model.predict(x, verbose=0)):
+        for y in outputs if merge_mode is None else [outputs]:
+            assert not np.any(np.asarray(y)[padded])
+            assert np.all(np.asarray(y)[~padded])
+
+
 def test_the_weights_are_named_as_in_keras(x):
     layer = layers.Bidirectional(layers.LSTM(4, name="lstm"), name="both")
     layer(x)

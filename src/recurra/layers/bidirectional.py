@@ -111,11 +111,15 @@ class Bidirectional(Layer):
         if initial_state is None:
             return None, None
         flat = _tree.flatten(initial_state)
-        counts = [len(_tree.flatten(part.cell.state_size)) for part in (self.forward_layer, self.backward_layer)]
+        counts = self._state_counts()
         if len(flat) != sum(counts):
             what = f"{counts[0]} initial states forward, then {counts[1]} backward"
             raise ValueError(expected("Bidirectional", what, len(flat)))
         return flat[: counts[0]], flat[counts[0] :]
+
+    def _state_counts(self) -> list[int]:
+        """Returns how many states the forward layer has and how many the backward one: they may be of two kinds."""
+        return [len(_tree.flatten(part.cell.state_size)) for part in (self.forward_layer, self.backward_layer)]
 
     def _call_symbolic(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
         directions = (self.forward_layer, self.backward_layer)
@@ -146,13 +150,13 @@ class Bidirectional(Layer):
             backward_y = np.flip(backward_y, axis=1)
         flat = _tree.flatten(doutputs)
         merged = 2 if self.merge_mode is None else 1
-        half = (len(flat) - merged) // 2
+        turn = merged + self._state_counts()[0]  # where the backward states begin
         dforward, dbackward = self._split_gradient(flat[:merged], forward_y, backward_y)
         if dbackward is not None and self.return_sequences:
             dbackward = np.ascontiguousarray(np.flip(dbackward, axis=1))
         if self.return_state:
-            dforward = [dforward, *flat[merged : merged + half]]
-            dbackward = [dbackward, *flat[merged + half :]]
+            dforward = [dforward, *flat[merged:turn]]
+            dbackward = [dbackward, *flat[turn:]]
         dforward = _with_penalty(self.forward_layer, forward, dforward)
         dbackward = _with_penalty(self.backward_layer, backward, dbackward)
         dx, from_forward = self.forward_layer.backward_all(dforward, forward_cache, need_dx)
@@ -180,24 +184,20 @@ class Bidirectional(Layer):
         return plan.add_bidirectional(forward, backward, self.merge_mode)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        forward = self.forward_layer.compute_output_shape(input_shape)
-        shape, *states = [forward] if is_shape(forward) else forward
+        found = [layer.compute_output_shape(input_shape) for layer in (self.forward_layer, self.backward_layer)]
+        (forward, *ahead), (backward, *back) = ([shape] if is_shape(shape) else shape for shape in found)
         if self.merge_mode == "concat":
-            backward = self.backward_layer.compute_output_shape(input_shape)
-            last = (backward if is_shape(backward) else backward[0])[-1]
-            shape = (*shape[:-1], shape[-1] + last)
-        outputs = [shape, shape] if self.merge_mode is None else [shape]
-        if self.return_state:
-            return (*outputs, *states, *states)
-        return tuple(outputs) if self.merge_mode is None else shape
+            forward = (*forward[:-1], forward[-1] + backward[-1])
+        outputs = (forward, backward) if self.merge_mode is None else (forward,)
+        shapes = (*outputs, *ahead, *back)
+        return shapes if len(shapes) > 1 else forward
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns the mask if sequences are returned, once for each output; states have none."""
         mask = _tree.flatten(mask)[0] if self.return_sequences else None
         masks = [mask, mask] if self.merge_mode is None else [mask]
         if self.return_state:
-            states = len(_tree.flatten(self.forward_layer.cell.state_size))
-            return [*masks, *([None] * 2 * states)]
+            return [*masks, *([None] * sum(self._state_counts()))]
         return masks if self.merge_mode is None else mask
 
     def reset_state(self) -> None:
