@@ -87,6 +87,12 @@ def test_thresholds_that_are_counted_in_parts_give_the_counts_of_each(rng):
         np.testing.assert_array_equal(several.true_positives.numpy()[place], wanted)
 
 
+def test_the_area_of_several_labels_is_a_weighted_mean():
+    y, p = np.array([[0, 0], [1, 1]]), np.array([[0.2, 0.5], [0.8, 0.5]])  # areas of 1 and 1/2
+    for weights, wanted in ((None, 0.75), ([3.0, 1.0], 0.875), ([0.0, 1.0], 0.5)):
+        assert metrics.AUC(multi_label=True, label_weights=weights)(y, p) == pytest.approx(wanted)
+
+
 @pytest.mark.parametrize(
     "metric, batch, wanted",
     [

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.forecasting import Forecaster, Panel, baselines
+from recurra.forecasting import Forecaster, Panel, baselines, intervals
 from recurra.forecasting.baselines import BASELINES, forecast_with_errors
 from recurra.forecasting.frequency import Frequency
 from recurra.forecasting.panel import Gaps, filled
+from recurra.forecasting.trained import _split_in_time
 from recurra.forecasting.transform import fit_season, fit_transform, is_seasonal, season_of, seasonal_pattern, trend_of
 from recurra.forecasting.windows import Windows
 
@@ -39,6 +40,14 @@ def test_no_window_reaches_into_another_series(lengths, lookback, horizon):
     if len(ends):
         together = np.concatenate([windows.pasts(ends), windows.futures(ends)], axis=1)
         assert (together == together[:, :1]).all()
+
+
+def test_the_futures_of_training_end_before_the_held_back_windows_do():
+    panel, horizon = Panel.from_arrays([season(120)]), 6
+    windows = Windows(panel.values, panel.indptr, 12, horizon)
+    train, held, *_ = _split_in_time(windows, panel, horizon)
+    assert train.max() + horizon == held.min()  # the last value of those futures is the last one known to the others
+    assert train.min() == 11 and held.max() == 119 - horizon and len(held) == 103 // 6
 
 
 @pytest.mark.parametrize(
@@ -239,6 +248,16 @@ def test_late_errors_count_more_than_early_ones():
     sooner = forecast_with_errors("naive", np.r_[wild, calm], 1, (1,))[1][0]
     share = 1 / (1 + 0.5**1.5)
     np.testing.assert_allclose([later**2, sooner**2], [16 * share + 1 - share, share + 16 * (1 - share)], rtol=0.03)
+
+
+def test_the_least_sizes_are_those_of_the_best_baseline_larger_for_few_errors(monkeypatch):
+    of_each = {"naive": [3.0, 3.0, 3.0], "drift": [1.0, 1.0, 10.0]}
+    monkeypatch.setattr(
+        intervals, "forecast_with_errors", lambda name, *_, **__: (None, np.array(of_each.get(name, [9.0, 9.0, 9.0])))
+    )
+    found = intervals.least_sizes([np.zeros(4), np.zeros(12)], 3, 1)
+    variances = [[4 / 3, 4 / 2, 4 / 1], [12 / 11, 12 / 10, 12 / 9]]  # 1 + h / (n - h) times
+    np.testing.assert_allclose(found, 3 * np.sqrt(variances))
 
 
 def test_errors_on_what_theta_was_fitted_to_are_taken_larger(monkeypatch):

@@ -75,16 +75,29 @@ def test_it_reads_forty_groups_in_a_group(libver):
             np.testing.assert_array_equal(found, np.full((2, 3), position))
 
 
-def test_it_reads_numbers_that_lie_in_the_header():
-    def fill(file):
-        options = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        options.set_layout(h5py.h5d.COMPACT)
-        space = h5py.h5s.create_simple((2, 2))
-        made = h5py.h5d.create(file.id, b"x", h5py.h5t.IEEE_F32LE, space, options)
-        h5py.Dataset(made)[...] = [[1, 2], [3, 4]]
+def in_the_header(file):
+    """Writes numbers that lie in the header of their dataset."""
+    options = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    options.set_layout(h5py.h5d.COMPACT)
+    space = h5py.h5s.create_simple((2, 2))
+    made = h5py.h5d.create(file.id, b"x", h5py.h5t.IEEE_F32LE, space, options)
+    h5py.Dataset(made)[...] = [[1, 2], [3, 4]]
 
-    with opened(written(fill)) as file:
+
+def test_it_reads_numbers_that_lie_in_the_header():
+    with opened(written(in_the_header)) as file:
         np.testing.assert_array_equal(file.dataset("x").read((2, 2)), [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize("size", [0, 12, 20])
+def test_numbers_in_the_header_have_the_size_of_their_shape(size):
+    numbers = np.array([1, 2, 3, 4], "<f4").tobytes()
+    data, right = written(in_the_header), (16).to_bytes(2, "little") + numbers
+    assert data.count(right) == 1
+    with opened(data.replace(right, size.to_bytes(2, "little") + numbers)) as file:
+        dataset = file.dataset("x")
+        with pytest.raises(FileFormatError, match=rf"16 bytes at 'x', got {size}"):
+            dataset.read((2, 2))
 
 
 def test_it_reads_a_file_within_another_file():

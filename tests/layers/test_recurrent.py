@@ -110,6 +110,17 @@ def test_a_stack_of_cells_is_a_stack_of_layers(x):
     np.testing.assert_array_equal(answer, second(first(x)))
 
 
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("zero_output_for_mask", [False, True])
+def test_the_gradients_of_stacked_cells_under_a_mask_are_right(zero_output_for_mask, sequences, rng, check_gradients):
+    cells = [layers.LSTMCell(3, dtype="float64"), layers.GRUCell(2, dtype="float64")]
+    options = {"return_state": True, "return_sequences": sequences, "zero_output_for_mask": zero_output_for_mask}
+    layer = layers.RNN(cells, dtype="float64", **options)
+    layer.build((None, 4, 2))
+    mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0]], bool)
+    check_gradients(layer, rng.standard_normal((4, 4, 2)), mask=mask)
+
+
 def test_a_cell_of_ones_own_runs_and_trains(rng):
     class Decay(layers.Layer):
         """h = rate * h + x, with a learned rate."""

@@ -319,3 +319,41 @@ def test_a_batch_without_features_is_normalized_to_one(shape, axis):
     outputs, cache = layer.forward(np.ones(shape, "float32"), training=True)
     assert layer.backward(outputs, cache).shape == shape
     assert [weight.shape for weight in layer.weights] == [(0,)] * 4
+
+
+@pytest.mark.parametrize("kind", [layers.Attention, layers.AdditiveAttention])
+def test_the_gradients_of_attention_leave_out_what_is_masked(kind, rng, check_gradients):
+    layer = kind(dtype="float64")
+    query, value = rng.standard_normal((2, 3, 2)), rng.standard_normal((2, 4, 2))
+    layer.build([query.shape, value.shape])
+    masks = [np.array([[1, 1, 0], [0, 1, 1]], bool), np.array([[1, 1, 1, 0], [1, 0, 1, 1]], bool)]
+    check_gradients(layer, query, value, mask=masks)
+
+
+@pytest.mark.parametrize("score_mode", ["dot", "concat"])
+def test_the_gradients_of_both_factors_of_attention_are_right(score_mode, rng, check_gradients):
+    layer = layers.Attention(use_scale=True, score_mode=score_mode, dtype="float64")
+    query, value = rng.standard_normal((2, 3, 2)), rng.standard_normal((2, 4, 2))
+    layer.build([query.shape, value.shape])
+    layer.set_weights([np.asarray(factor) for factor in (0.7, 1.3)[: len(layer.weights)]])
+    check_gradients(layer, query, value)
+
+
+def test_what_a_query_may_not_see_has_no_weight_beside_dropout(rng):
+    layer, x = layers.MultiHeadAttention(2, 3, dropout=0.3), rng.standard_normal((2, 4, 5)).astype("float32")
+    seen = np.tril(np.ones((4, 4), bool), -1)  # the first query sees nothing
+    y, weights = layer(x, x, attention_mask=seen[None], training=True, return_attention_scores=True)
+    assert not np.any(weights.numpy()[..., ~seen])
+    np.testing.assert_array_equal(y[:, 0], np.zeros((2, 5)))  # the bias
+    assert 0 < np.mean(weights.numpy()[..., seen] == 0) < 1
+
+
+def test_the_noise_of_gaussian_dropout_has_its_variance():
+    factors = layers.GaussianDropout(0.2)(np.ones((400, 500), "float32"), training=True).numpy()
+    assert factors.mean() == pytest.approx(1, abs=0.01) and factors.var() == pytest.approx(0.2 / 0.8, rel=0.02)
+
+
+def test_spatial_dropout_drops_features_of_each_row_at_all_steps():
+    factors = layers.SpatialDropout1D(0.5)(np.ones((50, 3, 4), "float32"), training=True).numpy()
+    np.testing.assert_array_equal(factors, np.repeat(factors[:, :1], 3, axis=1))
+    assert len(np.unique(factors[:, 0], axis=0)) > 4  # of 16 kinds of rows

@@ -259,6 +259,26 @@ def test_the_squares_of_a_sparse_gradient_are_those_of_its_parts(name, decay, in
     assert variable.sparse == []
 
 
+@pytest.mark.parametrize(("name", "decay"), [("Adam", 0.999), ("Nadam", 0.999), ("RMSprop", 0.9)])
+def test_the_squares_of_a_sparse_gradient_are_clipped_with_it(name, decay):
+    parts = np.array([[1.0, 2.0], [3.0, -2.0]])
+    variable = Variable(np.zeros((3, 2)), name="rows")
+    variable.grad[1] = parts.sum(0)
+    variable.sparse = [(np.array([1, 1]), parts)]
+    optimizer = getattr(optimizers, name)(clipnorm=1.0)
+    optimizer.step([variable])
+    (velocity,) = (v for v in optimizer.variables if v.name.endswith("velocity"))
+    squares = np.array([[0.0, 0.0], [10.0, 8.0], [0.0, 0.0]])
+    np.testing.assert_allclose(velocity, (1 - decay) * squares / squares.sum(), rtol=1e-4)
+
+
+def test_lamb_moves_weights_that_are_zero_and_keeps_those_without_a_gradient():
+    bias, still = Variable(np.zeros(2), name="bias"), Variable(np.ones(2), name="still")
+    optimizers.Lamb(0.1).apply([np.array([3.0, -3.0]), np.zeros(2)], [bias, still])
+    np.testing.assert_allclose(bias.numpy(), [-0.1, 0.1], rtol=1e-5)  # a first step, of ratio 1
+    np.testing.assert_array_equal(still.numpy(), [1, 1])
+
+
 # Variables
 
 

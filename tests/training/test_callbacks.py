@@ -170,6 +170,8 @@ def test_early_stopping_may_start_late_and_ask_for_a_minimal_change():
 def test_a_nan_counts_as_no_improvement():
     model, epochs = run(callbacks.EarlyStopping(patience=2, restore_best_weights=True), [math.nan, 1.0, 2.0, 3.0])
     assert (model.weights, epochs) == (1, 4)
+    for patience in (0, 1):  # the first epoch never ends training
+        assert run(callbacks.EarlyStopping(patience=patience), [math.nan, 1.0, 2.0, 3.0])[1] == 3
 
 
 @pytest.mark.parametrize(
@@ -398,6 +400,20 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(data, 
         np.testing.assert_array_equal(a, b)
     assert not (tmp_path / "backup").exists()
     assert resumed.fit(*data, epochs=1, verbose=0).epoch == [0]
+
+
+def test_a_resumed_run_knows_that_averages_stood_in_the_weights(data, tmp_path):
+    def fit(*others):
+        random.set_random_seed(3)
+        model, listed = make_model(use_ema=True), [callbacks.SwapEMAWeights(swap_on_epoch=True), *others]
+        model.fit(*data, batch_size=4, epochs=4, verbose=0, callbacks=listed)
+        return model.get_weights()
+
+    unbroken = fit()
+    with pytest.raises(Interruption):
+        fit(callbacks.BackupAndRestore(tmp_path / "backup"), interrupt(2, 0))
+    for a, b in zip(unbroken, fit(callbacks.BackupAndRestore(tmp_path / "backup")), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 class Walk(utils.PyDataset):

@@ -70,6 +70,14 @@ def test_shuffling_keeps_rows_together_and_uses_each_once():
     assert all(b == 2 * a for a, b in seen)
 
 
+def test_shuffled_batches_stay_whole_and_the_short_one_comes_last():
+    batches = ArrayBatches([np.arange(11)], [None], [None], 3, "batch")
+    epochs = [[inputs[0].tolist() for inputs, *_ in batches] for _ in range(10)]
+    whole = [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert all(sorted(epoch[:-1]) == whole and epoch[-1] == [9, 10] for epoch in epochs)
+    assert any(epoch[:-1] != whole for epoch in epochs)
+
+
 def test_the_split_takes_the_last_rows():
     (x, y, _), (x_tail, y_tail, _) = split_tail(([np.arange(10)], [None], []), 0.25)
     assert x[0].tolist() == list(range(7))
@@ -83,6 +91,29 @@ def test_validation_by_split_is_validation_on_those_rows(data):
     other = make_model().fit(x[:8], y[:8], validation_data=(x[8:], y[8:]), shuffle=False, verbose=0).history
     assert one == other
     assert list(one) == ["loss", "val_loss"]
+
+
+@pytest.mark.parametrize("way", ["native", "general"])
+def test_the_loss_of_an_epoch_is_that_of_its_rows(way):
+    class Own(layers.Dense):  # which native code does not know
+        pass
+
+    dense = layers.Dense if way == "native" else Own
+    model = recurra.Sequential([recurra.Input((1,)), dense(1, kernel_initializer="ones")])
+    model.compile(recurra.optimizers.SGD(0.0), "mse")
+    x, y = np.array([[0], [0], [0], [0], [3]], "float32"), np.zeros((5, 1), "float32")
+    assert model.fit(x, y, batch_size=4, shuffle=False, verbose=0).history["loss"] == [9 / 5]
+    assert model.evaluate(x, y, batch_size=4, verbose=0) == 9 / 5
+
+
+@pytest.mark.parametrize("weights", [[[1.0], [2.0], [0.5]], [[1.0, 2.0], [2.0, 0.0], [0.5, 3.0]]])
+def test_metrics_weigh_what_the_mask_leaves(weights):
+    model = recurra.Sequential([recurra.Input((2, 1)), layers.Masking(), layers.Dense(1, kernel_initializer="ones")])
+    model.compile("sgd", "mse", weighted_metrics=["mae"])
+    x = np.array([[1, 2], [3, 0], [0, 4]], "float32")[..., None]
+    weights = np.array(weights)
+    found = model.evaluate(x, np.zeros_like(x), sample_weight=weights, verbose=0, return_dict=True)["mae"]
+    assert found == pytest.approx(np.average(x[..., 0], weights=(x[..., 0] > 0) * weights))
 
 
 def test_zero_weights_leave_samples_out(data):
@@ -169,6 +200,15 @@ def test_predict_evaluate_and_single_batches_agree(data):
     assert mae == pytest.approx(np.abs(whole - data[1]).mean(), rel=1e-5)
     assert model.test_on_batch(*data) == pytest.approx([loss, mae])
     assert model.evaluate(*data, verbose=0, return_dict=True).keys() == {"loss", "mae"}
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_on_batch"])
+def test_predictions_are_no_views_of_the_data(method, data):
+    x = data[0]
+    model = recurra.Sequential([recurra.Input((4, 2)), layers.Identity()])
+    y = getattr(model, method)(x)
+    np.testing.assert_array_equal(y, x)
+    assert not np.may_share_memory(y, x)
 
 
 def test_two_outputs_have_their_own_losses(rng):

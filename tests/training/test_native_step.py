@@ -353,6 +353,17 @@ def test_penalties_are_added_to_native_gradients(data, general_steps):
         assert np.any(one != other)
 
 
+@pytest.mark.parametrize("dense", [layers.Dense, OwnDense])
+def test_a_step_goes_along_the_gradients_of_loss_and_penalty(dense, general_steps):
+    options = {"use_bias": False, "kernel_initializer": "ones", "kernel_regularizer": recurra.regularizers.L2(0.1)}
+    model = Sequential([Input((2,)), dense(1, **options)])
+    model.compile(optimizers.SGD(0.5), "mse")
+    loss = model.train_on_batch(np.array([[1, 0]], "float32"), np.zeros((1, 1), "float32"))
+    assert loss == pytest.approx(1 + 0.1 * 2)
+    np.testing.assert_allclose(model.get_weights()[0], [[1 - 0.5 * (2 + 0.2)], [1 - 0.5 * 0.2]], rtol=1e-6)
+    assert len(general_steps) == (dense is OwnDense)
+
+
 def test_an_optimizer_of_the_users_own_takes_native_gradients(data, general_steps):
     models = pair(optimizer=OwnAdam)
     assert_natively_the_same(models, general_steps, *data)

@@ -451,6 +451,19 @@ def text(rng):
     return rng.integers(0, 9, (11, 7)), rng.integers(0, 3, 11)
 
 
+def test_a_mask_that_is_made_behind_another_layer_is_heeded():
+    x = np.array([[[0, 2], [1, 1], [3, 1]]], "float32")  # Dense makes 2, 2 and 4 of them
+    found = []
+    for dense in (layers.Dense, OwnDense):
+        line = [layers.Dense(1, kernel_initializer="ones"), layers.Masking(2.0), dense(1, kernel_initializer="ones")]
+        model = Sequential([Input((3, 2)), *line])
+        model.compile("sgd", "mse")
+        losses = [run(x, np.ones((1, 3, 1), "float32")) for run in (model.evaluate, model.train_on_batch)]
+        found.append([np.array(losses), *model.get_weights()])
+    np.testing.assert_allclose(found[0][0], [9, 9])  # (4 - 1)**2 of the one step that counts
+    assert_same(*found)
+
+
 @pytest.mark.parametrize("mask_zero", [False, True])
 @pytest.mark.parametrize("line", EMBEDDED)
 def test_embeddings_go_with_a_plan(line, mask_zero, text):
