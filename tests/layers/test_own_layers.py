@@ -608,3 +608,54 @@ def test_layers_and_variables_count_when_they_come_into_a_list_or_dict(rng):
     assert not line._sublayers()[-1].trainable
     del line.denses[0]
     assert [weight.shape for weight in model.weights] == [(4,), (3,), (3, 2), (4, 3)]
+
+
+class Look(layers.Layer):
+    """Attention as tutorials write it: of two arguments, with layers that its calls build."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.of_values, self.of_query, self.score = layers.Dense(5), layers.Dense(5), layers.Dense(1)
+
+    def call(self, values, query):
+        score = self.score(np.tanh(self.of_values(values) + self.of_query(query)[:, None]))
+        weights = layers.Softmax(axis=1)(score)
+        return (weights * values).sum(axis=1), weights
+
+
+def test_a_layer_of_two_arguments_tells_the_shapes_that_it_gives(rng, tmp_path):
+    def dot(self, values, query):
+        return np.einsum("nth,nh->nt", values, query)
+
+    values, query = recurra.Input((None, 4)), recurra.Input((4,))
+    by_call = type("Score", (layers.Layer,), {"call": dot})()
+    by_forward = own(lambda self, values, query: (dot(self, values, query), None))
+    for tensor in (by_call(values, query), by_forward(values, query), by_forward(values, query=query)):
+        assert tensor.shape == (None, None)
+    context, weights = Look()(values, query)
+    assert context.shape == (None, 4) and weights.shape == (None, None, 1)
+    model = recurra.Model([values, query], layers.Dense(1)(context))
+    assert model.compute_output_shape([(7, 6, 4), (7, 4)]) == (7, 1)  # the second argument too has seven rows
+    x = [rng.normal(size=(7, 6, 4)).astype("float32"), rng.normal(size=(7, 4)).astype("float32")]
+    model.save(tmp_path / "look.keras")
+    again = recurra.models.load_model(tmp_path / "look.keras", custom_objects={"Look": Look})
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_the_shape_of_a_layer_of_two_arguments_is_not_guessed_from_the_first():
+    message = "Look expected a method compute_output_shape, as it takes more than the inputs, got none"
+    with pytest.raises(NotImplementedError, match=message):
+        Look().compute_output_shape((None, 6, 4))
+
+    class Decoder(recurra.Model):
+        def __init__(self):
+            super().__init__()
+            self.look = Look(name="look")
+
+        def call(self, inputs):
+            return self.look(inputs, inputs[:, 0])[0]
+
+    decoder, lines = Decoder(), []
+    decoder.predict(np.ones((2, 6, 4)), verbose=0)
+    decoder.summary(print_fn=lines.append)
+    assert any("look (Look)" in line and "?" in line for line in "".join(lines).splitlines())

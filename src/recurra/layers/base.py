@@ -230,11 +230,21 @@ class Layer(StampsChanges, saving.Configurable):
         """Returns the shape of the output, or a structure of shapes.
 
         By default that of the input for recurra's own layers; others are run on zeros of such a shape to see.
+
+        Raises:
+            NotImplementedError: If a layer that is not recurra's takes more than the inputs.
         """
-        if is_own(self._class_forward()) or self._needs_more_than_inputs():
+        if is_own(self._class_forward()):
             return input_shape
+        if self._needs_more_than_inputs():
+            what = "a method compute_output_shape, as it takes more than the inputs"
+            raise NotImplementedError(expected(type(self).__name__, what, "none"))
+        return self._shape_by_runs(input_shape, {})
+
+    def _shape_by_runs(self, input_shape: Any, kwargs: dict[str, Any]) -> Any:
+        """Returns the shape of the output as runs on zeros show it; see `_call_shape`."""
         self._build_for(input_shape)
-        results = [self._run_on_zeros(input_shape, unknown) for unknown in (2, 3)]
+        results = [self._run_on_zeros(input_shape, unknown, kwargs) for unknown in (2, 3)]
         pairs = zip(*map(_tree.flatten, results), strict=True)
         shapes = [tuple(m if m == n else None for m, n in zip(np.shape(a), np.shape(b), strict=True)) for a, b in pairs]
         return _tree.pack_as(results[0], shapes)
@@ -244,10 +254,18 @@ class Layer(StampsChanges, saving.Configurable):
         given = ("mask", "training", "keep_cache")
         return any(p.default is p.empty and p.name not in given and p.kind is p.POSITIONAL_OR_KEYWORD for p in rest)
 
-    def _run_on_zeros(self, shape: Any, unknown: int) -> Any:
+    def _run_on_zeros(self, shape: Any, unknown: int, kwargs: dict[str, Any]) -> Any:
         """Returns what the layer gives for zeros, axes of unknown size taken as `unknown`."""
-        zeros = map_shapes(lambda one: np.zeros([unknown if size is None else size for size in one], self.dtype), shape)
-        return self._run_layer(self._cast_inputs(zeros), None, False, {}, keep_cache=False)[0]
+
+        def zeros(shape: Any, dtype: str) -> np.ndarray:
+            return np.zeros([unknown if size is None else size for size in shape], dtype)
+
+        def known(leaf: Any) -> Any:
+            return zeros(leaf.shape, leaf.dtype) if isinstance(leaf, KerasTensor) else leaf
+
+        inputs = map_shapes(lambda one: zeros(one, self.dtype), shape)
+        given = {name: _tree.map_structure(known, value) for name, value in kwargs.items() if name != "training"}
+        return self._run_call(self._cast_inputs(inputs), None, False, given, keep_cache=False)[0]
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Returns the mask of the output: by default the input's, if the layer supports masks."""
@@ -598,9 +616,10 @@ class Layer(StampsChanges, saving.Configurable):
 
         Args:
             shapes: Of the inputs.
-            kwargs: What else the call was given.
+            kwargs: What else the call was given, tensors among it as symbolic ones.
         """
-        return self.compute_output_shape(shapes)
+        says_so = is_own(self._class_forward()) or type(self).compute_output_shape is not Layer.compute_output_shape
+        return self.compute_output_shape(shapes) if says_so else self._shape_by_runs(shapes, kwargs)
 
     def _symbolic_outputs(self, shape: Any, dtype: str) -> Any:
         if is_shape(shape):
@@ -723,7 +742,7 @@ class Layer(StampsChanges, saving.Configurable):
         shape = standardize_shape(config["input_shape"])
         self.build(shape)
         if not all(part.built for part in self._flatten_layers()) and not self._needs_more_than_inputs():
-            self._run_on_zeros(shape, unknown=2)
+            self._run_on_zeros(shape, 2, {})
 
     @property
     def compute_dtype(self) -> str:

@@ -102,11 +102,16 @@ class Graph:
         if self._known_shapes is not None and self._known_shapes[0] == key:
             return self._known_shapes[1]
         known = {id(t): shape for t, shape in zip(self.inputs, key[1], strict=True)}
+
+        def reshaped(leaf: Any) -> Any:
+            return KerasTensor(known[id(leaf)], leaf.dtype) if isinstance(leaf, KerasTensor) else leaf
+
         for node in self.nodes:
             if all(id(tensor) in known for tensor in _tree.flatten(node.outputs)):
                 continue
             given = _tree.map_structure(lambda tensor: known[id(tensor)], node.inputs)
-            found = flat_shapes(node.layer._call_shape(given, node.kwargs))
+            tensors = {name: _tree.map_structure(reshaped, node.kwargs[name]) for name in node.tensor_kwargs}
+            found = flat_shapes(node.layer._call_shape(given, node.kwargs | tensors))
             known.update((id(t), tuple(s)) for t, s in zip(_tree.flatten(node.outputs), found, strict=True))
         self._known_shapes = key, known  # a model within a model within a model is asked at every call of each
         return known

@@ -159,7 +159,10 @@ def _output_shape(layer: Any) -> str:
     if layer._inbound_nodes:
         shapes = [tensor.shape for tensor in _tree.flatten(layer._inbound_nodes[-1].outputs)]
     elif layer._build_shape is not None:
-        found = layer.compute_output_shape(layer._build_shape)
+        try:
+            found = layer.compute_output_shape(layer._build_shape)
+        except NotImplementedError:  # it takes more than the inputs, and nobody knows what
+            return "?"
         shapes = [found] if is_shape(found) else list(found)
     else:
         return "?"
