@@ -226,3 +226,23 @@ def test_rows_of_a_result_may_be_changed():
     eager = layers.Rescaling(1.0)(np.ones((2, 2), np.float32))
     eager[0] += 1
     assert eager.tolist() == [[2, 2], [1, 1]]
+
+
+def test_results_are_printed_with_the_digits_of_their_dtype():
+    x = np.array([[0.3, 0.1], [1e-5, 2]], np.float32)
+    eager = layers.Identity()(x)
+    for print_one in (str, repr, "{}".format):
+        assert print_one(eager) == print_one(x)
+    assert str(eager[0, 0]) == str(x[0, 0])
+
+
+def test_what_operators_and_indices_make_of_a_variable_are_tensors():
+    kernel = Variable(np.array([[1, 2], [3, 4]], np.float32))
+    made = [kernel * 2, 2 * kernel, -kernel, kernel @ kernel, kernel[:, 0], kernel[0, 0], np.exp(kernel), kernel == 1]
+    made += [*np.divmod(kernel, 2), *kernel]
+    assert all(isinstance(one.numpy(), (np.ndarray, np.generic)) for one in made)
+    column = kernel[:, 0]
+    column += 1  # another array: the weight stays
+    assert kernel.numpy().tolist() == [[1, 2], [3, 4]]
+    out = np.empty((2, 2), np.float32)
+    assert np.add(kernel, 1, out=out) is out

@@ -145,6 +145,14 @@ class Array(np.ndarray):
     def __round__(self, ndigits: int | None = None) -> Any:
         return round(self.item(), ndigits)
 
+    # NumPy's printer asks for the numbers one by one, and writes what is not its own number as a float64.
+
+    def __repr__(self) -> str:
+        return repr(self.view(np.ndarray))
+
+    def __str__(self) -> str:
+        return str(self.view(np.ndarray))
+
 
 def _rebinding(operation: Callable[[Any, Any], Any]) -> Callable[[Array, Any], Any]:
     """Returns an operator such as `+=` that leaves its left side as it is; a wider float dtype does not spread."""

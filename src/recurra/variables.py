@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _changes, _memory, config
-from recurra._arrays import as_numbers
+from recurra import _changes, _memory, _tree, config
+from recurra._arrays import as_array, as_numbers
 from recurra._checks import expected
 from recurra._signals import HeldSignals
 
 
 class Variable(np.lib.mixins.NDArrayOperatorsMixin):
-    """A named array that computes like one: operators and NumPy's functions take its value.
+    """A named array that computes like one: operators and NumPy's functions take its value, and give tensors.
 
     `value` and `grad` are views that an `Arena` may move into its flat buffers.
 
@@ -127,7 +127,8 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         return self.value.copy() if copy else self.value
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return getattr(ufunc, method)(*(x.value if isinstance(x, Variable) else x for x in inputs), **kwargs)
+        found = getattr(ufunc, method)(*(x.value if isinstance(x, Variable) else x for x in inputs), **kwargs)
+        return found if "out" in kwargs else _tree.map_structure(as_array, found)
 
     __hash__ = object.__hash__  # each variable is itself, though == compares values
 
@@ -141,7 +142,7 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         return len(self.value)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.value[index]
+        return as_array(self.value[index])
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self.value}>"
