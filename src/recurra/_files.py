@@ -52,6 +52,14 @@ def check_ending(who: str, path: str | os.PathLike[str], own: str) -> None:
         raise ValueError(expected(who, f"a filepath that ends in {own!r}", repr(name)))
 
 
+def with_ending(path: str | os.PathLike[str], ending: str) -> str:
+    """Returns a hint at the path with `ending`, in place of that of another kind of file."""
+    stem = os.fspath(path)
+    for other in (".weights.h5", *ENDINGS):
+        stem = stem.removesuffix(other)
+    return f"write {stem + ending!r}"
+
+
 def append(path: str | os.PathLike[str], data: bytes) -> None:
     """Adds `data` to the end of a file.
 

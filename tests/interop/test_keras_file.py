@@ -430,7 +430,9 @@ def test_a_file_that_is_not_there_is_known_by_each_of_keras_s_errors(name, error
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda model: model.save("/nonexistent/model.xyz"), "ends in '.keras'"),
+        (lambda model: model.save("/nonexistent/model"), "ends in '.keras', got .*: write '/nonexistent/model.keras'$"),
+        (lambda model: model.save("m.weights.h5"), "ends in '.keras', got 'm.weights.h5': write 'm.keras'"),
+        (lambda model: model.save_weights("m.h5"), "ends in '.weights.h5', got 'm.h5': write 'm.weights.h5'"),
         (lambda model: recurra.models.load_model("/nonexistent/model.keras"), "an existing file"),
         (lambda model: model.load_weights("/nonexistent/model.bin"), "ends in .weights.h5"),
         (lambda model: recurra.models.load_model("m.keras", safe_mode=False), "never runs code"),
@@ -471,10 +473,55 @@ def test_options_of_keras_that_change_nothing_are_taken(tmp_path):
     model = recurra.Sequential([recurra.Input((2,)), layers.Dense(1)])
     model.save(tmp_path / "m.keras", save_format="keras", zipped=True, include_optimizer=True)
     recurra.models.save_model(model, tmp_path / "m.keras", save_format="keras_v3")
-    for options in ({"zipped": False}, {"include_optimizer": False}):
-        with pytest.raises(ValueError, match="saving expected one file with the optimizer's state, got zipped="):
-            model.save(tmp_path / "other.keras", **options)
+    with pytest.raises(ValueError, match=r"saving expected zipped=True, got False: a .keras file is one archive"):
+        model.save(tmp_path / "other.keras", zipped=False)
     assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+
+
+def test_the_state_of_the_optimizer_may_be_left_out(tmp_path, data):
+    model = make_model()
+    model.fit(*data, verbose=0)
+    model.save(tmp_path / "m.keras", include_optimizer=False)
+    again = recurra.models.load_model(tmp_path / "m.keras")
+    assert again.evaluate(*data, verbose=0) == model.evaluate(*data, verbose=0)
+    assert model.optimizer.iterations == 1 and again.optimizer.iterations == 0
+
+
+def test_a_legacy_file_holds_the_model_without_its_compile(tmp_path, data):
+    model = make_model()
+    model.fit(*data, verbose=0)
+    with pytest.warns(UserWarning, match="m.h5 is in a legacy format, without the loss.*: write 'm.keras'") as caught:
+        model.save(tmp_path / "m.h5")
+    assert caught[0].filename == __file__
+    again = recurra.models.load_model(tmp_path / "m.h5")
+    np.testing.assert_array_equal(again.predict(data[0], verbose=0), model.predict(data[0], verbose=0))
+    assert not again.compiled
+    with pytest.raises(ValueError, match="saving expected a new filepath"):
+        model.save(tmp_path / "m.h5", overwrite=False)
+
+
+@pytest.mark.filterwarnings("ignore:.*legacy format")
+def test_a_legacy_file_holds_many_layers_and_weights_of_one_name(tmp_path, monkeypatch):
+    class Twice(layers.Layer):
+        def build(self, input_shape):
+            self.pair = [self.add_weight((2,), "uniform"), self.add_weight((2,), "uniform")]
+
+        def call(self, inputs):
+            return inputs * self.pair[0].value + self.pair[1].value
+
+    monkeypatch.setattr("recurra.interop.keras2_file.MOST_NAMES", 3)
+    model = recurra.Sequential([recurra.Input((2,)), *(Twice() for _ in range(8))])
+    model.save(tmp_path / "m.h5")
+    again = recurra.models.load_model(tmp_path / "m.h5", custom_objects={"Twice": Twice})
+    np.testing.assert_array_equal(again.predict(np.ones((1, 2)), verbose=0), model.predict(np.ones((1, 2)), verbose=0))
+
+
+def test_a_legacy_file_has_no_place_for_weights_of_the_model_itself(tmp_path):
+    model = make_model()
+    model.add_weight((1,), name="own")
+    with pytest.raises(ValueError, match=r"a .h5 file expected a model whose weights are those of its layers, got"):
+        model.save(tmp_path / "m.h5")
+    assert not any(tmp_path.iterdir())
 
 
 def test_layers_in_lists_and_dicts_lie_where_keras_puts_them_and_come_as_it_counts_them(tmp_path):

@@ -168,14 +168,18 @@ def assert_alike(mine, its, x, y):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
+def data_for(model):
+    rng = np.random.default_rng(1)
+    shapes = [tensor.shape[1:] for tensor in model.inputs]
+    x = [rng.standard_normal((8, *shape)) if len(shape) > 1 else rng.integers(0, 9, (8, *shape)) for shape in shapes]
+    y = [rng.random((8, *tensor.shape[1:])) for tensor in model.outputs]
+    return [arrays[0] if len(arrays) == 1 else arrays for arrays in (x, y)]
+
+
 def check(make, optimizer, tmp_path):
     keras = pytest.importorskip("keras", reason="Keras is not installed")
-    rng = np.random.default_rng(1)
     its = make(keras)
-    shapes = [tensor.shape[1:] for tensor in its.inputs]
-    x = [rng.standard_normal((8, *shape)) if len(shape) > 1 else rng.integers(0, 9, (8, *shape)) for shape in shapes]
-    y = [rng.random((8, *tensor.shape[1:])) for tensor in its.outputs]
-    x, y = (arrays[0] if len(arrays) == 1 else arrays for arrays in (x, y))
+    x, y = data_for(its)
     its.compile(optimizer(keras), loss="mse" if len(its.outputs) == 1 else ["mse", "mae"], run_eagerly=True)
     for _ in range(2):
         its.train_on_batch(x, y)
@@ -191,6 +195,20 @@ def check(make, optimizer, tmp_path):
 @pytest.mark.parametrize("name", MODELS)
 def test_models_go_both_ways_and_train_on(name, tmp_path):
     check(MODELS[name], lambda library: library.optimizers.Adam(0.01), tmp_path)
+
+
+# Keras does not open its own legacy files with operations of tensors in them.
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("indices", "arithmetic")])
+def test_legacy_files_are_opened_by_both(name, tmp_path):
+    keras = pytest.importorskip("keras", reason="Keras is not installed")
+    mine = MODELS[name](recurra)
+    x, _ = data_for(mine)
+    with pytest.warns(UserWarning, match="mine.h5 is in a legacy format"):
+        mine.save(tmp_path / "mine.h5")
+    for library in (keras, recurra):
+        again = library.models.load_model(tmp_path / "mine.h5")
+        for one, other in zip(outputs_of(mine, x), outputs_of(again, x), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

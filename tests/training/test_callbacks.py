@@ -296,8 +296,10 @@ def test_checkpoints_count_batches_through_the_epochs():
 
 
 def test_checkpoints_refuse_other_endings_and_names():
-    with pytest.raises(ValueError, match=r"ModelCheckpoint expected filepath to end in .keras, got 'best.h5'"):
-        callbacks.ModelCheckpoint("best.h5")  # which model.save refuses, at the end of an epoch
+    callbacks.ModelCheckpoint("best.h5")
+    hint = "got 'best.weights.h5': write 'best.keras'"
+    with pytest.raises(ValueError, match=f"ModelCheckpoint expected filepath to end in .keras, {hint}"):
+        callbacks.ModelCheckpoint("best.weights.h5")  # which model.save refuses, at the end of an epoch
     with pytest.raises(ValueError, match=r"ModelCheckpoint expected filepath to end in .keras, got 'weights.bin'"):
         callbacks.ModelCheckpoint("weights.bin")
     with pytest.raises(ValueError, match=r"end in .weights.h5"):

@@ -1,21 +1,26 @@
-"""Whole-model `.h5` files of Keras 2 (and Keras 3's legacy form of them): read only, without the compile arguments.
+"""Whole-model `.h5` files of Keras 2 and Keras 3's legacy form of them, without the compile arguments.
 
 /                      attribute model_config: JSON
 /model_weights         attribute layer_names
 /model_weights/<layer> attribute weight_names, the trainable ones first
+
+The form of Keras 3 is what is written.
 """
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from recurra import saving
 from recurra._checks import expected
 from recurra.errors import FileFormatError
 from recurra.interop.hdf5_reader import Hdf5File, Node, open_hdf5
-from recurra.interop.keras_file import LARGEST_CONFIG, assign_all, model_from_config
+from recurra.interop.keras_file import KERAS_VERSION, LARGEST_CONFIG, assign_all, check_built, model_from_config
 from recurra.variables import Variable
 
 MASK_OPERATIONS = ("NotEqual", "Any")  # how Keras 3 writes masks into a legacy file
@@ -27,6 +32,7 @@ DROPPED = (
 MODELS = ("Functional", "Model", "Sequential")
 TENSOR_ARGUMENTS = ("initial_state", "value", "key", "query")
 RECURRENT = ("Bidirectional", "GRU", "LSTM", "RNN", "SimpleRNN")
+MOST_NAMES = 2000  # in one attribute: an object's header has 64 kB for it, and a name takes 16 bytes
 
 
 def load_model(path: Path, custom_objects: Any, allow_nonfinite: bool) -> Any:
@@ -42,6 +48,46 @@ def load_model(path: Path, custom_objects: Any, allow_nonfinite: bool) -> Any:
         model, _ = model_from_config(text, file_bytes, file_bytes, custom_objects, path, _modern)
         assign_all(_read_weights(file, model), path.name, allow_nonfinite)
     return model
+
+
+def model_bytes(model: Any) -> bytes:
+    """Returns what a file of the model holds.
+
+    Raises:
+        ValueError: If the model is not built, or has weights of its own, beside those of its layers.
+    """
+    import h5py
+
+    check_built(model, "saving")
+    if model._own_weights():
+        got, hint = f"weights of {model.name!r} itself", "save it as .keras"
+        raise ValueError(expected("a .h5 file", "a model whose weights are those of its layers", got, hint))
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.attrs["keras_version"] = KERAS_VERSION
+        file.attrs["model_config"] = json.dumps(saving.serialize_keras_object(model))
+        group = file.create_group("model_weights")
+        _write_names(group, "layer_names", [layer.name for layer in model.layers])
+        for layer in model.layers:
+            weights = _weights_of(layer)
+            names = [f"{position}/{variable.path}" for position, variable in enumerate(weights)]  # paths occur twice
+            inner = group.create_group(layer.name)
+            _write_names(inner, "weight_names", names)
+            for name, variable in zip(names, weights, strict=True):
+                inner.create_dataset(name, data=variable.value)
+    return buffer.getvalue()
+
+
+def _write_names(group: Any, attribute: str, names: list[str]) -> None:
+    if len(names) <= MOST_NAMES:
+        group.attrs[attribute] = names
+        return
+    for position, start in enumerate(range(0, len(names), MOST_NAMES)):
+        group.attrs[f"{attribute}{position}"] = names[start : start + MOST_NAMES]
+
+
+def _weights_of(layer: Any) -> list[Variable]:
+    return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
 def _modern(config: Any) -> Any:
@@ -140,7 +186,7 @@ def _read_weights(file: Hdf5File, model: Any) -> list[tuple[Variable, np.ndarray
     known = set(_names(file.group("model_weights"), "layer_names"))
     pairs: list[tuple[Variable, np.ndarray]] = []
     for layer in model.layers:
-        weights = [*layer.trainable_weights, *layer.non_trainable_weights]
+        weights = _weights_of(layer)
         if not weights:
             continue
         if layer.name not in known:

@@ -27,7 +27,7 @@ import numpy as np
 
 from recurra import saving
 from recurra._checks import expected
-from recurra._files import write_atomically
+from recurra._files import with_ending, write_atomically
 from recurra._names import snake_case
 from recurra._owners import is_own
 from recurra._room import memory_of_at_most
@@ -61,33 +61,46 @@ def save_model(
     include_optimizer: bool = True,
     save_format: Any = None,
 ) -> None:
-    """Writes a `.keras` file, atomically.
+    """Writes a `.keras` file, or a legacy `.h5` one, atomically.
 
     Args:
-        model: A built model; if it is compiled, the optimizer's state is saved too.
-        filepath: Ends in ".keras".
+        model: A built model; if it is compiled, the optimizer's state is saved too, not in `.h5`.
+        filepath: Ends in ".keras", ".h5" or ".hdf5".
         overwrite: Whether a file there is replaced.
-        zipped, include_optimizer: Must be True, or `zipped` None.
+        zipped: Must be True or None.
+        include_optimizer: Whether the optimizer's state is saved; that it is compiled is, in any case.
         save_format: Ignored, as in Keras: the ending tells it.
 
     Raises:
         ValueError: If the ending is another, the file exists and may not be replaced, an option is another, or a layer
             is shared between models within each other.
     """
-    if zipped is False or not include_optimizer:
-        given = f"zipped={zipped} and include_optimizer={include_optimizer}"
-        raise ValueError(expected("saving", "one file with the optimizer's state", given, "or save_weights"))
-    write_atomically(_writable(filepath, ".keras", overwrite), model_bytes(model, {}))
+    if zipped is False:
+        raise ValueError(expected("saving", "zipped=True", zipped, "a .keras file is one archive"))
+    is_legacy = path_of("saving", filepath).name.endswith((".h5", ".hdf5"))
+    if not is_legacy or os.fspath(filepath).endswith(".weights.h5"):  # those are `save_weights`'
+        path = _writable(filepath, ".keras", overwrite)
+        write_atomically(path, model_bytes(model, {}, include_optimizer))
+        return
+    from recurra.interop import keras2_file
+
+    path = _writable(filepath, path_of("saving", filepath).suffix, overwrite)
+    _refuse_shared(model, model, {})
+    write_atomically(path, keras2_file.model_bytes(model))
+    warnings.warn(
+        f"{path.name} is in a legacy format, without the loss and the optimizer: {with_ending(path.name, '.keras')}",
+        stacklevel=3,
+    )
 
 
-def model_bytes(model: Any, extra_members: dict[str, bytes]) -> bytes:
+def model_bytes(model: Any, extra_members: dict[str, bytes], include_optimizer: bool = True) -> bytes:
     """Returns what a `.keras` file of the model holds, with more members, which are to lie in assets/."""
     _refuse_shared(model, model, {})
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     members = {
         "metadata.json": json.dumps({"keras_version": KERAS_VERSION, "date_saved": now}).encode(),
         "config.json": model.to_json().encode(),
-        WEIGHTS: _weights_bytes(model),
+        WEIGHTS: _weights_bytes(model, include_optimizer),
         **extra_members,
     }
     buffer = io.BytesIO()
@@ -236,7 +249,7 @@ def load_weights(
         if value:
             raise ValueError(expected("load_weights", "no other arguments", f"{name}={value!r}"))
     path = _readable(filepath, (".weights.h5", ".keras"))
-    _check_built(model, "loading")
+    check_built(model, "loading")
     with open(path, "rb") as file:
         is_weights = path.name.endswith(".weights.h5")
         archive = None if is_weights else open_archive(file, path.name)
@@ -259,7 +272,8 @@ def path_of(who: str, filepath: Any) -> Path:
 def _writable(filepath: str | os.PathLike[str], ending: str, overwrite: bool) -> Path:
     path = path_of("saving", filepath)
     if not path.name.endswith(ending):
-        raise ValueError(expected("saving", f"a filepath that ends in {ending!r}", repr(str(filepath))))
+        what, hint = f"a filepath that ends in {ending!r}", with_ending(filepath, ending)
+        raise ValueError(expected("saving", what, repr(str(filepath)), hint))
     if path.is_dir():
         raise IsADirectoryError(expected("saving", "the path of a file", f"the directory {path}"))
     if path.exists() and not overwrite:
@@ -334,7 +348,7 @@ def _harmless_asset(name: str) -> bool:
     return parts[0] == "assets" and len(parts) > 1 and ".." not in parts and "\\" not in name
 
 
-def _check_built(model: Any, who: str) -> None:
+def check_built(model: Any, who: str) -> None:
     if not model.built:
         raise ValueError(expected(who, "a built model", f"{model.name!r}", "call it on data or add an Input first"))
 
@@ -377,14 +391,14 @@ def _attributes(layer: Layer) -> list[tuple[str, Any]]:
     return sorted(held, key=lambda item: (not (graph_first and item[0] == "layers"), item[0].startswith("_"), item[0]))
 
 
-def _weights_bytes(model: Any) -> bytes:
+def _weights_bytes(model: Any, include_optimizer: bool = True) -> bytes:
     import h5py
 
-    _check_built(model, "saving")
+    check_built(model, "saving")
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         optimizer = getattr(model, "optimizer", None)
-        if optimizer is not None and optimizer.built:
+        if include_optimizer and optimizer is not None and optimizer.built:
             _write_group(file, "optimizer/vars", optimizer.name, optimizer.variables)
         for path, layer in _parts(model):
             _write_group(file, f"{path}vars", layer.name, layer._own_weights())
