@@ -2,6 +2,8 @@
 
 import ast
 import graphlib
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -215,3 +217,60 @@ def test_imports_within_functions_that_go_up_or_in_a_circle_are_known_by_name():
             if goes_up(module, other) or module in reached_from(other, at_load):
                 found.setdefault(module.removeprefix("recurra."), set()).add(other.removeprefix("recurra."))
     assert found == LATE
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        (
+            "from recurra.layers import Dense, LTSM",
+            "recurra.layers expected a name that it has, got 'LTSM': did you mean",
+        ),
+        (
+            "from recurra.utils import np_utils",
+            "recurra.utils expected a name that it has, got 'np_utils': the functions",
+        ),
+        ("from recurra.utils.np_utils import to_categorical", "got 'np_utils': the functions are in keras.utils"),
+        ("from recurra.datasets import imdb", "recurra expected a name that it has, got 'datasets': load the data"),
+        ("import recurra.optimizers.legacy", "recurra.optimizers expected a name that it has, got 'legacy': the optim"),
+        ("from recurra.wrappers.scikit_learn import KerasRegressor", "got 'wrappers': write the loop"),
+        (
+            "from recurra.preprocessing.image import load_img",
+            "recurra.preprocessing expected a name that it has, got 'im",
+        ),
+        ("from recurra.callbacks import RemoteMonitr", "recurra.callbacks expected a name that it has"),
+        ("from recurra.compat.tensorflow.keras.datasets import imdb", "got 'datasets': load the data"),
+        ("from recurra.compat.tensorflow.keras.layers import CuDNNLSTM", "recurra.layers expected .* use LSTM"),
+        (
+            "import recurra.compat.tensorflow.keras.layers.experimental.preprocessing",
+            "got 'experimental': use the layers",
+        ),
+    ],
+)
+def test_an_import_of_what_is_not_there_says_what_to_do(statement, message):
+    with pytest.raises(ModuleNotFoundError, match=message):
+        exec(statement, {})
+
+
+def test_what_is_not_there_and_no_name_of_keras_is_python_s_own_affair():
+    import recurra.forecasting
+
+    for name in ("recurra.layers._nothing", "recurra.forecasting.nothing"):
+        with pytest.raises(ModuleNotFoundError, match=f"No module named '{name}'"):
+            importlib.import_module(name)
+    assert not any(hasattr(module, "nothing") for module in (recurra, recurra.layers, recurra.utils))
+
+
+@pytest.mark.parametrize(
+    ("statement", "hint"),
+    [
+        ("from recurra.layers import TextVectorization", "Tokenizer"),
+        ("from recurra.preprocessing.text import Tokenizer", "Tokenizer"),
+        ("from recurra.preprocessing.sequence import TimeseriesGenerator", "TimeseriesGenerator"),
+    ],
+)
+def test_hints_at_the_preprocessing_of_keras_2_name_the_place_where_it_is(statement, hint):
+    with pytest.raises(ModuleNotFoundError, match=r"recurra\.compat\.tensorflow\.keras\.preprocessing\.\w+") as caught:
+        exec(statement, {})
+    place = re.search(r"recurra\.compat[\w.]+?\.(sequence|text)", str(caught.value))[0]
+    assert hasattr(importlib.import_module(place), hint)

@@ -385,7 +385,70 @@ OPTIONS = {  # out of range, refused where they are given: NumPy would tell of t
         "TimeseriesGenerator expected stride to be a positive integer, got 0",
     ),
 }
+
+
+class Subclassed(recurra.Model):
+    def __init__(self):
+        super().__init__()
+        self.end = layers.Dense(1)
+
+    def call(self, inputs):
+        return self.end(inputs[:, -1])
+
+
+def subclassed():
+    made = Subclassed()
+    made.compile("sgd", "mse")
+    made.fit(X, Y, verbose=0)
+
+
+def without_backward():
+    made = recurra.Sequential([layers.Dense(1), type("Twice", (layers.Layer,), {"call": lambda self, x: 2 * x})()])
+    made.compile("sgd", "mse")
+    made.fit(X[:, 0], Y, verbose=0)
+
+
+def through_a_function():
+    classify(lambda y_true, y_pred: losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True), LABELS)
+
+
 OTHER_ERRORS = {
+    "a model as a subclass": (
+        subclassed,
+        NotImplementedError,
+        "Subclassed expected a method backward(doutputs, cache) to be trained, got none: "
+        "build it as keras.Model(inputs, outputs)",
+    ),
+    "a layer without backward": (
+        without_backward,
+        NotImplementedError,
+        "Twice expected a method backward(doutputs, cache) to be trained, got none: docs/coming-from-keras.md",
+    ),
+    "a loss that calls another": (
+        through_a_function,
+        NotImplementedError,
+        "or give a built-in itself, such as loss=SparseCategoricalCrossentropy(from_logits=True)",
+    ),
+    "a Lambda": (
+        lambda: layers.Lambda(lambda x: x * 100),
+        NotImplementedError,
+        "got Lambda: Rescaling(100.0) multiplies, Reshape or Input((None, 1)) gives an axis, x[:, -1] of",
+    ),
+    "the shape of Keras 1": (
+        lambda: layers.LSTM(3, input_length=2, input_dim=10),
+        ValueError,
+        "LSTM expected known arguments, got 'input_length': write input_shape=(input_length, input_dim)",
+    ),
+    "layers for strings": (
+        lambda: layers.StringLookup,
+        AttributeError,
+        "got 'StringLookup': make numbers of the strings with a dict",
+    ),
+    "a transposed convolution": (
+        lambda: layers.Conv1DTranspose,
+        AttributeError,
+        "got 'Conv1DTranspose': use UpSampling1D and Conv1D",
+    ),
     "layers not in a list": (
         lambda: recurra.Sequential(recurra.Input((5, 3), name="past"), layers.LSTM(4)),
         TypeError,

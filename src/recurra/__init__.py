@@ -94,6 +94,9 @@ def version() -> str:
     return __version__
 
 
+_tell = says_what_to_do("recurra")
+
+
 def _load(name: str) -> Any:
     # Loaded when they are first asked for: forecasting needs more than NumPy, the others seldom matter.
     if name in ("Forecaster", "forecast"):
@@ -102,7 +105,7 @@ def _load(name: str) -> Any:
         return getattr(forecasting, name)
     if name in ("compat", "forecasting", "interop", "preprocessing"):
         return importlib.import_module(f"recurra.{name}")
-    return says_what_to_do("recurra")(name)
+    return _tell(name)
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there

@@ -16,6 +16,8 @@ from recurra._owners import is_own
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 DOCS = "docs/coming-from-keras.md tells what else is not there"
+_OLD = "recurra.compat.tensorflow.keras.preprocessing"
+_TEXT = f"{_OLD}.text.Tokenizer makes numbers of words"
 # "MODULE.NAME" is for modules of that name alone.
 HINTS = {
     "CuDNNGRU": "use GRU",
@@ -42,13 +44,21 @@ HINTS = {
     "summary": "use keras.callbacks.TensorBoard",
     "test": "there is no GPU here: leave the line out",
     "train": "use keras.callbacks.ModelCheckpoint and keras.optimizers",
-    "TextVectorization": "keras.preprocessing.text.Tokenizer makes numbers of words",
+    "StringLookup": "make numbers of the strings with a dict, {word: i + 1 for i, word in enumerate(words)}",
+    "TextVectorization": _TEXT,
+    "np_utils": "the functions are in keras.utils: to_categorical, normalize",
+    "preprocessing.image": "it is for images: load them with another library, and pass NumPy arrays",
+    "preprocessing.text": _TEXT,
+    "sequence.TimeseriesGenerator": f"it is in {_OLD}.sequence",
+    "Conv1DTranspose": "use UpSampling1D and Conv1D",
+    "wrappers": "write the loop over parameters yourself, or use Keras",
 }
 # Arguments that Keras 3 has under another name or not at all, or that are not here.
 _ARGUMENTS = {
     "batch_input_shape": "begin the model with Input(batch_shape=...)",
     "epsilon": "write min_delta for epsilon",
     "inner_activation": "write recurrent_activation for inner_activation",
+    "input_length": "write input_shape=(input_length, input_dim)",
     "lr": "write learning_rate for lr",
     "rms_scaling": "use RMSNormalization",
     "time_major": "give the data as (batch, timesteps, features)",
@@ -106,16 +116,47 @@ def refuse_unknown(who: str, function: Any, given: Iterable[str]) -> None:
 
 
 def says_what_to_do(module: str) -> Callable[[str], Any]:
-    """Returns a `__getattr__` for the module, which is called for names that it lacks."""
+    """Returns a `__getattr__` for the module, which is called for names that it lacks.
+
+    An import of such a name says what to do as well: see `_Imports`.
+    """
+    # Python looks for what a module lacks among the modules within it, if it has a path.
+    vars(sys.modules[module]).setdefault("__path__", [])
 
     def __getattr__(name: str) -> Any:
         if name.startswith("_"):  # modules within it, before they are loaded, and what Python's own tools ask for
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        there = vars(sys.modules[module])
-        known = there.get("__all__") or [known for known in there if not known.startswith("_")]
-        raise AttributeError(expected(module, "a name that it has", repr(name), _hint_for(module, name, known)))
+        raise AttributeError(_message(module, name))
 
+    _telling.add(module)
     return __getattr__
+
+
+_telling: set[str] = set()  # modules whose `__getattr__` is one of these
+
+
+class _Imports:
+    """The last to be asked for a module that is imported, also as `from MODULE import NAME`: says what to do.
+
+    Of an AttributeError `from` makes "cannot import name", and of a ModuleNotFoundError with the name of what it looks
+    for too, so the name is left out.
+    """
+
+    @staticmethod
+    def find_spec(fullname: str, path: Any = None, target: Any = None) -> None:
+        parent, _, name = fullname.rpartition(".")
+        module = getattr(sys.modules.get(parent), "__name__", "")  # tf.keras has others under names of its own
+        if module in _telling and not name.startswith("_"):
+            raise ModuleNotFoundError(_message(module, name))
+
+
+sys.meta_path.append(_Imports())
+
+
+def _message(module: str, name: str) -> str:
+    there = vars(sys.modules[module])
+    known = there.get("__all__") or [known for known in there if not known.startswith("_")]
+    return expected(module, "a name that it has", repr(name), _hint_for(module, name, known))
 
 
 def _hint_for(module: str, name: str, known: Iterable[str]) -> str:

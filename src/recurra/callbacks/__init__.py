@@ -49,10 +49,13 @@ _MODULES = {
 }
 
 
+_tell = says_what_to_do(__name__)
+
+
 def _load(name: str) -> Any:
     if name in _MODULES:
         return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    return says_what_to_do(__name__)(name)
+    return _tell(name)
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there

@@ -112,6 +112,7 @@ class Layer(StampsChanges, saving.Configurable):
     stateless = False  # built from the start; `build` only checks shapes, and does so at each call
     _absent_options: dict[str, Any] = {}  # Keras's options that are not here: what they are in configs, and must be
 
+    _without_backward = "docs/coming-from-keras.md shows one"  # what to do then
     _noise_rates: tuple[str, ...] = ()  # attributes: without one above zero, training draws no random numbers
     _by_call: Any = None  # of a class with Keras's `call`, whose `forward` may be anything: `call` as a `forward`
     _building = False
@@ -211,9 +212,8 @@ class Layer(StampsChanges, saving.Configurable):
 
         A subclass may name `need_dx`: False where nobody reads the result.
         """
-        raise NotImplementedError(
-            expected(type(self).__name__, "a method backward(doutputs, cache) to be trained", "none")
-        )
+        what = "a method backward(doutputs, cache) to be trained"
+        raise NotImplementedError(expected(type(self).__name__, what, "none", self._without_backward))
 
     def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
         """Returns the gradient of the inputs, and of those keyword arguments that are tensors, by name."""

@@ -84,5 +84,8 @@ class Lambda(Layer):
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
-        hint = "write it as a Layer with forward(inputs) and, to be trained, backward(doutputs, cache)"
+        hint = (
+            "Rescaling(100.0) multiplies, Reshape or Input((None, 1)) gives an axis, x[:, -1] of a functional model "
+            "picks; else write it as a Layer with forward(inputs) and, to be trained, backward(doutputs, cache)"
+        )
         raise NotImplementedError(expected("recurra", "a layer that a file can name", "Lambda", hint))

@@ -288,7 +288,8 @@ class LossFunctionWrapper(Loss):
                     f"training with the loss {self.name!r}",
                     "its derivative",
                     "a function without one",
-                    "set function.gradient = g with g(y_true, y_pred) -> d values / d y_pred, of the shape of y_pred",
+                    "set function.gradient = g with g(y_true, y_pred) -> d values / d y_pred, of the shape of y_pred; "
+                    "or give a built-in itself, such as loss=SparseCategoricalCrossentropy(from_logits=True)",
                 )
             )
         return np.asarray(gradient(*arrays_for(gradient, y_true, y_pred), **self._fn_kwargs))

@@ -34,6 +34,7 @@ class Model(Trainer):
     """
 
     _mixes_dtypes = True
+    _without_backward = "build it as keras.Model(inputs, outputs), of layers that have theirs"
 
     if TYPE_CHECKING:  # what `Model(inputs, outputs)` takes and has: to type checkers it is a Model and no Functional
 
