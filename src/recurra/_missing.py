@@ -46,11 +46,15 @@ HINTS = {
     "train": "use keras.callbacks.ModelCheckpoint and keras.optimizers",
     "StringLookup": "make numbers of the strings with a dict, {word: i + 1 for i, word in enumerate(words)}",
     "TextVectorization": _TEXT,
+    "engine": "import Layer from keras.layers, and Model from keras.models",
+    "layers.core": "import the layers from keras.layers",
     "np_utils": "the functions are in keras.utils: to_categorical, normalize",
     "preprocessing.image": "it is for images: load them with another library, and pass NumPy arrays",
     "preprocessing.text": _TEXT,
     "sequence.TimeseriesGenerator": f"it is in {_OLD}.sequence",
     "Conv1DTranspose": "use UpSampling1D and Conv1D",
+    "tensorflow.python": "import from tf.keras",
+    "vis_utils": "plot_model is in keras.utils",
     "wrappers": "write the loop over parameters yourself, or use Keras",
 }
 # Arguments that Keras 3 has under another name or not at all, or that are not here.
