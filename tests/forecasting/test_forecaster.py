@@ -20,7 +20,7 @@ from recurra.forecasting.backtest import choose_windows
 from recurra.forecasting.baselines import BASELINES
 from recurra.forecasting.forecaster_file import ASSET
 from recurra.forecasting.frequency import Frequency
-from recurra.forecasting.intervals import NORMAL, bands, growth_of_errors, widening_of
+from recurra.forecasting.intervals import NORMAL, bands, effective_series, growth_of_errors, widening_of
 from recurra.random import draw_seed, seeded
 
 pytestmark = pytest.mark.filterwarnings(  # how data was read, which fit and predict say
@@ -281,6 +281,39 @@ def test_intervals_are_not_checked_on_a_few_windows_alone(count, horizon):
     assert np.mean(inside) > 0.9  # was 0.73, 0.79 and 0.84
 
 
+def walks(correlation, series=20, count=46):
+    """Random walks whose steps are correlated: (series, count)."""
+    rng = np.random.default_rng(5)
+    shared, own = rng.standard_normal((1, count)), rng.standard_normal((series, count))
+    return np.cumsum(np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own, axis=1)
+
+
+def effective(series, times=None):
+    return effective_series(list(series), times or [np.arange(len(one)) for one in series])
+
+
+def test_the_effective_number_of_series_is_that_of_those_that_move_on_their_own():
+    apart = walks(0.0, count=400)
+    assert effective(apart[:1]) == 1
+    assert effective(np.repeat(apart[:1], 20, axis=0)) == 1
+    assert effective([apart[0], -apart[0]]) == 2
+    assert 18 < effective(apart) <= 20
+    assert effective([*apart, *apart]) == pytest.approx(effective(apart), rel=1e-12)  # each twice
+    assert effective(apart[::-1]) == pytest.approx(effective(apart), rel=1e-12)
+    assert 1 < effective(walks(0.9)) < 1.5
+    assert effective([*apart, np.ones(400), np.zeros(400)]) == effective(apart)  # nothing is told by what never moves
+    assert effective(np.ones((3, 40))) == 1
+    later = [np.arange(40), np.arange(40, 80)]
+    assert effective([apart[0][:40], apart[0][:40]], later) == 1  # at no time are there two
+
+
+@pytest.mark.parametrize("correlation, checked", [(0.0, True), (0.9, False)])
+def test_windows_of_series_that_move_together_count_once(correlation, checked):
+    panel = Panel.from_arrays(list(walks(correlation)[:, :40]))
+    fitted = quick(budget_s=1e-9).fit(panel)  # 3 windows of each are held back
+    assert (fitted._trained.least == 0).all() == checked
+
+
 def test_intervals_are_checked_as_if_the_season_was_not_fitted_to_what_they_hold():
     inside = {80: [], 95: []}
     for seed in range(4):
@@ -413,6 +446,12 @@ def test_a_constant_series_is_forecast_as_it_is():
 def test_too_few_values_are_refused_with_the_number_needed(count, horizon, message):
     with pytest.raises(DataError, match=message):
         forecast(Panel.from_arrays([np.arange(count, dtype=float)]), horizon)
+
+
+def test_no_season_is_never_too_long():
+    frame = polars.DataFrame({"ds": ["2024-01-01", "2024-01-02", "2024-01-03"], "y": [None, None, 5.0]})
+    with pytest.raises(DataError, match="at least 10 values for a horizon of 1, got 1: bring more data"):
+        Forecaster("naive", season_length=1).fit(frame, fill="ffill")  # was: choose a season of at most 0
 
 
 @pytest.mark.parametrize("fill", ["interpolate", "ffill", "mean"])

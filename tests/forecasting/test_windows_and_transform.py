@@ -213,6 +213,24 @@ def test_intervals_of_a_baseline_do_not_rest_on_one_error(name, count, horizon, 
     assert inside[:, -1].mean() > 0.86
 
 
+@pytest.mark.parametrize("name", ["naive", "seasonal_naive"])
+def test_intervals_of_what_is_repeated_far_ahead_hold_as_often_as_they_say(name):
+    walks = np.random.default_rng(0).standard_normal((1500, 56)).cumsum(axis=1)
+    panel = Panel.from_arrays(list(walks[:, :40]))
+    arrays = Forecaster(name, horizon=16, season_length=12).fit(panel).predict_arrays()
+    for level, least, most in ((80, 0.775, 0.83), (95, 0.92, 0.97)):
+        inside = (arrays[f"lo-{level}"] <= walks[:, 40:]) & (walks[:, 40:] <= arrays[f"hi-{level}"])
+        assert least < inside.mean() < most  # was 0.74 and 0.90
+
+
+def test_intervals_of_fewer_values_than_steps_ahead_are_finite():
+    fitted = Forecaster("naive", horizon=6).fit(Panel.from_arrays([np.arange(40.0)]))
+    arrays = fitted.predict_arrays(Panel.from_arrays([np.array([1.0, 3.0, 2.0])]))
+    size = (arrays["hi-95"] - arrays["y_hat"])[0]
+    assert np.isfinite(size).all()
+    assert (np.diff(size) >= 0).all()
+
+
 def test_errors_around_gaps_are_those_of_observed_values_after_observed_ones():
     seen = np.array([True, True, False, True, True, True, False, False, True, True])
     past = np.where(seen, np.arange(10.0) ** 2, 1e6)

@@ -16,7 +16,7 @@ from recurra._missing import KnowsArguments
 from recurra.errors import DataError, NotFittedError
 from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
 from recurra.forecasting.frame import read_panel, to_frame
-from recurra.forecasting.intervals import LEVELS, NORMAL, interval_names
+from recurra.forecasting.intervals import LEVELS, NORMAL, interval_names, larger_of_few
 from recurra.forecasting.network import KINDS, Progress
 from recurra.forecasting.panel import Panel
 from recurra.forecasting.reading.table import MissingColumn
@@ -159,7 +159,7 @@ class Forecaster(KnowsArguments):
         _refuse_taken_names(panel)
         shortest = int(panel.lengths.min())
         horizon, season = self._given["horizon"], self._given["season_length"]
-        if season is not None and season >= shortest:
+        if season is not None and 1 < season >= shortest:
             name = panel.ids[int(panel.lengths.argmin())]
             hint = f"choose a season of at most {shortest - 1}, or 1 for none"
             raise DataError(expected(f"a season of {season}", "longer series", f"{name!r} of {shortest} values", hint))
@@ -203,6 +203,8 @@ class Forecaster(KnowsArguments):
             own = gaps[rows[0]]
             stale = 0 if own is None else own.stale
             y_hat, sizes = forecast_with_errors(self.model, past, horizon + stale, seasons, gaps=own)
+            if self.model in ("naive", "seasonal_naive"):  # drift and theta erred by slopes of shorter pasts: enough
+                sizes = sizes * larger_of_few(past.shape[-1], horizon + stale)
             y_hat, sizes = y_hat[..., :horizon], sizes[..., stale:]
             result["y_hat"][rows] = y_hat
             for level in LEVELS:

@@ -60,9 +60,6 @@ def growth_of_errors(scaled: list[np.ndarray], horizon: int, gaps: OfEach | None
 def least_sizes(scaled: list[np.ndarray], horizon: int, season_length: int, gaps: OfEach | None = None) -> np.ndarray:
     """Returns the sizes of the best baseline's past errors for each series: (n_series, H).
 
-    Of n values only (n - h) / h errors h steps ahead do not overlap: as they are few, the variance that they show is
-    taken 1 + h / (n - h) times.
-
     Args:
         scaled, horizon, gaps: As of `growth_of_errors`.
         season_length: Steps of a season, 1 for none.
@@ -72,8 +69,21 @@ def least_sizes(scaled: list[np.ndarray], horizon: int, season_length: int, gaps
         [forecast_with_errors(name, series, horizon, (season_length,), gaps=own)[1] for series, own in each]
         for name in BASELINES
     ]
-    lengths = np.array([len(series) for series in scaled])[:, None]
-    return np.array(min(sizes, key=np.mean)) * np.sqrt(lengths / (lengths - np.arange(1, horizon + 1)))
+    return np.array(min(sizes, key=np.mean)) * larger_of_few(np.array([len(series) for series in scaled]), horizon)
+
+
+def larger_of_few(counts: Any, horizon: int) -> np.ndarray:
+    """Returns how much larger errors to come are taken to be than past ones, which are few: (..., H).
+
+    Of n values only (n - h) / h errors h steps ahead do not overlap: the variance that they show is taken
+    1 + h / (n - h) times, at most twice.
+
+    Args:
+        counts: int (...,), n.
+        horizon: H.
+    """
+    counts = np.asarray(counts)[..., None]
+    return np.sqrt(counts / (counts - np.minimum(np.arange(1, horizon + 1), counts / 2)))
 
 
 def sizes_after_gap(scaled: np.ndarray, horizon: int, gaps: Gaps | None) -> np.ndarray:
@@ -84,6 +94,28 @@ def sizes_after_gap(scaled: np.ndarray, horizon: int, gaps: Gaps | None) -> np.n
     if gaps is None or gaps.seen[-1]:
         return np.zeros(horizon)
     return forecast_with_errors("naive", scaled, horizon + gaps.stale, (1,), gaps=gaps)[1][gaps.stale :]
+
+
+def effective_series(scaled: list[np.ndarray], times: list[np.ndarray]) -> float:
+    """Returns the effective number of independent series: how many as many tell, of which none moves with another.
+
+    Changes at one time are added up over c series. The square of that sum is their squares added up where they are
+    independent, and c times that where they are one: so much do the squares tell (Kish's design effect, 1965). Constant
+    series do not count.
+
+    Args:
+        scaled: The series as the network sees them.
+        times: Of their values.
+    """
+    pairs = [(np.diff(series) - np.diff(series).mean(), own[1:]) for series, own in zip(scaled, times, strict=True)]
+    pairs = [(changes, own) for changes, own in pairs if changes @ changes > 0]
+    if not pairs:
+        return 1.0
+    changes = np.concatenate([changes for changes, _ in pairs])
+    places = np.unique(np.concatenate([own for _, own in pairs]), return_inverse=True)[1]
+    together = np.sum(np.bincount(places, changes) ** 2)
+    apart = np.sum(np.bincount(places) * np.bincount(places, changes**2))
+    return max(1.0, float(apart / together)) if together * len(pairs) > apart else float(len(pairs))
 
 
 def widening_of(answers: np.ndarray, futures: np.ndarray, growth: np.ndarray, larger: Any = 1.0) -> np.ndarray:

@@ -14,6 +14,7 @@ from recurra.forecasting import network
 from recurra.forecasting.frequency import CLOCKS
 from recurra.forecasting.intervals import (
     bands,
+    effective_series,
     growth_of_errors,
     interval_names,
     least_sizes,
@@ -215,7 +216,7 @@ def _split_in_time(windows: Windows, panel: Panel, horizon: int) -> tuple[np.nda
     The later ones are the last sixth of each series. The futures of the first lie wholly before those of the second
     begin, where the series is long enough for that. Where it is not, errors on them are no measure of those to come;
     neither where fewer windows than steps ahead are held back, so that the futures of all overlap, or than
-    `FEWEST_HELD`.
+    `FEWEST_HELD`: of series that move together those at one time tell no more than one.
     """
     train, held, apart = [], [], []
     for i in range(panel.n_series):
@@ -227,7 +228,10 @@ def _split_in_time(windows: Windows, panel: Panel, horizon: int) -> tuple[np.nda
         train.append(before if apart[-1] else earlier)
         held.append(later)
     held_ends = np.concatenate(held)
-    enough = len(held_ends) >= max(horizon, FEWEST_HELD)
+    series_times = np.split(panel.times, panel.indptr[1:-1])
+    each_time = effective_series(np.split(windows.values, panel.indptr[1:-1]), series_times)
+    told = min(len(held_ends), len(np.unique(panel.times[held_ends])) * each_time)
+    enough = told >= max(horizon, FEWEST_HELD)
     return _thinned(np.concatenate(train)), _thinned(held_ends), np.array(apart) & enough
 
 
