@@ -897,8 +897,19 @@ def test_a_column_of_numbers_that_tells_the_series_apart_is_named():
 @pytest.mark.parametrize("name", ["time", "hour", "시각"])
 def test_a_time_of_day_beside_dates_is_a_part_of_the_time(tmp_path, name):
     rows = [("2024-01-01", f"{hour:02d}:00", hour) for hour in range(9)]
-    with pytest.raises(DataError, match=f"if '{name}' is a part of the time, write both into one column"):
+    message = f"if '{name}' is a part of the time, write both into one column, such as 2024-01-31 13:00$"
+    with pytest.raises(DataError, match=message):
         read_panel(write(tmp_path, csv(rows, f"date,{name},value")))
+
+
+@pytest.mark.parametrize(
+    "whole, part, example", [("month", "day", "2024-01-31"), ("year", "분기", "2024Q1"), ("year", "week", "2024-W05")]
+)
+def test_parts_of_times_are_told_with_what_both_look_like(tmp_path, whole, part, example):
+    first = "2024-01" if whole == "month" else 2024
+    rows = csv([(first, i, i) for i in range(1, 5)], f"{whole},{part},value")
+    with pytest.raises(DataError, match=f"if '{part}' is a part of the time, .* such as {example}$"):
+        read_panel(write(tmp_path, rows), target_col="value")
 
 
 @pytest.mark.parametrize("names", ["연도,월,매출", "year,month,sales"])
@@ -959,6 +970,13 @@ def test_zones_that_are_an_offset_alone_come_back(zone):
     of_table = recurra.forecast(table, 2, model="naive").frame
     assert of_table.schema.field("ds").type.tz == table.schema.field("ds").type.tz
     assert of_table["ds"][0].as_py() == pd.Timestamp("2024-02-10", tz=zone)
+
+
+def test_decimals_in_parquet_that_polars_does_not_know_are_refused(tmp_path):
+    decimals = pa.array(range(9)).cast(pa.decimal256(50, 2))
+    pa.parquet.write_table(pa.table({"ds": days(9), "y": decimals}), tmp_path / "d.parquet")
+    with pytest.raises(DataError, match=r"expected decimals of at most 38 digits, got a column of 50: write them as"):
+        read_panel(tmp_path / "d.parquet")
 
 
 def test_zones_in_parquet_that_polars_does_not_know_are_refused(tmp_path):
@@ -1029,6 +1047,11 @@ def test_a_comma_that_could_be_decimal_is_said(tmp_path):
     assert panel.remarks == ("value: '110,000' was read as 110000: the comma could be a decimal sign too",)
 
 
+def test_spaces_of_numbers_are_shown_as_spaces(tmp_path):
+    rows = csv(zip(days(3), ["1\u202f000,50\u00a0€"] * 3, strict=True), "month;sales", ";")
+    assert read_panel(write(tmp_path, rows)).remarks == ("sales: '1 000,50 €' was read as 1000.5",)
+
+
 def test_what_is_no_number_is_refused_before_commas_are_remarked_on(tmp_path):
     rows = zip(days(3), ['"1,000 pieces"', '"2,000"', '"3,000"'], strict=True)
     with pytest.raises(DataError, match="'sales' expected numbers, got '1,000 pieces' in row 2"):
@@ -1066,6 +1089,23 @@ def test_years_of_two_digits_are_neither_counted_nor_counters(tmp_path, texts, f
     rows = csv([(text, 1) for text in texts], "date,value")
     with pytest.raises(DataError, match=r"'date' expected dates or times, got .*: write years with four digits"):
         read_panel(write(tmp_path, rows), fill=fill)
+
+
+@pytest.mark.parametrize("header", ["Tag;Umsatz", "Tag;Filiale;Umsatz", "Datum;Umsatz"])
+def test_times_that_are_none_are_told_whatever_their_column_is_called(tmp_path, header):
+    shop = ["Nord"] * header.count("Filiale")
+    rows = [(f"{day:02d}.02.24", *shop, "5,5") for day in range(1, 10)]
+    with pytest.raises(DataError, match=r"'(Tag|Datum)' .* got '01\.02\.24' in row 2: write years with four digits"):
+        read_panel(write(tmp_path, csv(rows, header, ";")))
+    rows = [*((day, *shop, 5) for day in days(9)), ("Summe", *shop, 45)]
+    with pytest.raises(DataError, match=r"'(Tag|Datum)' .* got 'Summe' in row 11: delete rows that hold no time"):
+        read_panel(write(tmp_path, csv(rows, header, ";")))
+
+
+def test_names_of_times_in_other_languages_are_known(tmp_path):
+    for name in ("Datum", "fecha"):
+        panel = read_panel(write(tmp_path, csv([(2000 + i, 100 + i) for i in range(9)], f"{name},n")))
+        assert (panel.time_col, panel.target_col, panel.freq.name) == (name, "n", "YS")
 
 
 def test_years_of_two_digits_in_frames_of_floats_are_told():

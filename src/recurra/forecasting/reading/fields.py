@@ -36,6 +36,7 @@ def is_empty(value: Any) -> bool:
 _POINT = re.compile(r"[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 _BETWEEN = " \u00a0\u2009\u202f'’"  # between thousands, beside points and commas
 _SPACES = re.compile(rf"(?<=\d)[{_BETWEEN}](?=\d{{3}}(\D|$))")
+_SPACES_TO_SHOW = str.maketrans(dict.fromkeys("\u3000\u00a0\u2009\u202f", " "))
 _SWAPPED = str.maketrans(",.", ".,")
 # Wide letters, as Korean and Japanese keyboards write them, special spaces, and the minus sign.
 USUAL = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | str.maketrans(
@@ -65,6 +66,11 @@ def unmarked(value: Any) -> tuple[Any, str]:
     if len(signs) > 1 or len(marks) > 1 or bool(opened) != bool(closed) or (opened and signs):
         return value, ""
     return ("-" if opened else signs) + body, marks
+
+
+def shown(text: str) -> str:
+    """Returns a text in quotes as it looks: `repr` alone spells special spaces out."""
+    return repr(text.translate(_SPACES_TO_SHOW))
 
 
 def without_marks(values: list[Any], who: str) -> tuple[list[Any], str | None]:

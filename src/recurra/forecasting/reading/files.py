@@ -77,6 +77,10 @@ def read_file(name: str, data: bytes) -> Table:
     except DataError:
         raise
     except Exception as error:
+        digits = re.search(r"precision must be between 1 and 38, got (\d+)", str(error))
+        if digits:
+            what, hint = "decimals of at most 38 digits", "write them as float64"
+            raise DataError(expected(name, what, f"a column of {digits[1]}", hint)) from error
         raise DataError(expected(name, "a sound Parquet file", _one_line(error))) from error
     if frame.height == 0:
         raise DataError(expected(name, "rows of data", "none"))

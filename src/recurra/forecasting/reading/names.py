@@ -12,15 +12,18 @@ WEEK_NAMES = ("week", "yearweek", "year_week", "주", "주차")
 QUARTER_NAMES = ("quarter", "yearquarter", "year_quarter", "분기")
 TIME_NAMES = (
     *WEEK_NAMES, *QUARTER_NAMES,
-    "ds", "date", "datetime", "date_time", "time", "timestamp", "month", "day", "year", "period",
+    "ds", "date", "datetime", "date_time", "time", "timestamp", "month", "day", "year", "period", "datum", "fecha",
     "날짜", "일자", "일시", "시간", "시각", "시점", "기간", "기준일", "거래일",
     "월", "연월", "년월", "년", "년도", "연도",
 )  # fmt: skip
 TIME_ENDINGS = ("_date", " date", "날짜", "일자", "일시", "연월", "년월", "연도", "년도")
-PARTS_OF_TIMES = (  # beside years or dates
-    "month", "quarter", "week", "day", "hour", "minute", "time",
-    "월", "분기", "주", "주차", "일", "시", "분", "시간", "시각",
-)  # fmt: skip
+PARTS_OF_TIMES = {  # beside years or dates, and what both look like in one column
+    **dict.fromkeys(("month", "월"), "2024-01"),
+    **dict.fromkeys(("quarter", "분기"), "2024Q1"),
+    **dict.fromkeys(("week", "주", "주차"), "2024-W05"),
+    **dict.fromkeys(("day", "일"), "2024-01-31"),
+    **dict.fromkeys(("hour", "minute", "time", "시", "분", "시간", "시각"), "2024-01-31 13:00"),
+}
 TARGET_NAMES = ("y", "target", "value", "values", "값", "목표")
 MOST_LISTED, MOST_LETTERS = 20, 40  # names of columns in an error, and letters of each
 PARTS_OF_YEARS = re.compile(  # as names of columns

@@ -125,7 +125,8 @@ class SeriesReader:
             hint = f"if there are several series, name them, in Python by id_col: --id {','.join(columns)}"
         parts = [c for c in telling if c.strip().lower() in PARTS_OF_TIMES]
         if parts:
-            hint = f"if {parts[0]!r} is a part of the time, write both into one column, such as 2024-01"
+            example = PARTS_OF_TIMES[parts[0].strip().lower()]
+            hint = f"if {parts[0]!r} is a part of the time, write both into one column, such as {example}"
         which = f"series {name!r}" if self.ids.columns else f"column {self.time_col!r}"
         got = f"{table.text(self.time_col, one)} twice (rows {table.row(one)} and {table.row(other)})"
         raise DataError(expected(which, "each time once", got, hint))

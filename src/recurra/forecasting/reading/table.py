@@ -17,6 +17,7 @@ from recurra.forecasting.reading.advice import (
     HEADER_HINT,
     NAMES_HINT,
     NO_TIME_HINT,
+    TWO_DIGITS,
     WIDE_HINT,
     hint_for,
     refuse_shorthand,
@@ -29,6 +30,7 @@ from recurra.forecasting.reading.fields import (
     is_number,
     number,
     numbers,
+    shown,
     unmarked,
     without_marks,
 )
@@ -197,9 +199,13 @@ class Table:
             self.remarks.append("no column of times: rows are counted")
             return None
         unnamed = [name for name in own if re.fullmatch(r"\s*(_duplicated_\d+)?", name)]
-        hint = HEADER_HINT if 2 * len(unnamed) >= len(own) else "name it with --time (in Python time_col)"
+        name_it = "name it with --time (in Python time_col)"
+        hint = HEADER_HINT if 2 * len(unnamed) >= len(own) else name_it
         hint = f"{hint}, or {NAMES_HINT} if the file has none" if any(map(is_number, numeric)) else hint
         hint = WIDE_HINT if are_mostly_dates(own) else hint
+        nearly = [name for name in own if name not in numeric and self._nearly_holds_times(name)]
+        if hint == name_it and len(nearly) == 1:  # what is wrong with it is told when it is read
+            return nearly[0]
         raise DataError(expected(self.name, "a column of dates or times", listed(own), hint))
 
     def find_target(self, target_col: str | None, time_name: str | None, ids: Ids) -> str:
@@ -246,6 +252,12 @@ class Table:
             return False
         return are_times(values)
 
+    def _nearly_holds_times(self, column: str) -> bool:
+        """Whether most of its texts are times, or would be if their years had four digits."""
+        values = [value for value in self.head(column, 50) if not is_missing(value)]
+        times = [value for value in values if are_times([value]) or TWO_DIGITS.fullmatch(str(value))]
+        return len(times) > len(values) / 2
+
     def is_a_date_above_dates(self, column: str) -> bool:
         """Whether the name of a column is a field like those in it: the first row of a file without names."""
         return are_dates([column]) and are_dates([v for v in self.head(column, 50) if not is_missing(v)])
@@ -286,11 +298,11 @@ class Table:
                 hint = f"write a number there, or leave it empty and {FILL_HINT}"
             raise DataError(expected(who, "numbers", where, hint))
         if marked is not None:
-            self.remarks.append(f"{column}: {marked!r} was read as {number(unmarked(marked)[0], sign):.15g}")
+            self.remarks.append(f"{column}: {shown(marked)} was read as {number(unmarked(marked)[0], sign):.15g}")
         if sign != decimal_sign(values, "." if self.decimal == "," else ","):
             example = next(value for value in values if isinstance(value, str) and "," in value)
             why = ", as ; separates the fields" if self.decimal == "," else ": the comma could be a decimal sign too"
-            self.remarks.append(f"{column}: {example!r} was read as {number(example, sign):.15g}{why}")
+            self.remarks.append(f"{column}: {shown(example)} was read as {number(example, sign):.15g}{why}")
         if self.decimal == "," and sign == ".":
             points = [value for value in values if isinstance(value, str) and "." in value]
             if points and all(map(OF_THOUSANDS.fullmatch, points)):
