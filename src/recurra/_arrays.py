@@ -41,6 +41,7 @@ def as_numbers(value: Any, who: str) -> np.ndarray:
     if array.dtype.kind == "O" and not array.ndim:
         given = array.item()
         hint = "call it, and give what it returns" if callable(given) else None
+        hint = "make an array of it with .toarray()" if hasattr(given, "toarray") else hint
         raise ValueError(expected(who, "numbers", "None" if given is None else type(given).__name__, hint))
     if array.dtype.kind == "O" and _has_columns_of_numbers(value):
         array = value.to_numpy("float64", na_value=np.nan)

@@ -995,3 +995,139 @@ def test_what_one_metric_gives_stands_together_in_a_history(data):
     history = model.fit(*data, validation_data=data, verbose=0).history
     assert list(history) == [*told, "val_aa", "val_loss", "val_mae", "val_zz"]
     assert list(model.evaluate(*data, verbose=0, return_dict=True)) == told
+
+
+@pytest.mark.parametrize("of", ["line", "two outputs"])
+@pytest.mark.parametrize("who", ["callback", "generator"])
+def test_another_model_with_the_same_layers_may_be_stepped_within_fit(who, of, data):
+    """Its step lays the shared weights into memory of its own; training once went on with gradients of nothing."""
+    x, y = data
+
+    def losses_of(disturbed):
+        recurra.utils.set_random_seed(1)
+        inputs = recurra.Input((4, 2))
+        hidden = layers.LSTM(4)(inputs)
+        out = layers.Dense(1)(hidden)
+        model = recurra.Model(inputs, out if of == "line" else [out, layers.Dense(1)(hidden)])
+        other = recurra.Model(inputs, layers.Dense(2)(hidden))
+        model.compile(recurra.optimizers.SGD(0.1), "mse")
+        other.compile(recurra.optimizers.SGD(0.0), "mse")  # changes nothing
+        targets = y if of == "line" else [y, y]
+
+        class Disturbing(recurra.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                other.train_on_batch(x, y.repeat(2, axis=1))
+
+        def batches():
+            while True:
+                if disturbed:
+                    other.train_on_batch(x, y.repeat(2, axis=1))
+                yield x, tuple(targets) if of != "line" else targets
+
+        if who == "generator":
+            return model.fit(batches(), epochs=5, steps_per_epoch=2, verbose=0).history["loss"]
+        called = [Disturbing()] if disturbed else []
+        return model.fit(x, targets, epochs=5, batch_size=4, shuffle=False, verbose=0, callbacks=called).history["loss"]
+
+    assert losses_of(True) == losses_of(False)
+
+
+class AtBatch(recurra.callbacks.Callback):
+    """Does something to the model after one batch of the first epoch."""
+
+    def __init__(self, batch, action):
+        super().__init__()
+        self.batch, self.action, self.epoch = batch, action, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.epoch == 0 and batch == self.batch:
+            self.action(self.model)
+
+
+def set_regularizer(regularizer):
+    return lambda model: setattr(model.layers[1].kernel, "regularizer", regularizer)
+
+
+@pytest.mark.parametrize("before", [None, recurra.regularizers.L2(0.5)])
+def test_a_regularizer_may_come_and_go_between_two_steps(before, data):
+    after = recurra.regularizers.L2(0.5) if before is None else None
+    first, rest = (data[0][:8], data[1][:8]), (data[0][8:], data[1][8:])
+    models = [make_model(), make_model()]
+    for model in models:
+        set_regularizer(before)(model)
+    options = {"batch_size": 4, "shuffle": False, "verbose": 0}
+    models[0].fit(*first, **options)
+    set_regularizer(after)(models[0])
+    models[0].fit(*rest, **options)
+    models[1].fit(*data, **options, callbacks=[AtBatch(1, set_regularizer(after))])
+    for a, b in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_layer_that_a_callback_sets_free_needs_an_optimizer_that_knows_it(data):
+    model = make_model()
+    model.layers[0].trainable = False
+    free = AtBatch(0, lambda model: setattr(model.layers[0], "trainable", True))
+    with pytest.raises(ValueError, match=r"the variables it was built with, got 'sequential.*/gru.*compile the model"):
+        model.fit(*data, batch_size=4, verbose=0, callbacks=[free])
+
+
+def test_compile_within_fit_is_told_at_the_next_step(data):
+    model = make_model()
+    again = AtBatch(1, lambda model: model.compile("sgd", "mae"))
+    with pytest.raises(ValueError, match=r"fit expected a model that stays compiled as it was, got compile\(\) during"):
+        model.fit(*data, batch_size=4, verbose=0, callbacks=[again])
+    model.fit(*data, verbose=0)
+    model.fit(*data, verbose=0, callbacks=[AtBatch(0, lambda model: model.compile("sgd", "mse"))])  # no step after it
+    model.fit(*data, verbose=0)
+
+
+def test_a_dataset_without_an_end_may_have_a_length_and_one_with_a_length_may_not_know_it(data):
+    x, y = data
+    asked = []
+
+    class Endless(recurra.utils.PyDataset):
+        num_batches = None
+
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            asked.append(index)
+            return x[:4], y[:4]
+
+    make_model().fit(Endless(), epochs=2, steps_per_epoch=2, verbose=0)
+    assert asked == [0, 1, 2, 3]
+
+    class Rows:
+        """As torch's DataLoader over an IterableDataset."""
+
+        def __iter__(self):
+            return iter([(x[:4], y[:4]), (x[4:], y[4:])])
+
+        def __len__(self):
+            raise TypeError("object of type 'Rows' has no len()")
+
+    wanted = weights_after(lambda m: [m.train_on_batch(x[:4], y[:4]), m.train_on_batch(x[4:], y[4:])])
+    np.testing.assert_array_equal(weights_after(lambda m: m.fit(Rows(), verbose=0)), wanted)
+    assert make_model().predict(Rows(), verbose=0).shape == (11, 1)
+
+
+def test_memory_is_an_array_and_a_sparse_matrix_has_to_become_one(data):
+    x, y = data
+    wanted = weights_after(lambda m: m.fit(x, y, verbose=0))
+    np.testing.assert_array_equal(weights_after(lambda m: m.fit(memoryview(x), memoryview(y), verbose=0)), wanted)
+
+    class Sparse:  # as those of SciPy: it can be gone through, and NumPy makes one object of it
+        def __iter__(self):
+            return iter(x)
+
+        def toarray(self):
+            return x
+
+    for method, arguments in (("fit", (Sparse(), y)), ("fit", (x, Sparse())), ("predict", (Sparse(),))):
+        with pytest.raises(ValueError, match=r"expected numbers, got Sparse: make an array of it with \.toarray\(\)"):
+            getattr(make_model(), method)(*arguments, verbose=0)

@@ -183,10 +183,12 @@ class IterableBatches:
     @property
     def steps(self) -> int | None:
         """Number of batches of an epoch, or None if it is not known before its end."""
-        length = getattr(self.source, "num_batches", None)
-        if length is None and hasattr(self.source, "__len__"):
-            length = len(self.source)
-        return length
+        if hasattr(self.source, "num_batches"):
+            return self.source.num_batches
+        try:
+            return len(self.source)
+        except TypeError:  # torch's DataLoader has a `__len__` even where it does not know
+            return None
 
     def __iter__(self) -> Iterator[Batch]:
         count = 0
@@ -326,6 +328,8 @@ def split_tail(batch: Batch, fraction: float) -> tuple[Batch, Batch]:
 
 def is_iterable_data(x: Any) -> bool:
     """Returns whether `x` gives batches by itself, so that it holds the targets too."""
-    if isinstance(x, (np.ndarray, list, tuple, dict, str, bytes)) or x is None or hasattr(x, "__array__"):
+    if isinstance(x, (np.ndarray, list, tuple, dict, str, bytes, memoryview)) or x is None:
+        return False
+    if hasattr(x, "__array__") or hasattr(x, "toarray"):  # a sparse matrix, which is no array yet
         return False
     return hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))

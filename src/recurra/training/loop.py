@@ -48,10 +48,17 @@ class Trainable:
         return self.model.optimizer
 
     def prepare(self) -> None:
-        """Lays the weights that train now into arenas, unless they lie there; ValueError without an optimizer."""
+        """Lays the weights that train now into arenas, unless they lie there.
+
+        Raises:
+            ValueError: Without an optimizer, or if the model was compiled anew since this was made.
+        """
         now = _changes.last
         if now == self._seen:
             return
+        if self.model._trainable_state is not self:
+            hint = "set model.optimizer, or call fit again after compile()"
+            raise ValueError(expected("fit", "a model that stays compiled as it was", "compile() during fit", hint))
         if self.optimizer is None:
             hint = "name one in compile(optimizer=...)"
             raise ValueError(expected("training", "an optimizer", "none", hint))
@@ -251,6 +258,7 @@ def fit(
         callbacks.on_epoch_begin(epoch)
         for step, batch in enumerate(data()):
             callbacks.on_train_batch_begin(step)
+            trainable.prepare()  # a callback or a generator may have stepped another model that shares weights
             trainable.train_step(batch)
             if wants_batches:
                 callbacks.on_train_batch_end(step, trainable.results())
