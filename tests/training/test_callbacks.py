@@ -654,6 +654,32 @@ def test_a_run_that_had_stopped_before_it_was_cut_off_stays_stopped(data, tmp_pa
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_run_that_ran_out_of_time_goes_on_at_the_next_call(data, tmp_path):
+    class Budget(Callback):
+        def on_train_begin(self, logs=None):
+            self.left = 2
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.left -= 1
+            if not self.left:
+                self.model.stop_training = True
+
+    def fit(*others):
+        utils.set_random_seed(0)
+        model = make_model()
+        called = [*others, callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)]
+        return model, model.fit(*data, epochs=6, verbose=0, callbacks=called).epoch
+
+    early = callbacks.EarlyStopping("loss", patience=10)
+    runs = [fit(Budget(), early) for _ in range(3)]
+    assert [epochs for _, epochs in runs] == [[0, 1], [2, 3], [4, 5]]
+    utils.set_random_seed(0)
+    whole = make_model()
+    whole.fit(*data, epochs=6, verbose=0)
+    for a, b in zip(runs[-1][0].get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_a_backup_may_be_kept_and_made_within_an_epoch(data, tmp_path):
     model = make_model()
     backup = callbacks.BackupAndRestore(tmp_path, save_freq=2, delete_checkpoint=False)

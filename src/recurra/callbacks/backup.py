@@ -31,7 +31,8 @@ class BackupAndRestore(Callback):
     epoch, and what recurra's callbacks remember (the patience and best weights of `EarlyStopping`, say), so the resumed
     run ends with the weights, to the bit, of a run that was never cut off. It is written atomically: a run killed while
     it writes finds the backup before. It runs after all other callbacks. Datasets, and data that `steps_per_epoch` cuts
-    into parts, are read over up to where they stood; generators begin anew.
+    into parts, are read over up to where they stood; generators begin anew. A run that `EarlyStopping` has ended stays
+    ended; one that another callback stopped, when its time was up, goes on.
 
     Args:
         backup_dir: Directory of its own.
@@ -95,7 +96,8 @@ class BackupAndRestore(Callback):
         self._batches = 0
         meta = {
             "epoch": self._current_epoch,
-            "stopped": bool(self.model.stop_training),
+            # Not stop_training: a run that ran out of time goes on at the next call, as in Keras.
+            "stopped": any(getattr(other, "stopped_epoch", 0) > 0 for other in self._others),
             "stream": random.get_stream_state(),
             "stream_at_start": self.model._stream_at_start,
             "draws": self.model._draws,
