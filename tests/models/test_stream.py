@@ -85,6 +85,28 @@ def test_float64_models_stream_too():
     np.testing.assert_array_equal(output, model.predict(x, verbose=0))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "line"),
+    [
+        ("float64", [layers.LSTM(5, return_sequences=True), layers.Dense(2)]),
+        ("int32", [layers.LSTM(5, return_sequences=True), layers.Dense(2)]),
+        ("bool", [layers.Identity(), layers.GRU(5, return_sequences=True)]),
+        ("int32", [layers.TimeDistributed(layers.Dense(3)), layers.SimpleRNN(5, return_sequences=True)]),
+        ("float32", [layers.GRU(5, return_sequences=True), layers.LSTM(4, return_sequences=True, dtype="float64")]),
+        ("float64", [layers.LSTM(4, activation="elu", return_sequences=True), layers.Dense(2, dtype="float64")]),
+    ],
+)
+def test_dtypes_may_differ_along_the_line(dtype, line):
+    model = Sequential([Input((None, 2), dtype=dtype), *line])
+    x = 3 * sequences(3)
+    wanted = model.predict(x, verbose=0)
+    stream = model.stream(3)
+    for t in range(x.shape[1]):
+        found = stream.step(x[:, t])
+        assert found.dtype == wanted.dtype
+        np.testing.assert_array_equal(found, wanted[:, t])
+
+
 def test_layers_of_the_users_own_are_stepped_too():
     class Own(layers.LSTMCell):
         pass

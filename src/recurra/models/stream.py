@@ -78,12 +78,17 @@ class Stream:
             raise ValueError(expected("stream", "layers in one line", repr(model)))
         x = np.zeros((rows, model.inputs[0].shape[-1]), model.inputs[0].dtype)
         self._x: np.ndarray = x[0] if n is None else x
-        self._stages: list[_Native | _Cell | _Layer] = []
+        self._stages: list[_Native | _Cell | _Layer | _Cast] = []
         for layer in line:
             _check(layer)
         while line:
-            plan = ops.Plan(x.dtype.name, copies=True)
-            native = list(takewhile(partial(joins, plan=plan, training=False), line))
+            cast = line[0]._cast_inputs(x)
+            if cast.dtype != x.dtype:
+                self._stages.append(_Cast(x, cast))
+                x = cast
+            plan = ops.Plan(line[0].dtype, copies=True)
+            joining = partial(joins, plan=plan, training=False)
+            native = list(takewhile(joining, line)) if x.dtype == line[0].dtype else []
             self._stages.append(_Native(plan, native, x) if native else _stage_of(line[0], x))
             x, line = self._stages[-1].y, line[len(native) or 1 :]
         self._y: np.ndarray = x[0] if n is None else x
@@ -206,6 +211,19 @@ class _Layer:
 
     def __call__(self) -> None:
         self.y[...] = self._run()
+
+    def states(self) -> list[np.ndarray]:
+        return []
+
+
+class _Cast:
+    """The numbers of `x` in the dtype of `y`, as the next layer takes them."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray):
+        self._x, self.y = x, y
+
+    def __call__(self) -> None:
+        self.y[...] = self._x
 
     def states(self) -> list[np.ndarray]:
         return []
