@@ -801,7 +801,7 @@ def test_the_optimizer_is_built_before_another_thread_may_think_so(data):
 
     model.optimizer.build = watched
     model.fit(*data, verbose=0)
-    assert arenas == [[]]
+    assert arenas[0] == []
 
 
 def test_many_predictions_leave_nothing_behind(growth, data):
