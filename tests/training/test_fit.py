@@ -1,6 +1,7 @@
 """fit, evaluate and predict: data in all their forms, batches, validation, progress lines, and what is refused."""
 
 import re
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -22,6 +23,21 @@ def make_model(seed=0, **options):
     model = recurra.Sequential([recurra.Input((4, 2)), layers.GRU(5), layers.Dense(1)])
     model.compile(**({"optimizer": "adam", "loss": "mse"} | options))
     return model
+
+
+@pytest.fixture
+def growth_of_peak():
+    """Returns the bytes of Python's memory that a call needs at most, and what it returns."""
+
+    def measure(call):
+        tracemalloc.start()
+        try:
+            result = call()
+            return tracemalloc.get_traced_memory()[1], result
+        finally:
+            tracemalloc.stop()
+
+    return measure
 
 
 def weights_after(fit):
@@ -1131,3 +1147,39 @@ def test_memory_is_an_array_and_a_sparse_matrix_has_to_become_one(data):
     for method, arguments in (("fit", (Sparse(), y)), ("fit", (x, Sparse())), ("predict", (Sparse(),))):
         with pytest.raises(ValueError, match=r"expected numbers, got Sparse: make an array of it with \.toarray\(\)"):
             getattr(make_model(), method)(*arguments, verbose=0)
+
+
+@pytest.mark.parametrize("split", [0.0, 0.5])
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "int64"])
+def test_large_arrays_of_whole_numbers_are_cast_batch_by_batch(dtype, split, growth_of_peak, tmp_path, rng):
+    rows = rng.integers(0, 2, (2**16, 16 * 8 // np.dtype(dtype).itemsize)).astype(dtype)
+    np.save(tmp_path / "x.npy", rows)
+    x, y = np.load(tmp_path / "x.npy", mmap_mode="r"), rng.standard_normal((2**16, 1)).astype("float32")
+    options = {"batch_size": 2**12, "verbose": 0, "validation_split": split}
+
+    def fitted(x):
+        recurra.utils.set_random_seed(0)
+        model = recurra.Sequential([recurra.Input((rows.shape[1],)), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        history = model.fit(x, y, **options).history
+        return history, model.evaluate(x, y, batch_size=2**12, verbose=0), model.get_weights()[0].tolist()
+
+    peak, found = growth_of_peak(lambda: fitted(x))
+    assert found == fitted(rows.astype("float32"))
+    assert peak < rows.size * 4 / 2
+
+
+def test_large_arrays_of_whole_numbers_are_refused_before_the_first_batch(rng):
+    class Never(recurra.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            raise AssertionError
+
+    model = make_model()
+    with pytest.raises(ValueError, match=r"expected shape \(None, 4, 2\), got \(200000, 4, 3\)"):
+        model.fit(np.zeros((200_000, 4, 3), "uint8"), np.zeros((200_000, 1)), verbose=0, callbacks=[Never()])
+    model = recurra.Sequential([recurra.Input((None,)), layers.Embedding(7, 2), layers.GRU(3), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    ids = np.zeros((2**18, 4), "uint8")
+    ids[1] = 9
+    with pytest.raises(ValueError, match="Embedding expected whole numbers from 0 to 6, got 9"):
+        model.fit(ids, np.zeros((2**18, 1)), shuffle=False, verbose=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -105,13 +106,14 @@ class GraphModel(Model):
     def output_names(self) -> list[str]:
         return [node_of(tensor).layer.name for tensor in self.outputs]
 
-    def standardize_inputs(self, inputs: Any) -> list[np.ndarray]:
+    def standardize_inputs(self, inputs: Any, largest: float = math.inf) -> list[np.ndarray]:
         """Returns one array for each input, in order, cast to the input's dtype.
 
         An axis of size 1 at the end is added or removed where that gives the input's rank, as in Keras.
 
         Args:
             inputs: An array, a list of arrays, a dict by input name, or what is nested as the model's inputs are.
+            largest: Whole numbers of this many bytes or more stay in their dtype.
 
         Raises:
             ValueError: If an array is missing or has another shape. As in Keras the number of rows is free, and in a
@@ -119,8 +121,9 @@ class GraphModel(Model):
         """
         tensors = self.inputs
         if isinstance(inputs, np.ndarray) and len(tensors) == 1:
-            return [self._fit_input(inputs, tensors[0])]
-        return [self._fit_input(leaf, tensor) for leaf, tensor in zip(self._leaves(inputs), tensors, strict=True)]
+            return [self._fit_input(inputs, tensors[0], largest)]
+        leaves = self._leaves(inputs)
+        return [self._fit_input(leaf, tensor, largest) for leaf, tensor in zip(leaves, tensors, strict=True)]
 
     def _leaves(self, inputs: Any) -> list[Any]:
         """Returns what is given for each of the model's inputs, or for their masks, in order."""
@@ -139,7 +142,7 @@ class GraphModel(Model):
             raise ValueError(expected(f"model {self.name!r}", f"{count} inputs {self.input_names}", len(leaves)))
         return leaves
 
-    def _fit_input(self, value: Any, tensor: KerasTensor) -> np.ndarray:
+    def _fit_input(self, value: Any, tensor: KerasTensor, largest: float) -> np.ndarray:
         array = value
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":  # the name costs time
             array = as_numbers(value, f"input {node_of(tensor).layer.name!r}")
@@ -150,6 +153,8 @@ class GraphModel(Model):
             array = array[..., 0]
         if array.shape[1:] != tensor.shape[1:]:
             self._check_shape(array.shape, tensor, self._fixed_axes)
+        if array.nbytes >= largest and array.dtype.kind != "f" and array.dtype != tensor.dtype:
+            return array
         return np.ascontiguousarray(array, tensor.dtype)
 
     def _check_shape(self, shape: Any, tensor: KerasTensor, axes: slice) -> None:

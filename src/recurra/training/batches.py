@@ -42,6 +42,31 @@ class NestedInputs(list[Any]):
         """Returns the arrays as `forward` takes them."""
         return _tree.pack_as(self.structure, self)
 
+    def like(self, arrays: list[Any]) -> NestedInputs:
+        """Returns other arrays of the same structure."""
+        return NestedInputs(arrays, self.structure)
+
+
+class LateInputs(list[Any]):
+    """Arrays of which each batch is cast by itself: whole numbers take a fraction of the room of floats.
+
+    Args:
+        arrays: The arrays.
+        dtypes: Of the model's inputs.
+    """
+
+    def __init__(self, arrays: list[Any], dtypes: list[str]):
+        super().__init__(arrays)
+        self.dtypes = dtypes
+
+    def cast(self) -> list[np.ndarray]:
+        """Returns the arrays as the model takes them."""
+        return [np.ascontiguousarray(array, dtype) for array, dtype in zip(self, self.dtypes, strict=True)]
+
+    def like(self, arrays: list[Any]) -> LateInputs:
+        """Returns other arrays of the same inputs."""
+        return LateInputs(arrays, self.dtypes)
+
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
     """Returns a batch as iterables give it to `fit`: x, (x, y) or (x, y, sample_weight); a list or tuple x as (x,)."""
@@ -128,10 +153,12 @@ class ArrayBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         order = self._order()
+        late = isinstance(self.arrays[0], LateInputs)
         for start in range(0, self.rows, self.batch_size):
             stop = min(start + self.batch_size, self.rows)
             rows: Any = slice(start, stop) if order is None else order[start:stop]
-            yield _part(self.arrays, rows)
+            part = _part(self.arrays, rows)
+            yield (part[0].cast(), *part[1:]) if late else part  # type: ignore[attr-defined]
 
     def _order(self) -> np.ndarray | None:
         if not self.shuffle:
@@ -147,8 +174,8 @@ class ArrayBatches:
 def _part(batch: Batch, rows: slice | np.ndarray) -> Batch:
     """Returns some rows of all arrays; the inputs stay nested as they are."""
     inputs, targets, weights = ([_rows(a, rows) for a in arrays] for arrays in batch)
-    if isinstance(batch[0], NestedInputs):
-        inputs = NestedInputs(inputs, batch[0].structure)
+    if type(batch[0]) is not list:
+        inputs = batch[0].like(inputs)  # type: ignore[attr-defined]
     return inputs, targets, weights
 
 

@@ -14,11 +14,14 @@ from recurra.training.batches import (
     ArrayBatches,
     Batch,
     IterableBatches,
+    LateInputs,
     is_iterable_data,
     rows_of,
     unpack_x_y_sample_weight,
 )
 from recurra.training.compiled import is_nested
+
+_CAST_AT_ONCE = 2**20  # bytes: where there are fewer, a cast of all rows is cheaper than one of each batch
 
 
 def source_of(
@@ -37,7 +40,7 @@ def source_of(
         if y is not None or sample_weight is not None:
             raise ValueError(expected(who, "targets inside the iterable x", "y or sample_weight beside it"))
         return IterableBatches(x, lambda item: _batch(model, item, class_weight, who), shuffle, who)
-    arrays = arrays_of(model, x, y, sample_weight, class_weight, who)
+    arrays = arrays_of(model, x, y, sample_weight, class_weight, who, late=True)
     return ArrayBatches(*arrays, batch_size=batch_size, shuffle=shuffle, steps=steps, who=who)
 
 
@@ -53,11 +56,14 @@ def validation_of(model: Any, data: Any, batch_size: int | None, steps: int | No
     return source_of(model, x, y, sample_weight, batch_size, steps, "fit validation_data")
 
 
-def arrays_of(model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, who: str) -> Batch:
-    """Returns inputs, targets and weights as lists of arrays in the model's order, and builds the model for them."""
+def arrays_of(model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, who: str, late: bool = False) -> Batch:
+    """Returns inputs, targets and weights as lists of arrays in the model's order, and builds the model for them.
+
+    With `late`, an `ArrayBatches` has to follow, which casts large inputs batch by batch.
+    """
     if x is None:
         raise ValueError(expected(who, "x, the inputs", "none"))
-    inputs = inputs_of(model, x)
+    inputs = _late_inputs_of(model, x) if late else inputs_of(model, x)
     targets = _targets(model, y, who)
     if class_weight is not None:
         if sample_weight is not None:
@@ -89,6 +95,16 @@ def inputs_of(model: Any, x: Any) -> list[Any]:
     model.build_for(x)
     inputs = model.standardize_inputs(x)
     return inputs if isinstance(inputs, list) else _tree.flatten(inputs)
+
+
+def _late_inputs_of(model: Any, x: Any) -> list[Any]:
+    """Returns `inputs_of`, large arrays of whole numbers in their own dtype, where the model tells what they become."""
+    model.build_for(x)
+    if not hasattr(model, "_fit_input"):  # of a class with its own call
+        return inputs_of(model, x)
+    inputs, dtypes = model.standardize_inputs(x, _CAST_AT_ONCE), [tensor.dtype for tensor in model.inputs]
+    as_they_are = all(array.dtype == dtype for array, dtype in zip(inputs, dtypes, strict=True))
+    return inputs if as_they_are else LateInputs(inputs, dtypes)
 
 
 def _targets(model: Any, y: Any, who: str) -> list[Any]:

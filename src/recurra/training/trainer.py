@@ -225,7 +225,8 @@ class Trainer(Layer):
         if validation_split and validation_data is None:
             if is_iterable_data(x):
                 raise ValueError(expected("fit", "arrays with validation_split", f"an iterable, {type(x).__name__}"))
-            head, tail = split_tail(arrays_of(self, x, y, sample_weight, class_weight, "fit"), validation_split)
+            arrays = arrays_of(self, x, y, sample_weight, class_weight, "fit", late=True)
+            head, tail = split_tail(arrays, validation_split)
             if class_weight is not None:  # it weighs what is trained on only
                 tail = (*tail[:2], [None] * len(tail[2]))
             source: Any = ArrayBatches(*head, batch_size=batch_size, shuffle=shuffle, steps=steps_per_epoch)
