@@ -76,14 +76,14 @@ def larger_of_few(counts: Any, horizon: int) -> np.ndarray:
     """Returns how much larger errors to come are taken to be than past ones, which are few: (..., H).
 
     Of n values only (n - h) / h errors h steps ahead do not overlap: the variance that they show is taken
-    1 + h / (n - h) times, at most twice.
+    1 + h / (n - h) times. Newer values may be fewer than the steps: h is n - 1 at the most.
 
     Args:
         counts: int (...,), n.
         horizon: H.
     """
     counts = np.asarray(counts)[..., None]
-    return np.sqrt(counts / (counts - np.minimum(np.arange(1, horizon + 1), counts / 2)))
+    return np.sqrt(counts / (counts - np.minimum(np.arange(1, horizon + 1), counts - 1)))
 
 
 def sizes_after_gap(scaled: np.ndarray, horizon: int, gaps: Gaps | None) -> np.ndarray:
