@@ -182,6 +182,22 @@ def test_predictions_of_one_axis_have_one_value(name, options):
         assert found == pytest.approx(float(wanted), rel=1e-6)
 
 
+@pytest.mark.parametrize("name, options", [CASES[0], CASES[2], CASES[4], ("pinball", {"quantiles": (0.3,)})])
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean_with_sample_weight"])
+def test_targets_of_one_axis_less_are_weighed_as_those_of_the_definition(name, options, reduction):
+    rng = np.random.default_rng(0)
+    y_true, y_pred = rng.random((5, 3)), rng.random((5, 3, 1))
+    fused, general = (
+        kind(getattr(functions, name), reduction, **options) for kind in (losses.LossFunctionWrapper, OfValues)
+    )
+    values = fused.fn(y_true, y_pred, **options)
+    for weights in (rng.random(values.shape), rng.random((5, 1))):
+        found, found_gradient = fused.value_and_gradient(y_true, y_pred, weights)
+        value, gradient = general.value_and_gradient(y_true, y_pred, weights)
+        assert found == pytest.approx(value, rel=1e-6) == fused.value(y_true, y_pred, weights)
+        np.testing.assert_allclose(found_gradient, gradient, rtol=1e-6)
+
+
 def test_weights_that_do_not_fit_are_refused_as_ever():
     y_true, y_pred = pair("huber", {}, (6, 4))
     with pytest.raises(ValueError, match=r"weights that fit \(6,\), got \(5,\)"):

@@ -254,6 +254,36 @@ def test_weights_of_samples_are_taken(reduction, shape, data, general_steps):
     assert np.any(before != models[0].get_weights()[0])
 
 
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber", "binary_crossentropy"])
+def test_a_row_of_targets_has_one_weight_where_the_predictions_have_a_last_axis_of_one(loss, rng):
+    x, y = rng.standard_normal((4, 3, 2)).astype("float32"), (rng.random((4, 3)) > 0.5).astype("float32")
+    weights = np.array([1, 0, 2, 0], "float32")
+    model, chosen = (Sequential([Input((3, 2)), layers.LSTM(2, return_sequences=True), layers.Dense(1)]) for _ in "ab")
+    chosen.set_weights(model.get_weights())
+    for one in (model, chosen):
+        one.compile(optimizers.SGD(0.1), loss, weighted_metrics=["mae"])
+    kept = [0, 2, 2]  # a weight of two is as a row that is there twice, one of zero as a row that is not
+    wanted = chosen.evaluate(x[kept], y[kept], verbose=0)
+    value, error = model.evaluate(x, y, sample_weight=weights, verbose=0)
+    assert (value * 4 / 3, error) == pytest.approx(tuple(wanted), rel=1e-5)
+    chosen.optimizer.learning_rate = 0.1 * 3 / 4
+    chosen.train_on_batch(x[kept], y[kept])
+    assert model.fit(x, y, sample_weight=weights, verbose=0).history["loss"] == pytest.approx([value])
+    for a, b in zip(model.get_weights(), chosen.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_a_mask_of_timesteps_asks_for_a_target_of_each(rng):
+    x, y = rng.standard_normal((4, 3, 2)).astype("float32"), rng.standard_normal((4, 3)).astype("float32")
+    model = Sequential([Input((3, 2)), layers.Masking(), layers.LSTM(2, return_sequences=True), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    message = r"a mask that fit \(4,\), got \(4, 3\): targets of shape \(4, 3, 1\) have a value for each"
+    for call in (model.train_on_batch, model.test_on_batch):
+        with pytest.raises(ValueError, match=message):
+            call(x, y)
+    model.train_on_batch(x, y[..., None])
+
+
 def test_weights_of_classes_are_taken(data, general_steps):
     models = classifiers("labels")
     y = targets_for("labels", (11,))

@@ -14,7 +14,7 @@ from recurra._changes import StampsChanges
 from recurra._checks import expected, one_of
 from recurra._names import snake_case
 from recurra._owners import is_left_behind, is_own
-from recurra.losses.functions import match_ranks
+from recurra.losses.functions import are_matched, match_ranks
 
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")  # one and the same without weights
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))  # what native code computes in
@@ -125,7 +125,7 @@ class Loss(StampsChanges, saving.Configurable):
         y_true = as_numbers(y_true, "y_true of a loss")
         if not self.is_fused(y_true.shape, y_pred.shape):
             return None
-        weighing = self.fused_weights(y_pred.shape, y_pred.dtype, sample_weight, mask)
+        weighing = self.fused_weights(y_true.shape, y_pred.shape, y_pred.dtype, sample_weight, mask)
         if weighing is None:
             return None
         weights, total = weighing
@@ -151,9 +151,9 @@ class Loss(StampsChanges, saving.Configurable):
         return False
 
     def fused_weights(
-        self, pred: tuple[int, ...], dtype: np.dtype, sample_weight: Any, mask: Any
+        self, true: tuple[int, ...], pred: tuple[int, ...], dtype: np.dtype, sample_weight: Any, mask: Any
     ) -> tuple[np.ndarray | None, float] | None:
-        """Returns `weights` and `total` of `ops.mean_loss` for predictions of this shape; None where it has none."""
+        """Returns `weights` and `total` of `ops.mean_loss` for arrays of these shapes; None where it has none."""
         return (None, 0.0) if sample_weight is None and mask is None else None
 
     def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:
@@ -172,10 +172,13 @@ class Loss(StampsChanges, saving.Configurable):
         own = self.own_mask(y_true, y_pred)
         if own is not None:
             mask = own if mask is None else np.asarray(mask, bool) & own
-        return self._weights(values, sample_weight, mask)
+        hint = None
+        if np.ndim(y_true) == values.ndim + 1 == y_pred.ndim - 1 and y_pred.shape[-1] == 1:
+            hint = f"targets of shape {y_pred.shape} have a value for each of their entries"
+        return self._weights(values, sample_weight, mask, hint)
 
     def _weights(
-        self, values: np.ndarray, sample_weight: Any, mask: Any
+        self, values: np.ndarray, sample_weight: Any, mask: Any, hint: str | None = None
     ) -> tuple[np.ndarray, np.ndarray | None, float]:
         """Returns the same as `_weigh`, of values that are there."""
         weights = None if sample_weight is None else np.asarray(sample_weight, values.dtype)
@@ -202,9 +205,10 @@ class Loss(StampsChanges, saving.Configurable):
             try:
                 np.broadcast_to(weights, values.shape)
             except ValueError:
-                hint = "give one for each value, or add a last axis of one"
+                kind = "weights" if mask is None else "weights and a mask"
+                hint = hint or "give one for each value, or add a last axis of one"
                 raise ValueError(
-                    expected(f"loss {self.name!r}", f"weights that fit {values.shape}", weights.shape, hint)
+                    expected(f"loss {self.name!r}", f"{kind} that fit {values.shape}", weights.shape, hint)
                 ) from None
         if self.reduction in ("sum_over_batch_size", "mean"):
             return values, weights, 1 / counted if counted else 0.0
@@ -267,11 +271,13 @@ class LossFunctionWrapper(Loss):
         return self.fn.fused(true, pred)  # type: ignore[attr-defined]
 
     def fused_weights(
-        self, pred: tuple[int, ...], dtype: np.dtype, sample_weight: Any, mask: Any
+        self, true: tuple[int, ...], pred: tuple[int, ...], dtype: np.dtype, sample_weight: Any, mask: Any
     ) -> tuple[np.ndarray | None, float] | None:
         rows = pred[:-1]
         if not rows or (sample_weight is None and mask is None):
-            return super().fused_weights(pred, dtype, sample_weight, mask)
+            return super().fused_weights(true, pred, dtype, sample_weight, mask)
+        if self.fn.fused is are_matched and 1 < len(true) < len(pred):  # type: ignore[attr-defined]
+            return None  # these drop the last axis of the predictions: a value for each row of the targets
         if mask is None and np.shape(sample_weight) == rows and self.reduction != "mean_with_sample_weight":
             return np.asarray(sample_weight, dtype), 0.0
         stand_ins = np.broadcast_to(dtype.type(0), rows)  # of the values

@@ -94,7 +94,7 @@ class NativeStep:
         weights, total = None, 0.0
         self.mask = self._mask_of(x)
         if weight is not None or self.mask is not None:
-            weighing = self._loss.fused_weights(self._shape, self._dtype, weight, self.mask)
+            weighing = self._loss.fused_weights(target.shape, self._shape, self._dtype, weight, self.mask)
             if weighing is None:
                 return False
             weights, total = contiguous(weighing[0]), weighing[1]
