@@ -130,3 +130,46 @@ def test_results_are_tensors(metric, batch, wanted):
 def test_options_of_another_kind_are_refused_by_name(make, message):
     with pytest.raises((TypeError, ValueError), match=message):
         make()
+
+
+# Keras 3.15's numbers
+@pytest.mark.parametrize(
+    "make, wanted",
+    [
+        (lambda: metrics.AUC(), 0.625),
+        (lambda: metrics.AUC(thresholds=[0.5]), 0.75),  # evenly spaced with the ends that it gets
+        (lambda: metrics.AUC(thresholds=[0.1]), 0.25),
+        (lambda: metrics.Precision([0.0, 0.5, 1.0]), [0.5, 1.0, 0.0]),
+        (lambda: metrics.Precision([0.0, 1.0]), [0.5, 1.0]),
+        (lambda: metrics.RecallAtPrecision(0.4), 0.5),
+        (lambda: metrics.SpecificityAtSensitivity(0.6), 0.0),
+        (lambda: metrics.SensitivityAtSpecificity(0.4), 0.5),
+    ],
+)
+def test_predictions_beyond_evenly_spaced_thresholds_count_as_their_ends(make, wanted):
+    np.testing.assert_allclose(make()([0, 0, 1, 1], [-2.0, 0.4, -0.5, 3.0]), wanted)
+
+
+def test_the_best_rate_is_looked_for_at_thresholds_from_zero_to_one():
+    assert metrics.PrecisionAtRecall(0.5, num_thresholds=3).thresholds == [0.0, 0.5, 1.0]
+    assert metrics.PrecisionAtRecall(0.5)([0, 1], [0.0, 0.0]) == 0  # neither is above zero
+
+
+@pytest.mark.parametrize("kind", [metrics.Precision, metrics.Recall])
+@pytest.mark.parametrize("options", [{"top_k": 2}, {"class_id": 1}, {"top_k": 1, "class_id": -1}])
+def test_classes_are_those_of_a_row_where_one_side_has_a_last_axis_of_one(kind, options, rng):
+    y, p = rng.integers(0, 2, (9, 3)), rng.random((9, 3))
+    wanted = kind(**options)(y, p)
+    assert kind(**options)(y, p[..., None]) == wanted == kind(**options)(y[..., None], p)
+
+
+@pytest.mark.parametrize(
+    "make", [metrics.Precision, lambda class_id: metrics.RecallAtPrecision(0.5, class_id=class_id)]
+)
+def test_a_class_that_is_not_there_is_refused(make):
+    with pytest.raises(ValueError, match="class_id to be one of the 3 classes of y_pred, got 3"):
+        make(class_id=3)(np.eye(3), np.eye(3))
+    with pytest.raises(ValueError, match=r"y_pred of shape \(N, classes\) with class_id, got \(3,\)"):
+        make(class_id=0)(np.ones(3), np.ones(3))
+    with pytest.raises(ValueError, match="to_categorical makes one-hot labels"):
+        make(class_id=0)(np.arange(3), np.eye(3))

@@ -17,18 +17,40 @@ CASES = ("true_positives", "false_positives", "true_negatives", "false_negatives
 _AT_ONCE = 1 << 16  # predictions that are compared together, each counted once for each threshold
 
 
+def _matched(who: str, y_true: Any, y_pred: Any, class_id: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Returns both as arrays of one shape, of one class alone if it is given."""
+    y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
+    if y_true.shape != y_pred.shape:
+        _refuse_shapes(who, y_true, y_pred)
+    if class_id is None:
+        return y_true, y_pred
+    if y_pred.ndim < 2:
+        raise ValueError(expected(who, "y_pred of shape (N, classes) with class_id", y_pred.shape))
+    classes = y_pred.shape[-1]
+    if not -classes <= class_id < classes:
+        raise ValueError(expected(who, f"class_id to be one of the {classes} classes of y_pred", class_id))
+    return y_true[..., class_id], y_pred[..., class_id]
+
+
 def _refuse_shapes(who: str, y_true: np.ndarray, y_pred: np.ndarray) -> NoReturn:
     hint = "utils.to_categorical makes one-hot labels" if y_true.ndim == y_pred.ndim - 1 else None
     raise ValueError(expected(who, f"y_true of shape {y_pred.shape}", y_true.shape, hint))
 
 
 def _confusion(
-    who: str, y_true: Any, y_pred: Any, thresholds: np.ndarray, sample_weight: Any, by_label: bool = False
+    y_true: np.ndarray,
+    y_pred: np.ndarray,
+    thresholds: np.ndarray,
+    sample_weight: Any,
+    evenly: bool,
+    by_label: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Returns the sums of each of the four cases, (thresholds,) or (thresholds, labels), by their names."""
-    y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
-    if y_true.shape != y_pred.shape:
-        _refuse_shapes(who, y_true, y_pred)
+    """Returns the sums of each of the four cases, (thresholds,) or (thresholds, labels), by their names.
+
+    Where the thresholds are evenly spaced in [0, 1], predictions beyond it count as its ends, as in Keras.
+    """
+    if evenly:
+        y_pred = np.clip(y_pred, 0, 1)
     weights = np.ones(y_pred.shape)
     if sample_weight is not None:
         given = np.asarray(sample_weight, np.float64)
@@ -59,9 +81,14 @@ def _levels(who: str, thresholds: Any) -> np.ndarray:
     return np.array([fraction(who, "each of the thresholds", level) for level in np.ravel(thresholds).tolist()])
 
 
-def _with_ends(inner: Any) -> np.ndarray:
-    """Returns thresholds with one below and one above all predictions."""
-    return np.array([-settings.epsilon(), *inner, 1 + settings.epsilon()])
+def _inner(num_thresholds: int) -> np.ndarray:
+    """Returns the thresholds within (0, 1) of so many evenly spaced in [0, 1]."""
+    return np.arange(1, num_thresholds - 1) / max(num_thresholds - 1, 1)
+
+
+def _are_evenly_spaced(levels: Any) -> bool:
+    """Returns whether thresholds, in their order, part [0, 1] into equal pieces."""
+    return len(levels) > 2 and np.allclose(levels, np.linspace(0, 1, len(levels)), atol=settings.epsilon())
 
 
 def _keep_top_k(y_pred: np.ndarray, k: int) -> np.ndarray:
@@ -99,17 +126,16 @@ class _Thresholded(_Counting):
         self.thresholds = thresholds
         default = np.array([0.5 if self.top_k is None else -np.inf])
         self._levels = default if thresholds is None else _levels(type(self).__name__, thresholds)
+        self._evenly = _are_evenly_spaced(self._levels)
         self._make_counts(len(self._levels))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-        if self.class_id is not None and y_pred.ndim < 2:
-            raise ValueError(expected(type(self).__name__, "y_pred of shape (N, classes) with class_id", y_pred.shape))
+        who = type(self).__name__
+        y_true, y_pred = _matched(who, y_true, y_pred)
         if self.top_k is not None:
             y_pred = _keep_top_k(y_pred, self.top_k)
-        if self.class_id is not None:
-            y_true, y_pred = y_true[..., self.class_id], y_pred[..., self.class_id]
-        self._add_counts(_confusion(type(self).__name__, y_true, y_pred, self._levels, sample_weight))
+        y_true, y_pred = _matched(who, y_true, y_pred, self.class_id)
+        self._add_counts(_confusion(y_true, y_pred, self._levels, sample_weight, self._evenly))
 
     def _of_counts(self, *counts: np.ndarray) -> np.ndarray:
         return counts[0]
@@ -256,8 +282,9 @@ class AUC(_Counting):
         self.summation_method = one_of("AUC", "summation_method", summation_method, methods)
         if thresholds is None and positive_int("AUC", "num_thresholds", num_thresholds) == 1:
             raise ValueError(expected("AUC", "num_thresholds above 1", num_thresholds))
-        evenly = np.arange(1, num_thresholds - 1) / (num_thresholds - 1)
-        self._levels = _with_ends(evenly if thresholds is None else np.sort(_levels("AUC", thresholds)))
+        inner = _inner(num_thresholds) if thresholds is None else np.sort(_levels("AUC", thresholds))
+        self._evenly = thresholds is None or _are_evenly_spaced([0, *inner, 1])
+        self._levels = np.array([-settings.epsilon(), *inner, 1 + settings.epsilon()])
         self._own_thresholds = thresholds is not None
         self.thresholds = self._levels.tolist()
         self.num_thresholds = len(self._levels)
@@ -278,7 +305,8 @@ class AUC(_Counting):
             given = np.ones(1) if sample_weight is None else np.asarray(sample_weight, np.float64)
             given = given.reshape(*given.shape, *([1] * (y_pred.ndim - given.ndim)))
             sample_weight = given * np.asarray(self.label_weights, np.float64)
-        counts = _confusion("AUC", y_true, y_pred, self._levels, sample_weight, by_label=self.multi_label)
+        y_true, y_pred = _matched("AUC", y_true, y_pred)
+        counts = _confusion(y_true, y_pred, self._levels, sample_weight, self._evenly, self.multi_label)
         if not self._variables:
             self._make_counts(*counts["true_positives"].shape)
         self._add_counts(counts)
@@ -338,15 +366,14 @@ class _AtConstraint(_Counting):
         setattr(self, value_name, self.value)
         self.num_thresholds = positive_int(who, "num_thresholds", num_thresholds)
         self.class_id = class_id
-        inner = np.arange(1, num_thresholds - 1) / max(num_thresholds - 1, 1)
-        self._levels = np.array([0.5]) if num_thresholds == 1 else _with_ends(inner)
+        self._evenly = num_thresholds > 1
+        self._levels = np.array([0, *_inner(num_thresholds), 1] if self._evenly else [0.5])
         self.thresholds = self._levels.tolist()
         self._make_counts(len(self._levels))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        if self.class_id is not None:
-            y_true, y_pred = np.asarray(y_true)[..., self.class_id], np.asarray(y_pred)[..., self.class_id]
-        self._add_counts(_confusion(type(self).__name__, y_true, y_pred, self._levels, sample_weight))
+        y_true, y_pred = _matched(type(self).__name__, y_true, y_pred, self.class_id)
+        self._add_counts(_confusion(y_true, y_pred, self._levels, sample_weight, self._evenly))
 
     def _rates(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the rate that must reach `value`, and the one to be as large as can be."""
