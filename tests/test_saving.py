@@ -107,3 +107,39 @@ def test_every_deserialize_takes_names(module, name, kind):
     assert module.deserialize("own", {"own": kind}).get_config() == module.deserialize(name).get_config()
     with pytest.raises(ValueError, match=r"expected .* or its name, got 'nope'"):
         module.deserialize("nope")
+
+
+@pytest.mark.parametrize(
+    "module, name, kind",
+    [
+        (recurra.initializers, "glorot_uniform", recurra.initializers.GlorotUniform),
+        (recurra.regularizers, "l2", recurra.regularizers.L2),
+        (recurra.constraints, "max_norm", recurra.constraints.MaxNorm),
+        (recurra.metrics, "MeanSquaredError", metrics.MeanSquaredError),  # a loss has this name too
+        (recurra.metrics, "mse", metrics.MeanSquaredError),
+        (recurra.metrics, "auc", metrics.AUC),
+        (recurra.losses, "MeanSquaredError", losses.MeanSquaredError),
+    ],
+)
+def test_a_config_without_a_module_is_of_the_module_that_is_asked(module, name, kind):
+    config = {"class_name": name, "config": {}}
+    assert type(module.get(config)) is type(module.deserialize(config)) is kind
+    assert type(module.get({"class_name": name})) is kind
+
+    class Own(kind):
+        pass
+
+    assert type(module.deserialize(config, {name: Own})) is Own
+    assert type(module.get({"class_name": kind.__name__, "config": kind().get_config()})) is kind
+
+
+def test_a_config_may_be_the_name_of_a_function():
+    assert losses.get({"class_name": "mean_squared_error", "config": {}}) is losses.mean_squared_error
+    with pytest.raises(TypeError, match="a known class, got 'nope'"):
+        losses.get({"class_name": "nope", "config": {}})
+
+
+def test_an_optimizer_is_made_of_a_config():
+    message = "optimizers.deserialize expected a config, as serialize makes it, got 'adam': optimizers.get takes names"
+    with pytest.raises(TypeError, match=message):
+        recurra.optimizers.deserialize("adam")

@@ -253,12 +253,12 @@ def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None 
 
 
 def deserialize_named(config: Any, get: Callable[[Any], Any], custom_objects: dict[str, Any] | None = None) -> Any:
-    """Returns what `deserialize_keras_object` builds; a name stands for what a module's `get` finds by it, as in Keras.
+    """Returns what `deserialize_keras_object` builds; names and configs stand for what a module's `get` makes of them.
 
     Raises:
         TypeError, ValueError: As of `deserialize_keras_object`, and for a name that `get` does not know.
     """
-    if not isinstance(config, str):
+    if not isinstance(config, (str, dict)):
         return deserialize_keras_object(config, custom_objects)
     with CustomObjectScope(custom_objects or {}):
         return get(config)
@@ -365,6 +365,18 @@ def _find_function(config: dict[str, Any]) -> Any:
     )
 
 
+def _in_full(config: dict[str, Any], by_name: dict[str, Any]) -> dict[str, Any]:
+    """Returns the config of what its class_name means among `by_name`, if neither a module nor the program says it."""
+    name = str(config.get("class_name"))
+    found = by_name.get(name)
+    if found is None or config.get("module") or config.get("registered_name") or get_registered_object(name):
+        return config
+    if not inspect.isclass(found):
+        return {"class_name": "function", "config": found.__name__}
+    module = found._keras_module  # type: ignore[attr-defined]
+    return {**config, "module": module, "class_name": found.__name__, "config": config.get("config") or {}}
+
+
 def resolve(identifier: Any, by_name: dict[str, Any], who: str, what: str) -> Any:
     """Returns the object that a caller means by a name, a class, a config, an object or a function; None for None.
 
@@ -377,7 +389,7 @@ def resolve(identifier: Any, by_name: dict[str, Any], who: str, what: str) -> An
         ValueError: If there is none of that name.
     """
     if isinstance(identifier, dict):
-        return deserialize_keras_object(identifier)
+        return deserialize_keras_object(_in_full(identifier, by_name))
     if isinstance(identifier, str):
         found = get_registered_object(identifier) or by_name.get(identifier)
         if found is not None:

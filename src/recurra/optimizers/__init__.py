@@ -51,6 +51,9 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
 
 def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Optimizer:
     """Builds the optimizer that `serialize` described; upper and lower case of the class do not matter."""
+    if not isinstance(config, dict):
+        hint = "optimizers.get takes names" if isinstance(config, str) else None
+        raise TypeError(expected("optimizers.deserialize", "a config, as serialize makes it", repr(config), hint))
     known = _BY_NAME.get(str(config.get("class_name")).lower())
     if known is not None:
         config = {**config, "class_name": known.__name__}
