@@ -759,3 +759,9 @@ def test_an_optimizer_without_a_formula_says_what_it_needs():
 
     with pytest.raises(NotImplementedError, match=r"Nothing expected a method update\(.*\) or update_step\(.*got none"):
         Nothing(0.1).apply([np.ones(2, "float32")], [Variable(np.ones(2, "float32"))])
+
+
+@pytest.mark.parametrize("name", ["a/b", 3])
+def test_a_name_is_a_string_without_a_slash(name):
+    with pytest.raises(ValueError, match=f"SGD expected name to be a string without '/', got {name!r}"):
+        optimizers.SGD(name=name)

@@ -104,3 +104,10 @@ def test_a_step_may_be_an_array_or_a_variable(schedule):
 def test_bad_options_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("schedule", ALL, ids=lambda schedule: type(schedule).__name__)
+def test_an_array_of_steps_has_a_rate_for_each(schedule):
+    rates = schedule(np.arange(30).reshape(3, 10))
+    assert (rates.shape, rates.dtype) == ((3, 10), "float32")
+    np.testing.assert_array_equal(rates.ravel(), np.float32([schedule(step) for step in range(30)]))

@@ -80,6 +80,8 @@ class Optimizer(StampsChanges):
         **refused: Any,
     ):
         who = type(self).__name__
+        if name is not None and not (isinstance(name, str) and "/" not in name):
+            raise ValueError(expected(who, "name to be a string without '/'", repr(name)))
         self.name = name or snake_case(who)
         if refused.pop("decay", None) is not None:
             warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=3)

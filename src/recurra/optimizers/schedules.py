@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import config, saving
+from recurra._arrays import as_array
 from recurra._checks import expected, not_negative, number, positive
 from recurra._missing import says_what_to_do
 
@@ -28,12 +29,27 @@ __all__ = [
 class LearningRateSchedule(saving.Configurable):
     """Base class: `__call__(step)` returns the learning rate after `step` steps."""
 
-    def __call__(self, step: Any) -> float:
+    def __call__(self, step: Any) -> Any:
         raise NotImplementedError(expected(type(self).__name__, "a method __call__(step)", "none"))
 
 
+class _OfFormula(LearningRateSchedule):
+    """Base of recurra's own: a formula of one step, which a call with an array of steps maps over them."""
+
+    def __call__(self, step: Any) -> Any:
+        if not np.ndim(step):
+            return self._rate(float(step))
+        steps = np.asarray(step)
+        rates = [self._rate(float(one)) for one in steps.flat]
+        return as_array(np.array(rates, config.floatx()).reshape(steps.shape))
+
+    def _rate(self, step: float) -> float:
+        """Returns the learning rate after `step` steps."""
+        raise NotImplementedError
+
+
 @saving.builtin("keras.optimizers.schedules")
-class ExponentialDecay(LearningRateSchedule):
+class ExponentialDecay(_OfFormula):
     """`initial_learning_rate * decay_rate ** (step / decay_steps)`.
 
     Args:
@@ -62,13 +78,13 @@ class ExponentialDecay(LearningRateSchedule):
         self.staircase = staircase
         self.name = name
 
-    def __call__(self, step: Any) -> float:
-        exponent = float(step) / self.decay_steps
+    def _rate(self, step: float) -> float:
+        exponent = step / self.decay_steps
         return float(self.initial_learning_rate * self.decay_rate ** _stair(exponent, self.staircase))
 
 
 @saving.builtin("keras.optimizers.schedules")
-class PiecewiseConstantDecay(LearningRateSchedule):
+class PiecewiseConstantDecay(_OfFormula):
     """`values[i]` while `step <= boundaries[i]`, then the last value.
 
     Args:
@@ -95,13 +111,13 @@ class PiecewiseConstantDecay(LearningRateSchedule):
             raise ValueError(expected(who, "ascending boundaries", self.boundaries))
         self.name = name
 
-    def __call__(self, step: Any) -> float:
-        passed = sum(float(step) > boundary for boundary in self.boundaries)
+    def _rate(self, step: float) -> float:
+        passed = sum(step > boundary for boundary in self.boundaries)
         return float(self.values[passed])
 
 
 @saving.builtin("keras.optimizers.schedules")
-class PolynomialDecay(LearningRateSchedule):
+class PolynomialDecay(_OfFormula):
     """From the initial to the end rate along `(1 - step / decay_steps) ** power`, then the end rate.
 
     Args:
@@ -133,8 +149,8 @@ class PolynomialDecay(LearningRateSchedule):
         self.cycle = cycle
         self.name = name
 
-    def __call__(self, step: Any) -> float:
-        done = float(step) / self.decay_steps
+    def _rate(self, step: float) -> float:
+        done = step / self.decay_steps
         if self.cycle:
             done /= max(math.ceil(done), 1)
         span = self.initial_learning_rate - self.end_learning_rate
@@ -142,7 +158,7 @@ class PolynomialDecay(LearningRateSchedule):
 
 
 @saving.builtin("keras.optimizers.schedules")
-class InverseTimeDecay(LearningRateSchedule):
+class InverseTimeDecay(_OfFormula):
     """`initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
 
     Args:
@@ -171,13 +187,13 @@ class InverseTimeDecay(LearningRateSchedule):
         self.staircase = staircase
         self.name = name
 
-    def __call__(self, step: Any) -> float:
-        time = _stair(float(step) / self.decay_steps, self.staircase)
+    def _rate(self, step: float) -> float:
+        time = _stair(step / self.decay_steps, self.staircase)
         return float(self.initial_learning_rate / (1 + self.decay_rate * time))
 
 
 @saving.builtin("keras.optimizers.schedules")
-class CosineDecay(LearningRateSchedule):
+class CosineDecay(_OfFormula):
     """Half a cosine wave down to `alpha` of the start, after a warm-up if one is given (Loshchilov and Hutter, 2016).
 
     Args:
@@ -209,8 +225,8 @@ class CosineDecay(LearningRateSchedule):
         self.warmup_target = None if warmup_target is None else number(who, "warmup_target", warmup_target)
         self.warmup_steps = not_negative(who, "warmup_steps", warmup_steps)
 
-    def __call__(self, step: Any) -> float:
-        step, start = float(step), self.initial_learning_rate
+    def _rate(self, step: float) -> float:
+        start = self.initial_learning_rate
         if self.warmup_target is not None:
             if step < self.warmup_steps:
                 return float(start + (self.warmup_target - start) * step / self.warmup_steps)
@@ -220,7 +236,7 @@ class CosineDecay(LearningRateSchedule):
 
 
 @saving.builtin("keras.optimizers.schedules")
-class CosineDecayRestarts(LearningRateSchedule):
+class CosineDecayRestarts(_OfFormula):
     """Cosine decays one after the other, each `t_mul` times as long as the last (Loshchilov and Hutter, 2016).
 
     Args:
@@ -254,8 +270,8 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.alpha = number(who, "alpha", alpha)
         self.name = name
 
-    def __call__(self, step: Any) -> float:
-        restarts, rest = self._place(float(step))
+    def _rate(self, step: float) -> float:
+        restarts, rest = self._place(step)
         wave = self.m_mul**restarts * (1 + math.cos(math.pi * rest)) / 2
         return float(self.initial_learning_rate * ((1 - self.alpha) * wave + self.alpha))
 
