@@ -82,3 +82,9 @@ def test_any_whole_number_is_a_seed():
     one, other = (initializers.RandomNormal(seed=seed)((3,)) for seed in (-1, 1))
     np.testing.assert_array_equal(initializers.RandomNormal(seed=np.int64(-1))((3,)), one)
     assert not np.array_equal(one, other)
+
+
+def test_distributions_have_names_of_any_case():
+    names = {"Uniform": "uniform", "NORMAL": "truncated_normal", "Untruncated_Normal": "untruncated_normal"}
+    for given, name in names.items():
+        assert initializers.VarianceScaling(distribution=given).distribution == name

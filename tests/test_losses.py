@@ -244,3 +244,21 @@ def test_labels_have_no_axis_of_classes():
     labels, p = np.array([[0, 2, 1, 1], [2, 2, 0, 1]]), np.random.default_rng(0).random((2, 4, 3))
     function = L.sparse_categorical_crossentropy
     np.testing.assert_array_equal(function(labels, np.moveaxis(p, -1, 1), axis=1), function(labels, p))
+
+
+def test_a_single_row_has_one_value():
+    p = np.array([0.1, 0.7, 0.2], "float32")
+    for function in (L.sparse_categorical_crossentropy, L.categorical_generalized_cross_entropy):
+        value = function(np.int64(1), p)
+        assert value.shape == ()
+        assert value == function(np.array([1]), p[None])[0]
+
+
+def test_short_vectors_are_scaled_up_to_the_small_constant():
+    y, short = np.array([[1.0, 0.0]]), np.array([[3e-7, 0.0], [4e-8, 3e-8]])
+    np.testing.assert_allclose(L.cosine_similarity(y, short), [-1.0, -0.4])  # times 1e7 at most, as in Keras
+    for x in short[:, None]:
+        slope = L.cosine_similarity.gradient(y, x)
+        for step in 1e-12 * np.eye(2):
+            change = L.cosine_similarity(y, x + step) - L.cosine_similarity(y, x - step)
+            np.testing.assert_allclose(change / 2, (slope * step).sum(axis=-1), atol=1e-9)

@@ -173,3 +173,28 @@ def test_a_class_that_is_not_there_is_refused(make):
         make(class_id=0)(np.ones(3), np.ones(3))
     with pytest.raises(ValueError, match="to_categorical makes one-hot labels"):
         make(class_id=0)(np.arange(3), np.eye(3))
+
+
+def test_a_single_number_has_a_weight():
+    assert metrics.Sum()(3.0, sample_weight=0.5) == 1.5
+
+
+def test_crossentropies_take_the_classes_along_an_axis(rng):
+    labels, p, weights = rng.integers(0, 3, (4, 5)), rng.random((4, 5, 3)), rng.random((4, 5))
+    for kind, y in (
+        (metrics.CategoricalCrossentropy, np.eye(3)[labels]),
+        (metrics.SparseCategoricalCrossentropy, labels),
+    ):
+        metric = kind(axis=1)
+        moved = np.moveaxis(y, -1, 1) if y.ndim == p.ndim else y
+        assert metric(moved, np.moveaxis(p, -1, 1), sample_weight=weights) == kind()(y, p, sample_weight=weights)
+        assert kind.from_config(metric.get_config()).get_config()["axis"] == 1
+    left_out = {"ignore_class": 1, "name": "m"}
+    found = metrics.SparseCategoricalCrossentropy(axis=1, **left_out)(labels, np.moveaxis(p, -1, 1), weights)
+    assert found == metrics.SparseCategoricalCrossentropy(**left_out)(labels, p, weights)
+
+
+def test_labels_and_rows_of_classes_are_not_taken_for_each_other():
+    message = "MeanIoU expected as many labels in y_true as in y_pred, 2, got 1: sparse_y_true and sparse_y_pred say"
+    with pytest.raises(ValueError, match=message):
+        metrics.MeanIoU(3, sparse_y_true=False)([0, 1], [0, 1])

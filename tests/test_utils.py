@@ -81,3 +81,13 @@ def test_batches_are_packed_as_fit_takes_them():
     assert utils.unpack_x_y_sample_weight(["x", "y"]) == ("x", "y", None)
     with pytest.raises(ValueError, match=r"or \(x, y, sample_weight\), got one of 4 parts"):
         utils.unpack_x_y_sample_weight((1, 2, 3, 4))
+
+
+@pytest.mark.parametrize("wrong", [2**40, 2**70, 3_000_000_000, -3e9, float("nan"), float("inf")])
+def test_numbers_that_do_not_fit_are_no_numbers_for_a_sequence(wrong):
+    for row in ([1, wrong], np.array([1, wrong])):
+        with pytest.raises(ValueError, match=r"pad_sequences expected numbers for int32, got \[1.*give another dtype"):
+            utils.pad_sequences([[1], row])
+    assert utils.pad_sequences([[wrong]], dtype="float64").shape == (1, 1)
+    np.testing.assert_array_equal(utils.pad_sequences([[2**31 - 1, -(2**31)], [1.5]]), [[2**31 - 1, -(2**31)], [0, 1]])
+    assert utils.pad_sequences([[3_000_000_000]], dtype="int64").tolist() == [[3_000_000_000]]

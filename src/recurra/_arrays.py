@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -95,6 +96,16 @@ def contiguous(array: np.ndarray, dtype: Any = None) -> np.ndarray:
     """Returns an array as native code reads it: of `dtype`, C-contiguous, each number at a multiple of its size."""
     array = np.ascontiguousarray(array, dtype)
     return array if array.flags.aligned else array.copy()
+
+
+def axes_last(x: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Returns `x` with `axes` moved to the end and joined, and the function that undoes this."""
+    ends = tuple(range(-len(axes), 0))
+    moved = np.moveaxis(x, axes, ends)
+    shape = moved.shape
+    kept = x.ndim - len(axes)
+    flat = np.ascontiguousarray(moved).reshape(*shape[:kept], math.prod(shape[kept:]))
+    return flat, lambda y: np.ascontiguousarray(np.moveaxis(y.reshape(shape), ends, axes))
 
 
 def from_torch_tensor(value: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import ops, saving
+from recurra._arrays import axes_last
 from recurra._missing import says_what_to_do
 
 FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {}  # by name
@@ -61,7 +62,10 @@ def _squareplus(x: np.ndarray, b: float = 4) -> Any:
 
 
 def _along(name: str) -> Callable[..., Any]:
-    def activation(x: np.ndarray, axis: int = -1) -> Any:
+    def activation(x: np.ndarray, axis: Any = -1) -> Any:
+        if isinstance(axis, (tuple, list)):  # taken together
+            flat, back = axes_last(x, tuple(axis))
+            return back(_native(name, flat))
         y = _native(name, np.moveaxis(x, axis, -1))
         return np.ascontiguousarray(np.moveaxis(y, -1, axis))
 

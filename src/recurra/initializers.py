@@ -279,7 +279,8 @@ class VarianceScaling(RandomInitializer):
         super().__init__(seed)
         self.scale = positive(type(self).__name__, "scale", scale)
         self.mode = one_of("VarianceScaling", "mode", mode, ("fan_in", "fan_out", "fan_avg"))
-        distribution = "truncated_normal" if str(distribution).lower() == "normal" else distribution
+        distribution = distribution.lower() if isinstance(distribution, str) else distribution
+        distribution = "truncated_normal" if distribution == "normal" else distribution
         self.distribution = one_of(
             "VarianceScaling", "distribution", distribution, ("uniform", "truncated_normal", "untruncated_normal")
         )

@@ -192,11 +192,23 @@ def pad_sequences(
         kept = array[max(len(array) - maxlen, 0) :] if truncating == "pre" else array[:maxlen]
         place = slice(maxlen - len(kept), None) if padding == "pre" else slice(len(kept))
         try:
+            _check_limits(kept, result.dtype)
             row[place] = kept
-        except ValueError as error:
+        except (OverflowError, ValueError) as error:
             hint = "keras.preprocessing.text.Tokenizer makes numbers of words"
+            if isinstance(error, OverflowError):
+                hint = "give another dtype, such as 'int64'"
             raise ValueError(expected("pad_sequences", f"numbers for {result.dtype}", kept.tolist(), hint)) from error
     return result
+
+
+def _check_limits(numbers: np.ndarray, dtype: np.dtype) -> None:
+    """Raises OverflowError for numbers beyond those of a dtype of whole ones: NumPy would wrap them."""
+    if dtype.kind not in "iu" or numbers.dtype.kind not in "iuf" or np.can_cast(numbers.dtype, dtype):
+        return
+    limits = np.iinfo(dtype)
+    if numbers.size and not (numbers.min() >= limits.min and numbers.max() <= limits.max):
+        raise OverflowError
 
 
 class TimeseriesDataset:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import recurra
-from recurra import _tree, layers, ops
+from recurra import _tree, activations, layers, ops
 
 
 def test_lambda_says_the_way_out():
@@ -357,3 +357,12 @@ def test_spatial_dropout_drops_features_of_each_row_at_all_steps():
     factors = layers.SpatialDropout1D(0.5)(np.ones((50, 3, 4), "float32"), training=True).numpy()
     np.testing.assert_array_equal(factors, np.repeat(factors[:, :1], 3, axis=1))
     assert len(np.unique(factors[:, 0], axis=0)) > 4  # of 16 kinds of rows
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_a_softmax_goes_over_several_axes_together(name, rng):
+    function, x = getattr(activations, name), rng.standard_normal((2, 3, 4)).astype("float32")
+    assert function(x, axis=(0, 1)).shape == x.shape
+    np.testing.assert_array_equal(function(x, axis=(1, 2)), function(x.reshape(2, 12)).reshape(x.shape))
+    np.testing.assert_array_equal(function(x, axis=(1, 0)).T, function(x.T, axis=[2, 1]))
+    np.testing.assert_array_equal(activations.softmax(x, axis=(0, 2)), layers.Softmax(axis=(0, 2))(x))

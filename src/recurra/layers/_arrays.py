@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-
 import numpy as np
 
 from recurra import ops
+from recurra._arrays import axes_last
 
 
 def sum_to(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -21,25 +19,15 @@ def sum_to(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def softmax(x: np.ndarray, axes: tuple[int, ...] = (-1,)) -> np.ndarray:
     """Returns the softmax over the given axes together."""
-    flat, back = _axes_last(x, axes)
+    flat, back = axes_last(x, axes)
     return back(ops.activation_forward("softmax", flat))
 
 
 def softmax_gradient(dy: np.ndarray, y: np.ndarray, axes: tuple[int, ...] = (-1,)) -> np.ndarray:
     """Returns dx from dy and the output of `softmax`."""
-    flat_dy, back = _axes_last(dy, axes)
-    flat_y, _ = _axes_last(y, axes)
+    flat_dy, back = axes_last(dy, axes)
+    flat_y, _ = axes_last(y, axes)
     return back(ops.activation_backward("softmax", flat_dy, flat_y, flat_y))
-
-
-def _axes_last(x: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """Returns `x` with `axes` moved to the end and joined, and the function that undoes this."""
-    ends = tuple(range(-len(axes), 0))
-    moved = np.moveaxis(x, axes, ends)
-    shape = moved.shape
-    kept = x.ndim - len(axes)
-    flat = np.ascontiguousarray(moved).reshape(*shape[:kept], math.prod(shape[kept:]))
-    return flat, lambda y: np.ascontiguousarray(np.moveaxis(y.reshape(shape), ends, axes))
 
 
 def normalized(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, np.ndarray]:

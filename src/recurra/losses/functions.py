@@ -181,7 +181,7 @@ def log_cosh(y_true: Any, y_pred: Any) -> Values:
 
 
 def _unit(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    norms = np.sqrt(np.maximum(np.square(x).sum(axis=axis, keepdims=True), 1e-12))
+    norms = np.maximum(np.sqrt(np.square(x).sum(axis=axis, keepdims=True)), x.dtype.type(settings.epsilon()))
     return x / norms, norms
 
 
@@ -189,7 +189,9 @@ def _cosine_gradient(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
     y_true, y_pred = arrays(y_true, y_pred)
     unit_true, _ = _unit(y_true, axis)
     unit_pred, norms = _unit(y_pred, axis)
-    along = np.where(norms > 1e-6, (unit_true * unit_pred).sum(axis=axis, keepdims=True), 0)
+    along = np.where(
+        norms > norms.dtype.type(settings.epsilon()), (unit_true * unit_pred).sum(axis=axis, keepdims=True), 0
+    )
     return -(unit_true - unit_pred * along) / norms
 
 
@@ -314,8 +316,8 @@ def _power(x: np.ndarray, exponent: float) -> np.ndarray:
     wide = np.ascontiguousarray(x, np.float64)
     if exponent == int(exponent):  # of others, negative x have no power: NaN
         power = ops.exp(exponent * ops.log(np.abs(wide)))
-        return (np.copysign(power, wide) if exponent % 2 else power).astype(x.dtype)
-    return ops.exp(exponent * ops.log(wide)).astype(x.dtype)
+        return (np.copysign(power, wide) if exponent % 2 else power).astype(x.dtype).reshape(x.shape)
+    return ops.exp(exponent * ops.log(wide)).astype(x.dtype).reshape(x.shape)
 
 
 def _focal_parts(
@@ -472,6 +474,7 @@ def sparse_categorical_crossentropy(
     else:
         cut, _ = _probability(y_pred)
         values = ops.log(np.ascontiguousarray(cut.sum(axis=-1))) - ops.log(_at_labels(cut, labels))
+        values = values.reshape(labels.shape)  # a single one has no axis; native code has made one
     return np.where(counts, values, 0).astype(y_pred.dtype)
 
 

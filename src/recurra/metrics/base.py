@@ -192,7 +192,7 @@ class Sum(Metric):
         values = np.asarray(values, np.float64)
         if sample_weight is not None:
             values, weights = match_ranks(values, np.asarray(sample_weight, np.float64))
-            values = values * weights.reshape(*weights.shape, *([1] * (values.ndim - weights.ndim)))
+            values = values * weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim))
         self.total.value[...] += values.sum()
 
     def result(self) -> Array:

@@ -202,7 +202,7 @@ class CategoricalCrossentropy(MeanMetricWrapper):
     Args:
         name, dtype: As in `Metric`.
         from_logits, label_smoothing: As in `losses.CategoricalCrossentropy`.
-        axis: Of the classes: the last one.
+        axis: Of the classes.
     """
 
     def __init__(
@@ -213,13 +213,8 @@ class CategoricalCrossentropy(MeanMetricWrapper):
         label_smoothing: float = 0.0,
         axis: int = -1,
     ):
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing}
+        options: dict[str, Any] = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
         super().__init__(losses.categorical_crossentropy, name, dtype, **options)
-        if axis != -1:
-            raise ValueError(expected("CategoricalCrossentropy", "the classes on the last axis", f"axis={axis}"))
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"axis": -1}
 
 
 @saving.builtin("keras.metrics")
@@ -231,7 +226,7 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     Args:
         name, dtype: As in `Metric`.
         from_logits, ignore_class: As in `losses.SparseCategoricalCrossentropy`.
-        axis: Of the classes: the last one.
+        axis: Of the classes.
     """
 
     def __init__(
@@ -242,19 +237,14 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         ignore_class: int | None = None,
         axis: int = -1,
     ):
-        super().__init__(
-            losses.sparse_categorical_crossentropy, name, dtype, from_logits=from_logits, ignore_class=ignore_class
-        )
-        if axis != -1:
-            raise ValueError(expected("SparseCategoricalCrossentropy", "the classes on the last axis", f"axis={axis}"))
-        self._ignore_class = ignore_class
+        options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
+        super().__init__(losses.sparse_categorical_crossentropy, name, dtype, **options)
+        self._ignore_class, self._axis = ignore_class, axis
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         weighted = sample_weight is not None or getattr(y_pred, "_keras_mask", None) is not None
         if self._ignore_class is not None and weighted:
-            labels = _whole_labels("sparse_categorical_crossentropy", y_true, y_pred)
+            classes_last = np.moveaxis(np.asarray(y_pred), self._axis, -1)
+            labels = _whole_labels("sparse_categorical_crossentropy", y_true, classes_last)
             sample_weight = weights_times(sample_weight, labels != self._ignore_class)
         super().update_state(y_true, y_pred, sample_weight)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"axis": -1}

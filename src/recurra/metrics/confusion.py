@@ -51,7 +51,7 @@ def _confusion(
     """
     if evenly:
         y_pred = np.clip(y_pred, 0, 1)
-    weights = np.ones(y_pred.shape)
+    weights: np.ndarray = np.ones(y_pred.shape)
     if sample_weight is not None:
         given = np.asarray(sample_weight, np.float64)
         if given.ndim == y_pred.ndim + 1 and given.shape[-1] == 1:

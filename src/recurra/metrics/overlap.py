@@ -57,6 +57,12 @@ class IoU(Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         true = self._labels(y_true, self.sparse_y_true)
         predicted = self._labels(y_pred, self.sparse_y_pred)
+        if true.shape != predicted.shape:
+            what = f"as many labels in y_true as in y_pred, {predicted.size}"
+            hint = (
+                "sparse_y_true and sparse_y_pred say whether they are labels, or values along the axis of the classes"
+            )
+            raise ValueError(expected(type(self).__name__, what, true.size, hint))
         given = np.asarray(1 if sample_weight is None else sample_weight)
         if given.dtype.kind == "f" and self.dtype.startswith("int"):
             warnings.warn(
