@@ -78,9 +78,7 @@ def test_cells_and_others_take_all_options_by_position():
 
 def test_positions_that_once_were_others():
     assert losses.SparseCategoricalCrossentropy(True).get_config()["from_logits"] is True
-    assert metrics.SparseCategoricalCrossentropy("m", None, False, None, -1).get_config()["axis"] == -1
-    with pytest.raises(ValueError, match="the classes on the last axis"):
-        metrics.SparseCategoricalCrossentropy(axis=1)
+    assert metrics.SparseCategoricalCrossentropy("m", None, False, None, 1).get_config()["axis"] == 1
     backup = callbacks.BackupAndRestore("directory", "epoch", True, False)
     assert backup.delete_checkpoint is False
     dense = layers.Dense(2, None, True, "zeros", "zeros", None, None, "l2", None, "non_neg")
