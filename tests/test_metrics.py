@@ -120,9 +120,9 @@ def test_results_are_tensors(metric, batch, wanted):
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: metrics.Precision(thresholds="x"), "each of the thresholds to be a number between 0 and 1, got 'x'"),
-        (lambda: metrics.Recall(thresholds=[0.5, 2]), "each of the thresholds to be a number between 0 and 1, got 2.0"),
-        (lambda: metrics.AUC(thresholds=-5), "each of the thresholds to be a number between 0 and 1, got -5"),
+        (lambda: metrics.Precision(thresholds="x"), "thresholds between 0 and 1, got 'x'"),
+        (lambda: metrics.Recall(thresholds=[0.5, 2]), r"thresholds between 0 and 1, got \[0.5, 2\]"),
+        (lambda: metrics.AUC(thresholds=-5), "thresholds between 0 and 1, got -5"),
         (lambda: metrics.IoU(num_classes=2, target_class_ids=1), r"to be a list of classes, got 1: write \[1\]"),
         (lambda: metrics.R2Score(num_regressors="x"), "num_regressors to be a whole number, got 'x'"),
     ],

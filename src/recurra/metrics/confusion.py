@@ -77,8 +77,11 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def _levels(who: str, thresholds: Any) -> np.ndarray:
-    """Returns thresholds, one or several, as float64 (n,); TypeError or ValueError for those that are none."""
-    return np.array([fraction(who, "each of the thresholds", level) for level in np.ravel(thresholds).tolist()])
+    """Returns thresholds, one or several, as float64 (n,); ValueError for those that are none, as in Keras."""
+    levels = np.ravel(thresholds).tolist()
+    if not all(isinstance(level, (int, float)) and 0 <= level <= 1 for level in levels):
+        raise ValueError(expected(who, "thresholds between 0 and 1", repr(thresholds)))
+    return np.array(levels, np.float64)
 
 
 def _inner(num_thresholds: int) -> np.ndarray:
