@@ -288,7 +288,8 @@ def _deserialize(config: Any) -> Any:
         return {key: _deserialize(value) for key, value in config.items()}
     cls = find_class(class_name, config.get("registered_name"), config.get("module"))
     if not isinstance(config["config"], dict):
-        raise TypeError(expected("deserialize_keras_object", f"a config of {class_name}", repr(config["config"])))
+        got = type(config["config"]).__name__
+        raise TypeError(expected("deserialize_keras_object", f"a config of {class_name} as a dict", got))
     known = parameters(cls)
     # Newer versions of Keras write options that do not exist here; None is what happens anyway.
     options = {key: value for key, value in config["config"].items() if key in known or value is not None}

@@ -57,6 +57,21 @@ def test_weights_go_back_into_a_model(names, model, path, tmp_path):
     np.testing.assert_allclose(recurra.models.load_model(again)(x), model(x), rtol=1e-6)
 
 
+def test_weights_of_keras_2_go_into_a_model(model, path, tmp_path, capsys):
+    h5py, weights, again = pytest.importorskip("h5py"), tmp_path / "w.h5", tmp_path / "again.keras"
+    with h5py.File(weights, "w") as file:
+        file.attrs["layer_names"] = [layer.name for layer in model.layers]
+        for layer in model.layers:
+            file.create_group(layer.name).attrs["weight_names"] = [variable.path for variable in layer.weights]
+            for variable in layer.weights:
+                file[layer.name][variable.path] = variable.value + 1
+    assert main(["convert", str(weights), str(again)]) == 1
+    assert "or recurra convert with --into" in capsys.readouterr().err
+    assert main(["convert", str(weights), str(again), "--into", str(path)]) == 0
+    for one, other in zip(recurra.models.load_model(again).get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other + 1)
+
+
 @pytest.fixture
 def forecaster(tmp_path):
     data = recurra.forecasting.Panel.from_arrays([np.sin(np.arange(60.0))])

@@ -99,6 +99,25 @@ def test_whole_model_h5_files_load(library, kind, data, tmp_path):
     np.testing.assert_allclose(mine.predict(data[0], verbose=0), its.predict(data[0], verbose=0), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+def test_h5_files_of_weights_alone_load_and_normalized_batches(library, data, tmp_path):
+    keras = pytest.importorskip(library, reason=f"{library} is not installed")
+
+    def line(library):
+        tools = library.layers
+        return library.Sequential([library.Input((6, 3)), tools.LSTM(4), tools.BatchNormalization(), tools.Dense(1)])
+
+    its, mine = line(keras), line(recurra)
+    its.save(tmp_path / "m.h5")
+    if library == "tf_keras":
+        its.save_weights(tmp_path / "w.h5")  # Keras 3 writes no such file
+    for path in tmp_path.iterdir():
+        mine.load_weights(path)
+        np.testing.assert_allclose(mine.predict(data[0]), its.predict(data[0]), rtol=1e-5, atol=1e-6)
+    mine = recurra.models.load_model(tmp_path / "m.h5")
+    np.testing.assert_allclose(mine.predict(data[0]), its.predict(data[0]), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(("kind", "name"), [("SimpleRNN", "RNN"), ("LSTM", "LSTM"), ("GRU", "GRU")])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_torch_computes_the_same_from_the_same_weights(kind, name, bidirectional, data):

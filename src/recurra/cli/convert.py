@@ -71,16 +71,17 @@ def _ending(path: Path, endings: tuple[str, ...]) -> str:
 def _read(source: Path, into: Path | None, compile: bool) -> Any:
     from recurra import interop, models
 
-    if _ending(source, READ) in (".keras", ".h5", ".hdf5"):
-        if into is not None:
-            raise ValueError(expected("--into", "weights alone to convert", f"the model {source}", "leave it out"))
+    ending = _ending(source, READ)
+    if ending == ".keras" and into is not None:
+        raise ValueError(expected("--into", "weights alone to convert", f"the model {source}", "leave it out"))
+    if ending in (".keras", ".h5", ".hdf5") and into is None:
         return models.load_model(source, compile=compile)
     if into is None:
         hint = "say with --into MODEL.keras what they are weights of"
         raise ValueError(expected("recurra convert", "a model", f"the weights {source}", hint))
     model = models.load_model(into, compile=compile)
-    if source.name.endswith(".weights.h5"):
-        model.load_weights(source)
-    else:
+    if ending == ".safetensors":
         interop.load_safetensors(model, source)
+    else:
+        model.load_weights(source)
     return model

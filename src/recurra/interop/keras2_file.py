@@ -1,10 +1,11 @@
-"""Whole-model `.h5` files of Keras 2 and Keras 3's legacy form of them, without the compile arguments.
+"""`.h5` files of Keras 2 and Keras 3's legacy form of them, without the compile arguments.
 
 /                      attribute model_config: JSON
 /model_weights         attribute layer_names
 /model_weights/<layer> attribute weight_names, the trainable ones first
 
 The form of Keras 3 is what is written.
+A file of weights alone has at its root what a whole model has in model_weights.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MASK_OPERATIONS = ("NotEqual", "Any")  # how Keras 3 writes masks into a legacy 
 # Options of Keras 2 that say nothing about the numbers here.
 DROPPED = (
     *("batch_input_shape", "time_major", "ragged", "input_length", "implementation"),
-    *("query_shape", "key_shape", "value_shape", "softmax_robust_masking"),  # of attention
+    *("query_shape", "key_shape", "value_shape", "softmax_robust_masking", "causal"),  # of attention
 )
 MODELS = ("Functional", "Model", "Sequential")
 TENSOR_ARGUMENTS = ("initial_state", "value", "key", "query")
@@ -41,12 +42,19 @@ def load_model(path: Path, custom_objects: Any, allow_nonfinite: bool) -> Any:
     with open(path, "rb") as opened, open_hdf5(opened, path.name) as file:
         text = "".join(file.root.text("model_config")[:1])
         if not text:
-            hint = "build the model and call load_weights"
+            hint = "build the model and call load_weights, or recurra convert with --into"
             raise FileFormatError(expected(path.name, "a whole model", "weights alone", hint))
         if len(text) > LARGEST_CONFIG + 8 * file_bytes:
             raise FileFormatError(expected(path.name, f"a config of at most {LARGEST_CONFIG} bytes", len(text)))
-        model, _ = model_from_config(text, file_bytes, file_bytes, custom_objects, path, _modern)
-        assign_all(_read_weights(file, model), path.name, allow_nonfinite)
+        is_keras2 = not "".join(file.root.text("keras_version")[:1]).startswith("3")
+
+        def translate(config: Any) -> Any:
+            if is_keras2 and saving.get_registered_object("hard_sigmoid", custom_objects) is None:
+                _refuse_hard_sigmoid(config, path.name)
+            return _modern(config)
+
+        model, _ = model_from_config(text, file_bytes, file_bytes, custom_objects, path, translate)
+        assign_all(_read_weights(file, model, "model_weights/"), path.name, allow_nonfinite)
     return model
 
 
@@ -90,12 +98,45 @@ def _weights_of(layer: Any) -> list[Variable]:
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
+def holds_weights(file: Hdf5File) -> bool:
+    """Returns whether a file is one of these: its ending may be that of Keras 3's weights."""
+    return bool(_names(file.root, "layer_names")) or file.root.find("model_weights") is not None
+
+
+def load_weights(model: Any, file: Hdf5File, allow_nonfinite: bool, skip_mismatch: bool) -> None:
+    """See `keras_file.load_weights`."""
+    if skip_mismatch:
+        what, hint = f"skip_mismatch=False for {file.name}", "weights of Keras 2 are read whole"
+        raise ValueError(expected("load_weights", what, "True", hint))
+    whole = file.root.find("model_weights") is not None
+    assign_all(_read_weights(file, model, "model_weights/" if whole else ""), file.name, allow_nonfinite)
+
+
+def _refuse_hard_sigmoid(config: Any, file_name: str) -> None:
+    """Raises FileFormatError for an activation that is another function in Keras 3: clip(x / 6 + 0.5, 0, 1)."""
+    if isinstance(config, dict):
+        for key, value in config.items():
+            name = value.get("config") if isinstance(value, dict) else value
+            if key.endswith("activation") and name == "hard_sigmoid":
+                what = f"activations that Keras 2 and 3 compute alike in {file_name}"
+                hint = (
+                    'pass custom_objects={"hard_sigmoid": your function}; that of Keras 2 is clip(0.2 * x + 0.5, 0, 1)'
+                )
+                raise FileFormatError(expected("load_model", what, f"{key}='hard_sigmoid'", hint))
+    if isinstance(config, (dict, list)):
+        for value in config.values() if isinstance(config, dict) else config:
+            _refuse_hard_sigmoid(value, file_name)
+
+
 def _modern(config: Any) -> Any:
     """Returns a config of Keras 2 in the words of Keras 3."""
     if isinstance(config, list):
         return [_modern(item) for item in config]
     if not isinstance(config, dict):
         return config
+    if config.get("class_name") == "Sequential" and isinstance(config.get("config"), list):  # of Keras 2.2.2 and before
+        named = {"name": config["name"]} if "name" in config else {}
+        config = {**config, "config": {**named, "layers": config["config"]}}
     changed = {key: _modern(value) for key, value in config.items()}
     inner = changed.get("config")
     if not isinstance(inner, dict) or not isinstance(changed.get("class_name"), str):
@@ -108,8 +149,15 @@ def _modern(config: Any) -> Any:
         changed["module"] = "keras.src.ops"  # as in a `.keras` file, where a model leaves such nodes out
     if changed["class_name"] == "Model":
         changed["class_name"] = "Functional"
-    if inner.get("time_major"):
-        raise FileFormatError(expected("loading", "time_major=False", "True", "save the model without it"))
+    for option in ("time_major", "causal"):
+        if inner.get(option):
+            raise FileFormatError(expected("loading", f"{option}=False", "True", "save the model without it"))
+    if (
+        changed["class_name"] == "BatchNormalization"
+        and isinstance(inner.get("axis"), list)
+        and len(inner["axis"]) == 1
+    ):
+        inner["axis"] = inner["axis"][0]
     if changed["class_name"] == "InputLayer" and "batch_input_shape" in inner:
         inner["batch_shape"] = inner["batch_input_shape"]
     changed["config"] = {key: value for key, value in inner.items() if key not in DROPPED}
@@ -182,18 +230,33 @@ def _names(group: Node, attribute: str) -> list[str]:
     return found
 
 
-def _read_weights(file: Hdf5File, model: Any) -> list[tuple[Variable, np.ndarray]]:
-    known = set(_names(file.group("model_weights"), "layer_names"))
+def _read_weights(file: Hdf5File, model: Any, place: str) -> list[tuple[Variable, np.ndarray]]:
+    """Returns the variables with their arrays: of the layers by name, or in order, as in Keras, if names differ.
+
+    Args:
+        file: The file.
+        model: The model.
+        place: Of the groups of the layers: "model_weights/" or "".
+    """
+    parent = file.group(place[:-1]) if place else file.root
+    names = {name: _names(file.group(f"{place}{name}"), "weight_names") for name in _names(parent, "layer_names")}
+    wanted = {
+        layer.name: weights
+        for layer in model.layers
+        if (weights := _weights_of(layer))
+    }
+    filled = [name for name in names if names[name]]
+    if not wanted.keys() <= names.keys() and len(filled) == len(wanted):
+        places = dict(zip(wanted, filled, strict=True))
+    else:
+        places = {name: name for name in wanted}
     pairs: list[tuple[Variable, np.ndarray]] = []
-    for layer in model.layers:
-        weights = _weights_of(layer)
-        if not weights:
-            continue
-        if layer.name not in known:
-            raise FileFormatError(expected(file.name, f"weights of layer {layer.name!r}", "none"))
-        names = _names(file.group(f"model_weights/{layer.name}"), "weight_names")
-        if len(names) != len(weights):
-            raise FileFormatError(expected(file.name, f"{len(weights)} weights of layer {layer.name!r}", len(names)))
-        for variable, name in zip(weights, names, strict=True):
-            pairs.append((variable, file.dataset(f"model_weights/{layer.name}/{name}").read(variable.shape)))
+    for layer, weights in wanted.items():
+        found = names.get(places[layer])
+        if found is None:
+            raise FileFormatError(expected(file.name, f"weights of layer {layer!r}", "none"))
+        if len(found) != len(weights):
+            raise FileFormatError(expected(file.name, f"{len(weights)} weights of layer {layer!r}", len(found)))
+        for variable, name in zip(weights, found, strict=True):
+            pairs.append((variable, file.dataset(f"{place}{places[layer]}/{name}").read(variable.shape)))
     return pairs

@@ -150,7 +150,11 @@ def load_model(
         archive = open_archive(file, path.name)
         weights = archive.members[WEIGHTS]
         text = archive.read("config.json", LARGEST_CONFIG + 8 * weights.packed)
-        model, config = model_from_config(text, weights.size, weights.packed, custom_objects, path)
+        try:
+            model, config = model_from_config(text, weights.size, weights.packed, custom_objects, path)
+        except FileFormatError as error:
+            _refuse_keras2(archive, error)
+            raise
         if compile and config.get("compile_config"):
             try:
                 room = memory_of_at_most(weights.size + METRICS_ROOM)
@@ -203,6 +207,17 @@ def model_from_config(
     return model, config
 
 
+def _refuse_keras2(archive: Archive, error: FileFormatError) -> None:
+    """Raises FileFormatError, because of `error`, if the file is one of Keras 2.12 to 2.15: its configs are others."""
+    try:
+        version = str(read_json(archive.read("metadata.json", LARGEST_CONFIG), MOST_VALUES)["keras_version"])
+    except UNSOUND:
+        return
+    if version.startswith("2."):
+        hint = "save the model there as .h5, which is read here"
+        raise FileFormatError(expected(archive.name, "a file of Keras 3", f"one of Keras {version}", hint)) from error
+
+
 def read_json(text: str | bytes, most_values: int) -> Any:
     """Returns what JSON says, if that is at most so many values: they take far more memory than the text.
 
@@ -232,7 +247,7 @@ def load_weights(
     allow_nonfinite: bool = False,
     **options: Any,
 ) -> None:
-    """Reads the weights of a `.weights.h5` or `.keras` file into a built model, all or none.
+    """Reads the weights of a `.weights.h5` or `.keras` file, or a `.h5` of Keras 2, into a built model, all or none.
 
     Args:
         model: The model.
@@ -248,14 +263,18 @@ def load_weights(
     for name, value in options.items():
         if value:
             raise ValueError(expected("load_weights", "no other arguments", f"{name}={value!r}"))
-    path = _readable(filepath, (".weights.h5", ".keras"))
+    from recurra.interop import keras2_file
+
+    path = _readable(filepath, (".weights.h5", ".keras", ".h5", ".hdf5"))
     check_built(model, "loading")
     with open(path, "rb") as file:
-        is_weights = path.name.endswith(".weights.h5")
-        archive = None if is_weights else open_archive(file, path.name)
+        archive = open_archive(file, path.name) if path.name.endswith(".keras") else None
         place = (file, path.name) if archive is None else _weights_place(archive, model, skip_mismatch)
         with open_hdf5(*place) as weights_file:
-            _assign_weights(model, weights_file, allow_nonfinite, skip_mismatch)
+            if archive is None and keras2_file.holds_weights(weights_file):
+                keras2_file.load_weights(model, weights_file, allow_nonfinite, skip_mismatch)
+            else:
+                _assign_weights(model, weights_file, allow_nonfinite, skip_mismatch)
 
 
 # Paths and the archive ----------------------------------------------------------------------------------------------

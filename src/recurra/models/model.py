@@ -188,12 +188,12 @@ class Model(Trainer):
         keras_file.save_weights(self, filepath, overwrite=overwrite)
 
     def load_weights(self, filepath: str | os.PathLike[str], skip_mismatch: bool = False, **kwargs: Any) -> None:
-        """Reads the weights of a `.weights.h5` or `.keras` file into the model, all or none.
+        """Reads the weights of a `.weights.h5` or `.keras` file, or a `.h5` of Keras 2, into the model, all or none.
 
         Args:
             filepath: The file.
             skip_mismatch: Whether layers whose weights differ from the file's in number or shape stay as they are, with
-                a warning, and the others are read.
+                a warning, and the others are read; not for Keras 2's files.
             **kwargs: `allow_nonfinite`: whether weights may hold NaN or infinity. Those of Keras at their defaults.
 
         Raises:

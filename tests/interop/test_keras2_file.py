@@ -1,0 +1,149 @@
+"""`.h5` files of Keras 2, made here as it writes them; those of the real one are in test_peers."""
+
+import json
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+import recurra
+from recurra import layers
+from recurra.errors import FileFormatError
+
+
+def write_weights(group, named):
+    """Writes the weights of layers by their names, the trainable ones first."""
+    group.attrs["layer_names"] = [name.encode() for name, _ in named]
+    for name, layer in named:
+        weights = [*layer.trainable_weights, *layer.non_trainable_weights]
+        part = group.create_group(name)
+        part.attrs["weight_names"] = [f"{name}/{position}:0".encode() for position in range(len(weights))]
+        for position, variable in enumerate(weights):
+            part[f"{name}/{position}:0"] = variable.value
+
+
+def write_model(path, model, change=lambda config: config, version="2.9.0"):
+    """Writes a whole model, after `change` was made to its config in Keras 3's words."""
+    described = json.loads(model.to_json())
+    with h5py.File(path, "w") as file:
+        if version:
+            file.attrs["keras_version"] = version
+        file.attrs["model_config"] = json.dumps(change({key: described[key] for key in ("class_name", "config")}))
+        write_weights(file.create_group("model_weights"), [(layer.name, layer) for layer in model.layers])
+    return path
+
+
+def make_model():
+    norm = layers.BatchNormalization(name="norm")
+    model = recurra.Sequential([recurra.Input((5, 3)), layers.LSTM(4, name="memory"), norm, layers.Dense(1)], name="m")
+    norm.set_weights([np.arange(1, 5) + i for i in range(4)])
+    return model
+
+
+def entries(config):
+    return {entry["class_name"]: entry["config"] for entry in config["config"]["layers"]}
+
+
+def test_axes_in_lists_and_sequentials_that_are_lists_load(tmp_path):
+    def change(config):
+        entries(config)["BatchNormalization"]["axis"] = [1]
+        line = config["config"]["layers"][1:]
+        line[0]["config"]["batch_input_shape"] = [None, 5, 3]
+        return {**config, "config": line}  # as in Keras 2.2.2
+
+    model, x = make_model(), np.ones((2, 5, 3), "float32")
+    again = recurra.models.load_model(write_model(tmp_path / "m.h5", model, change))
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_a_config_that_is_no_dict_is_told_in_few_words(tmp_path):
+    def change(config):
+        entries(config)["LSTM"]["kernel_initializer"] = {"class_name": "Zeros", "config": ["x" * 9_000]}
+        return config
+
+    with pytest.raises(FileFormatError, match=r"a config of Zeros as a dict, got list$"):
+        recurra.models.load_model(write_model(tmp_path / "m.h5", make_model(), change))
+
+
+@pytest.mark.parametrize("given", ["hard_sigmoid", {"class_name": "function", "config": "hard_sigmoid"}])
+@pytest.mark.parametrize("version", ["2.1.6", None])
+def test_hard_sigmoid_is_another_function_in_keras_2(tmp_path, version, given):
+    def change(config):
+        entries(config)["LSTM"]["recurrent_activation"] = given
+        return config
+
+    path = write_model(tmp_path / "m.h5", make_model(), change, version)
+    with pytest.raises(FileFormatError, match=r"got recurrent_activation='hard_sigmoid': pass custom_objects="):
+        recurra.models.load_model(path)
+
+    def old_one(x):
+        return np.clip(0.2 * x + 0.5, 0, 1)
+
+    model = recurra.models.load_model(path, custom_objects={"hard_sigmoid": old_one})
+    assert model.layers[0].cell.recurrent_activation is old_one
+    path = write_model(tmp_path / "legacy.h5", make_model(), change, "3.15.1")
+    model = recurra.models.load_model(path)
+    assert model.layers[0].cell.recurrent_activation is recurra.activations.hard_sigmoid
+
+
+def test_causal_attention_of_keras_2_is_refused_by_name(tmp_path):
+    end = recurra.Input((4, 2), name="end")
+    model = recurra.Model(end, layers.Attention(name="look")([end, end]))
+
+    def change(causal):
+        def changed(config):
+            entries(config)["Attention"]["causal"] = causal
+            return config
+
+        return changed
+
+    x = np.ones((1, 4, 2), "float32")
+    again = recurra.models.load_model(write_model(tmp_path / "m.h5", model, change(False)))
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    with pytest.raises(FileFormatError, match="loading expected causal=False, got True"):
+        recurra.models.load_model(write_model(tmp_path / "m.h5", model, change(True)))
+
+
+@pytest.mark.parametrize("ending", [".h5", ".hdf5", ".weights.h5"])
+@pytest.mark.parametrize("prefix", ["", "other_"])
+def test_load_weights_takes_weights_of_keras_2(tmp_path, ending, prefix):
+    model, path, x = make_model(), tmp_path / f"w{ending}", np.ones((2, 5, 3), "float32")
+    with h5py.File(path, "w") as file:
+        write_weights(file, [(f"{prefix}{layer.name}", layer) for layer in model.layers])
+    again = recurra.models.clone_model(model)
+    again.load_weights(path)
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    with pytest.raises(ValueError, match="skip_mismatch=False"):
+        again.load_weights(path, skip_mismatch=True)
+    other = recurra.Sequential([recurra.Input((5, 3)), layers.LSTM(4)])
+    with pytest.raises(FileFormatError, match=f"weights of layer '{other.layers[0].name}', got none"):
+        other.load_weights(path)
+
+
+def test_load_weights_takes_them_out_of_a_whole_model(tmp_path):
+    model, x = make_model(), np.ones((2, 5, 3), "float32")
+    again = recurra.models.clone_model(model)
+    again.load_weights(write_model(tmp_path / "m.h5", model))
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_load_model_says_how_to_load_weights_alone(tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        write_weights(file, [])
+    with pytest.raises(FileFormatError, match="got weights alone: build the model and call load_weights"):
+        recurra.models.load_model(tmp_path / "w.h5")
+
+
+@pytest.mark.parametrize("version", ["2.15.0", "3.0.0", 2, None])
+def test_a_refused_archive_of_keras_2_is_told_by_its_version(tmp_path, version):
+    make_model().save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as mine, zipfile.ZipFile(tmp_path / "its.keras", "w") as its:
+        config = json.loads(mine.read("config.json"))
+        entries(config)["InputLayer"]["batch_input_shape"] = entries(config)["InputLayer"].pop("batch_shape")
+        its.writestr("config.json", json.dumps(config))
+        its.writestr("metadata.json", json.dumps({"keras_version": version} if version else []))
+        its.writestr("model.weights.h5", mine.read("model.weights.h5"))
+    message = r"its\.keras expected a file of Keras 3, got one of Keras 2\.15\.0: save the model there as \.h5"
+    with pytest.raises(FileFormatError, match=message if version == "2.15.0" else "Input expected a shape"):
+        recurra.models.load_model(tmp_path / "its.keras")
