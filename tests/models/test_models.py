@@ -120,6 +120,14 @@ def a_mask_of_a_sum_through_a_nested_model():
     return recurra.Model([a, b], [inner(layers.Add(name="sum")(masked)), plain])
 
 
+def scores_beside_a_masked_output():
+    a, b = recurra.Input((4, 3), name="a"), recurra.Input((4, 3), name="b")
+    given = [layers.Masking(name="mask")(b), layers.Dense(3, name="da")(a)]
+    looked, _ = layers.Attention(name="scored")(given, return_attention_scores=True)
+    both = layers.Concatenate(name="both")([looked, layers.Attention(name="plain")(given)])
+    return recurra.Model([a, b], layers.GRU(2, name="end")(both))
+
+
 @pytest.mark.filterwarnings("ignore:.*does not support masking")
 @pytest.mark.parametrize(
     "build, names",  # as of Keras 3.15
@@ -128,6 +136,7 @@ def a_mask_of_a_sum_through_a_nested_model():
         (joined_masks, "ids b words d both end"),
         (masks_that_nobody_is_given, "a b da db mask attention end"),
         (a_mask_of_a_sum_through_a_nested_model, "a b da db mask_a mask_b d2 sum d3 inner gb"),
+        (scores_beside_a_masked_output, "b a mask da scored plain both end"),
     ],
 )
 def test_operations_that_compute_masks_count_in_keras_order(build, names):

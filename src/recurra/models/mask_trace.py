@@ -45,8 +45,8 @@ class MaskTrace:
     def follow(self, node: Node) -> None:
         """Finds the masks of what a call gives; those of what it reads have been found."""
         outputs, masks = _tree.flatten(node.outputs), _tree.flatten(self._computed_by(node))
-        masks = masks if len(masks) == len(outputs) else [None] * len(outputs)
-        self._masks.update((id(output), mask) for output, mask in zip(outputs, masks, strict=True))
+        masks += [None] * (len(outputs) - len(masks))  # as of attention's scores
+        self._masks.update((id(output), mask) for output, mask in zip(outputs, masks, strict=False))
 
     def _computed_by(self, node: Node) -> Any:
         layer, masks = node.layer, node.kwargs.get("mask")
