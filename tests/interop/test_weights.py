@@ -230,6 +230,42 @@ def test_what_torch_does_not_have_is_refused_by_name():
     model = recurra.Sequential([recurra.Input((5, 4)), layers.GRU(3, reset_after=False, name="old")])
     with pytest.raises(ValueError, match=r"'old'.*reset_after=True"):
         to_torch(model)
+    model = recurra.Sequential([recurra.Input((5, 4)), layers.Conv1D(3, 2, name="folded")])
+    with pytest.raises(ValueError, match=r"expected SimpleRNN, LSTM, .* which are mapped, got Conv1D 'folded'"):
+        to_torch(model)
+
+
+def test_layers_of_one_name_are_not_taken_for_each_other(tmp_path, rng):
+    x = rng.standard_normal((2, 5, 4)).astype("float32")
+
+    def part():
+        return recurra.Sequential([recurra.Input((5, 4)), layers.LSTM(4, return_sequences=True, name="memory")])
+
+    model = recurra.Sequential([recurra.Input((5, 4)), part(), part()])
+    for write in (to_torch, lambda model: save_safetensors(model, tmp_path / "m.safetensors", names="torch")):
+        with pytest.raises(ValueError, match="layers with different names, got two called 'memory': name the layers"):
+            write(model)
+    apart = recurra.Sequential([recurra.Input((5, 4)), *(layers.LSTM(4, return_sequences=True) for _ in range(2))])
+    first, second = (layer.name for layer in apart.layers)
+    state = to_torch(apart)
+    from_torch(model, state)  # in order
+    np.testing.assert_array_equal(model(x), apart(x))
+    renamed = {name.replace(first, "memory"): array for name, array in state.items() if name.startswith(f"{first}.")}
+    renamed |= {
+        name.replace(second, "memory").replace("_l0", "_l1"): array
+        for name, array in state.items()
+        if name.startswith(f"{second}.")
+    }
+    model.set_weights([0 * array for array in model.get_weights()])
+    from_torch(model, renamed)  # one module of two layers
+    np.testing.assert_array_equal(model(x), apart(x))
+
+
+def test_a_module_without_biases_is_told_how_to_be_taken():
+    model = recurra.Sequential([recurra.Input((5, 4)), layers.LSTM(3, name="memory")])
+    state = {name: array for name, array in to_torch(model).items() if "bias" not in name}
+    with pytest.raises(FileFormatError, match="layer 'memory', got none: a module with bias=False is use_bias=False"):
+        from_torch(model, state)
 
 
 def test_a_pickled_file_and_other_things_are_no_state_dict(tmp_path):

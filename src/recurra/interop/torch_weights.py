@@ -42,10 +42,13 @@ def to_torch(model: Any) -> dict[str, np.ndarray]:
             Embedding and LayerNormalization, beside layers without weights.
 
     Raises:
-        ValueError: If torch has no module for a layer: the message names it.
+        ValueError: If no module of torch is known for a layer, or two layers have one name: the message names it.
     """
     state: dict[str, np.ndarray] = {}
-    for layer in _weighted(model):
+    for layer in (found := _weighted(model)):
+        if sum(other.name == layer.name for other in found) > 1:
+            got = f"two called {layer.name!r}"
+            raise ValueError(expected("torch weights", "layers with different names", got, "name the layers"))
         for part, suffix in _directions(layer):
             arrays = _cell_to_torch(part) if isinstance(part, layers.RNN) else _plain_to_torch(part)
             state.update((f"{layer.name}.{name}{suffix}", np.ascontiguousarray(array)) for name, array in arrays)
@@ -55,7 +58,7 @@ def to_torch(model: Any) -> dict[str, np.ndarray]:
 def from_torch(model: Any, state: Mapping[str, Any], *, allow_nonfinite: bool = False) -> None:
     """Sets the model's weights from a torch `state_dict`, all or none.
 
-    Modules are matched to layers by name if all names agree, otherwise in order; a module of several layers
+    Modules are matched to layers by name if all names agree and differ, otherwise in order; a module of several layers
     (`num_layers`) stands for as many layers here. A GRU has to be `reset_after=True`, as torch computes it.
 
     Args:
@@ -94,7 +97,8 @@ def assign_state(model: Any, state: Mapping[str, Any], who: str, *, in_order: bo
     hint = f"the layers are {', '.join(names)}"
     if len(modules) != len(targets):
         raise FileFormatError(expected(who, f"{len(targets)} layers with weights", len(modules), hint))
-    if set(names) == {name for name, _ in modules}:
+    alike = sorted(names) == sorted(name for name, _ in modules)
+    if alike and len(set(names)) == len(names):
         chosen = [dict(modules)[name] for name in names]
     elif in_order:
         chosen = [module for _, module in modules]
@@ -241,6 +245,9 @@ def _cell_from_torch(layer: Any, module: dict[str, np.ndarray]) -> Iterator[tupl
     if cell.bias is None:
         if any(bias.any() for bias in given):
             raise FileFormatError(expected("from_torch", f"no bias for layer {layer.name!r}", "one"))
+    elif not module.keys() & {"bias_ih", "bias_hh"}:
+        what, hint = f"bias_ih and bias_hh for layer {layer.name!r}", "a module with bias=False is use_bias=False here"
+        raise FileFormatError(expected("from_torch", what, "none", hint))
     elif len(given) != 2 or given[0].shape != given[1].shape:
         raise FileFormatError(expected("from_torch", f"bias_ih and bias_hh for layer {layer.name!r}", "another"))
     else:
@@ -261,7 +268,10 @@ def _plain_variables(layer: Any) -> list[tuple[str, Variable | None, bool]]:
         return [("weight", layer.gamma, False), ("bias", layer.beta, False)]
     raise ValueError(
         expected(
-            "torch weights", "layers that torch has", f"{type(layer).__name__} {layer.name!r}", "use ONNX or .keras"
+            "torch weights",
+            "SimpleRNN, LSTM, GRU, Bidirectional, Dense, Embedding and LayerNormalization, which are mapped",
+            f"{type(layer).__name__} {layer.name!r}",
+            "use ONNX or .keras",
         )
     )
 
