@@ -125,6 +125,21 @@ archive_case(
 archive_case("directory of 4 GB", "directory is elsewhere", _patch_end("<I", 12, 0xFFFFFFF0))
 archive_case("several disks", "directory is elsewhere", _patch_end("<H", 4, 3))
 archive_case("directory of zip64 that is not there", "without its end", _patch_end("<I", 16, 0xFFFFFFFF))
+
+
+def _far_directory(at: int) -> Callable[[bytearray], bytes]:
+    """A locator of zip64 that leads to such a byte."""
+
+    def change(data: bytearray) -> bytes:
+        end = data.rfind(b"PK\5\6")
+        struct.pack_into("<HH", data, end + 8, 0xFFFF, 0xFFFF)
+        return bytes(data[:end]) + struct.pack("<4sIQI", b"PK\6\7", 0, at, 1) + bytes(data[end:])
+
+    return change
+
+
+archive_case("directory of zip64 beyond what can be sought", "ends early", _far_directory(2**63 - 1))
+archive_case("directory of zip64 beyond 63 bits", "ends early", _far_directory(2**64 - 1))
 member_case("absolute path", "/etc/x", filename="/etc/x")
 member_case("path with dots", "canary", filename="../canary")
 member_case("path with dots below assets", "canary", filename="assets/../../canary")

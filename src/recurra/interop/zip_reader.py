@@ -55,6 +55,7 @@ class Archive:
     def __init__(self, file: BinaryIO, name: str):
         self.name = name
         self._file = file
+        self._length = file.seek(0, 2)
         self.members: dict[str, Member] = {}
         try:
             self._read_directory()
@@ -65,7 +66,7 @@ class Archive:
         raise FileFormatError(expected(self.name, what, got))
 
     def _at(self, position: int, size: int) -> bytes:
-        if position < 0:
+        if position < 0 or position + size > self._length:  # of a zip64, more than can be sought
             self._refuse("a sound zip archive", "one that ends early")
         self._file.seek(position)
         data = self._file.read(size)
@@ -75,7 +76,7 @@ class Archive:
 
     def _find_directory(self) -> tuple[int, int]:
         """Returns where the directory begins, and its size."""
-        length = self._file.seek(0, 2)
+        length = self._length
         tail_size = min(length, 22 + 2**16)
         tail = self._at(length - tail_size, tail_size)
         found = tail.rfind(b"PK\5\6")
