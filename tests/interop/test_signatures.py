@@ -116,7 +116,7 @@ def test_activations_with_options_agree_with_keras(name, rng):
     values = {"axis": [0], "approximate": [True], "max_value": [None, 2.0], "threshold": [0.0, 0.7, -0.2]}
     for option in by_position(its)[1:]:
         for value in values.get(option, [0.3, 1.7]):
-            if name == "sparsemax":  # Keras's (3.15) is right on the last axis alone: others do not sum to one
+            if name == "sparsemax":  # Keras's (3.15) sums all cumulative sums: its parts do not add up to one
                 continue
             options = {option: value}
             np.testing.assert_allclose(mine(x, **options), np.asarray(its(x, **options)), rtol=1e-5, atol=1e-5)

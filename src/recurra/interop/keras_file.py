@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import math
 import os
 import warnings
 import zipfile
@@ -96,6 +97,7 @@ def save_model(
 def model_bytes(model: Any, extra_members: dict[str, bytes], include_optimizer: bool = True) -> bytes:
     """Returns what a `.keras` file of the model holds, with more members, which are to lie in assets/."""
     _refuse_shared(model, model, {})
+    _refuse_assets(model, "save_assets")
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     members = {
         "metadata.json": json.dumps({"keras_version": KERAS_VERSION, "date_saved": now}).encode(),
@@ -131,6 +133,14 @@ def _refuse_shared(layer: Layer, place: Layer, places: dict[int, Layer]) -> None
         _refuse_shared(inner, inner if by_config else place, places)
 
 
+def _refuse_assets(model: Any, method: str) -> None:
+    """Raises ValueError for a layer of the caller's own that keeps files beside its weights."""
+    for _, layer in _parts(model):
+        if hasattr(layer, method):
+            what, hint = f"layers without {method}()", "keep arrays, with save_own_variables and load_own_variables"
+            raise ValueError(expected("a .keras file", what, f"{type(layer).__name__} {layer.name!r}", hint))
+
+
 def load_model(
     filepath: str | os.PathLike[str],
     custom_objects: Any = None,
@@ -163,6 +173,7 @@ def load_model(
             except UNSOUND as error:
                 what, hint = f"a sound compile_config in {path.name}", "load_model(path, compile=False) leaves it out"
                 raise FileFormatError(expected("load_model", what, _told(error), hint)) from error
+        _refuse_assets(model, "load_assets")
         with open_hdf5(*_weights_place(archive, model)) as weights_file:
             _assign_weights(model, weights_file, allow_nonfinite)
     return model
@@ -350,12 +361,13 @@ def _weights_place(archive: Archive, model: Any, of_any_model: bool = False) -> 
     Args:
         archive: The file.
         model: The model.
-        of_any_model: Whether they may be those of a larger model, if they take no more memory than the file.
+        of_any_model: Whether they may be those of a larger model, if they take no more memory than the file; so may
+            what a layer of the caller's own stores.
     """
     bytes_needed = sum(variable.value.nbytes for variable in model.weights)
     groups = sum(1 + len(layer._seed_generators) for _, layer in _parts(model))
     largest = 2**20 + 16 * bytes_needed + 2**14 * groups
-    if of_any_model:
+    if of_any_model or any(_stores_itself(layer) for _, layer in _parts(model)):
         largest = max(largest, archive.members[WEIGHTS].packed)
     file, start, size = archive.place(WEIGHTS, largest)
     return file, archive.name, start, size
@@ -418,35 +430,81 @@ def _weights_bytes(model: Any, include_optimizer: bool = True) -> bytes:
     with h5py.File(buffer, "w") as file:
         optimizer = getattr(model, "optimizer", None)
         if include_optimizer and optimizer is not None and optimizer.built:
-            _write_group(file, "optimizer/vars", optimizer.name, optimizer.variables)
+            _write_group(file, "optimizer/vars", optimizer.name, _numbered(optimizer.variables))
         for path, layer in _parts(model):
-            _write_group(file, f"{path}vars", layer.name, layer._own_weights())
+            stored = _stored(layer) if _stores_itself(layer) else _numbered(layer._own_weights())
+            _write_group(file, f"{path}vars", layer.name, stored)
             for name, generator in layer._seed_generators_in_use().items():
-                _write_group(file, f"{path}{name}/vars", name, [generator.state])
+                _write_group(file, f"{path}{name}/vars", name, _numbered([generator.state]))
     return buffer.getvalue()
 
 
-def _write_group(file: Any, path: str, name: str, variables: list[Variable]) -> None:
+def _numbered(variables: list[Variable]) -> dict[str, np.ndarray]:
+    return {str(position): variable.value for position, variable in enumerate(variables)}
+
+
+def _write_group(file: Any, path: str, name: str, arrays: dict[str, np.ndarray]) -> None:
     group = file.create_group(path)
     group.attrs["name"] = name
-    for position, variable in enumerate(variables):
-        group.create_dataset(str(position), data=variable.value)
+    for key, array in arrays.items():
+        group.create_dataset(key, data=array)
+
+
+def _stores_itself(layer: Layer) -> bool:
+    """Returns whether a class of the caller's says what a file holds of it."""
+    cls = type(layer)
+    return not (is_own(cls.save_own_variables) and is_own(cls.load_own_variables))
+
+
+def _stored(layer: Layer) -> dict[str, np.ndarray]:
+    """Returns what `save_own_variables` stores.
+
+    Raises:
+        ValueError: If that is something else than numbers by names.
+    """
+    store: dict[str, Any] = {}
+    layer.save_own_variables(store)
+    who = f"{type(layer).__name__}.save_own_variables"
+    arrays = {}
+    for name, value in store.items():
+        if not isinstance(name, str) or name in ("", ".") or "/" in name:
+            raise ValueError(expected(who, "names without '/'", repr(name)))
+        arrays[name] = np.asarray(value)
+        if arrays[name].dtype.kind not in "iuf" or arrays[name].dtype.itemsize > 8:
+            got, hint = f"{arrays[name].dtype} in {name!r}", "True and False may be stored as int8"
+            raise ValueError(expected(who, "arrays of numbers of at most 64 bits", got, hint))
+    return arrays
 
 
 def _assign_weights(model: Any, file: Hdf5File, allow_nonfinite: bool, skip_mismatch: bool = False) -> None:
     """Reads the weights, random states, and the optimizer's if the model is compiled, then assigns them."""
     pairs = []
+    stores: list[tuple[Layer, dict[str, np.ndarray]]] = []
     skipped: list[tuple[Any, str]] = []
     for path, layer in _parts(model):
-        difference = _difference(file, f"{path}vars", layer._own_weights()) if skip_mismatch else None
+        difference = None
+        if _stores_itself(layer):
+            stores.append((layer, _read_store(file, f"{path}vars", allow_nonfinite)))
+        elif skip_mismatch:
+            difference = _difference(file, f"{path}vars", layer._own_weights())
         if difference is not None:
             skipped.append((layer, difference))
             continue
-        pairs += _read_group(file, f"{path}vars", layer._own_weights())
+        if not _stores_itself(layer):
+            pairs += _read_group(file, f"{path}vars", layer._own_weights())
         for name, generator in layer._seed_generators.items():
             if file.root.find(f"{path}{name}") is not None:  # Keras writes none
                 pairs += _read_group(file, f"{path}{name}/vars", [generator.state])
     pairs += _read_optimizer(model, file, skipped if skip_mismatch else None)
+    checked = _checked(pairs, file.name, allow_nonfinite)
+    for layer, store in stores:
+        try:
+            layer.load_own_variables(store)
+        except UNSOUND as error:
+            what = f"what {type(layer).__name__}.load_own_variables takes"
+            if not skip_mismatch:
+                raise FileFormatError(expected(file.name, what, _told(error))) from error
+            skipped.append((layer, f"{what}, got {_told(error)}"))
     if skipped:
         (first, difference), names = skipped[0], ", ".join(repr(one.name) for one, _ in skipped)
         warnings.warn(
@@ -454,7 +512,7 @@ def _assign_weights(model: Any, file: Hdf5File, allow_nonfinite: bool, skip_mism
             f"{type(first).__name__} {first.name!r} expected {difference}.",
             stacklevel=4,
         )
-    assign_all(pairs, file.name, allow_nonfinite)
+    _assign(checked)
 
 
 def _difference(file: Hdf5File, path: str, variables: list[Variable]) -> str | None:
@@ -477,6 +535,13 @@ def assign_all(pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_n
         FileFormatError: If one has NaN or infinite values and that was not allowed, or for whole numbers fractions, or
             others than the variable can hold.
     """
+    _assign(_checked(pairs, file_name, allow_nonfinite))
+
+
+def _checked(
+    pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_nonfinite: bool
+) -> list[tuple[Variable, np.ndarray]]:
+    """Returns arrays of the variables' dtypes; raises as `assign_all`."""
     for variable, array in pairs:
         dtype = variable.value.dtype
         if dtype.kind in "iu":
@@ -486,12 +551,20 @@ def assign_all(pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_n
     with np.errstate(over="ignore"):  # too large for the variable's dtype: infinite, and so refused
         cast = [(variable, np.asarray(array, variable.value.dtype)) for variable, array in pairs]
     for variable, array in cast:
-        if not allow_nonfinite and not np.isfinite(array).all():
-            what = f"NaN or infinity in {variable.path!r}"
-            raise FileFormatError(expected(file_name, "finite weights", what, "pass allow_nonfinite=True"))
+        _check_finite(file_name, variable.path, array, allow_nonfinite)
+    return cast
+
+
+def _assign(pairs: list[tuple[Variable, np.ndarray]]) -> None:
     with HeldSignals():
-        for variable, array in cast:
+        for variable, array in pairs:
             variable.assign(array)
+
+
+def _check_finite(file_name: str, path: str, array: np.ndarray, allow_nonfinite: bool) -> None:
+    if not allow_nonfinite and not np.isfinite(array).all():
+        what = f"NaN or infinity in {path!r}"
+        raise FileFormatError(expected(file_name, "finite weights", what, "pass allow_nonfinite=True"))
 
 
 def _check_range(file_name: str, variable: Variable, array: np.ndarray, least: int, most: int) -> None:
@@ -544,3 +617,16 @@ def _read_group(file: Hdf5File, path: str, variables: list[Variable]) -> list[tu
         hint = None if variables else "a layer that is not built has none yet: call the model on data first"
         raise FileFormatError(expected(file.name, f"{len(variables)} weights in {path!r}", found, hint))
     return [(variable, file.dataset(f"{path}/{i}").read(variable.shape)) for i, variable in enumerate(variables)]
+
+
+def _read_store(file: Hdf5File, path: str, allow_nonfinite: bool) -> dict[str, np.ndarray]:
+    """Returns all arrays of a group by their names, in whatever shapes they have."""
+    group = file.root.find(path)
+    store: dict[str, np.ndarray] = {}
+    for name in group.links if group is not None and group.is_group else ():
+        dataset = file.dataset(f"{path}/{name}")
+        file.charge(math.prod(dataset.shape) * dataset.dtype.itemsize)  # any number of names may lead to one dataset
+        array = dataset.read(dataset.shape)
+        store[name] = np.array(array, array.dtype.newbyteorder("="))  # its own, to be kept or changed
+        _check_finite(file.name, f"{path}/{name}", array, allow_nonfinite)
+    return store

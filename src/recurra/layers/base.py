@@ -446,6 +446,27 @@ class Layer(StampsChanges, saving.Configurable):
             raise ValueError(expected(who, f"{len(variables)} weights", len(weights), hint))
         assign_together(variables, weights)
 
+    def save_own_variables(self, store: Any) -> None:
+        """Puts the layer's own weights, without those of layers within it, into `store` under "0", "1", ...
+
+        A file holds what is in `store`. A subclass may put there other arrays of numbers, with its own
+        `load_own_variables`.
+        """
+        for i, variable in enumerate(self._own_weights()):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Takes the layer's own weights from what `save_own_variables` filled, all or none.
+
+        Raises:
+            ValueError: If their number or a shape is another.
+        """
+        variables = self._own_weights()
+        if len(store.keys()) != len(variables):
+            who = f"{type(self).__name__} {self.name!r}"
+            raise ValueError(expected(who, f"{len(variables)} weights of its own", len(store.keys())))
+        assign_together(variables, [store[str(i)] for i in range(len(variables))])
+
     def count_params(self) -> int:
         """Returns the number of scalars in the weights.
 
