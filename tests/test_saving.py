@@ -143,3 +143,34 @@ def test_an_optimizer_is_made_of_a_config():
     message = "optimizers.deserialize expected a config, as serialize makes it, got 'adam': optimizers.get takes names"
     with pytest.raises(TypeError, match=message):
         recurra.optimizers.deserialize("adam")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"a": 1},
+        {"class_name": "DTypePolicy", "config": {"name": "relu"}},
+        {"class_name": "__tuple__", "items": [1]},
+    ],
+)
+@pytest.mark.parametrize(
+    ("module", "what"),
+    [
+        ("activations", "an activation"),
+        ("constraints", "a constraint"),
+        ("initializers", "an initializer"),
+        ("losses", "a loss"),
+        ("metrics", "a metric"),
+        ("regularizers", "a regularizer"),
+    ],
+)
+def test_a_config_of_another_kind_of_thing_is_refused(module, what, config):
+    with pytest.raises(ValueError, match=rf"{module}\.get expected {what} or its name, got {{"):
+        getattr(recurra, module).get(config)
+
+
+def test_layers_refuse_configs_of_other_things():
+    for options in ({"activation": {}}, {"kernel_constraint": {}}, {"recurrent_regularizer": {}}):
+        with pytest.raises(ValueError, match=r"or its name, got \{\}"):
+            recurra.layers.LSTM(2, **options)

@@ -160,8 +160,6 @@ def get(identifier: Any) -> Any:
     """
     if identifier is None:
         return FUNCTIONS["linear"]
-    if isinstance(identifier, dict):
-        identifier = saving.deserialize_keras_object(identifier)
     return saving.resolve(identifier, FUNCTIONS, "activations.get", "an activation")
 
 

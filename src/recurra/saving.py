@@ -387,11 +387,13 @@ def resolve(identifier: Any, by_name: dict[str, Any], who: str, what: str) -> An
         who, what: For the error: "initializers.get", "an initializer".
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If there is none of that name, or a config is of something else.
     """
     if isinstance(identifier, dict):
-        return deserialize_keras_object(_in_full(identifier, by_name))
-    if isinstance(identifier, str):
+        found = deserialize_keras_object(_in_full(identifier, by_name))
+        if callable(found):
+            return found
+    elif isinstance(identifier, str):
         found = get_registered_object(identifier) or by_name.get(identifier)
         if found is not None:
             return found() if inspect.isclass(found) else found
