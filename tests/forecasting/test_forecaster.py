@@ -1,5 +1,6 @@
 """The forecaster: honest about the past, the same for the same seed, saved whole."""
 
+import io
 import json
 import random
 import tracemalloc
@@ -935,6 +936,14 @@ def test_times_of_format_2_are_in_seconds(tmp_path):
     np.testing.assert_array_equal(Forecaster.load(tmp_path / "old.keras")._panel.times, fitted._panel.times)
 
 
+def test_a_file_that_is_no_path_is_told_in_the_sentence_of_models():
+    fitted = quick(budget_s=1e-9).fit(monthly())
+    with pytest.raises(TypeError, match=r"Forecaster\.save expected the path of a file, got BytesIO: a file in memory"):
+        fitted.save(io.BytesIO())
+    with pytest.raises(TypeError, match=r"Forecaster\.load expected the path of a file, got NoneType: "):
+        Forecaster.load(None)
+
+
 def test_a_forecaster_of_a_later_format_is_refused(tmp_path):
     quick(budget_s=1e-9).fit(monthly()).save(tmp_path / "f.keras")
     with_settings(tmp_path / "f.keras", tmp_path / "new.keras", format=4)
@@ -944,7 +953,7 @@ def test_a_forecaster_of_a_later_format_is_refused(tmp_path):
 
 def test_a_model_file_without_a_forecaster_is_refused(tmp_path):
     recurra.Sequential([recurra.Input((4, 1)), recurra.layers.GRU(2)]).save(tmp_path / "m.keras")
-    with pytest.raises(FileFormatError, match="a saved Forecaster"):
+    with pytest.raises(FileFormatError, match=r"a saved Forecaster, got a model without a forecaster$"):
         Forecaster.load(tmp_path / "m.keras")
     with pytest.raises(ValueError, match="a network"):
         Forecaster("naive", horizon=2).fit(monthly()).save(tmp_path / "f.keras")

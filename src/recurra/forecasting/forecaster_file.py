@@ -34,7 +34,7 @@ LARGEST_SETTINGS = 2**28  # bytes
 
 def save(path: str | os.PathLike[str], trained: TrainedNetwork, options: dict[str, Any], given: dict[str, Any]) -> None:
     """Writes a network, the options of its forecaster, and those of them that the user gave; see `Forecaster.save`."""
-    panel = trained.panel
+    path, panel = keras_file.path_of("Forecaster.save", path), trained.panel
     state = {
         "format": FORMAT,
         "options": options,
@@ -57,7 +57,7 @@ def save(path: str | os.PathLike[str], trained: TrainedNetwork, options: dict[st
         "freq_named": panel.freq_named,
         "filled": [] if panel.observed is None else np.flatnonzero(~panel.observed).tolist(),
     }
-    if Path(path).suffix != ".keras":
+    if path.suffix != ".keras":
         raise ValueError(expected("Forecaster.save", "a file that ends in .keras", repr(str(path))))
     write_atomically(path, keras_file.model_bytes(trained.model, {ASSET: json.dumps(state).encode()}))
 
@@ -67,7 +67,8 @@ _Forecaster = TypeVar("_Forecaster", bound="Forecaster")
 
 def load(path: str | os.PathLike[str], restore: Callable[..., _Forecaster]) -> _Forecaster:
     """Returns what `restore` makes of a network, the options and those that the user gave; see `Forecaster.load`."""
-    name = Path(path).name
+    path = keras_file.path_of("Forecaster.load", path)
+    name = path.name
     model = keras_file.load_model(path, compile=False)
     try:
         with open(path, "rb") as file:
@@ -111,6 +112,8 @@ def _asset(archive: Archive) -> bytes:
 
 
 def _read_settings(archive: Archive) -> Any:
+    if ASSET not in archive.members:
+        raise FileFormatError(expected(archive.name, "a saved Forecaster", "a model without a forecaster"))
     return keras_file.read_json(_asset(archive), keras_file.MOST_VALUES + archive.members[ASSET].packed)
 
 
