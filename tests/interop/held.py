@@ -53,3 +53,12 @@ def sharing(keras):
     shared, inputs, ids = layers.Dense(3), layers.Input((6, 3)), layers.Input((6, 3))
     inner = keras.Model(inputs, layers.LSTM(4, return_sequences=True)(shared(inputs)))
     return keras.Model(ids, layers.GRU(2)(inner(shared(ids))))
+
+
+def twins(keras):
+    """Returns a model whose outputs are two calls of a model within it, and what a Dense makes of both."""
+    layers = keras.layers
+    inputs, one, other = (layers.Input((5, 3)) for _ in range(3))
+    inner = keras.Model(inputs, layers.LSTM(2)(inputs), name="inner")
+    first, second = inner(one), inner(other)
+    return keras.Model([one, other], [second, layers.Dense(1)(layers.Concatenate()([first, second])), first])

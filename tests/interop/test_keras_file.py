@@ -583,6 +583,35 @@ def test_a_layer_shared_between_models_lies_in_a_file_once_as_keras_writes_it(tm
     np.testing.assert_array_equal(again(arrays["input_0"]), model(arrays["input_0"]))
 
 
+def test_calls_of_an_inner_model_that_are_outputs_count_as_in_keras(tmp_path):
+    arrays = np.load(FOLDERS[0] / "twins.npz")
+    inputs, outputs = ([arrays[name] for name in arrays if name.startswith(kind)] for kind in ("input", "output"))
+    model = recurra.models.load_model(FOLDERS[0] / "twins.keras")
+    model.save(tmp_path / "twins.keras")
+    again = recurra.models.load_model(tmp_path / "twins.keras")
+    for one in (model, again):
+        for mine, its in zip(one.predict(inputs, verbose=0), outputs, strict=True):
+            np.testing.assert_allclose(mine, its, rtol=1e-5, atol=1e-6)
+    configs = []
+    for path in (FOLDERS[0] / "twins.keras", tmp_path / "twins.keras"):
+        with zipfile.ZipFile(path) as archive:
+            configs.append(json.loads(archive.read("config.json"))["config"])
+    assert configs[0]["output_layers"] == [["inner", 2, 0], ["dense", 0, 0], ["inner", 1, 0]]
+    for part in ("input_layers", "output_layers"):
+        assert configs[1][part] == configs[0][part]
+
+
+def test_calls_of_inner_models_that_are_outputs_count_from_0_in_first_files_and_in_lines():
+    model = held.twins(recurra)
+    config = model.get_config()
+    dense = config["output_layers"][1]
+    config["output_layers"] = [["inner", 1, 0], dense, ["inner", 0, 0]]
+    again = recurra.Model.from_config(config)
+    assert again.get_config()["output_layers"] == [["inner", 2, 0], dense, ["inner", 1, 0]]
+    line, end = recurra.Sequential([recurra.Input((3,)), layers.Dense(2)], name="line"), recurra.Input((3,))
+    assert recurra.Model(end, line(end)).get_config()["output_layers"] == ["line", 0, 0]
+
+
 def shared_with_a_wrapper():
     shared, inputs = layers.Dense(3, name="shared"), recurra.Input((4, 3))
     return recurra.Model(inputs, layers.TimeDistributed(shared, name="each")(shared(inputs)), name="m")

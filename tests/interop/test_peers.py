@@ -3,6 +3,7 @@
 Run where they are installed (`pip install '.[peers]'`); skipped elsewhere.
 """
 
+import held
 import numpy as np
 import pytest
 
@@ -82,6 +83,40 @@ def test_random_states_of_dropouts_do_not_disturb_keras(data, tmp_path):
         np.testing.assert_allclose(one.predict(x, verbose=0), opened.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
     for state, before in zip(mine._seed_states(), states, strict=True):
         np.testing.assert_array_equal(state, before)
+
+
+def joined_masks(library):
+    """Two Concatenates, of a masked tensor beside one without a mask."""
+    tools = library.layers
+    ids, values = library.Input((4,)), library.Input((4, 2))
+    both = tools.Concatenate()([tools.Embedding(7, 2, mask_zero=True)(ids), values])
+    return library.Model([ids, values], tools.GRU(2)(tools.Concatenate()([both, values])))
+
+
+@pytest.mark.parametrize("make", [held.twins, joined_masks])
+def test_graphs_go_there_and_back(make, rng, tmp_path):
+    keras = pytest.importorskip("keras", reason="Keras is not installed")
+    mine = make(recurra)
+    data = [rng.integers(0, 3, (4, *one.shape[1:])).astype("float32") for one in mine.inputs]
+    mine.save(tmp_path / "mine.keras")
+    its = keras.models.load_model(tmp_path / "mine.keras")
+    its.save(tmp_path / "its.keras")
+    again = recurra.models.load_model(tmp_path / "its.keras")
+    answers = [model.predict(data, verbose=0) for model in (mine, its, again)]
+    for one, two, three in zip(*(answer if isinstance(answer, list) else [answer] for answer in answers), strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(three, one)
+
+
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+def test_h5_files_of_calls_of_an_inner_model_load(library, rng, tmp_path):
+    keras = pytest.importorskip(library, reason=f"{library} is not installed")
+    its = held.twins(keras)
+    its.save(tmp_path / "m.h5")
+    mine = recurra.models.load_model(tmp_path / "m.h5")
+    data = list(rng.standard_normal((2, 4, 5, 3)).astype("float32"))
+    for one, other in zip(mine.predict(data, verbose=0), its.predict(data, verbose=0), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("library", ["keras", "tf_keras"])

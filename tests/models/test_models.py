@@ -418,6 +418,34 @@ def test_files_that_compute_by_operations_are_refused_by_name():
         recurra.Model.from_config(config)
 
 
+def test_a_layer_of_the_user_s_has_no_module_in_a_graph_of_keras():
+    class Twice(layers.Layer):
+        def call(self, inputs):
+            return 2 * inputs
+
+    end = recurra.Input((5, 2))
+    config = recurra.Model(end, layers.GRU(2)(Twice()(end))).get_config()
+    next(entry for entry in config["layers"] if entry["class_name"] == "Twice")["module"] = None
+    again = recurra.Model.from_config(config, custom_objects={"Twice": Twice})
+    assert type(again.layers[1]) is Twice
+
+
+def test_layers_that_join_masks_leave_their_names_in_files_to_keras():
+    """Keras's own operations on masks would take the same: two of one name are refused."""
+    ids, values = recurra.Input((4,)), recurra.Input((4, 2))
+    for masked in (True, False):
+        first = layers.Concatenate(name="concatenate_3")([layers.Embedding(7, 2, mask_zero=masked)(ids), values])
+        both = layers.Concatenate(name="both")([first, values])
+        model = recurra.Model([ids, values], layers.GRU(2, name="concatenate")(both))
+        config = json.loads(json.dumps(model.get_config()))
+        entries = {entry["name"]: entry for entry in config["layers"]}
+        assert ("name" in entries["concatenate_3"]["config"]) is not masked
+        assert entries["both"]["config"]["name"] == "both"
+        again = recurra.Model.from_config(config)
+        assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+        assert again.get_config() == model.get_config()
+
+
 def test_a_layer_is_asked_for_by_name_or_by_index():
     model = two_inputs()
     with pytest.raises(ValueError, match="a name or an index, got both"):

@@ -178,6 +178,7 @@ def _modernize_graph(config: dict[str, Any]) -> None:
         for entry in config["layers"]
         if entry["class_name"] in MODELS and _begins_with_input(entry["config"])
     }
+    lines = {entry["name"] for entry in config["layers"] if entry["class_name"] == "Sequential"}
     in_old_words = False
     for entry in config["layers"]:
         nodes = entry.get("inbound_nodes")
@@ -187,7 +188,8 @@ def _modernize_graph(config: dict[str, Any]) -> None:
     for ends in ("input_layers", "output_layers"):
         tensors = config.get(ends) or []
         if in_old_words and tensors and isinstance(tensors, list) and isinstance(tensors[0], list):
-            tensors = [[name, node - first.get(name, 0), position] for name, node, position in tensors]
+            # Of a Functional the ends count from 1 in Keras 3 too.
+            tensors = [[name, node - (name in lines and name in first), position] for name, node, position in tensors]
         config[ends] = tensors[0] if len(tensors) == 1 and isinstance(tensors, list) else tensors
 
 

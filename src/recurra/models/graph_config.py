@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -11,10 +12,14 @@ from recurra import _tree, saving
 from recurra._checks import expected
 from recurra.layers.arithmetic import OPERATIONS
 from recurra.layers.base import Layer
+from recurra.layers.merging import Concatenate
 from recurra.layers.symbolic import KerasTensor, Node, node_of
+from recurra.models.functional import Functional
 from recurra.models.graph import Graph
+from recurra.models.mask_trace import MaskTrace
 
 LAYERS_OF_OPERATIONS = ("Add", "GetItem", "Multiply", "Negative", "Subtract", "TrueDivide")
+KERAS_S_JOINS = r"concatenate(_\d+)?"  # names of Keras's own operations on masks
 Nodes = dict[tuple[str, int], Node]  # by the layer's name and the number of its call
 
 
@@ -32,10 +37,13 @@ def write_graph(graph: Graph, inputs: Any, outputs: Any) -> dict[str, Any]:
         for position, node in enumerate(node for node in layer._inbound_nodes if id(node) in in_graph)
     }
     layers = []
+    joins_masks = _joins_masks(graph)
     for layer in graph.layers:
         nodes = [node for node in layer._inbound_nodes if id(node) in in_graph and node.parents()]
         calls = [_write_node(node, indices) for node in nodes]
         entry = saving.serialize_keras_object(layer) | {"name": layer.name, "inbound_nodes": calls}
+        if joins_masks and re.fullmatch(KERAS_S_JOINS, layer.name):
+            entry["config"].pop("name")  # Keras makes one that its own operations do not take
         layers.append(_as_operation(entry))
     ends = {"input_layers": inputs, "output_layers": outputs}
     return {"layers": layers} | {name: _write_ends(structure, indices) for name, structure in ends.items()}
@@ -57,7 +65,7 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
     for entry in entries:
         if entry.get("name") in of_masks:
             continue  # how Keras computes masks: here they follow from the layers
-        entry = {key: value for key, value in entry.items() if key != "name"}
+        entry = {key: value for key, value in entry.items() if key != "name"} | {"config": _named(entry)}
         calls = entry.pop("inbound_nodes")
         layer = saving.deserialize_keras_object(built_by_calls(entry) if calls else entry)
         layers[layer.name] = layer
@@ -79,8 +87,29 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
             got = f"{waiting[0][0].name!r} without its inputs{_operations(entries)}"
             raise ValueError(expected("Functional", "nodes whose inputs exist", got))
         pending = waiting
-    inputs, outputs = (_read_ends(config[name], made) for name in ("input_layers", "output_layers"))
+    ends = [config["input_layers"], config["output_layers"]]
+    from_zero = _called_from_zero(ends)
+    inputs, outputs = (_read_ends(structure, made, from_zero) for structure in ends)
     return inputs, outputs, list(layers)
+
+
+def _joins_masks(graph: Graph) -> bool:
+    """Returns whether a Concatenate gives a mask: for it Keras makes operations `concatenate`, `concatenate_1`, ..."""
+    if not any(isinstance(layer, Concatenate) for layer in graph.layers):
+        return False
+    sources = {id(tensor) for tensor in graph.inputs}
+    trace = MaskTrace(graph.inputs)
+    joined = False
+    for node in graph.nodes:
+        if not all(id(tensor) in sources for tensor in _tree.flatten(node.outputs)):
+            trace.follow(node)
+            joined |= isinstance(node.layer, Concatenate) and trace._masks[id(node.outputs)] is not None
+    return joined
+
+
+def _named(entry: dict[str, Any]) -> dict[str, Any]:
+    """Returns the config of a layer with the name that calls know it by, where it has none of its own."""
+    return {"name": entry["name"]} | entry["config"] if "name" in entry else entry["config"]
 
 
 def built_by_calls(entry: dict[str, Any]) -> dict[str, Any]:
@@ -153,15 +182,21 @@ def _is_tensor(value: Any) -> bool:
 
 def _is_operation(entry: dict[str, Any]) -> bool:
     """Returns whether an entry is one of Keras's operations that are no layers here."""
-    return entry.get("module", "").startswith("keras.src.ops") and entry["class_name"] not in LAYERS_OF_OPERATIONS
+    return (entry.get("module") or "").startswith("keras.src.ops") and entry["class_name"] not in LAYERS_OF_OPERATIONS
 
 
 def _write_ends(structure: Any, indices: dict[int, int]) -> Any:
     if isinstance(structure, KerasTensor):
-        return _history(structure, indices)
+        name, call, tensor = _history(structure, indices)
+        return [name, call + _first_call(node_of(structure).layer), tensor]
     if isinstance(structure, dict):
         return {key: _write_ends(structure[key], indices) for key in sorted(structure)}
     return [_write_ends(one, indices) for one in structure]
+
+
+def _first_call(layer: Layer) -> int:
+    """Returns the number of a layer's first call in the ends of a graph: Keras counts those of a Functional from 1."""
+    return int(isinstance(layer, Functional))
 
 
 def _read_tensor(history: list[Any], made: Nodes) -> KerasTensor:
@@ -216,9 +251,21 @@ def _operations(entries: list[dict[str, Any]]) -> str:
     return f"; it names Keras's operations {', '.join(names)}, which are no layers" if names else ""
 
 
-def _read_ends(ends: Any, made: Nodes) -> Any:
+def _called_from_zero(ends: Any) -> set[str]:
+    """Returns the names of the layers whose first call is an end: in recurra's first files a Functional's too."""
+    if _is_history(ends):
+        return {ends[0]} if ends[1] == 0 else set()
+    return {name for inner in (ends.values() if isinstance(ends, dict) else ends) for name in _called_from_zero(inner)}
+
+
+def _is_history(ends: Any) -> bool:
+    return isinstance(ends, list) and len(ends) == 3 and isinstance(ends[0], str)
+
+
+def _read_ends(ends: Any, made: Nodes, from_zero: set[str]) -> Any:
     if isinstance(ends, dict):
-        return {key: _read_ends(inner, made) for key, inner in ends.items()}
-    if len(ends) == 3 and isinstance(ends[0], str):
-        return _read_tensor(ends, made)
-    return [_read_ends(inner, made) for inner in ends]
+        return {key: _read_ends(inner, made, from_zero) for key, inner in ends.items()}
+    if _is_history(ends):
+        name, call, tensor = ends
+        return _read_tensor([name, call - (name not in from_zero and _first_call(made[name, 0].layer)), tensor], made)
+    return [_read_ends(inner, made, from_zero) for inner in ends]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from held import holding, sharing
+from held import holding, sharing, twins
 from keras import layers
 
 FOLDER = Path(__file__).parent
@@ -79,6 +79,14 @@ def write_sharing(rng):
     np.savez(FOLDER / "sharing.npz", input_0=x, output_0=model(x))
 
 
+def write_twins(rng):
+    x = rng.standard_normal((2, 4, 5, 3)).astype("float32")
+    model = twins(keras)
+    model.save(FOLDER / "twins.keras")
+    outputs = {f"output_{i}": output for i, output in enumerate(model(list(x)))}
+    np.savez(FOLDER / "twins.npz", input_0=x[0], input_1=x[1], **outputs)
+
+
 def main():
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -90,6 +98,7 @@ def main():
     ]
     write_held(rng)
     write_sharing(rng)
+    write_twins(rng)
     (FOLDER / "index.json").write_text(json.dumps({"keras": keras.__version__, "models": models}, indent=1) + "\n")
 
 
