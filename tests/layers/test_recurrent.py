@@ -2,13 +2,14 @@
 
 import ast
 import inspect
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 
 import recurra
-from recurra import layers
+from recurra import _tree, layers
 
 KINDS = [layers.SimpleRNN, layers.LSTM, layers.GRU]
 CELLS = [layers.SimpleRNNCell, layers.LSTMCell, layers.GRUCell]
@@ -119,6 +120,47 @@ def test_the_gradients_of_stacked_cells_under_a_mask_are_right(zero_output_for_m
     layer.build((None, 4, 2))
     mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0]], bool)
     check_gradients(layer, rng.standard_normal((4, 4, 2)), mask=mask)
+
+
+OF_TWO_DTYPES = {
+    "layer": lambda cell, **options: layers.RNN(cell(3), dtype="float64", **options),
+    "cell": lambda cell, **options: layers.RNN(cell(3, dtype="float64"), **options),
+    "stack": lambda cell, **options: layers.RNN([cell(3, dtype="float64"), cell(3)], **options),
+    "both": lambda cell, **options: layers.Bidirectional(layers.RNN(cell(3, dtype="float64"), **options)),
+    "pair": lambda cell, **options: layers.Bidirectional(layers.RNN(cell(3), **options), dtype="float64"),
+}
+
+
+@pytest.mark.parametrize("kind", OF_TWO_DTYPES)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("options", [{}, {"return_state": True, "return_sequences": True}, {"stateful": True}])
+def test_a_cell_computes_in_its_dtype_and_the_layer_answers_in_its_own(cell, kind, options, x):
+    inputs = recurra.Input(batch_shape=(3, 5, 2))
+    layer = OF_TWO_DTYPES[kind](cell, **options)
+    steps = layers.TimeDistributed(layers.Dense(2))(inputs)  # which learns by what comes back through the cell
+    model = recurra.Model(inputs, layer(steps))
+    config = json.loads(json.dumps(model.get_config()).replace("float64", "float32"))
+    plain = recurra.Model.from_config(config)
+    plain.set_weights(model.get_weights())
+    for _ in range(2):  # stateful layers go on
+        outputs, wanted = (one.predict(x, batch_size=3, verbose=0) for one in (model, plain))
+        for mine, its in zip(_tree.flatten(outputs), _tree.flatten(wanted), strict=True):
+            assert mine.dtype == layer.dtype
+            np.testing.assert_allclose(mine, its, rtol=1e-4, atol=1e-6)
+    for one in (model, plain):
+        one.compile(recurra.optimizers.SGD(0.5), "mse")
+        one.train_on_batch(x, _tree.map_structure(np.ones_like, wanted))
+    for mine, its in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-4, atol=1e-5)
+
+
+def test_a_cell_of_another_dtype_takes_one_timestep_after_the_other(x):
+    for kind in ("layer", "cell"):
+        layer = OF_TWO_DTYPES[kind](layers.GRUCell, return_sequences=True)
+        model = recurra.Sequential([recurra.Input((None, 2)), layer, layers.Dense(1)])
+        stream = model.stream()
+        steps = [stream.step(values) for values in x[0]]
+        np.testing.assert_allclose(steps, model.predict(x[:1], verbose=0)[0], rtol=1e-6)
 
 
 def test_a_cell_of_ones_own_runs_and_trains(rng):

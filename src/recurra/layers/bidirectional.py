@@ -10,7 +10,7 @@ from recurra import _tree, ops, saving
 from recurra._checks import expected, one_of
 from recurra.layers._shapes import is_shape
 from recurra.layers.base import Layer
-from recurra.layers.cells import output_size
+from recurra.layers.cells import in_dtype, output_size
 from recurra.layers.recurrent import RNN
 
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
@@ -92,8 +92,8 @@ class Bidirectional(Layer):
     ) -> tuple[Any, Any]:
         states = self._split_states(initial_state)
         options = {"mask": mask, "training": training, "keep_cache": keep_cache}
-        forward, forward_cache = self.forward_layer.forward(inputs, initial_state=states[0], **options)
-        backward, backward_cache = self.backward_layer.forward(inputs, initial_state=states[1], **options)
+        forward, forward_cache = self._run_part(self.forward_layer, inputs, states[0], options)
+        backward, backward_cache = self._run_part(self.backward_layer, inputs, states[1], options)
         penalty = _penalty(self.forward_layer, forward) + _penalty(self.backward_layer, backward)
         forward_y, *forward_states = _tree.flatten(forward)
         backward_y, *backward_states = _tree.flatten(backward)
@@ -105,6 +105,11 @@ class Bidirectional(Layer):
             return merged, cache
         outputs = list(merged) if self.merge_mode is None else [merged]
         return (*outputs, *forward_states, *backward_states), cache
+
+    def _run_part(self, part: Any, inputs: np.ndarray, states: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+        inputs, states = in_dtype((inputs, states), self, part)
+        outputs, cache = part.forward(inputs, initial_state=states, **options)
+        return in_dtype(outputs, part, self), cache
 
     def _split_states(self, initial_state: Any) -> tuple[Any, Any]:
         """Returns the states of the forward layer and those of the backward one; ValueError for another number."""
@@ -159,10 +164,13 @@ class Bidirectional(Layer):
             dbackward = [dbackward, *flat[turn:]]
         dforward = _with_penalty(self.forward_layer, forward, dforward)
         dbackward = _with_penalty(self.backward_layer, backward, dbackward)
-        dx, from_forward = self.forward_layer.backward_all(dforward, forward_cache, need_dx)
-        dx_backward, from_backward = self.backward_layer.backward_all(dbackward, backward_cache, need_dx)
+        dx, from_forward = self._run_part_backward(self.forward_layer, dforward, forward_cache, need_dx)
+        dx_backward, from_backward = self._run_part_backward(self.backward_layer, dbackward, backward_cache, need_dx)
         dstates = [*_tree.flatten(from_forward["initial_state"]), *_tree.flatten(from_backward["initial_state"])]
         return dx + dx_backward if need_dx else None, {"initial_state": dstates}
+
+    def _run_part_backward(self, part: Any, doutputs: Any, cache: Any, need_dx: bool) -> tuple[Any, dict[str, Any]]:
+        return in_dtype(part.backward_all(in_dtype(doutputs, self, part), cache, need_dx), part, self)
 
     def _split_gradient(self, merged: list[Any], forward: np.ndarray, backward: np.ndarray) -> tuple[Any, Any]:
         if self.merge_mode is None:
@@ -180,7 +188,10 @@ class Bidirectional(Layer):
         return dy / 2, dy / 2
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
-        forward, backward = (part.planned(plan, training) for part in (self.forward_layer, self.backward_layer))
+        parts = (self.forward_layer, self.backward_layer)
+        if any(part.dtype != self.dtype for part in parts):
+            return False
+        forward, backward = (part.planned(plan, training) for part in parts)
         return plan.add_bidirectional(forward, backward, self.merge_mode)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

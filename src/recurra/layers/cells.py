@@ -331,7 +331,9 @@ class StackedRNNCells(Layer):
         for position, cell in enumerate(self.cells):
             own = [next(leaves) for _ in _tree.flatten(cell.state_size)]
             masks = dropout_masks[position] if dropout_masks else None
+            output, own = in_dtype((output, own), self, cell)
             (output, own), cache = run_step(cell, output, own, training, masks, keep_cache)
+            output, own = in_dtype((output, own), cell, self)
             new_states.append(list(_tree.flatten(own)))
             caches.append(cache)
         return (output, new_states), caches
@@ -344,7 +346,7 @@ class StackedRNNCells(Layer):
         for cell, cell_cache in zip(reversed(self.cells), reversed(cache), strict=True):
             count = len(_tree.flatten(cell.state_size))
             own, leaves = leaves[len(leaves) - count :], leaves[: len(leaves) - count]
-            doutput, own = cell.backward((doutput, own), cell_cache)
+            doutput, own = in_dtype(cell.backward(in_dtype((doutput, own), self, cell), cell_cache), cell, self)
             before.insert(0, list(_tree.flatten(own)))
         return doutput, before
 
@@ -376,6 +378,13 @@ def starts_from_zeros(cell: Any) -> bool:
 def zeros_of(sizes: Any, batch: int, dtype: str) -> Any:
     """Returns zeros (batch, size) for each of the sizes, nested as they are."""
     return _tree.map_structure(lambda size: np.zeros((batch, size), dtype), sizes)
+
+
+def in_dtype(arrays: Any, source: Layer, target: Layer) -> Any:
+    """Returns arrays (or None) of one layer's dtype, nested in any way, in another's."""
+    if source.dtype == target.dtype:
+        return arrays
+    return _tree.map_structure(lambda array: None if array is None else array.astype(target.dtype), arrays)
 
 
 def output_size(cell: Any) -> int:

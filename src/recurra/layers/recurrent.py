@@ -22,6 +22,7 @@ from recurra.layers.cells import (
     RecurrentCell,
     StackedRNNCells,
     check_cell,
+    in_dtype,
     initial_state_of,
     output_size,
     run_step,
@@ -158,9 +159,10 @@ class RNN(Layer):
         inputs = self._check_input(inputs)
         mask = self._check_mask(mask, inputs)
         states: list[Any] = self._starting_states(initial_state, len(inputs))
+        inputs, states = in_dtype((inputs, states), self, self.cell)
         masks = None
         if training and hasattr(self.cell, "draw_masks"):
-            masks = self.cell.draw_masks(inputs.shape[0], inputs.shape[2], self.dtype)
+            masks = self.cell.draw_masks(inputs.shape[0], inputs.shape[2], self.cell.dtype)
         if runs_sequences(self.cell):
             outputs, states, cache = self.cell.run_forward(
                 inputs,
@@ -174,6 +176,7 @@ class RNN(Layer):
             )
         else:
             outputs, states, cache = self._loop_forward(inputs, states, mask, masks, training, keep_cache)
+        outputs, states = in_dtype((outputs, states), self.cell, self)
         if self.stateful:
             self._store(states)
         if self.return_state:
@@ -189,10 +192,12 @@ class RNN(Layer):
         dstates: list[Any] = [None] * count
         if self.return_state:
             doutputs, *dstates = _tree.flatten(doutputs)
+        doutputs, dstates = in_dtype((doutputs, dstates), self, self.cell)
         if runs_sequences(self.cell):
             dx, dstates = self.cell.run_backward(doutputs, dstates, cache, need_dx)
         else:
             dx, dstates = self._loop_backward(doutputs, dstates, cache)
+        dx, dstates = in_dtype((dx, dstates), self.cell, self)
         return dx, {"initial_state": self._nest(dstates)}
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
@@ -201,7 +206,7 @@ class RNN(Layer):
     def planned(self, plan: ops.Plan, training: bool) -> Any:
         """Returns the layer as a plan takes it, or None where it cannot."""
         cell = self.cell
-        if not isinstance(cell, RecurrentCell) or self.return_state:
+        if not isinstance(cell, RecurrentCell) or self.return_state or cell.dtype != self.dtype:
             return None
         if self.stateful and (not training or self._stateful_batch is None):
             return None
@@ -293,17 +298,17 @@ class RNN(Layer):
             outputs.append(output)
             caches.append(cache)
         if not outputs:  # no time steps
-            outputs = [np.zeros((len(inputs), output_size(self.cell)), self.dtype)]
+            outputs = [np.zeros((len(inputs), output_size(self.cell)), self.cell.dtype)]
         result = np.stack(outputs, axis=1)[:, : len(order)] if self.return_sequences else outputs[-1]
         return result, states, (order, mask, caches, inputs.shape) if keep_cache else None
 
     def _loop_backward(self, doutputs: Any, dstates: list[Any], cache: Any) -> tuple[np.ndarray, list[Any]]:
         order, mask, caches, shape = cache
         batch = shape[0]
-        zeros = zeros_of(_tree.flatten(self.cell.state_size), batch, self.dtype)
+        zeros = zeros_of(_tree.flatten(self.cell.state_size), batch, self.cell.dtype)
         dstates = [zero if given is None else given for given, zero in zip(dstates, zeros, strict=True)]
-        dx = np.zeros(shape, self.dtype)
-        carried = np.zeros((batch, output_size(self.cell)), self.dtype)
+        dx = np.zeros(shape, self.cell.dtype)
+        carried = np.zeros((batch, output_size(self.cell)), self.cell.dtype)
         for position in reversed(range(len(order))):
             doutput = carried
             if doutputs is not None and self.return_sequences:

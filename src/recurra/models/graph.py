@@ -197,9 +197,9 @@ class Graph:
             if wanted:
                 if step.is_foreign:
                     self._check_gradients(step, dx, dkwargs, cache.values)
-                _scatter(grads, step.inputs, dx)
+                _scatter(grads, step.inputs, dx, cache.values)
                 for name, where in step.tensor_kwargs.items():
-                    _scatter(grads, where, dkwargs.get(name) if step.is_foreign else dkwargs[name])
+                    _scatter(grads, where, dkwargs.get(name) if step.is_foreign else dkwargs[name], cache.values)
         return [grads[position] for position in self._input_positions]
 
     def _check_gradients(self, step: _Step, given: Any, dkwargs: dict[str, Any], values: list[Any]) -> None:
@@ -267,10 +267,13 @@ def _look_up(where: Any, values: list[Any]) -> Any:
     return _tree.map_structure(lambda position: None if position is None else values[position], where)
 
 
-def _scatter(grads: list[Any], where: Any, given: Any) -> None:
+def _scatter(grads: list[Any], where: Any, given: Any, values: list[Any]) -> None:
+    """Adds gradients to those of the tensors at these positions, in the dtypes that these have."""
     positions = _tree.flatten(where)
     leaves = [None] * len(positions) if given is None else _tree.flatten(given)
     for position, grad in zip(positions, leaves, strict=True):
+        if grad is not None and values[position].dtype.kind == "f" and grad.dtype is not values[position].dtype:
+            grad = np.asarray(grad, values[position].dtype)
         _add(grads, position, grad)
 
 

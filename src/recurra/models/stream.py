@@ -192,7 +192,7 @@ class _Cell:
         self.y = np.zeros((len(x), cell.units), cell.dtype)
 
     def __call__(self) -> None:
-        x = self._x[:, None]
+        x = self._x[:, None].astype(self._cell.dtype, copy=False)
         self.y[...], self._states, _ = self._cell.run_forward(x, list(self._states), None, None, keep_cache=False)
 
     def states(self) -> list[np.ndarray]:
@@ -207,7 +207,9 @@ class _Layer:
         self.y = np.array(self._run())
 
     def _run(self) -> np.ndarray:
-        return np.asarray(self._layer._run_layer(self._x[:, None], None, False, {}, False)[0])[:, 0]
+        return np.asarray(
+            self._layer._run_layer(self._layer._cast_inputs(self._x[:, None]), None, False, {}, False)[0]
+        )[:, 0]
 
     def __call__(self) -> None:
         self.y[...] = self._run()
