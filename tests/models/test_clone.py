@@ -86,3 +86,31 @@ def test_a_class_this_program_serialized_is_known_to_it_but_not_to_files(tmp_pat
         recurra.models.load_model(tmp_path / "model.keras")
     loaded = recurra.models.load_model(tmp_path / "model.keras", custom_objects={"ScaleCell": ScaleCell})
     assert isinstance(loaded.layers[0].cell, ScaleCell)
+
+
+def test_classes_that_make_their_own_graph_are_cloned_without_them():
+    class Graph(recurra.Model):
+        def __init__(self, units=3):
+            end = recurra.Input((5, 2))
+            super().__init__(end, layers.Dense(1)(layers.GRU(units)(end)))
+
+    class Line(recurra.Sequential):
+        def __init__(self, units=3):
+            super().__init__([recurra.Input((5, 2)), layers.GRU(units), layers.Dense(1)])
+
+    class Told(Graph):
+        def __init__(self, units=3):
+            super().__init__(units)
+            self.units = units
+
+        def get_config(self):
+            return {"units": self.units}
+
+    class Usual(recurra.Sequential):
+        pass
+
+    for model in (Graph(4), Line(4), Told(4), Usual([recurra.Input((5, 2)), layers.GRU(4), layers.Dense(1)])):
+        copy = recurra.models.clone_model(model)
+        assert isinstance(copy, type(model)) is isinstance(model, (Told, Usual))
+        assert [weight.shape for weight in copy.weights] == [weight.shape for weight in model.weights]
+        assert not set(map(id, copy.weights)) & set(map(id, model.weights))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from recurra import _tree
+from recurra import _tree, saving
 from recurra._checks import expected
+from recurra._owners import is_own
 from recurra.layers.base import Layer
 from recurra.layers.input_layer import Input
 from recurra.layers.symbolic import KerasTensor
-from recurra.models.functional import Functional, GraphModel
+from recurra.models.functional import Functional, GraphModel, takes_graph
 from recurra.models.model import Model
 from recurra.models.sequential import Sequential
 
@@ -49,7 +50,8 @@ def clone_model(
             )
         return make(layer)
 
-    if input_tensors is None and clone_function is None and call_function is None and not recursive:
+    plain = input_tensors is None and clone_function is None and call_function is None and not recursive
+    if plain and _comes_from_config(model):
         copy = type(model).from_config(model.get_config())
     elif isinstance(model, Sequential):
         starts = [] if input_tensors is None else [_tree.flatten(input_tensors)[0]]
@@ -62,6 +64,16 @@ def clone_model(
     if told is not None and clone_function is None:
         copy.compile_from_config(told)
     return copy
+
+
+def _comes_from_config(model: Model) -> bool:
+    """Returns whether a model's class makes it of a config: not if its constructor makes the graph."""
+    cls = type(model)
+    if not isinstance(model, GraphModel) or not (is_own(cls.get_config) and is_own(cls.from_config)):
+        return True
+    if isinstance(model, Sequential):
+        return cls.__init__ is Sequential.__init__ or {"layers", "trainable", "name"} <= set(saving.parameters(cls))
+    return takes_graph(cls)
 
 
 def _clone_graph(model: GraphModel, input_tensors: Any, clone: Callable[[Layer], Layer], call: Any) -> Model:
@@ -86,5 +98,5 @@ def _clone_graph(model: GraphModel, input_tensors: Any, clone: Callable[[Layer],
         inputs = _tree.map_structure(copied, node.inputs)
         outputs = call(layer, inputs, **kwargs) if call else layer(inputs, **kwargs)
         copies.update(zip(map(id, _tree.flatten(node.outputs)), _tree.flatten(outputs), strict=True))
-    inputs, outputs = _tree.map_structure(copied, model.input), _tree.map_structure(copied, model.output)
+    inputs, outputs = _tree.map_structure(copied, model._own_input), _tree.map_structure(copied, model._own_output)
     return Functional(inputs, outputs, name=model.name)

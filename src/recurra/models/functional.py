@@ -77,10 +77,18 @@ class GraphModel(Model):
 
     @property
     def input(self) -> Any:
-        return self._input_structure if self._ends else self.graph.inputs
+        return self._own_input
 
     @property
     def output(self) -> Any:
+        return self._own_output
+
+    @property
+    def _own_input(self) -> Any:
+        return self._input_structure if self._ends else self.graph.inputs
+
+    @property
+    def _own_output(self) -> Any:
         return self._output_structure if self._ends else self.graph.outputs
 
     @property
@@ -91,7 +99,7 @@ class GraphModel(Model):
     @property
     def _nested_input_shape(self) -> Any:
         """The shape of the input, or shapes nested as the inputs are."""
-        return _only(_tree.map_structure(lambda tensor: tensor.shape, self.input))
+        return _only(_tree.map_structure(lambda tensor: tensor.shape, self._own_input))
 
     @property
     def output_shape(self) -> Any:

@@ -16,7 +16,7 @@ from recurra.models.graph_config import built_by_calls
 
 @saving.builtin("keras")
 class Sequential(GraphModel):
-    """A line of layers, each with one input and one output (https://keras.io/api/models/sequential).
+    """A line of layers, each with one input and, but for the last, one output (https://keras.io/api/models/sequential).
 
     Args:
         layers: The layers; the first may be an `Input`. Without one the model is built from the first data.
@@ -103,6 +103,16 @@ class Sequential(GraphModel):
             return input_shape
         return super().compute_output_shape(input_shape)
 
+    @property
+    def input(self) -> Any:
+        """The symbolic input of its first call, as of a layer; without one where its own layers begin."""
+        return self._inbound_nodes[0].inputs if self._inbound_nodes else self._own_input
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of its first call; without one that of its last layer."""
+        return self._inbound_nodes[0].outputs if self._inbound_nodes else self._own_output
+
     def build(self, input_shape: Any = None) -> None:
         if not self.layers:
             raise ValueError(expected(f"model {self.name!r}", "at least one layer", "none"))
@@ -123,11 +133,11 @@ class Sequential(GraphModel):
         """Returns symbolic inputs, and what the layers make of them."""
         tensor = start
         for layer in self.layers:
-            tensor = _output_of(layer, tensor)
             if isinstance(tensor, tuple):
-                what = f"{layer.name!r} with several"
-                raise ValueError(expected(f"model {self.name!r}", "layers with one output", what, "use Model"))
-        return start, tensor
+                what, got = f"one output before {layer.name!r}", f"{len(tensor)}"
+                raise ValueError(expected(f"model {self.name!r}", what, got, "use Model"))
+            tensor = _output_of(layer, tensor)
+        return start, list(tensor) if isinstance(tensor, tuple) else tensor
 
     def get_build_config(self) -> dict[str, Any] | None:
         return {"input_shape": self._nested_input_shape} if self._ends else None
