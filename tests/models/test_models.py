@@ -446,6 +446,68 @@ def test_layers_that_join_masks_leave_their_names_in_files_to_keras():
         assert again.get_config() == model.get_config()
 
 
+STATEFUL = {
+    "alone": lambda: [layers.LSTM(2, stateful=True)],
+    "both directions": lambda: [layers.Dense(3), layers.Bidirectional(layers.GRU(1, stateful=True))],
+    "within": lambda: [recurra.Sequential([layers.LSTM(2, stateful=True)]), layers.Dense(2)],
+}
+
+
+@pytest.mark.parametrize("kind", STATEFUL)
+def test_stateful_layers_of_a_line_without_input_take_the_batch_of_the_data(kind, rng):
+    x, y = rng.standard_normal((8, 5, 3)), np.ones((8, 2))
+    for validation in ({}, {"validation_split": 0.5}):
+        model = recurra.Sequential(STATEFUL[kind]())
+        model.compile("sgd", "mse")
+        model.fit(x, y, batch_size=4, verbose=0, **validation)
+        assert model.input_shape == (4, 5, 3)
+        assert model.predict(x, batch_size=4, verbose=0).shape == (8, 2)
+    model = recurra.Sequential(STATEFUL[kind]())
+    assert model(x).shape == (8, 2) and model.input_shape == (8, 5, 3)
+    model = recurra.Sequential(STATEFUL[kind]())
+    assert model.predict(x, batch_size=2, verbose=0).shape == (8, 2) and model.input_shape == (2, 5, 3)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda: layers.LSTM(2, return_sequences=True, return_state=True),
+        lambda: layers.Bidirectional(layers.GRU(2), merge_mode=None),
+    ],
+)
+@pytest.mark.parametrize("start", [[recurra.Input((5, 3))], []])
+def test_the_last_layer_of_a_line_may_have_several_outputs(last, start, rng, tmp_path):
+    x = rng.standard_normal((4, 5, 3)).astype("float32")
+    model = recurra.Sequential([*start, last()])
+    answer = model.predict(x, verbose=0)
+    assert isinstance(answer, list)
+    for mine, its in zip(answer, model.layers[-1](x), strict=True):
+        np.testing.assert_array_equal(mine, its)
+    assert model.output_shape == [(None, *one.shape[1:]) for one in answer]
+    model.compile("sgd", ["mse"] * len(answer))
+    model.train_on_batch(x, [np.ones_like(one) for one in answer])
+    model.save(tmp_path / "m.keras")
+    again = recurra.models.load_model(tmp_path / "m.keras")
+    for mine, its in zip(again.predict(x, verbose=0), model.predict(x, verbose=0), strict=True):
+        np.testing.assert_array_equal(mine, its)
+    with pytest.raises(ValueError, match=r"one output before 'dense.*', got \d: use Model"):
+        model.add(layers.Dense(2))
+
+
+def test_a_line_that_was_called_has_the_ends_of_its_first_call(rng):
+    x = rng.standard_normal((4, 5, 3)).astype("float32")
+    for start in ([recurra.Input((None, 3))], []):
+        line, end = recurra.Sequential([*start, layers.GRU(2)]), recurra.Input((5, 3))
+        model = recurra.Model(end, layers.Dense(1)(line(end)))
+        assert line.input is end
+        part = recurra.Model(model.input, model.layers[1].output)
+        np.testing.assert_array_equal(part.predict(x, verbose=0), line.predict(x, verbose=0))
+        inner = recurra.Model(line.inputs, line.layers[0].output)  # its own go from its own inputs
+        np.testing.assert_array_equal(inner.predict(x, verbose=0), line.predict(x, verbose=0))
+        whole = recurra.Sequential([line, layers.Dense(1)])
+        assert whole.input is not end and whole.input_shape == line.input_shape
+
+
 def test_a_layer_is_asked_for_by_name_or_by_index():
     model = two_inputs()
     with pytest.raises(ValueError, match="a name or an index, got both"):

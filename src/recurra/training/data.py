@@ -40,7 +40,7 @@ def source_of(
         if y is not None or sample_weight is not None:
             raise ValueError(expected(who, "targets inside the iterable x", "y or sample_weight beside it"))
         return IterableBatches(x, lambda item: _batch(model, item, class_weight, who), shuffle, who)
-    arrays = arrays_of(model, x, y, sample_weight, class_weight, who, late=True)
+    arrays = arrays_of(model, x, y, sample_weight, class_weight, who, batch_size or 32)
     return ArrayBatches(*arrays, batch_size=batch_size, shuffle=shuffle, steps=steps, who=who)
 
 
@@ -56,14 +56,16 @@ def validation_of(model: Any, data: Any, batch_size: int | None, steps: int | No
     return source_of(model, x, y, sample_weight, batch_size, steps, "fit validation_data")
 
 
-def arrays_of(model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, who: str, late: bool = False) -> Batch:
+def arrays_of(
+    model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, who: str, batch_size: int | None = None
+) -> Batch:
     """Returns inputs, targets and weights as lists of arrays in the model's order, and builds the model for them.
 
-    With `late`, an `ArrayBatches` has to follow, which casts large inputs batch by batch.
+    With a `batch_size` an `ArrayBatches` has to follow, which casts large inputs batch by batch.
     """
     if x is None:
         raise ValueError(expected(who, "x, the inputs", "none"))
-    inputs = _late_inputs_of(model, x) if late else inputs_of(model, x)
+    inputs = inputs_of(model, x) if batch_size is None else _late_inputs_of(model, x, batch_size)
     targets = _targets(model, y, who)
     if class_weight is not None:
         if sample_weight is not None:
@@ -90,16 +92,16 @@ def batch_to_predict(model: Any, item: Any) -> Batch:
     return batch
 
 
-def inputs_of(model: Any, x: Any) -> list[Any]:
+def inputs_of(model: Any, x: Any, batch_size: int | None = None) -> list[Any]:
     """Returns the inputs as arrays in the model's order, and builds the model for them."""
-    model.build_for(x)
+    model.build_for(x, batch_size)
     inputs = model.standardize_inputs(x)
     return inputs if isinstance(inputs, list) else _tree.flatten(inputs)
 
 
-def _late_inputs_of(model: Any, x: Any) -> list[Any]:
+def _late_inputs_of(model: Any, x: Any, batch_size: int) -> list[Any]:
     """Returns `inputs_of`, large arrays of whole numbers in their own dtype, where the model tells what they become."""
-    model.build_for(x)
+    model.build_for(x, batch_size)
     if not hasattr(model, "_fit_input"):  # of a class with its own call
         return inputs_of(model, x)
     inputs, dtypes = model.standardize_inputs(x, _CAST_AT_ONCE), [tensor.dtype for tensor in model.inputs]

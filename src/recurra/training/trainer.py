@@ -17,7 +17,7 @@ from recurra._missing import Gone, knows_arguments
 from recurra.callbacks import CallbackList, History
 from recurra.layers.activation import Softmax
 from recurra.layers.base import Layer
-from recurra.layers.recurrent import RNN
+from recurra.layers.recurrent import RNN, stateful_layers
 from recurra.losses import LossFunctionWrapper
 from recurra.training import loop
 from recurra.training.batches import (
@@ -153,11 +153,22 @@ class Trainer(Layer):
 
     # Data -----------------------------------------------------------------------------------------------------------
 
-    def build_for(self, inputs: Any) -> None:
-        """Builds the model for the shapes of these arrays, if it is not built."""
-        if not self.built:
-            inputs = plain_numbers_as_array(inputs)
-            self._build_for(_tree.map_structure(lambda x: (None, *as_numbers(x, "the data").shape[1:]), inputs))
+    def build_for(self, inputs: Any, batch_size: int | None = None) -> None:
+        """Builds the model for the shapes of these arrays, if it is not built.
+
+        Args:
+            inputs: Arrays, nested as the model takes them.
+            batch_size: How many of their rows are a batch, for stateful layers; None for all.
+        """
+        if self.built:
+            return
+        keeps_states = bool(stateful_layers(self))
+
+        def shape_of(x: Any) -> tuple[int | None, ...]:
+            rows, *sizes = as_numbers(x, "the data").shape or (None,)
+            return (rows if batch_size is None else min(rows, batch_size)) if keeps_states else None, *sizes
+
+        self._build_for(_tree.map_structure(shape_of, plain_numbers_as_array(inputs)))
 
     def standardize_inputs(self, inputs: Any) -> Any:
         """Returns the inputs as arrays that `_run_layer` takes."""
@@ -225,7 +236,7 @@ class Trainer(Layer):
         if validation_split and validation_data is None:
             if is_iterable_data(x):
                 raise ValueError(expected("fit", "arrays with validation_split", f"an iterable, {type(x).__name__}"))
-            arrays = arrays_of(self, x, y, sample_weight, class_weight, "fit", late=True)
+            arrays = arrays_of(self, x, y, sample_weight, class_weight, "fit", batch_size or 32)
             head, tail = split_tail(arrays, validation_split)
             if class_weight is not None:  # it weighs what is trained on only
                 tail = (*tail[:2], [None] * len(tail[2]))
@@ -323,7 +334,7 @@ class Trainer(Layer):
         if is_iterable_data(x):
             source: Any = IterableBatches(x, partial(batch_to_predict, self), who="predict")
         else:
-            inputs = inputs_of(self, x)
+            inputs = inputs_of(self, x, batch_size or 32)
             if silent and len(inputs) == 1 and self._takes_at_once(len(inputs[0]), batch_size):
                 return loop.predict_step(self, inputs)
             source = ArrayBatches(inputs, [], [], batch_size=batch_size, steps=steps, who="predict")
