@@ -366,3 +366,9 @@ def test_a_softmax_goes_over_several_axes_together(name, rng):
     np.testing.assert_array_equal(function(x, axis=(1, 2)), function(x.reshape(2, 12)).reshape(x.shape))
     np.testing.assert_array_equal(function(x, axis=(1, 0)).T, function(x.T, axis=[2, 1]))
     np.testing.assert_array_equal(activations.softmax(x, axis=(0, 2)), layers.Softmax(axis=(0, 2))(x))
+
+
+def test_a_mask_of_a_mean_over_time_has_no_axis_of_features():
+    x, mask = np.ones((3, 5, 2), "float32"), np.ones((3, 5, 1), bool)
+    with pytest.raises(ValueError, match=r"GlobalAveragePooling1D expected mask of shape \(3, 5\), got \(3, 5, 1\)"):
+        layers.GlobalAveragePooling1D()(x, mask=mask)

@@ -188,7 +188,10 @@ class GlobalAveragePooling1D(_GlobalPooling):
         if mask is None:
             return super().forward(inputs)
         self._check_steps(inputs)
-        keep = np.asarray(mask, bool)[..., None]
+        mask = np.asarray(mask, bool)
+        if mask.ndim != 2:
+            raise ValueError(expected(type(self).__name__, f"mask of shape {inputs.shape[:2]}", mask.shape))
+        keep = mask[..., None]
         count = np.maximum(keep.sum(axis=1, keepdims=True, dtype=inputs.dtype), 1)
         total = np.where(keep, inputs, inputs.dtype.type(0)).sum(axis=1, keepdims=True)  # NaN times zero would be NaN
         return self._shaped(total / count), (keep / count, None)

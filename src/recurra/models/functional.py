@@ -270,6 +270,7 @@ class Functional(GraphModel):
     """What `Model(inputs, outputs)` makes; see `Model`."""
 
     checks_inputs = True
+    _first_call = 1  # its number in the ends of a graph, as Keras counts
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         super().__init__(name=name, **kwargs)

@@ -14,7 +14,6 @@ from recurra.layers.arithmetic import OPERATIONS
 from recurra.layers.base import Layer
 from recurra.layers.merging import Concatenate
 from recurra.layers.symbolic import KerasTensor, Node, node_of
-from recurra.models.functional import Functional
 from recurra.models.graph import Graph
 from recurra.models.mask_trace import MaskTrace
 
@@ -196,7 +195,7 @@ def _write_ends(structure: Any, indices: dict[int, int]) -> Any:
 
 def _first_call(layer: Layer) -> int:
     """Returns the number of a layer's first call in the ends of a graph: Keras counts those of a Functional from 1."""
-    return int(isinstance(layer, Functional))
+    return getattr(layer, "_first_call", 0)
 
 
 def _read_tensor(history: list[Any], made: Nodes) -> KerasTensor:
