@@ -121,6 +121,14 @@ def test_load_weights_takes_weights_of_keras_2(tmp_path, ending, prefix):
         other.load_weights(path)
 
 
+def test_weights_of_more_layers_than_the_model_has_are_refused(tmp_path):
+    model = make_model()
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        write_weights(file, [*((layer.name, layer) for layer in model.layers), ("more", model.layers[-1])])
+    with pytest.raises(FileFormatError, match=r"w\.h5 expected weights of 3 layers, got also those of 'more'"):
+        model.load_weights(tmp_path / "w.h5")
+
+
 def test_load_weights_takes_them_out_of_a_whole_model(tmp_path):
     model, x = make_model(), np.ones((2, 5, 3), "float32")
     again = recurra.models.clone_model(model)

@@ -119,9 +119,7 @@ def _refuse_hard_sigmoid(config: Any, file_name: str) -> None:
             name = value.get("config") if isinstance(value, dict) else value
             if key.endswith("activation") and name == "hard_sigmoid":
                 what = f"activations that Keras 2 and 3 compute alike in {file_name}"
-                hint = (
-                    'pass custom_objects={"hard_sigmoid": your function}; that of Keras 2 is clip(0.2 * x + 0.5, 0, 1)'
-                )
+                hint = 'pass custom_objects={"hard_sigmoid": function}; that of Keras 2 is clip(0.2 * x + 0.5, 0, 1)'
                 raise FileFormatError(expected("load_model", what, f"{key}='hard_sigmoid'", hint))
     if isinstance(config, (dict, list)):
         for value in config.values() if isinstance(config, dict) else config:
@@ -152,12 +150,9 @@ def _modern(config: Any) -> Any:
     for option in ("time_major", "causal"):
         if inner.get(option):
             raise FileFormatError(expected("loading", f"{option}=False", "True", "save the model without it"))
-    if (
-        changed["class_name"] == "BatchNormalization"
-        and isinstance(inner.get("axis"), list)
-        and len(inner["axis"]) == 1
-    ):
-        inner["axis"] = inner["axis"][0]
+    axes = inner.get("axis")
+    if changed["class_name"] == "BatchNormalization" and isinstance(axes, list) and len(axes) == 1:
+        inner["axis"] = axes[0]
     if changed["class_name"] == "InputLayer" and "batch_input_shape" in inner:
         inner["batch_shape"] = inner["batch_input_shape"]
     changed["config"] = {key: value for key, value in inner.items() if key not in DROPPED}
@@ -261,4 +256,7 @@ def _read_weights(file: Hdf5File, model: Any, place: str) -> list[tuple[Variable
             raise FileFormatError(expected(file.name, f"{len(weights)} weights of layer {layer!r}", len(found)))
         for variable, name in zip(weights, found, strict=True):
             pairs.append((variable, file.dataset(f"{place}{places[layer]}/{name}").read(variable.shape)))
+    for name in filled:
+        if name not in places.values():
+            raise FileFormatError(expected(file.name, f"weights of {len(wanted)} layers", f"also those of {name!r}"))
     return pairs

@@ -45,8 +45,10 @@ def to_torch(model: Any) -> dict[str, np.ndarray]:
         ValueError: If no module of torch is known for a layer, or two layers have one name: the message names it.
     """
     state: dict[str, np.ndarray] = {}
-    for layer in (found := _weighted(model)):
-        if sum(other.name == layer.name for other in found) > 1:
+    found = _weighted(model)
+    names = [layer.name for layer in found]
+    for layer in found:
+        if names.count(layer.name) > 1:
             got = f"two called {layer.name!r}"
             raise ValueError(expected("torch weights", "layers with different names", got, "name the layers"))
         for part, suffix in _directions(layer):
