@@ -207,9 +207,7 @@ class _Layer:
         self.y = np.array(self._run())
 
     def _run(self) -> np.ndarray:
-        return np.asarray(
-            self._layer._run_layer(self._layer._cast_inputs(self._x[:, None]), None, False, {}, False)[0]
-        )[:, 0]
+        return np.asarray(self._layer._run_layer(self._x[:, None], None, False, {}, False)[0])[:, 0]
 
     def __call__(self) -> None:
         self.y[...] = self._run()
