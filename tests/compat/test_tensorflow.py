@@ -1,6 +1,7 @@
 """`recurra.compat.tensorflow` gives what notebooks use of TensorFlow, with TensorFlow's dtypes and shapes."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import recurra
@@ -17,10 +18,33 @@ import recurra.compat.tensorflow as tf
         (True, tf.bool),
         (np.zeros(2), tf.float64),
         (np.zeros(2, np.int64), tf.int64),
+        ([np.float64(1), 2.0], tf.float64),
+        ([2.0, np.float64(1)], tf.float32),
+        ([[np.float16(1)]], tf.float16),
+        ([np.float32(1), np.float64(1)], tf.float32),
+        ([np.float64(1), np.int64(2)], tf.float64),
+        ([np.int64(1), 1.5], tf.float32),
+        ([np.zeros(2), np.ones(2)], tf.float64),
+        ([np.int64(1)], tf.int32),
+        ([np.uint8(200), np.uint8(1)], tf.int32),
+        ([np.arange(2), np.arange(2)], tf.int32),
+        ([tf.argmax([1, 2]), tf.argmax([1, 2])], tf.int64),
     ],
 )
 def test_numbers_become_float32_and_int32_and_arrays_keep_their_dtype(value, dtype):
     assert tf.constant(value).dtype == tf.convert_to_tensor(value).dtype == dtype
+
+
+def test_columns_of_pandas_keep_their_dtype():
+    table = pd.DataFrame({"price": [1 / 3, 2 / 3], "day": np.array([2**40, 1]), "few": np.array([1, 2], "uint8")})
+    for name, dtype in (("price", tf.float64), ("day", tf.int64), ("few", tf.uint8)):
+        column = table[name]
+        assert tf.constant(column).dtype == tf.convert_to_tensor(column).dtype == dtype
+        assert tf.constant(column).numpy().tolist() == column.tolist()
+        assert next(iter(tf.data.Dataset.from_tensor_slices(column))).dtype == dtype
+    assert tf.constant(table["day"], dtype=tf.float32).dtype == tf.float32
+    rows = next(iter(tf.data.Dataset.from_tensor_slices(dict(table))))
+    assert {name: value.dtype for name, value in rows.items()} == {"price": "float64", "day": "int64", "few": "uint8"}
 
 
 def test_tensors_are_arrays_with_numpy():

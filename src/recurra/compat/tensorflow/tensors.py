@@ -44,18 +44,23 @@ def TensorShape(dims: Iterable[int | None]) -> tuple[int | None, ...]:
 
 
 def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:
-    """Returns `value` as an array: an array keeps its dtype, Python's numbers become float32, and int32 or int64.
+    """Returns `value` as an array: an array or frame keeps its dtype, Python's numbers become float32, int32 or int64.
+
+    A list's floats have the dtype of the first, if that is one of NumPy's; its whole numbers become int32 or int64.
 
     Raises:
         TypeError: For fractions as whole numbers.
         ValueError: For whole numbers that do not fit.
     """
-    if isinstance(value, (np.ndarray, np.generic)):
+    if hasattr(value, "__array__"):  # pandas' too
         return as_array(np.asarray(value, dtype))
     array = np.asarray(value)
-    if array.dtype.kind in "uO" and all(isinstance(number, int) for number in array.ravel().tolist()):
+    if array.dtype in (np.uint64, object) and all(isinstance(number, int) for number in array.ravel().tolist()):
         raise ValueError(expected("convert_to_tensor", "whole numbers of at most 64 bits", repr(value)))
     if dtype is None:
+        kept = _dtype_of_first_leaf(value)
+        if kept is not None and kept.kind == array.dtype.kind:
+            return as_array(array.astype(kept))
         return _as_tensorflow(array)
     if array.dtype.kind == "f" and np.dtype(dtype).kind in "iu":
         raise TypeError(expected("convert_to_tensor", f"whole numbers for {np.dtype(dtype)}", repr(value), "use cast"))
@@ -65,9 +70,17 @@ def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:
     return as_array(converted)
 
 
+def _dtype_of_first_leaf(value: Any) -> Any:
+    """Returns the dtype that the numbers of a list have from its first; None for Python's, and NumPy's whole ones."""
+    while isinstance(value, (list, tuple)) and value:
+        value = value[0]
+    dtype = np.asarray(value).dtype if hasattr(value, "__array__") else None
+    return None if dtype is not None and dtype.kind in "iu" and not isinstance(value, Tensor) else dtype
+
+
 def _as_tensorflow(array: np.ndarray) -> Tensor:
     """Returns Python's numbers in the dtype that TensorFlow gives them."""
-    if array.dtype == int64 and (array == array.astype(int32)).all():
+    if array.dtype.kind in "iu" and (array == array.astype(int32)).all():
         return as_array(array.astype(int32))
     return as_array(array.astype(float32) if array.dtype == float64 else array)
 
