@@ -160,6 +160,7 @@ def get(identifier: Any) -> Any:
     """
     if identifier is None:
         return FUNCTIONS["linear"]
+    identifier = getattr(identifier, "own_activation", identifier)  # those of compat.tensorflow
     return saving.resolve(identifier, FUNCTIONS, "activations.get", "an activation")
 
 

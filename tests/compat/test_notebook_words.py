@@ -118,6 +118,49 @@ def test_a_function_of_a_loss_trains_as_its_name_does():
             np.testing.assert_array_equal(a, b)
 
 
+ACTIVATIONS = "elu gelu leaky_relu log_softmax relu relu6 selu sigmoid silu softmax softplus softsign tanh"
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS.split())
+def test_an_activation_of_tf_nn_trains_and_is_saved_as_the_name_does(name, tmp_path):
+    x, y = np.linspace(-1, 1, 24, dtype="float32").reshape(6, 4, 1), np.ones((6, 2), "float32")
+    trained = []
+    for activation in (name, getattr(tf.nn, name)):
+        tf.random.set_seed(1)
+        layers = [
+            tf.keras.Input((4, 1)),
+            tf.keras.layers.SimpleRNN(3, activation),
+            tf.keras.layers.Dense(2, activation),
+        ]
+        model = tf.keras.Sequential(layers)
+        model.compile("sgd", "mse")
+        model.fit(x, y, epochs=2, verbose=0)
+        trained.append(model)
+    for a, b in zip(trained[0].get_weights(), trained[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert trained[1].layers[-1].get_config()["activation"] == name
+    trained[1].save(tmp_path / "model.keras")
+    loaded = tf.keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.layers[-1].activation is recurra.activations.get(name)
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), trained[0].predict(x, verbose=0))
+
+
+def test_activations_of_tf_nn_keep_the_dtype_and_take_their_options():
+    for name in ACTIVATIONS.split():
+        function, x = getattr(tf.nn, name), np.array([0.5, -0.5])
+        wanted = recurra.activations.get(name)(x)
+        for dtype in ("float16", "float32", "float64"):
+            y = function(tf.constant(x, dtype))
+            assert (type(y), y.dtype) == (tf.Tensor, dtype)
+            np.testing.assert_allclose(y, wanted, rtol=2e-3 if dtype == "float16" else 1e-6)
+        np.testing.assert_array_equal(function([0.5, -0.5]), function(tf.constant([0.5, -0.5])))
+    assert tf.nn.tanh is tf.tanh is tf.math.tanh
+    assert tf.nn.swish is tf.nn.silu
+    np.testing.assert_allclose(tf.nn.leaky_relu([-4.0, 2.0], alpha=0.1), [-0.4, 2.0])
+    np.testing.assert_allclose(tf.nn.gelu([-4.0], approximate=True), [-7.0214e-05], rtol=5e-3)
+    np.testing.assert_allclose(tf.nn.log_softmax([[1.0, 1.0], [1.0, 1.0]], axis=0), np.full((2, 2), -0.6931472))
+
+
 @pytest.mark.parametrize(
     "missing, hint",
     [

@@ -9,16 +9,32 @@ import numpy as np
 from recurra._arrays import Array as Tensor
 from recurra._arrays import as_array
 from recurra._missing import says_what_to_do
-from recurra.compat.tensorflow.tensors import convert_to_tensor, sigmoid, tanh
+from recurra.compat.tensorflow.tensors import activation, convert_to_tensor, sigmoid, tanh, trained_as
 
-__all__ = ["relu", "sigmoid", "softmax", "tanh"]
+__all__ = [
+    "elu", "gelu", "leaky_relu", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus",
+    "softsign", "swish", "tanh",
+]  # fmt: skip
+
+elu, selu, gelu, relu6 = activation("elu"), activation("selu"), activation("gelu"), activation("relu6")
+softplus, softsign, log_softmax = activation("softplus"), activation("softsign"), activation("log_softmax")
+silu = swish = activation("silu")
+_leaky_relu = activation("leaky_relu")
 
 
+@trained_as("relu")
 def relu(features: Any) -> Tensor:
     """Returns max(features, 0)."""
     return as_array(np.maximum(convert_to_tensor(features), 0))
 
 
+@trained_as("leaky_relu")
+def leaky_relu(features: Any, alpha: float = 0.2) -> Tensor:
+    """Returns x where x > 0, else alpha * x."""
+    return _leaky_relu(features, negative_slope=alpha)
+
+
+@trained_as("softmax")
 def softmax(logits: Any, axis: int = -1) -> Tensor:
     """Returns positive shares that sum to 1 along an axis."""
     scores = convert_to_tensor(logits)

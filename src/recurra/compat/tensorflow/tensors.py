@@ -121,6 +121,31 @@ def reduction(function: Callable[..., Any]) -> Callable[..., Tensor]:
     return wrapped
 
 
+def trained_as(name: str) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+    """Decorator: layers that get the function as their activation take recurra's own, which has a gradient."""
+
+    def mark(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        function.own_activation = activations.get(name)  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def activation(name: str) -> Callable[..., Tensor]:
+    """Returns an activation of recurra's that takes lists and numbers too and gives a tensor of their float dtype."""
+    own = activations.get(name)
+
+    @trained_as(name)
+    @functools.wraps(own, assigned=("__name__",), updated=())
+    def wrapped(x: Any, *arguments: Any, name: str | None = None, **options: Any) -> Tensor:
+        tensor = convert_to_tensor(x)
+        y = own(tensor, *arguments, **options)
+        return as_array(y.astype(tensor.dtype) if tensor.dtype == float16 else y)
+
+    wrapped.__doc__ = f"`keras.activations.{name}` for tensors."
+    return wrapped
+
+
 def giving_tensors(module: ModuleType) -> dict[str, Any]:
     """Returns the names of recurra's `losses` or `metrics`, with functions that take lists and give tensors."""
 
@@ -401,7 +426,7 @@ def executing_eagerly() -> Any:
 _choose = of_numpy(np.where)
 zeros_like, ones_like = of_numpy(np.zeros_like), of_numpy(np.ones_like)
 abs, square, sqrt, exp, sign = (of_numpy(f) for f in (np.abs, np.square, np.sqrt, np.exp, np.sign))
-sin, cos, tanh, round = (of_numpy(f) for f in (np.sin, np.cos, np.tanh, np.round))
+sin, cos, round = (of_numpy(f) for f in (np.sin, np.cos, np.round))
 add, subtract, multiply, divide, pow = (
     of_numpy(f) for f in (np.add, np.subtract, np.multiply, np.true_divide, np.power)
 )
@@ -410,7 +435,7 @@ negative, floor, identity, stop_gradient = (of_numpy(f) for f in (np.negative, n
 equal, less, greater = (of_numpy(f) for f in (np.equal, np.less, np.greater))
 not_equal, less_equal, greater_equal = (of_numpy(f) for f in (np.not_equal, np.less_equal, np.greater_equal))
 logical_and, logical_or, logical_not = (of_numpy(f) for f in (np.logical_and, np.logical_or, np.logical_not))
-sigmoid = of_numpy(activations.get("sigmoid"))
+sigmoid, tanh = activation("sigmoid"), activation("tanh")
 reduce_mean, reduce_sum, reduce_prod = (reduction(f) for f in (np.mean, np.sum, np.prod))
 reduce_max, reduce_min = (reduction(f) for f in (np.max, np.min))
 reduce_all, reduce_any = (reduction(f) for f in (np.all, np.any))
