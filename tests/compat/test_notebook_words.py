@@ -7,6 +7,8 @@ import recurra
 import recurra.compat.tensorflow as tf
 import recurra.compat.tensorflow.keras.backend as K
 
+NAN, INF = float("nan"), float("inf")
+
 
 @pytest.mark.parametrize(
     "given, wanted, dtype",
@@ -35,6 +37,45 @@ import recurra.compat.tensorflow.keras.backend as K
         (lambda: tf.where([True, False], 1.0, 0), [1, 0], "float32"),
         (lambda: tf.math.mod(5, 3), 2, "int32"),
         (lambda: tf.dtypes.cast([1.5], tf.int32), [1], "int32"),
+        (lambda: tf.math.is_nan([1.0, NAN, INF]), [False, True, False], "bool"),
+        (lambda: tf.math.is_inf([1.0, NAN, -INF]), [False, False, True], "bool"),
+        (lambda: tf.math.is_finite([1.0, NAN, INF]), [True, False, False], "bool"),
+        (lambda: tf.math.divide_no_nan([[1.0, NAN]], [[0.0], [4.0]]), [[0, 0], [0.25, NAN]], "float32"),
+        (lambda: tf.math.divide_no_nan(tf.constant([1.0, 2.0]), 2.0), [0.5, 1], "float32"),
+        (lambda: tf.math.divide_no_nan(3.0, 0.0), 0, "float32"),
+        (lambda: tf.math.divide_no_nan(np.array([3.0]), np.array([4.0])), [0.75], "float64"),
+        (lambda: tf.math.rsqrt([4.0, 0.25]), [0.5, 2], "float32"),
+        (lambda: tf.math.expm1(tf.math.log1p([0.0, 1.0])), [0, 1], "float32"),
+        (lambda: tf.math.cumprod([[1, 2], [3, 4]], axis=1), [[1, 2], [3, 12]], "int32"),
+        (lambda: tf.math.count_nonzero([[0, 1], [2, 3]]), 3, "int64"),
+        (lambda: tf.math.count_nonzero([[0.0, 1.0], [2.0, 3.0]], axis=1, keepdims=True), [[1], [2]], "int64"),
+        (lambda: tf.math.count_nonzero([True, False], dtype=tf.int32), 1, "int32"),
+        (lambda: tf.reduce_logsumexp([[0.0, -INF], [-INF, -INF]], axis=1), [0, -INF], "float32"),
+        (lambda: tf.math.reduce_logsumexp([[1000.0], [-INF]], axis=[0, 1], keepdims=True), [[1000]], "float32"),
+        (lambda: tf.math.squared_difference([1, 2], [3, 1]), [4, 1], "int32"),
+        (lambda: tf.math.truediv(1, 2), 0.5, "float64"),
+        (lambda: tf.truediv(tf.constant([1.0]), 2.0), [0.5], "float32"),
+        (lambda: tf.math.l2_normalize([[0.0, -4.0], [0.0, 0.0]], axis=1), [[0, -1], [0, 0]], "float32"),
+        (lambda: tf.nn.l2_normalize([[2.0, 2.0], [2.0, 2.0]]), [[0.5, 0.5], [0.5, 0.5]], "float32"),
+        (lambda: tf.math.top_k([1.0, 5.0, 3.0, 5.0], 2).values, [5, 5], "float32"),
+        (lambda: tf.nn.top_k([[1, 5, 3], [9, 8, 9]], k=2).indices, [[1, 2], [0, 2]], "int32"),
+        (lambda: tf.math.confusion_matrix([0, 1, 1], [0, 1, 0]), [[1, 0], [1, 1]], "int32"),
+        (lambda: tf.math.confusion_matrix([0], [1], 3), [[0, 1, 0], [0, 0, 0], [0, 0, 0]], "int32"),
+        (lambda: tf.math.confusion_matrix([0, 0], [1, 1], 2, [0.5, 2.0], tf.float32), [[0, 2.5], [0, 0]], "float32"),
+        (lambda: tf.broadcast_to([[1], [2]], (2, 3)), [[1, 1, 1], [2, 2, 2]], "int32"),
+        (lambda: tf.ensure_shape([[1.0, 2.0]], (None, 2)), [[1, 2]], "float32"),
+        (lambda: tf.sequence_mask([1, 2]), [[True, False], [True, True]], "bool"),
+        (lambda: tf.sequence_mask([[1], [5]], maxlen=2, dtype=tf.float32), [[[1, 0]], [[1, 1]]], "float32"),
+        (lambda: tf.gather_nd([[1, 2], [3, 4]], [[0, 1], [1, 0]]), [2, 3], "int32"),
+        (lambda: tf.gather_nd([[1, 2], [3, 4]], [[1], [0]]), [[3, 4], [1, 2]], "int32"),
+        (lambda: tf.gather_nd([[1.0, 2.0], [3.0, 4.0]], [1, 1]), 4, "float32"),
+        (lambda: tf.unique([4, 1, 4, 7]).y, [4, 1, 7], "int32"),
+        (lambda: tf.unique([4, 1, 4, 7])[1], [0, 1, 0, 2], "int32"),
+        (lambda: tf.map_fn(tf.reduce_sum, [[1.0, 2.0], [3.0, 4.0]]), [3, 7], "float32"),
+        (lambda: tf.map_fn(lambda pair: pair[0] + pair[1], (tf.range(2), tf.range(2))), [0, 2], "int32"),
+        (lambda: tf.map_fn(lambda x: (x, 0.5), tf.range(2), fn_output_signature=tf.float32)[1], [0.5, 0.5], "float32"),
+        (lambda: tf.searchsorted([1, 3, 5], [0, 3, 6]), [0, 1, 3], "int32"),
+        (lambda: tf.searchsorted([[1, 3], [2, 4]], [[3], [5]], side="right", out_type=tf.int64), [[2], [2]], "int64"),
         (lambda: tf.constant([[1.0, 2.0]])[0, 1], 2, "float32"),
         (lambda: tf.keras.losses.mse([1.0, 2.0], [2.0, 2.0]), 0.5, "float32"),
         (lambda: tf.losses.MeanSquaredError()([1.0, 2.0], [2.0, 2.0]), 0.5, "float32"),
@@ -55,6 +96,28 @@ def test_functions_of_tensors(given, wanted, dtype):
     found = given().numpy()
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, wanted)
+
+
+def test_shapes_and_counts_that_do_not_fit_are_errors():
+    with pytest.raises(ValueError, match=r"a shape that fits \(1, 2\), got \(None, 3\)"):
+        tf.ensure_shape([[1.0, 2.0]], (None, 3))
+    with pytest.raises(ValueError, match="top_k expected k of at most 2, the length of the last axis, got 3"):
+        tf.math.top_k([1, 2], 3)
+
+
+def test_initializers_beside_keras_start_layers():
+    layer = tf.keras.layers.Dense(
+        2,
+        kernel_initializer=tf.random_uniform_initializer(0.5, 0.75),
+        bias_initializer=tf.constant_initializer(3.0),
+    )
+    layer.build((None, 4))
+    kernel, bias = layer.get_weights()
+    assert 0.5 <= kernel.min() < kernel.max() <= 0.75
+    assert bias.tolist() == [3.0, 3.0]
+    assert tf.zeros_initializer()((2,)).tolist() == [0.0, 0.0]
+    assert tf.ones_initializer()((2,), tf.float64).dtype == tf.float64
+    assert 0 < tf.Variable(tf.random_normal_initializer(stddev=0.1)((50,))).numpy().std() < 0.2
 
 
 def test_one_entry_of_a_tensor_is_a_tensor():
@@ -165,9 +228,9 @@ def test_activations_of_tf_nn_keep_the_dtype_and_take_their_options():
     "missing, hint",
     [
         (lambda: tf.GradientTape, "train with model.fit"),
-        (lambda: tf.searchsorted, "use numpy.searchsorted"),
+        (lambda: tf.unravel_index, "use numpy.unravel_index"),
         (lambda: tf.ragged, "pad_sequences"),
-        (lambda: tf.map_fn, "coming-from-keras.md"),
+        (lambda: tf.scan, "coming-from-keras.md"),
         (lambda: tf.nn.dynamic_rnn, "coming-from-keras.md"),
         (lambda: tf.random.Generator, "coming-from-keras.md"),
         (lambda: tf.math.bincount, "numpy.bincount"),

@@ -23,10 +23,14 @@ from recurra.compat.tensorflow import math as math
 from recurra.compat.tensorflow import nn as nn
 from recurra.compat.tensorflow import random as random
 from recurra.compat.tensorflow.data import TensorSpec as TensorSpec
+from recurra.compat.tensorflow.data import map_fn as map_fn
 from recurra.compat.tensorflow.keras import losses as losses
 from recurra.compat.tensorflow.keras import metrics as metrics
 from recurra.compat.tensorflow.tensors import *  # noqa: F403
 from recurra.compat.tensorflow.variable import Variable as Variable
+
+constant_initializer, ones_initializer, zeros_initializer = initializers.Constant, initializers.Ones, initializers.Zeros
+random_normal_initializer, random_uniform_initializer = initializers.RandomNormal, initializers.RandomUniform
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
     __getattr__ = says_what_to_do("recurra.compat.tensorflow")

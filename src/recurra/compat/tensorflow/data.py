@@ -269,6 +269,14 @@ class TensorSpec:
         self.shape, self.dtype, self.name = shape, np.dtype(dtype), name
 
 
+def map_fn(fn: Callable[[Any], Any], elems: Any, dtype: Any = None, fn_output_signature: Any = None) -> Any:
+    """Returns `fn` of each row of `elems`, an array or several in a tuple or dict, stacked along the first axis.
+
+    The dtypes are those of what `fn` returns: `dtype` and `fn_output_signature` are accepted and change nothing.
+    """
+    return _stack(_arrays(fn(row)) for row in Dataset.from_tensor_slices(elems))
+
+
 def _typed(value: Any, dtypes: Any) -> Any:
     """Returns what a generator gave as tensors of the dtypes, which may be None."""
     if isinstance(dtypes, dict):

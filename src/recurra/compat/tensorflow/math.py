@@ -2,23 +2,114 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
+from recurra._arrays import Array as Tensor
+from recurra._arrays import as_array
+from recurra._checks import expected
 from recurra._missing import says_what_to_do
 from recurra.compat.tensorflow import tensors
-from recurra.compat.tensorflow.tensors import of_numpy, reduction
+from recurra.compat.tensorflow.tensors import activation, convert_to_tensor, int32, int64, of_numpy, reduction
 
 _ALSO_IN_TF = (
     *("abs", "add", "argmax", "argmin", "cos", "divide", "equal", "exp", "greater", "less", "maximum", "minimum"),
     *("multiply", "pow", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum", "round", "sigmoid"),
     *("sign", "sin", "sqrt", "square", "subtract", "tanh", "add_n", "argsort", "cumsum", "floor", "greater_equal"),
     *("less_equal", "logical_and", "logical_not", "logical_or", "negative", "not_equal", "reduce_all", "reduce_any"),
+    *("reduce_logsumexp", "truediv"),
 )
 globals().update({name: getattr(tensors, name) for name in _ALSO_IN_TF})
 
-__all__ = [*_ALSO_IN_TF, "ceil", "log", "mod", "reduce_std", "reduce_variance"]
+__all__ = [
+    *_ALSO_IN_TF,
+    *(
+        "ceil",
+        "confusion_matrix",
+        "count_nonzero",
+        "cumprod",
+        "divide_no_nan",
+        "expm1",
+        "is_finite",
+        "is_inf",
+        "is_nan",
+    ),
+    *("l2_normalize", "log", "log1p", "mod", "reduce_std", "reduce_variance", "rsqrt", "softplus"),
+    *("squared_difference", "top_k"),
+]
 
 ceil, log, mod = (of_numpy(f) for f in (np.ceil, np.log, np.mod))
+is_nan, is_inf, is_finite = (of_numpy(f) for f in (np.isnan, np.isinf, np.isfinite))
+log1p, expm1 = of_numpy(np.log1p), of_numpy(np.expm1)
+softplus = activation("softplus")
 reduce_std, reduce_variance = reduction(np.std), reduction(np.var)
+
+
+def rsqrt(x: Any) -> Tensor:
+    """Returns 1 / sqrt(x)."""
+    return as_array(1 / np.sqrt(convert_to_tensor(x)))
+
+
+def squared_difference(x: Any, y: Any) -> Tensor:
+    """Returns (x - y)**2."""
+    return tensors.square(tensors.subtract(x, y))
+
+
+@of_numpy
+def divide_no_nan(x: Any, y: Any) -> Any:
+    """Returns x / y, and 0 where y is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        quotients = np.true_divide(x, y)
+    return np.where(np.equal(y, 0), quotients.dtype.type(0), quotients)
+
+
+def cumprod(x: Any, axis: int = 0) -> Tensor:
+    """Returns the products of the values up to each along an axis."""
+    tensor = convert_to_tensor(x)
+    return as_array(np.cumprod(tensor, axis, tensor.dtype))
+
+
+def count_nonzero(input: Any, axis: Any = None, keepdims: bool = False, dtype: Any = int64) -> Tensor:
+    """Returns how many values are not zero along an axis, several or all."""
+    return tensors.reduce_sum(tensors.cast(tensors.not_equal(input, 0), dtype), axis, keepdims)
+
+
+def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12) -> Tensor:
+    """Returns `x` divided by its length along an axis, several or all; the length is at least sqrt(epsilon)."""
+    tensor = convert_to_tensor(x)
+    return as_array(tensor * rsqrt(np.maximum(tensors.reduce_sum(tensor * tensor, axis, True), epsilon)))
+
+
+class TopK(NamedTuple):
+    """What `top_k` returns."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def top_k(input: Any, k: int = 1, sorted: bool = True) -> TopK:
+    """Returns the k largest values along the last axis, the largest first, and where they are; `sorted` is ignored.
+
+    Raises:
+        ValueError: If there are fewer.
+    """
+    tensor = convert_to_tensor(input)
+    if k > tensor.shape[-1]:
+        raise ValueError(expected("top_k", f"k of at most {tensor.shape[-1]}, the length of the last axis", k))
+    indices = tensors.argsort(tensor, -1, "DESCENDING")[..., :k]
+    return TopK(as_array(np.take_along_axis(tensor, indices, -1)), indices)
+
+
+def confusion_matrix(
+    labels: Any, predictions: Any, num_classes: int | None = None, weights: Any = None, dtype: Any = int32
+) -> Tensor:
+    """Returns (classes, classes) counts, or sums of weights, a row for each label and a column for each prediction."""
+    pairs = np.asarray(labels), np.asarray(predictions)
+    size = max(int(numbers.max()) for numbers in pairs) + 1 if num_classes is None else num_classes
+    matrix = np.zeros((size, size), dtype)
+    np.add.at(matrix, pairs, 1 if weights is None else np.asarray(weights, dtype))
+    return as_array(matrix)
+
 
 __getattr__ = says_what_to_do("recurra.compat.tensorflow.math")

@@ -9,15 +9,16 @@ import numpy as np
 from recurra._arrays import Array as Tensor
 from recurra._arrays import as_array
 from recurra._missing import says_what_to_do
+from recurra.compat.tensorflow.math import l2_normalize, softplus, top_k
 from recurra.compat.tensorflow.tensors import activation, convert_to_tensor, sigmoid, tanh, trained_as
 
 __all__ = [
-    "elu", "gelu", "leaky_relu", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus",
-    "softsign", "swish", "tanh",
+    "elu", "gelu", "l2_normalize", "leaky_relu", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu",
+    "softmax", "softplus", "softsign", "swish", "tanh", "top_k",
 ]  # fmt: skip
 
 elu, selu, gelu, relu6 = activation("elu"), activation("selu"), activation("gelu"), activation("relu6")
-softplus, softsign, log_softmax = activation("softplus"), activation("softsign"), activation("log_softmax")
+softsign, log_softmax = activation("softsign"), activation("log_softmax")
 silu = swish = activation("silu")
 _leaky_relu = activation("leaky_relu")
 

@@ -8,7 +8,7 @@ import functools
 import logging
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,15 +20,16 @@ from recurra._checks import expected, one_of
 __all__ = [
     "Tensor", "TensorShape", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8",
     "newaxis",
-    "abs", "add", "add_n", "argmax", "argmin", "argsort", "boolean_mask", "cast", "clip_by_value", "concat",
-    "constant", "convert_to_tensor", "cos", "cumsum", "device", "divide", "einsum", "equal", "executing_eagerly",
-    "exp", "expand_dims", "eye", "fill", "floor", "function", "gather", "get_logger", "greater", "greater_equal",
-    "identity", "is_tensor", "less", "less_equal", "linspace", "logical_and", "logical_not", "logical_or",
-    "matmul", "maximum", "meshgrid", "minimum", "multiply", "negative", "norm", "not_equal", "one_hot", "ones",
-    "ones_like", "pad", "pow", "print", "range", "rank", "reduce_all", "reduce_any", "reduce_max", "reduce_mean",
-    "reduce_min", "reduce_prod", "reduce_sum", "repeat", "reshape", "reverse", "roll", "round", "shape", "sigmoid",
-    "sign", "sin", "size", "slice", "sort", "split", "sqrt", "square", "squeeze", "stack", "stop_gradient",
-    "subtract", "tanh", "tensordot", "tile", "transpose", "unstack", "where", "zeros", "zeros_like",
+    "abs", "add", "add_n", "argmax", "argmin", "argsort", "boolean_mask", "broadcast_to", "cast", "clip_by_value",
+    "concat", "constant", "convert_to_tensor", "cos", "cumsum", "device", "divide", "einsum", "ensure_shape",
+    "equal", "executing_eagerly", "exp", "expand_dims", "eye", "fill", "floor", "function", "gather", "gather_nd",
+    "get_logger", "greater", "greater_equal", "identity", "is_tensor", "less", "less_equal", "linspace",
+    "logical_and", "logical_not", "logical_or", "matmul", "maximum", "meshgrid", "minimum", "multiply", "negative",
+    "norm", "not_equal", "one_hot", "ones", "ones_like", "pad", "pow", "print", "range", "rank", "reduce_all",
+    "reduce_any", "reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum",
+    "repeat", "reshape", "reverse", "roll", "round", "searchsorted", "sequence_mask", "shape", "sigmoid", "sign",
+    "sin", "size", "slice", "sort", "split", "sqrt", "square", "squeeze", "stack", "stop_gradient", "subtract",
+    "tanh", "tensordot", "tile", "transpose", "truediv", "unique", "unstack", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 
 bool = np.dtype("bool")  # the dtypes carry TensorFlow's names, also where Python has one of its own
@@ -280,6 +281,57 @@ def gather(params: Any, indices: Any, axis: int = 0) -> Tensor:
     return as_array(np.take(convert_to_tensor(params), np.asarray(indices), axis))
 
 
+def gather_nd(params: Any, indices: Any) -> Tensor:
+    """Returns the entries of `params` at places; a place is a row along the last axis of `indices`."""
+    return as_array(convert_to_tensor(params)[tuple(np.moveaxis(np.asarray(indices), -1, 0))])
+
+
+def broadcast_to(input: Any, shape: Any) -> Tensor:
+    """Returns `input` repeated along axes of length 1, and along new ones before them, up to `shape`."""
+    return as_array(np.array(np.broadcast_to(convert_to_tensor(input), tuple(shape))))
+
+
+def ensure_shape(x: Any, shape: Any) -> Tensor:
+    """Returns `x` if it has the shape, where None is any length.
+
+    Raises:
+        ValueError: If it has another.
+    """
+    tensor = convert_to_tensor(x)
+    tensor.set_shape(shape)
+    return tensor
+
+
+def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = bool) -> Tensor:
+    """Returns (..., maxlen), true at the first steps up to each length; `maxlen` is the largest of them if None."""
+    steps = np.asarray(lengths)[..., None]
+    return as_array((np.arange(steps.max() if maxlen is None else maxlen) < steps).astype(dtype))
+
+
+def searchsorted(sorted_sequence: Any, values: Any, side: Any = "left", out_type: Any = int32) -> Tensor:
+    """Returns how many entries of each ordered row lie before each value in the same row; ties count if "right"."""
+    ordered, wanted = convert_to_tensor(sorted_sequence), convert_to_tensor(values)
+    rows = ordered.reshape(-1, ordered.shape[-1])
+    pairs = zip(rows, wanted.reshape(len(rows), -1), strict=True)
+    places = [np.searchsorted(row, numbers, side) for row, numbers in pairs]
+    return as_array(np.reshape(places, wanted.shape).astype(out_type))
+
+
+class Unique(NamedTuple):
+    """What `unique` returns."""
+
+    y: Tensor
+    idx: Tensor
+
+
+def unique(x: Any, out_idx: Any = int32) -> Unique:
+    """Returns the different values of a vector in the order in which they come, and which of them each entry is."""
+    values = convert_to_tensor(x)
+    _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return Unique(as_array(values[first[order]]), as_array(np.argsort(order)[inverse].astype(out_idx)))
+
+
 def argmax(input: Any, axis: int = 0, output_type: Any = int64) -> Tensor:
     """Returns where the largest value along an axis is."""
     return as_array(np.argmax(convert_to_tensor(input), axis).astype(output_type))
@@ -387,6 +439,16 @@ def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: Any = 
     return as_array(np.linalg.norm(values, None if ord == "euclidean" else ord, axis, keepdims))
 
 
+def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: Any = False) -> Tensor:
+    """Returns log(sum(exp(x))) along an axis, several or all, also where exp(x) is too large a number."""
+    tensor = convert_to_tensor(input_tensor)
+    largest = reduce_max(tensor, axis, True)
+    top = np.where(np.isfinite(largest), largest, tensor.dtype.type(0))
+    with np.errstate(divide="ignore"):
+        logs = np.log(reduce_sum(np.exp(tensor - top), axis, True)) + top
+    return as_array(logs) if keepdims else squeeze(logs, axis)
+
+
 def is_tensor(x: Any) -> Any:
     """Returns whether `x` is a tensor; a plain NumPy array is not."""
     return isinstance(x, Tensor)
@@ -430,6 +492,7 @@ sin, cos, round = (of_numpy(f) for f in (np.sin, np.cos, np.round))
 add, subtract, multiply, divide, pow = (
     of_numpy(f) for f in (np.add, np.subtract, np.multiply, np.true_divide, np.power)
 )
+truediv = divide
 maximum, minimum = (of_numpy(f) for f in (np.maximum, np.minimum))
 negative, floor, identity, stop_gradient = (of_numpy(f) for f in (np.negative, np.floor, np.array, np.array))
 equal, less, greater = (of_numpy(f) for f in (np.equal, np.less, np.greater))
