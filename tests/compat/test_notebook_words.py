@@ -105,6 +105,26 @@ def test_shapes_and_counts_that_do_not_fit_are_errors():
         tf.math.top_k([1, 2], 3)
 
 
+@pytest.mark.parametrize("module", [tf.keras.metrics, tf.keras.losses, tf.metrics])
+def test_functions_of_losses_have_their_short_names(module):
+    for short, long in (
+        ("mae", "mean_absolute_error"),
+        ("mse", "mean_squared_error"),
+        ("mape", "mean_absolute_percentage_error"),
+        ("msle", "mean_squared_logarithmic_error"),
+        ("kld", "kl_divergence"),
+    ):
+        assert getattr(module, short) is getattr(module, short.upper()) is getattr(module, long)
+    assert module.logcosh is module.log_cosh
+    assert module.kullback_leibler_divergence is module.kl_divergence
+    assert module.MAE([1.0, 2.0], [2.0, 4.0]).numpy() == 1.5
+
+
+def test_the_version_is_that_of_the_tensorflow_that_is_followed():
+    assert tf.__version__ == tf.version.VERSION >= "2.0"
+    assert [2, 16] <= [int(part) for part in tf.__version__.split(".")] < [3]  # 2.16 is the first with Keras 3
+
+
 def test_initializers_beside_keras_start_layers():
     layer = tf.keras.layers.Dense(
         2,
@@ -169,7 +189,7 @@ def test_a_variable_takes_values_and_gives_tensors():
 def test_a_function_of_a_loss_trains_as_its_name_does():
     x, y = np.ones((6, 4, 1), "float32"), np.arange(6, dtype="float32")
     weights = []
-    for loss in ("mse", tf.keras.losses.mean_squared_error, tf.losses.MSE):
+    for loss in ("mse", tf.keras.losses.mean_squared_error, tf.losses.MSE, tf.keras.metrics.mse):
         tf.random.set_seed(1)
         model = tf.keras.Sequential([tf.keras.Input((4, 1)), tf.keras.layers.LSTM(3), tf.keras.layers.Dense(1)])
         model.compile("adam", loss, metrics=[tf.keras.metrics.mean_absolute_error])
@@ -246,6 +266,7 @@ def test_activations_of_tf_nn_keep_the_dtype_and_take_their_options():
         (lambda: tf.keras.optimizers.legacy, "learning_rate for lr"),
         (lambda: tf.keras.losses.legacy, "coming-from-keras.md"),
         (lambda: tf.errors, "such as ValueError"),
+        (lambda: tf.compat.v1.Session, "there is no tf.compat.v1: write it with tf.keras"),
         (lambda: recurra.utils.split_dataset, "use slices"),
         (lambda: recurra.utils.disable_interactive_logging, "verbose=0"),
         (lambda: recurra.config.disable_interactive_logging, "verbose=0"),
@@ -290,6 +311,14 @@ def test_lines_about_devices_and_logs_do_nothing(capsys):
     assert len(tf.config.list_physical_devices()) == 1
     for device in tf.config.experimental.list_physical_devices("CPU"):
         tf.config.experimental.set_memory_growth(device, True)
+    tf.config.set_visible_devices([], "GPU")
+    tf.config.experimental.enable_op_determinism()
+    tf.config.run_functions_eagerly(True)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.optimizer.set_jit(True)
+    tf.autograph.set_verbosity(0)
+    tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
     tf.get_logger().setLevel("ERROR")
     with tf.device("/CPU:0"):
         tf.print("one", 2)

@@ -7,6 +7,7 @@
 
 Tensors are NumPy arrays with `.numpy()`; numbers in lists become float32 and int32, as in TensorFlow. There is no
 `GradientTape`, no graph and no device: layers know their own gradients, and everything runs at once, on the CPU.
+`__version__` is that of the TensorFlow whose names and results these are.
 """
 
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 from recurra import initializers as initializers
 from recurra import optimizers as optimizers
 from recurra._missing import says_what_to_do
-from recurra._version import __version__ as __version__
+from recurra.compat.tensorflow import autograph as autograph
+from recurra.compat.tensorflow import compat as compat
 from recurra.compat.tensorflow import config as config
 from recurra.compat.tensorflow import data as data
 from recurra.compat.tensorflow import dtypes as dtypes
@@ -22,6 +24,7 @@ from recurra.compat.tensorflow import keras as keras
 from recurra.compat.tensorflow import math as math
 from recurra.compat.tensorflow import nn as nn
 from recurra.compat.tensorflow import random as random
+from recurra.compat.tensorflow import version as version
 from recurra.compat.tensorflow.data import TensorSpec as TensorSpec
 from recurra.compat.tensorflow.data import map_fn as map_fn
 from recurra.compat.tensorflow.keras import losses as losses
@@ -29,6 +32,7 @@ from recurra.compat.tensorflow.keras import metrics as metrics
 from recurra.compat.tensorflow.tensors import *  # noqa: F403
 from recurra.compat.tensorflow.variable import Variable as Variable
 
+__version__ = version.VERSION
 constant_initializer, ones_initializer, zeros_initializer = initializers.Constant, initializers.Ones, initializers.Zeros
 random_normal_initializer, random_uniform_initializer = initializers.RandomNormal, initializers.RandomUniform
 

@@ -7,9 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from recurra._missing import says_what_to_do
 
-__all__ = ["experimental", "list_logical_devices", "list_physical_devices", "set_memory_growth"]
+__all__ = [
+    "enable_op_determinism",
+    "experimental",
+    "list_logical_devices",
+    "list_physical_devices",
+    "optimizer",
+    "run_functions_eagerly",
+    "set_inter_op_parallelism_threads",
+    "set_intra_op_parallelism_threads",
+    "set_jit",
+    "set_memory_growth",
+    "set_visible_devices",
+    "threading",
+]
 
-experimental = sys.modules[__name__]  # where the functions stood before
+# `experimental` is where the functions stood before; the other two hold some of them.
+experimental = optimizer = threading = sys.modules[__name__]
 
 
 def list_physical_devices(device_type: str | None = None) -> list[str]:
@@ -24,6 +38,30 @@ def list_logical_devices(device_type: str | None = None) -> list[str]:
 
 def set_memory_growth(device: Any, enable: bool) -> None:
     """Changes nothing: it is for GPUs."""
+
+
+def set_visible_devices(devices: Any, device_type: str | None = None) -> None:
+    """Changes nothing: there is one device."""
+
+
+def enable_op_determinism() -> None:
+    """Changes nothing: the same seed gives the same numbers anyway."""
+
+
+def run_functions_eagerly(run_eagerly: bool) -> None:
+    """Changes nothing: everything runs at once."""
+
+
+def set_jit(enabled: Any) -> None:
+    """Changes nothing: there is no graph to compile."""
+
+
+def set_inter_op_parallelism_threads(num_threads: int) -> None:
+    """Changes nothing: one operation runs at a time."""
+
+
+def set_intra_op_parallelism_threads(num_threads: int) -> None:
+    """Changes nothing: RECURRA_NUM_THREADS sets the threads."""
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recurra import activations
+from recurra import activations, losses
 from recurra._arrays import Array as Tensor
 from recurra._arrays import as_array
 from recurra._checks import expected, one_of
@@ -148,7 +148,10 @@ def activation(name: str) -> Callable[..., Tensor]:
 
 
 def giving_tensors(module: ModuleType) -> dict[str, Any]:
-    """Returns the names of recurra's `losses` or `metrics`, with functions that take lists and give tensors."""
+    """Returns the names of recurra's `losses` or `metrics`, with functions that take lists and give tensors.
+
+    Their short names, such as `mse` and `MSE`, are among them.
+    """
 
     def wrap(function: Callable[..., Any]) -> Callable[..., Tensor]:
         @functools.wraps(function)
@@ -160,7 +163,8 @@ def giving_tensors(module: ModuleType) -> dict[str, Any]:
 
     known = list(module.FUNCTIONS.values())
     names = {name: value for name, value in vars(module).items() if not name.startswith("_")}
-    return {name: wrap(value) if value in known else value for name, value in names.items()}
+    given = {name: wrap(value) if value in known else value for name, value in names.items()}
+    return given | {name: given[long] for alias, long in losses.ALIASES.items() for name in (alias, alias.upper())}
 
 
 def cast(x: Any, dtype: Any) -> Tensor:

@@ -1,0 +1,24 @@
+"""`tf.compat.v1`: of what version 1 had, the level of the logs, as notebooks set it; nothing is logged."""
+
+from __future__ import annotations
+
+import sys
+from logging import DEBUG, ERROR, FATAL, INFO, WARN
+from typing import Any
+
+from recurra._checks import expected
+from recurra._missing import HINTS
+
+__all__ = ["DEBUG", "ERROR", "FATAL", "INFO", "WARN", "logging", "set_verbosity", "v1"]
+
+v1 = logging = sys.modules[__name__]
+
+
+def set_verbosity(v: Any) -> None:
+    """Changes nothing."""
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):  # what Python's own tools ask for
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(expected("tf.compat.v1", "a name that it has", repr(name), HINTS["compat"]))
