@@ -1,6 +1,7 @@
 """`tf.data.Dataset`: the chains of time-series notebooks."""
 
 import numpy as np
+import pytest
 
 import recurra.compat.tensorflow as tf
 
@@ -68,7 +69,8 @@ def test_elements_are_chosen_and_repeated():
     assert values(numbers.repeat().skip(5).take(3)) == [5, 0, 1]
     assert sorted(values(numbers.shuffle(2))) == [0, 1, 2, 3, 4, 5]
     assert values(numbers.shuffle(6, seed=3)) == values(numbers.shuffle(6, seed=3))
-    assert all(type(array) is np.ndarray for array in numbers.cache().as_numpy_iterator())
+    assert {type(number) for number in numbers.cache().as_numpy_iterator()} == {np.int64}  # may be keys
+    assert all(type(array) is np.ndarray for array in numbers.batch(2).as_numpy_iterator())
 
 
 def test_datasets_know_their_length_where_tensorflow_s_do():
@@ -116,3 +118,55 @@ def test_counts_may_be_tensors():
     assert sorted(values(numbers.shuffle(numbers.cardinality()))) == values(numbers)
     assert values(numbers.batch(tf.constant(3))) == [[0, 1, 2], [3]]
     assert values(numbers.skip(-1)) == [] and values(numbers.take(-1)) == [0, 1, 2, 3]  # all of them, as in TensorFlow
+
+
+def test_the_spec_of_an_element_is_that_of_tensorflow():
+    def pairs():
+        yield [1.0], 2
+
+    spec, numbers = tf.TensorSpec, Dataset.range(10)
+    columns = Dataset.from_tensor_slices({"b": np.zeros((4, 3)), "a": [1, 2, 3, 4]})
+    windows = numbers.window(3, 1, drop_remainder=True).flat_map(lambda window: window.batch(3))
+    types = (tf.float32, tf.int32)
+    series = tf.keras.utils.timeseries_dataset_from_array(np.zeros((9, 2)), np.zeros(9), 5, batch_size=4)
+    for dataset, wanted in (
+        (numbers.shuffle(3).repeat().take(2).skip(1).shard(2, 0).cache().prefetch(1), spec((), tf.int64)),
+        (numbers.batch(2), spec((None,), tf.int64)),
+        (numbers.batch(2, drop_remainder=True), spec((2,), tf.int64)),
+        (numbers.batch(2).batch(2), spec((None, None), tf.int64)),
+        (numbers.batch(2).unbatch(), spec((), tf.int64)),
+        (numbers.batch(2).map(tf.reduce_sum), spec((), tf.int64)),
+        (windows, spec((None,), tf.int64)),
+        (windows.map(lambda w: (w[:-1], w[-1])), (spec((None,), tf.int64), spec((), tf.int64))),
+        (numbers.filter(lambda x: x > 20).batch(2), spec((None,), tf.int64)),
+        (numbers.enumerate(), (spec((), tf.int64), spec((), tf.int64))),
+        (Dataset.zip(numbers, numbers.batch(2)), (spec((), tf.int64), spec((None,), tf.int64))),
+        (numbers.concatenate(numbers), spec((), tf.int64)),
+        (Dataset.from_tensors([[1.0, 2.0]]), spec((1, 2), tf.float32)),
+        (columns.batch(2), {"b": spec((None, 3), tf.float64), "a": spec((None,), tf.int32)}),
+        (Dataset.from_generator(pairs, output_signature=spec((None,), tf.int8)), spec((None,), tf.int8)),
+        (Dataset.from_generator(pairs, types), (spec(None, tf.float32), spec(None, tf.int32))),
+        (Dataset.from_generator(pairs, types, ((1,), ())).batch(2), (spec((None, 1)), spec((None,), tf.int32))),
+        (Dataset.from_generator(pairs), (spec((1,), tf.float32), spec((), tf.int32))),
+        (series, (spec((None, 5, 2), tf.float64), spec((None,), tf.float64))),
+        (numbers.take(0).map(lambda x: x), None),
+        (numbers.take(0).window(2).flat_map(lambda window: window.batch(2)), None),
+    ):
+        assert repr(dataset.element_spec) == repr(wanted)
+        assert repr(dataset) == f"<Dataset element_spec={wanted}>"
+    assert repr(spec([None, 3], "int64", name="x")) == "TensorSpec(shape=(None, 3), dtype=tf.int64, name='x')"
+    assert repr(spec(None)) == "TensorSpec(shape=<unknown>, dtype=tf.float32, name=None)"
+    assert repr(numbers.window(3).element_spec) == repr(numbers)
+
+
+@pytest.mark.parametrize("seed", [None, 5])
+def test_to_look_at_a_dataset_changes_nothing(seed):
+    orders = []
+    for looks in (False, True):
+        tf.random.set_seed(1)
+        shuffled = Dataset.range(20).shuffle(20, seed).map(lambda x: x + tf.random.uniform((), 0, 1000, tf.int64))
+        series = tf.keras.utils.timeseries_dataset_from_array(np.arange(40), None, 3, shuffle=True, seed=seed)
+        if looks:
+            repr(shuffled), repr(series), repr(series.map(lambda x: x))
+        orders.append(str([values(shuffled), values(shuffled), values(series)]))
+    assert orders[0] == orders[1]

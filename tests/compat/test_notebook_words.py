@@ -258,7 +258,6 @@ def test_activations_of_tf_nn_keep_the_dtype_and_take_their_options():
         (lambda: tf.keras.utils.get_file, "coming-from-keras.md"),
         (lambda: tf.data.experimental, "use tf.data.AUTOTUNE"),
         (lambda: tf.data.Dataset.range(3).interleave, "Dataset.from_generator"),
-        (lambda: tf.data.Dataset.range(3).element_spec, r"next\(iter\(dataset\)\)"),
         (lambda: tf.keras.layers.TextVectorization, "keras.preprocessing.text.Tokenizer"),
         (lambda: tf.keras.layers.ConvLSTM2D, "coming-from-keras.md"),
         (lambda: tf.keras.layers.experimental, "use the layers beside it"),

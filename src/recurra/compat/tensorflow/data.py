@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import itertools
 from collections import deque
@@ -15,7 +16,7 @@ from recurra._arrays import as_array
 from recurra._checks import expected, positive_int
 from recurra._missing import HINTS, says_what_to_do
 from recurra.compat.tensorflow.tensors import convert_to_tensor, float32
-from recurra.random import draw_seed
+from recurra.random import draw_seed, seeded
 
 __all__ = ["AUTOTUNE", "Dataset"]
 
@@ -23,6 +24,7 @@ if not TYPE_CHECKING:  # type checkers would take every name for one that is the
     __getattr__ = says_what_to_do("recurra.compat.tensorflow.data")
 
 AUTOTUNE = -1
+_looking: contextvars.ContextVar[bool] = contextvars.ContextVar("looking", default=False)  # at shapes: in order
 
 
 class Dataset:
@@ -30,14 +32,38 @@ class Dataset:
 
     Args:
         read: Returns a fresh iterator over the elements.
+        spec: Returns the `element_spec`; None: that of the first element.
 
     >>> numbers = Dataset.range(6).window(3, shift=1, drop_remainder=True).flat_map(lambda window: window.batch(3))
     >>> [row.tolist() for row in numbers]
     [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]]
     """
 
-    def __init__(self, read: Callable[[], Iterator[Any]]):
-        self._read = read
+    def __init__(self, read: Callable[[], Iterator[Any]], spec: Callable[[], Any] | None = None):
+        self._read, self._spec = read, spec
+
+    @property
+    def element_spec(self) -> Any:
+        """A `TensorSpec` of each part of an element; the first is read where only that tells it, None if there is none.
+
+        Axes of batches have the length None. A window is a dataset, and stands for itself.
+        """
+        return _tree.map_structure(_spec_of, self._first()) if self._spec is None else self._spec()
+
+    def _first(self) -> Any:
+        """Returns the first element, None if there is none; what later readings give stays as it is."""
+        before = _looking.set(True)
+        try:
+            with seeded(0):
+                return next(iter(self), None)
+        finally:
+            _looking.reset(before)
+
+    def _same_spec(self) -> Any:
+        return self.element_spec
+
+    def __repr__(self) -> str:
+        return f"<Dataset element_spec={self.element_spec}>"
 
     def __iter__(self) -> Iterator[Any]:
         return self._read()
@@ -77,7 +103,11 @@ class Dataset:
         parts = datasets[0] if len(datasets) == 1 and isinstance(datasets[0], (tuple, list)) else datasets
         lengths = [_length(part) for part in parts]
         length = None if None in lengths else min(lengths)  # type: ignore[type-var]
-        return _of_length(length, lambda: zip(*parts))  # noqa: B905
+
+        def spec() -> Any:
+            return tuple(part.element_spec if isinstance(part, Dataset) else None for part in parts)
+
+        return _of_length(length, lambda: zip(*parts), spec)  # noqa: B905
 
     @classmethod
     def from_tensors(cls, tensors: Any) -> Dataset:
@@ -99,20 +129,22 @@ class Dataset:
         Args:
             generator: The function.
             output_types: Dtypes of an element's parts; as the values are if None.
-            output_shapes, output_signature: Accepted; only the dtypes of a signature count.
+            output_shapes, output_signature: For `element_spec`; of a signature the dtypes are taken too.
             args: Arguments of the function.
         """
         if not callable(generator):
             hint = "pass the function that makes the generator, without calling it"
             raise TypeError(expected("from_generator", "a function", type(generator).__name__, hint))
         dtypes = output_types if output_signature is None else output_signature
-        return Dataset(lambda: (_typed(value, dtypes) for value in generator(*(args or ()))))
+        spec = None if dtypes is None else functools.partial(_specs, dtypes, output_shapes)
+        return Dataset(lambda: (_typed(value, dtypes) for value in generator(*(args or ()))), spec)
 
     def enumerate(self, start: int = 0) -> Dataset:
         """Tuples of a number, from `start` on, and an element."""
         return _of_length(
             _length(self),
             lambda: ((as_array(np.array(i, np.int64)), element) for i, element in enumerate(self, start)),
+            lambda: (TensorSpec((), np.int64), self.element_spec),
         )
 
     def reduce(self, initial_state: Any, reduce_func: Callable[[Any, Any], Any]) -> Any:
@@ -123,7 +155,7 @@ class Dataset:
         """Every `num_shards`th element, from `index` on."""
         length, num_shards = _length(self), _count("shard", "num_shards", num_shards)
         rest = None if length is None else len(range(index, length, num_shards))
-        return _of_length(rest, lambda: itertools.islice(iter(self), index, None, num_shards))
+        return _of_length(rest, lambda: itertools.islice(iter(self), index, None, num_shards), self._same_spec)
 
     def cardinality(self) -> Any:
         """Returns the number of elements, or -2 where only reading tells it."""
@@ -134,11 +166,14 @@ class Dataset:
         """The elements of this dataset, then those of the other."""
         lengths = _length(self), _length(dataset)
         length = None if None in lengths else sum(lengths)  # type: ignore[arg-type]
-        return _of_length(length, lambda: itertools.chain(self, dataset))
+        return _of_length(length, lambda: itertools.chain(self, dataset), self._same_spec)
 
     def unbatch(self) -> Dataset:
         """The rows of the elements, one by one."""
-        return Dataset(lambda: (row for element in self for row in Dataset.from_tensor_slices(element)))
+        return Dataset(
+            lambda: (row for element in self for row in Dataset.from_tensor_slices(element)),
+            lambda: _with_shapes(lambda shape: shape[1:], self.element_spec),
+        )
 
     def window(self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False) -> Dataset:
         """Datasets of `size` elements, `stride` apart; each begins `shift` elements (`size` if None) after the last."""
@@ -152,7 +187,7 @@ class Dataset:
             while held:
                 chosen = held[::stride]
                 if len(chosen) == size or not drop_remainder:
-                    yield _of_length(len(chosen), lambda chosen=chosen: iter(chosen))  # type: ignore[misc]
+                    yield _of_length(len(chosen), lambda chosen=chosen: iter(chosen), self._same_spec)  # type: ignore[misc]
                 deque(itertools.islice(elements, max(shift - len(held), 0)), maxlen=0)  # those between two windows
                 held = held[shift:]
                 held += itertools.islice(elements, span - len(held))
@@ -176,19 +211,30 @@ class Dataset:
         length = _length(self)
         if length is not None:
             length = length // batch_size if drop_remainder else -(-length // batch_size)
-        return _of_length(length, read)
+        size = batch_size if drop_remainder else None
+        return _of_length(length, read, lambda: _with_shapes(lambda shape: (size, *shape), self.element_spec))
 
     def map(self, map_func: Callable[..., Any], **ignored: Any) -> Dataset:
         """`map_func` of every element; a tuple's parts are its arguments."""
-        return _of_length(_length(self), lambda: (_apply(map_func, element) for element in self))
+
+        def spec() -> Any:
+            open_axes = _open_axes(self.element_spec)
+            of_first = _tree.map_structure(_spec_of, mapped._first())
+            return _with_shapes(lambda shape: (None,) * min(open_axes, len(shape)) + shape[open_axes:], of_first)
+
+        mapped = _of_length(_length(self), lambda: (_apply(map_func, element) for element in self), spec)
+        return mapped
 
     def flat_map(self, map_func: Callable[..., Dataset]) -> Dataset:
         """The elements of the datasets that `map_func` makes, one after the other."""
-        return Dataset(lambda: (inner for element in self for inner in _apply(map_func, element)))
+        return Dataset(
+            lambda: (inner for element in self for inner in _apply(map_func, element)),
+            lambda: None if (first := self._first()) is None else _apply(map_func, first).element_spec,
+        )
 
     def filter(self, predicate: Callable[..., Any]) -> Dataset:
         """The elements for which `predicate` holds."""
-        return Dataset(lambda: (element for element in self if _apply(predicate, element)))
+        return Dataset(lambda: (element for element in self if _apply(predicate, element)), self._same_spec)
 
     def shuffle(
         self,
@@ -211,6 +257,9 @@ class Dataset:
 
         def read() -> Iterator[Any]:
             nonlocal first
+            if _looking.get():
+                yield from self
+                return
             if reshuffle_each_iteration is False:
                 first = (draw_seed() if seed is None else seed) if first is None else first
                 generator = np.random.default_rng(first)
@@ -224,30 +273,31 @@ class Dataset:
                 yield buffer.pop()
                 buffer.extend(itertools.islice(elements, 1))
 
-        return _of_length(_length(self), read)
+        return _of_length(_length(self), read, self._same_spec)
 
     def repeat(self, count: int | None = None) -> Dataset:
         """The elements `count` times over, or for ever."""
         if count is None or count < 0:
-            return Dataset(lambda: (element for _ in itertools.count() for element in self))
+            return Dataset(lambda: (element for _ in itertools.count() for element in self), self._same_spec)
         length = _length(self)
         once = None if length is None else length * count
-        return _of_length(once, lambda: (element for _ in range(count) for element in self))
+        return _of_length(once, lambda: (element for _ in range(count) for element in self), self._same_spec)
 
     def take(self, count: int) -> Dataset:
         """The first `count` elements."""
         length = _length(self)
         if count < 0:  # all, as in TensorFlow
             return self
-        return _of_length(None if length is None else min(length, count), lambda: itertools.islice(iter(self), count))
+        most = None if length is None else min(length, count)
+        return _of_length(most, lambda: itertools.islice(iter(self), count), self._same_spec)
 
     def skip(self, count: int) -> Dataset:
         """All but the first `count` elements."""
         length = _length(self)
         if count < 0:  # all, as in TensorFlow
-            return _of_length(0, lambda: iter(()))
+            return _of_length(0, lambda: iter(()), self._same_spec)
         rest = None if length is None else max(length - count, 0)
-        return _of_length(rest, lambda: itertools.islice(iter(self), count, None))
+        return _of_length(rest, lambda: itertools.islice(iter(self), count, None), self._same_spec)
 
     def cache(self, filename: str = "") -> Dataset:
         """The same dataset: there is nothing to speed up."""
@@ -258,15 +308,52 @@ class Dataset:
         return self
 
     def as_numpy_iterator(self) -> Iterator[Any]:
-        """The elements as plain NumPy arrays."""
-        return (_tree.map_structure(np.asarray, element) for element in self)
+        """The elements as plain NumPy arrays, and numbers of NumPy."""
+        return (_tree.map_structure(lambda leaf: np.asarray(leaf)[()], element) for element in self)
 
 
 class TensorSpec:
-    """What `from_generator` is told of the tensors that it gets."""
+    """The shape and dtype of a tensor, such as `from_generator` is told; None is any length, or any shape."""
 
     def __init__(self, shape: Any, dtype: Any = float32, name: str | None = None):
-        self.shape, self.dtype, self.name = shape, np.dtype(dtype), name
+        self.shape = None if shape is None else tuple(shape)
+        self.dtype, self.name = np.dtype(dtype), name
+
+    def __repr__(self) -> str:
+        shape = "<unknown>" if self.shape is None else self.shape
+        return f"TensorSpec(shape={shape}, dtype=tf.{self.dtype.name}, name={self.name!r})"
+
+
+def _spec_of(leaf: Any) -> Any:
+    if leaf is None or isinstance(leaf, Dataset):
+        return leaf
+    tensor = convert_to_tensor(leaf)
+    return TensorSpec(tensor.shape, tensor.dtype)
+
+
+def _specs(dtypes: Any, shapes: Any) -> Any:
+    """Returns what `from_generator` is told of an element as specs; `dtypes` may be specs already."""
+    if isinstance(dtypes, dict):
+        return {key: _specs(dtype, shapes and shapes[key]) for key, dtype in dtypes.items()}
+    if isinstance(dtypes, (tuple, list)):
+        return tuple(map(_specs, dtypes, shapes or [None] * len(dtypes)))
+    return dtypes if isinstance(dtypes, TensorSpec) else TensorSpec(shapes, dtypes)
+
+
+def _with_shapes(change: Callable[[tuple[Any, ...]], tuple[Any, ...]], spec: Any) -> Any:
+    """Returns a spec with its known shapes changed."""
+
+    def changed(leaf: Any) -> Any:
+        known = isinstance(leaf, TensorSpec) and leaf.shape is not None
+        return TensorSpec(change(leaf.shape), leaf.dtype) if known else leaf
+
+    return _tree.map_structure(changed, spec)
+
+
+def _open_axes(spec: Any) -> int:
+    """Returns how many of the first axes have no length in all parts of an element."""
+    shapes = [leaf.shape or () for leaf in _tree.flatten(spec) if isinstance(leaf, TensorSpec)]
+    return min((len(list(itertools.takewhile(lambda n: n is None, shape))) for shape in shapes), default=0)
 
 
 def map_fn(fn: Callable[[Any], Any], elems: Any, dtype: Any = None, fn_output_signature: Any = None) -> Any:
@@ -300,8 +387,8 @@ def _arrays(tensors: Any) -> Any:
 class _Sized(Dataset):
     """A dataset that knows its length before it is read; others have no `len()`, as `fit` wants to know it."""
 
-    def __init__(self, read: Callable[[], Iterator[Any]], length: int):
-        super().__init__(read)
+    def __init__(self, read: Callable[[], Iterator[Any]], length: int, spec: Callable[[], Any] | None = None):
+        super().__init__(read, spec)
         self._length = length
 
     def __len__(self) -> int:
@@ -311,13 +398,18 @@ class _Sized(Dataset):
         return True
 
 
-def _of_length(length: int | None, read: Callable[[], Iterator[Any]]) -> Dataset:
-    return Dataset(read) if length is None else _Sized(read, length)
+def _of_length(length: int | None, read: Callable[[], Iterator[Any]], spec: Callable[[], Any] | None = None) -> Dataset:
+    return Dataset(read, spec) if length is None else _Sized(read, length, spec)
 
 
-def of_batches(source: Any) -> Dataset:
-    """Returns an iterable of known length as a dataset."""
-    return _of_length(len(source), lambda: iter(source))
+def of_batches(source: Any, in_order: Any, batched: bool) -> Dataset:
+    """Returns an iterable of known length, of batches or single elements, as a dataset; `in_order` does not shuffle."""
+
+    def spec() -> Any:
+        of_first = _tree.map_structure(_spec_of, next(iter(in_order)))
+        return _with_shapes(lambda shape: (None, *shape[1:]), of_first) if batched else of_first
+
+    return _of_length(len(source), lambda: iter(in_order if _looking.get() else source), spec)
 
 
 def _length(dataset: Any) -> int | None:

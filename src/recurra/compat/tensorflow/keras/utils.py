@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from recurra import utils
@@ -15,7 +16,10 @@ __all__ = list(utils.__all__)
 
 def timeseries_dataset_from_array(*args: Any, **kwargs: Any) -> Any:
     """Returns a dataset of batches of sliding windows; arguments as of `recurra.utils`' function of this name."""
-    return of_batches(utils.timeseries_dataset_from_array(*args, **kwargs))
+    windows = utils.timeseries_dataset_from_array(*args, **kwargs)
+    in_order = copy.copy(windows)
+    in_order._generator = None
+    return of_batches(windows, in_order, batched=windows._batch_size is not None)
 
 
 __getattr__ = says_what_to_do("recurra.compat.tensorflow.keras.utils")
