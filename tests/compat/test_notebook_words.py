@@ -1,5 +1,8 @@
 """What notebooks written for TensorFlow use beside layers, each compared with TensorFlow's own answer."""
 
+import json
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 
@@ -425,6 +428,35 @@ def test_a_tokenizer_numbers_words_as_keras_s():
         plain.fit_on_texts("aba")
 
 
+def test_a_tokenizer_is_written_as_json_and_read_back():
+    from recurra.compat.tensorflow.keras.preprocessing.text import Tokenizer, tokenizer_from_json
+
+    tokenizer = Tokenizer(num_words=3, oov_token="?")
+    tokenizer.fit_on_texts(["a cat", "b the the", "the CAT, z"])
+    assert type(tokenizer.word_counts) is OrderedDict
+    assert list(tokenizer.word_counts.items()) == [("a", 1), ("cat", 2), ("b", 1), ("the", 3), ("z", 1)]
+    config = json.loads(tokenizer.to_json(indent=1))["config"]
+    assert json.loads(config["index_docs"]) == {"2": 2, "3": 2, "4": 1, "5": 1, "6": 1}  # of the cat: 3
+    read = tokenizer_from_json(tokenizer.to_json())
+    assert json.loads(read.to_json()) == json.loads(tokenizer.to_json())
+    assert list(read.word_counts) == list(tokenizer.word_counts)
+    for mode in ("count", "tfidf"):
+        wanted = tokenizer.texts_to_matrix(["the cat the cow"], mode)
+        np.testing.assert_array_equal(read.texts_to_matrix(["the cat the cow"], mode), wanted)
+    assert read.sequences_to_texts([[2, 3]]) == ["the ?"]
+
+
+def test_words_are_hashed_to_numbers():
+    from recurra.compat.tensorflow.keras.preprocessing import text
+
+    assert text.hashing_trick("The cat, the mat.", 50, "md5") == [43, 32, 43, 29]  # Keras's numbers
+    assert text.hashing_trick("a b", 10, hash_function="md5", analyzer=list) == [2, 1, 5]
+    assert text.hashing_trick("A b", 10, lambda word: {"A": 9, "b": 8}[word], lower=False) == [1, 9]
+    numbers = text.one_hot("to be or not to be", 8)
+    assert numbers == text.hashing_trick("to be or not to be", 8)
+    assert numbers[:2] == numbers[-2:] and set(numbers) <= set(range(1, 8))
+
+
 def test_a_tokenizer_agrees_with_keras():
     text = pytest.importorskip("keras.src.legacy.preprocessing.text", reason="Keras is not installed")
     texts = ["One fish, two FISH; red fish\tblue fish.", ["Black", "fish"], "한국어 문장 - fish", ""]
@@ -434,6 +466,10 @@ def test_a_tokenizer_agrees_with_keras():
             tokenizer.fit_on_texts(texts)
         assert own.word_index == other.word_index
         assert dict(own.word_docs) == dict(other.word_docs)
+        assert own.word_counts == other.word_counts
+        read = tf.keras.preprocessing.text.tokenizer_from_json(other.to_json())
+        assert read.texts_to_sequences(texts) == other.texts_to_sequences(texts)
+        assert text.tokenizer_from_json(own.to_json()).texts_to_sequences(texts) == other.texts_to_sequences(texts)
         found = own.texts_to_sequences([*texts, "new fish"])
         assert found == other.texts_to_sequences([*texts, "new fish"])
         assert own.sequences_to_texts(found) == other.sequences_to_texts(found)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import hashlib
+import json
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import numpy as np
 from recurra._checks import expected, one_of
 from recurra._missing import says_what_to_do
 
-__all__ = ["Tokenizer", "text_to_word_sequence"]
+__all__ = ["Tokenizer", "hashing_trick", "one_hot", "text_to_word_sequence", "tokenizer_from_json"]
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
@@ -26,6 +28,48 @@ def text_to_word_sequence(input_text: str, filters: str = FILTERS, lower: bool =
     table: dict[str, Any] = dict.fromkeys(filters, split)
     words = text.translate(str.maketrans(table)).split(split)
     return [word for word in words if word]
+
+
+def hashing_trick(
+    text: str,
+    n: int,
+    hash_function: Any = None,
+    filters: str = FILTERS,
+    lower: bool = True,
+    split: str = " ",
+    analyzer: Callable[[str], list[str]] | None = None,
+) -> list[int]:
+    """Returns a number from [1, n) for each word of a text; several words may have the same.
+
+    Args:
+        text: The text.
+        n: One more than the largest number.
+        hash_function: Makes a whole number of a word; "md5" for the same at every run; None is Python's `hash`, which
+            differs from run to run.
+        filters, lower, split, analyzer: As of `Tokenizer`.
+
+    >>> hashing_trick("The cat, the mat.", 50, "md5")
+    [43, 32, 43, 29]
+    """
+    numbered = _md5 if hash_function == "md5" else hash_function or hash
+    words = text_to_word_sequence(text, filters, lower, split) if analyzer is None else analyzer(text)
+    return [numbered(word) % (n - 1) + 1 for word in words]
+
+
+def one_hot(
+    input_text: str,
+    n: int,
+    filters: str = FILTERS,
+    lower: bool = True,
+    split: str = " ",
+    analyzer: Callable[[str], list[str]] | None = None,
+) -> list[int]:
+    """Returns what `hashing_trick` does with Python's `hash`: numbers of words, and no zeros and ones."""
+    return hashing_trick(input_text, n, hash, filters, lower, split, analyzer)
+
+
+def _md5(word: str) -> int:
+    return int(hashlib.md5(word.encode(), usedforsecurity=False).hexdigest(), 16)
 
 
 class Tokenizer:
@@ -59,7 +103,7 @@ class Tokenizer:
         self.oov_token = oov_token
         self.analyzer = analyzer
         self.document_count = 0
-        self.word_counts: dict[str, int] = Counter()
+        self.word_counts: dict[str, int] = OrderedDict()  # in the order in which the words come
         self.word_docs: dict[str, int] = Counter()
         self.word_index: dict[str, int] = {}
         self.index_word: dict[int, str] = {}
@@ -71,7 +115,8 @@ class Tokenizer:
         for text in texts:
             words = self._words(text)
             self.document_count += 1
-            self.word_counts.update(words)  # type: ignore[arg-type]
+            for word in words:
+                self.word_counts[word] = self.word_counts.get(word, 0) + 1
             self.word_docs.update(set(words))  # type: ignore[arg-type]
         ordered = sorted(self.word_counts, key=lambda word: -self.word_counts[word])
         numbered = ordered if self.oov_token is None else [self.oov_token, *ordered]
@@ -121,6 +166,23 @@ class Tokenizer:
         weights = np.log(1 + self.document_count / (1 + texts))
         return np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0) * weights
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments, without `analyzer`, and the words and numbers, each table as JSON."""
+        tables = {
+            "word_counts": self.word_counts,
+            "word_docs": self.word_docs,
+            "index_docs": {self.word_index[word]: count for word, count in self.word_docs.items()},
+            "index_word": self.index_word,
+            "word_index": self.word_index,
+        }
+        options = {name: getattr(self, name) for name in _OPTIONS}
+        options["document_count"] = self.document_count
+        return options | {name: json.dumps(table) for name, table in tables.items()}
+
+    def to_json(self, **kwargs: Any) -> str:
+        """Returns what `tokenizer_from_json` makes a tokenizer of; keywords are those of `json.dumps`."""
+        return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **kwargs)
+
     def _words(self, text: Any) -> list[str]:
         if self.char_level or isinstance(text, list):
             return [part.lower() if self.lower else part for part in text]
@@ -133,6 +195,21 @@ class Tokenizer:
         limit = self.num_words or len(self.word_index) + 1
         known = (unknown if number is None or number >= limit else number for number in numbers)
         return [number for number in known if number is not None]
+
+
+_OPTIONS = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
+
+
+def tokenizer_from_json(json_string: str) -> Tokenizer:
+    """Returns the tokenizer that `to_json` wrote, Keras's too."""
+    config = json.loads(json_string)["config"]
+    tokenizer = Tokenizer(**{name: config[name] for name in _OPTIONS})
+    tokenizer.document_count = config["document_count"]
+    tokenizer.word_counts = OrderedDict(json.loads(config["word_counts"]))
+    tokenizer.word_docs = Counter(json.loads(config["word_docs"]))
+    tokenizer.word_index = json.loads(config["word_index"])
+    tokenizer.index_word = {number: word for word, number in tokenizer.word_index.items()}
+    return tokenizer
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
