@@ -308,6 +308,13 @@ def test_arguments_of_older_versions_say_what_to_write(call, message):
         call()
 
 
+def test_version_1_s_module_can_be_imported_and_says_what_to_do():
+    import recurra.compat.tensorflow.compat.v1 as v1
+
+    with pytest.raises(AttributeError, match=r"'placeholder': there is no tf\.compat\.v1: write it with tf\.keras"):
+        v1.placeholder(tf.float32)
+
+
 def test_lines_about_devices_and_logs_do_nothing(capsys):
     assert tf.config.list_physical_devices("GPU") == []
     assert len(tf.config.list_physical_devices()) == 1

@@ -12,6 +12,7 @@ from recurra._missing import HINTS
 __all__ = ["DEBUG", "ERROR", "FATAL", "INFO", "WARN", "logging", "set_verbosity", "v1"]
 
 v1 = logging = sys.modules[__name__]
+sys.modules[f"{__name__}.v1"] = v1  # for `import tensorflow.compat.v1 as tf`, whose names tell what to do
 
 
 def set_verbosity(v: Any) -> None:
