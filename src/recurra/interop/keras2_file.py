@@ -237,11 +237,7 @@ def _read_weights(file: Hdf5File, model: Any, place: str) -> list[tuple[Variable
     """
     parent = file.group(place[:-1]) if place else file.root
     names = {name: _names(file.group(f"{place}{name}"), "weight_names") for name in _names(parent, "layer_names")}
-    wanted = {
-        layer.name: weights
-        for layer in model.layers
-        if (weights := _weights_of(layer))
-    }
+    wanted = {layer.name: weights for layer in model.layers if (weights := _weights_of(layer))}
     filled = [name for name in names if names[name]]
     if not wanted.keys() <= names.keys() and len(filled) == len(wanted):
         places = dict(zip(wanted, filled, strict=True))
