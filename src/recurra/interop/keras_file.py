@@ -78,14 +78,14 @@ def save_model(
     """
     if zipped is False:
         raise ValueError(expected("saving", "zipped=True", zipped, "a .keras file is one archive"))
-    is_legacy = path_of("saving", filepath).name.endswith((".h5", ".hdf5"))
-    if not is_legacy or os.fspath(filepath).endswith(".weights.h5"):  # those are `save_weights`'
-        path = _writable(filepath, ".keras", overwrite)
+    path = path_of("saving", filepath)
+    is_legacy = path.suffix in (".h5", ".hdf5") and not path.name.endswith(".weights.h5")  # those are `save_weights`'
+    path = _writable(filepath, path.suffix if is_legacy else ".keras", overwrite)
+    if not is_legacy:
         write_atomically(path, model_bytes(model, {}, include_optimizer))
         return
     from recurra.interop import keras2_file
 
-    path = _writable(filepath, path_of("saving", filepath).suffix, overwrite)
     _refuse_shared(model, model, {})
     write_atomically(path, keras2_file.model_bytes(model))
     warnings.warn(
