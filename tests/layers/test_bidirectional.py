@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import recurra
-from recurra import layers
+from recurra import _tree, layers
 
 
 @pytest.fixture
@@ -145,3 +145,13 @@ def test_penalties_of_the_inner_outputs_count(rng):
     weight.assign(weight.value + step)
     change = 0.01 * (model.predict(x, verbose=0) ** 2).sum() / len(x) - penalty
     assert weight.grad[0, 0] == pytest.approx(change / 1e-6, rel=1e-4)
+
+
+def test_states_of_stacked_cells_come_cell_by_cell_as_of_one_direction(x):
+    stack = layers.RNN([layers.GRUCell(2), layers.LSTMCell(3)], return_state=True)
+    layer = layers.Bidirectional(stack)
+    _, *states = layer(x)
+    alone = layer.forward_layer(x)[1:]
+    assert _tree.map_structure(np.shape, states) == _tree.map_structure(np.shape, [*alone, *alone])
+    again = layer(x, initial_state=states)
+    np.testing.assert_array_equal(again[1][0], layer.forward_layer(x, initial_state=states[:2])[1][0])

@@ -372,3 +372,17 @@ def test_a_mask_of_a_mean_over_time_has_no_axis_of_features():
     x, mask = np.ones((3, 5, 2), "float32"), np.ones((3, 5, 1), bool)
     with pytest.raises(ValueError, match=r"GlobalAveragePooling1D expected mask of shape \(3, 5\), got \(3, 5, 1\)"):
         layers.GlobalAveragePooling1D()(x, mask=mask)
+
+
+def test_a_mask_is_refused_by_layers_that_have_no_use_for_it(rng):
+    x, mask = rng.standard_normal((2, 3, 4)).astype("float32"), np.ones((2, 3), bool)
+    for layer in (layers.Flatten(), layers.Dense(2), layers.Conv1D(2, 2), layers.Dropout(0.1)):
+        with pytest.raises(TypeError, match=f"a call of {type(layer).__name__} expected known arguments, got 'mask'"):
+            layer(x, mask=mask)
+        with pytest.raises(TypeError, match="got 'mask'"):
+            layer(recurra.Input((3, 4)), mask=recurra.Input((3,), dtype="bool"))
+
+
+def test_only_a_tensor_of_input_stands_behind_an_input_layer():
+    with pytest.raises(ValueError, match=r"Input expected input_tensor to be a tensor of Input, got '\?'"):
+        layers.InputLayer(input_tensor="?")

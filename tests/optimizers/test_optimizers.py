@@ -572,6 +572,12 @@ def test_bad_options_are_refused(make, message):
         make()
 
 
+def test_a_config_without_options_is_the_class_by_itself():
+    made = optimizers.get({"class_name": "adam"})
+    assert type(made) is optimizers.Adam
+    assert made.get_config() == optimizers.Adam().get_config()
+
+
 def test_decay_is_ignored_with_a_warning():
     with pytest.warns(UserWarning, match="no longer supported"):
         optimizers.SGD(decay=1e-6)

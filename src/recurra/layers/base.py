@@ -566,7 +566,7 @@ class Layer(StampsChanges, saving.Configurable):
 
         Args:
             inputs: Arrays or symbolic tensors, or a list or dict of them.
-            *args, **kwargs: `mask`, `training`, and what `forward` takes beside them.
+            *args, **kwargs: `training`, and what `forward` takes beside the inputs.
         """
         if "_layers" not in self.__dict__:
             hint = "begin its __init__ with super().__init__(**kwargs)"
@@ -581,9 +581,9 @@ class Layer(StampsChanges, saving.Configurable):
                 expected(type(self).__name__, f"at most {len(names) + 1} positional arguments", len(args) + 1)
             )
         kwargs.update(zip(names, args, strict=False))
-        unknown = [name for name in kwargs if name not in names and name not in ("mask", "training")]
+        known = [*names, "training"]
+        unknown = [name for name in kwargs if name not in known and (name != "mask" or kwargs[name] is not None)]
         if unknown:
-            known = [*names, "mask", "training"]
             raise TypeError(unknown_arguments(f"a call of {type(self).__name__}", unknown, known))
         if any_symbolic([inputs, list(kwargs.values())]):
             return self._call_symbolic(inputs, kwargs)

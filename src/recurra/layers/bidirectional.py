@@ -95,8 +95,8 @@ class Bidirectional(Layer):
         forward, forward_cache = self._run_part(self.forward_layer, inputs, states[0], options)
         backward, backward_cache = self._run_part(self.backward_layer, inputs, states[1], options)
         penalty = _penalty(self.forward_layer, forward) + _penalty(self.backward_layer, backward)
-        forward_y, *forward_states = _tree.flatten(forward)
-        backward_y, *backward_states = _tree.flatten(backward)
+        forward_y, *forward_states = forward if self.return_state else (forward,)
+        backward_y, *backward_states = backward if self.return_state else (backward,)
         if self.return_sequences:
             backward_y = np.flip(backward_y, axis=1)
         merged = self._merge(forward_y, backward_y)

@@ -53,6 +53,8 @@ class InputLayer(Layer):
         if sparse or ragged or optional:
             raise ValueError(expected("Input", "dense data", "sparse, ragged or optional=True", "pad it instead"))
         if input_tensor is not None:
+            if not isinstance(input_tensor, KerasTensor):
+                raise ValueError(expected("Input", "input_tensor to be a tensor of Input", repr(input_tensor)))
             batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
         shape = input_shape if shape is None else shape
         self.batch_shape = _batch_shape(shape, batch_size, batch_shape)

@@ -56,7 +56,7 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
         raise TypeError(expected("optimizers.deserialize", "a config, as serialize makes it", repr(config), hint))
     known = _BY_NAME.get(str(config.get("class_name")).lower())
     if known is not None:
-        config = {**config, "class_name": known.__name__}
+        config = {"config": {}, **config, "class_name": known.__name__}
     return saving.deserialize_keras_object(config, custom_objects)
 
 
