@@ -67,25 +67,25 @@ def choose_windows(shortest: int, horizon: int, n_windows: int | None, step_size
 
 
 def backtest_models(
-    forecasters: list[Forecaster],
+    forecaster: Forecaster,
     panel: Panel,
     n_windows: int | None = None,
     step_size: int | None = None,
     progress: Any = None,
 ) -> Backtest:
-    """Scores forecasters and all baselines at the same cutoffs.
+    """Scores a forecaster and all baselines at the same cutoffs.
 
-    Each forecaster is fitted once, to what lies before the first cutoff; later it sees the values up to each cutoff.
+    Each of them is fitted once, to what lies before the first cutoff; later it sees the values up to each cutoff.
     A cutoff is the same time for all series: cut at the ends of their own, one that goes on would tell the network what
     comes after the cutoff of another. Series that end before a cutoff are learned from, but have nothing to score.
 
     Args:
-        forecasters: Not fitted yet; the first one's horizon and season are used for all, and for MASE (see `mase_lag`).
+        forecaster: Not fitted yet; its horizon and season are used for all, and for MASE (see `mase_lag`).
         panel: The whole data.
         n_windows, step_size: See `choose_windows`.
         progress: Called with a line now and then.
     """
-    horizon, season_length = forecasters[0].horizon or 1, forecasters[0].season_length or 1
+    horizon, season_length = forecaster.steps
     behind = panel.steps_behind()
     n_windows, step = choose_windows(int((panel.known_counts + behind).min()), horizon, n_windows, step_size)
     cut_back = [horizon + step * k for k in reversed(range(n_windows))]
@@ -97,18 +97,17 @@ def backtest_models(
     if np.isnan(actuals).all():
         hint = "cut the empty rows at the end off, or choose more cutoffs"
         raise DataError(expected("backtest", "values to compare forecasts with", "filled ones alone", hint))
-    baselines = [forecasters[0].by(name) for name in BASELINES]
     rows, last = [], {}
-    for forecaster in [*forecasters, *(b for b in baselines if b.model not in [f.model for f in forecasters])]:
-        forecaster.learn_from(known[0], progress)
+    for each in [forecaster, *(forecaster.by(name) for name in BASELINES if name != forecaster.model)]:
+        each.learn_from(known[0], progress)
         scores = []
         for past, actual, scale in zip(known, actuals, scales, strict=True):
-            answer = forecaster.predict_arrays(past)
+            answer = each.predict_arrays(past)
             scores.append(_scores(actual, scale, answer))
         going_on = (lengths[-1] < panel.lengths)[:, None]
-        last[forecaster.model] = {name: np.where(going_on, values, np.nan) for name, values in answer.items()}
+        last[each.model] = {name: np.where(going_on, values, np.nan) for name, values in answer.items()}
         means = {name: _mean(np.concatenate([score[name] for score in scores])) for name in scores[0]}
-        rows.append({"model": forecaster.model, **means})
+        rows.append({"model": each.model, **means})
     measure = "MASE" if all(np.isfinite(row["MASE"]) for row in rows) else "sMAPE"
     simplest = {name: place for place, name in enumerate(BASELINES)}  # of models that are as good as each other
     rows.sort(key=lambda row: (row[measure], simplest.get(row["model"], len(simplest))))

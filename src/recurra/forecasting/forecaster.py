@@ -7,7 +7,7 @@ import operator
 import os
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,13 @@ def fewest_values(horizon: int) -> int:
 def longest_horizon(count: int) -> int:
     """Returns the longest horizon for which `count` values are enough; below 1 if they are for none."""
     return (count - 8) // 2
+
+
+class Steps(NamedTuple):
+    """How many a forecaster looks ahead, and how many a season has: 1 for none."""
+
+    horizon: int
+    season_length: int
 
 
 class Forecaster(KnowsArguments):
@@ -79,7 +86,7 @@ class Forecaster(KnowsArguments):
                 None if season_length is None else positive_int("Forecaster", "season_length", season_length)
             ),
         }
-        self._in_use = self._given
+        self._steps: Steps | None = None
         self.lookback = lookback if lookback == "auto" else positive_int("Forecaster", "lookback", lookback)
         self.n_seeds = positive_int("Forecaster", "n_seeds", n_seeds)
         self.seed = _checked_seed(seed, self.n_seeds)
@@ -90,12 +97,19 @@ class Forecaster(KnowsArguments):
     @property
     def horizon(self) -> int | None:
         """Steps ahead: as given, after `fit` as in use."""
-        return self._in_use["horizon"]
+        return self._given["horizon"] if self._steps is None else self._steps.horizon
 
     @property
     def season_length(self) -> int | None:
         """Steps of a season: as given, after `fit` as in use."""
-        return self._in_use["season_length"]
+        return self._given["season_length"] if self._steps is None else self._steps.season_length
+
+    @property
+    def steps(self) -> Steps:
+        """Horizon and season in use; NotFittedError before `resolve` or `fit` chose them."""
+        if self._steps is None:
+            raise NotFittedError(expected("Forecaster.steps", "a fitted forecaster", "none", "call fit first"))
+        return self._steps
 
     def fit(self, data: Any, *, progress: Progress | None = None, **columns: Any) -> Forecaster:
         """Learns from the whole of the data; stopped by an error or Ctrl-C, the forecaster is as it was before.
@@ -123,11 +137,11 @@ class Forecaster(KnowsArguments):
     def by(self, model: str) -> Forecaster:
         """Returns a forecaster that is not fitted, by this model, with horizon and season as in use here."""
         fresh = self._unfitted(model=model)
-        fresh._in_use = self._in_use
+        fresh._steps = self._steps
         return fresh
 
     def _seasons(self, panel: Panel) -> tuple[int, ...]:
-        return panel.freq.seasons if self._given["season_length"] is None else (self.season_length or 1,)
+        return panel.freq.seasons if self._given["season_length"] is None else (self.steps.season_length,)
 
     def learn_from(self, panel: Panel, progress: Progress | None = None) -> None:
         """Fits to a panel whose lengths were checked, with horizon and season known."""
@@ -135,7 +149,7 @@ class Forecaster(KnowsArguments):
             self._trained = train(
                 panel,
                 self.model,
-                horizon=self.horizon or 1,
+                horizon=self.steps.horizon,
                 seasons=self._seasons(panel),
                 lookback=self.lookback,
                 seed=self.seed,
@@ -149,7 +163,7 @@ class Forecaster(KnowsArguments):
         """Returns the constructor's arguments, with the horizon and the season in use."""
         return {name: getattr(self, name) for name in OPTIONS}
 
-    def resolve(self, panel: Panel) -> None:
+    def resolve(self, panel: Panel) -> Steps:
         """Chooses horizon and season where they were left open, and checks that they and the names suit the data.
 
         Raises:
@@ -169,7 +183,8 @@ class Forecaster(KnowsArguments):
             horizon = max(1, min(season if season > 1 else 6, longest))
         if horizon > longest:
             raise _too_little(panel, horizon, longest)
-        self._in_use = {"horizon": horizon, "season_length": season}
+        self._steps = Steps(horizon, season)
+        return self._steps
 
     def predict_arrays(self, panel: Panel | None = None) -> dict[str, np.ndarray]:
         """Returns y_hat, lo-80, hi-80, lo-95 and hi-95, each (n_series, H), after the end of each series.
@@ -195,7 +210,7 @@ class Forecaster(KnowsArguments):
 
     def _predict_baseline(self, fitted: Panel, panel: Panel) -> dict[str, np.ndarray]:
         places_in(fitted, on_the_clock_of(fitted, panel))
-        horizon, seasons = self.horizon or 1, self._seasons(panel)
+        horizon, seasons = self.steps.horizon, self._seasons(panel)
         result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *interval_names())}
         gaps = [panel.gaps(i) for i in range(panel.n_series)]
         for rows in _alike(panel.lengths, MOST_CUTOFFS * horizon, np.array([own is not None for own in gaps])):
@@ -261,7 +276,7 @@ class Forecaster(KnowsArguments):
         panel = _read(data, columns, self._panel)
         fresh = self._unfitted()
         fresh.resolve(panel)
-        return backtest_models([fresh], panel, n_windows, step_size)
+        return backtest_models(fresh, panel, n_windows, step_size)
 
     # Files ----------------------------------------------------------------------------------------------------------
 
@@ -297,6 +312,7 @@ class Forecaster(KnowsArguments):
     def _restored(cls, trained: TrainedNetwork, options: dict[str, Any], given: dict[str, Any] | None) -> Forecaster:
         forecaster = cls(**options)
         forecaster._given = given or forecaster._given
+        forecaster._steps = Steps(options["horizon"], options["season_length"])
         forecaster._panel, forecaster._trained = trained.panel, trained
         return forecaster
 

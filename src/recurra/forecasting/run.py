@@ -99,17 +99,17 @@ def forecast(
     }
     candidate = Forecaster("gru" if model == "auto" else model, horizon=horizon, **options)
     panel = read_panel(data, id_col=id_col, time_col=time_col, target_col=target_col, freq=freq, fill=fill)
-    candidate.resolve(panel)
+    steps = candidate.resolve(panel)
     remarks = list(panel.remarks)
-    if horizon is None and (candidate.horizon or 1) < (candidate.season_length or 1):
-        few = f"{panel.known_counts.min()} values are too few to forecast a season of {candidate.season_length}"
-        remarks.append(f"{few}: the horizon is {candidate.horizon}")
+    if horizon is None and steps.horizon < steps.season_length:
+        few = f"{panel.known_counts.min()} values are too few to forecast a season of {steps.season_length}"
+        remarks.append(f"{few}: the horizon is {steps.horizon}")
     constant = [panel.ids[i] for i in range(panel.n_series) if np.ptp(panel.series(i)) == 0]
     if constant:
         remarks.append(f"constant, so forecast as they are: {', '.join(map(repr, constant[:5]))}")
     if len(constant) == panel.n_series:
         candidate = candidate.by("naive")
-    backtest = backtest_models([candidate.by(candidate.model)], panel, n_windows, progress=progress)
+    backtest = backtest_models(candidate.by(candidate.model), panel, n_windows, progress=progress)
     remarks += backtest.remarks
     chosen = backtest.winner if model == "auto" and len(constant) < panel.n_series else candidate.model
     if chosen in BASELINES and candidate.model in KINDS:
@@ -126,8 +126,8 @@ def forecast(
         model=chosen,
         forecaster=final,
         panel=panel,
-        horizon=final.horizon or 1,
-        season_length=final.season_length or 1,
+        horizon=steps.horizon,
+        season_length=steps.season_length,
         remarks=tuple(remarks),
         elapsed_s=time.monotonic() - started,
     )
