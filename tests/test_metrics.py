@@ -198,3 +198,25 @@ def test_labels_and_rows_of_classes_are_not_taken_for_each_other():
     message = "MeanIoU expected as many labels in y_true as in y_pred, 2, got 1: sparse_y_true and sparse_y_pred say"
     with pytest.raises(ValueError, match=message):
         metrics.MeanIoU(3, sparse_y_true=False)([0, 1], [0, 1])
+
+
+def test_predictions_on_a_threshold_are_not_above_it():
+    tenths = [k / 10 for k in range(11)]
+    predictions = np.array(tenths, np.float32)
+    for values in (predictions, predictions.astype(np.float64)):
+        evenly, alone = metrics.TrueNegatives(thresholds=tenths), metrics.TrueNegatives(thresholds=tenths[1:4])
+        for metric in (evenly, alone):
+            metric.update_state(np.zeros(11), values)
+        np.testing.assert_array_equal(evenly.result(), np.arange(1, 12))
+        np.testing.assert_array_equal(alone.result(), [2, 3, 4])
+        score = metrics.F1Score(threshold=0.3)
+        score.update_state(np.ones((11, 1)), values[:, None])
+        np.testing.assert_array_equal(score.true_positives.value, [7])
+
+
+def test_a_prediction_of_zero_is_above_the_first_threshold_of_an_area_and_of_no_rate():
+    area, rate = metrics.AUC(num_thresholds=3), metrics.SensitivityAtSpecificity(0.5, num_thresholds=3)
+    for metric in (area, rate):
+        metric.update_state([1, 1], [0.0, 0.5])
+    np.testing.assert_array_equal(area.true_positives.value, [2, 0, 0])
+    np.testing.assert_array_equal(rate.true_positives.value, [1, 0, 0])

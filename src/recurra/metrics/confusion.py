@@ -43,14 +43,19 @@ def _confusion(
     thresholds: np.ndarray,
     sample_weight: Any,
     evenly: bool,
+    dtype: str,
     by_label: bool = False,
 ) -> dict[str, np.ndarray]:
     """Returns the sums of each of the four cases, (thresholds,) or (thresholds, labels), by their names.
 
-    Where the thresholds are evenly spaced in [0, 1], predictions beyond it count as its ends, as in Keras.
+    Predictions are compared in `dtype`, in which 0.3 is not above 0.3 whatever they came in. Where the thresholds are
+    evenly spaced in [0, 1], the pieces between them are numbered and predictions beyond it count as its ends, as in
+    Keras.
     """
+    y_pred, thresholds = y_pred.astype(dtype), thresholds.astype(dtype)
     if evenly:
-        y_pred = np.clip(y_pred, 0, 1)
+        y_pred = np.ceil(np.clip(y_pred, 0, 1) * (len(thresholds) - 1))
+        thresholds = np.arange(len(thresholds)) - (thresholds < 0)
     weights: np.ndarray = np.ones(y_pred.shape)
     if sample_weight is not None:
         given = np.asarray(sample_weight, np.float64)
@@ -138,7 +143,7 @@ class _Thresholded(_Counting):
         if self.top_k is not None:
             y_pred = _keep_top_k(y_pred, self.top_k)
         y_true, y_pred = _matched(who, y_true, y_pred, self.class_id)
-        self._add_counts(_confusion(y_true, y_pred, self._levels, sample_weight, self._evenly))
+        self._add_counts(_confusion(y_true, y_pred, self._levels, sample_weight, self._evenly, self.dtype))
 
     def _of_counts(self, *counts: np.ndarray) -> np.ndarray:
         return counts[0]
@@ -309,7 +314,7 @@ class AUC(_Counting):
             given = given.reshape(*given.shape, *([1] * (y_pred.ndim - given.ndim)))
             sample_weight = given * np.asarray(self.label_weights, np.float64)
         y_true, y_pred = _matched("AUC", y_true, y_pred)
-        counts = _confusion(y_true, y_pred, self._levels, sample_weight, self._evenly, self.multi_label)
+        counts = _confusion(y_true, y_pred, self._levels, sample_weight, self._evenly, self.dtype, self.multi_label)
         if not self._variables:
             self._make_counts(*counts["true_positives"].shape)
         self._add_counts(counts)
@@ -376,7 +381,7 @@ class _AtConstraint(_Counting):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred = _matched(type(self).__name__, y_true, y_pred, self.class_id)
-        self._add_counts(_confusion(y_true, y_pred, self._levels, sample_weight, self._evenly))
+        self._add_counts(_confusion(y_true, y_pred, self._levels, sample_weight, self._evenly, self.dtype))
 
     def _rates(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the rate that must reach `value`, and the one to be as large as can be."""
@@ -524,7 +529,7 @@ class FBetaScore(_Counting):
         self.beta, self.threshold = beta, threshold
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        y_true, y_pred = np.asarray(y_true, np.float64), np.asarray(y_pred, np.float64)
+        y_true, y_pred = np.asarray(y_true, np.float64), np.asarray(y_pred, self.dtype)
         if y_pred.ndim != 2:
             raise ValueError(expected(type(self).__name__, "y_pred of shape (N, classes)", y_pred.shape))
         if y_true.shape != y_pred.shape:
