@@ -158,7 +158,7 @@ def take_turns(
             for worker, own in zip(taking_part, deciles, strict=True):
                 named = {name: value for name, value in case.items() if name != "onnx"}
                 tenths = statistics.quantiles(own, n=10, method="inclusive")
-                times = {"median": tenths[4], "p10": tenths[0], "p90": tenths[8]}
+                times = {"median": tenths[4], "low": tenths[0], "high": tenths[8]}
                 records.append({"library": worker.library, "threads": worker.threads, **named, **times})
     finally:
         for worker in workers:
@@ -186,7 +186,7 @@ def figure(seconds: float) -> str:
 
 def with_spread(record: dict) -> str:
     """Returns median and, in brackets, the spread."""
-    return f"{figure(record['median'])} ({figure(record['p10'])} to {figure(record['p90'])})"
+    return f"{figure(record['median'])} ({figure(record['low'])} to {figure(record['high'])})"
 
 
 def side_by_side(records: list[dict], keys: list[str]) -> Table:
@@ -205,7 +205,7 @@ def side_by_side(records: list[dict], keys: list[str]) -> Table:
 
 def spread(times: Sequence[float]) -> dict[str, float]:
     """Returns the median and the spread of a few runs: the shortest and the longest."""
-    return {"median": statistics.median(times), "p10": min(times), "p90": max(times)}
+    return {"median": statistics.median(times), "low": min(times), "high": max(times)}
 
 
 def describe(result: dict) -> str:

@@ -67,7 +67,7 @@ def part_of_sgemm(records: list[dict], own: dict) -> float:
     case = {"layer": own["layer"], "shape": own["shape"]}
     sgemm = harness.find(records, library="numpy", threads=own["threads"], **case)
     rate = flops.of_step(**case) / own["median"]
-    return rate / (flops.of_sgemm(**case) / sgemm["p10"])
+    return rate / (flops.of_sgemm(**case) / sgemm["low"])
 
 
 if __name__ == "__main__":

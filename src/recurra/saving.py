@@ -407,16 +407,16 @@ def resolve(identifier: Any, by_name: dict[str, Any], who: str, what: str) -> An
     raise ValueError(expected(who, f"{what} or its name", repr(identifier), hint))
 
 
-_tell = says_what_to_do("recurra.saving")
+_missing = says_what_to_do("recurra.saving")
 
 
-def _load(name: str) -> Any:
+def _attribute(name: str) -> Any:
     if name in ("load_model", "save_model"):  # as keras.saving has them; models are built on this module
         from recurra import models
 
         return getattr(models, name)
-    return _tell(name)
+    return _missing(name)
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = _load
+    __getattr__ = _attribute

@@ -65,7 +65,7 @@ def test_a_baseline_that_wins_is_written_though_there_is_no_network_to_save(walk
     assert output.read_text().count("\n") == 5
     assert not save.exists()
     assert f"wrote {output}" in err
-    assert "wrote {save}" not in err
+    assert f"wrote {save}" not in err
     assert err.splitlines()[-1].startswith("recurra: --save expected a network, got the baseline ")
     assert err.splitlines()[-1].endswith("won the backtest: --model gru saves a network even if a baseline is better")
 

@@ -283,7 +283,7 @@ def test_masks_that_onnx_cannot_follow_into_a_merge_are_refused():
     with pytest.raises(ValueError, match="masked inputs of as many axes as the others"):
         to_onnx(model, right_padded=True)
     sequences = layers.Concatenate(axis=1)([layers.Masking()(a), a])
-    with pytest.raises(ValueError, match="a mask straight from Masking or Embedding"):
+    with pytest.raises(ValueError, match="masks straight from Masking or Embedding"):
         to_onnx(recurra.Model(a, layers.GRU(2)(sequences)), right_padded=True)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra import layers
-from recurra.interop.onnx_graph import Export, Value, folded, over_time, refusal
+from recurra.interop.onnx_graph import Export, Value, folded, lost_mask, over_time
 from recurra.layers.attention import MASKED
 
 ATTENTIONS = (layers.Attention, layers.AdditiveAttention, layers.MultiHeadAttention)
@@ -30,7 +30,7 @@ def attention(
         with_scores: Whether to return the weights (N, S, T) or (N, heads, S, T) beside the result (N, S, E).
     """
     if any(one.mask_is_lost for one in given):
-        raise refusal(layer, "masks straight from Masking or Embedding", "mask just before it")
+        raise lost_mask(layer)
     query, value, key = given[0], given[1], given[-1]
     keep = [_causal(export, query.name, key.name)] if causal else []
     if isinstance(layer, layers.MultiHeadAttention):

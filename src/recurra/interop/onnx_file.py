@@ -115,7 +115,7 @@ def _run_graph(export: Export, model: GraphModel, given: list[Value]) -> list[Va
         if all(id(tensor) in values for tensor in produced):
             continue
         if any(mask is not None for mask in _tree.flatten(node.kwargs.get("mask"))):
-            raise refusal(node.layer, "no mask= in its call", "mask by Masking or Embedding(mask_zero=True)")
+            raise refusal(node.layer, "no mask= in its call", "one", "mask by Masking or Embedding(mask_zero=True)")
         results = _emit(export, node.layer, [values[id(tensor)] for tensor in _tree.flatten(node.inputs)], node, values)
         for tensor, value in zip(produced, results, strict=True):
             values[id(tensor)] = replace(value, rank=len(tensor.shape))
@@ -143,7 +143,7 @@ def _emit(export: Export, layer: Layer, given: list[Value], node: Node | None, v
         return attention(export, layer, given, by_name, *wanted)
     emitter = _time_distributed if type(layer) is layers.TimeDistributed else EMITTERS.get(type(layer))
     if emitter is None:
-        raise refusal(layer, "a layer that ONNX export knows", "export the model without it")
+        raise refusal(layer, "a layer that ONNX export knows", "one that it does not", "export the model without it")
     result = emitter(export, layer, *given)
     if isinstance(result, Value):
         return [result]
@@ -180,7 +180,7 @@ def _time_distributed(export: Export, layer: Any, x: Value) -> Value:
     rest = export.add("Slice", [shape, export.integers(2), export.integers(LAST)])
     steps = export.add("Reshape", [x.name, export.add("Concat", [export.integers(-1), rest], axis=0)])
     if x.has_mask and _needs_its_mask(layer.layer, x):
-        raise refusal(layer, "no mask for the layer inside", "mask after it")
+        raise refusal(layer, "no mask for the layer inside", "one", "mask after it")
     (y,) = _emit(export, layer.layer, [Value(steps, x.rank - 1, x.dtype)], None, {})
     inner = export.add("Slice", [export.add("Shape", [y.name]), export.integers(1), export.integers(LAST)])
     y_name = export.add("Reshape", [y.name, export.add("Concat", [batch_and_time, inner], axis=0)])
@@ -203,12 +203,12 @@ def _check_streaming(layer: Layer, given: list[Value]) -> None:
     hint = "export it without streaming"
     if isinstance(layer, (layers.RNN, layers.Bidirectional)):
         if not given[0].over_time:
-            raise refusal(layer, "the time steps of the model's input, to stream", hint)
+            raise refusal(layer, "the time steps of the model's input, to stream", "others", hint)
         if isinstance(layer, layers.Bidirectional) or layer.go_backwards:
-            raise refusal(layer, "layers that go forwards, to stream", hint)
+            raise refusal(layer, "layers that go forwards, to stream", "backwards", hint)
     elif over_time(given):
         if not all(value.over_time for value in given):
-            raise refusal(layer, "inputs that all have the time axis, to stream", hint)
+            raise refusal(layer, "inputs that all have the time axis, to stream", "some without", hint)
         rank = given[0].rank
         if not is_by_step(layer, rank) and (not isinstance(layer, ALSO_BY_STEP) or mixes_steps(layer, rank)):
-            raise refusal(layer, "layers that need no more than one time step, to stream", hint)
+            raise refusal(layer, "layers that need no more than one time step, to stream", "one that needs more", hint)

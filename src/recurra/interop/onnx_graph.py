@@ -122,6 +122,11 @@ def over_time(given: Iterable[Value]) -> bool:
     return any(value.over_time for value in given)
 
 
-def refusal(layer: Layer, what: str, hint: str) -> ValueError:
+def refusal(layer: Layer, what: str, got: object, hint: str | None = None) -> ValueError:
     """Returns the error for a layer that ONNX cannot say."""
-    return ValueError(expected(f"to_onnx: {type(layer).__name__} {layer.name!r}", what, "another", hint))
+    return ValueError(expected(f"to_onnx: {type(layer).__name__} {layer.name!r}", what, got, hint))
+
+
+def lost_mask(layer: Layer) -> ValueError:
+    """Returns the error for a mask that a layer before this one has changed."""
+    return refusal(layer, "masks straight from Masking or Embedding", "one changed on the way", "mask just before it")

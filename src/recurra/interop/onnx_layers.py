@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import activations, layers
-from recurra.interop.onnx_graph import FIRST, LAST, Export, Value, folded, over_time, refusal
+from recurra.interop.onnx_graph import FIRST, LAST, Export, Value, folded, lost_mask, over_time, refusal
 from recurra.layers import arithmetic
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
@@ -57,7 +57,7 @@ def _activation(export: Export, layer: Layer, function: Any, x: str) -> str:
         root, one, half = (export.number(layer, number) for number in (2**-0.5, 1, 0.5))
         bell = export.add("Add", [export.add("Erf", [export.add("Mul", [x, root])]), one])
         return export.add("Mul", [export.add("Mul", [x, half]), bell])
-    raise refusal(layer, "an activation that ONNX export knows", f"{name} is none")
+    raise refusal(layer, "an activation that ONNX export knows", repr(name))
 
 
 def _same(export: Export, layer: Layer, x: Value) -> str:
@@ -117,7 +117,8 @@ def _given_normalization(export: Export, layer: Any, x: Value) -> str:
 
 def _softmax(export: Export, layer: Any, x: Value) -> str:
     if not isinstance(layer.axis, int) or x.has_mask:
-        raise refusal(layer, "one axis and no mask", "use the activation 'softmax'")
+        got = "a mask" if x.has_mask else f"axis={layer.axis}"
+        raise refusal(layer, "one axis and no mask", got, "use the activation 'softmax'")
     return export.add("Softmax", [x.name], axis=layer.axis)
 
 
@@ -233,9 +234,9 @@ def _elementwise(merge: Merge, reads_masks: bool = False) -> Callable[..., Value
     def emit(export: Export, layer: Any, *given: Value) -> Value:
         rank = max(value.rank for value in given)
         if reads_masks and any(value.mask_is_lost for value in given):
-            raise refusal(layer, "a mask straight from Masking or Embedding", "mask just before it")
+            raise lost_mask(layer)
         if reads_masks and any(value.mask is not None and value.rank < rank for value in given):
-            raise refusal(layer, "masked inputs of as many axes as the others", "Reshape them before the mask")
+            raise refusal(layer, "masked inputs of as many axes as the others", "fewer", "Reshape them before the mask")
         parts = [_part(export, value, rank, reads_masks) for value in given]
         masks: list[str | None] = [value.mask for value in given]
         is_lost = all(value.has_mask for value in given) and any(value.mask_is_lost for value in given)
@@ -365,7 +366,7 @@ def _pooling(operator: str) -> Callable[..., str]:
 def _global_pooling(operator: str) -> Callable[..., str]:
     def emit(export: Export, layer: Any, x: Value) -> str:
         if operator == "ReduceMean" and x.mask_is_lost:
-            raise refusal(layer, "a mask straight from Masking or Embedding", "mask just before it")
+            raise lost_mask(layer)
         if operator == "ReduceMean" and x.mask is not None:
             return _masked_mean(export, layer, x.name, x.mask)
         return export.add(operator, [x.name], axes=[1], keepdims=int(layer.keepdims))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, activations, layers
-from recurra.interop.onnx_graph import FIRST, Export, Value, refusal
+from recurra.interop.onnx_graph import FIRST, Export, Value, lost_mask, refusal
 from recurra.layers.base import Layer
 
 GATE_ORDER = {layers.SimpleRNNCell: (0,), layers.LSTMCell: (0, 3, 1, 2), layers.GRUCell: (0, 1, 2)}  # ONNX: i o f c
@@ -32,13 +32,12 @@ def _lengths(export: Export, layer: Layer, x: Value) -> str:
     if not x.has_mask:
         return ""
     if export.streaming:  # the output before, which masked steps repeat, may lie in another piece
-        raise refusal(layer, "no mask, to stream", "feed each sequence up to its end")
+        raise refusal(layer, "no mask, to stream", "one", "feed each sequence up to its end")
     if x.mask_is_lost:
-        raise refusal(layer, "a mask straight from Masking or Embedding", "mask just before it")
+        raise lost_mask(layer)
     if not export.right_padded:
-        raise refusal(
-            layer, "no mask, because ONNX takes lengths", "pad on the right and pass right_padded=True to promise it"
-        )
+        hint = "pad on the right and pass right_padded=True to promise it"
+        raise refusal(layer, "no mask, because ONNX takes lengths", "one", hint)
     ones = export.cast(str(x.mask), np.int32)
     return export.add("ReduceSum", [ones, export.integers(1)], keepdims=0)
 
@@ -103,14 +102,14 @@ def _cells(layer: Any) -> list[Any]:
     cells = layer.cell.cells if isinstance(layer.cell, layers.StackedRNNCells) else [layer.cell]
     for cell in cells:
         if type(cell) not in OPERATORS:
-            raise refusal(layer, "cells SimpleRNNCell, LSTMCell or GRUCell", f"{type(cell).__name__} has no ONNX node")
+            raise refusal(layer, "cells SimpleRNNCell, LSTMCell or GRUCell", type(cell).__name__)
     return cells
 
 
 def _gate_activation(layer: Layer, function: Any) -> tuple[str, float | None, float | None]:
     name = activations.name_of(function)
     if not isinstance(name, str) or name not in GATE_ACTIVATIONS:
-        raise refusal(layer, f"one of the activations {', '.join(GATE_ACTIVATIONS)}", "train it with one of these")
+        raise refusal(layer, f"one of the activations {', '.join(GATE_ACTIVATIONS)}", repr(name))
     return GATE_ACTIVATIONS[name]
 
 
@@ -124,9 +123,11 @@ def _sequence(export: Export, layer: Any, x: Value, states: list[str], keep_orde
     lengths = _lengths(export, layer, x)
     cells = _cells(layer)
     if layer.stateful and not export.streaming:
-        raise refusal(layer, "layers without stateful", "pass streaming=True: states become inputs and outputs")
+        hint = "pass streaming=True: states become inputs and outputs"
+        raise refusal(layer, "layers without stateful", "stateful=True", hint)
     if lengths and layer.zero_output_for_mask and not layer.return_sequences:
-        raise refusal(layer, "return_sequences=True with zero_output_for_mask", "set zero_output_for_mask to False")
+        hint = "set zero_output_for_mask to False"
+        raise refusal(layer, "return_sequences=True with zero_output_for_mask", False, hint)
     outputs = export.add("Transpose", [x.name], perm=[1, 0, 2])
     last, finals = "", []
     for cell in cells:
@@ -157,7 +158,7 @@ def recurrent_layer(export: Export, layer: Any, x: Value, states: list[str]) -> 
         outputs, last, finals = _sequence(export, layer, x, states, keep_order=False)
     else:
         if states:
-            raise refusal(layer, "no initial_state, to stream", "states become inputs")
+            raise refusal(layer, "no initial_state, to stream", "one", "leave it out: states become inputs")
         given, taken = _state_names(export, layer)
         for name, units in zip(given, _state_sizes(layer), strict=True):
             export.inputs.append(export.describe(name, layer.dtype, ["batch", units]))
@@ -181,7 +182,7 @@ def _state_sizes(layer: Any) -> list[int]:
 def _state_names(export: Export, layer: Any) -> tuple[list[str], list[str]]:
     """Returns free names for the states that come in and those that go out."""
     if id(layer) in export.streamed:
-        raise refusal(layer, "one call of each recurrent layer, to stream", "it is shared")
+        raise refusal(layer, "one call of each recurrent layer, to stream", "several", "give each its own layer")
     export.streamed.add(id(layer))
     cells = _cells(layer)
     states = [
@@ -200,7 +201,7 @@ def _state_names(export: Export, layer: Any) -> tuple[list[str], list[str]]:
 def bidirectional(export: Export, layer: Any, x: Value, states: list[str]) -> list[Value]:
     """Adds a Bidirectional layer and returns its outputs; arguments as of `recurrent_layer`."""
     if layer.forward_layer.go_backwards and layer.return_sequences:
-        raise refusal(layer, "a forward layer that goes forwards", "exchange the two layers")
+        raise refusal(layer, "a forward layer that goes forwards", "go_backwards=True", "exchange the two layers")
     half = len(states) // 2
     parts = [
         _sequence(export, part, x, given, keep_order=True)
