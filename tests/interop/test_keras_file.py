@@ -781,6 +781,21 @@ def test_what_layers_of_ones_own_store_is_looked_at_before_anything_changes(tmp_
     assert its.mean.tolist() == [0.0, 0.0]
 
 
+def test_where_one_layer_refuses_what_it_stored_the_others_stay_as_they_were(tmp_path):
+    def two(*means):
+        made = [Centered(name=name) for name in ("first", "second")]
+        for layer, mean in zip(made, means, strict=True):
+            layer.mean = np.array(mean)
+        return recurra.Sequential([recurra.Input((4, 2)), *made])
+
+    model, other = two([1.0, 2.0], [1.0, 2.0]), two([3.0, 4.0], [5.0, 6.0])
+    model.layers[1].mean = np.ones(3)
+    model.save_weights(tmp_path / "m.weights.h5")
+    with pytest.raises(FileFormatError, match="got two means"):
+        other.load_weights(tmp_path / "m.weights.h5")
+    assert [layer.mean.tolist() for layer in other.layers] == [[3.0, 4.0], [5.0, 6.0]]
+
+
 def test_a_file_may_not_fill_the_memory_by_naming_one_array_often(tmp_path):
     model, layer = centered([0.0, 0.0])
     layer.mean = np.zeros(2**16)

@@ -497,11 +497,15 @@ def _assign_weights(model: Any, file: Hdf5File, allow_nonfinite: bool, skip_mism
                 pairs += _read_group(file, f"{path}{name}/vars", [generator.state])
     pairs += _read_optimizer(model, file, skipped if skip_mismatch else None)
     checked = _checked(pairs, file.name, allow_nonfinite)
+    before: list[tuple[Layer, dict[str, np.ndarray]]] = []
     for layer, store in stores:
+        before.append((layer, {name: array.copy() for name, array in _stored(layer).items()}))
         try:
             layer.load_own_variables(store)
         except UNSOUND as error:
             what = f"what {type(layer).__name__}.load_own_variables takes"
+            for changed, was in before if not skip_mismatch else before[-1:]:
+                changed.load_own_variables(was)
             if not skip_mismatch:
                 raise FileFormatError(expected(file.name, what, _told(error))) from error
             skipped.append((layer, f"{what}, got {_told(error)}"))
