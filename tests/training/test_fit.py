@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import recurra
-from recurra import layers
+from recurra import layers, optimizers
 from recurra.training.batches import ArrayBatches, split_tail
 
 
@@ -619,7 +619,40 @@ def test_a_model_without_a_loss_needs_a_penalty(data):
         model.fit(*data, verbose=0)
     model = recurra.Sequential([recurra.Input((4, 2)), layers.GRU(2, kernel_regularizer="l2")])
     model.compile("sgd")
-    assert model.fit(*data, verbose=0).history["loss"][0] > 0
+    with pytest.warns(UserWarning, match="Gradients do not exist for variables .*/recurrent_kernel"):
+        assert model.fit(*data, verbose=0).history["loss"][0] > 0
+
+
+@pytest.mark.parametrize("losses", [{"a": "mse"}, {"a": "mse", "b": None}])
+@pytest.mark.parametrize("optimizer", [optimizers.AdamW(0.1, weight_decay=0.5), optimizers.SGD(0.1, global_clipnorm=1)])
+def test_weights_that_no_loss_depends_on_stay_as_they_are(losses, optimizer, parts):
+    x, a, *_ = parts
+    start = recurra.Input((3,))
+    shared = layers.Dense(2, name="shared")(start)
+    inner = recurra.Sequential([recurra.Input((2,)), layers.Dense(2)], name="inner")
+    heads = {
+        "a": layers.Dense(1, name="a")(shared),
+        "b": layers.Dense(2, name="b", kernel_constraint=recurra.constraints.MaxNorm(0.01))(inner(shared)),
+    }
+    model = recurra.Model(start, heads)
+    model.compile(optimizers.get(optimizers.serialize(optimizer)), losses)
+    before = {layer.name: layer.get_weights() for layer in model.layers}
+    with pytest.warns(UserWarning, match=r"\['inner/\w+/kernel', 'inner/\w+/bias', 'b/kernel', 'b/bias'\]"):
+        model.fit(x, {"a": a}, verbose=0)
+    after = {layer.name: layer.get_weights() for layer in model.layers}
+    moved = [name for name, was in before.items() if was and not np.array_equal(was[0], after[name][0])]
+    assert moved == ["shared", "a"]
+
+
+def test_weights_before_activities_with_a_penalty_have_a_gradient(parts):
+    x, a, *_ = parts
+    start = recurra.Input((3,))
+    last = layers.Dense(2, activity_regularizer="l2")(layers.Dense(2)(start))
+    model = recurra.Model(start, [layers.Dense(1)(start), last])
+    model.compile("sgd", ["mse", None])
+    before = model.get_weights()
+    model.fit(x, [a, None], verbose=0)
+    assert all((was != now).any() for was, now in zip(before, model.get_weights(), strict=True))
 
 
 def make_nested(nest, **options):
@@ -805,6 +838,7 @@ def test_a_number_of_steps_cuts_arrays_into_that_many_batches(rows, steps, size,
     assert len(batches) == (steps or 3)
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
 def test_metrics_are_named_as_keras_names_them_and_need_a_target(parts):
     x, a, b, _ = parts
     pair = lambda a, b, c: [a, b]  # noqa: E731

@@ -222,6 +222,11 @@ class Layer(StampsChanges, saving.Configurable):
             return backward(doutputs, cache, need_dx=need_dx), {}
         return backward(doutputs, cache), {}
 
+    def _weights_behind(self, outputs: list[bool]) -> list[Variable]:
+        """Returns the weights that have a gradient where these of the outputs have one, in order."""
+        penalised = any(layer.activity_regularizer is not None for layer in self._flatten_layers())
+        return self.weights if penalised or any(outputs) else []
+
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
         """Adds the layer to a line that native code runs, if it can: the bits are those of `forward`, `backward`."""
         return False

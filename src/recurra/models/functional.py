@@ -19,6 +19,7 @@ from recurra.models.graph import Graph, GraphCache, flat_shapes
 from recurra.models.model import Model
 from recurra.training.outputs import Outputs
 from recurra.training.plan import plan_of
+from recurra.variables import Variable
 
 if TYPE_CHECKING:
     from recurra.models.stream import Stream
@@ -245,6 +246,9 @@ class GraphModel(Model):
     def backward(self, doutputs: Any, cache: Any, need_dx: bool = True) -> Any:
         grads = self.graph.backward(_tree.flatten(doutputs), cache, need_dx)
         return _tree.pack_as(self._input_structure, grads)
+
+    def _weights_behind(self, outputs: list[bool]) -> list[Variable]:
+        return self.graph.weights_behind(outputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         known = self.graph.shapes(flat_shapes(input_shape))

@@ -14,6 +14,7 @@ from recurra.layers._shapes import is_shape
 from recurra.layers.base import Layer
 from recurra.layers.symbolic import KerasTensor, Node, node_of
 from recurra.models.mask_trace import MaskOperation, MaskTrace
+from recurra.variables import Variable
 
 
 class _Step(NamedTuple):
@@ -201,6 +202,20 @@ class Graph:
                 for name, where in step.tensor_kwargs.items():
                     _scatter(grads, where, dkwargs.get(name) if step.is_foreign else dkwargs[name], cache.values)
         return [grads[position] for position in self._input_positions]
+
+    def weights_behind(self, outputs: list[bool]) -> list[Variable]:
+        """Returns the weights that have a gradient where these of the outputs have one, or activities a penalty."""
+        wanted = [False] * self._count
+        for position, has_gradient in zip(self._output_positions, outputs, strict=True):
+            wanted[position] |= has_gradient
+        found: list[Variable] = []
+        for step in reversed(self._steps):
+            behind = step.layer._weights_behind([wanted[position] for position in step.outputs])
+            found += behind
+            if behind or any(wanted[position] for position in step.outputs):
+                for position in step.reads:
+                    wanted[position] = True
+        return found
 
     def _check_gradients(self, step: _Step, given: Any, dkwargs: dict[str, Any], values: list[Any]) -> None:
         """Raises ValueError unless `backward` of a layer gave a gradient for each input that has weights before it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -41,6 +42,7 @@ class Trainable:
         self.loss_sum = self.rows = 0.0
         self._penalty: float | None = None  # of the weights, which an evaluation leaves as they are
         self._seen = -1
+        self._trained: list[Variable] = []  # those with a gradient, once a step has asked for them
 
     @property
     def optimizer(self) -> Any:
@@ -64,6 +66,7 @@ class Trainable:
             raise ValueError(expected("training", "an optimizer", "none", hint))
         variables = self.model.trainable_weights
         self.optimizer.build(variables)
+        self._trained = []
         self.penalised = [variable for variable in variables if variable.regularizer is not None]
         same = list(map(id, variables)) == list(map(id, self.variables))  # == compares values
         if self.arenas and same and all(arena.is_current() for arena in self.arenas):
@@ -156,9 +159,25 @@ class Trainable:
             if self.optimizer.loss_scale_factor:
                 for arena in self.arenas:
                     arena.grads *= self.optimizer.loss_scale_factor
-            if self.variables:
-                self.optimizer.step(self.variables)
+            variables = self._with_gradient()
+            if variables:
+                self.optimizer.step(variables)
         self._record(batch, outputs, masks, total, values)
+
+    def _with_gradient(self) -> list[Variable]:
+        """Returns the weights that a loss or a penalty depends on: others do not decay either, as in Keras."""
+        if self._trained:
+            return self._trained
+        has_loss = [position in self.losses.trained for position in range(len(self.losses.losses))]
+        self._trained = self.variables
+        if all(has_loss):
+            return self._trained
+        behind = set(map(id, self.model._weights_behind(has_loss) + self.penalised))
+        self._trained = [variable for variable in self.variables if id(variable) in behind]
+        left = [variable.path for variable in self.variables if id(variable) not in behind]
+        if left:
+            warnings.warn(f"Gradients do not exist for variables {left} when minimizing the loss.", stacklevel=2)
+        return self._trained
 
     def _go_back(self, values: list[np.ndarray], states: list[Any]) -> None:
         """Undoes what the forward run of a refused or interrupted batch changed: statistics, random states, states."""
