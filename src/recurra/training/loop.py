@@ -13,7 +13,7 @@ from recurra._checks import expected
 from recurra._signals import HeldSignals
 from recurra.callbacks import CallbackList
 from recurra.layers.base import penalties
-from recurra.layers.recurrent import copied_states, stateful_layers
+from recurra.layers.recurrent import RNN, copied_states, stateful_layers
 from recurra.training.batches import Batch, Epochs
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
 from recurra.training.native_step import NativeStep, native_step
@@ -38,6 +38,9 @@ class Trainable:
         self.metrics = [metric for metric in metrics if metric]
         self.arenas: list[Arena] = []
         self.variables: list[Variable] = []
+        self.regularized: list[Variable] = []  # of them those with a penalty
+        self.statistics: list[Variable] = []  # what a forward run changes, random states too
+        self.stateful: list[RNN] = []
         self.loss_sum = self.rows = 0.0
         self._penalty: float | None = None  # of the weights, which an evaluation leaves as they are
         self._seen = -1
@@ -64,14 +67,14 @@ class Trainable:
             raise ValueError(expected("training", "an optimizer", "none", hint))
         variables = self.model.trainable_weights
         self.optimizer.build(variables)
-        self.penalised = [variable for variable in variables if variable.regularizer is not None]
+        self.regularized = [variable for variable in variables if variable.regularizer is not None]
+        self.statistics = [variable for layer in self.model._flatten_layers() for variable in layer._own_statistics()]
+        self.stateful = stateful_layers(self.model)
         same = list(map(id, variables)) == list(map(id, self.variables))  # == compares values
         if self.arenas and same and all(arena.is_current() for arena in self.arenas):
             self._seen = now
             return
         self.variables = variables
-        self.kept = [variable for layer in self.model._flatten_layers() for variable in layer._own_statistics()]
-        self.stateful = stateful_layers(self.model)
         by_dtype: dict[str, list[Variable]] = {}
         for variable in self.variables:
             by_dtype.setdefault(variable.dtype, []).append(variable)
@@ -144,7 +147,7 @@ class Trainable:
 
         What raises before the update leaves nothing changed; an interrupt in the update comes after it.
         """
-        before = [variable.value.copy() for variable in self.kept], copied_states(self.stateful)
+        before = [variable.value.copy() for variable in self.statistics], copied_states(self.stateful)
         try:
             outputs, masks, total, values = gradients()
             total += self._penalise()
@@ -162,7 +165,7 @@ class Trainable:
 
     def _go_back(self, values: list[np.ndarray], states: list[Any]) -> None:
         """Undoes what the forward run of a refused or interrupted batch changed: statistics, random states, states."""
-        for variable, value in zip(self.kept, values, strict=True):
+        for variable, value in zip(self.statistics, values, strict=True):
             variable.value[...] = value
         for layer, own in zip(self.stateful, states, strict=True):
             layer.states = own
@@ -204,9 +207,9 @@ class Trainable:
 
     def _penalise(self) -> float:
         """Adds the gradients of the weights' penalties, and returns the penalties."""
-        for variable in self.penalised:
+        for variable in self.regularized:
             variable.grad[...] += variable.regularizer.gradient(variable.value)
-        return sum(penalties(self.penalised))
+        return sum(penalties(self.regularized))
 
     def _record(self, batch: Batch, outputs: list[Any], masks: list[Any], total: float, values: list[float]) -> None:
         rows = len(batch[0][0])
