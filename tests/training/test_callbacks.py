@@ -569,6 +569,17 @@ def test_a_resumed_run_goes_on_with_what_its_callbacks_remembered(data, tmp_path
             np.testing.assert_array_equal(a, b)
 
 
+def test_a_resumed_run_takes_callbacks_that_the_backup_does_not_know(data, tmp_path):
+    told = {"batch_size": 4, "epochs": 6, "verbose": 0}
+    with pytest.raises(Interruption):
+        make_model().fit(*data, callbacks=[callbacks.BackupAndRestore(tmp_path / "b"), interrupt(3, 1)], **told)
+    new = callbacks.EarlyStopping("loss"), callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras", save_freq=4)
+    resumed = make_model().fit(*data, callbacks=[*new, callbacks.BackupAndRestore(tmp_path / "b")], **told)
+    assert resumed.epoch == [3, 4, 5]
+    assert new[0].best == min(resumed.history["loss"])
+    assert sorted(file.name for file in tmp_path.glob("*.keras")) == ["5.keras", "6.keras"]
+
+
 def test_a_resumed_run_goes_on_with_the_states_of_both_directions(data, tmp_path):
     def stateful():
         gru = layers.GRU(3, stateful=True, dropout=0.2)

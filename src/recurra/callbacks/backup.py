@@ -206,11 +206,12 @@ def _memories(callbacks: list[Callback]) -> dict[str, np.ndarray]:
 
 
 def _memories_in(arrays: dict[str, np.ndarray], callbacks: list[Callback]) -> list[tuple[Callback, str, Any]]:
-    """Returns the callbacks with the names and values of what they remember in a backup."""
+    """Returns the callbacks that a backup knows, with the names and values of what they remember in it."""
     found = []
     for key, callback, name in _memory_keys(callbacks):
-        parts = [array for other, array in arrays.items() if other.startswith(f"{key}/")]
-        found.append((callback, name, arrays[key].item() if key in arrays else parts or None))
+        if any(other.startswith(key.removesuffix(name)) for other in arrays):
+            parts = [array for other, array in arrays.items() if other.startswith(f"{key}/")]
+            found.append((callback, name, arrays[key].item() if key in arrays else parts or None))
     return found
 
 
