@@ -11,6 +11,7 @@ import numbers
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
@@ -22,6 +23,22 @@ from recurra._checks import expected, one_of, positive_int
 Batch = tuple[list[Any], list[Any], list[Any]]
 State = dict[str, Any]  # of recurra's random stream
 Draws = list[tuple[int, State]]  # batches that were asked for before a draw, and the state then
+
+
+@dataclass
+class RunPosition:
+    """Where a run of `fit` stands.
+
+    Attributes:
+        epoch: The first of the run, or of the rest of one that was cut off.
+        stream_at_start: Of recurra's random stream when the run began.
+        draws: What the data had drawn from it after the last whole epoch.
+    """
+
+    epoch: int
+    stream_at_start: State
+    draws: Draws
+
 
 RAN_OUT = "Your input ran out of data"
 

@@ -14,7 +14,7 @@ from recurra._signals import HeldSignals
 from recurra.callbacks import CallbackList
 from recurra.layers.base import penalties
 from recurra.layers.recurrent import RNN, copied_states, stateful_layers
-from recurra.training.batches import Batch, Epochs
+from recurra.training.batches import Batch, Epochs, RunPosition
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
 from recurra.training.native_step import NativeStep, native_step
 from recurra.training.plan import ModelPlan, forget_plans, plan_of
@@ -38,7 +38,7 @@ class Trainable:
         self.metrics = [metric for metric in metrics if metric]
         self.arenas: list[Arena] = []
         self.variables: list[Variable] = []
-        self.regularized: list[Variable] = []  # of them those with a penalty
+        self.regularized: list[Any] = []  # of them those with a penalty
         self.statistics: list[Variable] = []  # what a forward run changes, random states too
         self.stateful: list[RNN] = []
         self.loss_sum = self.rows = 0.0
@@ -248,15 +248,13 @@ def fit(
     model = trainable.model
     model.stop_training = False
     trainable.prepare()
-    # BackupAndRestore sets these to the epoch to go on from, to the state of the random stream when the run began that
-    # was cut off, and to what its data had drawn from the stream after its last whole epoch.
-    model._initial_epoch, model._stream_at_start, model._draws = initial_epoch, random.get_stream_state(), []
-    callbacks.on_train_begin()
-    if initial_epoch < model._initial_epoch < epochs:
-        data.pass_over(model._initial_epoch - initial_epoch, model._stream_at_start, model._draws)
+    run = model._run = RunPosition(initial_epoch, random.get_stream_state(), [])
+    callbacks.on_train_begin()  # BackupAndRestore sets it to where a run stood that was cut off
+    if initial_epoch < run.epoch < epochs:
+        data.pass_over(run.epoch - initial_epoch, run.stream_at_start, run.draws)
     logs: dict[str, Any] = {}
     wants_batches = callbacks.wants("on_train_batch_end")
-    for epoch in range(model._initial_epoch, epochs):
+    for epoch in range(run.epoch, epochs):
         trainable.reset()
         callbacks.on_epoch_begin(epoch)
         for step, batch in enumerate(data()):
@@ -267,7 +265,7 @@ def fit(
                 callbacks.on_train_batch_end(step, trainable.results())
             if model.stop_training:
                 break
-        model._draws[:] = data.draws  # in place: setting it would count as a change, and plans would be made anew
+        run.draws = data.draws
         logs = trainable.sorted(trainable.results() | validate(epoch))
         callbacks.on_epoch_end(epoch, dict(logs))  # what a callback adds is for the history alone
         if model.stop_training:

@@ -25,6 +25,7 @@ from recurra.training.batches import (
     Epochs,
     IterableBatches,
     NestedInputs,
+    RunPosition,
     is_iterable_data,
     split_tail,
 )
@@ -66,6 +67,7 @@ class Trainer(Layer):
     jit_compile = False
     steps_per_execution = 1
     _trainable_state: loop.Trainable | None = None
+    _run: RunPosition | None = None  # of the last `fit`
     _compile_arguments: dict[str, Any] | None = None
     _own_train_step: str | None = None  # a method that Keras's loops would call: those of recurra do not
     _own_predict_step: str | None = None
