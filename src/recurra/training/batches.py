@@ -64,7 +64,7 @@ class NestedInputs(list[Any]):
         return NestedInputs(arrays, self.structure)
 
 
-class LateInputs(list[Any]):
+class UncastInputs(list[Any]):
     """Arrays of which each batch is cast by itself: whole numbers take a fraction of the room of floats.
 
     Args:
@@ -80,9 +80,9 @@ class LateInputs(list[Any]):
         """Returns the arrays as the model takes them."""
         return [np.ascontiguousarray(array, dtype) for array, dtype in zip(self, self.dtypes, strict=True)]
 
-    def like(self, arrays: list[Any]) -> LateInputs:
+    def like(self, arrays: list[Any]) -> UncastInputs:
         """Returns other arrays of the same inputs."""
-        return LateInputs(arrays, self.dtypes)
+        return UncastInputs(arrays, self.dtypes)
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
@@ -170,12 +170,12 @@ class ArrayBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         order = self._order()
-        late = isinstance(self.arrays[0], LateInputs)
+        uncast = isinstance(self.arrays[0], UncastInputs)
         for start in range(0, self.rows, self.batch_size):
             stop = min(start + self.batch_size, self.rows)
             rows: Any = slice(start, stop) if order is None else order[start:stop]
             part = _part(self.arrays, rows)
-            yield (part[0].cast(), *part[1:]) if late else part  # type: ignore[attr-defined]
+            yield (part[0].cast(), *part[1:]) if uncast else part  # type: ignore[attr-defined]
 
     def _order(self) -> np.ndarray | None:
         if not self.shuffle:
