@@ -296,7 +296,11 @@ def test_checkpoints_count_batches_through_the_epochs():
 
 
 def test_checkpoints_refuse_other_endings_and_names():
-    callbacks.ModelCheckpoint("best.h5")
+    for ending in (".keras", ".h5", ".hdf5"):  # those of model.save
+        model, _ = run(callbacks.ModelCheckpoint(f"best{ending}"), [0.5])
+        assert model.saved == [f"best{ending}"]
+    with pytest.raises(ValueError, match=r"end in .weights.h5, got 'best.hdf5': write 'best.weights.h5'"):
+        callbacks.ModelCheckpoint("best.hdf5", save_weights_only=True)
     hint = "got 'best.weights.h5': write 'best.keras'"
     with pytest.raises(ValueError, match=f"ModelCheckpoint expected filepath to end in .keras, {hint}"):
         callbacks.ModelCheckpoint("best.weights.h5")  # which model.save refuses, at the end of an epoch
