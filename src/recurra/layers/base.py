@@ -314,7 +314,7 @@ class Layer(StampsChanges, saving.Configurable):
         _room.take(f"layer {self.name!r}", "weights", name or "variable", math.prod(shape) * np.dtype(dtype).itemsize)
         follows = _room.weights_follow()
         value = np.zeros(shape, dtype) if follows else self._first_value(initializer, shape, dtype, name)
-        _memory.count(value.nbytes)
+        _memory.note_allocated(value.nbytes)
         scope = naming.scope if self._building else [self.name]
         variable = Variable(
             value,

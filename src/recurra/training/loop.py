@@ -276,7 +276,7 @@ def fit(
     callbacks.on_train_end(logs)
 
 
-def _go_on(model: Any, flag: str) -> None:
+def _clear_flag(model: Any, flag: str) -> None:
     """Takes back a callback's word of an earlier run; setting it for nothing would count as a change."""
     if getattr(model, flag):
         setattr(model, flag, False)
@@ -285,7 +285,7 @@ def _go_on(model: Any, flag: str) -> None:
 def evaluate(trainable: Trainable, batches: Iterable[Batch], callbacks: CallbackList) -> dict[str, Any]:
     """Returns losses and metrics of the batches."""
     model = trainable.model
-    _go_on(model, "stop_evaluating")
+    _clear_flag(model, "stop_evaluating")
     trainable.reset()
     callbacks.on_test_begin()
     wants_batches = callbacks.wants("on_test_batch_end")
@@ -324,7 +324,7 @@ def predict_step(model: Any, inputs: Any) -> Any:
 
 def predict(model: Any, batches: Iterable[Batch], callbacks: CallbackList) -> Any:
     """Returns the model's outputs for all batches, end to end."""
-    _go_on(model, "stop_predicting")
+    _clear_flag(model, "stop_predicting")
     callbacks.on_predict_begin()
     structure: Any = None
     parts: list[list[np.ndarray]] = []
