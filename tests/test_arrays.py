@@ -246,3 +246,20 @@ def test_what_operators_and_indices_make_of_a_variable_are_tensors():
     assert kernel.numpy().tolist() == [[1, 2], [3, 4]]
     out = np.empty((2, 2), np.float32)
     assert np.add(kernel, 1, out=out) is out
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"])
+def test_an_operator_in_place_makes_a_tensor_and_leaves_the_variable(name):
+    kernel = Variable(np.array([[1, 2], [3, 4]], np.float32))
+    made = getattr(operator, f"i{name}")(kernel, np.full((2, 2), 2, np.float32))
+    wanted = getattr(operator, name)(np.array([[1, 2], [3, 4]], np.float32), np.full((2, 2), 2, np.float32))
+    np.testing.assert_array_equal(made.numpy(), wanted, strict=True)
+    assert kernel.numpy().tolist() == [[1, 2], [3, 4]]
+
+
+def test_numpy_does_not_write_into_a_variable():
+    kernel = Variable(np.ones(2, np.float32), name="kernel")
+    message = r"np.add expected an array for out, got variable 'kernel': write variable.assign\(np.add\(...\)\)"
+    with pytest.raises(TypeError, match=message):
+        np.add(kernel, 1, out=kernel)
+    assert kernel.numpy().tolist() == [1, 1]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
 import recurra
 from recurra import layers
@@ -191,6 +192,22 @@ def test_the_golden_runs_give_the_bits_that_are_kept(target):
     runs = run_python(GOLDEN / "runs.py", **on(target)).splitlines()
     assert len(runs) == 30
     assert runs == kept[:30], "`make bits-golden` if the bits were meant to move; the commit message says so"
+
+
+def hash_of_powers():
+    found = []
+    for optimizer in (recurra.optimizers.Ftrl(0.1, learning_rate_power=-0.7), recurra.optimizers.Adafactor(0.1)):
+        variable = recurra.Variable(values(20, 30))
+        for _ in range(3):
+            optimizer.apply([values(20, 30)], [variable])
+        found += [variable.numpy(), *(slot.numpy() for slot in optimizer.variables)]
+    return digest_of(found)
+
+
+def test_powers_in_optimizers_have_the_same_bits_on_an_older_cpu():
+    newer = " ".join(feature for feature in __cpu_dispatch__ if __cpu_features__[feature])
+    script = "from test_bits import hash_of_powers; print(hash_of_powers())"
+    assert run_python("-c", script, NPY_DISABLE_CPU_FEATURES=newer).strip() == hash_of_powers()
 
 
 @pytest.mark.parametrize("rows", [1, 7, 64])

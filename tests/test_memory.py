@@ -87,7 +87,7 @@ def test_memory_of_a_step_is_kept_for_the_next():
 @pytest.mark.parametrize("trained", [False, True])
 def test_dropped_models_give_their_memory_back_in_time(trained, monkeypatch):
     monkeypatch.setattr(_memory, "_MOST_UNCOLLECTED", 10 << 20)
-    monkeypatch.setattr(_memory, "_uncollected", 0)
+    monkeypatch.setattr(_memory, "_uncollected_bytes", 0)
     gc.collect()
     thresholds = gc.get_threshold()
     gc.set_threshold(10**6)  # by its own count the collector would not come

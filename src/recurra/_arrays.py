@@ -14,7 +14,7 @@ from recurra import _tree, config
 from recurra._checks import did_you_mean, expected
 from recurra._owners import is_own
 
-DTYPES = ("float32", "float64")
+FLOAT_DTYPES = ("float32", "float64")
 _TEXT = "turn text into numbers first"
 HINTS = {
     "O": "give all columns one dtype first, as with .astype('float32')",
@@ -125,8 +125,8 @@ def standardize_dtype(dtype: Any, who: str) -> str:
         name = np.dtype(name).name
     except TypeError:
         name = str(dtype)
-        hint = None if name.endswith("16") else did_you_mean(name, DTYPES)
-    if name not in DTYPES:
+        hint = None if name.endswith("16") else did_you_mean(name, FLOAT_DTYPES)
+    if name not in FLOAT_DTYPES:
         raise ValueError(expected(who, "dtype to be 'float32' or 'float64'", repr(name), hint))
     return name
 

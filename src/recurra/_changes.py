@@ -17,12 +17,16 @@ def stamp() -> int:
 
 
 class StampsChanges:
-    """Stamps each setting of an attribute."""
+    """Stamps each setting and deletion of an attribute."""
 
     _changed = 0
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
+        self.__dict__["_changed"] = stamp()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
         self.__dict__["_changed"] = stamp()
 
     def __getstate__(self) -> dict[str, Any]:

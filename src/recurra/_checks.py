@@ -56,7 +56,7 @@ def whole_number(who: str, name: str, value: Any) -> int:
     return int(plain)
 
 
-def check_seed(who: str, seed: Any) -> int:
+def seed_number(who: str, seed: Any) -> int:
     """Returns a whole number as an int; ValueError, as of Keras, for anything else."""
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
         raise ValueError(expected(who, "seed to be a whole number", repr(seed)))

@@ -52,6 +52,12 @@ def check_ending(who: str, path: str | os.PathLike[str], own: str) -> None:
         raise ValueError(expected(who, f"a filepath that ends in {own!r}", repr(name)))
 
 
+def is_legacy(path: str | os.PathLike[str]) -> bool:
+    """Returns whether the file of a model by this name has Keras 2's format; `.weights.h5` holds weights alone."""
+    name = os.fspath(path)
+    return name.endswith((".h5", ".hdf5")) and not name.endswith(".weights.h5")
+
+
 def with_ending(path: str | os.PathLike[str], ending: str) -> str:
     """Returns a hint at the path with `ending`, in place of that of another kind of file."""
     stem = os.fspath(path)

@@ -1,4 +1,7 @@
-"""Memory of kernels: arrays where vectors fit, weights end to end, and when those of dropped models are collected."""
+"""Memory of kernels: arrays where vectors fit, weights end to end, and when those of dropped models are collected.
+
+Importing it allocates once, for `keep_freed`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ _LINE = 64  # bytes of a cache line
 _HUGE_PAGE = 2 << 20  # bytes, of x86-64 and of most ARM64
 _MOST_UNCOLLECTED = 256 << 20  # bytes
 
-_uncollected = 0
+_uncollected_bytes = 0
 
 
 def keep_freed() -> None:
@@ -24,16 +27,16 @@ def keep_freed() -> None:
     np.empty(32 * 2**20 - 2**16, np.uint8)  # nearly the largest that its rule looks at; no page of it is touched
 
 
-def count(size_bytes: int) -> None:
+def note_allocated(size_bytes: int) -> None:
     """Is told of the memory that weights and what belongs to them take: has dropped models collected now and then.
 
     Layers and their symbolic tensors point at each other, so dropped models wait for Python's collector. It counts
     objects, not bytes: in a loop that made and trained models of 64 MB it came after 1.7 GB.
     """
-    global _uncollected
-    _uncollected += size_bytes
-    if _uncollected > _MOST_UNCOLLECTED and gc.isenabled():
-        _uncollected = size_bytes
+    global _uncollected_bytes
+    _uncollected_bytes += size_bytes
+    if _uncollected_bytes > _MOST_UNCOLLECTED and gc.isenabled():
+        _uncollected_bytes = size_bytes
         gc.collect()
 
 
@@ -45,7 +48,7 @@ def zeros(size: int, dtype: np.dtype) -> np.ndarray:
     and 130 with it, three microseconds each, and later steps took a twentieth longer.
     """
     size_bytes = size * dtype.itemsize
-    count(size_bytes)
+    note_allocated(size_bytes)
     if size_bytes < _HUGE_PAGE // 2:
         return _aligned(np.zeros(size_bytes + _LINE, np.uint8), size_bytes, _LINE).view(dtype)
     pages = math.ceil(size_bytes / _HUGE_PAGE) + 1  # the first ends where the array begins

@@ -14,7 +14,7 @@ import numpy as np
 from recurra import config as settings
 from recurra import ops, saving
 from recurra._arrays import as_numbers
-from recurra._checks import check_seed, expected, not_negative, number, one_of, positive
+from recurra._checks import expected, not_negative, number, one_of, positive, seed_number
 from recurra._missing import says_what_to_do
 from recurra._names import snake_case
 from recurra.random import draw_seed
@@ -143,7 +143,7 @@ class RandomInitializer(Initializer):
 
     def __init__(self, seed: Any = None):
         if seed is not None and not hasattr(seed, "generator"):
-            seed = check_seed(type(self).__name__, seed)
+            seed = seed_number(type(self).__name__, seed)
         self.seed = seed
         self._drawn = draw_seed() if seed is None else seed
 

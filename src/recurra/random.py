@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import saving
-from recurra._checks import check_seed, expected
+from recurra._checks import expected, seed_number
 from recurra._missing import says_what_to_do
 from recurra.variables import Variable
 
@@ -97,7 +97,7 @@ class SeedGenerator:
     """
 
     def __init__(self, seed: int | None = None, name: str | None = None):
-        self.seed = draw_seed() if seed is None else check_seed("SeedGenerator", seed)
+        self.seed = draw_seed() if seed is None else seed_number("SeedGenerator", seed)
         self.name = name
         self.state = Variable(np.array([self.seed % 2**32, 0], np.uint32), name="seed_generator_state", trainable=False)
 

@@ -127,6 +127,10 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         return self.value.copy() if copy else self.value
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        for out in kwargs.get("out", ()):
+            if isinstance(out, Variable):
+                what, hint = "an array for out", f"write variable.assign(np.{ufunc.__name__}(...))"
+                raise TypeError(expected(f"np.{ufunc.__name__}", what, f"variable {out.path!r}", hint))
         found = getattr(ufunc, method)(*(x.value if isinstance(x, Variable) else x for x in inputs), **kwargs)
         return found if "out" in kwargs else _tree.map_structure(as_array, found)
 
@@ -146,6 +150,11 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self.value}>"
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
+    # As in Keras `v += 1` makes a tensor of `v + 1` and leaves the variable; NumPy's own would write into it.
+    setattr(Variable, f"__i{_name}__", getattr(np.lib.mixins.NDArrayOperatorsMixin, f"__{_name}__"))
 
 
 def assign_together(variables: Sequence[Variable], values: Sequence[Any]) -> None:

@@ -108,6 +108,44 @@ def test_a_weight_is_not_replaced_by_an_array(rng):
     scale.note = 2
 
 
+def test_what_is_deleted_or_replaced_is_no_part_of_the_layer_any_more():
+    layer = layers.Layer()
+    layer.early = layer.add_weight((1,))
+    layer.inner, layer.other = layers.Dense(2), layers.Dense(3)
+    layer.seeds, layer.more = recurra.random.SeedGenerator(1), recurra.random.SeedGenerator(2)
+    layer.inner.build((None, 2)), layer.other.build((None, 2))
+    assert [variable.shape for variable in layer.variables] == [(1,), (2, 2), (2,), (2, 3), (3,), (2,), (2,)]
+    before = recurra._changes.last
+    del layer.inner
+    assert recurra._changes.last > before  # native code may have been told of it
+    assert [variable.shape for variable in layer.variables] == [(1,), (2, 3), (3,), (2,), (2,)]
+    del layer.early
+    layer.other = None
+    assert not layer.weights
+    assert not hasattr(layer, "early")
+    del layer.seeds
+    layer.more = None
+    assert not layer.variables
+    with pytest.raises(AttributeError, match="inner"):
+        del layer.inner
+
+
+def test_a_model_without_a_deleted_layer_trains_and_predicts():
+    class Halves(recurra.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = layers.Dense(2), layers.Dropout(0.5, seed=1)
+
+        def call(self, x):
+            return self.second(self.first(x)) if hasattr(self, "second") else self.first(x)
+
+    model, x = Halves(), np.ones((2, 3), "float32")
+    model(x, training=True)
+    del model.second
+    assert [layer.name for layer in model.layers] == [model.first.name]
+    np.testing.assert_array_equal(model.predict(x, verbose=0), model.first(x))
+
+
 def test_a_config_without_an_argument_says_what_to_do():
     class Renamed(layers.Layer):
         def __init__(self, factor, bias=0.0, **kwargs):

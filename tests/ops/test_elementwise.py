@@ -51,6 +51,15 @@ def test_extremes_are_those_of_the_functions(dtype):
     np.testing.assert_array_equal(native.sigmoid(x), np.array([0, 0, 0.5, 1, 1, np.nan], dtype))
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-7), (np.float64, 1e-14)])
+@pytest.mark.parametrize("exponent", [0, 1, 2, -3, 0.5, -0.7])
+def test_powers_are_those_of_numpy(exponent, dtype, tolerance, rng):
+    x = np.append(rng.uniform(-4, 4, (3, 40)), [0, np.inf, np.nan]).astype(dtype)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        np.testing.assert_allclose(native.power(x, exponent), x**exponent, rtol=tolerance, strict=True)
+    assert native.power(dtype(2), exponent) == pytest.approx(2**exponent)
+
+
 @pytest.mark.parametrize("name", sorted(reference.ACTIVATIONS))
 @pytest.mark.parametrize("size", [1, 7, 16, 33])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-6), (np.float64, 1e-14)])

@@ -514,6 +514,11 @@ def test_the_learning_rate_can_be_read_and_set():
     assert float(optimizer.learning_rate.numpy()) == 0.25
     optimizer.learning_rate.assign(0.125)
     assert optimizer.get_config()["learning_rate"] == 0.125
+    optimizer.learning_rate *= 0.5
+    assert isinstance(optimizer.learning_rate, Variable)
+    variable = Variable(np.ones(1))
+    optimizer.apply([np.ones(1)], [variable])
+    assert variable.numpy() == 1 - 0.0625
     assert optimizers.Adam().get_config()["learning_rate"] == 0.0010000000474974513
 
 

@@ -296,7 +296,11 @@ def test_checkpoints_count_batches_through_the_epochs():
 
 
 def test_checkpoints_refuse_other_endings_and_names():
-    callbacks.ModelCheckpoint("best.h5")
+    for ending in (".keras", ".h5", ".hdf5"):  # those of model.save
+        model, _ = run(callbacks.ModelCheckpoint(f"best{ending}"), [0.5])
+        assert model.saved == [f"best{ending}"]
+    with pytest.raises(ValueError, match=r"end in .weights.h5, got 'best.hdf5': write 'best.weights.h5'"):
+        callbacks.ModelCheckpoint("best.hdf5", save_weights_only=True)
     hint = "got 'best.weights.h5': write 'best.keras'"
     with pytest.raises(ValueError, match=f"ModelCheckpoint expected filepath to end in .keras, {hint}"):
         callbacks.ModelCheckpoint("best.weights.h5")  # which model.save refuses, at the end of an epoch
@@ -567,6 +571,17 @@ def test_a_resumed_run_goes_on_with_what_its_callbacks_remembered(data, tmp_path
     for one, other in ((unbroken, resumed), best):
         for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_a_resumed_run_takes_callbacks_that_the_backup_does_not_know(data, tmp_path):
+    told = {"batch_size": 4, "epochs": 6, "verbose": 0}
+    with pytest.raises(Interruption):
+        make_model().fit(*data, callbacks=[callbacks.BackupAndRestore(tmp_path / "b"), interrupt(3, 1)], **told)
+    new = callbacks.EarlyStopping("loss"), callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras", save_freq=4)
+    resumed = make_model().fit(*data, callbacks=[*new, callbacks.BackupAndRestore(tmp_path / "b")], **told)
+    assert resumed.epoch == [3, 4, 5]
+    assert new[0].best == min(resumed.history["loss"])
+    assert sorted(file.name for file in tmp_path.glob("*.keras")) == ["5.keras", "6.keras"]
 
 
 def test_a_resumed_run_goes_on_with_the_states_of_both_directions(data, tmp_path):

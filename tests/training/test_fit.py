@@ -473,6 +473,23 @@ def test_a_batch_that_is_refused_changes_nothing(layer, rng):
         np.testing.assert_array_equal(state, old)
 
 
+@pytest.mark.parametrize("layer", [layers.Dropout(0.5), layers.GRU(2, stateful=True, return_sequences=True)])
+def test_a_refused_batch_changes_nothing_of_a_layer_that_came_after_a_step(layer):
+    def now():
+        return [array.numpy().tolist() for array in (*model.variables, *(getattr(layer, "states", None) or ()))]
+
+    x, y = np.ones((4, 3, 2), "float32"), np.zeros((4, 3, 2))
+    model = recurra.Sequential([recurra.Input((3, 2), batch_size=4), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.train_on_batch(x, y)
+    layer.trainable = False  # the weights that train stay the same
+    model.add(layer)
+    before = now()
+    with pytest.raises(ValueError, match="expected targets that fit its shape"):
+        model.train_on_batch(x, np.zeros((4, 3, 3)))
+    assert now() == before
+
+
 @pytest.mark.parametrize("layer", [layers.BatchNormalization(), layers.GRU(2, stateful=True, return_sequences=True)])
 def test_an_interrupt_within_a_step_leaves_statistics_and_states_before_it(layer, rng):
     class Interrupted(layers.Layer):

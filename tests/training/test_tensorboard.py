@@ -1,5 +1,7 @@
 """The TensorBoard callback: what is in the files that it writes."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -8,18 +10,23 @@ from recurra import Input, Sequential, callbacks, layers
 pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
 
 
-def tags(folder):
-    """Returns the tags of a run, with the number of times that each was logged."""
+def logged(folder):
+    """Returns the tag and the step of all that a run has logged."""
     from tensorboardX.proto import event_pb2
 
     (file,) = folder.glob("events*")
-    data, found = file.read_bytes(), {}
+    data, found = file.read_bytes(), []
     while data:  # a record: its length in 8 bytes, 4 of a checksum, the event, 4 of a checksum
         size = int.from_bytes(data[:8], "little")
-        for value in event_pb2.Event.FromString(data[12 : 12 + size]).summary.value:
-            found[value.tag] = found.get(value.tag, 0) + 1
+        event = event_pb2.Event.FromString(data[12 : 12 + size])
+        found += [(value.tag, event.step) for value in event.summary.value]
         data = data[16 + size :]
     return found
+
+
+def tags(folder):
+    """Returns the tags of a run, with the number of times that each was logged."""
+    return Counter(tag for tag, _ in logged(folder))
 
 
 def test_logs_hold_losses_rates_and_histograms(tmp_path):
@@ -36,6 +43,25 @@ def test_logs_hold_losses_rates_and_histograms(tmp_path):
     validation = tags(tmp_path / "validation")
     assert validation["epoch_loss"] == 3
     assert validation["evaluation_loss_vs_iterations"] == 3
+
+
+def test_a_resumed_run_goes_on_with_the_number_of_the_batch(tmp_path):
+    class CutOff(callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    def run(folder, *more):
+        model = Sequential([Input((2,)), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        log = callbacks.TensorBoard(tmp_path / folder, update_freq=1)
+        chosen = [log, callbacks.BackupAndRestore(tmp_path / "backup"), *more]
+        model.fit(np.ones((8, 2)), np.ones((8, 1)), batch_size=4, epochs=3, callbacks=chosen, verbose=0)
+
+    with pytest.raises(KeyboardInterrupt):
+        run("first", CutOff())
+    run("second")
+    assert [step for tag, step in logged(tmp_path / "second" / "train") if tag == "batch_loss"] == [5, 6]
 
 
 def test_how_often_it_logs_is_checked(tmp_path):

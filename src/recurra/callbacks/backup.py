@@ -65,7 +65,7 @@ class BackupAndRestore(Callback):
         self._path = Path(self.backup_dir) / "backup.npz"
         self._current_epoch = 0
         self._batches = 0
-        self._others = []
+        self._others: list[Callback] = []  # those that remember something
 
     def on_train_begin(self, logs: Any = None) -> None:
         if not self.model.built:
@@ -99,8 +99,8 @@ class BackupAndRestore(Callback):
             # Not stop_training: a run that ran out of time goes on at the next call, as in Keras.
             "stopped": any(getattr(other, "stopped_epoch", 0) > 0 for other in self._others),
             "stream": random.get_stream_state(),
-            "stream_at_start": self.model._stream_at_start,
-            "draws": self.model._draws,
+            "stream_at_start": self.model._run.stream_at_start,
+            "draws": self.model._run.draws,
             "averages_swapped": self.model.optimizer.averages_swapped,
             "seeds": [seed.state.value.tolist() for seed in self.model._seeds()],
         }
@@ -145,9 +145,10 @@ class BackupAndRestore(Callback):
                 setattr(callback, name, value)
             optimizer.averages_swapped = meta["averages_swapped"]
             random.set_stream_state(meta["stream"])
-            self.model._stream_at_start, self.model._draws = meta["stream_at_start"], meta["draws"]
             self._current_epoch = meta["epoch"]
-            self.model._initial_epoch = self.params["epochs"] if meta["stopped"] else meta["epoch"]
+            run = self.model._run
+            run.epoch = self.params["epochs"] if meta["stopped"] else meta["epoch"]
+            run.stream_at_start, run.draws = meta["stream_at_start"], meta["draws"]
 
 
 @contextlib.contextmanager
@@ -206,11 +207,12 @@ def _memories(callbacks: list[Callback]) -> dict[str, np.ndarray]:
 
 
 def _memories_in(arrays: dict[str, np.ndarray], callbacks: list[Callback]) -> list[tuple[Callback, str, Any]]:
-    """Returns the callbacks with the names and values of what they remember in a backup."""
+    """Returns the callbacks that a backup knows, with the names and values of what they remember in it."""
     found = []
     for key, callback, name in _memory_keys(callbacks):
-        parts = [array for other, array in arrays.items() if other.startswith(f"{key}/")]
-        found.append((callback, name, arrays[key].item() if key in arrays else parts or None))
+        if any(other.startswith(key.removesuffix(name)) for other in arrays):
+            parts = [array for other, array in arrays.items() if other.startswith(f"{key}/")]
+            found.append((callback, name, arrays[key].item() if key in arrays else parts or None))
     return found
 
 

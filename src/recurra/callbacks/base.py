@@ -17,7 +17,6 @@ class Callback(KnowsArguments):
 
     _remembered: tuple[str, ...] = ()  # attributes that a backup of the training keeps
     _runs_last = False
-    _others: list[Callback]  # of one that runs last: those that remember something
 
     def __init__(self) -> None:
         self.params: dict[str, Any] | Any = None  # a dictionary from the start of training on

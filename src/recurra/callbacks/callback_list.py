@@ -73,7 +73,7 @@ class CallbackList(Callback):
 
     def _arrange(self) -> None:
         # A backup has to hold what the others have changed and remember, wherever it stands in the caller's list.
-        last = [callback for callback in self.callbacks if getattr(callback, "_runs_last", False)]
+        last: list[Any] = [callback for callback in self.callbacks if getattr(callback, "_runs_last", False)]
         self.callbacks = [callback for callback in self.callbacks if callback not in last] + last
         for callback in last:
             callback._others = [other for other in self.callbacks if getattr(other, "_remembered", ())]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra._checks import check_frequency, expected, number
-from recurra._files import with_ending
+from recurra._files import is_legacy, with_ending
 from recurra.callbacks.monitor import MonitorCallback
 
 
@@ -17,8 +17,8 @@ class ModelCheckpoint(MonitorCallback):
     """Saves the model, or its weights, at the end of each epoch or every so many batches.
 
     Args:
-        filepath: Ends in ".keras" or ".h5" (".weights.h5" with `save_weights_only`); may hold `{epoch:02d}`, `{batch}`,
-            `{val_loss:.2f}` and so on.
+        filepath: Ends in ".keras", ".h5" or ".hdf5" (".weights.h5" with `save_weights_only`); may hold `{epoch:02d}`,
+            `{batch}`, `{val_loss:.2f}` and so on.
         monitor: Name of the value that `save_best_only` looks at.
         verbose: 1 prints what it does.
         save_best_only: Save only when that value has become better.
@@ -57,10 +57,7 @@ class ModelCheckpoint(MonitorCallback):
         self._batches = 0
         check_frequency("ModelCheckpoint", "save_freq", save_freq, "Unrecognized save_freq")
         ending = ".weights.h5" if save_weights_only else ".keras"
-        is_weights, is_legacy = self.filepath.endswith(".weights.h5"), self.filepath.endswith(".h5")
-        if not (
-            is_weights if save_weights_only else self.filepath.endswith(".keras") or (is_legacy and not is_weights)
-        ):
+        if not (self.filepath.endswith(ending) or (is_legacy(self.filepath) and not save_weights_only)):
             what, hint = f"filepath to end in {ending}", with_ending(self.filepath, ending)
             raise ValueError(expected("ModelCheckpoint", what, repr(self.filepath), hint))
         self._try_filepath()

@@ -141,9 +141,9 @@ class EarlyStopping(MonitorCallback):
         self.baseline = None if baseline is None else number(who, "baseline", baseline)
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = number(who, "start_from_epoch", start_from_epoch)
-        self._start()
+        self._reset()
 
-    def _start(self) -> None:
+    def _reset(self) -> None:
         self.best = None
         self.best_epoch = 0
         self.best_weights: Any = None
@@ -151,7 +151,7 @@ class EarlyStopping(MonitorCallback):
         self.stopped_epoch = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._start()
+        self._reset()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.monitor_op is None:

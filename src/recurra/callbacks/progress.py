@@ -117,7 +117,8 @@ class ProgbarLogger(Callback):
         tail = f" {_duration(self._step_s(now))}/step{_values(logs)}"
         width = len(plain) + len(clock) + len(tail) + 1
         padding = " " * max(self._width - width, 0)
-        self._write(f"\r{bar} \x1b[1m{clock}\x1b[0m{tail}{padding}{chr(10) * finished}")
+        end = "\n" if finished else ""
+        self._write(f"\r{bar} \x1b[1m{clock}\x1b[0m{tail}{padding}{end}")
         self._width = width
 
     @staticmethod

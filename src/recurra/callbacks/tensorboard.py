@@ -34,6 +34,8 @@ class TensorBoard(Callback):
         ValueError: If `histogram_freq` is negative, or `update_freq` none of the above.
     """
 
+    _remembered = ("_step",)
+
     def __init__(
         self,
         log_dir: str | os.PathLike[str] = "logs",

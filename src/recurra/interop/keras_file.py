@@ -28,7 +28,7 @@ import numpy as np
 
 from recurra import saving
 from recurra._checks import expected
-from recurra._files import with_ending, write_atomically
+from recurra._files import is_legacy, with_ending, write_atomically
 from recurra._names import snake_case
 from recurra._owners import is_own
 from recurra._room import memory_of_at_most
@@ -79,9 +79,8 @@ def save_model(
     if zipped is False:
         raise ValueError(expected("saving", "zipped=True", zipped, "a .keras file is one archive"))
     path = path_of("saving", filepath)
-    is_legacy = path.suffix in (".h5", ".hdf5") and not path.name.endswith(".weights.h5")  # those are `save_weights`'
-    path = _writable(filepath, path.suffix if is_legacy else ".keras", overwrite)
-    if not is_legacy:
+    path = _writable(filepath, path.suffix if is_legacy(path) else ".keras", overwrite)
+    if not is_legacy(path):
         write_atomically(path, model_bytes(model, {}, include_optimizer))
         return
     from recurra.interop import keras2_file

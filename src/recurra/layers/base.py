@@ -319,7 +319,7 @@ class Layer(StampsChanges, saving.Configurable):
         _room.take(f"layer {self.name!r}", "weights", name or "variable", math.prod(shape) * np.dtype(dtype).itemsize)
         follows = _room.weights_follow()
         value = np.zeros(shape, dtype) if follows else self._first_value(initializer, shape, dtype, name)
-        _memory.count(value.nbytes)
+        _memory.note_allocated(value.nbytes)
         scope = naming.scope if self._building else [self.name]
         variable = Variable(
             value,
@@ -526,10 +526,21 @@ class Layer(StampsChanges, saving.Configurable):
                 layers.pop(name, None)
             if isinstance(value, SeedGenerator):
                 self._seed_generators[name] = value
+            else:
+                self._seed_generators.pop(name, None)
             for item in _held([value]):
                 if isinstance(item, Variable):
                     self._adopt(item)
         super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        value = self.__dict__.get(name)
+        super().__delattr__(name)
+        if "_layers" in self.__dict__:
+            self._layers.pop(name, None)
+            self._seed_generators.pop(name, None)
+            for own in (self._trainable_variables, self._non_trainable_variables):
+                own[:] = [variable for variable in own if variable is not value]
 
     def _keep_weight(self, name: str, value: Any) -> None:
         """Raises AttributeError where a weight would go and leave `weights` and the layer's arithmetic apart."""

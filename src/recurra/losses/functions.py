@@ -309,17 +309,6 @@ def binary_crossentropy(
     return _binary_values(_smoothed_binary(y_true, label_smoothing), y_pred, from_logits).mean(axis=-1)
 
 
-def _power(x: np.ndarray, exponent: float) -> np.ndarray:
-    """Returns x ** exponent by recurra's own functions: the bits of NumPy's differ between processors."""
-    if exponent == 0:
-        return np.ones_like(x)
-    wide = np.ascontiguousarray(x, np.float64)
-    if exponent == int(exponent):  # of others, negative x have no power: NaN
-        power = ops.exp(exponent * ops.log(np.abs(wide)))
-        return (np.copysign(power, wide) if exponent % 2 else power).astype(x.dtype).reshape(x.shape)
-    return ops.exp(exponent * ops.log(wide)).astype(x.dtype).reshape(x.shape)
-
-
 def _focal_parts(
     y_true: np.ndarray, y_pred: np.ndarray, from_logits: bool, label_smoothing: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -338,8 +327,8 @@ def _focal_gradient(
     label_smoothing: float = 0.0,
 ) -> np.ndarray:
     t, p, right = _focal_parts(t, p, from_logits, label_smoothing)
-    factor = _power(1 - right, gamma)
-    dfactor = -gamma * _power(1 - right, gamma - 1) * (2 * t - 1)
+    factor = ops.power(1 - right, gamma)
+    dfactor = -gamma * ops.power(1 - right, gamma - 1) * (2 * t - 1)
     dp = dfactor * _binary_values(t, p, False) + factor * _binary_derivative(t, p, False)
     if apply_class_balancing:
         dp = dp * (t * alpha + (1 - t) * (1 - alpha))
@@ -360,7 +349,7 @@ def binary_focal_crossentropy(
     """`(1 - p_t)**gamma` times the binary crossentropy (Lin et al., 2017); options as in `BinaryFocalCrossentropy`."""
     y_true, y_pred = _axis_last(*arrays(y_true, y_pred), axis)
     t, p, right = _focal_parts(y_true, y_pred, from_logits, label_smoothing)
-    values = _power(1 - right, gamma) * _binary_values(t, p, False)
+    values = ops.power(1 - right, gamma) * _binary_values(t, p, False)
     if apply_class_balancing:
         values = values * (t * alpha + (1 - t) * (1 - alpha))
     return values.mean(axis=-1)
@@ -499,7 +488,7 @@ def _categorical_focal_gradient(
 ) -> np.ndarray:
     y_true, share, total = _categorical_focal_parts(y_true, y_pred, from_logits, label_smoothing)
     cut, inside = _probability(share)
-    full = gamma * _power(1 - cut, gamma - 1) * ops.log(cut) - _power(1 - cut, gamma) / cut
+    full = gamma * ops.power(1 - cut, gamma - 1) * ops.log(cut) - ops.power(1 - cut, gamma) / cut
     dshare = np.where(inside, np.asarray(alpha, cut.dtype) * y_true * full, 0).astype(cut.dtype)
     centred = dshare - (dshare * share).sum(axis=-1, keepdims=True)
     return share * centred if from_logits else centred / total
@@ -522,20 +511,20 @@ def categorical_focal_crossentropy(
     y_true, y_pred = _axis_last(y_true, y_pred, axis)
     y_true, share, _ = _categorical_focal_parts(y_true, y_pred, from_logits, label_smoothing)
     cut, _ = _probability(share)
-    return -(np.asarray(alpha, cut.dtype) * _power(1 - cut, gamma) * y_true * ops.log(cut)).sum(axis=-1)
+    return -(np.asarray(alpha, cut.dtype) * ops.power(1 - cut, gamma) * y_true * ops.log(cut)).sum(axis=-1)
 
 
 def _generalized_gradient(y_true: Any, y_pred: Any, q: float = 0.5) -> np.ndarray:
     labels, y_pred, _ = _labels("categorical_generalized_cross_entropy", y_true, y_pred)
     right = labels[..., None] == np.arange(y_pred.shape[-1])
-    return np.where(right, -_power(y_pred, q - 1), 0).astype(y_pred.dtype)
+    return np.where(right, -ops.power(y_pred, q - 1), 0).astype(y_pred.dtype)
 
 
 @_pair(_generalized_gradient, checks_shapes=True)
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float = 0.5) -> Values:
     """`(1 - p**q) / q`, p the prediction at the label: robust against wrong labels (Zhang and Sabuncu, 2018)."""
     labels, y_pred, _ = _labels("categorical_generalized_cross_entropy", y_true, y_pred)
-    return (1 - _power(_at_labels(y_pred, labels), q)) / q
+    return (1 - ops.power(_at_labels(y_pred, labels), q)) / q
 
 
 def _as_axis(axis: Any) -> Any:

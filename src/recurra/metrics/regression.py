@@ -100,6 +100,10 @@ class R2Score(Metric):
         name, dtype: As in `Metric`.
     """
 
+    squared_sum: Variable  # these and `count` are made when the number of outputs is known
+    sum: Variable
+    total_mse: Variable
+
     def __init__(
         self,
         class_aggregation: str | None = "uniform_average",
@@ -113,7 +117,7 @@ class R2Score(Metric):
         if self.num_regressors < 0:
             raise ValueError(expected("R2Score", "num_regressors of at least 0", num_regressors))
         self.num_samples = self.add_variable(name="num_samples")
-        self.count: Variable | None = None  # this and the others are made when the number of outputs is known
+        self.count: Variable | None = None
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred = (np.asarray(a, np.float64) for a in arrays(y_true, y_pred))

@@ -124,10 +124,6 @@ class Model(Trainer):
         inputs = inputs.nested() if isinstance(inputs, NestedInputs) else inputs
         return super()._run_layer(inputs, mask, training, kwargs or {}, keep_cache)
 
-    def _infer(self, leaves: list[Any]) -> Any:
-        """Returns the outputs by one native call, or None where that is not possible, as for this class."""
-        return None
-
     def summary(
         self,
         line_length: int | None = None,

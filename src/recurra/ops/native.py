@@ -90,6 +90,20 @@ def log(x: Array) -> Array:
     return _map("log", x)
 
 
+def power(x: Array, exponent: float) -> Array:
+    """Returns x to the exponent, by element, NaN for negative x and an exponent that is not whole.
+
+    The bits of NumPy's power differ between processors.
+    """
+    if exponent == 0:
+        return np.ones_like(x)
+    wide = np.ascontiguousarray(x, np.float64)
+    if exponent == int(exponent):
+        size = exp(exponent * log(np.abs(wide)))
+        return (np.copysign(size, wide) if exponent % 2 else size).astype(x.dtype).reshape(x.shape)
+    return exp(exponent * log(wide)).astype(x.dtype).reshape(x.shape)
+
+
 def tanh(x: Array) -> Array:
     """Returns the hyperbolic tangent of x, by element."""
     return _map("tanh", x)

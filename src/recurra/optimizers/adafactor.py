@@ -66,7 +66,7 @@ class Adafactor(Optimizer):
     def update(self, w: np.ndarray, g: np.ndarray, *slots: np.ndarray, learning_rate: float, step: int) -> None:
         r, c, v = slots
         time = w.dtype.type(step)
-        beta = 1 - time**self.beta_2_decay
+        beta = 1 - ops.power(time, self.beta_2_decay)
         squares = g * g + self.epsilon_1
         if w.ndim >= 2:
             r[...] = beta * r + (1 - beta) * _mean(squares, -1)

@@ -200,4 +200,4 @@ class Ftrl(Optimizer):
         w[...] = (np.clip(z, -l1, l1) - z) / (after / learning_rate + 2 * l2)
 
     def _power(self, n: np.ndarray) -> np.ndarray:
-        return np.sqrt(n) if self.learning_rate_power == -0.5 else n**-self.learning_rate_power
+        return np.sqrt(n) if self.learning_rate_power == -0.5 else ops.power(n, -self.learning_rate_power)

@@ -53,6 +53,8 @@ class Adam(_Moments):
         TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
+    native_formula = "adam"
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -64,8 +66,6 @@ class Adam(_Moments):
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **options)
         self.amsgrad = amsgrad
-
-    native_formula = "adam"
 
     def slot_groups(self) -> Iterable[tuple[str, ...]]:
         return [*self.slots, ("velocity_hat",)] if self.amsgrad else self.slots

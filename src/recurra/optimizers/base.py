@@ -87,14 +87,9 @@ class Optimizer(StampsChanges):
             warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=3)
         if refused:
             raise ValueError(unknown_arguments(who, refused, saving.parameters(type(self))))
-        clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
-        given = {key: value for key, value in clips.items() if value is not None}
-        if len(given) > 1:
-            got = ", ".join(f"{key}={value}" for key, value in given.items())
-            hint = "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set"
-            raise ValueError(expected(who, "one way of clipping", got, hint))
-        for key, value in given.items():
-            clips[key] = not_negative(who, key, value)
+        self.clipnorm, self.clipvalue, self.global_clipnorm = _checked_clips(
+            who, clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm
+        )
         if use_ema:
             fraction(who, "ema_momentum", ema_momentum)
             if ema_overwrite_frequency:
@@ -108,7 +103,6 @@ class Optimizer(StampsChanges):
         if loss_scale_factor is not None:
             loss_scale_factor = positive(who, "loss_scale_factor", loss_scale_factor)
         self.weight_decay = weight_decay
-        self.clipnorm, self.clipvalue, self.global_clipnorm = clips.values()
         self.use_ema = use_ema
         self.ema_momentum = ema_momentum
         self.ema_overwrite_frequency = ema_overwrite_frequency
@@ -120,6 +114,7 @@ class Optimizer(StampsChanges):
         self._index: dict[Variable, int] = {}
         self._excluded: tuple[set[int], re.Pattern[str] | None] = (set(), None)
         self._slots: dict[str, Slot] = {}
+        self._model_variables_moving_average: tuple[Variable, ...] = ()  # a slot's, by Keras's name
         self._slot_variables: list[Variable] = []
         self._iterations = self._new_variable(np.int64(0), "iteration")
         self._learning_rate = self._checked_learning_rate(learning_rate)
@@ -351,7 +346,9 @@ class Optimizer(StampsChanges):
             missing = [variable.name for g, variable in zip(grads, trainable_variables, strict=True) if g is None]
             warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=2)
         variables = [variable for _, variable in pairs]
-        self._step(self._indices(variables), variables, [_as_gradient(g, variable) for g, variable in pairs])
+        gradients = [_as_gradient(g, variable) for g, variable in pairs]
+        self._apply(self._indices(variables), [variable.value for variable in variables], gradients)
+        self.constrain(variables)
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
         """Updates variables by pairs of gradient and variable; returns the number of calls so far."""
@@ -375,9 +372,10 @@ class Optimizer(StampsChanges):
         arena = self._whole_arena(variables)
         if arena is not None:
             self._apply([FLAT], [arena.weights], [arena.grads])
-            self.constrain(variables)
         else:
-            self._step(self._indices(variables), variables, [variable.grad for variable in variables], clipped)
+            grads: list[Any] = [variable.grad for variable in variables]
+            self._apply(self._indices(variables), [variable.value for variable in variables], grads, clipped)
+        self.constrain(variables)
 
     def as_native(self, variables: Sequence[Variable]) -> dict[str, Any] | None:
         """Returns the `update` of `ops.Plan.trainer` that does the work of `step`, or None where a step does more.
@@ -444,12 +442,6 @@ class Optimizer(StampsChanges):
         """
         shared = self.clipvalue or self.global_clipnorm or self.loss_scale_factor or self.gradient_accumulation_steps
         return shared or self._own_update_step
-
-    def _step(
-        self, indices: list[int], variables: Sequence[Variable], grads: list[Any], clipped: Collection[int] = ()
-    ) -> None:
-        self._apply(indices, [variable.value for variable in variables], grads, clipped)
-        self.constrain(variables)
 
     def _whole_arena(self, variables: Sequence[Variable]) -> Arena | None:
         """Returns the arena that holds just the optimizer's variables, if a step may run over it in one pass."""
@@ -618,6 +610,16 @@ class Optimizer(StampsChanges):
         """Builds the optimizer that `get_config` described."""
         rate = saving.deserialize_keras_object(config.get("learning_rate"), custom_objects)
         return cls(**({**config, "learning_rate": rate} if "learning_rate" in config else config))
+
+
+def _checked_clips(who: str, **clips: float | None) -> list[float | None]:
+    """Returns the limits of the ways of clipping; ValueError for more than one, or one that is out of range."""
+    given = {name: limit for name, limit in clips.items() if limit is not None}
+    if len(given) > 1:
+        got = ", ".join(f"{name}={limit}" for name, limit in given.items())
+        hint = "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set"
+        raise ValueError(expected(who, "one way of clipping", got, hint))
+    return [None if limit is None else not_negative(who, name, limit) for name, limit in clips.items()]
 
 
 def _as_gradient(g: Any, variable: Variable) -> np.ndarray:

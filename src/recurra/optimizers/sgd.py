@@ -30,12 +30,12 @@ class SGD(Optimizer):
         TypeError, ValueError: If an option is not a number where one is due, or out of range.
     """
 
+    native_formula = "sgd"
+
     def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **options: Any):
         super().__init__(learning_rate, **options)
         self.momentum = fraction("SGD", "momentum", momentum)
         self.nesterov = nesterov
-
-    native_formula = "sgd"
 
     def slot_groups(self) -> Iterable[tuple[str, ...]]:
         return [("momentum",)] if self.momentum else []

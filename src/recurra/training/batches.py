@@ -11,6 +11,7 @@ import numbers
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
@@ -22,6 +23,22 @@ from recurra._checks import expected, one_of, positive_int
 Batch = tuple[list[Any], list[Any], list[Any]]
 State = dict[str, Any]  # of recurra's random stream
 Draws = list[tuple[int, State]]  # batches that were asked for before a draw, and the state then
+
+
+@dataclass
+class RunPosition:
+    """Where a run of `fit` stands.
+
+    Attributes:
+        epoch: The first of the run, or of the rest of one that was cut off.
+        stream_at_start: Of recurra's random stream when the run began.
+        draws: What the data had drawn from it after the last whole epoch.
+    """
+
+    epoch: int
+    stream_at_start: State
+    draws: Draws
+
 
 RAN_OUT = "Your input ran out of data"
 
@@ -47,7 +64,7 @@ class NestedInputs(list[Any]):
         return NestedInputs(arrays, self.structure)
 
 
-class LateInputs(list[Any]):
+class UncastInputs(list[Any]):
     """Arrays of which each batch is cast by itself: whole numbers take a fraction of the room of floats.
 
     Args:
@@ -63,9 +80,9 @@ class LateInputs(list[Any]):
         """Returns the arrays as the model takes them."""
         return [np.ascontiguousarray(array, dtype) for array, dtype in zip(self, self.dtypes, strict=True)]
 
-    def like(self, arrays: list[Any]) -> LateInputs:
+    def like(self, arrays: list[Any]) -> UncastInputs:
         """Returns other arrays of the same inputs."""
-        return LateInputs(arrays, self.dtypes)
+        return UncastInputs(arrays, self.dtypes)
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
@@ -153,12 +170,12 @@ class ArrayBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         order = self._order()
-        late = isinstance(self.arrays[0], LateInputs)
+        uncast = isinstance(self.arrays[0], UncastInputs)
         for start in range(0, self.rows, self.batch_size):
             stop = min(start + self.batch_size, self.rows)
             rows: Any = slice(start, stop) if order is None else order[start:stop]
             part = _part(self.arrays, rows)
-            yield (part[0].cast(), *part[1:]) if late else part  # type: ignore[attr-defined]
+            yield (part[0].cast(), *part[1:]) if uncast else part  # type: ignore[attr-defined]
 
     def _order(self) -> np.ndarray | None:
         if not self.shuffle:

@@ -14,9 +14,11 @@ from recurra.training.batches import (
     ArrayBatches,
     Batch,
     IterableBatches,
-    LateInputs,
+    NestedInputs,
+    UncastInputs,
     is_iterable_data,
     rows_of,
+    split_tail,
     unpack_x_y_sample_weight,
 )
 from recurra.training.compiled import is_nested
@@ -44,7 +46,41 @@ def source_of(
     return ArrayBatches(*arrays, batch_size=batch_size, shuffle=shuffle, steps=steps, who=who)
 
 
-def validation_of(model: Any, data: Any, batch_size: int | None, steps: int | None) -> Any:
+def fit_sources(
+    model: Any,
+    data: tuple[Any, Any, Any, Any],
+    batch_size: int | None,
+    shuffle: bool | str,
+    steps: int | None,
+    validation_split: float,
+    validation_data: Any,
+    validation_batch_size: int | None,
+    validation_steps: int | None,
+) -> tuple[Any, Any]:
+    """Returns the batches to train on and those to validate on, None without any, and builds the model for them.
+
+    Args:
+        model: To be trained.
+        data: x, y, sample_weight and class_weight of `fit`, whose arguments the others are too.
+    """
+    x, y, sample_weight, class_weight = data
+    if validation_split and validation_data is None:
+        if is_iterable_data(x):
+            raise ValueError(expected("fit", "arrays with validation_split", f"an iterable, {type(x).__name__}"))
+        arrays = arrays_of(model, *data, "fit", batch_size or 32)
+        head, tail = split_tail(arrays, validation_split)
+        if class_weight is not None:  # it weighs what is trained on only
+            tail = (*tail[:2], [None] * len(tail[2]))
+        source = ArrayBatches(*head, batch_size=batch_size, shuffle=shuffle, steps=steps)
+        return source, ArrayBatches(*tail, batch_size=validation_batch_size, steps=validation_steps)
+    train = source_of(model, x, y, sample_weight, batch_size, steps, "fit", shuffle, class_weight)
+    validation = _validation_of(model, validation_data, validation_batch_size, validation_steps)
+    if isinstance(train, IterableBatches) and not model.built:
+        next(iter(train))  # the first batch shows the shapes; it comes again
+    return train, validation
+
+
+def _validation_of(model: Any, data: Any, batch_size: int | None, steps: int | None) -> Any:
     """Returns the batches of `validation_data`, None if there is none."""
     if data is None:
         return None
@@ -65,7 +101,7 @@ def arrays_of(
     """
     if x is None:
         raise ValueError(expected(who, "x, the inputs", "none"))
-    inputs = inputs_of(model, x) if batch_size is None else _late_inputs_of(model, x, batch_size)
+    inputs = inputs_of(model, x) if batch_size is None else _uncast_inputs_of(model, x, batch_size)
     targets = _targets(model, y, who)
     if class_weight is not None:
         if sample_weight is not None:
@@ -99,14 +135,15 @@ def inputs_of(model: Any, x: Any, batch_size: int | None = None) -> list[Any]:
     return inputs if isinstance(inputs, list) else _tree.flatten(inputs)
 
 
-def _late_inputs_of(model: Any, x: Any, batch_size: int) -> list[Any]:
+def _uncast_inputs_of(model: Any, x: Any, batch_size: int) -> list[Any]:
     """Returns `inputs_of`, large arrays of whole numbers in their own dtype, where the model tells what they become."""
     model.build_for(x, batch_size)
-    if not hasattr(model, "_fit_input"):  # of a class with its own call
-        return inputs_of(model, x)
-    inputs, dtypes = model.standardize_inputs(x, _CAST_AT_ONCE), [tensor.dtype for tensor in model.inputs]
+    inputs = model.standardize_inputs(x, _CAST_AT_ONCE)
+    if isinstance(inputs, NestedInputs):  # of a class with its own call
+        return inputs
+    dtypes = [tensor.dtype for tensor in model.inputs]
     as_they_are = all(array.dtype == dtype for array, dtype in zip(inputs, dtypes, strict=True))
-    return inputs if as_they_are else LateInputs(inputs, dtypes)
+    return inputs if as_they_are else UncastInputs(inputs, dtypes)
 
 
 def _targets(model: Any, y: Any, who: str) -> list[Any]:

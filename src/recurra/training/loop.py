@@ -14,8 +14,8 @@ from recurra._checks import expected
 from recurra._signals import HeldSignals
 from recurra.callbacks import CallbackList
 from recurra.layers.base import penalties
-from recurra.layers.recurrent import copied_states, stateful_layers
-from recurra.training.batches import Batch, Epochs
+from recurra.layers.recurrent import RNN, copied_states, stateful_layers
+from recurra.training.batches import Batch, Epochs, RunPosition
 from recurra.training.compiled import CompiledLosses, CompiledMetrics
 from recurra.training.native_step import NativeStep, native_step
 from recurra.training.plan import ModelPlan, forget_plans, plan_of
@@ -39,6 +39,9 @@ class Trainable:
         self.metrics = [metric for metric in metrics if metric]
         self.arenas: list[Arena] = []
         self.variables: list[Variable] = []
+        self.regularized: list[Any] = []  # of them those with a penalty
+        self.statistics: list[Variable] = []  # what a forward run changes, random states too
+        self.stateful: list[RNN] = []
         self.loss_sum = self.rows = 0.0
         self._penalty: float | None = None  # of the weights, which an evaluation leaves as they are
         self._seen = -1
@@ -67,14 +70,14 @@ class Trainable:
         variables = self.model.trainable_weights
         self.optimizer.build(variables)
         self._trained = []
-        self.penalised = [variable for variable in variables if variable.regularizer is not None]
+        self.regularized = [variable for variable in variables if variable.regularizer is not None]
+        self.statistics = [variable for layer in self.model._flatten_layers() for variable in layer._own_statistics()]
+        self.stateful = stateful_layers(self.model)
         same = list(map(id, variables)) == list(map(id, self.variables))  # == compares values
         if self.arenas and same and all(arena.is_current() for arena in self.arenas):
             self._seen = now
             return
         self.variables = variables
-        self.kept = [variable for layer in self.model._flatten_layers() for variable in layer._own_statistics()]
-        self.stateful = stateful_layers(self.model)
         by_dtype: dict[str, list[Variable]] = {}
         for variable in self.variables:
             by_dtype.setdefault(variable.dtype, []).append(variable)
@@ -147,10 +150,11 @@ class Trainable:
 
         What raises before the update leaves nothing changed; an interrupt in the update comes after it.
         """
-        before = [variable.value.copy() for variable in self.kept], copied_states(self.stateful)
+        before = [variable.value.copy() for variable in self.statistics], copied_states(self.stateful)
         try:
             outputs, masks, total, values = gradients()
             total += self._penalise()
+            trained = self._with_gradient()
             held = HeldSignals()
         except BaseException:  # Ctrl-C too
             self._go_back(*before)
@@ -159,9 +163,8 @@ class Trainable:
             if self.optimizer.loss_scale_factor:
                 for arena in self.arenas:
                     arena.grads *= self.optimizer.loss_scale_factor
-            variables = self._with_gradient()
-            if variables:
-                self.optimizer.step(variables)
+            if trained:
+                self.optimizer.step(trained)
         self._record(batch, outputs, masks, total, values)
 
     def _with_gradient(self) -> list[Variable]:
@@ -172,7 +175,7 @@ class Trainable:
         self._trained = self.variables
         if all(has_loss):
             return self._trained
-        behind = set(map(id, self.model._weights_behind(has_loss) + self.penalised))
+        behind = set(map(id, self.model._weights_behind(has_loss) + self.regularized))
         self._trained = [variable for variable in self.variables if id(variable) in behind]
         left = [variable.path for variable in self.variables if id(variable) not in behind]
         if left:
@@ -181,7 +184,7 @@ class Trainable:
 
     def _go_back(self, values: list[np.ndarray], states: list[Any]) -> None:
         """Undoes what the forward run of a refused or interrupted batch changed: statistics, random states, states."""
-        for variable, value in zip(self.kept, values, strict=True):
+        for variable, value in zip(self.statistics, values, strict=True):
             variable.value[...] = value
         for layer, own in zip(self.stateful, states, strict=True):
             layer.states = own
@@ -223,9 +226,9 @@ class Trainable:
 
     def _penalise(self) -> float:
         """Adds the gradients of the weights' penalties, and returns the penalties."""
-        for variable in self.penalised:
+        for variable in self.regularized:
             variable.grad[...] += variable.regularizer.gradient(variable.value)
-        return sum(penalties(self.penalised))
+        return sum(penalties(self.regularized))
 
     def _record(self, batch: Batch, outputs: list[Any], masks: list[Any], total: float, values: list[float]) -> None:
         rows = len(batch[0][0])
@@ -264,15 +267,13 @@ def fit(
     model = trainable.model
     model.stop_training = False
     trainable.prepare()
-    # BackupAndRestore sets these to the epoch to go on from, to the state of the random stream when the run began that
-    # was cut off, and to what its data had drawn from the stream after its last whole epoch.
-    model._initial_epoch, model._stream_at_start, model._draws = initial_epoch, random.get_stream_state(), []
-    callbacks.on_train_begin()
-    if initial_epoch < model._initial_epoch < epochs:
-        data.pass_over(model._initial_epoch - initial_epoch, model._stream_at_start, model._draws)
+    run = model._run = RunPosition(initial_epoch, random.get_stream_state(), [])
+    callbacks.on_train_begin()  # BackupAndRestore sets it to where a run stood that was cut off
+    if initial_epoch < run.epoch < epochs:
+        data.pass_over(run.epoch - initial_epoch, run.stream_at_start, run.draws)
     logs: dict[str, Any] = {}
     wants_batches = callbacks.wants("on_train_batch_end")
-    for epoch in range(model._initial_epoch, epochs):
+    for epoch in range(run.epoch, epochs):
         trainable.reset()
         callbacks.on_epoch_begin(epoch)
         for step, batch in enumerate(data()):
@@ -283,7 +284,7 @@ def fit(
                 callbacks.on_train_batch_end(step, trainable.results())
             if model.stop_training:
                 break
-        model._draws[:] = data.draws  # in place: setting it would count as a change, and plans would be made anew
+        run.draws = data.draws
         logs = trainable.sorted(trainable.results() | validate(epoch))
         callbacks.on_epoch_end(epoch, dict(logs))  # what a callback adds is for the history alone
         if model.stop_training:
@@ -294,7 +295,7 @@ def fit(
     callbacks.on_train_end(logs)
 
 
-def _go_on(model: Any, flag: str) -> None:
+def _clear_flag(model: Any, flag: str) -> None:
     """Takes back a callback's word of an earlier run; setting it for nothing would count as a change."""
     if getattr(model, flag):
         setattr(model, flag, False)
@@ -303,7 +304,7 @@ def _go_on(model: Any, flag: str) -> None:
 def evaluate(trainable: Trainable, batches: Iterable[Batch], callbacks: CallbackList) -> dict[str, Any]:
     """Returns losses and metrics of the batches."""
     model = trainable.model
-    _go_on(model, "stop_evaluating")
+    _clear_flag(model, "stop_evaluating")
     trainable.reset()
     callbacks.on_test_begin()
     wants_batches = callbacks.wants("on_test_batch_end")
@@ -342,7 +343,7 @@ def predict_step(model: Any, inputs: Any) -> Any:
 
 def predict(model: Any, batches: Iterable[Batch], callbacks: CallbackList) -> Any:
     """Returns the model's outputs for all batches, end to end."""
-    _go_on(model, "stop_predicting")
+    _clear_flag(model, "stop_predicting")
     callbacks.on_predict_begin()
     structure: Any = None
     parts: list[list[np.ndarray]] = []

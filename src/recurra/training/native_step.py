@@ -36,7 +36,7 @@ class NativeStep:
         self._trainable = trainable
         self._loss = trainable.losses.losses[0]
         self._changed = self._last_changes()
-        self._is_penalised = bool(trainable.penalised)
+        self._is_penalised = bool(trainable.regularized)
         self._dtype = plan.native.dtype
         self._native, self.updates = _make(plan, trainable)
         self._has_ids = self._line.takes_ids
@@ -51,7 +51,7 @@ class NativeStep:
     def is_current(self, trainable: Any) -> bool:
         """Returns whether optimizer, loss and penalties are those that the step was made of."""
         same = self._trainable is trainable and trainable.losses.losses[0] is self._loss
-        return same and self._changed == self._last_changes() and self._is_penalised == bool(trainable.penalised)
+        return same and self._changed == self._last_changes() and self._is_penalised == bool(trainable.regularized)
 
     def _last_changes(self) -> tuple[float, ...]:
         return self._trainable.optimizer._changed, getattr(self._loss, "_changed", 0), config.epsilon()
@@ -143,7 +143,7 @@ def _make(plan: ModelPlan, trainable: Any) -> tuple[Any, bool]:
     options = loss.as_mean_loss(line.dtype)
     if options is None or (line.takes_ids and optimizer.clipnorm):  # of the parts of a gradient, not of their sum
         return None, False
-    whole = is_plain(optimizer) and not trainable.penalised
+    whole = is_plain(optimizer) and not trainable.regularized
     update = optimizer.as_native(trainable.variables) if whole else None
     if update is None and line.takes_ids and not optimizer.takes_sums():
         return None, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import warnings
 from collections.abc import Collection
@@ -25,16 +26,16 @@ from recurra.training.batches import (
     Epochs,
     IterableBatches,
     NestedInputs,
+    RunPosition,
     is_iterable_data,
-    split_tail,
 )
 from recurra.training.compiled import ACCURACY, CROSSENTROPY, CompiledLosses, CompiledMetrics, is_called, is_nested
 from recurra.training.data import (
     arrays_of,
     batch_to_predict,
+    fit_sources,
     inputs_of,
     source_of,
-    validation_of,
     with_predictions,
 )
 from recurra.training.outputs import Outputs
@@ -66,6 +67,7 @@ class Trainer(Layer):
     jit_compile = False
     steps_per_execution = 1
     _trainable_state: loop.Trainable | None = None
+    _run: RunPosition | None = None  # of the last `fit`
     _compile_arguments: dict[str, Any] | None = None
     _own_train_step: str | None = None  # a method that Keras's loops would call: those of recurra do not
     _own_predict_step: str | None = None
@@ -170,9 +172,13 @@ class Trainer(Layer):
 
         self._build_for(_tree.map_structure(shape_of, plain_numbers_as_array(inputs)))
 
-    def standardize_inputs(self, inputs: Any) -> Any:
-        """Returns the inputs as arrays that `_run_layer` takes."""
+    def standardize_inputs(self, inputs: Any, largest: float = math.inf) -> list[Any]:
+        """Returns the inputs as arrays that `_run_layer` takes; `largest` is for models that know their dtypes."""
         return NestedInputs(_tree.flatten(self._cast_inputs(inputs)), inputs)
+
+    def _infer(self, leaves: list[Any]) -> Any:
+        """Returns the outputs by one native call, or None where that is not possible, as for this class."""
+        return None
 
     # Loops ----------------------------------------------------------------------------------------------------------
 
@@ -232,21 +238,10 @@ class Trainer(Layer):
                 raise TypeError(expected("fit", f"{name} to be a whole number", repr(given)))
         if not isinstance(validation_freq, Collection) or isinstance(validation_freq, str):
             positive_int("fit", "validation_freq", validation_freq)
-        size = validation_batch_size or batch_size
-        if validation_split and validation_data is None:
-            if is_iterable_data(x):
-                raise ValueError(expected("fit", "arrays with validation_split", f"an iterable, {type(x).__name__}"))
-            arrays = arrays_of(self, x, y, sample_weight, class_weight, "fit", batch_size or 32)
-            head, tail = split_tail(arrays, validation_split)
-            if class_weight is not None:  # it weighs what is trained on only
-                tail = (*tail[:2], [None] * len(tail[2]))
-            source: Any = ArrayBatches(*head, batch_size=batch_size, shuffle=shuffle, steps=steps_per_epoch)
-            validation: Any = ArrayBatches(*tail, batch_size=size, steps=validation_steps)
-        else:
-            source = source_of(self, x, y, sample_weight, batch_size, steps_per_epoch, "fit", shuffle, class_weight)
-            validation = validation_of(self, validation_data, size, validation_steps)
-        if isinstance(source, IterableBatches) and not self.built:
-            next(iter(source))  # the first batch shows the shapes; it comes again
+        data, size = (x, y, sample_weight, class_weight), validation_batch_size or batch_size
+        source, validation = fit_sources(
+            self, data, batch_size, shuffle, steps_per_epoch, validation_split, validation_data, size, validation_steps
+        )
         trainable = self._trainable_model("fit")
         callbacks = self._fit_callbacks(callbacks, verbose, epochs, steps_per_epoch or source.steps)
 
@@ -256,8 +251,7 @@ class Trainer(Layer):
             logs = loop.evaluate(trainable, Epochs(validation, validation_steps)(), callbacks)
             return {f"val_{name}": value for name, value in logs.items()}
 
-        epochs_of_data = Epochs(source, steps_per_epoch)
-        loop.fit(trainable, epochs_of_data, callbacks, epochs, initial_epoch, validate)
+        loop.fit(trainable, Epochs(source, steps_per_epoch), callbacks, epochs, initial_epoch, validate)
         return self.history
 
     @knows_arguments
@@ -328,7 +322,7 @@ class Trainer(Layer):
         if silent and type(x) is np.ndarray and self.built:
             if batch_size is not None:
                 positive_int("predict", "batch_size", batch_size)
-            outputs = self._infer([x])  # type: ignore[attr-defined]
+            outputs = self._infer([x])
             if outputs is not None:
                 return outputs
         if is_iterable_data(x):
