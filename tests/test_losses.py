@@ -262,3 +262,8 @@ def test_short_vectors_are_scaled_up_to_the_small_constant():
         for step in 1e-12 * np.eye(2):
             change = L.cosine_similarity(y, x + step) - L.cosine_similarity(y, x - step)
             np.testing.assert_allclose(change / 2, (slope * step).sum(axis=-1), atol=1e-9)
+
+
+def test_circle_takes_rows_of_features():
+    with pytest.raises(ValueError, match=r"circle expected y_pred of shape \(batch, features\), got \(3, 2, 4\)"):
+        recurra.losses.Circle()(np.array([0, 1, 0]), np.zeros((3, 2, 4), "float32"))

@@ -220,3 +220,25 @@ def test_a_prediction_of_zero_is_above_the_first_threshold_of_an_area_and_of_no_
         metric.update_state([1, 1], [0.0, 0.5])
     np.testing.assert_array_equal(area.true_positives.value, [2, 0, 0])
     np.testing.assert_array_equal(rate.true_positives.value, [1, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (
+            lambda: metrics.F1Score("micro").update_state(np.eye(2), np.eye(2), np.ones((2, 2))),
+            r"F1Score expected one sample_weight for each row, got \(2, 2\)",
+        ),
+        (
+            lambda: metrics.AUC(multi_label=True).update_state([0, 1], [0.2, 0.7]),
+            r"y_pred of shape \(N, labels\) with multi_label=True, got \(2,\)",
+        ),
+        (
+            lambda: metrics.AUC(multi_label=True, label_weights=[1.0, 2.0, 3.0]).update_state(np.eye(2), np.eye(2)),
+            "AUC expected 2 label_weights, got 3",
+        ),
+    ],
+)
+def test_weights_and_labels_of_another_number_are_told(mistake, message):
+    with pytest.raises(ValueError, match=message):
+        mistake()

@@ -386,3 +386,34 @@ def test_a_mask_is_refused_by_layers_that_have_no_use_for_it(rng):
 def test_only_a_tensor_of_input_stands_behind_an_input_layer():
     with pytest.raises(ValueError, match=r"Input expected input_tensor to be a tensor of Input, got '\?'"):
         layers.InputLayer(input_tensor="?")
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("kind", [layers.GlobalAveragePooling1D, layers.GlobalMaxPooling1D])
+def test_global_poolings_take_channels_first(kind, keepdims, rng, check_gradients):
+    x = rng.standard_normal((2, 3, 5))
+    first = kind(data_format="channels_first", keepdims=keepdims, dtype="float64")
+    last = kind(keepdims=keepdims, dtype="float64")(np.swapaxes(x, 1, 2))
+    np.testing.assert_array_equal(first(x), np.swapaxes(last, 1, 2) if keepdims else last)
+    assert first(recurra.Input((3, None))).shape == ((None, 3, 1) if keepdims else (None, 3))
+    check_gradients(first, x)
+    assert kind.from_config(first.get_config()).data_format == "channels_first"
+    with pytest.raises(ValueError, match="expected at least 1 time step, got 0"):
+        first(x[:, :, :0])
+
+
+def test_a_mask_is_of_time_steps_that_come_first():
+    layer = layers.GlobalAveragePooling1D("channels_first")
+    with pytest.raises(ValueError, match="expected no mask with data_format='channels_first', got one"):
+        layer(np.ones((2, 3, 4), np.float32), mask=np.ones((2, 3), bool))
+
+
+def test_what_keras_makes_inside_takes_names_here_too():
+    recurra.utils.clear_session()
+    start = recurra.Input((4, 3))
+    heads = layers.MultiHeadAttention(1, 2)(start, start)
+    heads = layers.Softmax()(layers.Dropout(0.1)(heads))
+    line = recurra.Sequential([recurra.Input((4, 3)), layers.LSTM(2)])
+    model = recurra.Model(start, heads)
+    assert [layer.name for layer in model.layers[-2:]] == ["dropout_1", "softmax_1"]
+    assert (line.name, model.name) == ("sequential", "functional_1")

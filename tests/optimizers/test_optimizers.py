@@ -583,6 +583,12 @@ def test_a_config_without_options_is_the_class_by_itself():
     assert made.get_config() == optimizers.Adam().get_config()
 
 
+def test_the_rate_of_a_schedule_is_a_tensor():
+    optimizer = optimizers.SGD(optimizers.schedules.ExponentialDecay(0.1, 10, 0.5))
+    assert optimizer.learning_rate.numpy() == np.float32(0.1)
+    assert optimizers.SGD(lambda: 0.5).learning_rate == 0.5
+
+
 def test_decay_is_ignored_with_a_warning():
     with pytest.warns(UserWarning, match="no longer supported"):
         optimizers.SGD(decay=1e-6)

@@ -369,7 +369,8 @@ def _global_pooling(operator: str) -> Callable[..., str]:
             raise lost_mask(layer)
         if operator == "ReduceMean" and x.mask is not None:
             return _masked_mean(export, layer, x.name, x.mask)
-        return export.add(operator, [x.name], axes=[1], keepdims=int(layer.keepdims))
+        time = 2 if layer.data_format == "channels_first" else 1
+        return export.add(operator, [x.name], axes=[time], keepdims=int(layer.keepdims))
 
     return emit
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from recurra import constraints, initializers, ops, regularizers, saving
 from recurra._checks import expected, fraction, one_of, positive_int
+from recurra._names import auto_name
 from recurra.layers._arrays import softmax, softmax_gradient
 from recurra.layers._shapes import check_rank, is_shape, known_features, standardize_shape
 from recurra.layers.base import Layer
@@ -392,6 +393,8 @@ class MultiHeadAttention(_Attention):
         self.value_dense = self._projection("value", (value,), (self.num_heads, self.value_dim))
         output = (self._output_size or query,)
         self.output_dense = self._projection("attention_output", (self.num_heads, self.value_dim), output)
+        for inner in ("Softmax", "Dropout"):
+            auto_name(inner)  # Keras makes these inside, and they take names
 
     def _projection(self, name: str, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> _Projection:
         kinds = ("initializer", "regularizer", "constraint")

@@ -110,44 +110,56 @@ class AveragePooling1D(_Pooling):
 
 
 class _GlobalPooling(Layer):
-    """All time steps as one window."""
+    """All time steps as one window; with channels_first they are the last axis."""
 
     kind: str
     stateless = True
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
-        self.data_format = channels_last(type(self).__name__, data_format)
+        formats = (None, "channels_last", "channels_first")
+        self.data_format = one_of(type(self).__name__, "data_format", data_format, formats) or "channels_last"
         self.keepdims = bool(keepdims)
 
     def build(self, input_shape: Any) -> None:
         check_rank(type(self).__name__, input_shape, 3)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
-        batch, _, features = input_shape
-        return (batch, 1, features) if self.keepdims else (batch, features)
+        sizes = list(input_shape)
+        sizes[self._time_axis : self._time_axis + 1] = [1] if self.keepdims else []
+        return tuple(sizes)
+
+    @property
+    def _time_axis(self) -> int:
+        return 2 if self.data_format == "channels_first" else 1
+
+    def _channels_last(self, x: np.ndarray) -> np.ndarray:
+        """Exchanges the axes where the features come first, and back."""
+        return np.ascontiguousarray(np.swapaxes(x, 1, self._time_axis))
 
     def _check_steps(self, inputs: np.ndarray) -> None:
-        if not inputs.shape[1]:
+        if not inputs.shape[self._time_axis]:
             raise ValueError(expected(type(self).__name__, "at least 1 time step", 0))
 
     def _shaped(self, pooled: np.ndarray) -> np.ndarray:
-        return pooled if self.keepdims else pooled[:, 0]
+        return self._channels_last(pooled) if self.keepdims else pooled[:, 0]
 
     def _with_time(self, doutputs: np.ndarray) -> np.ndarray:
-        return doutputs if self.keepdims else doutputs[:, None, :]
+        return self._channels_last(doutputs) if self.keepdims else doutputs[:, None, :]
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         self._check_steps(inputs)
-        y = ops.pool(inputs, self.kind, size=inputs.shape[1], stride=1, steps=1)
-        return self._shaped(y), (inputs, y)
+        x = self._channels_last(inputs)
+        y = ops.pool(x, self.kind, size=x.shape[1], stride=1, steps=1)
+        return self._shaped(y), (x, y)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         x, y = cache
-        return ops.pool_gradient(self._with_time(doutputs), x, y, self.kind, size=x.shape[1], stride=1)
+        dx = ops.pool_gradient(self._with_time(doutputs), x, y, self.kind, size=x.shape[1], stride=1)
+        return self._channels_last(dx)
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
-        return plan.add_pooling(self.kind, 0, 1, "valid")
+        return self._time_axis == 1 and plan.add_pooling(self.kind, 0, 1, "valid")
 
 
 @saving.builtin("keras.layers")
@@ -155,11 +167,11 @@ class GlobalMaxPooling1D(_GlobalPooling):
     """The largest over all time steps; several equal ones share the gradient.
 
     Args:
-        data_format: "channels_last".
+        data_format: "channels_last" for (N, T, D) or "channels_first" for (N, D, T).
         keepdims: Whether to keep the time axis, with size 1.
 
     Raises:
-        ValueError: If `data_format` is another, or the input has not three axes.
+        ValueError: If `data_format` is another, the input has not three axes, or there is no time step.
     """
 
     kind = "shared_max"
@@ -170,7 +182,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
     """The mean over all time steps, with a mask over those that count; zero where none does.
 
     Args:
-        data_format: "channels_last".
+        data_format: "channels_last" for (N, T, D) or "channels_first" for (N, D, T).
         keepdims: Whether to keep the time axis, with size 1.
 
     Call:
@@ -178,7 +190,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
         mask: bool (N, T) or None.
 
     Raises:
-        ValueError: If `data_format` is another, or the input has not three axes.
+        ValueError: If `data_format` is another, the input has not three axes, or there is no time step.
     """
 
     kind = "mean"
@@ -187,6 +199,8 @@ class GlobalAveragePooling1D(_GlobalPooling):
     def forward(self, inputs: np.ndarray, mask: Any = None) -> tuple[np.ndarray, Any]:
         if mask is None:
             return super().forward(inputs)
+        if self._time_axis != 1:
+            raise ValueError(expected(type(self).__name__, "no mask with data_format='channels_first'", "one"))
         self._check_steps(inputs)
         mask = np.asarray(mask, bool)
         if mask.ndim != 2:

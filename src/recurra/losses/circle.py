@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import ops, saving
+from recurra._checks import expected
 from recurra.losses.base import LossFunctionWrapper
 from recurra.losses.functions import logsumexp
 
@@ -53,8 +54,13 @@ def circle(
 
     Returns:
         (N,); zero for a row without a partner of its label.
+
+    Raises:
+        ValueError: If y_pred has not two axes.
     """
     y_pred = np.asarray(y_pred)
+    if y_pred.ndim != 2:
+        raise ValueError(expected("circle", "y_pred of shape (batch, features)", y_pred.shape))
     attract, repel, _, _ = _terms(y_true, y_pred, ref_labels, ref_embeddings, remove_diagonal, gamma, margin)
     exponents = logsumexp(attract, axis=1) + logsumexp(repel, axis=1)
     return ops.activation_forward("softplus", exponents).astype(y_pred.dtype)

@@ -307,6 +307,8 @@ class AUC(_Counting):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_pred = np.asarray(y_pred)
+        if self.multi_label:
+            self._check_labels(y_pred.shape)
         if self.from_logits:
             y_pred = ops.sigmoid(y_pred)
         if self.label_weights is not None and not self.multi_label:
@@ -319,13 +321,20 @@ class AUC(_Counting):
             self._make_counts(*counts["true_positives"].shape)
         self._add_counts(counts)
 
+    def _check_labels(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 2:
+            raise ValueError(expected("AUC", "y_pred of shape (N, labels) with multi_label=True", shape))
+        weights = self.label_weights
+        if weights is not None and np.size(weights) != shape[1]:
+            raise ValueError(expected("AUC", f"{shape[1]} label_weights", np.size(weights)))
+
     def result(self) -> Array:
         if not self._variables:
             return as_array(0.0)
         tp, fp, tn, fn = self._kept_values()
         areas = self._areas(tp, fp, tn, fn)
         if self.multi_label and self.label_weights is not None:
-            return as_array(np.average(areas, weights=np.asarray(self.label_weights, np.float64)))
+            return as_array(np.average(areas, weights=np.ravel(np.asarray(self.label_weights, np.float64))))
         return as_array(np.mean(areas))
 
     def _areas(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
@@ -538,7 +547,10 @@ class FBetaScore(_Counting):
             chosen = (y_pred >= y_pred.max(axis=-1, keepdims=True)) & (np.abs(y_pred) > 1e-9)
         else:
             chosen = y_pred > self.threshold
-        weights = 1.0 if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(len(y_true), 1)
+        weights = np.ones(len(y_true)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+        if weights.size != len(y_true):
+            raise ValueError(expected(type(self).__name__, "one sample_weight for each row", weights.shape))
+        weights = weights.reshape(-1, 1)
         axis = None if self.average == "micro" else 0
         cases = (chosen * y_true, chosen * (1 - y_true), (1 - chosen) * y_true, y_true)
         if not self._variables:  # the number of classes is known now

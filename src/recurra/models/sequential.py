@@ -6,6 +6,7 @@ from typing import Any
 
 from recurra import saving
 from recurra._checks import expected
+from recurra._names import auto_name
 from recurra.layers._shapes import INPUT_SHAPE, is_shape, standardize_shape
 from recurra.layers.base import Layer
 from recurra.layers.input_layer import InputLayer
@@ -89,7 +90,7 @@ class Sequential(GraphModel):
     def _rebuild(self) -> None:
         if len(self._line) > 1 and isinstance(self._line[0], InputLayer):
             self.build(self._line[0].batch_shape)
-        elif self._line and isinstance(self._line[0], GraphModel) and self._line[0].built:
+        elif len(self._line) > 1 and isinstance(self._line[0], GraphModel) and self._line[0].built:
             self.build(self._line[0]._nested_input_shape)
 
     @property
@@ -128,6 +129,7 @@ class Sequential(GraphModel):
                 expected(f"model {self.name!r}", f"its input shape {self._line[0].batch_shape}", f"{input_shape}")
             )
         self._set_graph(*self._from(self._line[0].output))
+        auto_name("Functional")  # Keras makes one inside, which takes a name: those of later models follow it
 
     def _from(self, start: Any) -> tuple[Any, Any]:
         """Returns symbolic inputs, and what the layers make of them."""

@@ -279,13 +279,14 @@ class Optimizer(StampsChanges):
 
     @property
     def learning_rate(self) -> Any:
-        """The learning rate: a variable, or what the schedule or the function gives for now.
+        """The learning rate: a variable, or what the schedule (as a tensor) or the function gives for now.
 
         Setting it to a number changes the variable.
         """
         if isinstance(self._learning_rate, Variable):
             return self._learning_rate
-        return self._get_current_learning_rate()
+        now = self._get_current_learning_rate()
+        return as_array(np.float32(now)) if isinstance(self._learning_rate, LearningRateSchedule) else now
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
