@@ -379,14 +379,37 @@ def test_lines_may_end_as_on_old_macs(tmp_path):
     np.testing.assert_array_equal(read_panel(write(tmp_path, csv(GOOD).replace("\n", "\r"))).values, range(12))
 
 
-def test_periods_of_pandas_in_parquet_are_no_numbers(tmp_path):
+def test_periods_of_pandas_in_parquet_and_arrow_are_no_numbers(tmp_path):
     for name, dates in (
         ("ds", pd.period_range("2010-01-01", periods=40, freq="W")),
         ("y", pd.period_range("2010", periods=40, freq="M")),
     ):
-        pd.DataFrame({name: dates, "value": np.arange(40.0)}).to_parquet(tmp_path / "d.parquet")
-        with pytest.raises(DataError, match=r"times, not periods of pandas.*: write it with \.dt\.to_timestamp\(\)"):
-            read_panel(tmp_path / "d.parquet")
+        frame = pd.DataFrame({name: dates, "value": np.arange(40.0)})
+        frame.to_parquet(tmp_path / "d.parquet")
+        for data in (tmp_path / "d.parquet", pa.Table.from_pandas(frame)):
+            with pytest.raises(
+                DataError, match=r"times, not periods of pandas.*: write it with \.dt\.to_timestamp\(\)"
+            ):
+                read_panel(data)
+
+
+@pytest.mark.parametrize(
+    "freq", ["M", "3M", "Q-DEC", "Q-MAR", "Q-JUN", "Q-NOV", "2Q-MAR", "Y-MAR", "W-SUN", "W-WED", "2W-SUN", "D", "h"]
+)
+@pytest.mark.parametrize("as_index", [True, False])
+def test_periods_of_pandas_go_on_where_they_begin(freq, as_index):
+    periods = pd.period_range("2001-01-01", periods=42, freq=freq, name="q")
+    frame = pd.DataFrame({"q": periods[:40], "y": np.arange(40.0) % 7})
+    frame = frame.set_index("q") if as_index else frame
+    result = recurra.forecast(frame, 2, model="naive")
+    assert result.frame["q"].tolist() == list(periods[40:].to_timestamp())
+    assert result.frame["q"].dtype == "datetime64[us]"
+
+
+def test_years_and_quarters_of_the_calendar_that_are_periods_of_pandas_are_written_as_such():
+    for freq, times in (("Y-DEC", ["2041", "2042"]), ("Q-DEC", ["2011Q1", "2011Q2"]), ("M", ["2004-05", "2004-06"])):
+        panel = read_panel(pd.DataFrame({"ds": pd.period_range("2001-01-01", periods=40, freq=freq), "y": 1.0}))
+        assert panel.clock.write(panel.future_times(2)) == times
 
 
 @pytest.mark.parametrize("form", ["{}{:02d}", "{}-{:02d}", "{}W{}"])

@@ -157,6 +157,8 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
     Raises:
         AmbiguousTimes: If days and months cannot be told apart, or some times have an offset and others none.
     """
+    if hasattr(next(iter(values), None), "asfreq"):
+        values = list(map(_unanchored, values))
     texts = [value.isoformat() if hasattr(value, "isoformat") else str(value).strip() for value in values]
     of_first = np.ones(len(texts), bool) if of_first is None else of_first
     if all(map(_WHOLE.fullmatch, texts)):
@@ -203,6 +205,12 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
     remark = "" if zone else "times were brought to UTC"
     unit = _unit_of_clock(times)
     return Times(times - offsets, unit, offset="" if zone else "+00:00", in_utc=True, remark=remark)
+
+
+def _unanchored(period: Any) -> Any:
+    """Returns a period of pandas; its first day if it is a week, or of a year that does not begin in January."""
+    of_calendar = getattr(period, "freqstr", "").partition("-")[2] in ("", "DEC")
+    return period if of_calendar else period.asfreq("D", "start")
 
 
 def _whole_numbers(numbers: list[int], of_first: np.ndarray) -> Times | None:
