@@ -1131,6 +1131,30 @@ def test_names_of_times_in_other_languages_are_known(tmp_path):
         assert (panel.time_col, panel.target_col, panel.freq.name) == (name, "n", "YS")
 
 
+def test_quarters_are_read_with_any_sign_or_told_how_to_write(tmp_path):
+    quarters = [(quarter, year) for year in range(2010, 2020) for quarter in range(1, 5)]
+    for form in ("Q{}/{}", "q{} / {}", "Q{}.{}", "{}Q/{}", "{1}/{0}Q", "{1}.Q{0}", "Q{}{}"):
+        panel = read_panel(write(tmp_path, csv([(form.format(*quarter), 5) for quarter in quarters], "Zeitraum,n")))
+        assert panel.clock.write(panel.times)[:2] == ["2010-01", "2010-04"]
+        assert (panel.time_col, panel.freq.name) == ("Zeitraum", "QS")
+    for form in ("{}. Quartal {}", "Quartal {} {}", "Q{} FY{}"):
+        rows = csv([(form.format(*quarter), 5) for quarter in quarters], "Zeitraum,n")
+        with pytest.raises(DataError, match=r"'Zeitraum' expected dates or times, got .*: write quarters like 2024Q1$"):
+            read_panel(write(tmp_path, rows))
+
+
+def test_seconds_since_1970_may_have_parts(tmp_path):
+    seconds = [1704067200 + i / 2 for i in range(40)]
+    path = write(tmp_path, csv([(f"{second:.3f}", 5) for second in seconds], "timestamp,n"))
+    for data in (path, pd.DataFrame({"timestamp": seconds, "n": 1.0})):
+        panel = read_panel(data)
+        assert panel.clock.write(panel.times)[:2] == ["2024-01-01 00:00:00.000", "2024-01-01 00:00:00.500"]
+        assert panel.remarks == ("timestamp: times were read as seconds since 1970, UTC",)
+    finer = pd.DataFrame({"timestamp": [f"{second:.6f}1" for second in seconds], "n": 1.0})
+    with pytest.raises(DataError, match=r"got '1704067200\.0000001' in row 0: .*, in whole microseconds$"):
+        read_panel(finer)
+
+
 def test_years_of_two_digits_in_frames_of_floats_are_told():
     with pytest.raises(DataError, match=r"got '230101\.0' in row 0: write years with four digits"):
         read_panel(pd.DataFrame({"ds": [230101.0 + i for i in range(20)], "y": 1.0}))

@@ -24,6 +24,7 @@ TWO_DIGITS = re.compile(
     r"\s*(\d{1,2}([-/.\s])\s?\d{1,2}\2\s?\d\d|(\d{1,2}[-\s])?[A-Za-z]{3,9}[-\s]\d\d|\d\d[-/.]\d\d)\.?(\s.*)?"
 )
 FINER_THAN_MICROSECONDS = re.compile(r"\d[.,]\d{7}")
+QUARTERS = re.compile(r"\bQ(uartal\s?)?[1-4]\b|\b[1-4]\.?\s?Q(uartal)?\b", re.IGNORECASE)
 WORD_AND_YEAR = re.compile(r"\s*(\d{1,2}\.?\s)?[^\W\d]{3,}\.?\s\d{4}\s*")  # such as März 2024
 _YEAR, _MONTH, _DAY = r"(19|20)\d\d", r"0[1-9]|1[0-2]", r"0[1-9]|[12]\d|3[01]"
 SHORTHAND = (  # names of columns, None for all; whether counters alone are meant; a form, what it is, what to do
@@ -59,6 +60,8 @@ def hint_for(values: list[Any], bad: str, of_weeks: bool) -> str:
         return "write months like 2000-04 and quarters like 2000Q2, not as parts of years"
     if WEEKS.fullmatch(bad):
         return WEEKS_HINT
+    if QUARTERS.search(bad):
+        return QUARTERS_HINT
     if WORD_AND_YEAR.fullmatch(bad):
         return f"write months as numbers, such as 2024-03, and {NO_TIME_HINT}"
     if not bad[:1].isdigit() and any(are_times([value]) for value in values[:2]):

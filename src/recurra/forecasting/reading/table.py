@@ -17,6 +17,7 @@ from recurra.forecasting.reading.advice import (
     HEADER_HINT,
     NAMES_HINT,
     NO_TIME_HINT,
+    QUARTERS,
     TWO_DIGITS,
     WIDE_HINT,
     hint_for,
@@ -253,9 +254,10 @@ class Table:
         return are_times(values)
 
     def _nearly_holds_times(self, column: str) -> bool:
-        """Whether most of its texts are times, or would be if their years had four digits."""
+        """Whether most of its texts are times or quarters, or would be if their years had four digits."""
         values = [value for value in self.head(column, 50) if not is_missing(value)]
-        times = [value for value in values if are_times([value]) or TWO_DIGITS.fullmatch(str(value))]
+        forms = (TWO_DIGITS.fullmatch, QUARTERS.search)
+        times = [value for value in values if are_times([value]) or any(form(str(value)) for form in forms)]
         return len(times) > len(values) / 2
 
     def is_a_date_above_dates(self, column: str) -> bool:
