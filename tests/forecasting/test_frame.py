@@ -931,15 +931,137 @@ def test_a_time_of_day_beside_dates_is_a_part_of_the_time(tmp_path, name):
 def test_parts_of_times_are_told_with_what_both_look_like(tmp_path, whole, part, example):
     first = "2024-01" if whole == "month" else 2024
     rows = csv([(first, i, i) for i in range(1, 5)], f"{whole},{part},value")
-    with pytest.raises(DataError, match=f"if '{part}' is a part of the time, .* such as {example}$"):
-        read_panel(write(tmp_path, rows), target_col="value")
+    with pytest.raises(DataError, match=f"if '{part}' is a part of the time, write both .* such as {example}$"):
+        read_panel(write(tmp_path, rows), time_col=whole)
 
 
-@pytest.mark.parametrize("names", ["연도,월,매출", "year,month,sales"])
-def test_times_in_two_columns_are_no_series(tmp_path, names):
-    rows = [(2019 + i // 12, i % 12 + 1, i) for i in range(36)]
-    with pytest.raises(DataError, match=r"twice .*: if '(월|month)' is a part of the time, write both into one column"):
-        read_panel(write(tmp_path, csv(rows, names)), target_col=names.split(",")[2])
+@pytest.mark.parametrize(
+    "names, example",
+    [
+        ("연도,월,매출", "2024-01"),
+        ("month,year,sales", "2024-01"),
+        ("week,Year,sales", "2024-W05"),
+        ("year,month,day,sales", "2024-01-31"),
+        ("일,월,년,매출", "2024-01-31"),
+    ],
+)
+@pytest.mark.parametrize("rows", [12, 36])  # of one year, months alone would be counters
+def test_years_and_their_parts_in_columns_of_their_own_are_to_be_joined(tmp_path, names, example, rows):
+    parts = names.split(",")[:-1]
+    place = {"year": 0, "연도": 0, "년": 0, "day": 2, "일": 2}
+    times = [(2019 + i // 12, i % 12 + 1, i % 28 + 1) for i in range(rows)]
+    data = csv([(*(time[place.get(part.lower(), 1)] for part in parts), 5) for time in times], names)
+    listed = ", ".join(map(repr, parts))
+    with pytest.raises(
+        DataError, match=f"one column of times, got {listed}: write them into one .* such as {example}$"
+    ):
+        read_panel(write(tmp_path, data))
+
+
+def test_no_part_of_a_time_is_taken_for_the_name_of_a_series(tmp_path):
+    rows = [(month, 2019 + year, 5) for year in range(3) for month in range(1, 13)]
+    message = r"got 1 twice .*: if 'year' is a part of the time, write both into one column, such as 2024-01$"
+    with pytest.raises(DataError, match=message):
+        read_panel(write(tmp_path, csv(rows, "month,year,sales")), time_col="month", target_col="sales")
+    rows = [(2024, month, day, 5) for month in range(1, 4) for day in range(1, 9)]
+    with pytest.raises(DataError, match=r"if 'month', 'day' are parts of the time, write all into one .* 2024-01-31$"):
+        read_panel(write(tmp_path, csv(rows, "year,month,day,sales")), time_col="year", target_col="sales")
+    rows = [("2024-01-01", shop, hour, 5) for shop in "ab" for hour in range(9)]
+    with pytest.raises(
+        DataError, match=r"series 'a' .* twice .*: if 'hour' is a part of the time, write both into one"
+    ):
+        read_panel(write(tmp_path, csv(rows, "date,shop,hour,sales")), id_col="shop", target_col="sales")
+
+
+MANY = pd.date_range("2024-01-01", periods=48, freq="h")
+COLUMNS_OF_DATES = {
+    "hourly": MANY.strftime("%Y-%m-%d %H:00"),
+    "daily": days(48),
+    "later": days(48, "2024-01-09"),
+    "day_of_hour": MANY.strftime("%Y-%m-%d"),
+    "week": pd.to_datetime(days(48)).strftime("%G-W%V"),
+    "month": pd.to_datetime(days(48)).month,
+    "ended": [*days(47), ""],
+}
+
+
+def with_columns(header, *columns):
+    return csv(zip(*(COLUMNS_OF_DATES[column] for column in columns), range(48), strict=True), f"{header},cases")
+
+
+@pytest.mark.parametrize(
+    "header, columns",
+    [
+        ("onset_date,report_date", ("daily", "later")),
+        ("start,end", ("daily", "later")),
+        ("utc_time,local_time", ("hourly", "hourly")),
+        ("start,end", ("day_of_hour", "day_of_hour")),
+    ],
+)
+def test_of_several_columns_of_dates_one_is_to_be_chosen(tmp_path, header, columns):
+    path = write(tmp_path, with_columns(header, *columns))
+    one, other = header.split(",")
+    message = (
+        rf"one column of dates or times, got '{one}', '{other}': choose the time with --time \(in Python time_col\)"
+    )
+    with pytest.raises(DataError, match=message):
+        read_panel(path, target_col="cases")
+    if columns[0] != "day_of_hour":
+        assert read_panel(path, time_col=other).time_col == other
+
+
+def test_of_several_columns_of_numbers_that_are_dates_one_is_to_be_chosen(tmp_path):
+    rows = [(f"2024{month:02d}", f"2024{month:02d}28", 5) for month in range(1, 13)]
+    with pytest.raises(DataError, match="one column of dates or times, got 'from', 'to': choose the time with --time"):
+        read_panel(write(tmp_path, csv(rows, "from,to,price")))
+
+
+@pytest.mark.parametrize(
+    "header, columns, time",
+    [
+        ("year_week,date", ("week", "daily"), "date"),
+        ("month,date", ("month", "daily"), "date"),
+        ("report_date,ds", ("later", "daily"), "ds"),
+        ("date,ds", ("later", "daily"), "ds"),
+        ("updated,날짜", ("later", "daily"), "날짜"),
+        ("end,month", ("later", "daily"), "month"),
+    ],
+)
+def test_a_usual_name_says_which_column_of_dates_is_the_time(tmp_path, header, columns, time):
+    panel = read_panel(write(tmp_path, with_columns(header, *columns)), target_col="cases")
+    assert (panel.time_col, panel.freq.name, panel.remarks) == (time, "D", ())
+
+
+@pytest.mark.parametrize(
+    "header, columns, time",
+    [
+        ("date,timestamp", ("day_of_hour", "hourly"), "timestamp"),
+        ("week,start", ("week", "daily"), "start"),
+        ("end,start", ("ended", "daily"), "start"),
+    ],
+)
+def test_a_column_where_times_stand_twice_or_are_missing_is_not_the_time(tmp_path, header, columns, time):
+    panel = read_panel(write(tmp_path, with_columns(header, *columns)))
+    other = next(name for name in header.split(",") if name != time)
+    said = f"times are those of '{time}', where each stands once, not of '{other}': --time (in Python time_col) names"
+    assert (panel.time_col, panel.remarks) == (time, (f"{said} another",))
+
+
+def test_times_beside_dates_are_no_names_of_series(tmp_path):
+    path = write(tmp_path, with_columns("date,utc_time", "day_of_hour", "hourly"))
+    with pytest.raises(DataError, match=r"twice .*: if the times are those of 'utc_time', choose it with --time \(in"):
+        read_panel(path)
+    for shops in ("ab", (1, 2)):
+        rows = [
+            (day, f"2024-02-{i + 9 * n:02d}", shop, i)
+            for n, shop in enumerate(shops)
+            for i, day in enumerate(days(9), 1)
+        ]
+        with pytest.raises(DataError, match=r"if there are several series, .*: --id shop$"):
+            read_panel(write(tmp_path, csv(rows, "date,written,shop,sales")), target_col="sales")
+    rows = [(day, volume, 5) for volume, day in enumerate(days(9) * 2)]
+    with pytest.raises(DataError, match=r"twice \(rows 2 and 11\): drop or add up one$"):
+        read_panel(write(tmp_path, csv(rows, "date,volume,price")), target_col="price")
 
 
 ZONES = ["Europe/Berlin", "Europe/London", "America/New_York", "Australia/Lord_Howe", "UTC"]
