@@ -455,6 +455,7 @@ YEARS = range(2010, 2018)
             [f"{y}.{q}" for y in YEARS for q in range(1, 5)],
             "quarters such as 2010.1: write quarters like",
         ),
+        ("Quartal", [f"{q}/{y}" for y in YEARS for q in range(1, 5)], "quarters such as 1/2010: write quarters like"),
     ],
 )
 @pytest.mark.parametrize("fill", [None, "interpolate"])
@@ -463,6 +464,37 @@ def test_numbers_that_are_times_in_shorthand_are_no_counters(tmp_path, name, tim
     for data in (path, pd.DataFrame({name: list(times), "sales": 1.0})):
         with pytest.raises(DataError, match=f"^time column '{name}' expected dates, got {message}"):
             read_panel(data, time_col=name, fill=fill)
+
+
+WEEKS = [f"{year}{week:02d}" for year in (2019, 2020, 2021) for week in range(1, 54 if year == 2020 else 53)]
+
+
+@pytest.mark.parametrize(
+    "times, what",
+    [
+        (WEEKS, "weeks such as 201901: write weeks like 2024-W05 (of ISO 8601), or a day of each, such as 2024-01-29"),
+        (WEEKS[52:105], "weeks such as 202001: write weeks like 2024-W05"),
+        (WEEKS[10:30], "weeks such as 201911: write weeks like 2024-W05"),
+        (WEEKS[::-2], "weeks such as 202152: write weeks like 2024-W05"),
+        ([f"{y}{q}" for y in YEARS for q in range(1, 5)], "quarters such as 20101: write quarters like 2024Q1"),
+        ([f"{y}{q}" for y in YEARS for q in (1, 3)], "quarters such as 20101: write quarters like 2024Q1"),
+        (pd.date_range("2023-12-01", periods=60).strftime("%Y%j"), "days of years such as 2023335: write dates like"),
+    ],
+)
+@pytest.mark.parametrize("name", ["epi", "date", "count"])
+def test_weeks_quarters_and_days_of_years_in_shorthand_are_no_counters_in_any_column(tmp_path, name, times, what):
+    path = write(tmp_path, csv([(time, i % 5) for i, time in enumerate(times)], f"{name},sales"))
+    for data in (path, pd.DataFrame({name: list(map(float, times)), "sales": 1.0})):
+        with pytest.raises(DataError) as caught:
+            read_panel(data, time_col=name, fill="interpolate")
+        assert str(caught.value).startswith(f"time column '{name}' expected dates, got {what}")
+    if name == "count":
+        assert str(caught.value).endswith("; count from 1 if they are none")
+
+
+def test_epidemiological_weeks_are_found_by_the_name_of_their_column(tmp_path):
+    with pytest.raises(DataError, match="time column 'epiweek' expected dates, got weeks such as 201901: write weeks"):
+        read_panel(write(tmp_path, csv([(week, 5) for week in WEEKS], "epiweek,value")))
 
 
 @pytest.mark.parametrize(
@@ -475,6 +507,12 @@ def test_numbers_that_are_times_in_shorthand_are_no_counters(tmp_path, name, tim
         ("date", range(42000, 42040)),  # days of Excel, which are remarked on
         ("counter", range(2024001, 2024041)),
         ("when", range(20101, 20105)),
+        ("when", range(202001, 202061)),
+        ("when", range(202050, 202062)),
+        ("when", range(200013, 202013, 100)),
+        ("when", range(200001, 200701, 50)),
+        ("when", range(2001001, 2031001, 1000)),
+        ("when", range(20101, 20301, 10)),
     ],
 )
 def test_counters_that_look_like_no_shorthand_stay_counters(tmp_path, name, times):
