@@ -379,14 +379,37 @@ def test_lines_may_end_as_on_old_macs(tmp_path):
     np.testing.assert_array_equal(read_panel(write(tmp_path, csv(GOOD).replace("\n", "\r"))).values, range(12))
 
 
-def test_periods_of_pandas_in_parquet_are_no_numbers(tmp_path):
+def test_periods_of_pandas_in_parquet_and_arrow_are_no_numbers(tmp_path):
     for name, dates in (
         ("ds", pd.period_range("2010-01-01", periods=40, freq="W")),
         ("y", pd.period_range("2010", periods=40, freq="M")),
     ):
-        pd.DataFrame({name: dates, "value": np.arange(40.0)}).to_parquet(tmp_path / "d.parquet")
-        with pytest.raises(DataError, match=r"times, not periods of pandas.*: write it with \.dt\.to_timestamp\(\)"):
-            read_panel(tmp_path / "d.parquet")
+        frame = pd.DataFrame({name: dates, "value": np.arange(40.0)})
+        frame.to_parquet(tmp_path / "d.parquet")
+        for data in (tmp_path / "d.parquet", pa.Table.from_pandas(frame)):
+            with pytest.raises(
+                DataError, match=r"times, not periods of pandas.*: write it with \.dt\.to_timestamp\(\)"
+            ):
+                read_panel(data)
+
+
+@pytest.mark.parametrize(
+    "freq", ["M", "3M", "Q-DEC", "Q-MAR", "Q-JUN", "Q-NOV", "2Q-MAR", "Y-MAR", "W-SUN", "W-WED", "2W-SUN", "D", "h"]
+)
+@pytest.mark.parametrize("as_index", [True, False])
+def test_periods_of_pandas_go_on_where_they_begin(freq, as_index):
+    periods = pd.period_range("2001-01-01", periods=42, freq=freq, name="q")
+    frame = pd.DataFrame({"q": periods[:40], "y": np.arange(40.0) % 7})
+    frame = frame.set_index("q") if as_index else frame
+    result = recurra.forecast(frame, 2, model="naive")
+    assert result.frame["q"].tolist() == list(periods[40:].to_timestamp())
+    assert result.frame["q"].dtype == "datetime64[us]"
+
+
+def test_years_and_quarters_of_the_calendar_that_are_periods_of_pandas_are_written_as_such():
+    for freq, times in (("Y-DEC", ["2041", "2042"]), ("Q-DEC", ["2011Q1", "2011Q2"]), ("M", ["2004-05", "2004-06"])):
+        panel = read_panel(pd.DataFrame({"ds": pd.period_range("2001-01-01", periods=40, freq=freq), "y": 1.0}))
+        assert panel.clock.write(panel.future_times(2)) == times
 
 
 @pytest.mark.parametrize("form", ["{}{:02d}", "{}-{:02d}", "{}W{}"])
@@ -432,6 +455,7 @@ YEARS = range(2010, 2018)
             [f"{y}.{q}" for y in YEARS for q in range(1, 5)],
             "quarters such as 2010.1: write quarters like",
         ),
+        ("Quartal", [f"{q}/{y}" for y in YEARS for q in range(1, 5)], "quarters such as 1/2010: write quarters like"),
     ],
 )
 @pytest.mark.parametrize("fill", [None, "interpolate"])
@@ -440,6 +464,37 @@ def test_numbers_that_are_times_in_shorthand_are_no_counters(tmp_path, name, tim
     for data in (path, pd.DataFrame({name: list(times), "sales": 1.0})):
         with pytest.raises(DataError, match=f"^time column '{name}' expected dates, got {message}"):
             read_panel(data, time_col=name, fill=fill)
+
+
+WEEKS = [f"{year}{week:02d}" for year in (2019, 2020, 2021) for week in range(1, 54 if year == 2020 else 53)]
+
+
+@pytest.mark.parametrize(
+    "times, what",
+    [
+        (WEEKS, "weeks such as 201901: write weeks like 2024-W05 (of ISO 8601), or a day of each, such as 2024-01-29"),
+        (WEEKS[52:105], "weeks such as 202001: write weeks like 2024-W05"),
+        (WEEKS[10:30], "weeks such as 201911: write weeks like 2024-W05"),
+        (WEEKS[::-2], "weeks such as 202152: write weeks like 2024-W05"),
+        ([f"{y}{q}" for y in YEARS for q in range(1, 5)], "quarters such as 20101: write quarters like 2024Q1"),
+        ([f"{y}{q}" for y in YEARS for q in (1, 3)], "quarters such as 20101: write quarters like 2024Q1"),
+        (pd.date_range("2023-12-01", periods=60).strftime("%Y%j"), "days of years such as 2023335: write dates like"),
+    ],
+)
+@pytest.mark.parametrize("name", ["epi", "date", "count"])
+def test_weeks_quarters_and_days_of_years_in_shorthand_are_no_counters_in_any_column(tmp_path, name, times, what):
+    path = write(tmp_path, csv([(time, i % 5) for i, time in enumerate(times)], f"{name},sales"))
+    for data in (path, pd.DataFrame({name: list(map(float, times)), "sales": 1.0})):
+        with pytest.raises(DataError) as caught:
+            read_panel(data, time_col=name, fill="interpolate")
+        assert str(caught.value).startswith(f"time column '{name}' expected dates, got {what}")
+    if name == "count":
+        assert str(caught.value).endswith("; count from 1 if they are none")
+
+
+def test_epidemiological_weeks_are_found_by_the_name_of_their_column(tmp_path):
+    with pytest.raises(DataError, match="time column 'epiweek' expected dates, got weeks such as 201901: write weeks"):
+        read_panel(write(tmp_path, csv([(week, 5) for week in WEEKS], "epiweek,value")))
 
 
 @pytest.mark.parametrize(
@@ -452,6 +507,12 @@ def test_numbers_that_are_times_in_shorthand_are_no_counters(tmp_path, name, tim
         ("date", range(42000, 42040)),  # days of Excel, which are remarked on
         ("counter", range(2024001, 2024041)),
         ("when", range(20101, 20105)),
+        ("when", range(202001, 202061)),
+        ("when", range(202050, 202062)),
+        ("when", range(200013, 202013, 100)),
+        ("when", range(200001, 200701, 50)),
+        ("when", range(2001001, 2031001, 1000)),
+        ("when", range(20101, 20301, 10)),
     ],
 )
 def test_counters_that_look_like_no_shorthand_stay_counters(tmp_path, name, times):
@@ -908,15 +969,137 @@ def test_a_time_of_day_beside_dates_is_a_part_of_the_time(tmp_path, name):
 def test_parts_of_times_are_told_with_what_both_look_like(tmp_path, whole, part, example):
     first = "2024-01" if whole == "month" else 2024
     rows = csv([(first, i, i) for i in range(1, 5)], f"{whole},{part},value")
-    with pytest.raises(DataError, match=f"if '{part}' is a part of the time, .* such as {example}$"):
-        read_panel(write(tmp_path, rows), target_col="value")
+    with pytest.raises(DataError, match=f"if '{part}' is a part of the time, write both .* such as {example}$"):
+        read_panel(write(tmp_path, rows), time_col=whole)
 
 
-@pytest.mark.parametrize("names", ["연도,월,매출", "year,month,sales"])
-def test_times_in_two_columns_are_no_series(tmp_path, names):
-    rows = [(2019 + i // 12, i % 12 + 1, i) for i in range(36)]
-    with pytest.raises(DataError, match=r"twice .*: if '(월|month)' is a part of the time, write both into one column"):
-        read_panel(write(tmp_path, csv(rows, names)), target_col=names.split(",")[2])
+@pytest.mark.parametrize(
+    "names, example",
+    [
+        ("연도,월,매출", "2024-01"),
+        ("month,year,sales", "2024-01"),
+        ("week,Year,sales", "2024-W05"),
+        ("year,month,day,sales", "2024-01-31"),
+        ("일,월,년,매출", "2024-01-31"),
+    ],
+)
+@pytest.mark.parametrize("rows", [12, 36])  # of one year, months alone would be counters
+def test_years_and_their_parts_in_columns_of_their_own_are_to_be_joined(tmp_path, names, example, rows):
+    parts = names.split(",")[:-1]
+    place = {"year": 0, "연도": 0, "년": 0, "day": 2, "일": 2}
+    times = [(2019 + i // 12, i % 12 + 1, i % 28 + 1) for i in range(rows)]
+    data = csv([(*(time[place.get(part.lower(), 1)] for part in parts), 5) for time in times], names)
+    listed = ", ".join(map(repr, parts))
+    with pytest.raises(
+        DataError, match=f"one column of times, got {listed}: write them into one .* such as {example}$"
+    ):
+        read_panel(write(tmp_path, data))
+
+
+def test_no_part_of_a_time_is_taken_for_the_name_of_a_series(tmp_path):
+    rows = [(month, 2019 + year, 5) for year in range(3) for month in range(1, 13)]
+    message = r"got 1 twice .*: if 'year' is a part of the time, write both into one column, such as 2024-01$"
+    with pytest.raises(DataError, match=message):
+        read_panel(write(tmp_path, csv(rows, "month,year,sales")), time_col="month", target_col="sales")
+    rows = [(2024, month, day, 5) for month in range(1, 4) for day in range(1, 9)]
+    with pytest.raises(DataError, match=r"if 'month', 'day' are parts of the time, write all into one .* 2024-01-31$"):
+        read_panel(write(tmp_path, csv(rows, "year,month,day,sales")), time_col="year", target_col="sales")
+    rows = [("2024-01-01", shop, hour, 5) for shop in "ab" for hour in range(9)]
+    with pytest.raises(
+        DataError, match=r"series 'a' .* twice .*: if 'hour' is a part of the time, write both into one"
+    ):
+        read_panel(write(tmp_path, csv(rows, "date,shop,hour,sales")), id_col="shop", target_col="sales")
+
+
+MANY = pd.date_range("2024-01-01", periods=48, freq="h")
+COLUMNS_OF_DATES = {
+    "hourly": MANY.strftime("%Y-%m-%d %H:00"),
+    "daily": days(48),
+    "later": days(48, "2024-01-09"),
+    "day_of_hour": MANY.strftime("%Y-%m-%d"),
+    "week": pd.to_datetime(days(48)).strftime("%G-W%V"),
+    "month": pd.to_datetime(days(48)).month,
+    "ended": [*days(47), ""],
+}
+
+
+def with_columns(header, *columns):
+    return csv(zip(*(COLUMNS_OF_DATES[column] for column in columns), range(48), strict=True), f"{header},cases")
+
+
+@pytest.mark.parametrize(
+    "header, columns",
+    [
+        ("onset_date,report_date", ("daily", "later")),
+        ("start,end", ("daily", "later")),
+        ("utc_time,local_time", ("hourly", "hourly")),
+        ("start,end", ("day_of_hour", "day_of_hour")),
+    ],
+)
+def test_of_several_columns_of_dates_one_is_to_be_chosen(tmp_path, header, columns):
+    path = write(tmp_path, with_columns(header, *columns))
+    one, other = header.split(",")
+    message = (
+        rf"one column of dates or times, got '{one}', '{other}': choose the time with --time \(in Python time_col\)"
+    )
+    with pytest.raises(DataError, match=message):
+        read_panel(path, target_col="cases")
+    if columns[0] != "day_of_hour":
+        assert read_panel(path, time_col=other).time_col == other
+
+
+def test_of_several_columns_of_numbers_that_are_dates_one_is_to_be_chosen(tmp_path):
+    rows = [(f"2024{month:02d}", f"2024{month:02d}28", 5) for month in range(1, 13)]
+    with pytest.raises(DataError, match="one column of dates or times, got 'from', 'to': choose the time with --time"):
+        read_panel(write(tmp_path, csv(rows, "from,to,price")))
+
+
+@pytest.mark.parametrize(
+    "header, columns, time",
+    [
+        ("year_week,date", ("week", "daily"), "date"),
+        ("month,date", ("month", "daily"), "date"),
+        ("report_date,ds", ("later", "daily"), "ds"),
+        ("date,ds", ("later", "daily"), "ds"),
+        ("updated,날짜", ("later", "daily"), "날짜"),
+        ("end,month", ("later", "daily"), "month"),
+    ],
+)
+def test_a_usual_name_says_which_column_of_dates_is_the_time(tmp_path, header, columns, time):
+    panel = read_panel(write(tmp_path, with_columns(header, *columns)), target_col="cases")
+    assert (panel.time_col, panel.freq.name, panel.remarks) == (time, "D", ())
+
+
+@pytest.mark.parametrize(
+    "header, columns, time",
+    [
+        ("date,timestamp", ("day_of_hour", "hourly"), "timestamp"),
+        ("week,start", ("week", "daily"), "start"),
+        ("end,start", ("ended", "daily"), "start"),
+    ],
+)
+def test_a_column_where_times_stand_twice_or_are_missing_is_not_the_time(tmp_path, header, columns, time):
+    panel = read_panel(write(tmp_path, with_columns(header, *columns)))
+    other = next(name for name in header.split(",") if name != time)
+    said = f"times are those of '{time}', where each stands once, not of '{other}': --time (in Python time_col) names"
+    assert (panel.time_col, panel.remarks) == (time, (f"{said} another",))
+
+
+def test_times_beside_dates_are_no_names_of_series(tmp_path):
+    path = write(tmp_path, with_columns("date,utc_time", "day_of_hour", "hourly"))
+    with pytest.raises(DataError, match=r"twice .*: if the times are those of 'utc_time', choose it with --time \(in"):
+        read_panel(path)
+    for shops in ("ab", (1, 2)):
+        rows = [
+            (day, f"2024-02-{i + 9 * n:02d}", shop, i)
+            for n, shop in enumerate(shops)
+            for i, day in enumerate(days(9), 1)
+        ]
+        with pytest.raises(DataError, match=r"if there are several series, .*: --id shop$"):
+            read_panel(write(tmp_path, csv(rows, "date,written,shop,sales")), target_col="sales")
+    rows = [(day, volume, 5) for volume, day in enumerate(days(9) * 2)]
+    with pytest.raises(DataError, match=r"twice \(rows 2 and 11\): drop or add up one$"):
+        read_panel(write(tmp_path, csv(rows, "date,volume,price")), target_col="price")
 
 
 ZONES = ["Europe/Berlin", "Europe/London", "America/New_York", "Australia/Lord_Howe", "UTC"]
@@ -1106,6 +1289,30 @@ def test_names_of_times_in_other_languages_are_known(tmp_path):
     for name in ("Datum", "fecha"):
         panel = read_panel(write(tmp_path, csv([(2000 + i, 100 + i) for i in range(9)], f"{name},n")))
         assert (panel.time_col, panel.target_col, panel.freq.name) == (name, "n", "YS")
+
+
+def test_quarters_are_read_with_any_sign_or_told_how_to_write(tmp_path):
+    quarters = [(quarter, year) for year in range(2010, 2020) for quarter in range(1, 5)]
+    for form in ("Q{}/{}", "q{} / {}", "Q{}.{}", "{}Q/{}", "{1}/{0}Q", "{1}.Q{0}", "Q{}{}"):
+        panel = read_panel(write(tmp_path, csv([(form.format(*quarter), 5) for quarter in quarters], "Zeitraum,n")))
+        assert panel.clock.write(panel.times)[:2] == ["2010-01", "2010-04"]
+        assert (panel.time_col, panel.freq.name) == ("Zeitraum", "QS")
+    for form in ("{}. Quartal {}", "Quartal {} {}", "Q{} FY{}"):
+        rows = csv([(form.format(*quarter), 5) for quarter in quarters], "Zeitraum,n")
+        with pytest.raises(DataError, match=r"'Zeitraum' expected dates or times, got .*: write quarters like 2024Q1$"):
+            read_panel(write(tmp_path, rows))
+
+
+def test_seconds_since_1970_may_have_parts(tmp_path):
+    seconds = [1704067200 + i / 2 for i in range(40)]
+    path = write(tmp_path, csv([(f"{second:.3f}", 5) for second in seconds], "timestamp,n"))
+    for data in (path, pd.DataFrame({"timestamp": seconds, "n": 1.0})):
+        panel = read_panel(data)
+        assert panel.clock.write(panel.times)[:2] == ["2024-01-01 00:00:00.000", "2024-01-01 00:00:00.500"]
+        assert panel.remarks == ("timestamp: times were read as seconds since 1970, UTC",)
+    finer = pd.DataFrame({"timestamp": [f"{second:.6f}1" for second in seconds], "n": 1.0})
+    with pytest.raises(DataError, match=r"got '1704067200\.0000001' in row 0: .*, in whole microseconds$"):
+        read_panel(finer)
 
 
 def test_years_of_two_digits_in_frames_of_floats_are_told():

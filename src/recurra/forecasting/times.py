@@ -123,18 +123,20 @@ _OF_ANY_DIGITS = _compiled(
 _OF_SOME_DIGITS = _COMPACT + _compiled(
     _DAY + _CLOCK,
     r"(?P<month>0?[1-9]|1[0-2])[-/.](?P<year>(?:19|20)\d\d)" + _CLOCK,
-    r"(?P<year>\d{4})[-/\s]?Q(?P<quarter>[1-4])" + _CLOCK,
-    r"Q(?P<quarter>[1-4])[-\s]?(?P<year>\d{4})" + _CLOCK,
+    r"(?P<year>\d{4})\s?[-/.]?\s?Q(?P<quarter>[1-4])" + _CLOCK,
+    r"Q(?P<quarter>[1-4])\s?[-/.]?\s?(?P<year>\d{4})" + _CLOCK,
     r"(?P<year>\d{4})년\s*(?P<quarter>[1-4])분기" + _CLOCK,
     r"(?P<year>\d{4})[.\s]\s?(?P<quarter>[1-4])/4(?:\s?분기)?" + _CLOCK,
-    r"(?P<year>\d{4})[-.\s]\s?(?P<quarter>[1-4])(?:Q|\s?분기)" + _CLOCK,
-    r"(?P<quarter>[1-4])Q[-\s]?(?P<year>\d{4})" + _CLOCK,
+    r"(?P<year>\d{4})[-/.\s]\s?(?P<quarter>[1-4])(?:Q|\s?분기)" + _CLOCK,
+    r"(?P<quarter>[1-4])Q\s?[-/.]?\s?(?P<year>\d{4})" + _CLOCK,
 )
 TWO_DIGIT_DAY = re.compile(r"\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")  # 240131, which is no counter
 _SHORT_YEAR = re.compile(r"0{1,3}-00(?![-0])")  # the shape of 1-01 and 97-01
 _LOST_ZERO = {"0000.00", "0000.0"}  # the shapes of 2023.01 and 2023.1
+_SINCE = "times were read as {} since 1970, UTC"
 _WEST = 1
 _WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
+_SECONDS = re.compile(r"[1-3]\d{9}([.,]\d{1,6}0*)?")  # since 1970, with parts of them
 _ISO_SHAPES = ("0000-00-00", *(f"0000-00-00{sign}00:00{rest}" for sign in " T" for rest in ("", ":00")))
 
 
@@ -146,7 +148,7 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
     """Returns the times that fields hold; None if one of them holds no time.
 
     Whole numbers are read as 20240131, 202401 or 2024013123(59(59)), seconds (to nanoseconds) since 1970, years, or
-    else as counters.
+    else as counters; numbers such as 1704067200.5 are seconds since 1970.
 
     Args:
         values: Texts, numbers, dates, or times with or without a zone: a column, or its different fields.
@@ -157,6 +159,8 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
     Raises:
         AmbiguousTimes: If days and months cannot be told apart, or some times have an offset and others none.
     """
+    if hasattr(next(iter(values), None), "asfreq"):
+        values = list(map(_unanchored, values))
     texts = [value.isoformat() if hasattr(value, "isoformat") else str(value).strip() for value in values]
     of_first = np.ones(len(texts), bool) if of_first is None else of_first
     if all(map(_WHOLE.fullmatch, texts)):
@@ -168,6 +172,9 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
             return _whole_numbers(list(map(int, texts)), of_first)
         if compact < len(texts):  # such as 20241301 among dates
             return None
+    elif all(map(_SECONDS.fullmatch, texts)):
+        moments = np.array([int(text[:10] + text[11:17].ljust(6, "0")) for text in texts]).astype(TIMES)
+        return Times(moments, _unit_of_clock(moments), remark=_SINCE.format("seconds"))
     texts = [text if text.isascii() else text.translate(USUAL) for text in texts]
     shapes = Column.of([text.translate(SHAPE) for text in texts])
     if set(shapes.values) >= _LOST_ZERO and _have_lost_zeros(texts):
@@ -205,6 +212,12 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
     return Times(times - offsets, unit, offset="" if zone else "+00:00", in_utc=True, remark=remark)
 
 
+def _unanchored(period: Any) -> Any:
+    """Returns a period of pandas; its first day if it is a week, or of a year that does not begin in January."""
+    of_calendar = getattr(period, "freqstr", "").partition("-")[2] in ("", "DEC")
+    return period if of_calendar else period.asfreq("D", "start")
+
+
 def _whole_numbers(numbers: list[int], of_first: np.ndarray) -> Times | None:
     """Returns times since 1970, years or counters; None for numbers that are too large for any of them."""
     if max(map(abs, numbers)) > LARGEST_COUNTER:
@@ -217,7 +230,7 @@ def _whole_numbers(numbers: list[int], of_first: np.ndarray) -> Times | None:
         finer = max(1, per_second // 10**6)  # than a microsecond
         if least * per_second <= lowest and highest < 4 * 10**9 * per_second and not (counted % finer).any():
             times = (counted // finer * max(1, 10**6 // per_second)).astype(TIMES)
-            return Times(times, _unit_of_clock(times), remark=f"times were read as {since} since 1970, UTC")
+            return Times(times, _unit_of_clock(times), remark=_SINCE.format(since))
     own = counted[of_first]
     if lowest > 1500 and highest < 2200 and len(own) > 1 and len(np.unique(own)) == len(own):
         return Times((counted - 1970).astype("datetime64[Y]").astype(TIMES), "Y")

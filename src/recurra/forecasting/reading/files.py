@@ -15,7 +15,7 @@ from recurra._checks import expected
 from recurra.errors import DataError, extra_needed
 from recurra.forecasting.reading.advice import HEADER_HINT, NAMES_HINT
 from recurra.forecasting.reading.fields import is_number, unmarked
-from recurra.forecasting.reading.frames import columns_of
+from recurra.forecasting.reading.frames import columns_of, refuse_periods
 from recurra.forecasting.reading.table import Table, id_text
 from recurra.forecasting.times import are_times
 
@@ -96,9 +96,7 @@ def _check_parquet(name: str, data: bytes) -> None:
     import polars
 
     schema = base64.b64decode(polars.read_parquet_metadata(io.BytesIO(data)).get("ARROW:schema", ""))
-    if b"pandas.period" in schema:
-        what = "times, not periods of pandas, which are numbers here"
-        raise DataError(expected(name, what, "such a column", "write it with .dt.to_timestamp() or .astype(str)"))
+    refuse_periods(name, schema.decode(errors="replace"))
     offset = re.search(rb"(?<![ -~])(?:UTC|GMT)?[+-]\d\d:(?!00)\d\d(?![ -~])", schema)
     if offset:  # Polars would print a backtrace
         raise DataError(expected(name, ZONES_IN_PARQUET, offset[0].decode()))

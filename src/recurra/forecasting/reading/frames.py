@@ -32,7 +32,16 @@ def read_frame(source: Any) -> Table:
         raise DataError(expected("the frame", "columns of different names", f"{twice!r} twice")) from error
     if len(frame) == 0 or not frame.columns:
         raise DataError(expected("the frame", "columns" if len(frame) else "rows", "none"))
+    if frame.implementation.is_pyarrow():
+        refuse_periods("the frame", str(source.schema))
     return Table("the frame", columns_of(frame), first_row=0)
+
+
+def refuse_periods(name: str, schema: str) -> None:
+    """Refuses an Arrow schema, as text, with periods of pandas: Arrow keeps them as numbers."""
+    if "pandas.period" in schema:
+        what = "times, not periods of pandas, which are numbers here"
+        raise DataError(expected(name, what, "such a column", "write it with .dt.to_timestamp() or .astype(str)"))
 
 
 def _with_labels(frame: Any) -> Any:

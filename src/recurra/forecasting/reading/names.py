@@ -8,18 +8,21 @@ from collections.abc import Iterable
 
 from recurra.forecasting.times import AmbiguousTimes, are_times, parse_times
 
-WEEK_NAMES = ("week", "yearweek", "year_week", "주", "주차")
-QUARTER_NAMES = ("quarter", "yearquarter", "year_quarter", "분기")
-TIME_NAMES = (
-    *WEEK_NAMES, *QUARTER_NAMES,
-    "ds", "date", "datetime", "date_time", "time", "timestamp", "month", "day", "year", "period", "datum", "fecha",
-    "날짜", "일자", "일시", "시간", "시각", "시점", "기간", "기준일", "거래일",
-    "월", "연월", "년월", "년", "년도", "연도",
+WEEK_NAMES = ("week", "yearweek", "year_week", "epiweek", "주", "주차")
+QUARTER_NAMES = ("quarter", "yearquarter", "year_quarter", "quartal", "분기")
+YEAR_NAMES = ("year", "년", "년도", "연도")
+WHOLE_TIMES = (  # of columns that are the time, whichever others there are
+    "ds", "date", "datetime", "date_time", "timestamp", "time", "datum", "fecha",
+    "날짜", "일자", "일시", "시각", "시점", "시간", "기준일", "거래일",
+)  # fmt: skip
+TIME_NAMES = (  # the likeliest first, and longer parts of times before shorter ones
+    *WHOLE_TIMES, *YEAR_NAMES, *QUARTER_NAMES, "month", "월", "연월", "년월", *WEEK_NAMES, "day", "period", "기간",
 )  # fmt: skip
 TIME_ENDINGS = ("_date", " date", "날짜", "일자", "일시", "연월", "년월", "연도", "년도")
-PARTS_OF_TIMES = {  # beside years or dates, and what both look like in one column
+PARTS_OF_TIMES = {  # the longest first, and what each looks like in one column with longer ones
+    **dict.fromkeys(YEAR_NAMES, "2024"),
+    **dict.fromkeys(("quarter", "quartal", "분기"), "2024Q1"),
     **dict.fromkeys(("month", "월"), "2024-01"),
-    **dict.fromkeys(("quarter", "분기"), "2024Q1"),
     **dict.fromkeys(("week", "주", "주차"), "2024-W05"),
     **dict.fromkeys(("day", "일"), "2024-01-31"),
     **dict.fromkeys(("hour", "minute", "time", "시", "분", "시간", "시각"), "2024-01-31 13:00"),
@@ -52,7 +55,28 @@ def are_mostly_dates(names: list[str]) -> bool:
     return True
 
 
+def plain(name: str) -> str:
+    """Returns the name of a column without what does not count in it."""
+    return name.strip().lower()
+
+
+def by_name(name: str) -> int:
+    """Returns the place of a column among those that are called like times, the likeliest first."""
+    return TIME_NAMES.index(plain(name))
+
+
+def is_part_of_time(name: str) -> bool:
+    """Whether a column has the name of a part of a time, such as year or hour."""
+    return plain(name) in PARTS_OF_TIMES
+
+
+def in_one_column(parts: list[str]) -> str:
+    """Returns what parts of times, such as a month and a year, look like in one column."""
+    known = list(PARTS_OF_TIMES)
+    return PARTS_OF_TIMES[max(map(plain, filter(is_part_of_time, parts)), key=known.index)]
+
+
 def is_one_of(name: str, names: tuple[str, ...]) -> bool:
     """Whether a column has one of these names; those of times may be the ends of longer ones."""
-    plain = name.strip().lower()
-    return plain in names or (names is TIME_NAMES and plain.endswith(TIME_ENDINGS))
+    own = plain(name)
+    return own in names or (names is TIME_NAMES and own.endswith(TIME_ENDINGS))

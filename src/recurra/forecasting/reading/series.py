@@ -14,7 +14,7 @@ from recurra.forecasting.frequency import Frequency, on_the_side_of, parse_frequ
 from recurra.forecasting.panel import Panel, filled, indptr_of
 from recurra.forecasting.reading.advice import FILL_HINT
 from recurra.forecasting.reading.columns import in_order, joint
-from recurra.forecasting.reading.names import PARTS_OF_TIMES
+from recurra.forecasting.reading.names import TIME_NAMES, in_one_column, is_one_of, is_part_of_time, listed
 from recurra.forecasting.reading.table import Ids, Table
 from recurra.forecasting.times import PARTS_OF_DAYS, Clock, Times, write_times
 
@@ -115,18 +115,29 @@ class SeriesReader:
         texts = [c for c in plain if not table.is_numeric(c) and not table.is_time(c)]
         taken = (self.time_col, self.target_col, *self.ids.columns)
         free = [c for c in dict.fromkeys([*texts, *plain]) if c not in taken]
-        times = in_order(self.times.values)
-        telling = [c for c in free if joint([times, table.column(c).codes]).max() + 1 == len(table)]
-        columns = [*self.ids.columns, *(telling[:1] or [c for c in free if c in texts])]
+        times = [self.ids.codes, in_order(self.times.values)]
+
+        def tell(columns: list[str]) -> bool:
+            return bool(joint([*times, *(table.column(c).codes for c in columns)]).max() + 1 == len(table))
+
+        telling = [c for c in free if tell([c])]
+        dates = [c for c in telling if table.is_time(c)]
+        others = [c for c in telling if c not in dates and not is_one_of(c, TIME_NAMES)]
+        others = [c for c in others if 2 * len(table.column(c).values) <= len(table)]  # a series has two values
+        others = others[:1] or [c for c in free if c in texts]
+        parts = list(filter(is_part_of_time, telling))[:1] or list(filter(is_part_of_time, free))
         hint = "drop or add up one"
         if self.times.unit in PARTS_OF_DAYS and not (self.times.offset or self.times.in_utc):
             hint += "; where clocks were set back, write times with their offset, such as 2024-10-27 02:00+01:00"
-        if len(columns) > len(self.ids.columns):
-            hint = f"if there are several series, name them, in Python by id_col: --id {','.join(columns)}"
-        parts = [c for c in telling if c.strip().lower() in PARTS_OF_TIMES]
-        if parts:
-            example = PARTS_OF_TIMES[parts[0].strip().lower()]
-            hint = f"if {parts[0]!r} is a part of the time, write both into one column, such as {example}"
+        if dates and not (others and tell(others)):
+            hint = f"if the times are those of {dates[0]!r}, choose it with --time (in Python time_col)"
+        elif others:
+            columns = ",".join([*self.ids.columns, *others])
+            hint = f"if there are several series, name them, in Python by id_col: --id {columns}"
+        if parts and tell(parts):
+            are, both = ("is a part", "both") if len(parts) == 1 else ("are parts", "all")
+            example = in_one_column([self.time_col or "", *parts])
+            hint = f"if {listed(parts)} {are} of the time, write {both} into one column, such as {example}"
         which = f"series {name!r}" if self.ids.columns else f"column {self.time_col!r}"
         got = f"{table.text(self.time_col, one)} twice (rows {table.row(one)} and {table.row(other)})"
         raise DataError(expected(which, "each time once", got, hint))

@@ -17,6 +17,7 @@ from recurra.forecasting.reading.advice import (
     HEADER_HINT,
     NAMES_HINT,
     NO_TIME_HINT,
+    QUARTERS,
     TWO_DIGITS,
     WIDE_HINT,
     hint_for,
@@ -34,7 +35,20 @@ from recurra.forecasting.reading.fields import (
     unmarked,
     without_marks,
 )
-from recurra.forecasting.reading.names import TARGET_NAMES, TIME_NAMES, WEEK_NAMES, are_mostly_dates, is_one_of, listed
+from recurra.forecasting.reading.names import (
+    TARGET_NAMES,
+    TIME_NAMES,
+    WEEK_NAMES,
+    WHOLE_TIMES,
+    YEAR_NAMES,
+    are_mostly_dates,
+    by_name,
+    in_one_column,
+    is_one_of,
+    is_part_of_time,
+    listed,
+    plain,
+)
 from recurra.forecasting.times import PARTS_OF_DAYS, AmbiguousTimes, Times, are_dates, are_times, parse_times
 
 EXCEL_DAYS = (32874, 54789)  # 1990 to 2050
@@ -184,17 +198,23 @@ class Table:
         if time_col is not None:
             return self._need(time_col, "time")
         own = [name for name in self.columns if name not in (*ids.columns, target_col)]
-        named = [name for name in own if name.strip().lower() in TIME_NAMES]
+        named = sorted((name for name in own if plain(name) in TIME_NAMES), key=by_name)
         named += [name for name in own if name not in named and is_one_of(name, TIME_NAMES)]
-        dates = [name for name in named if self._holds_dates(name, ids)] + [name for name in own if self.is_time(name)]
+        dates = [name for name in own if (name in named and self._holds_dates(name, ids)) or self.is_time(name)]
+        if dates:
+            return self._likeliest(dates, ids)
         counters = [name for name in named if self.is_numeric(name)]
-        if dates or counters or named:
-            return (dates or counters or named)[0]
+        parts = [name for name in own if is_part_of_time(name)]
+        for name in (counters or named)[:1]:
+            if plain(name) in YEAR_NAMES and len(parts) > 1 and not self._holds_each_once(name, ids):
+                hint = f"write them into one column, such as {in_one_column(parts)}"
+                raise DataError(expected(self.name, "one column of times", listed(parts), hint))
+            return name
         numeric = [name for name in own if self.is_numeric(name)]
         beside_values = len(own) > 1 or target_col is not None
         written = [name for name in numeric if beside_values and self._holds_regular_dates(name, ids)]
         if written:
-            return written[0]
+            return self._likeliest(written, ids)
         if len(numeric) == len(own):
             self.remarks.append("no column of times: rows are counted")
             return None
@@ -208,6 +228,29 @@ class Table:
             return nearly[0]
         raise DataError(expected(self.name, "a column of dates or times", listed(own), hint))
 
+    def _likeliest(self, dates: list[str], ids: Ids) -> str:
+        """Returns which of the columns of dates is the time: by its name, or because each stands once in it."""
+        if len(dates) == 1:
+            return dates[0]
+        whole = [name for name in dates if plain(name) in WHOLE_TIMES] or dates
+        once = [name for name in whole if self._holds_each_once(name, ids)] or whole
+        known = sorted((name for name in once if plain(name) in TIME_NAMES), key=by_name)
+        if len(once) > 1 and not known:
+            hint = "choose the time with --time (in Python time_col)"
+            raise DataError(expected(self.name, "one column of dates or times", listed(once), hint))
+        time = (known or once)[0]
+        if len(once) < len(whole):
+            others = listed(name for name in whole if name not in once)
+            why = f"where each stands once, not of {others}"
+            self.remarks.append(f"times are those of {time!r}, {why}: --time (in Python time_col) names another")
+        return time
+
+    def _holds_each_once(self, name: str, ids: Ids) -> bool:
+        """Whether every row has a time, which no other of its series has."""
+        column = self.column(name)
+        once = joint([ids.codes, column.codes]).max() + 1 == len(self)
+        return bool(once and not any(map(is_missing, column.values)))
+
     def find_target(self, target_col: str | None, time_name: str | None, ids: Ids) -> str:
         """Returns the column of the values."""
         if target_col is not None:
@@ -216,7 +259,7 @@ class Table:
         own = [name for name in self.columns if name not in taken]
         for wanted in TARGET_NAMES:
             for name in own:
-                if name.strip().lower() == wanted:
+                if plain(name) == wanted:
                     return name
         numeric = [name for name in own if self.is_numeric(name)]
         if len(numeric) > 1:
@@ -253,9 +296,10 @@ class Table:
         return are_times(values)
 
     def _nearly_holds_times(self, column: str) -> bool:
-        """Whether most of its texts are times, or would be if their years had four digits."""
+        """Whether most of its texts are times or quarters, or would be if their years had four digits."""
         values = [value for value in self.head(column, 50) if not is_missing(value)]
-        times = [value for value in values if are_times([value]) or TWO_DIGITS.fullmatch(str(value))]
+        forms = (TWO_DIGITS.fullmatch, QUARTERS.search)
+        times = [value for value in values if are_times([value]) or any(form(str(value)) for form in forms)]
         return len(times) > len(values) / 2
 
     def is_a_date_above_dates(self, column: str) -> bool:
