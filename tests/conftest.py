@@ -38,6 +38,14 @@ def rng():
 
 
 @pytest.fixture
+def threads():
+    """recurra.set_num_threads, for one test."""
+    before = recurra.get_num_threads()
+    yield recurra.set_num_threads
+    recurra.set_num_threads(before)
+
+
+@pytest.fixture
 def growth():
     """Returns a function: by how many bytes 2000 calls of another let Python's memory grow, after 100 to warm up."""
 

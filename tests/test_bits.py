@@ -127,13 +127,6 @@ def hashes():
     return {" ".join(names): value for names, value in found.items()}
 
 
-@pytest.fixture
-def threads():
-    before = recurra.get_num_threads()
-    yield recurra.set_num_threads
-    recurra.set_num_threads(before)
-
-
 def run_python(*arguments, **environment):
     paths = [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
     run = subprocess.run(

@@ -46,13 +46,6 @@ def kernels_hash():
     return digest.hexdigest()
 
 
-@pytest.fixture
-def threads():
-    before = recurra.get_num_threads()
-    yield recurra.set_num_threads
-    recurra.set_num_threads(before)
-
-
 def run_python(code, **environment):
     paths = [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.run(
