@@ -1177,3 +1177,93 @@ def test_baselines_of_many_series_are_those_of_each_alone(model, horizon, monkey
         alone = Forecaster(model, horizon=horizon, season_length=7).fit(Panel.from_arrays([one])).predict_arrays()
         for name, values in alone.items():
             np.testing.assert_array_equal(together[name][i], values[0])
+
+
+def in_days(series, start="2024-01-01", every=1):
+    """A long frame of series that begin on one day."""
+    first = datetime.fromisoformat(start)
+    rows = [
+        (k, first + timedelta(days=i * every), float(v)) for k, values in series.items() for i, v in enumerate(values)
+    ]
+    return polars.DataFrame(rows, schema=["unique_id", "ds", "y"], orient="row")
+
+
+def test_rare_sales_are_forecast_and_scored_up_to_the_end_of_the_panel():
+    rng = np.random.default_rng(3)
+    sold = {f"s{i}": rng.poisson(0.3, 120) for i in range(20)}
+    everything = in_days(sold)
+    rows = everything.filter(polars.col("y") > 0)
+    result = forecast(rows, 3, model="naive", freq="D", fill="zero")
+    assert result.panel.lengths.min() > 60
+    assert result.frame["ds"].n_unique() == 3
+    ends = rows["ds"].max()
+    assert result.frame["ds"].min() == ends + timedelta(days=1)
+    last = everything.filter(polars.col("ds") == ends)["y"]
+    np.testing.assert_array_equal(result.frame["y_hat"].to_numpy()[::3], last)  # was 1 and more: the last sale of each
+    assert not any("scores" in remark for remark in result.remarks)
+
+
+@pytest.mark.filterwarnings("ignore:zeros were added")
+def test_newer_data_has_its_zeros_up_to_its_own_end():
+    sold = {"a": np.tile([1.0, 0, 2, 0, 3], 8), "b": np.tile([2.0, 0, 0, 1, 0], 8)}
+    rows = in_days(sold).filter(polars.col("y") > 0)
+    forecaster = Forecaster("naive", horizon=2).fit(rows, freq="D", fill="zero")
+    newer = forecaster.predict(rows.filter(polars.col("ds") < datetime(2024, 1, 11)))
+    assert newer["ds"].unique().sort().to_list() == [datetime(2024, 1, 11), datetime(2024, 1, 12)]
+    assert newer["y_hat"].to_list() == [3, 3, 0, 0]
+    alone = forecaster.predict(rows.filter(polars.col("unique_id") == "b"))
+    assert alone["ds"].min() == datetime(2024, 2, 9)
+    assert alone["y_hat"].to_list() == [1, 1]
+
+
+def test_many_constant_series_are_counted():
+    result = forecast(in_days({f"s{i}": [1.0] * 20 for i in range(29)}), 2, model="naive")
+    assert "constant, so forecast as they are: 's0', 's1', 's2', 's3', 's4' and 24 more" in result.remarks
+
+
+@pytest.mark.parametrize("model", ["theta", "seasonal_naive", "gru"])
+def test_the_season_of_the_step_may_be_named_whatever_the_lengths(model):
+    t = np.arange(160)
+    values = 50 + 10 * np.sin(2 * np.pi * t / 52) + np.random.default_rng(0).standard_normal(160)
+    frame = in_days({"old": values, "mid": values[:40], "new": values[:14]}, every=7)
+    named, default = (forecast(frame, 2, model=model, n_seeds=1, season_length=season) for season in (52, None))
+    assert named.season_length == 52
+    assert named.frame.equals(default.frame)
+    assert forecast(frame, 2, model="naive", season_length=30).season_length == 30  # fits the longest alone
+    with pytest.raises(DataError, match=r"a season of 160 .* 'old' of 160 values, the longest: .* at most 159, or 1"):
+        forecast(frame, 2, model=model, season_length=160)
+
+
+def test_short_series_of_many_are_counted():
+    new = {f"n{i}": [1.0, 2, 3, 4] for i in range(40)}
+    message = r"series 'n0' \(and 39 more of 41 series\) .* horizon of 2, got 4: bring more data, or leave them out$"
+    with pytest.raises(DataError, match=message):
+        forecast(in_days({"old": np.arange(60)} | new), 2)
+    with pytest.raises(DataError, match=r"series 'n0' expected .* got 4: bring more data, or leave it out$"):
+        forecast(in_days({"old": np.arange(60), "n0": new["n0"]}), 2)
+    with pytest.raises(DataError, match=r"series 'n0' \(and 1 more of 2 series\) .* got 4: bring more data$"):
+        forecast(in_days({"n0": new["n0"], "n1": new["n1"]}), 2)
+
+
+@pytest.mark.parametrize("model", ["naive", "theta", "gru"])
+@pytest.mark.parametrize("first", [0, 2, 3])
+def test_a_working_week_goes_on_in_business_days(model, first):
+    weekdays = np.busday_offset("2024-01-01", np.arange(68)).astype("datetime64[us]")
+    frame = polars.DataFrame({"ds": weekdays, "y": np.sin(np.arange(68.0))})
+    forecaster = Forecaster(model, horizon=2, lookback=5, n_seeds=1).fit(frame[:60])
+    newer = forecaster.predict(frame[60 + first :][:5])  # was: expected business-daily times, got daily ones
+    assert (
+        newer["ds"].to_numpy().tolist()
+        == np.busday_offset("2024-01-01", 65 + np.arange(2) + first).astype("datetime64[us]").tolist()
+    )
+    with pytest.raises(DataError, match="business-daily times, as in fit, got daily ones"):
+        forecaster.predict(polars.DataFrame({"ds": np.arange("2024-04-01", "2024-04-20", dtype="M8[D]"), "y": 1.0}))
+
+
+def test_a_coarser_step_than_that_of_fit_is_still_refused():
+    hours = polars.DataFrame(
+        {"ds": [datetime(2024, 1, 1) + timedelta(hours=i) for i in range(99)], "y": np.arange(99.0)}
+    )
+    forecaster = Forecaster("naive", horizon=2).fit(hours, fill="ffill")
+    with pytest.raises(DataError, match="hourly times, as in fit, got daily ones"):
+        forecaster.predict(in_days({"a": np.arange(9)}).drop("unique_id"))

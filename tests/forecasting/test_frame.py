@@ -1373,3 +1373,116 @@ def test_a_panel_of_arrays_wants_finite_numbers():
         Panel.from_arrays([np.arange(9.0), np.array([1.0, np.nan])])
     with pytest.raises(ValueError, match=r"series 0 expected an array .* got shape \(3, 2\)"):
         Panel.from_arrays([np.zeros((3, 2))])
+
+
+def sales(counts, start="2024-01-01", every=2):
+    """Series of days of which every second has a row."""
+    parts = [pd.DataFrame({"unique_id": k, "ds": days(n, start)[::every], "y": 3.0}) for k, n in counts.items()]
+    return pd.concat(parts)
+
+
+def test_zeros_go_on_to_the_latest_time_of_all_series():
+    panel = read_panel(sales({"a": 13, "b": 8, "c": 12}), freq="D", fill="zero")
+    assert panel.lengths.tolist() == [13, 13, 13]
+    np.testing.assert_array_equal(panel.series(1), [3, 0, 3, 0, 3, 0, 3, 0, 0, 0, 0, 0, 0])
+    assert {panel.clock.write(panel.future_times(1)[i])[0] for i in range(3)} == {"2024-01-14"}
+    filled_in = "14 of 31 values were missing: filled by zero"
+    assert panel.remarks == (filled_in, "zeros were added up to 2024-01-13 in 2 series that end before it: 8 values")
+    assert panel.observed is None
+    assert read_panel(sales({"a": 13, "b": 8}), freq="D", fill="ffill").lengths.tolist() == [13, 7]
+
+
+def test_zeros_do_not_go_on_where_series_have_no_time_in_common():
+    frame = sales({"a": 13, "b": 8}, every=1)
+    assert read_panel(frame.drop(columns="ds"), fill="zero").lengths.tolist() == [13, 8]
+    counted = frame.assign(ds=[*range(13), *range(8)])
+    assert read_panel(counted, fill="zero").lengths.tolist() == [13, 8]
+    assert read_panel(counted.assign(ds=[*range(13), *range(2, 10)]), fill="zero").lengths.tolist() == [13, 11]
+
+
+def test_zeros_go_on_by_whole_steps_alone():
+    weeks = {
+        k: pd.date_range(start, periods=n, freq="7D")
+        for k, start, n in (("a", "2024-01-01", 6), ("b", "2024-01-04", 3))
+    }
+    frame = pd.concat([pd.DataFrame({"unique_id": k, "ds": times, "y": 1.0}) for k, times in weeks.items()])
+    panel = read_panel(frame, fill="zero")
+    assert panel.clock.write(panel.times[panel.indptr[1:] - 1]) == ["2024-02-05", "2024-02-01"]
+
+
+def test_zeros_up_to_a_wrong_time_do_not_fill_the_memory():
+    late = pd.DataFrame({"unique_id": "late", "ds": ["9024-01-01 00:00:00", "9024-01-01 00:00:01"], "y": 1.0})
+    early = late.assign(unique_id="early", ds=["2024-01-01 00:00:00", "2024-01-01 00:00:01"])
+    message = r"fill 'zero' .* after 2024-01-01 00:00:01 in 'early', up to 9024-01-01 00:00:01 in 'late': is the time"
+    with pytest.raises(DataError, match=message):
+        read_panel(pd.concat([early, late]), fill="zero")
+
+
+def test_finer_steps_are_never_filled_silently():
+    times = [7 * week + day for week in range(8) for day in (0, 2, 4)]
+    frame = pd.DataFrame({"ds": np.array(days(60))[times], "y": 1.0})
+    with pytest.raises(DataError, match=r"daily rows without gaps, got a jump .* and 22 more gaps: .* with --fill"):
+        read_panel(frame)
+    assert read_panel(frame, fill="zero").lengths.tolist() == [54]
+
+
+@pytest.mark.parametrize(
+    "code, written", [(-999.9, "-999.9"), (-99.99, "-99.99"), (-9999, "-9999"), (-99999.9, "-99999.9")]
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_codes_of_missing_values_are_told_and_left(code, written, dtype):
+    values = (15 + 10 * np.sin(np.arange(40.0))).astype(dtype)
+    values[[7, 20]] = code
+    panel = read_panel(pd.DataFrame({"ds": days(40), "T": values}))
+    what = f"T: {written} in 2 rows looks like a code for a missing value: if it is one, leave those fields empty"
+    assert panel.remarks == (what,)
+    assert panel.values[7] == dtype(code)
+
+
+@pytest.mark.parametrize(
+    "lowest, others",
+    [(-99, np.arange(-98.0, 60)), (-999, np.arange(-900.0, 500, 10)), (-9, np.arange(5.0)), (-998.9, np.arange(5.0))],
+)
+def test_values_that_are_no_codes_are_not_remarked_on(lowest, others):
+    values = [*others, lowest]
+    assert read_panel(pd.DataFrame({"ds": days(len(values)), "T": values})).remarks == ()
+    assert read_panel(pd.DataFrame({"ds": days(9), "T": [-99.0] * 9})).remarks == ()
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"target_col": "z"}, "target_col 'y', as it was read, got 'z': give it to read_panel"),
+        ({"time_col": "when"}, "time_col 'ds', as it was read, got 'when'"),
+        ({"id_col": "shop"}, "no id_col, as it was read without, got 'shop'"),
+        ({"freq": "h"}, "freq 'D', as it was read, got 'h'"),
+        ({"fill": "zero"}, "no fill, as it was read without, got 'zero'"),
+    ],
+)
+def test_a_panel_is_not_read_in_another_way(options, message):
+    panel = read_panel(pd.DataFrame({"ds": days(30), "y": 1.0}))
+    with pytest.raises(DataError, match=f"a panel expected {message}"):
+        recurra.forecast(panel, 2, model="naive", **options)
+    assert read_panel(panel, target_col="y", time_col="ds", freq="1D") is panel
+    quarters = read_panel(pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=9, freq="15min"), "y": 1.0}))
+    with pytest.raises(DataError, match="a panel expected freq '15min', as it was read, got 'D'"):
+        read_panel(quarters, freq="D")
+
+
+def test_a_panel_is_not_read_by_the_options_of_fit():
+    forecaster = recurra.Forecaster("naive", horizon=2)
+    forecaster.fit(pd.DataFrame({"ds": days(30), "y": 1.0}), fill="ffill")
+    other = read_panel(pd.DataFrame({"when": days(40), "z": 1.0}))
+    assert forecaster.predict(other)["when"].astype(str).tolist() == ["2024-02-10", "2024-02-11"]
+    assert forecaster.backtest(other, n_windows=1).n_windows == 1
+
+
+def test_series_of_one_value_are_counted():
+    short = [pd.DataFrame({"unique_id": f"n{i}", "ds": days(1), "y": 1.0}) for i in range(3)]
+    long = pd.DataFrame({"unique_id": "old", "ds": days(30), "y": 1.0})
+    with pytest.raises(
+        DataError, match=r"'n0' \(and 2 more of 4 series\) expected at least 2 values, got 1: leave them"
+    ):
+        read_panel(pd.concat([long, *short]))
+    with pytest.raises(DataError, match="series 'n0' expected at least 2 values, got 1: leave it out"):
+        read_panel(pd.concat([short[0], long]))

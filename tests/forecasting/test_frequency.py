@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.errors import DataError
-from recurra.forecasting.frequency import SEASONS, Frequency, infer_frequency, parse_frequency
+from recurra.forecasting.frequency import SEASONS, Frequency, infer_frequency, parse_frequency, shared_frequency
 
 STARTS = {
     "MS": "2019-01-01",
@@ -123,3 +123,64 @@ def test_names_of_pandas_with_a_day_or_a_month_are_known(text, frequency):
     assert parse_frequency(text) == frequency
     with pytest.raises(ValueError, match="freq expected one of"):
         parse_frequency("D-MON")
+
+
+def moved(steps, unit):
+    return np.datetime64("2024-01-01", "us") + np.array(steps).astype(f"timedelta64[{unit}]")
+
+
+@pytest.mark.parametrize(
+    "steps, unit, wanted",
+    [
+        ([7 * week + day for week in range(4) for day in (0, 2, 4)], "D", "D"),  # Mondays, Wednesdays, Fridays
+        ([0, 2, 3, 5, 7, 9, 10], "D", "D"),
+        ([0, 30, 45, 75, 105, 120, 150], "m", "15min"),
+        ([0, 2, 4, 5, 7], "M", "MS"),
+    ],
+)
+def test_times_with_gaps_are_of_the_finer_step_that_fits(steps, unit, wanted):
+    times = moved(steps, unit) if unit != "M" else (np.datetime64("2024-01") + np.array(steps)).astype("datetime64[us]")
+    assert infer_frequency(times, "it") == parse_frequency(wanted)
+    assert infer_frequency(np.array([0, 2, 3, 5, 7, 9, 10]), "it") == Frequency("step")
+
+
+@pytest.mark.parametrize(
+    "steps, unit, hint",
+    [
+        ([0, 9, 19, 28, 37], "D", "name the step with --freq D, or resample it first"),
+        ([0, 7, 14, 29, 36], "m", "name the step with --freq min, or resample it first"),
+        ([0, 2221, 4442, 7003, 9001], "s", "resample it first"),
+        ([*range(0, 720, 24), 708, 720], "h", "name the step with --freq 12h, or resample it first"),  # a wrong time?
+        ([0, 14, 28, 49], "m", "resample it first"),  # 7 minutes are no part of an hour
+    ],
+)
+def test_a_step_that_few_times_tell_of_is_to_be_named(steps, unit, hint):
+    with pytest.raises(DataError, match=rf"it' expected times with a regular step, got a step from .*: {hint}$"):
+        infer_frequency(moved(steps, unit), "it")
+
+
+def test_ends_of_quarters_on_business_days_are_quarters_by_name():
+    times = np.array(["2023-12-29", "2024-03-29", "2024-06-28", "2024-09-30"], "datetime64[us]")
+    with pytest.raises(DataError, match="name the step with --freq QS, or resample"):
+        infer_frequency(times, "it")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_step_of_a_panel_is_that_of_any_series_that_fits_all(turned):
+    sparse, dense = moved([0, 9, 19, 28, 37], "D"), moved(range(20), "D")
+    series = [dense, sparse] if turned else [sparse, dense]
+    indptr = np.array([0, len(series[0]), 25])
+    assert shared_frequency(np.concatenate(series), indptr, ["a", "b"]) == Frequency("D")
+    weeks = [moved([0, 7, 14], "D"), sparse]
+    with pytest.raises(DataError, match="series 'b' expected times with a regular step"):
+        shared_frequency(np.concatenate(weeks), np.array([0, 3, 8]), ["a", "b"])
+
+
+def test_one_wrong_time_among_regular_ones_is_told_and_makes_no_finer_step():
+    times = moved([24 * i for i in range(40)], "h")
+    times[20] += np.timedelta64(12, "h")
+    with pytest.raises(DataError, match=r"a step from 2024-01-20 to 2024-01-21T12:00:00"):
+        infer_frequency(times, "it")
+    counters = np.arange(0, 400, 10)
+    counters[20] += 5
+    assert infer_frequency(counters, "it") == Frequency("step", 10)

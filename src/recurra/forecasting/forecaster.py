@@ -15,10 +15,10 @@ from recurra._checks import expected, one_of, positive_int
 from recurra._missing import KnowsArguments
 from recurra.errors import DataError, NotFittedError
 from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
-from recurra.forecasting.frame import read_panel, to_frame
+from recurra.forecasting.frame import read_newer, to_frame
 from recurra.forecasting.intervals import LEVELS, NORMAL, interval_names, larger_of_few
 from recurra.forecasting.network import KINDS, Progress
-from recurra.forecasting.panel import Panel
+from recurra.forecasting.panel import Panel, one_of_several
 from recurra.forecasting.reading.table import MissingColumn
 from recurra.forecasting.trained import TrainedNetwork, on_the_clock_of, places_in, train
 
@@ -167,16 +167,17 @@ class Forecaster(KnowsArguments):
         """Chooses horizon and season where they were left open, and checks that they and the names suit the data.
 
         Raises:
-            DataError: If a series has too few values for the horizon or the season, or a column is named like one of
-                the result.
+            DataError: If a series has too few values for the horizon, or all have for a season that is not that of the
+                step, or a column is named like one of the result.
         """
         _refuse_taken_names(panel)
-        shortest = int(panel.lengths.min())
+        most = int(panel.lengths.max())
         horizon, season = self._given["horizon"], self._given["season_length"]
-        if season is not None and 1 < season >= shortest:
-            name = panel.ids[int(panel.lengths.argmin())]
-            hint = f"choose a season of at most {shortest - 1}, or 1 for none"
-            raise DataError(expected(f"a season of {season}", "longer series", f"{name!r} of {shortest} values", hint))
+        if season is not None and 1 < season >= most and season != panel.freq.season_length:
+            got = f"{panel.ids[int(panel.lengths.argmax())]!r} of {most} values"
+            hint = f"choose a season of at most {most - 1}, or 1 for none"
+            got = got if panel.n_series == 1 else f"{got}, the longest"
+            raise DataError(expected(f"a season of {season}", "longer series", got, hint))
         season = season or panel.freq.season_length
         longest = longest_horizon(int(panel.known_counts.min()))
         if horizon is None:
@@ -341,8 +342,12 @@ def _too_little(panel: Panel, horizon: int, longest: int) -> DataError:
     known, filled = int(panel.known_counts[i]), int(panel.lengths[i] - panel.known_counts[i])
     got = f"{known} and {filled} that were filled, which do not count" if filled else known
     hint = f"use a horizon of at most {longest}" if longest >= 1 else "bring more data"
-    what = f"at least {fewest_values(horizon)} values for a horizon of {horizon}"
-    return DataError(expected(f"series {panel.ids[i]!r}", what, got, hint))
+    fewest = fewest_values(horizon)
+    count = int((panel.known_counts < fewest).sum())
+    if count < panel.n_series:
+        hint += f", or leave {'it' if count == 1 else 'them'} out"
+    what = f"at least {fewest} values for a horizon of {horizon}"
+    return DataError(expected(one_of_several(panel.ids[i], count, panel.n_series), what, got, hint))
 
 
 def _refuse_taken_names(panel: Panel) -> None:
@@ -383,10 +388,10 @@ def _read(data: Any, columns: dict[str, Any], fitted: Panel | None = None) -> Pa
     Raises:
         DataError: If the data cannot be used, or does not have the columns of the fitted panel.
     """
-    of_fit = {} if fitted is None else _options_of(fitted)
+    of_fit = {} if fitted is None or isinstance(data, Panel) else fitted.options
     named = {name: value for name, value in columns.items() if value is not None}
     try:
-        panel = read_panel(data, **(of_fit | named))
+        panel = read_newer(data, None if fitted is None else fitted.freq, **(of_fit | named))
     except MissingColumn as error:
         if error.option in named:
             raise
@@ -396,15 +401,3 @@ def _read(data: Any, columns: dict[str, Any], fitted: Panel | None = None) -> Pa
         for remark in panel.remarks:
             warnings.warn(remark, stacklevel=3)
     return panel
-
-
-def _options_of(panel: Panel) -> dict[str, str]:
-    """Returns the options of `read_panel` with which newer data is read as a panel was."""
-    options = {
-        "id_col": panel.id_col,
-        "time_col": None if panel.counted else panel.time_col,
-        "target_col": panel.target_col,
-        "freq": panel.freq.alias if panel.freq_named else None,
-        "fill": panel.fill,
-    }
-    return {option: value for option, value in options.items() if value is not None}

@@ -10,6 +10,7 @@ import numpy as np
 
 from recurra._checks import expected, one_of
 from recurra.errors import DataError, extra_needed
+from recurra.forecasting.frequency import Frequency, parse_frequency
 from recurra.forecasting.panel import FILLS, Panel
 from recurra.forecasting.reading.files import contents, read_file
 from recurra.forecasting.reading.frames import read_frame
@@ -35,8 +36,8 @@ def read_panel(
         target_col: Column of the values; found if None and only one fits.
         freq: Such as "MS", "D", "15min"; inferred if None.
         fill: How gaps and missing values are filled: "interpolate" (a line between the neighbours), "ffill" (the value
-            before), "zero", "mean" (of the values before). None refuses them. Those before the first number are cut
-            off.
+            before), "zero" (nothing happened: up to the latest time of all series too), "mean" (of the values before).
+            None refuses them. Those before the first number are cut off.
 
     Returns:
         The panel, sorted by time within each series; the order of the series is that of the data.
@@ -45,6 +46,20 @@ def read_panel(
         DataError: If the data cannot be used: the message names the row, the column and the way out.
         TypeError: If `source` is something else, or the name of a column is not a text.
     """
+    return read_newer(source, None, id_col=id_col, time_col=time_col, target_col=target_col, freq=freq, fill=fill)
+
+
+def read_newer(
+    source: Any,
+    step: Frequency | None,
+    *,
+    id_col: str | None = None,
+    time_col: str | None = None,
+    target_col: str | None = None,
+    freq: str | None = None,
+    fill: str | None = None,
+) -> Panel:
+    """Returns what `read_panel` does, with the step of older data where none is named and the times go on in it."""
     for option, name in (("id_col", id_col), ("time_col", time_col), ("target_col", target_col)):
         if name is not None and not isinstance(name, str):
             hint = "join several by commas, as in 'a,b'" if option == "id_col" else None
@@ -52,6 +67,9 @@ def read_panel(
     if fill is not None:
         one_of("fill", "the method", fill, FILLS)
     if isinstance(source, Panel):
+        _refuse_other_options(source, {"id_col": id_col, "time_col": time_col, "target_col": target_col, "fill": fill})
+        if freq is not None and str(parse_frequency(freq)) != str(source.freq):
+            raise _read_otherwise("freq", freq, source.freq.alias)
         return source
     is_file = isinstance(source, (str, os.PathLike)) or hasattr(source, "read")
     table = read_file(*contents(source)) if is_file else read_frame(source)
@@ -61,7 +79,19 @@ def read_panel(
     _refuse_two_meanings(table.name, [*ids.columns, *([] if time_name is None else [time_name]), target_name])
     times = table.times(time_name, ids)
     reader = SeriesReader(table, ids, time_name, target_name, times, table.numbers(target_name))
-    return reader.panel(freq, fill, None if is_file else source)
+    return reader.panel(freq, fill, None if is_file else source, step)
+
+
+def _refuse_other_options(panel: Panel, given: dict[str, str | None]) -> None:
+    own = panel.options
+    for option, value in given.items():
+        if value is not None and value != own.get(option):
+            raise _read_otherwise(option, value, own.get(option))
+
+
+def _read_otherwise(option: str, given: str, own: str | None) -> DataError:
+    what = f"{option} {own!r}, as it was read" if own else f"no {option}, as it was read without"
+    return DataError(expected("a panel", what, repr(given), "give it to read_panel"))
 
 
 def _refuse_two_meanings(who: str, columns: list[str]) -> None:

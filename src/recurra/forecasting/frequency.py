@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -64,6 +65,9 @@ LARGER = {  # how many of them are one of another
 }
 LAST_DAY = 31  # of a month, whichever it is in a shorter one
 NEAR_ENDS = 26  # days of months from this one on are those of ends, such as the last business days
+SPARSEST = 4  # steps for each time, finer than the commonest: beyond, that all times lie on such steps is chance
+SPARSEST_NAMED = 100  # such steps that the user may have meant
+ALIKE = 0.9  # of the steps: if so many are, another one comes from a wrong time
 MONTHS = {"MS": 1, "ME": 1, "QS": 3, "QE": 3, "YS": 12, "YE": 12}
 
 
@@ -98,8 +102,8 @@ class Frequency:
 
     @property
     def alias(self) -> str:
-        """What `parse_frequency` takes for it, such as "15min"."""
-        return f"{self.step}{self.name}"
+        """What `parse_frequency` takes for it, such as "D" or "15min"."""
+        return self.name if self.step == 1 else f"{self.step}{self.name}"
 
     def __str__(self) -> str:
         name, unit = NAMES[self.name]
@@ -200,13 +204,24 @@ def infer_frequency(times: np.ndarray, who: str) -> Frequency:
         DataError: If no regular step fits.
     """
     if times.dtype.kind != "M":
-        return Frequency("step", _usual(np.diff(times)))
+        counted = Frequency("step", _common(np.diff(times)))
+        return counted if _is_axis(counted, times) else Frequency("step", _usual(np.diff(times)))
     passed = np.diff(times.astype(TIMES)).astype(np.int64)
-    for candidate in (_by_months(times), _by_business_days(times, passed), _by_clock(passed)):
+    for candidate in (_by_months(times, _usual), _by_business_days(times, passed), _by_clock(passed, _usual)):
         if candidate is not None and _fits(candidate, times):
             return candidate
-    by_month = bool(np.all(np.diff(_months(times)) == 1))  # such as the last business days of months
-    hint = "name the step with --freq MS" if by_month else "resample it first"
+    # Such as Mondays, Wednesdays and Fridays: the commonest step is no multiple of the day that all of them are.
+    finer = [each for each in (_by_months(times, _common), _by_clock(passed, _common)) if each and _is_usual(each)]
+    finer = [each for each in finer if _fits(each, times)]
+    for candidate in finer:
+        if _is_axis(candidate, times):
+            return candidate
+    hint = "resample it first"
+    months = np.unique(np.diff(_months(times)))  # one of them such as of the last business days of months
+    named = [name for name in ("MS", "QS", "YS") if len(months) == 1 and months[0] == MONTHS[name]]
+    named = named or [each.alias for each in finer if each.positions(times)[-1] < SPARSEST_NAMED * len(times)]
+    if named:
+        hint = f"name the step with --freq {named[0]}, or {hint}"
     raise DataError(expected(f"series {who!r}", "times with a regular step", _irregular(times, passed), hint))
 
 
@@ -215,21 +230,42 @@ def _usual(steps: np.ndarray) -> int:
     return int(values[counts.argmax()])
 
 
-def _fits(frequency: Frequency, times: np.ndarray, indptr: np.ndarray | None = None) -> bool:
+def _common(steps: np.ndarray) -> int:
+    """Returns the largest step that all are several of."""
+    return int(np.gcd.reduce(steps))
+
+
+def _is_usual(frequency: Frequency) -> bool:
+    """Whether a larger unit is several of it, as an hour is of 15 minutes, and not of 7."""
+    return frequency.name not in LARGER or LARGER[frequency.name][0] % frequency.step == 0
+
+
+def _is_axis(frequency: Frequency, times: np.ndarray) -> bool:
+    """Whether times on steps finer than the commonest one mean these: enough are there, and not for one wrong time."""
+    positions = frequency.positions(times)
+    _, counts = np.unique(np.diff(positions), return_counts=True)
+    return bool(positions[-1] < SPARSEST * len(times) and counts.max() < ALIKE * (len(times) - 1))
+
+
+def _steps(frequency: Frequency, times: np.ndarray, indptr: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the positions of times, and the steps between them within each series."""
     starts = None if indptr is None else np.repeat(times[indptr[:-1]], np.diff(indptr))
     positions = frequency.positions(times, starts)
     steps = np.diff(positions)
-    if indptr is not None:
-        steps = np.delete(steps, indptr[1:-1] - 1)
+    return positions, steps if indptr is None else np.delete(steps, indptr[1:-1] - 1)
+
+
+def _fits(frequency: Frequency, times: np.ndarray, indptr: np.ndarray | None = None) -> bool:
+    positions, steps = _steps(frequency, times, indptr)
     return bool(np.all(positions == np.round(positions)) and np.all(steps >= 1))
 
 
-def _by_months(times: np.ndarray) -> Frequency | None:
+def _by_months(times: np.ndarray, step_of: Callable[[np.ndarray], int]) -> Frequency | None:
     steps = np.diff(_months(times))
     side = _side(times)
     if steps.min() < 1 or not side:
         return None
-    step = _usual(steps)
+    step = step_of(steps)
     for name, months in (("Y", 12), ("Q", 3), ("M", 1)):
         if step % months == 0:
             return Frequency(name + side, step // months)
@@ -252,8 +288,8 @@ def _by_business_days(times: np.ndarray, passed: np.ndarray) -> Frequency | None
     return Frequency("B")
 
 
-def _by_clock(passed: np.ndarray) -> Frequency:
-    step = _usual(passed)
+def _by_clock(passed: np.ndarray, step_of: Callable[[np.ndarray], int]) -> Frequency:
+    step = step_of(passed)
     name = next(name for name in ("W", *MICROSECONDS) if step % _microseconds(name) == 0)
     return Frequency(name, step // _microseconds(name))
 
@@ -267,16 +303,30 @@ def shared_frequency(times: np.ndarray, indptr: np.ndarray, names: list[str]) ->
         names: Of the series, for errors.
 
     Raises:
-        DataError: If a series has no regular step.
+        DataError: If a series has no regular step, and that of no other one fits all.
     """
     tried: list[Frequency] = []
+    refusal: DataError | None = None
     for name, (start, end) in zip(names, pairwise(indptr), strict=True):
-        candidate = infer_frequency(times[start:end], name)
+        try:
+            candidate = infer_frequency(times[start:end], name)
+        except DataError as error:
+            refusal = refusal or error
+            continue
         if candidate not in tried:
             if _fits(candidate, times, indptr):
                 return candidate
             tried.append(candidate)
+    if refusal is not None:
+        raise refusal
     return tried[0]
+
+
+def goes_on(frequency: Frequency, times: np.ndarray, indptr: np.ndarray) -> bool:
+    """Returns whether times, as of `shared_frequency`, are of this frequency, and most of them one step apart."""
+    if (frequency.name == "step") != (times.dtype.kind != "M") or not _fits(frequency, times, indptr):
+        return False
+    return _usual(_steps(frequency, times, indptr)[1]) == 1
 
 
 def on_the_side_of(frequency: Frequency, times: np.ndarray, indptr: np.ndarray, names: list[str]) -> Frequency:

@@ -114,6 +114,18 @@ class Panel:
         )
 
     @property
+    def options(self) -> dict[str, str]:
+        """The options of `read_panel` with which newer data is read as this was; a step only if it was named."""
+        options = {
+            "id_col": self.id_col,
+            "time_col": None if self.counted else self.time_col,
+            "target_col": self.target_col,
+            "freq": self.freq.alias if self.freq_named else None,
+            "fill": self.fill,
+        }
+        return {option: value for option, value in options.items() if value is not None}
+
+    @property
     def n_series(self) -> int:
         """Number of series."""
         return len(self.ids)
@@ -157,10 +169,7 @@ class Panel:
         begin alike in all series.
         """
         firsts, lasts = self.times[self.indptr[:-1]], self.times[self.indptr[1:] - 1]
-        if self.counted or (self.freq.name == "step" and (firsts == firsts[0]).all()):
-            return np.zeros(self.n_series)
-        ends = self.freq.positions(lasts, np.repeat(lasts[:1], self.n_series))
-        return ends.max() - ends
+        return np.zeros(self.n_series) if self.counted else steps_behind(firsts, lasts, self.freq)
 
     def head(self, lengths: np.ndarray) -> Panel:
         """Returns the panel cut to the first `lengths[i]` values of series i: what was known at a cutoff.
@@ -179,6 +188,23 @@ class Panel:
     def future_times(self, horizon: int) -> np.ndarray:
         """Returns the next times of each series: (n_series, horizon)."""
         return np.stack([self.freq.future(self.series_times(i)[-1], horizon) for i in range(self.n_series)])
+
+
+def steps_behind(firsts: np.ndarray, lasts: np.ndarray, freq: Frequency) -> np.ndarray:
+    """Returns how many steps before the latest of all ends each one lies, as of `Panel.steps_behind`: float (n,)."""
+    if freq.name == "step" and (firsts == firsts[0]).all():
+        return np.zeros(len(lasts))
+    ends = freq.positions(lasts, np.repeat(lasts[:1], len(lasts)))
+    return ends.max() - ends
+
+
+def one_of_several(name: str, count: int, total: int) -> str:
+    """Returns what an error calls the first of `count` series that it is about, out of a total.
+
+    >>> one_of_several("a", 3, 4), one_of_several("a", 1, 4)
+    ("series 'a' (and 2 more of 4 series)", "series 'a'")
+    """
+    return f"series {name!r}" + (f" (and {count - 1} more of {total} series)" if count > 1 else "")
 
 
 def indptr_of(lengths: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -106,7 +106,8 @@ def forecast(
         remarks.append(f"{few}: the horizon is {steps.horizon}")
     constant = [panel.ids[i] for i in range(panel.n_series) if np.ptp(panel.series(i)) == 0]
     if constant:
-        remarks.append(f"constant, so forecast as they are: {', '.join(map(repr, constant[:5]))}")
+        more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
+        remarks.append(f"constant, so forecast as they are: {', '.join(map(repr, constant[:5]))}{more}")
     if len(constant) == panel.n_series:
         candidate = candidate.by("naive")
     backtest = backtest_models(candidate.by(candidate.model), panel, n_windows, progress=progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,8 +11,8 @@ import numpy as np
 
 from recurra._checks import expected
 from recurra.errors import DataError
-from recurra.forecasting.frequency import Frequency, on_the_side_of, parse_frequency, shared_frequency
-from recurra.forecasting.panel import Panel, filled, indptr_of
+from recurra.forecasting.frequency import Frequency, goes_on, on_the_side_of, parse_frequency, shared_frequency
+from recurra.forecasting.panel import Panel, filled, indptr_of, one_of_several, steps_behind
 from recurra.forecasting.reading.advice import FILL_HINT
 from recurra.forecasting.reading.columns import in_order, joint
 from recurra.forecasting.reading.names import TIME_NAMES, in_one_column, is_one_of, is_part_of_time, listed
@@ -19,6 +20,7 @@ from recurra.forecasting.reading.table import Ids, Table
 from recurra.forecasting.times import PARTS_OF_DAYS, Clock, Times, write_times
 
 LARGEST_NUMBER = 1e100
+CODES = re.compile(r"-99+(\.9+)?")  # that stand for missing values
 MOST_FILLED = 10**7  # steps of a series of few values: more come from a wrong time
 
 
@@ -33,7 +35,7 @@ class SeriesReader:
     times: Times
     values: np.ndarray
 
-    def panel(self, given: str | None, fill: str | None, like: Any) -> Panel:
+    def panel(self, given: str | None, fill: str | None, like: Any, step: Frequency | None = None) -> Panel:
         named = None if given is None else parse_frequency(given)
         if named is not None and (named.name == "step") != (self.times.unit == ""):
             what, got = ("counters", "times") if named.name == "step" else ("dates or times", "counters")
@@ -41,11 +43,15 @@ class SeriesReader:
             raise DataError(expected(f"freq {given!r}", what, got))
         rows, indptr = self._in_time()
         times, names = self.times.values[rows], self.ids.names
-        freq = on_the_side_of(named or shared_frequency(times, indptr, names), times, indptr, names)
+        known = step if step is not None and goes_on(step, times, indptr) else None
+        freq = on_the_side_of(named or known or shared_frequency(times, indptr, names), times, indptr, names)
         series = self._without_gaps_before(self._series(rows, indptr, freq, fill))
         missing = np.concatenate([np.isnan(full) for _, full in series])
         if missing.any():
             self.table.remarks.append(f"{missing.sum()} of {len(missing)} values were missing: filled by {fill}")
+        if fill == "zero" and self.time_col is not None:
+            series = self._up_to_the_latest(series, freq)
+        self._remark_on_codes()
         guessed = missing.any() and fill != "zero"  # nothing sold is a fact
         unit, zone = self._unit(times[0], freq), self.table.zone(self.time_col)
         clock = Clock(unit, self.times.offset, zone, self.times.in_utc)
@@ -75,6 +81,42 @@ class SeriesReader:
         if any(starts):
             self.table.remarks.append(f"{sum(starts)} steps before the first number of their series were left out")
         return [(times[start:], values[start:]) for start, (times, values) in zip(starts, series, strict=True)]
+
+    def _up_to_the_latest(
+        self, series: list[tuple[np.ndarray, np.ndarray]], freq: Frequency
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns times and values of each series, with zeros up to the latest time of all: nothing happened there."""
+        firsts, lasts = (np.array([times[place] for times, _ in series]) for place in (0, -1))
+        counts = np.floor(steps_behind(firsts, lasts, freq)).astype(np.int64)
+        if not counts.any():
+            return series
+        latest = self._show(lasts.max())
+        if counts.sum() >= max(MOST_FILLED, 100 * len(self.values)):
+            at, names = int(counts.argmax()), self.ids.names
+            end = f"up to {latest} in {names[int(lasts.argmax())]!r}"
+            got = f"{counts[at]} after {self._show(lasts[at])} in {names[at]!r}, {end}"
+            what = f"series that end fewer than {MOST_FILLED} {freq} steps in all before the latest time"
+            raise DataError(expected("fill 'zero'", what, got, "is the time right?"))
+        ended = int((counts > 0).sum())
+        which = f"{ended} series that end{'s' * (ended == 1)} before it"
+        self.table.remarks.append(f"zeros were added up to {latest} in {which}: {counts.sum()} values")
+        return [
+            (np.concatenate([times, freq.future(times[-1], count)]), np.concatenate([values, np.zeros(count)]))
+            for count, (times, values) in zip(counts, series, strict=True)
+        ]
+
+    def _remark_on_codes(self) -> None:
+        """Remarks on a smallest value such as -999.9 that stands far below all others."""
+        lowest = np.nanmin(self.values)
+        others = self.values[self.values > lowest]
+        written = f"{lowest:.7g}"  # as many digits as float32 has
+        if not len(others) or not CODES.fullmatch(written):
+            return
+        least = others.min()
+        if least >= 0 or least - lowest > others.max() - least:
+            count = int((self.values == lowest).sum())
+            what = f"{written} in {count} row{'s' * (count > 1)} looks like a code for a missing value"
+            self.table.remarks.append(f"{self.target_col}: {what}: if it is one, leave those fields empty")
 
     def _unit(self, first: Any, freq: Frequency) -> str:
         """Returns how times are written: as in the data, finer where steps as named (days of months) are."""
@@ -106,7 +148,9 @@ class SeriesReader:
         if len(twice) and (not len(short) or codes[rows[twice[0]]] < short[0]):
             self._refuse_twice(self.ids.names[codes[rows[twice[0]]]], *rows[twice[0] :][:2])
         if len(short):
-            raise DataError(expected(f"series {self.ids.names[short[0]]!r}", "at least 2 values", lengths[short[0]]))
+            which = one_of_several(self.ids.names[short[0]], len(short), len(lengths))
+            hint = f"leave {'it' if len(short) == 1 else 'them'} out" if len(short) < len(lengths) else None
+            raise DataError(expected(which, "at least 2 values", lengths[short[0]], hint))
         return rows, np.concatenate([[0], np.cumsum(lengths)])
 
     def _refuse_twice(self, name: str, one: int, other: int) -> None:
@@ -173,7 +217,7 @@ class SeriesReader:
         off = np.flatnonzero(places != np.round(places))
         if len(off):
             got = f"{self._show(times[off[0]])} (row {table.row(rows[off[0]])})"
-            raise DataError(expected(who, f"{freq} times", got))
+            raise DataError(expected(who, f"{freq} times", got, "if the step is another, name it with --freq"))
         places = places.astype(np.int64)
         steps = np.diff(places)
         if steps.min() < 1:
