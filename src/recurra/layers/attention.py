@@ -265,7 +265,7 @@ class _Projection(Layer):
         initializer = self._options[f"{name}_initializer"]
         return self.add_weight(
             shape,
-            type(initializer).from_config(initializer.get_config()),
+            initializer.clone() if isinstance(initializer, initializers.Initializer) else initializer,
             name=name,
             regularizer=self._options[f"{name}_regularizer"],
             constraint=self._options[f"{name}_constraint"],

@@ -561,6 +561,11 @@ class Layer(StampsChanges, saving.Configurable):
     def _class_forward(cls) -> Callable[..., Any]:
         return cls._by_call or cls.forward
 
+    @property
+    def _forward_to_run(self) -> Callable[..., tuple[Any, Any]]:
+        """`forward`, or what stands for it where the class has Keras's `call`."""
+        return self._by_call or self.forward
+
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Computes on arrays, or adds to the graph on symbolic tensors.
 
@@ -677,7 +682,7 @@ class Layer(StampsChanges, saving.Configurable):
             kwargs = {**kwargs, "keep_cache": keep_cache}
         naming.scope.append(self.name)  # of layers that it builds
         try:
-            outputs, cache = (self._by_call or self.forward)(inputs, **kwargs)
+            outputs, cache = self._forward_to_run(inputs, **kwargs)
         finally:
             naming.scope.pop()
         has_mask = mask is not None and any(m is not None for m in _tree.flatten(mask))

@@ -407,4 +407,4 @@ def run_step(cell: Any, inputs: Any, states: Any, training: bool, dropout_masks:
     taken = {name: value for name, value in offered.items() if name in cell._forward_parameters}
     if is_shape((cell.state_size,)) and not isinstance(cell, RecurrentCell):
         states = _tree.flatten(states)
-    return (cell._by_call or cell.forward)(inputs, states, **taken)
+    return cell._forward_to_run(inputs, states, **taken)
