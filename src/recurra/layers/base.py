@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _memory, _room, _tree, constraints, initializers, ops, regularizers, saving
+from recurra import _file_limits, _memory, _tree, constraints, initializers, ops, regularizers, saving
+from recurra._arguments import hint_for_argument, unknown_arguments
 from recurra._arrays import (
     as_array,
     as_numbers,
@@ -25,7 +26,7 @@ from recurra._arrays import (
 )
 from recurra._changes import StampsChanges, stamp
 from recurra._checks import expected
-from recurra._missing import DOCS, hint_for_argument, unknown_arguments
+from recurra._missing import DOCS
 from recurra._names import auto_name, naming
 from recurra._owners import is_own
 from recurra.layers._foreign import call_of, forward_of, guard_backward, guard_forward
@@ -160,7 +161,7 @@ class Layer(StampsChanges, saving.Configurable):
         if input_shape is not None and not is_shape(input_shape):
             what = "input_shape to be a tuple of whole numbers and None, without the batch"
             raise ValueError(expected(who, what, repr(input_shape)))
-        _room.take_layer(who)
+        _file_limits.take_layer(who)
         early = dict(vars(self))  # what a subclass has set before it called this
         self._made = stamp()
         self._came: list[Layer] = []  # sublayers in the order in which they came
@@ -311,8 +312,9 @@ class Layer(StampsChanges, saving.Configurable):
         self._sublayers()  # variables that lists got before go before
         dtype = dtype or self.dtype
         shape = () if shape is None else (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-        _room.take(f"layer {self.name!r}", "weights", name or "variable", math.prod(shape) * np.dtype(dtype).itemsize)
-        follows = _room.weights_follow()
+        size_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+        _file_limits.take_memory(f"layer {self.name!r}", "weights", name or "variable", size_bytes)
+        follows = _file_limits.weights_follow()
         value = np.zeros(shape, dtype) if follows else self._first_value(initializer, shape, dtype, name)
         _memory.count(value.nbytes)
         scope = naming.scope if self._building else [self.name]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _room, _tree, ops, saving
+from recurra import _file_limits, _tree, ops, saving
 from recurra._arrays import as_numbers, standardize_dtype
 from recurra._checks import expected
 from recurra._names import snake_case
@@ -142,7 +142,7 @@ class RNN(Layer):
             )
         if self.stateful:
             numbers = shape[0] * sum(_tree.flatten(self.cell.state_size))
-            _room.check_states(f"layer {self.name!r}", numbers * np.dtype(self.dtype).itemsize)
+            _file_limits.check_states(f"layer {self.name!r}", numbers * np.dtype(self.dtype).itemsize)
         self._stateful_batch = shape[0]
         if not self.cell.built:
             self.cell.build((shape[0], features))
