@@ -41,12 +41,6 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
 
 
-@functools.cache
-def _takes_one_array(forward: Callable[..., Any]) -> bool:
-    """Returns whether a layer's `forward` is recurra's and says by its types that it takes one array."""
-    return is_own(forward) and forward.__annotations__.get(_parameters(forward)[1]) == "np.ndarray"
-
-
 def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
     """Runs `build` within the layer's name scope, once, and marks the layer as built."""
 
@@ -109,6 +103,7 @@ class Layer(StampsChanges, saving.Configurable):
 
     supports_masking = False
     keeps_integers = False
+    takes_several = False  # a list of arrays as inputs; a `forward` that is not recurra's may do so anyway
     checks_inputs = False  # `_cast_inputs` refuses what does not fit: within a model, too, it is asked at each call
     stateless = False  # built from the start; `build` only checks shapes, and does so at each call
     _absent_options: dict[str, Any] = {}  # Keras's options that are not here: what they are in configs, and must be
@@ -163,8 +158,8 @@ class Layer(StampsChanges, saving.Configurable):
             raise ValueError(expected(who, what, repr(input_shape)))
         _file_limits.take_layer(who)
         early = dict(vars(self))  # what a subclass has set before it called this
-        self._made = stamp()
-        self._came: list[Layer] = []  # sublayers in the order in which they came
+        self._creation_stamp = stamp()
+        self._known_sublayers: list[Layer] = []  # sublayers in the order in which they came
         self._seed_generators: dict[str, SeedGenerator] = {}
         self._trainable_variables: list[Variable] = []
         self._non_trainable_variables: list[Variable] = []
@@ -490,8 +485,8 @@ class Layer(StampsChanges, saving.Configurable):
         if not self._layers:
             return []
         items = _held(list(self._layers.values()))  # another thread may set attributes
-        came = self._came
-        if len(items) == len(came) and all(map(operator.is_, items, came)):
+        known_before = self._known_sublayers
+        if len(items) == len(known_before) and all(map(operator.is_, items, known_before)):
             return items
         held: dict[int, Layer] = {}
         for item in items:
@@ -499,10 +494,11 @@ class Layer(StampsChanges, saving.Configurable):
                 self._adopt(item)
             else:
                 held[id(item)] = item
-        known = {id(layer): layer for layer in came if id(layer) in held}
+        known = {id(layer): layer for layer in known_before if id(layer) in held}
         new = [layer for layer in held.values() if id(layer) not in known]
-        self.__dict__["_came"] = [*known.values(), *sorted(new, key=lambda layer: layer._made)]  # nothing to stamp
-        return list(self._came)
+        new.sort(key=lambda layer: layer._creation_stamp)
+        self.__dict__["_known_sublayers"] = [*known.values(), *new]  # nothing to stamp
+        return list(self._known_sublayers)
 
     def _flatten_layers(self) -> list[Layer]:
         """Returns the layer and all layers within it, each before those within it."""
@@ -518,7 +514,7 @@ class Layer(StampsChanges, saving.Configurable):
             ):
                 self._sublayers()  # what came before goes before
                 layers[name] = value
-                self._came.extend(item for item in _held([value]) if isinstance(item, Layer))
+                self._known_sublayers.extend(item for item in _held([value]) if isinstance(item, Layer))
             else:
                 layers.pop(name, None)
             if isinstance(value, SeedGenerator):
@@ -580,7 +576,7 @@ class Layer(StampsChanges, saving.Configurable):
             raise RuntimeError(expected(type(self).__name__, "Layer.__init__ to have been called", "no call", hint))
         if inputs is None:
             raise ValueError(expected(f"layer {self.name!r}", "inputs", "None"))
-        if isinstance(inputs, (list, tuple, dict)) and _takes_one_array(self._class_forward()):
+        if isinstance(inputs, (list, tuple, dict)) and not self.takes_several and is_own(self._class_forward()):
             self._refuse_several(inputs)
         names = [name for name in self._forward_parameters if name != "keep_cache"]
         if len(args) > len(names):

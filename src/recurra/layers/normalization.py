@@ -11,7 +11,7 @@ import numpy as np
 from recurra import config, constraints, initializers, ops, regularizers, saving
 from recurra._arrays import as_numbers, plain_numbers_as_array
 from recurra._checks import expected, fraction, not_negative, positive_int, whole_number
-from recurra.layers._arrays import normalized, normalized_gradient, sum_to
+from recurra.layers._math import normalized, normalized_gradient, sum_to
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
 

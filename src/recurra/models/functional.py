@@ -35,6 +35,7 @@ class GraphModel(Model):
     _graph: Graph | None = None  # between them, once it is asked for: a line that grows needs none at each layer
     _output_structure: Any = None
     _result_structure: Any = None  # that of the outputs; of a list of one, the one, as in Keras
+    takes_several = True
     _fixed_axes = slice(None)  # of the inputs without the batch: those whose sizes data must have
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
@@ -297,7 +298,8 @@ class Functional(GraphModel):
         """
         places = {name: place for place, name in enumerate(names)}
         self.graph.layers.sort(key=lambda layer: places[layer.name])
-        self._came.sort(key=lambda layer: places.get(layer.name, len(places)))
+        # By this order too: it is that of `weights`, and so of the files that number them.
+        self._known_sublayers.sort(key=lambda layer: places.get(layer.name, len(places)))
 
     def get_build_config(self) -> dict[str, Any] | None:
         return {"input_shape": None}
