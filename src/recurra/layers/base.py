@@ -595,7 +595,7 @@ class Layer(StampsChanges, saving.Configurable):
     def _refuse_several(self, inputs: Any) -> None:
         """Raises ValueError for a list of tensors, which a list of numbers is not."""
         shapes = [tuple(x.shape) for x in _tree.flatten(inputs) if hasattr(x, "shape") and x.shape]
-        if not shapes:
+        if not shapes or self._class_forward() is Layer.forward:  # which says that it is missing
             return
         hint = "merge them first, as with Concatenate()"
         if len(shapes) == 1:
