@@ -65,7 +65,7 @@ def test_models_take_arrays_of_any_layout(cell, dtype, layout, rng):
         found = [model(given[0]), model.predict(given[0], verbose=0), model.predict_on_batch(given[0])]
         found += [model.fit(*given, shuffle=False, verbose=0).history["loss"], model.train_on_batch(*given)]
         found += [model.train_on_batch(*given, sample_weight=layout(weight)), model.evaluate(*given, verbose=0)]
-        states = [layout(np.ones((5, 4), dtype))] * model.layers[0].cell.states
+        states = [layout(np.ones((5, 4), dtype))] * model.layers[0].cell.n_states
         return [*found, model.layers[0](given[0], initial_state=states), *model.get_weights()]
 
     for found, wanted in zip(results(layout), results(np.array), strict=True):

@@ -511,7 +511,9 @@ OTHER_ERRORS = {
     ),
     "symbols compared": (lambda: recurra.Input((3,)) > 0, TypeError, "use a layer, or write one with forward"),
     "super forgotten": (lambda: Forgetful()(X), RuntimeError, "begin its __init__ with super().__init__(**kwargs)"),
+    "forward missing": (lambda: layers.Layer()([X, X]), NotImplementedError, "a method forward(inputs), got none"),
     "a layer misspelt": (lambda: layers.LTSM, AttributeError, "got 'LTSM': did you mean 'LSTM'?"),
+    "a layer that runs another library": (lambda: layers.TFSMLayer, AttributeError, "it runs another library: make"),
     "a helper misspelt": (lambda: utils.to_categoricl, AttributeError, "did you mean 'to_categorical'?"),
     "a function misspelt": (lambda: tf.zeross, AttributeError, "did you mean 'zeros'?"),
 }

@@ -1,28 +1,29 @@
-"""The errors for names and arguments of Keras or TensorFlow that are not here: they say what to do."""
+"""The errors for names of Keras or TensorFlow that are not here: they say what to do.
+
+Imports of such names say so too: this module appends a finder to `sys.meta_path` when it is imported.
+"""
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from recurra._checks import did_you_mean, expected
-from recurra._owners import is_own
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 DOCS = "docs/coming-from-keras.md tells what else is not there"
 _OLD = "recurra.compat.tensorflow.keras.preprocessing"
 _TEXT = f"{_OLD}.text.Tokenizer makes numbers of words"
+_OTHER_LIBRARY = "it runs another library: make the same layers here and load the weights, as docs/files.md shows"
 # "MODULE.NAME" is for modules of that name alone.
 HINTS = {
     "CuDNNGRU": "use GRU",
     "CuDNNLSTM": "use LSTM",
+    "FlaxLayer": _OTHER_LIBRARY,
     "GradientTape": "layers bring their own gradients: train with model.fit or model.train_on_batch",
+    "JaxLayer": _OTHER_LIBRARY,
     "Module": "write a keras.layers.Layer with forward and backward",
     "compat": "there is no tf.compat.v1: write it with tf.keras",
     "datasets": "load the data with Keras or another library, and pass NumPy arrays",
@@ -45,7 +46,9 @@ HINTS = {
     "test": "there is no GPU here: leave the line out",
     "train": "use keras.callbacks.ModelCheckpoint and keras.optimizers",
     "StringLookup": "make numbers of the strings with a dict, {word: i + 1 for i, word in enumerate(words)}",
+    "TFSMLayer": _OTHER_LIBRARY,
     "TextVectorization": _TEXT,
+    "TorchModuleWrapper": _OTHER_LIBRARY,
     "engine": "import Layer from keras.layers, and Model from keras.models",
     "layers.core": "import the layers from keras.layers",
     "np_utils": "the functions are in keras.utils: to_categorical, normalize",
@@ -56,17 +59,6 @@ HINTS = {
     "tensorflow.python": "import from tf.keras",
     "vis_utils": "plot_model is in keras.utils",
     "wrappers": "write the loop over parameters yourself, or use Keras",
-}
-# Arguments that Keras 3 has under another name or not at all, or that are not here.
-_ARGUMENTS = {
-    "batch_input_shape": "begin the model with Input(batch_shape=...)",
-    "epsilon": "write min_delta for epsilon",
-    "inner_activation": "write recurrent_activation for inner_activation",
-    "input_length": "write input_shape=(input_length, input_dim)",
-    "lr": "write learning_rate for lr",
-    "rms_scaling": "use RMSNormalization",
-    "time_major": "give the data as (batch, timesteps, features)",
-    "weights": "call set_weights() once the layer is built",
 }
 
 
@@ -84,39 +76,6 @@ class Gone:
 
     def __get__(self, instance: Any, owner: type) -> Any:
         raise AttributeError(f"{owner.__name__!r} object has no attribute {self._name!r}: {self._hint}")
-
-
-class KnowsArguments:
-    """Classes of recurra's that tell of keywords that their constructor does not take; not those with **options."""
-
-    if not TYPE_CHECKING:
-
-        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-            if cls.__init__ is object.__init__ and (args or kwargs):  # Python says so where there is no __new__ either
-                raise TypeError(f"{cls.__name__}() takes no arguments")
-            if is_own(cls.__init__):
-                refuse_unknown(cls.__name__, cls.__init__, kwargs)
-            return super().__new__(cls)
-
-
-def knows_arguments(function: _Function) -> _Function:
-    """Decorator: tells of keywords that the function does not take. Not for what is called at every batch."""
-
-    @functools.wraps(function)
-    def checked(*args: Any, **kwargs: Any) -> Any:
-        refuse_unknown(function.__name__, function, kwargs)
-        return function(*args, **kwargs)
-
-    return checked  # type: ignore[return-value]
-
-
-def refuse_unknown(who: str, function: Any, given: Iterable[str]) -> None:
-    """Raises TypeError for keywords that a function does not take, as Python does, with a hint."""
-    code = function.__code__
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    unknown = [name for name in given if name not in names]
-    if unknown and not code.co_flags & inspect.CO_VARKEYWORDS:
-        raise TypeError(unknown_arguments(who, unknown, names))
 
 
 def says_what_to_do(module: str) -> Callable[[str], Any]:
@@ -174,15 +133,3 @@ def _hint_for(module: str, name: str, known: Iterable[str]) -> str:
     if callable(getattr(np, name, None)):
         return f"tensors are NumPy arrays here: use numpy.{name}"
     return did_you_mean(name, known) or DOCS
-
-
-def hint_for_argument(name: str) -> str | None:
-    """Returns what to do without an argument; None where nothing is known about it."""
-    return _ARGUMENTS.get(name)
-
-
-def unknown_arguments(who: str, names: Iterable[str], known: Iterable[str]) -> str:
-    """Returns the error for arguments that `who` does not take; those that it takes are `known`."""
-    names = list(names)
-    hints = [hint_for_argument(name) or did_you_mean(name, known) for name in names]
-    return expected(who, "known arguments", ", ".join(map(repr, names)), "; ".join(filter(None, hints)) or None)

@@ -22,7 +22,7 @@ class HeldSignals:
 
     def __init__(self) -> None:
         self._handlers: list[tuple[int, Any]] = []
-        self._came: list[tuple[int, Any]] = []
+        self._pending: list[tuple[int, Any]] = []
         if threading.get_ident() != threading.main_thread().ident:
             return
         try:
@@ -46,18 +46,18 @@ class HeldSignals:
             self._call(handlers)
 
     def _wait(self, number: int, frame: Any) -> None:
-        if any(number == before for before, _ in self._came):
+        if any(number == before for before, _ in self._pending):
             dict(self._handlers)[number](number, frame)
-        self._came.append((number, frame))
+        self._pending.append((number, frame))
 
     def _call(self, handlers: dict[int, Any]) -> None:
         """Calls the handlers of the signals that came, in their order, whether or not one raises."""
         try:
-            while self._came:
-                number, frame = self._came.pop(0)
+            while self._pending:
+                number, frame = self._pending.pop(0)
                 handlers[number](number, frame)
         finally:
-            if self._came:  # a handler has raised
+            if self._pending:  # a handler has raised
                 self._call(handlers)
 
     def _restore(self) -> None:

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from recurra._arguments import KnowsArguments
 from recurra._checks import did_you_mean, expected
-from recurra._missing import KnowsArguments, says_what_to_do
+from recurra._file_limits import check_sizes
+from recurra._missing import says_what_to_do
 
 if TYPE_CHECKING:
     from recurra.models import load_model, save_model
@@ -35,9 +37,6 @@ __all__ = [
     "save_model",
     "serialize_keras_object",
 ]
-
-# The most that a file may ask for where an object takes memory by a number in its config; see also `_room`.
-LARGEST_SIZES = {"num_thresholds": 10_000, "num_classes": 4_096, "num_labels": 1_000}
 
 _FEW = 20  # names that an error lists
 
@@ -294,7 +293,7 @@ def _deserialize(config: Any) -> Any:
     # Newer versions of Keras write options that do not exist here; None is what happens anyway.
     options = {key: value for key, value in config["config"].items() if key in known or value is not None}
     if _closed.get():
-        _check_sizes(class_name, options)
+        check_sizes(class_name, options)
     instance = cls.from_config(options)
     build_config = config.get("build_config")
     if build_config and hasattr(instance, "build_from_config") and not getattr(instance, "built", False):
@@ -306,12 +305,6 @@ def _array(value: Any, dtype: Any) -> np.ndarray:
     if np.dtype(dtype).kind not in "biuf":
         raise ValueError(expected("deserialize_keras_object", "an array of numbers", f"one of {dtype}"))
     return np.array(value, dtype=dtype)
-
-
-def _check_sizes(class_name: str, options: dict[str, Any]) -> None:
-    for name, largest in LARGEST_SIZES.items():
-        if options.get(name) is not None and not options[name] <= largest:
-            raise ValueError(expected(class_name, f"{name} of at most {largest} in a file", options[name]))
 
 
 def find_class(class_name: str, registered_name: str | None = None, module: str | None = None) -> Any:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import random
+from recurra._arguments import knows_arguments
 from recurra._arrays import as_array, as_numbers
 from recurra._checks import expected, one_of, positive_int
-from recurra._missing import knows_arguments, says_what_to_do
+from recurra._missing import says_what_to_do
 from recurra._names import clear_session
 from recurra.models.plot import model_to_dot, plot_model
 from recurra.random import set_random_seed

@@ -155,3 +155,25 @@ def test_states_of_stacked_cells_come_cell_by_cell_as_of_one_direction(x):
     assert _tree.map_structure(np.shape, states) == _tree.map_structure(np.shape, [*alone, *alone])
     again = layer(x, initial_state=states)
     np.testing.assert_array_equal(again[1][0], layer.forward_layer(x, initial_state=states[:2])[1][0])
+
+
+class DoubledWithForward(layers.LSTM):
+    def call(self, sequences, mask=None, training=False):
+        return 2 * super().call(sequences, mask=mask, training=training)
+
+    def forward(self, sequences, initial_state=None, mask=None, training=False, keep_cache=True):
+        return super().forward(sequences, initial_state, mask, training, keep_cache)
+
+
+class Doubled(layers.LSTM):
+    def call(self, sequences, mask=None):
+        return 2 * super().call(sequences, mask=mask)
+
+
+@pytest.mark.parametrize("kind", [Doubled, DoubledWithForward])
+def test_a_layer_with_a_call_of_its_own_computes_the_same_inside(kind, x):
+    layer = layers.Bidirectional(kind(4))
+    mask = np.array([[True] * 5, [True] * 3 + [False] * 2, [True] * 5])
+    y = layer(x, mask=mask)
+    np.testing.assert_array_equal(y[:, :4], layer.forward_layer(x, mask=mask))
+    np.testing.assert_array_equal(y[:, 4:], layer.backward_layer(x, mask=mask))

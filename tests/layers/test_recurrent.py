@@ -49,7 +49,7 @@ def test_a_cell_is_one_step_of_its_layer(cell, kind, x):
     alone.set_weights(layer.get_weights())
     output, states = alone(x[:, 0], alone.get_initial_state(3))
     np.testing.assert_array_equal(output, expected)
-    assert len(states) == cell.states
+    assert len(states) == cell.n_states
 
 
 @pytest.mark.parametrize("kind", KINDS)

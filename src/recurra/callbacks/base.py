@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from recurra._arguments import KnowsArguments, unknown_arguments
 from recurra._checks import expected
-from recurra._missing import KnowsArguments, unknown_arguments
 
 
 class Callback(KnowsArguments):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from recurra import saving
+from recurra._arguments import unknown_arguments
 from recurra._checks import expected, not_negative
-from recurra._missing import unknown_arguments
 from recurra.callbacks.base import Callback
 from recurra.callbacks.monitor import MonitorCallback
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from recurra._arguments import KnowsArguments
 from recurra._checks import expected, one_of, positive_int
-from recurra._missing import KnowsArguments
 from recurra.errors import DataError, NotFittedError
 from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
 from recurra.forecasting.frame import read_newer, to_frame

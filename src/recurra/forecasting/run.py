@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from recurra._arguments import knows_arguments
 from recurra._checks import one_of
-from recurra._missing import knows_arguments
 from recurra.forecasting.backtest import Backtest, backtest_models
 from recurra.forecasting.baselines import BASELINES
 from recurra.forecasting.forecaster import Forecaster, checked_budget

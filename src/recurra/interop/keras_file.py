@@ -28,10 +28,10 @@ import numpy as np
 
 from recurra import saving
 from recurra._checks import expected
+from recurra._file_limits import limited_to
 from recurra._files import is_legacy, with_ending, write_atomically
 from recurra._names import snake_case
 from recurra._owners import is_own
-from recurra._room import memory_of_at_most
 from recurra._signals import HeldSignals
 from recurra.errors import FileFormatError, MissingFileError
 from recurra.interop.hdf5_reader import Hdf5File, open_hdf5
@@ -166,8 +166,8 @@ def load_model(
             raise
         if compile and config.get("compile_config"):
             try:
-                room = memory_of_at_most(weights.size + METRICS_ROOM)
-                with saving.CustomObjectScope(custom_objects), saving.closed_table(), room:
+                limits = limited_to(weights.size + METRICS_ROOM)
+                with saving.CustomObjectScope(custom_objects), saving.closed_table(), limits:
                     model.compile_from_config(config["compile_config"])
             except UNSOUND as error:
                 what, hint = f"a sound compile_config in {path.name}", "load_model(path, compile=False) leaves it out"
@@ -204,7 +204,7 @@ def model_from_config(
         if translate is not None:
             config = translate(config)
         described = {key: value for key, value in config.items() if key != "compile_config"}
-        with memory_of_at_most(weight_bytes, weights_follow=True), saving.closed_table():
+        with limited_to(weight_bytes, weights_follow=True), saving.closed_table():
             model = saving.deserialize_keras_object(described, custom_objects=custom_objects)
     except FileFormatError:
         raise

@@ -44,7 +44,7 @@ def _lengths(export: Export, layer: Layer, x: Value) -> str:
 
 def _by_gate(weights: np.ndarray, cell: Any) -> np.ndarray:
     """Returns (..., G * H) weights with the gates in ONNX's order."""
-    blocks = np.split(weights, cell.gates, axis=-1)
+    blocks = np.split(weights, cell.n_gates, axis=-1)
     return np.concatenate([blocks[gate] for gate in GATE_ORDER[type(cell)]], axis=-1)
 
 
@@ -57,7 +57,7 @@ def _cell_over_time(
         Its outputs (T, N, H), the last one (N, H) and the final states (N, H).
     """
     kernel, recurrent = (_by_gate(weights.value, cell).T[None] for weights in (cell.kernel, cell.recurrent_kernel))
-    width = cell.gates * cell.units
+    width = cell.n_gates * cell.units
     biases = np.zeros((2, width), kernel.dtype)
     if cell.bias is not None:
         given = np.atleast_2d(cell.bias.value)
@@ -85,7 +85,7 @@ def _cell_over_time(
             attributes[name] = numbers
     if isinstance(cell, layers.GRUCell):
         attributes["linear_before_reset"] = int(cell.reset_after)
-    labels = [export.name(f"{layer.name}_{part}") for part in ("Y", "Y_h", "Y_c")[: 1 + cell.states]]
+    labels = [export.name(f"{layer.name}_{part}") for part in ("Y", "Y_h", "Y_c")[: 1 + cell.n_states]]
     y, *finals = export.add_several(OPERATORS[type(cell)], inputs, labels, **attributes)
     outputs = export.add("Squeeze", [y, export.integers(1)])
     finals = [export.add("Squeeze", [final, export.integers(0)]) for final in finals]
@@ -131,7 +131,7 @@ def _sequence(export: Export, layer: Any, x: Value, states: list[str], keep_orde
     outputs = export.add("Transpose", [x.name], perm=[1, 0, 2])
     last, finals = "", []
     for cell in cells:
-        given, states = states[: cell.states], states[cell.states :]
+        given, states = states[: cell.n_states], states[cell.n_states :]
         outputs, last, last_states = _cell_over_time(export, layer, cell, outputs, lengths, given, layer.go_backwards)
         finals += last_states
     if layer.go_backwards and not keep_order:
@@ -188,7 +188,7 @@ def _state_names(export: Export, layer: Any) -> tuple[list[str], list[str]]:
     states = [
         f"{state}{i}" if len(cells) > 1 else state
         for i, cell in enumerate(cells)
-        for state in ("h", "c")[: cell.states]
+        for state in ("h", "c")[: cell.n_states]
     ]
     for stem in chain([layer.name], (f"{layer.name}_{number}" for number in count(1))):
         given, taken = ([f"{stem}_{state}_{way}" for state in states] for way in ("in", "out"))

@@ -238,7 +238,7 @@ def _cell_from_torch(layer: Any, module: dict[str, np.ndarray]) -> Iterator[tupl
 
     def part(name: str) -> np.ndarray | None:
         value = module.get(name)
-        return None if value is None or not value.shape or value.shape[0] % cell.gates else _reordered(cell, value.T)
+        return None if value is None or not value.shape or value.shape[0] % cell.n_gates else _reordered(cell, value.T)
 
     yield _fit(layer, cell.kernel, part("weight_ih"), "weight_ih")
     yield _fit(layer, cell.recurrent_kernel, part("weight_hh"), "weight_hh")

@@ -13,7 +13,9 @@ from recurra.layers.dense import Dense
 from recurra.layers.dropout import Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D
 from recurra.layers.embedding import Embedding
 from recurra.layers.gru import GRU, GRUCell
+from recurra.layers.identity import ActivityRegularization, Identity
 from recurra.layers.input_layer import Input, InputLayer
+from recurra.layers.lambda_layer import Lambda
 from recurra.layers.lstm import LSTM, LSTMCell
 from recurra.layers.masking import Masking
 from recurra.layers.merging import (
@@ -47,7 +49,7 @@ from recurra.layers.recurrent import RNN
 from recurra.layers.reshaping import Cropping1D, Flatten, Permute, RepeatVector, Reshape, UpSampling1D, ZeroPadding1D
 from recurra.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from recurra.layers.time_distributed import TimeDistributed
-from recurra.layers.wrapper import ActivityRegularization, Identity, Lambda, Wrapper
+from recurra.layers.wrapper import Wrapper
 from recurra.saving import deserialize_keras_object as deserialize
 from recurra.saving import serialize_keras_object as serialize
 

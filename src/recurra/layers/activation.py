@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra import activations, constraints, initializers, ops, regularizers, saving
 from recurra._checks import check_gradient, expected, not_negative
-from recurra.layers._arrays import chosen, kept, softmax, softmax_gradient, sum_to
+from recurra.layers._math import select, softmax, softmax_gradient, sum_to, zero_unless
 from recurra.layers._shapes import position, positions
 from recurra.layers.base import Layer
 
@@ -86,8 +86,8 @@ class ReLU(_ActivationLayer):
         passes = cache > self.threshold
         if self.max_value is not None:
             passes &= cache <= self.max_value
-        dx = kept(passes, doutputs)
-        return dx + kept(cache < self.threshold, self.negative_slope * doutputs) if self.negative_slope else dx
+        dx = zero_unless(passes, doutputs)
+        return dx + zero_unless(cache < self.threshold, self.negative_slope * doutputs) if self.negative_slope else dx
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
         plain = not self.negative_slope and self.max_value is None and not self.threshold
@@ -112,10 +112,10 @@ class LeakyReLU(_ActivationLayer):
         self.negative_slope = not_negative("LeakyReLU", "negative_slope", negative_slope)
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return chosen(inputs > 0, inputs, self.negative_slope * inputs), inputs
+        return select(inputs > 0, inputs, self.negative_slope * inputs), inputs
 
     def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
-        return chosen(cache > 0, doutputs, self.negative_slope * doutputs)
+        return select(cache > 0, doutputs, self.negative_slope * doutputs)
 
 
 @saving.builtin("keras.layers")
@@ -132,12 +132,12 @@ class ELU(_ActivationLayer):
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         below = ops.activation_forward("elu", np.ascontiguousarray(inputs))
-        y = chosen(inputs > 0, inputs, self.alpha * below)
+        y = select(inputs > 0, inputs, self.alpha * below)
         return y, (inputs, y)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         inputs, y = cache
-        return chosen(inputs > 0, doutputs, doutputs * (y + self.alpha))
+        return select(inputs > 0, doutputs, doutputs * (y + self.alpha))
 
 
 @saving.builtin("keras.layers")
@@ -180,13 +180,13 @@ class PReLU(Layer):
         self.alpha = self._add_configured_weight("alpha", shape)
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return chosen(inputs > 0, inputs, self.alpha.value * inputs), inputs
+        return select(inputs > 0, inputs, self.alpha.value * inputs), inputs
 
     def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
         above = cache > 0
         if self.alpha.grad is not None:
-            self.alpha.grad[...] += sum_to(kept(~above, doutputs * cache), self.alpha.shape)
-        return chosen(above, doutputs, self.alpha.value * doutputs)
+            self.alpha.grad[...] += sum_to(zero_unless(~above, doutputs * cache), self.alpha.shape)
+        return select(above, doutputs, self.alpha.value * doutputs)
 
 
 @saving.builtin("keras.layers")

@@ -11,7 +11,7 @@ import numpy as np
 
 from recurra import saving
 from recurra._checks import expected
-from recurra.layers._arrays import sum_to
+from recurra.layers._math import sum_to
 from recurra.layers._shapes import common_size
 from recurra.layers.base import Layer
 
@@ -32,6 +32,7 @@ class Arithmetic(Layer):
     """
 
     stateless = True
+    takes_several = True
     count = 2
 
     def __init__(self, operands: Any, **kwargs: Any):

@@ -10,7 +10,7 @@ import numpy as np
 from recurra import constraints, initializers, ops, regularizers, saving
 from recurra._checks import expected, fraction, one_of, positive_int
 from recurra._names import auto_name
-from recurra.layers._arrays import softmax, softmax_gradient
+from recurra.layers._math import softmax, softmax_gradient
 from recurra.layers._shapes import check_rank, is_shape, known_features, standardize_shape
 from recurra.layers.base import Layer
 from recurra.layers.dropout import dropout_factors
@@ -92,6 +92,8 @@ class Attention(_Attention):
     >>> recurra.layers.Attention()([np.ones((1, 2, 3), np.float32), np.ones((1, 4, 3), np.float32)]).shape
     (1, 2, 3)
     """
+
+    takes_several = True
 
     def __init__(
         self,
@@ -266,7 +268,7 @@ class _Projection(Layer):
         initializer = self._options[f"{name}_initializer"]
         return self.add_weight(
             shape,
-            type(initializer).from_config(initializer.get_config()),
+            initializer.clone() if isinstance(initializer, initializers.Initializer) else initializer,
             name=name,
             regularizer=self._options[f"{name}_regularizer"],
             constraint=self._options[f"{name}_constraint"],

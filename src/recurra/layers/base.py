@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _memory, _room, _tree, constraints, initializers, ops, regularizers, saving
+from recurra import _file_limits, _memory, _tree, constraints, initializers, ops, regularizers, saving
+from recurra._arguments import hint_for_argument, unknown_arguments
 from recurra._arrays import (
     as_array,
     as_numbers,
@@ -25,7 +26,7 @@ from recurra._arrays import (
 )
 from recurra._changes import StampsChanges, stamp
 from recurra._checks import expected
-from recurra._missing import DOCS, hint_for_argument, unknown_arguments
+from recurra._missing import DOCS
 from recurra._names import auto_name, naming
 from recurra._owners import is_own
 from recurra.layers._foreign import call_of, forward_of, guard_backward, guard_forward
@@ -38,12 +39,6 @@ from recurra.variables import Variable, assign_together
 @functools.cache
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
-
-
-@functools.cache
-def _takes_one_array(forward: Callable[..., Any]) -> bool:
-    """Returns whether a layer's `forward` is recurra's and says by its types that it takes one array."""
-    return is_own(forward) and forward.__annotations__.get(_parameters(forward)[1]) == "np.ndarray"
 
 
 def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
@@ -108,6 +103,7 @@ class Layer(StampsChanges, saving.Configurable):
 
     supports_masking = False
     keeps_integers = False
+    takes_several = False  # a list of arrays as inputs; a `forward` that is not recurra's may do so anyway
     checks_inputs = False  # `_cast_inputs` refuses what does not fit: within a model, too, it is asked at each call
     stateless = False  # built from the start; `build` only checks shapes, and does so at each call
     _absent_options: dict[str, Any] = {}  # Keras's options that are not here: what they are in configs, and must be
@@ -160,10 +156,10 @@ class Layer(StampsChanges, saving.Configurable):
         if input_shape is not None and not is_shape(input_shape):
             what = "input_shape to be a tuple of whole numbers and None, without the batch"
             raise ValueError(expected(who, what, repr(input_shape)))
-        _room.take_layer(who)
+        _file_limits.take_layer(who)
         early = dict(vars(self))  # what a subclass has set before it called this
-        self._made = stamp()
-        self._came: list[Layer] = []  # sublayers in the order in which they came
+        self._creation_stamp = stamp()
+        self._known_sublayers: list[Layer] = []  # sublayers in the order in which they came
         self._seed_generators: dict[str, SeedGenerator] = {}
         self._trainable_variables: list[Variable] = []
         self._non_trainable_variables: list[Variable] = []
@@ -316,8 +312,9 @@ class Layer(StampsChanges, saving.Configurable):
         self._sublayers()  # variables that lists got before go before
         dtype = dtype or self.dtype
         shape = () if shape is None else (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-        _room.take(f"layer {self.name!r}", "weights", name or "variable", math.prod(shape) * np.dtype(dtype).itemsize)
-        follows = _room.weights_follow()
+        size_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+        _file_limits.take_memory(f"layer {self.name!r}", "weights", name or "variable", size_bytes)
+        follows = _file_limits.weights_follow()
         value = np.zeros(shape, dtype) if follows else self._first_value(initializer, shape, dtype, name)
         _memory.note_allocated(value.nbytes)
         scope = naming.scope if self._building else [self.name]
@@ -493,8 +490,8 @@ class Layer(StampsChanges, saving.Configurable):
         if not self._layers:
             return []
         items = _held(list(self._layers.values()))  # another thread may set attributes
-        came = self._came
-        if len(items) == len(came) and all(map(operator.is_, items, came)):
+        known_before = self._known_sublayers
+        if len(items) == len(known_before) and all(map(operator.is_, items, known_before)):
             return items
         held: dict[int, Layer] = {}
         for item in items:
@@ -502,10 +499,11 @@ class Layer(StampsChanges, saving.Configurable):
                 self._adopt(item)
             else:
                 held[id(item)] = item
-        known = {id(layer): layer for layer in came if id(layer) in held}
+        known = {id(layer): layer for layer in known_before if id(layer) in held}
         new = [layer for layer in held.values() if id(layer) not in known]
-        self.__dict__["_came"] = [*known.values(), *sorted(new, key=lambda layer: layer._made)]  # nothing to stamp
-        return list(self._came)
+        new.sort(key=lambda layer: layer._creation_stamp)
+        self.__dict__["_known_sublayers"] = [*known.values(), *new]  # nothing to stamp
+        return list(self._known_sublayers)
 
     def _flatten_layers(self) -> list[Layer]:
         """Returns the layer and all layers within it, each before those within it."""
@@ -521,7 +519,7 @@ class Layer(StampsChanges, saving.Configurable):
             ):
                 self._sublayers()  # what came before goes before
                 layers[name] = value
-                self._came.extend(item for item in _held([value]) if isinstance(item, Layer))
+                self._known_sublayers.extend(item for item in _held([value]) if isinstance(item, Layer))
             else:
                 layers.pop(name, None)
             if isinstance(value, SeedGenerator):
@@ -577,6 +575,11 @@ class Layer(StampsChanges, saving.Configurable):
     def _class_forward(cls) -> Callable[..., Any]:
         return cls._by_call or cls.forward
 
+    @property
+    def _forward_to_run(self) -> Callable[..., tuple[Any, Any]]:
+        """`forward`, or what stands for it where the class has Keras's `call`."""
+        return self._by_call or self.forward
+
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Computes on arrays, or adds to the graph on symbolic tensors.
 
@@ -589,7 +592,7 @@ class Layer(StampsChanges, saving.Configurable):
             raise RuntimeError(expected(type(self).__name__, "Layer.__init__ to have been called", "no call", hint))
         if inputs is None:
             raise ValueError(expected(f"layer {self.name!r}", "inputs", "None"))
-        if isinstance(inputs, (list, tuple, dict)) and _takes_one_array(self._class_forward()):
+        if isinstance(inputs, (list, tuple, dict)) and not self.takes_several and is_own(self._class_forward()):
             self._refuse_several(inputs)
         names = [name for name in self._forward_parameters if name != "keep_cache"]
         if len(args) > len(names):
@@ -608,7 +611,7 @@ class Layer(StampsChanges, saving.Configurable):
     def _refuse_several(self, inputs: Any) -> None:
         """Raises ValueError for a list of tensors, which a list of numbers is not."""
         shapes = [tuple(x.shape) for x in _tree.flatten(inputs) if hasattr(x, "shape") and x.shape]
-        if not shapes:
+        if not shapes or self._class_forward() is Layer.forward:  # which says that it is missing
             return
         hint = "merge them first, as with Concatenate()"
         if len(shapes) == 1:
@@ -693,7 +696,7 @@ class Layer(StampsChanges, saving.Configurable):
             kwargs = {**kwargs, "keep_cache": keep_cache}
         naming.scope.append(self.name)  # of layers that it builds
         try:
-            outputs, cache = (self._by_call or self.forward)(inputs, **kwargs)
+            outputs, cache = self._forward_to_run(inputs, **kwargs)
         finally:
             naming.scope.pop()
         has_mask = mask is not None and any(m is not None for m in _tree.flatten(mask))

@@ -91,9 +91,9 @@ class Bidirectional(Layer):
         keep_cache: bool = True,
     ) -> tuple[Any, Any]:
         states = self._split_states(initial_state)
-        options = {"mask": mask, "training": training, "keep_cache": keep_cache}
-        forward, forward_cache = self._run_part(self.forward_layer, inputs, states[0], options)
-        backward, backward_cache = self._run_part(self.backward_layer, inputs, states[1], options)
+        options = mask, training, keep_cache
+        forward, forward_cache = self._run_part(self.forward_layer, inputs, states[0], *options)
+        backward, backward_cache = self._run_part(self.backward_layer, inputs, states[1], *options)
         penalty = _penalty(self.forward_layer, forward) + _penalty(self.backward_layer, backward)
         forward_y, *forward_states = forward if self.return_state else (forward,)
         backward_y, *backward_states = backward if self.return_state else (backward,)
@@ -106,9 +106,12 @@ class Bidirectional(Layer):
         outputs = list(merged) if self.merge_mode is None else [merged]
         return (*outputs, *forward_states, *backward_states), cache
 
-    def _run_part(self, part: Any, inputs: np.ndarray, states: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+    def _run_part(
+        self, part: Any, inputs: np.ndarray, states: Any, mask: Any, training: bool, keep_cache: bool
+    ) -> tuple[Any, Any]:
         inputs, states = in_dtype((inputs, states), self, part)
-        outputs, cache = part.forward(inputs, initial_state=states, **options)
+        given = {} if states is None else {"initial_state": states}
+        outputs, cache, _ = part._run_layer(inputs, mask, training, given, keep_cache)
         return in_dtype(outputs, part, self), cache
 
     def _split_states(self, initial_state: Any) -> tuple[Any, Any]:

@@ -59,8 +59,8 @@ class RecurrentCell(Layer):
         ValueError: If units is not positive or a fraction lies outside [0, 1].
     """
 
-    gates = 1
-    states = 1
+    n_gates = 1
+    n_states = 1
     _noise_rates = ("dropout", "recurrent_dropout")
 
     def __init__(
@@ -104,7 +104,7 @@ class RecurrentCell(Layer):
     @property
     def state_size(self) -> Any:
         """`units`, or a list of them where the cell has several states."""
-        return self.units if self.states == 1 else [self.units] * self.states
+        return self.units if self.n_states == 1 else [self.units] * self.n_states
 
     @property
     def output_size(self) -> int:
@@ -113,7 +113,7 @@ class RecurrentCell(Layer):
 
     def bias_shape(self) -> tuple[int, ...]:
         """Returns the shape of the bias."""
-        return (self.gates * self.units,)
+        return (self.n_gates * self.units,)
 
     def initial_bias(self) -> Any:
         """Returns the initializer of the bias."""
@@ -121,7 +121,7 @@ class RecurrentCell(Layer):
 
     def build(self, input_shape: Any) -> None:
         features = input_shape[-1]
-        width = self.gates * self.units
+        width = self.n_gates * self.units
         self.kernel = self._add_configured_weight("kernel", (features, width))
         self.recurrent_kernel = self._add_configured_weight("recurrent_kernel", (self.units, width), "recurrent")
         self.bias = None
@@ -138,7 +138,7 @@ class RecurrentCell(Layer):
             return dropout_factors(generator, (count, batch, width), rate, dtype) if rate else None
 
         inputs = draw(features, self.dropout, self._input_masks())
-        recurrent = draw(self.units, self.recurrent_dropout, self.gates)
+        recurrent = draw(self.units, self.recurrent_dropout, self.n_gates)
         return DropoutMasks(inputs, recurrent)
 
     def _run_layer(self, *args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
@@ -214,7 +214,7 @@ class RecurrentCell(Layer):
 
     def _input_masks(self) -> int:
         """Returns how many masks of its input dropout draws."""
-        return self.gates if self.recurrent_dropout else 1
+        return self.n_gates if self.recurrent_dropout else 1
 
     def _own_options(self) -> dict[str, Any]:
         """Returns the options of the cell's operation that other cells do not have."""
@@ -252,7 +252,7 @@ class RecurrentCell(Layer):
         check_features(type(self).__name__, inputs.shape, self.kernel.shape[0])
         if training and dropout_masks is None:
             dropout_masks = self.draw_masks(inputs.shape[0], inputs.shape[1], self.dtype)
-        states = [self._cast(state) for state in _tree.flatten(states)] if states is not None else [None] * self.states
+        states = [None] * self.n_states if states is None else [self._cast(state) for state in _tree.flatten(states)]
         output, states, cache = self.run_forward(inputs[:, None, :], states, None, dropout_masks, keep_cache=keep_cache)
         return (output, states), cache
 
@@ -267,7 +267,7 @@ class RecurrentCell(Layer):
 
     def get_initial_state(self, batch_size: int | None = None) -> list[np.ndarray]:
         """Returns zeros (batch_size, H) for each state."""
-        return [np.zeros((batch_size or 1, self.units), self.dtype) for _ in range(self.states)]
+        return [np.zeros((batch_size or 1, self.units), self.dtype) for _ in range(self.n_states)]
 
 
 @saving.builtin("keras.layers")
@@ -330,9 +330,9 @@ class StackedRNNCells(Layer):
         output, new_states, caches = inputs, [], []
         for position, cell in enumerate(self.cells):
             own = [next(leaves) for _ in _tree.flatten(cell.state_size)]
-            masks = dropout_masks[position] if dropout_masks else None
+            dropped = dropout_masks[position] if dropout_masks else None
             output, own = in_dtype((output, own), self, cell)
-            (output, own), cache = run_step(cell, output, own, training, masks, keep_cache)
+            (output, own), cache = run_step(cell, output, own, training, dropped, keep_cache)
             output, own = in_dtype((output, own), cell, self)
             new_states.append(list(_tree.flatten(own)))
             caches.append(cache)
@@ -407,4 +407,4 @@ def run_step(cell: Any, inputs: Any, states: Any, training: bool, dropout_masks:
     taken = {name: value for name, value in offered.items() if name in cell._forward_parameters}
     if is_shape((cell.state_size,)) and not isinstance(cell, RecurrentCell):
         states = _tree.flatten(states)
-    return (cell._by_call or cell.forward)(inputs, states, **taken)
+    return cell._forward_to_run(inputs, states, **taken)

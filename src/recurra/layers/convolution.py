@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra import activations, constraints, initializers, ops, regularizers, saving
 from recurra._checks import check_gradient, expected, one_of, positive_int
-from recurra.layers._arrays import same_padding
+from recurra.layers._math import same_padding
 from recurra.layers._shapes import channels_last, check_features, check_rank, known_features, one_number
 from recurra.layers.base import Layer
 

@@ -28,7 +28,7 @@ class GRUCell(RecurrentCell):
         ValueError: If an option is unknown or out of range.
     """
 
-    gates = 3
+    n_gates = 3
 
     def __init__(
         self,

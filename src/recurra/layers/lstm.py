@@ -29,8 +29,8 @@ class LSTMCell(RecurrentCell):
         ValueError: If an option is unknown or out of range.
     """
 
-    gates = 4
-    states = 2
+    n_gates = 4
+    n_states = 2
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra import config, ops, saving
 from recurra._checks import expected
-from recurra.layers._arrays import normalized, normalized_gradient, sum_to
+from recurra.layers._math import normalized, normalized_gradient, sum_to
 from recurra.layers._shapes import Shape, common_size, is_shape, position
 from recurra.layers.base import Layer
 
@@ -36,6 +36,7 @@ class _Merge(Layer):
     """Elementwise layers: inputs of fewer axes are stretched behind the batch, sizes of 1 are broadcast."""
 
     supports_masking = True
+    takes_several = True
 
     def merge(self, inputs: list[np.ndarray], masks: list[Any]) -> tuple[np.ndarray, Any]:
         """Returns the inputs as one array, and what `gradients` needs.
@@ -229,6 +230,7 @@ class Concatenate(Layer):
     """
 
     supports_masking = True
+    takes_several = True
     keeps_integers = True
 
     def __init__(self, axis: int = -1, **kwargs: Any):
@@ -302,6 +304,7 @@ class Dot(Layer):
     """
 
     supports_masking = True
+    takes_several = True
 
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any):
         super().__init__(**kwargs)

@@ -11,7 +11,7 @@ import numpy as np
 from recurra import config, constraints, initializers, ops, regularizers, saving
 from recurra._arrays import as_numbers, plain_numbers_as_array
 from recurra._checks import expected, fraction, not_negative, positive_int, whole_number
-from recurra.layers._arrays import normalized, normalized_gradient, sum_to
+from recurra.layers._math import normalized, normalized_gradient, sum_to
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
 
@@ -28,6 +28,20 @@ def standardized_gradient(dy: np.ndarray, y: np.ndarray, inverse: np.ndarray, ax
     mean = dy.mean(axis=axes, keepdims=True)
     slope = (dy * y).mean(axis=axes, keepdims=True)
     return inverse * (dy - mean - y * slope)
+
+
+def _listed(axis: Any) -> Any:
+    """Returns several axes as a list, one as it is."""
+    return list(axis) if isinstance(axis, (list, tuple)) else axis
+
+
+def _axes_and_sizes(who: str, axis: Any, shape: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Returns one axis or several as `positions` does, and their sizes; ValueError if one is unknown."""
+    axes = positions(who, axis, len(shape))
+    sizes = tuple(shape[position] for position in axes)
+    if None in sizes:
+        raise ValueError(expected(who, f"known sizes along axis {axis}", shape))
+    return axes, sizes
 
 
 class _Affine(Layer):
@@ -51,7 +65,7 @@ class _Affine(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+        self.axis = _listed(axis)
         self.epsilon = float(not_negative(type(self).__name__, "epsilon", epsilon))
         self.center = bool(center)
         self.scale = bool(scale)
@@ -63,15 +77,11 @@ class _Affine(Layer):
         self.gamma_constraint = constraints.get(gamma_constraint)
 
     def build(self, input_shape: Any) -> None:
-        axes = positions(type(self).__name__, self.axis, len(input_shape))
-        shape = tuple(input_shape[axis] for axis in axes)
-        if None in shape:
-            raise ValueError(expected(type(self).__name__, f"known sizes along axis {self.axis}", input_shape))
-        self._axes, self._sizes = axes, shape
+        self._axes, self._sizes = _axes_and_sizes(type(self).__name__, self.axis, input_shape)
         if self._lists_axes and not isinstance(self.axis, list):
             self.axis = [self.axis]
-        self.gamma = self._add_configured_weight("gamma", shape) if self.scale else None
-        self.beta = self._add_configured_weight("beta", shape) if self.center else None
+        self.gamma = self._add_configured_weight("gamma", self._sizes) if self.scale else None
+        self.beta = self._add_configured_weight("beta", self._sizes) if self.center else None
 
     def _spread(self, value: np.ndarray, ndim: int) -> np.ndarray:
         """Returns a value for each entry along the axes in a shape that broadcasts to the input's."""
@@ -377,15 +387,12 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+        self.axis = _listed(axis)
         self.epsilon = float(not_negative(type(self).__name__, "epsilon", epsilon))
 
     def build(self, input_shape: Any) -> None:
-        axes = positions("RMSNormalization", self.axis, len(input_shape))
+        _, sizes = _axes_and_sizes("RMSNormalization", self.axis, input_shape)
         self.axis = self.axis if isinstance(self.axis, list) else [self.axis]
-        sizes = tuple(input_shape[axis] for axis in axes)
-        if None in sizes:
-            raise ValueError(expected("RMSNormalization", f"known sizes along axis {self.axis}", input_shape))
         self.scale = self.add_weight(sizes, "ones", name="scale")
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -417,7 +424,7 @@ class UnitNormalization(Layer):
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+        self.axis = _listed(axis)
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         axes = positions("UnitNormalization", self.axis, inputs.ndim)
@@ -466,10 +473,7 @@ class Normalization(Layer):
             raise ValueError(expected("Normalization", what, f"{np.shape(mean)} and {np.shape(variance)}"))
 
     def build(self, input_shape: Any) -> None:
-        self._kept = positions("Normalization", self.axis, len(input_shape))
-        sizes = tuple(input_shape[axis] for axis in self._kept)
-        if None in sizes:
-            raise ValueError(expected("Normalization", f"known sizes along axis {self.axis}", tuple(input_shape)))
+        self._kept, sizes = _axes_and_sizes("Normalization", self.axis, input_shape)
         self._broadcast = tuple(size if axis in self._kept else 1 for axis, size in enumerate(input_shape))
         self._sizes = sizes
         if self.input_mean is None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import expected, one_of
-from recurra.layers._arrays import same_padding
+from recurra.layers._math import same_padding
 from recurra.layers._shapes import Shape, channels_last, check_rank, one_number
 from recurra.layers.base import Layer
 

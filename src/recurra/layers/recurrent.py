@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _room, _tree, ops, saving
+from recurra import _file_limits, _tree, ops, saving
 from recurra._arrays import as_numbers, standardize_dtype
 from recurra._checks import expected
 from recurra._names import snake_case
@@ -85,6 +85,7 @@ class RNN(Layer):
         self.unroll = bool(unroll)
         self.zero_output_for_mask = bool(zero_output_for_mask)
         self._states: tuple[Variable, ...] | None = None
+        self._stateful_batch: int | None = None  # the rows of each batch, once the layer is built
 
     @property
     def states(self) -> tuple[Variable, ...] | None:
@@ -95,7 +96,7 @@ class RNN(Layer):
         Raises:
             ValueError: If the layer is not built, or number or shapes are not those of the cell.
         """
-        if self.stateful and self.built and self._states is None:
+        if self.stateful and self._stateful_batch is not None and self._states is None:
             self._kept_states(self._stateful_batch)
         return self._states
 
@@ -142,10 +143,10 @@ class RNN(Layer):
             )
         if self.stateful:
             numbers = shape[0] * sum(_tree.flatten(self.cell.state_size))
-            _room.check_states(f"layer {self.name!r}", numbers * np.dtype(self.dtype).itemsize)
-        self._stateful_batch = shape[0]
+            _file_limits.check_states(f"layer {self.name!r}", numbers * np.dtype(self.dtype).itemsize)
         if not self.cell.built:
             self.cell.build((shape[0], features))
+        self._stateful_batch = shape[0]
 
     def forward(
         self,
@@ -160,22 +161,22 @@ class RNN(Layer):
         mask = self._check_mask(mask, inputs)
         states: list[Any] = self._starting_states(initial_state, len(inputs))
         inputs, states = in_dtype((inputs, states), self, self.cell)
-        masks = None
+        dropout_masks = None
         if training and hasattr(self.cell, "draw_masks"):
-            masks = self.cell.draw_masks(inputs.shape[0], inputs.shape[2], self.cell.dtype)
+            dropout_masks = self.cell.draw_masks(inputs.shape[0], inputs.shape[2], self.cell.dtype)
         if runs_sequences(self.cell):
             outputs, states, cache = self.cell.run_forward(
                 inputs,
                 states,
                 mask,
-                masks,
+                dropout_masks,
                 go_backwards=self.go_backwards,
                 zero_output_for_mask=self.zero_output_for_mask,
                 return_sequences=self.return_sequences,
                 keep_cache=keep_cache,
             )
         else:
-            outputs, states, cache = self._loop_forward(inputs, states, mask, masks, training, keep_cache)
+            outputs, states, cache = self._loop_forward(inputs, states, mask, dropout_masks, training, keep_cache)
         outputs, states = in_dtype((outputs, states), self.cell, self)
         if self.stateful:
             self._store(states)
@@ -280,14 +281,14 @@ class RNN(Layer):
         return list(states)
 
     def _loop_forward(
-        self, inputs: np.ndarray, states: list[Any], mask: Any, masks: Any, training: bool, keep_cache: bool
+        self, inputs: np.ndarray, states: list[Any], mask: Any, dropout_masks: Any, training: bool, keep_cache: bool
     ) -> tuple[Any, list[Any], Any]:
         steps = range(inputs.shape[1])
         order = list(reversed(steps)) if self.go_backwards else list(steps)
         outputs: list[np.ndarray] = []
         caches = []
         for t in order:
-            (output, new_states), cache = run_step(self.cell, inputs[:, t], states, training, masks, keep_cache)
+            (output, new_states), cache = run_step(self.cell, inputs[:, t], states, training, dropout_masks, keep_cache)
             new_states = _tree.flatten(new_states)
             if mask is not None:
                 keep = mask[:, t, None]

@@ -22,6 +22,8 @@ class KerasTensor:
         _keras_history: (layer, node index, tensor index).
     """
 
+    __array_priority__ = 1000  # NumPy's numbers leave operators to the tensor
+
     def __init__(self, shape: tuple[int | None, ...], dtype: str = "float32", name: str | None = None):
         self.shape = tuple(shape)
         self.dtype = np.dtype(dtype).name
@@ -41,7 +43,9 @@ class KerasTensor:
         return self._rescaled(1.0, other)
 
     def __sub__(self, other: Any) -> KerasTensor:
-        return self._merged("Subtract", other) if isinstance(other, KerasTensor) else self._rescaled(1.0, -other)
+        if isinstance(other, KerasTensor):
+            return self._merged("Subtract", other)
+        return self._rescaled(1.0, -_number(other))
 
     def __rsub__(self, other: Any) -> KerasTensor:
         return self._rescaled(-1.0, other)
@@ -55,7 +59,9 @@ class KerasTensor:
     def __truediv__(self, other: Any) -> KerasTensor:
         if isinstance(other, KerasTensor):
             raise TypeError(expected("the graph", "a number to divide by", f"the symbolic tensor {other.name!r}"))
-        return self._rescaled(1.0 / other, 0.0)
+        if _number(other) == 0:
+            raise ValueError(expected("the graph", "a number other than 0 to divide by", repr(other)))
+        return self._rescaled(1.0 / _number(other), 0.0)
 
     def __neg__(self) -> KerasTensor:
         return self._rescaled(-1.0, 0.0)
@@ -77,9 +83,7 @@ class KerasTensor:
         """Returns scale * self + offset, for numbers."""
         from recurra.layers.activation import Rescaling
 
-        if not all(isinstance(value, (int, float, np.number)) for value in (scale, offset)):
-            raise TypeError(expected("the graph", "symbolic tensors and numbers", f"{scale!r} and {offset!r}"))
-        return Rescaling(float(scale), float(offset))(self)
+        return Rescaling(_number(scale), _number(offset))(self)
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(
@@ -96,6 +100,13 @@ class KerasTensor:
 
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+
+def _number(operand: Any) -> float:
+    """Returns an operand as a float: `-` of an unsigned number would wrap around."""
+    if not isinstance(operand, (int, float, np.integer, np.floating)):
+        raise TypeError(expected("the graph", "symbolic tensors and numbers", repr(operand)))
+    return float(operand)
 
 
 class Node:

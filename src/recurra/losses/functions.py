@@ -18,14 +18,12 @@ from recurra._arrays import as_integers, as_numbers
 from recurra._checks import expected
 
 Values = np.ndarray
-
-
-Shape = tuple[int, ...]
+Sizes = tuple[int, ...]
 
 
 def _pair(
     gradient: Callable[..., np.ndarray],
-    fused: Callable[[Shape, Shape], bool] | None = None,
+    fused: Callable[[Sizes, Sizes], bool] | None = None,
     checks_shapes: bool = False,
 ) -> Callable[[Any], Any]:
     """Decorator: puts a loss's derivative beside it, and two facts.
@@ -101,12 +99,12 @@ def are_matched(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return one == other or (*one, 1) == other or one == (*other, 1)
 
 
-def _are_classes(true: Shape, pred: Shape) -> bool:
+def _are_classes(true: Sizes, pred: Sizes) -> bool:
     """Returns whether each row of predictions, of more than one class, has as many targets."""
     return true == pred and pred[-1] > 1
 
 
-def _is_one_for_each_row(true: Shape, pred: Shape) -> bool:
+def _is_one_for_each_row(true: Sizes, pred: Sizes) -> bool:
     """Returns whether each row of predictions has one target."""
     return true in (pred[:-1], (*pred[:-1], 1))
 

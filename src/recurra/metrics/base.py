@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _room, _tree, config, initializers, saving
+from recurra import _file_limits, _tree, config, initializers, saving
 from recurra._arrays import Array, arrays_for, as_array
 from recurra._checks import expected
 from recurra._names import auto_name
@@ -43,7 +43,7 @@ class Metric(saving.Configurable):
         """Makes a part of the state and returns it; resets set it to zero. `dtype` is float64 whatever it says."""
         name = name or "variable"
         count = math.prod(map(int, np.atleast_1d(() if shape is None else shape)))
-        _room.take(f"metric {self.name!r}", "variables", name, 8 * count)
+        _file_limits.take_memory(f"metric {self.name!r}", "variables", name, 8 * count)
         start = np.array(initializers.get(initializer or "zeros")(shape), np.float64)
         variable = Variable(start, name=name, path=f"{self.name}/{name}", trainable=False)
         self._variables.append(variable)

@@ -51,11 +51,11 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
     import json
 
     config = json.loads(json_string)
-    told = config.get("compile_config")
+    compile_config = config.get("compile_config")
     with saving.CustomObjectScope(custom_objects or {}), saving.closed_table():
         model = saving.deserialize_keras_object(config)
-        if told:
-            model.compile_from_config(told)
+        if compile_config:
+            model.compile_from_config(compile_config)
     return model
 
 

@@ -60,9 +60,9 @@ def clone_model(
         copy = Sequential([*starts, *map(clone, model.layers)], name=model.name, trainable=model.trainable)
     else:
         copy = _clone_graph(model, input_tensors, clone, call_function)  # type: ignore[arg-type]
-    told = model.get_compile_config()
-    if told is not None and clone_function is None:
-        copy.compile_from_config(told)
+    compile_config = model.get_compile_config()
+    if compile_config is not None and clone_function is None:
+        copy.compile_from_config(compile_config)
     return copy
 
 

@@ -34,6 +34,7 @@ class GraphModel(Model):
 
     _ends: tuple[list[KerasTensor], list[KerasTensor]] | None = None  # of the graph, once the model is built
     _graph: Graph | None = None  # between them, once it is asked for: a line that grows needs none at each layer
+    _input_structure: Any = None
     _output_structure: Any = None
     _result_structure: Any = None  # that of the outputs; of a list of one, the one, as in Keras
     _fixed_axes = slice(None)  # of the inputs without the batch: those whose sizes data must have
@@ -60,11 +61,14 @@ class GraphModel(Model):
             ValueError: If the model has not been built yet.
         """
         if self._graph is None:
-            if self._ends is None:
-                hint = "add an Input or call it on data"
-                raise _NotBuiltError(expected(f"model {self.name!r}", "to be built", "no input shape yet", hint))
-            self._graph = Graph(*self._ends)
+            self._graph = Graph(*self._built_ends())
         return self._graph
+
+    def _built_ends(self) -> tuple[list[KerasTensor], list[KerasTensor]]:
+        if self._ends is None:
+            hint = "add an Input or call it on data"
+            raise _NotBuiltError(expected(f"model {self.name!r}", "to be built", "no input shape yet", hint))
+        return self._ends
 
     @property
     def inputs(self) -> list[KerasTensor]:
@@ -86,11 +90,13 @@ class GraphModel(Model):
 
     @property
     def _own_input(self) -> Any:
-        return self._input_structure if self._ends else self.graph.inputs
+        self._built_ends()
+        return self._input_structure
 
     @property
     def _own_output(self) -> Any:
-        return self._output_structure if self._ends else self.graph.outputs
+        self._built_ends()
+        return self._output_structure
 
     @property
     def input_shape(self) -> Any:
@@ -301,7 +307,8 @@ class Functional(GraphModel):
         """
         places = {name: place for place, name in enumerate(names)}
         self.graph.layers.sort(key=lambda layer: places[layer.name])
-        self._came.sort(key=lambda layer: places.get(layer.name, len(places)))
+        # By this order too: it is that of `weights`, and so of the files that number them.
+        self._known_sublayers.sort(key=lambda layer: places.get(layer.name, len(places)))
 
     def get_build_config(self) -> dict[str, Any] | None:
         return {"input_shape": None}

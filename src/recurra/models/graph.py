@@ -305,11 +305,50 @@ def flat_shapes(shapes: Any) -> list[Any]:
     return [shape for item in items for shape in flat_shapes(item)]
 
 
+class _Visits(NamedTuple):
+    """What lies between the outputs of a graph and its inputs.
+
+    Attributes:
+        finished: Calls and operations on masks, each after all that it reads.
+        parents: What each of them reads, by its id.
+        met: For the id of each layer and operation, how many were met before it.
+    """
+
+    finished: list[Node | MaskOperation]
+    parents: dict[int, list[Node | MaskOperation]]
+    met: dict[int, int]
+
+
 def _order(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[Node], list[Layer]]:
     """Returns the nodes, inputs first, and the layers in Keras's order: by depth, then as they were met.
 
     The order of layers is that of their weights in a file, so the operations that compute masks count, as in Keras.
     """
+    finished, parents, met = _visited(inputs, outputs)
+    depths: dict[int, int] = {}
+    operation_depths: dict[int, int] = {}
+    for node in reversed(finished):
+        operation = id(_operation_of(node))
+        depth = max(depths.get(id(node), 0), operation_depths.get(operation, 0))
+        depths[id(node)] = operation_depths[operation] = depth
+        for parent in parents[id(node)]:
+            depths[id(parent)] = max(depth + 1, depths.get(id(parent), 0))
+    for tensor in inputs:
+        node = node_of(tensor)
+        if id(node) not in parents:
+            met[id(node.layer)] = -1
+            operation_depths[id(node.layer)] = depths[id(node)] = 0
+            finished.append(node)
+    nodes = [node for node in finished if isinstance(node, Node)]
+    layers = {id(node.layer): node.layer for node in nodes}
+    return (
+        sorted(nodes, key=lambda node: -depths[id(node)]),
+        sorted(layers.values(), key=lambda layer: (-operation_depths[id(layer)], met[id(layer)])),
+    )
+
+
+def _visited(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> _Visits:
+    """Goes from the outputs to the inputs, depth first as Keras does; ValueError if there is another input."""
     sources = {id(tensor) for tensor in inputs}
     trace = MaskTrace(inputs)
     met: dict[int, int] = {}
@@ -348,26 +387,7 @@ def _order(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[
                 open_visits.pop()
             else:
                 open_visits.append(visit(first))
-    depths: dict[int, int] = {}
-    operation_depths: dict[int, int] = {}
-    for node in reversed(finished):
-        operation = id(_operation_of(node))
-        depth = max(depths.get(id(node), 0), operation_depths.get(operation, 0))
-        depths[id(node)] = operation_depths[operation] = depth
-        for parent in parents[id(node)]:
-            depths[id(parent)] = max(depth + 1, depths.get(id(parent), 0))
-    for tensor in inputs:
-        node = node_of(tensor)
-        if id(node) not in parents:
-            met[id(node.layer)] = -1
-            operation_depths[id(node.layer)] = depths[id(node)] = 0
-            finished.append(node)
-    nodes = [node for node in finished if isinstance(node, Node)]
-    layers = {id(node.layer): node.layer for node in nodes}
-    return (
-        sorted(nodes, key=lambda node: -depths[id(node)]),
-        sorted(layers.values(), key=lambda layer: (-operation_depths[id(layer)], met[id(layer)])),
-    )
+    return _Visits(finished, parents, met)
 
 
 def _made_by(made: KerasTensor | MaskOperation) -> Node | MaskOperation:

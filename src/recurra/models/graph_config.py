@@ -18,7 +18,7 @@ from recurra.models.graph import Graph
 from recurra.models.mask_trace import MaskTrace
 
 LAYERS_OF_OPERATIONS = ("Add", "GetItem", "Multiply", "Negative", "Subtract", "TrueDivide")
-KERAS_S_JOINS = r"concatenate(_\d+)?"  # names of Keras's own operations on masks
+KERAS_MASK_JOINS = r"concatenate(_\d+)?"  # names of Keras's own operations on masks
 Nodes = dict[tuple[str, int], Node]  # by the layer's name and the number of its call
 
 
@@ -41,7 +41,7 @@ def write_graph(graph: Graph, inputs: Any, outputs: Any) -> dict[str, Any]:
         nodes = [node for node in layer._inbound_nodes if id(node) in in_graph and node.parents()]
         calls = [_write_node(node, indices) for node in nodes]
         entry = saving.serialize_keras_object(layer) | {"name": layer.name, "inbound_nodes": calls}
-        if joins_masks and re.fullmatch(KERAS_S_JOINS, layer.name):
+        if joins_masks and re.fullmatch(KERAS_MASK_JOINS, layer.name):
             entry["config"].pop("name")  # Keras makes one that its own operations do not take
         layers.append(_as_operation(entry))
     ends = {"input_layers": inputs, "output_layers": outputs}
@@ -102,7 +102,7 @@ def _joins_masks(graph: Graph) -> bool:
     for node in graph.nodes:
         if not all(id(tensor) in sources for tensor in _tree.flatten(node.outputs)):
             trace.follow(node)
-            joined |= isinstance(node.layer, Concatenate) and trace._masks[id(node.outputs)] is not None
+            joined |= isinstance(node.layer, Concatenate) and trace.has_mask(node.outputs)
     return joined
 
 

@@ -48,6 +48,10 @@ class MaskTrace:
         masks += [None] * (len(outputs) - len(masks))  # as of attention's scores
         self._masks.update((id(output), mask) for output, mask in zip(outputs, masks, strict=False))
 
+    def has_mask(self, tensor: KerasTensor) -> bool:
+        """Returns whether a tensor that a call gives, which has been followed, has a mask."""
+        return self._masks[id(tensor)] is not None
+
     def _computed_by(self, node: Node) -> Any:
         layer, masks = node.layer, node.kwargs.get("mask")
         compute = type(layer).compute_mask

@@ -33,6 +33,7 @@ class Model(Trainer):
         ValueError: If an output does not come from the inputs, or a layer's name occurs twice.
     """
 
+    takes_several = True
     _mixes_dtypes = True
     _without_backward = "build it as keras.Model(inputs, outputs), of layers that have theirs"
 

@@ -169,7 +169,7 @@ class _Native:
         for layer in line:
             shape = (len(x), 1, layer.compute_output_shape(shape)[-1])
             if isinstance(layer, RNN):
-                self._shapes += [(len(x), layer.cell.units)] * layer.cell.states
+                self._shapes += [(len(x), layer.cell.units)] * layer.cell.n_states
         self.y = np.zeros((len(x), shape[2]), x.dtype)
         self._plan = plan  # native code points into its arrays
         self._step, self._now = plan.stepper(x, self.y)
@@ -188,7 +188,7 @@ class _Cell:
 
     def __init__(self, cell: RecurrentCell, x: np.ndarray):
         self._cell, self._x = cell, x
-        self._states = [np.zeros((len(x), cell.units), cell.dtype) for _ in range(cell.states)]
+        self._states = [np.zeros((len(x), cell.units), cell.dtype) for _ in range(cell.n_states)]
         self.y = np.zeros((len(x), cell.units), cell.dtype)
 
     def __call__(self) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from recurra._missing import says_what_to_do
 from recurra.ops.native import (
+    MAX_AXES,
     activation_backward,
     activation_forward,
     adam_update,
@@ -46,6 +47,7 @@ if not TYPE_CHECKING:  # type checkers would take every name for one that is the
     __getattr__ = says_what_to_do("recurra.ops")
 
 __all__ = [
+    "MAX_AXES",
     "simple_rnn_forward",
     "simple_rnn_backward",
     "lstm_forward",

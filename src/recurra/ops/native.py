@@ -1,6 +1,6 @@
 """The operations of `ops.reference` by the native kernels: contiguity, output arrays, calls.
 
-The fused sequence kernels know the activations `_FUSED`. Whatever else is asked for runs the equations of
+The fused sequence kernels know the activations `FUSED`. Whatever else is asked for runs the equations of
 `ops.reference` over the native matrix product and elementwise functions, so that its bits depend neither on NumPy's
 BLAS nor on its threads.
 """
@@ -26,7 +26,7 @@ from recurra.ops.reference import Activation, Array, Primitives
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 # In the order of the enums Function and LossKind of native/kernels/kernels.h.
-_FUNCTIONS = {
+FUNCTIONS = {
     name: number
     for number, name in enumerate(
         [
@@ -48,10 +48,10 @@ _FUNCTIONS = {
         ]
     )
 }
-_FUSED = ("linear", "tanh", "sigmoid", "hard_sigmoid", "relu", "elu", "selu")
-_ELEMENTWISE = frozenset(_FUNCTIONS) - {"log", "erf", "expm1"}
-_GRADIENT_FROM_OUTPUT = (*_FUSED, "exponential")
-_POOLS = ("mean", "first_max", "shared_max")
+FUSED = ("linear", "tanh", "sigmoid", "hard_sigmoid", "relu", "elu", "selu")
+ELEMENTWISE = frozenset(FUNCTIONS) - {"log", "erf", "expm1"}
+_GRADIENT_FROM_OUTPUT = (*FUSED, "exponential")
+POOLS = ("mean", "first_max", "shared_max")
 _LOSSES = {
     name: number
     for number, name in enumerate(
@@ -67,16 +67,16 @@ _LOSSES = {
     )
 }
 
-_MAX_AXES = 8  # of an array that native code takes (native/arrays.h)
+MAX_AXES = 8  # of an array that native code takes (native/arrays.h)
 
 
 def _map(name: str, x: Array, out: Array | None = None) -> Array:
     x = contiguous(x)
-    if x.ndim > _MAX_AXES:
+    if x.ndim > MAX_AXES:
         return _map(name, x.reshape(-1)).reshape(x.shape)
     if out is None:
         out = np.empty(x.shape, x.dtype)
-    _native.map(_FUNCTIONS[name], out, x)
+    _native.map(FUNCTIONS[name], out, x)
     return out
 
 
@@ -160,20 +160,20 @@ def convolve_gradient(dkernel: Array, dy: Array, x: Array, *, stride: int = 1, d
 def pool(x: Array, kind: str, *, size: int, stride: int, steps: int, before: int = 0) -> Array:
     """As `reference.pool`."""
     y = np.empty((len(x), steps, x.shape[2]), x.dtype)
-    _native.pool(_POOLS.index(kind), y, contiguous(x), size, stride, before)
+    _native.pool(POOLS.index(kind), y, contiguous(x), size, stride, before)
     return y
 
 
 def pool_gradient(dy: Array, x: Array, y: Array, kind: str, *, size: int, stride: int, before: int = 0) -> Array:
     """As `reference.pool_gradient`."""
     dx = np.empty(x.shape, x.dtype)
-    _native.pool_gradient(_POOLS.index(kind), dx, contiguous(dy), contiguous(x), contiguous(y), size, stride, before)
+    _native.pool_gradient(POOLS.index(kind), dx, contiguous(dy), contiguous(x), contiguous(y), size, stride, before)
     return dx
 
 
 def activation_forward(name: str, x: Array) -> Array:
     """As `reference.activation_forward`."""
-    if name in _ELEMENTWISE:
+    if name in ELEMENTWISE:
         return _map(name, x)
     if name in ("softmax", "log_softmax"):
         x = contiguous(x)
@@ -185,12 +185,12 @@ def activation_forward(name: str, x: Array) -> Array:
 
 def activation_backward(name: str, dy: Array, x: Array, y: Array) -> Array:
     """As `reference.activation_backward`."""
-    if name in _ELEMENTWISE:
-        if dy.ndim > _MAX_AXES:
+    if name in ELEMENTWISE:
+        if dy.ndim > MAX_AXES:
             return activation_backward(name, dy.reshape(-1), x.reshape(-1), y.reshape(-1)).reshape(dy.shape)
         dx = np.empty(dy.shape, dy.dtype)
         arrays = (contiguous(array) for array in (dy, x, y))
-        _native.map_gradient(_FUNCTIONS[name], dx, *arrays)
+        _native.map_gradient(FUNCTIONS[name], dx, *arrays)
         return dx
     if name in ("softmax", "log_softmax"):
         dx = np.empty(dy.shape, dy.dtype)
@@ -277,7 +277,7 @@ def _or_by_definition(forward: Callable[_P, _R]) -> Callable[_P, _R]:
     @functools.wraps(forward)
     def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         for name in ("activation", "recurrent_activation"):
-            if kwargs.get(name, "tanh") not in _FUSED:
+            if kwargs.get(name, "tanh") not in FUSED:
                 return definition(*args, **kwargs, primitives=PRIMITIVES)
         return forward(*args, **kwargs)
 
@@ -324,7 +324,7 @@ def simple_rnn_forward(
     y = _output(x, units, return_sequences)
     h = np.empty((batch, units), dtype)
     hs = np.empty((timesteps + 1, batch, units), dtype) if training else None
-    options = (_FUNCTIONS[activation], go_backwards, zero_output_for_mask, return_sequences)
+    options = (FUNCTIONS[activation], go_backwards, zero_output_for_mask, return_sequences)
     _native.simple_rnn_forward(y, h, hs, x, kernel, recurrent_kernel, bias, _ready(h0, dtype), mask, dropout, *options)
     if hs is None:
         return y, h, None
@@ -383,8 +383,8 @@ def lstm_forward(
         gates = np.empty((timesteps, batch, 4 * units), dtype)
         hs, cs = np.empty((timesteps + 1, batch, units), dtype), np.empty((timesteps + 1, batch, units), dtype)
     options = (
-        _FUNCTIONS[activation],
-        _FUNCTIONS[recurrent_activation],
+        FUNCTIONS[activation],
+        FUNCTIONS[recurrent_activation],
         go_backwards,
         zero_output_for_mask,
         return_sequences,
@@ -451,8 +451,8 @@ def gru_forward(
         hs = np.empty((timesteps + 1, batch, units), dtype)
     options = (
         reset_after,
-        _FUNCTIONS[activation],
-        _FUNCTIONS[recurrent_activation],
+        FUNCTIONS[activation],
+        FUNCTIONS[recurrent_activation],
         go_backwards,
         zero_output_for_mask,
         return_sequences,

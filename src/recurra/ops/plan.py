@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra import _native
 from recurra._arrays import contiguous
-from recurra.ops.native import _ELEMENTWISE, _FUNCTIONS, _FUSED, _POOLS, loss_of, update_of
+from recurra.ops.native import ELEMENTWISE, FUNCTIONS, FUSED, POOLS, loss_of, update_of
 from recurra.ops.reference import Activation, Array
 
 _CELLS = {"simple_rnn": 0, "lstm": 1, "gru": 2}
@@ -73,11 +73,11 @@ class Plan:
             state_masks: Whether it draws some of the state.
             draw: Called with (N, D, dtype) before a run forward in training; returns the cell's `DropoutMasks`.
         """
-        if activation not in _FUSED or recurrent_activation not in _FUSED:
+        if activation not in FUSED or recurrent_activation not in FUSED:
             return None
         kernel, recurrent_kernel, bias, dkernel, drecurrent_kernel, dbias = self._bind(variables)
         arrays = (kernel, recurrent_kernel, bias, dkernel, drecurrent_kernel, dbias)
-        functions = (_FUNCTIONS[activation], _FUNCTIONS[recurrent_activation])
+        functions = (FUNCTIONS[activation], FUNCTIONS[recurrent_activation])
         h, c = (*(states or ()), None, None)[:2]
         if states is not None:
             self.rows = len(states[0])
@@ -103,19 +103,19 @@ class Plan:
 
     def add_dense(self, variables: Sequence[Any], activation: Activation) -> bool:
         """Adds y = activation(x @ kernel + bias); `variables` are kernel (D, units) and bias (units,) or None."""
-        if not isinstance(activation, str) or not (activation in _ELEMENTWISE or activation == "softmax"):
+        if not isinstance(activation, str) or not (activation in ELEMENTWISE or activation == "softmax"):
             return False
         features, units = variables[0].shape
         kernel, bias, dkernel, dbias = self._bind(variables)
-        function = _FUNCTIONS.get(activation, 0)
+        function = FUNCTIONS.get(activation, 0)
         self._native.add_dense(features, units, kernel, bias, dkernel, dbias, function, activation == "softmax")
         return self._added()
 
     def add_activation(self, activation: Activation) -> bool:
         """Adds a function of each element."""
-        if not isinstance(activation, str) or activation not in _ELEMENTWISE:
+        if not isinstance(activation, str) or activation not in ELEMENTWISE:
             return False
-        self._native.add_dense(1, 1, None, None, None, None, _FUNCTIONS[activation], False)
+        self._native.add_dense(1, 1, None, None, None, None, FUNCTIONS[activation], False)
         return self._added()
 
     def add_embedding(self, variable: Any, mask_zero: bool) -> bool:
@@ -157,10 +157,10 @@ class Plan:
             stride, dilation: As of `convolve`.
             padding: "valid", "same" or "causal".
         """
-        if not isinstance(activation, str) or activation not in _ELEMENTWISE:
+        if not isinstance(activation, str) or activation not in ELEMENTWISE:
             return False
         kernel, bias, dkernel, dbias = self._bind(variables)
-        options = (features, stride, dilation, _PADDINGS.index(padding), _FUNCTIONS[activation])
+        options = (features, stride, dilation, _PADDINGS.index(padding), FUNCTIONS[activation])
         self._native.add_convolution(kernel, bias, dkernel, dbias, *options)
         return self._added()
 
@@ -169,7 +169,7 @@ class Plan:
         features = self._features()
         if features is None:
             return False
-        self._native.add_pooling(_POOLS.index(kind), features, size, stride, _PADDINGS.index(padding))
+        self._native.add_pooling(POOLS.index(kind), features, size, stride, _PADDINGS.index(padding))
         return self._added()
 
     def add_repeat(self, n: int) -> bool:

@@ -13,10 +13,11 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import initializers, saving
+from recurra._arguments import unknown_arguments
 from recurra._arrays import as_array, contiguous
 from recurra._changes import StampsChanges
 from recurra._checks import expected, fraction, not_negative, positive, positive_int
-from recurra._missing import Gone, unknown_arguments
+from recurra._missing import Gone
 from recurra._names import snake_case
 from recurra._signals import HeldSignals
 from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm, sums_of_squares

@@ -18,15 +18,8 @@ from recurra.layers.embedding import Embedding
 from recurra.layers.masking import Masking
 from recurra.layers.recurrent import RNN
 
-_MOST_AXES = 8  # of arrays that native code takes
-_METHODS = (
-    "forward",
-    "backward",
-    "_run_layer",
-    "value_and_gradient",
-    "step",
-    "update",
-)  # what native code does instead
+# What native code does instead.
+_METHODS = ("forward", "backward", "_run_layer", "value_and_gradient", "step", "update")
 
 
 class ModelPlan:
@@ -93,7 +86,7 @@ class ModelPlan:
     def _shapes_of(self, row: tuple[int, ...]) -> list[tuple[int, ...]] | None:
         known = self._model.inputs[0].shape[1:]
         if (
-            len(row) >= _MOST_AXES
+            len(row) >= ops.MAX_AXES
             or len(row) != len(known)
             or any(own not in (None, size) for size, own in zip(row, known, strict=True))
         ):

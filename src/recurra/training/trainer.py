@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, config, losses, metrics, optimizers, saving
+from recurra._arguments import knows_arguments
 from recurra._arrays import as_array, as_numbers, plain_numbers_as_array
 from recurra._checks import expected, positive_int
-from recurra._missing import Gone, knows_arguments
+from recurra._missing import Gone
 from recurra.callbacks import CallbackList, History
 from recurra.layers.activation import Softmax
 from recurra.layers.base import Layer

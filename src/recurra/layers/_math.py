@@ -43,7 +43,7 @@ def normalized_gradient(dy: np.ndarray, y: np.ndarray, scale: np.ndarray, axes: 
     return scale * (dy - y * (dy * y).sum(axis=axes, keepdims=True))
 
 
-def chosen(where: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def select(where: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Returns `np.where(where, a, b)` of floats, in the dtype of a.
 
     By their bits: `np.where` branches at each element, and takes ten times as long where there is no telling which way.
@@ -53,8 +53,8 @@ def chosen(where: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return ((a.view(whole) & bits) | (b.astype(a.dtype, copy=False).view(whole) & ~bits)).view(a.dtype)
 
 
-def kept(where: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Returns x where `where` holds, and zero elsewhere; by bits as `chosen`."""
+def zero_unless(where: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Returns x where `where` holds, and zero elsewhere; by bits as `select`."""
     whole = np.dtype(f"i{x.itemsize}")
     return (x.view(whole) & -where.astype(whole)).view(x.dtype)
 

@@ -1,18 +1,21 @@
-"""What a file that is being loaded may still ask for by numbers in its config: bytes of memory, and layers."""
+"""What a file that is being loaded may still ask for by numbers in its config: bytes of memory, layers, and sizes."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
+from typing import Any
 
 from recurra._checks import expected
 
 MOST_LAYERS = 10_000  # of a model in a file
 MOST_STATES = 2**30  # bytes that a stateful layer in a file may keep, once it is used
+# Of options by which an object takes memory on its own.
+LARGEST_SIZES = {"num_thresholds": 10_000, "num_classes": 4_096, "num_labels": 1_000}
 
 
-class _Room:
+class _Limits:
     """What is left.
 
     Attributes:
@@ -25,11 +28,11 @@ class _Room:
         self.weights_follow = weights_follow
 
 
-_room: ContextVar[_Room | None] = ContextVar("room", default=None)  # None is no limit
+_limits: ContextVar[_Limits | None] = ContextVar("limits", default=None)  # None is no limit
 
 
 @contextlib.contextmanager
-def memory_of_at_most(size_bytes: int, weights_follow: bool = False) -> Iterator[None]:
+def limited_to(size_bytes: int, weights_follow: bool = False) -> Iterator[None]:
     """Around the making of what a file describes.
 
     Args:
@@ -40,43 +43,50 @@ def memory_of_at_most(size_bytes: int, weights_follow: bool = False) -> Iterator
         ValueError: Inside the `with` block, when they would be larger than this, before they take any memory; or for
             more than `MOST_LAYERS` layers.
     """
-    token = _room.set(_Room(size_bytes, weights_follow))
+    token = _limits.set(_Limits(size_bytes, weights_follow))
     try:
         yield
     finally:
-        _room.reset(token)
+        _limits.reset(token)
 
 
-def take(who: str, what: str, name: str, size_bytes: int) -> None:
+def take_memory(who: str, what: str, name: str, size_bytes: int) -> None:
     """Takes the memory of an array that is about to be made: `name`, which is one of `what`.
 
     Raises:
         ValueError: If a file asks for more than there is room for.
     """
-    room = _room.get()
-    if room is None:
+    limits = _limits.get()
+    if limits is None:
         return
-    if size_bytes > room.size_bytes:
-        raise ValueError(expected(who, f"{what} of at most {room.size_bytes} bytes more", f"{name} of {size_bytes}"))
-    room.size_bytes -= size_bytes
+    if size_bytes > limits.size_bytes:
+        raise ValueError(expected(who, f"{what} of at most {limits.size_bytes} bytes more", f"{name} of {size_bytes}"))
+    limits.size_bytes -= size_bytes
 
 
 def take_layer(who: str) -> None:
     """Takes the place of a layer; ValueError if a file asks for too many."""
-    room = _room.get()
-    if room is not None:
-        room.layers -= 1
-        if room.layers < 0:
+    limits = _limits.get()
+    if limits is not None:
+        limits.layers -= 1
+        if limits.layers < 0:
             raise ValueError(expected(who, f"at most {MOST_LAYERS} layers", "more"))
 
 
 def check_states(who: str, size_bytes: int) -> None:
     """Raises ValueError if a file asks for a stateful layer that would keep too much."""
-    if _room.get() is not None and size_bytes > MOST_STATES:
+    if _limits.get() is not None and size_bytes > MOST_STATES:
         raise ValueError(expected(who, f"states of at most {MOST_STATES} bytes", size_bytes))
+
+
+def check_sizes(class_name: str, options: dict[str, Any]) -> None:
+    """Raises ValueError if the options of an object in a file ask for too much."""
+    for name, largest in LARGEST_SIZES.items():
+        if options.get(name) is not None and not options[name] <= largest:
+            raise ValueError(expected(class_name, f"{name} of at most {largest} in a file", options[name]))
 
 
 def weights_follow() -> bool:
     """Returns whether the file that is being loaded holds the weights of the layers that are made."""
-    room = _room.get()
-    return room is not None and room.weights_follow
+    limits = _limits.get()
+    return limits is not None and limits.weights_follow

@@ -1,0 +1,70 @@
+"""The errors for arguments that a function or class does not take: they say what to write instead."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from recurra._checks import did_you_mean, expected
+from recurra._owners import is_own
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+# Arguments that Keras 3 has under another name or not at all, or that are not here.
+_ARGUMENTS = {
+    "batch_input_shape": "begin the model with Input(batch_shape=...)",
+    "epsilon": "write min_delta for epsilon",
+    "inner_activation": "write recurrent_activation for inner_activation",
+    "input_length": "write input_shape=(input_length, input_dim)",
+    "lr": "write learning_rate for lr",
+    "rms_scaling": "use RMSNormalization",
+    "time_major": "give the data as (batch, timesteps, features)",
+    "weights": "call set_weights() once the layer is built",
+}
+
+
+class KnowsArguments:
+    """Classes of recurra's that tell of keywords that their constructor does not take; not those with **options."""
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            if cls.__init__ is object.__init__ and (args or kwargs):  # Python says so where there is no __new__ either
+                raise TypeError(f"{cls.__name__}() takes no arguments")
+            if is_own(cls.__init__):
+                refuse_unknown(cls.__name__, cls.__init__, kwargs)
+            return super().__new__(cls)
+
+
+def knows_arguments(function: _Function) -> _Function:
+    """Decorator: tells of keywords that the function does not take. Not for what is called at every batch."""
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        refuse_unknown(function.__name__, function, kwargs)
+        return function(*args, **kwargs)
+
+    return checked  # type: ignore[return-value]
+
+
+def refuse_unknown(who: str, function: Any, given: Iterable[str]) -> None:
+    """Raises TypeError for keywords that a function does not take, as Python does, with a hint."""
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    unknown = [name for name in given if name not in names]
+    if unknown and not code.co_flags & inspect.CO_VARKEYWORDS:
+        raise TypeError(unknown_arguments(who, unknown, names))
+
+
+def hint_for_argument(name: str) -> str | None:
+    """Returns what to do without an argument; None where nothing is known about it."""
+    return _ARGUMENTS.get(name)
+
+
+def unknown_arguments(who: str, names: Iterable[str], known: Iterable[str]) -> str:
+    """Returns the error for arguments that `who` does not take; those that it takes are `known`."""
+    names = list(names)
+    hints = [hint_for_argument(name) or did_you_mean(name, known) for name in names]
+    return expected(who, "known arguments", ", ".join(map(repr, names)), "; ".join(filter(None, hints)) or None)
