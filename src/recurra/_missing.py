@@ -17,6 +17,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 DOCS = "docs/coming-from-keras.md tells what else is not there"
 _OLD = "recurra.compat.tensorflow.keras.preprocessing"
+_FOREIGN = "it runs another library's model: write a keras.layers.Layer with forward and backward"
 _TEXT = f"{_OLD}.text.Tokenizer makes numbers of words"
 # "MODULE.NAME" is for modules of that name alone.
 HINTS = {
@@ -29,7 +30,6 @@ HINTS = {
     "debugging": "there is nothing to set: leave the line out",
     "distribute": "there is one device, the CPU: leave it out",
     "element_spec": "next(iter(dataset)) shows the shapes and dtypes of an element",
-    "data.experimental": "use tf.data.AUTOTUNE and the functions without `experimental`",
     "disable_interactive_logging": "give verbose=0 to fit, evaluate and predict",
     "errors": "errors are Python's own, such as ValueError",
     "layers.experimental": "use the layers beside it, Normalization and Rescaling among them",
@@ -47,7 +47,20 @@ HINTS = {
     "StringLookup": "make numbers of the strings with a dict, {word: i + 1 for i, word in enumerate(words)}",
     "TextVectorization": _TEXT,
     "engine": "import Layer from keras.layers, and Model from keras.models",
-    "layers.core": "import the layers from keras.layers",
+    **dict.fromkeys(
+        (
+            *("layers.advanced_activations", "layers.convolutional", "layers.core", "layers.embeddings"),
+            *("layers.noise", "layers.wrappers", "recurrent.GRU", "recurrent.LSTM", "recurrent.SimpleRNN"),
+        ),
+        "import the layers from keras.layers",
+    ),
+    "layers.merge": "import add, concatenate and the others, with capitals too, from keras.layers",
+    "utils.generic_utils": "import what keras.utils has from there",
+    "objectives": "use keras.losses",
+    "FlaxLayer": _FOREIGN,
+    "JaxLayer": _FOREIGN,
+    "TFSMLayer": _FOREIGN,
+    "TorchModuleWrapper": _FOREIGN,
     "np_utils": "the functions are in keras.utils: to_categorical, normalize",
     "preprocessing.image": "it is for images: load them with another library, and pass NumPy arrays",
     "preprocessing.text": _TEXT,
