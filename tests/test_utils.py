@@ -1,5 +1,6 @@
 """keras.utils, by hand."""
 
+import re
 import tracemalloc
 
 import numpy as np
@@ -91,3 +92,22 @@ def test_numbers_that_do_not_fit_are_no_numbers_for_a_sequence(wrong):
     assert utils.pad_sequences([[wrong]], dtype="float64").shape == (1, 1)
     np.testing.assert_array_equal(utils.pad_sequences([[2**31 - 1, -(2**31)], [1.5]]), [[2**31 - 1, -(2**31)], [0, 1]])
     assert utils.pad_sequences([[3_000_000_000]], dtype="int64").tolist() == [[3_000_000_000]]
+
+
+def test_a_progress_bar_of_one_s_own_shows_what_fit_s_does(capsys, monkeypatch):
+    bar = utils.Progbar(3, stateful_metrics=["lr"])
+    for step in (1, 2, 3):
+        bar.update(step, values=[("loss", 2.0 * step), ("lr", 0.5)])
+    assert re.fullmatch(r"3/3 ━{20} 0s \d+\w+/step - loss: 6\.0000 - lr: 0\.5000\n", capsys.readouterr().out)
+    monkeypatch.setattr("recurra.callbacks.progress.is_live", lambda: True)
+    bar = utils.Progbar(4, width=8, interval=0, unit_name="row")
+    bar.add(2, [("loss", 1.0)])
+    bar.add(1, [("loss", 4.0)])
+    drawn = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out).split("\r")
+    assert re.search(r"2/4 ━{8} .*/row - loss: 1\.0000", drawn[1])
+    assert re.search(r"3/4 ━{8} .*/row - loss: 2\.0000", drawn[2])  # the mean over steps
+    bar.update(5, finalize=True)
+    assert capsys.readouterr().out.endswith("\n")
+    silent = utils.Progbar(None, verbose=0)
+    silent.add(5, [("loss", 1.0)])
+    assert capsys.readouterr().out == ""

@@ -150,6 +150,16 @@ class Array(np.ndarray):
         if len(wanted) != self.ndim or any(n not in (None, own) for n, own in zip(wanted, self.shape, strict=True)):
             raise ValueError(expected("set_shape", f"a shape that fits {self.shape}", wanted))
 
+    def __hash__(self) -> int:  # type: ignore[override]
+        """Returns that of its number, equal to which it finds a key; an array with axes has none."""
+        if self.ndim:
+            raise TypeError(f"unhashable type: {type(self).__name__!r}, of shape {self.shape}")
+        return hash(self.item())
+
+    def get_shape(self) -> tuple[int, ...]:
+        """Returns the shape."""
+        return self.shape
+
     def __getitem__(self, key: Any) -> Any:
         found = super().__getitem__(key)
         return as_array(found) if isinstance(found, np.generic) else found  # one number, too, has `.numpy()`

@@ -136,4 +136,5 @@ def check_gradient(activation: Any, who: str = "a layer") -> None:
     if not hasattr(activation, "gradient"):
         name = getattr(activation, "__name__", repr(activation))
         hint = "give the function an attribute gradient, called as gradient(dy, x, y)"
+        hint += "; with options, some are layers: Softmax(axis=1), ReLU(max_value=6), LeakyReLU(0.1), ELU(0.5)"
         raise ValueError(expected(f"training {who}", "an activation with a gradient", repr(name), hint))

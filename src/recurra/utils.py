@@ -14,6 +14,7 @@ from recurra._arrays import as_array, as_numbers
 from recurra._checks import expected, one_of, positive_int
 from recurra._missing import says_what_to_do
 from recurra._names import clear_session
+from recurra.callbacks.progress import Progbar
 from recurra.models.plot import model_to_dot, plot_model
 from recurra.random import set_random_seed
 from recurra.saving import (
@@ -30,6 +31,7 @@ from recurra.training.batches import pack_x_y_sample_weight, unpack_x_y_sample_w
 
 __all__ = [
     "CustomObjectScope",
+    "Progbar",
     "PyDataset",
     "Sequence",
     "clear_session",

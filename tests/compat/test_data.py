@@ -170,3 +170,60 @@ def test_to_look_at_a_dataset_changes_nothing(seed):
             repr(shuffled), repr(series), repr(series.map(lambda x: x))
         orders.append(str([values(shuffled), values(shuffled), values(series)]))
     assert orders[0] == orders[1]
+
+
+def sequences(lengths):
+    return Dataset.from_generator(
+        lambda: ((np.arange(n) + 1, n) for n in lengths),
+        output_signature=(tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.float32)),
+    )
+
+
+@pytest.mark.parametrize(
+    "options, wanted, shape",
+    [
+        ({}, [[[1, 0, 0], [1, 2, 3]], [[1, 2]]], (None, None)),
+        ({"padded_shapes": ([4], []), "drop_remainder": True}, [[[1, 0, 0, 0], [1, 2, 3, 0]]], (2, 4)),
+        ({"padded_shapes": ([-1], []), "padding_values": (9, None)}, [[[1, 9, 9], [1, 2, 3]], [[1, 2]]], (None, None)),
+    ],
+)
+def test_batches_are_padded(options, wanted, shape):
+    dataset = sequences([1, 3, 2]).padded_batch(2, **options)
+    assert [x.tolist() for x, _ in dataset] == wanted
+    assert dataset.element_spec[0].shape == shape
+    assert [part.dtype for part in next(iter(dataset))] == [tf.int32, tf.float32]
+
+
+def test_padding_of_dicts_and_of_all_parts():
+    rows = Dataset.from_tensor_slices({"a": [[1, 2], [3, 4]]}).padded_batch(2, {"a": [3]}, padding_values=7)
+    assert next(iter(rows))["a"].tolist() == [[1, 2, 7], [3, 4, 7]]
+    assert len(rows) == 1
+    with pytest.raises(ValueError, match=r"padding expected parts that fit into \(2,\), got \(3,\)"):
+        list(sequences([1, 3]).padded_batch(2, ([2], [])))
+
+
+def test_sequences_of_like_length_share_a_batch():
+    def length(x, y):
+        return tf.shape(x)[0]
+
+    def lengths(*arguments, **options):
+        batches = sequences([1, 5, 2, 7, 3, 3, 9]).bucket_by_sequence_length(length, *arguments, **options)
+        return [(y.tolist(), x.shape[1]) for x, y in batches]
+
+    assert lengths([3, 6], [2, 2, 2]) == [([1, 2], 2), ([5, 3], 5), ([7, 9], 9), ([3], 3)]
+    assert lengths([3, 6, 10], [2, 2, 2, 1], pad_to_bucket_boundary=True, drop_remainder=True) == [
+        ([1, 2], 2),
+        ([5, 3], 5),
+        ([7, 9], 9),
+    ]
+    assert lengths([3], [1, 1], no_padding=True)[0] == ([1], 1)
+    with pytest.raises(ValueError, match="expected 3 bucket_batch_sizes, one more than boundaries, got 2"):
+        lengths([3, 6], [2, 2])
+    with pytest.raises(ValueError, match="expected elements shorter than 6, got a longer one"):
+        lengths([3, 6], [2, 2, 2], pad_to_bucket_boundary=True)
+
+
+def test_experimental_has_what_moved_out_of_it():
+    assert tf.data.experimental.AUTOTUNE == tf.data.AUTOTUNE
+    assert tf.data.experimental.cardinality(Dataset.range(3)) == 3
+    assert values(Dataset.range(3).apply(lambda dataset: dataset.take(1))) == [0]

@@ -11,6 +11,8 @@ import recurra.compat.tensorflow as tf
 import recurra.compat.tensorflow.keras.backend as K
 
 NAN, INF = float("nan"), float("inf")
+LABELS, SHARES = tf.constant([0, 2]), tf.constant([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]])
+SCORES = [[2.0, 1.0], [0.0, 3.0]]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +94,80 @@ NAN, INF = float("nan"), float("inf")
         (lambda: K.concatenate([tf.ones((1, 1)), tf.zeros((1, 1))]), [[1, 0]], "float32"),
         (lambda: K.expand_dims(tf.constant([1.0])), [[1]], "float32"),
         (lambda: K.flatten(tf.constant([[1.0], [2.0]])), [1, 2], "float32"),
+        (lambda: K.one_hot(tf.constant([[0, 5]]), num_classes=2), [[[1, 0], [0, 0]]], "float32"),
+        (lambda: K.switch(tf.constant(False), lambda: 1 / 0, lambda: tf.constant(2.0)), 2, "float32"),
+        (lambda: K.switch(tf.constant([True, False]), [[1, 2], [5, 6]], [[3, 4], [7, 8]]), [[1, 4], [5, 8]], "int32"),
+        (
+            lambda: K.switch(tf.constant([[True], [False]]), [[[1, 2]], [[5, 6]]], tf.zeros((2, 1, 2), "int32")),
+            [[[1, 2]], [[0, 0]]],
+            "int32",
+        ),
+        (lambda: K.squeeze(tf.ones((2, 1)), axis=-1), [1, 1], "float32"),
+        (lambda: K.stack([tf.constant([1, 2]), tf.constant([3, 4])], axis=-1), [[1, 3], [2, 4]], "int32"),
+        (lambda: K.constant(3, shape=(2,)), [3, 3], "float32"),
+        (lambda: K.relu(tf.constant([-1.0, 2.0, 8.0]), alpha=0.5, max_value=6.0), [-0.5, 2, 6], "float32"),
+        (lambda: K.relu(tf.constant([-1.0, 2.0, 8.0]), threshold=3.0), [0, 0, 8], "float32"),
+        (lambda: K.l2_normalize(tf.constant([[0.0, -4.0], [0.0, 0.0]]), axis=-1), [[0, -1], [0, 0]], "float32"),
+        (lambda: K.dot(tf.ones((1, 2, 2)), tf.constant([[1.0], [2.0]])), [[[3], [3]]], "float32"),
+        (lambda: K.permute_dimensions(tf.constant([[1, 2]]), (1, 0)), [[1], [2]], "int32"),
+        (lambda: K.gather(tf.constant([[1, 2], [3, 4]]), [1]), [[3, 4]], "int32"),
+        (lambda: K.tile(tf.constant([1, 2]), 2), [1, 2, 1, 2], "int32"),
+        (lambda: K.repeat_elements(tf.constant([[1, 2]]), 2, axis=1), [[1, 1, 2, 2]], "int32"),
+        (lambda: K.cumsum(tf.constant([[1, 2], [3, 4]]), axis=1), [[1, 3], [3, 7]], "int32"),
+        (lambda: K.ones((2,), dtype="int32"), [1, 1], "int32"),
+        (lambda: K.variable([1, 2]), [1, 2], "float32"),
+        (lambda: tf.gather([[1, 2, 3], [4, 5, 6]], [[0, 2], [1, 1]], batch_dims=1), [[1, 3], [5, 5]], "int32"),
+        (lambda: tf.gather([[1, 2, 3], [4, 5, 6]], [0, 2], axis=1, batch_dims=1), [1, 6], "int32"),
+        (
+            lambda: tf.gather(tf.reshape(tf.range(12), (2, 3, 2)), [0, 1], axis=2, batch_dims=1),
+            [[0, 2, 4], [7, 9, 11]],
+            "int32",
+        ),
+        (
+            lambda: tf.gather(tf.reshape(tf.range(12), (2, 3, 2)), [[0, 1, 1], [1, 1, 0]], batch_dims=-1),
+            [[[0, 1], [2, 3], [2, 3]], [[8, 9], [8, 9], [6, 7]]],
+            "int32",
+        ),
+        (
+            lambda: tf.math.in_top_k([0, 1, 7], [[0.5, 0.5, 0.5], [0.8, 0.2, 0.1], [0.8, 0.2, 0.1]], k=1),
+            [True, False, False],
+            "bool",
+        ),
+        (lambda: tf.nn.moments(tf.constant([[1.0, 2.0], [3.0, 5.0]]), axes=[0])[1], [1, 2.25], "float32"),
+        (
+            lambda: tf.nn.moments(tf.constant([[1.0, 2.0], [3.0, 5.0]]), axes=[0, 1], keepdims=True)[0],
+            [[2.75]],
+            "float32",
+        ),
+        (lambda: tf.nn.embedding_lookup([[1.0, 2.0], [3.0, 5.0]], [[1, 0]]), [[[3, 5], [1, 2]]], "float32"),
+        (lambda: tf.linalg.band_part(tf.ones((2, 3)), 0, -1), [[1, 1, 1], [0, 1, 1]], "float32"),
+        (
+            lambda: tf.linalg.band_part([[1, 2, 3], [4, 5, 6], [7, 8, 9]], 1, 0),
+            [[1, 0, 0], [4, 5, 0], [0, 8, 9]],
+            "int32",
+        ),
+        (lambda: tf.linalg.diag([1, 2]), [[1, 0], [0, 2]], "int32"),
+        (lambda: tf.linalg.diag_part([[1, 2], [3, 4]]), [1, 4], "int32"),
+        (lambda: tf.linalg.trace([[1, 2], [3, 4]]), 5, "int32"),
+        (lambda: tf.linalg.matvec([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]), [3, 7], "float32"),
+        (lambda: tf.linalg.matrix_transpose([[1, 2]]), [[1], [2]], "int32"),
+        (lambda: tf.cond(tf.constant(True), lambda: tf.constant(1), lambda: 1 / 0), 1, "int32"),
+        (
+            lambda: tf.while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, x * 2), (tf.constant(0), tf.constant(1.0)))[
+                1
+            ],
+            8,
+            "float32",
+        ),
+        (
+            lambda: tf.while_loop(lambda i: i < 30, lambda i: [i + 1], [tf.constant(0)], maximum_iterations=4)[0],
+            4,
+            "int32",
+        ),
+        (lambda: tf.tensor_scatter_nd_update([1, 2, 3], [[0], [2]], [9, 8]), [9, 2, 8], "int32"),
+        (lambda: tf.scatter_nd([[0], [2], [0]], [9, 8, 1], [4]), [10, 0, 8, 0], "int32"),
+        (lambda: tf.clip_by_norm([3.0, 4.0], 10.0), [3, 4], "float32"),
+        (lambda: tf.clip_by_norm([[0.0, 4.0], [0.0, 0.0]], 1.0, axes=[1]), [[0, 1], [0, 0]], "float32"),
         (lambda: K.sum(K.round(K.log(K.exp(tf.constant([1.0, 2.0]))))), 3, "float32"),
     ],
 )
@@ -99,6 +175,76 @@ def test_functions_of_tensors(given, wanted, dtype):
     found = given().numpy()
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+    "found, wanted",
+    [
+        (lambda: K.sparse_categorical_crossentropy(LABELS, SHARES), [1.609438, 0.223144]),
+        (lambda: K.sparse_categorical_crossentropy(LABELS, SHARES, from_logits=True), [1.239831, 0.689727]),
+        (lambda: K.sparse_categorical_crossentropy(LABELS, SHARES, ignore_class=0), [0.0, 0.223144]),
+        (lambda: K.categorical_crossentropy(tf.one_hot(LABELS, 3), 2 * SHARES), [1.609438, 0.223144]),
+        (lambda: K.categorical_crossentropy(tf.one_hot(LABELS, 3), SHARES, True), [1.239831, 0.689727]),
+        (lambda: K.binary_crossentropy(tf.constant([[1.0, 0.0]]), tf.constant([[0.2, 0.3]])), [[1.609437, 0.356675]]),
+        (lambda: K.binary_crossentropy(tf.constant([[1.0, 0.0]]), tf.constant([[0.0, 1.0]])), [[15.424949, 15.333239]]),
+        (lambda: K.binary_crossentropy(tf.constant([1.0]), tf.constant([2.0]), from_logits=True), [0.126928]),
+        (lambda: tf.nn.softmax_cross_entropy_with_logits([[1.0, 0.0], [0.3, 0.7]], SCORES), [0.313262, 0.948587]),
+        (lambda: tf.nn.softmax_cross_entropy_with_logits([[1.0, 0.0], [0.3, 0.7]], SCORES, 0), [0.765006, 0.08885]),
+        (lambda: tf.nn.sparse_softmax_cross_entropy_with_logits(labels=[1, 0], logits=SCORES), [1.313262, 3.048587]),
+        (lambda: tf.nn.sigmoid_cross_entropy_with_logits(labels=[1.0, 0.0], logits=[-300.0, 3.0]), [300.0, 3.048587]),
+        (lambda: tf.math.log_softmax(tf.constant([[1.0, 2.0]])), [[-1.313262, -0.313262]]),
+        (lambda: tf.clip_by_norm([3.0, 4.0], 1.0), [0.6, 0.8]),
+    ],
+)
+def test_crossentropies_and_logs_are_those_of_tensorflow(found, wanted):
+    assert type(found()) is tf.Tensor and found().dtype == tf.float32
+    np.testing.assert_allclose(found(), wanted, rtol=2e-5)
+
+
+def test_functions_of_keras_s_backend_that_give_no_tensors():
+    assert K.int_shape(tf.ones((2, 3))) == K.int_shape(np.ones((2, 3))) == (2, 3)
+    assert K.int_shape(tf.keras.Input((4, 1))) == (None, 4, 1)
+    assert K.ndim(tf.keras.Input((4, 1))) == 3
+    assert type(K.eval(K.variable([1]))) is type(K.cast_to_floatx([1, 2])) is np.ndarray
+    assert K.cast_to_floatx(tf.constant([1, 2])).numpy().dtype == "float32"
+    assert K.zeros((2,)).assign_add([1.0, 2.0]).numpy().tolist() == [1.0, 2.0]
+    shape = tf.TensorShape([None, 2])
+    assert (shape.as_list(), shape.rank, shape) == ([None, 2], 2, (None, 2))
+    assert tf.ones((2, 3)).get_shape() == (2, 3)
+
+
+def test_dropout_of_tf_nn_keeps_the_mean():
+    tf.random.set_seed(1)
+    dropped = tf.nn.dropout(tf.ones((100, 100)), rate=0.2)
+    assert dropped.dtype == tf.float32 and set(np.unique(dropped)) == {0.0, 1.25}
+    assert abs(dropped.numpy().mean() - 1) < 0.03
+    columns = tf.nn.dropout(tf.ones((4, 50)), 0.5, noise_shape=[1, 50]).numpy()
+    assert (columns == columns[0]).all() and 0 < columns[0].mean() < 2
+    with pytest.raises(ValueError, match="dropout expected a rate of at least 0 and less than 1, got 1"):
+        tf.nn.dropout(tf.ones(2), 1)
+
+
+CTC = np.array(  # the last class is the blank
+    [
+        [[0.1, 0.2, 0.7], [0.1, 0.8, 0.1], [0.1, 0.7, 0.2], [0.6, 0.2, 0.2], [0.2, 0.2, 0.6]],
+        [[0.5, 0.2, 0.3], [0.4, 0.3, 0.3], [0.1, 0.1, 0.8], [0.1, 0.8, 0.1], [0.1, 0.8, 0.1]],
+    ],
+    "float32",
+)
+
+
+def test_what_ctc_models_give_is_decoded_as_by_tensorflow():
+    (classes,), costs = K.ctc_decode(CTC, np.array([5, 3]), greedy=True)
+    assert classes.dtype == tf.int64
+    assert classes.numpy().tolist() == [[1, 0, -1, -1, -1], [0, -1, -1, -1, -1]]
+    np.testing.assert_allclose(costs, [[1.958144], [1.832581]], rtol=1e-5)
+    (classes,), costs = K.ctc_decode(CTC, np.array([1, 1]))
+    assert classes[:, 0].numpy().tolist() == [-1, 0]
+    np.testing.assert_allclose(costs, [[0.356675], [0.693147]], rtol=1e-5)
+    found = K.ctc_batch_cost(np.array([[0, 1], [1, 0]]), CTC, np.array([[5], [3]]), np.array([[2], [1]]))
+    np.testing.assert_allclose(found, [[3.094006], [1.65026]], rtol=1e-5)
+    with pytest.raises(ValueError, match="ctc_decode expected greedy=True, got greedy=False: there is no beam search"):
+        K.ctc_decode(CTC, [5, 3], greedy=False)
 
 
 def test_shapes_and_counts_that_do_not_fit_are_errors():
@@ -204,6 +350,13 @@ def test_a_function_of_a_loss_trains_as_its_name_does():
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize(
+    "activation, name", [(tf.exp, "exponential"), (tf.identity, "linear"), (K.relu, "relu"), (K.softmax, "softmax")]
+)
+def test_functions_beside_tf_nn_train_as_activations(activation, name):
+    assert tf.keras.layers.Dense(2, activation=activation).activation is recurra.activations.get(name)
+
+
 ACTIVATIONS = "elu gelu leaky_relu log_softmax relu relu6 selu sigmoid silu softmax softplus softsign tanh"
 
 
@@ -259,7 +412,14 @@ def test_activations_of_tf_nn_keep_the_dtype_and_take_their_options():
         (lambda: tf.math.bincount, "numpy.bincount"),
         (lambda: tf.keras.datasets, "load the data with Keras"),
         (lambda: tf.keras.utils.get_file, "coming-from-keras.md"),
-        (lambda: tf.data.experimental, "use tf.data.AUTOTUNE"),
+        (lambda: tf.data.experimental.make_csv_dataset, "coming-from-keras.md"),
+        (lambda: tf.keras.layers.wrappers, "import the layers from keras.layers"),
+        (lambda: tf.keras.layers.embeddings, "import the layers from keras.layers"),
+        (lambda: tf.keras.layers.merge, "concatenate and the others, with capitals too, from keras.layers"),
+        (lambda: tf.keras.wrappers, "write the loop over parameters yourself"),
+        (lambda: tf.keras.utils.generic_utils, "import what keras.utils has from there"),
+        (lambda: tf.keras.objectives, "use keras.losses"),
+        (lambda: tf.keras.layers.TFSMLayer, "it runs another library: make the same layers here"),
         (lambda: tf.data.Dataset.range(3).interleave, "Dataset.from_generator"),
         (lambda: tf.keras.layers.TextVectorization, "keras.preprocessing.text.Tokenizer"),
         (lambda: tf.keras.layers.ConvLSTM2D, "coming-from-keras.md"),
@@ -306,6 +466,21 @@ def test_what_is_not_there_says_what_to_do(missing, hint):
 def test_arguments_of_older_versions_say_what_to_write(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_imports_from_keras_2_s_modules_of_layers_say_where_the_layers_are():
+    for module in ("recurra.layers", "recurra.compat.tensorflow.keras.layers"):
+        for line in ("recurrent import LSTM", "wrappers import TimeDistributed", "convolutional import Conv1D"):
+            with pytest.raises(ImportError, match=r"import the layers from keras\.layers"):
+                exec(f"from {module}.{line}", {})
+
+
+def test_no_module_is_there_twice_under_keras_s_names():
+    from recurra.compat.tensorflow.keras.layers.normalization import BatchNormalization
+    from recurra.compat.tensorflow.keras.optimizers.schedules import ExponentialDecay
+
+    assert BatchNormalization is recurra.layers.BatchNormalization
+    assert ExponentialDecay is recurra.optimizers.schedules.ExponentialDecay
 
 
 def test_version_1_s_module_can_be_imported_and_says_what_to_do():
@@ -432,7 +607,39 @@ def test_a_tokenizer_numbers_words_as_keras_s():
     assert plain.texts_to_sequences(["abc"]) == [[1, 2]]
     assert (plain.word_counts["a"], plain.document_count, plain.index_word) == (2, 1, {1: "a", 2: "b"})
     with pytest.raises(ValueError, match="a list of texts, got one text"):
-        plain.fit_on_texts("aba")
+        tokenizer.texts_to_sequences("aba")
+
+
+def test_a_tokenizer_of_characters_takes_one_string_and_the_numbers_of_a_model():
+    text = "hello İ"
+    tokenizer = tf.keras.preprocessing.text.Tokenizer(char_level=True)
+    tokenizer.fit_on_texts(text)
+    assert tokenizer.document_count == len(text)
+    assert list(tokenizer.word_index) == ["l", "h", "e", "o", " ", "i", "\u0307"]  # a small İ is two characters
+    assert tokenizer.texts_to_sequences("hel") == [[2], [3], [1]]
+    assert tokenizer.texts_to_sequences(["hel"]) == [[2, 3, 1]]
+    assert tokenizer.texts_to_matrix("lo").shape == (2, 8)
+    numbers = tf.argmax(tf.one_hot([[1, 2, 0, 0, 3]], 8), -1) + 1
+    assert tokenizer.sequences_to_texts(numbers) == ["h e l l o"]
+    with pytest.raises(ValueError, match="fit_on_texts expected a list of texts, got one text: put it into a list"):
+        tf.keras.preprocessing.text.Tokenizer().fit_on_texts(text)
+
+
+def test_a_tokenizer_has_keras_2_s_words():
+    from recurra.compat.tensorflow.keras.preprocessing.text import Tokenizer
+
+    with pytest.warns(UserWarning, match="write num_words for nb_words"):
+        tokenizer = Tokenizer(nb_words=3, document_count=2)
+    assert (tokenizer.num_words, tokenizer.document_count) == (3, 2)
+    tokenizer.fit_on_texts(["a cat", "a dog"])
+    assert (tokenizer.document_count, dict(tokenizer.index_docs)) == (4, {1: 2, 2: 1, 3: 1})
+    sequences = tokenizer.texts_to_sequences_generator(iter(["a cat", "dog a"]))
+    assert next(sequences) == [1, 2]
+    assert list(tokenizer.sequences_to_texts_generator(sequences)) == ["a"]
+    counted = Tokenizer(num_words=3)
+    counted.fit_on_sequences([[1, 2, 2], [2]])
+    assert (counted.document_count, dict(counted.index_docs)) == (2, {1: 1, 2: 2})
+    np.testing.assert_allclose(counted.sequences_to_matrix([[2]], "tfidf"), [[0, 0, np.log(1 + 2 / 3)]])
 
 
 def test_a_tokenizer_is_written_as_json_and_read_back():

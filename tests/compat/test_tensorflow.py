@@ -1,5 +1,9 @@
 """`recurra.compat.tensorflow` gives what notebooks use of TensorFlow, with TensorFlow's dtypes and shapes."""
 
+import copy
+import pickle
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,6 +65,22 @@ def test_a_number_of_a_tensor_or_variable_may_be_a_key():
     assert letters[tf.keras.optimizers.Adam().iterations.numpy()] == "a"
     assert type(tf.keras.optimizers.Adam(0.25).learning_rate.numpy()) is np.float32
     assert type(tf.constant([1, 2]).numpy()) is np.ndarray
+
+
+def test_numbers_of_a_model_are_keys_as_they_come():
+    letters = {0: "a", 1: "b"}
+    classes = np.argmax(tf.constant([[1.0, 2.0], [4.0, 3.0], [0.0, 9.0]]), axis=-1)
+    assert type(classes) is tf.Tensor
+    assert [letters[number] for number in classes] == ["b", "a", "b"]
+    assert [letters[number] for number in np.where(tf.constant([0.1, 0.9]) > 0.2)[0]] == ["b"]
+    assert Counter(classes) == {0: 1, 1: 2}
+    assert set(classes) == {0, 1}
+    assert {tf.constant(0.5)} == {0.5}
+    assert letters[pickle.loads(pickle.dumps(classes[0]))] == letters[copy.deepcopy(classes[0])] == "b"
+    with pytest.raises(TypeError, match=r"unhashable type: 'Array', of shape \(3,\)"):
+        hash(classes)
+    with pytest.raises(TypeError, match="unhashable type: 'Variable'"):
+        hash(tf.Variable(1))  # its number changes
 
 
 def test_constant_fills_or_reshapes():

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from recurra.callbacks.base import Callback
 
-BAR_WIDTH = 20
-INTERVAL_S = 0.05  # between two drawings of the bar
-
 
 class ProgbarLogger(Callback):
     """Prints the progress of `fit`, `evaluate` and `predict`; `params["verbose"]` is 1 (bar) or 2 (a line an epoch)."""
+
+    bar_width = 20
+    interval_s = 0.05  # between two drawings of the bar
+    unit = "step"
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +79,7 @@ class ProgbarLogger(Callback):
         if not self._is_live:
             return
         now = time.perf_counter()
-        if now - self._drawn_s >= INTERVAL_S:
+        if now - self._drawn_s >= self.interval_s:
             self._drawn_s = now
             self._draw(now, logs, finished=False)
 
@@ -86,7 +88,7 @@ class ProgbarLogger(Callback):
         if self._is_live:
             self._draw(now, logs, finished=True)
         elif self._verbose == 1:
-            self._write(f"{self._count()} {'━' * BAR_WIDTH} {self._timing(now, ' ')}{_values(logs)}\n")
+            self._write(f"{self._count()} {'━' * self.bar_width} {self._timing(now, ' ')}{_values(logs)}\n")
         elif self._verbose == 2:
             self._write(f"{self._count()} - {self._timing(now, ' - ')}{_values(logs)}\n")
 
@@ -101,20 +103,20 @@ class ProgbarLogger(Callback):
         return (now - self._started_s) / max(self._seen, 1)
 
     def _timing(self, now: float, between: str) -> str:
-        return f"{now - self._started_s:.0f}s{between}{_duration(self._step_s(now))}/step"
+        return f"{now - self._started_s:.0f}s{between}{_duration(self._step_s(now))}/{self.unit}"
 
     def _draw(self, now: float, logs: Any, finished: bool) -> None:
         target = self._seen if finished else self._target()
         if target is None:
             bar, plain = f"{self._seen:7d}/Unknown", f"{self._seen:7d}/Unknown"
         else:
-            done = BAR_WIDTH * self._seen // target
+            done = self.bar_width * min(self._seen, target) // target
             bar = f"\x1b[1m{self._count()}\x1b[0m "
-            bar += f"\x1b[32m{'━' * done}\x1b[0m\x1b[37m{'━' * (BAR_WIDTH - done)}\x1b[0m"
-            plain = f"{self._count()} {'━' * BAR_WIDTH}"
+            bar += f"\x1b[32m{'━' * done}\x1b[0m\x1b[37m{'━' * (self.bar_width - done)}\x1b[0m"
+            plain = f"{self._count()} {'━' * self.bar_width}"
         left_s = now - self._started_s if finished or target is None else self._step_s(now) * (target - self._seen)
         clock = f"{left_s:.0f}s" if finished or target is None else _clock(left_s)
-        tail = f" {_duration(self._step_s(now))}/step{_values(logs)}"
+        tail = f" {_duration(self._step_s(now))}/{self.unit}{_values(logs)}"
         width = len(plain) + len(clock) + len(tail) + 1
         padding = " " * max(self._width - width, 0)
         end = "\n" if finished else ""
@@ -125,6 +127,67 @@ class ProgbarLogger(Callback):
     def _write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+class Progbar:
+    """The progress bar of `fit` for a loop of one's own, such as over `train_on_batch`.
+
+    Args:
+        target: Steps to come; None if that is not known.
+        width: Signs of the bar.
+        verbose: 1 for a bar, 2 for a line at the end, 0 for nothing.
+        interval: Seconds between two drawings of the bar.
+        stateful_metrics: Names of values that are shown as they are; of others the mean over steps is shown.
+        unit_name: What a step is called.
+
+    >>> bar = Progbar(2, verbose=0)
+    >>> for step in (1, 2):
+    ...     bar.update(step, values=[("loss", 0.5)])
+    """
+
+    def __init__(
+        self,
+        target: int | None,
+        width: int = 20,
+        verbose: int = 1,
+        interval: float = 0.05,
+        stateful_metrics: Iterable[str] | None = None,
+        unit_name: str = "step",
+    ):
+        self.target = target
+        self.stateful_metrics = set(stateful_metrics or ())
+        self._seen = 0
+        self._sums: dict[str, tuple[float, int]] = {}  # and the steps that are in them
+        self._bar = ProgbarLogger()
+        self._bar.bar_width, self._bar.interval_s, self._bar.unit = width, interval, unit_name
+        self._bar.set_params({"steps": target, "verbose": verbose})
+        self._bar._start()
+
+    def update(
+        self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
+    ) -> None:
+        """Shows that `current` steps are done.
+
+        Args:
+            current: The steps.
+            values: Pairs of a name and what it is since the last update; the last of them are shown as they are.
+            finalize: Whether these are the last; None: once `target` is reached.
+        """
+        is_last = (self.target is not None and current >= self.target) if finalize is None else finalize
+        for name, value in values or ():
+            total, steps = self._sums.get(name, (0.0, 0))
+            more = max(current - self._seen, 1)
+            as_it_is = is_last or name in self.stateful_metrics
+            self._sums[name] = (float(value), 1) if as_it_is else (total + float(value) * more, steps + more)
+        self._seen = current
+        logs = {name: total / steps for name, (total, steps) in self._sums.items()}
+        self._bar._advance(current - 1, logs)
+        if is_last:
+            self._bar._finish(logs)
+
+    def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
+        """Shows that `n` steps more are done."""
+        self.update(self._seen + n, values)
 
 
 def is_live() -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra import _file_limits, _tree, ops, saving
 from recurra._arrays import as_numbers, standardize_dtype
 from recurra._checks import expected
+from recurra._missing import says_what_to_do
 from recurra._names import snake_case
 from recurra.layers._shapes import check_features, check_rank, is_shape, known_features
 from recurra.layers.base import Layer
@@ -432,3 +433,7 @@ def _declared(cls: Any) -> list[inspect.Parameter]:
 def _own_parameters(cls: type) -> list[str]:
     """Returns the names of the constructor's parameters without those of every layer."""
     return [name for name in saving.parameters(cls) if name not in saving.parameters(Layer)]
+
+
+if not TYPE_CHECKING:  # Keras 2's module of this name had the layers
+    __getattr__ = says_what_to_do("recurra.layers.recurrent")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import contextvars
 import functools
 import itertools
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -18,11 +20,12 @@ from recurra._missing import HINTS, says_what_to_do
 from recurra.compat.tensorflow.tensors import convert_to_tensor, float32
 from recurra.random import draw_seed, seeded
 
-__all__ = ["AUTOTUNE", "Dataset"]
+__all__ = ["AUTOTUNE", "Dataset", "cardinality", "experimental"]
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
     __getattr__ = says_what_to_do("recurra.compat.tensorflow.data")
 
+experimental = sys.modules[__name__]  # where AUTOTUNE stood before
 AUTOTUNE = -1
 _looking: contextvars.ContextVar[bool] = contextvars.ContextVar("looking", default=False)  # at shapes: in order
 
@@ -202,17 +205,116 @@ class Dataset:
         """So many elements at a time, stacked along a new first axis."""
         batch_size = _count("batch", "batch_size", batch_size)
 
+        size = batch_size if drop_remainder else None
+
+        def spec() -> Any:
+            return _with_shapes(lambda shape: (size, *shape), self.element_spec)
+
+        return self._in_batches(batch_size, drop_remainder, _stack, spec)
+
+    def padded_batch(
+        self,
+        batch_size: int,
+        padded_shapes: Any = None,
+        padding_values: Any = None,
+        drop_remainder: bool = False,
+        name: str | None = None,
+    ) -> Dataset:
+        """So many elements at a time, stacked after padding at the end of each axis.
+
+        Args:
+            batch_size: Elements of a batch.
+            padded_shapes: The lengths of the axes, of each part of an element; None or -1, also for the whole, is that
+                of the longest in the batch.
+            padding_values: What is added, of each part or of all; 0 if None.
+            drop_remainder: Leave a smaller last batch out.
+            name: Accepted, changes nothing.
+        """
+        batch_size = _count("padded_batch", "batch_size", batch_size)
+        size = batch_size if drop_remainder else None
+
+        def stack(elements: list[Any]) -> Any:
+            return _stack_padded(elements, _beside(elements[0], padded_shapes), padding_values)
+
+        def spec() -> Any:
+            return _padded_spec(size, self.element_spec, padded_shapes)
+
+        return self._in_batches(batch_size, drop_remainder, stack, spec)
+
+    def bucket_by_sequence_length(
+        self,
+        element_length_func: Callable[..., Any],
+        bucket_boundaries: Any,
+        bucket_batch_sizes: Any,
+        padded_shapes: Any = None,
+        padding_values: Any = None,
+        pad_to_bucket_boundary: bool = False,
+        no_padding: bool = False,
+        drop_remainder: bool = False,
+        name: str | None = None,
+    ) -> Dataset:
+        """Batches of elements of like length, padded as by `padded_batch`.
+
+        Args:
+            element_length_func: Returns the length of an element.
+            bucket_boundaries: The lengths, in rising order, at which another bucket begins.
+            bucket_batch_sizes: The size of the batches of each bucket, one more than there are boundaries.
+            padded_shapes, padding_values: As of `padded_batch`.
+            pad_to_bucket_boundary: Pad to the greatest length of the bucket instead of that in the batch.
+            no_padding: Stack the elements as they are.
+            drop_remainder: Leave the smaller last batches out.
+            name: Accepted, changes nothing.
+
+        Raises:
+            ValueError: For another number of sizes; in reading, if the last bucket, which has no end, is to be padded
+                to it.
+        """
+        who = "bucket_by_sequence_length"
+        ends, sizes = list(bucket_boundaries), list(bucket_batch_sizes)
+        if len(sizes) != len(ends) + 1:
+            raise ValueError(expected(who, f"{len(ends) + 1} bucket_batch_sizes, one more than boundaries", len(sizes)))
+
+        def stack(bucket: int, elements: list[Any]) -> Any:
+            if no_padding:
+                return _stack(elements)
+            shapes = _beside(elements[0], padded_shapes)
+            if pad_to_bucket_boundary:
+                if bucket == len(ends):
+                    hint = "add a boundary above all lengths"
+                    raise ValueError(expected(who, f"elements shorter than {ends[-1]}", "a longer one", hint))
+                if padded_shapes is None:
+                    shapes = [leaf.shape for leaf in _tree.flatten(self.element_spec)]
+                shapes = [[ends[bucket] - 1 if n in (None, -1) else n for n in shape] for shape in shapes]
+            return _stack_padded(elements, shapes, padding_values)
+
+        def read() -> Iterator[Any]:
+            buckets: dict[int, list[Any]] = {}
+            for element in self:
+                bucket = bisect.bisect_right(ends, int(_apply(element_length_func, element)))
+                held = buckets.setdefault(bucket, [])
+                held.append(element)
+                if len(held) == sizes[bucket]:
+                    yield stack(bucket, buckets.pop(bucket))
+            for bucket, held in sorted(buckets.items() if not drop_remainder else ()):
+                yield stack(bucket, held)
+
+        return Dataset(read, lambda: _padded_spec(None, self.element_spec, padded_shapes))
+
+    def _in_batches(self, size: int, drop_remainder: bool, stack: Callable[[list[Any]], Any], spec: Any) -> Dataset:
         def read() -> Iterator[Any]:
             elements = iter(self)
-            while chunk := list(itertools.islice(elements, batch_size)):
-                if len(chunk) == batch_size or not drop_remainder:
-                    yield _stack(chunk)
+            while chunk := list(itertools.islice(elements, size)):
+                if len(chunk) == size or not drop_remainder:
+                    yield stack(chunk)
 
         length = _length(self)
         if length is not None:
-            length = length // batch_size if drop_remainder else -(-length // batch_size)
-        size = batch_size if drop_remainder else None
-        return _of_length(length, read, lambda: _with_shapes(lambda shape: (size, *shape), self.element_spec))
+            length = length // size if drop_remainder else -(-length // size)
+        return _of_length(length, read, spec)
+
+    def apply(self, transformation_func: Callable[[Dataset], Dataset]) -> Dataset:
+        """What a function makes of the dataset."""
+        return transformation_func(self)
 
     def map(self, map_func: Callable[..., Any], **ignored: Any) -> Dataset:
         """`map_func` of every element; a tuple's parts are its arguments."""
@@ -310,6 +412,11 @@ class Dataset:
     def as_numpy_iterator(self) -> Iterator[Any]:
         """The elements as plain NumPy arrays, and numbers of NumPy."""
         return (_tree.map_structure(lambda leaf: np.asarray(leaf)[()], element) for element in self)
+
+
+def cardinality(dataset: Dataset) -> Any:
+    """Returns the number of elements, or -2 where only reading tells it."""
+    return dataset.cardinality()
 
 
 class TensorSpec:
@@ -430,3 +537,50 @@ def _stack(elements: Iterable[Any]) -> Any:
     elements = list(elements)
     columns = zip(*map(_tree.flatten, elements), strict=True)
     return _tree.pack_as(elements[0], [as_array(np.stack(column)) for column in columns])
+
+
+def _beside(element: Any, given: Any) -> list[Any]:
+    """Returns what is given for each part of an element; None is None for all of them."""
+    if given is None:
+        return [None] * len(_tree.flatten(element))
+    if isinstance(element, dict):
+        return [own for key in sorted(element) for own in _beside(element[key], given[key])]
+    if isinstance(element, tuple):
+        return [own for part, of_part in zip(element, given, strict=True) for own in _beside(part, of_part)]
+    return [given]
+
+
+def _stack_padded(elements: list[Any], shapes: list[Any], values: Any) -> Any:
+    """Returns elements of one structure as one element with a batch axis, each part padded to its shape."""
+    columns = zip(*map(_tree.flatten, elements), strict=True)
+    is_structure = values is None or isinstance(values, (dict, tuple))
+    fills = _beside(elements[0], values) if is_structure else [values] * len(shapes)
+    padded = [_padded(*options) for options in zip(columns, shapes, fills, strict=True)]
+    return _tree.pack_as(elements[0], padded)
+
+
+def _padded(arrays: Iterable[Any], shape: Any, value: Any) -> Any:
+    arrays = [np.asarray(array) for array in arrays]
+    longest = tuple(np.max([array.shape for array in arrays], axis=0).astype(int).tolist())
+    wanted = (None,) * len(longest) if shape is None else tuple(shape)
+    fits = len(wanted) == len(longest) and all(n in (None, -1) or n >= m for n, m in zip(wanted, longest, strict=True))
+    if not fits:
+        raise ValueError(expected("padding", f"parts that fit into {wanted}", longest, "give other padded_shapes"))
+    lengths = [m if n in (None, -1) else n for n, m in zip(wanted, longest, strict=True)]
+    batch = np.full((len(arrays), *lengths), 0 if value is None else value, arrays[0].dtype)
+    for row, array in enumerate(arrays):
+        place: tuple[Any, ...] = (row, *map(slice, array.shape))
+        batch[place] = array
+    return as_array(batch)
+
+
+def _padded_spec(size: int | None, spec: Any, shapes: Any) -> Any:
+    """Returns the spec of batches of padded elements."""
+
+    def padded(leaf: Any, shape: Any) -> Any:
+        if not isinstance(leaf, TensorSpec) or leaf.shape is None:
+            return leaf
+        lengths = leaf.shape if shape is None else [None if n == -1 else n for n in shape]
+        return TensorSpec((size, *lengths), leaf.dtype)
+
+    return _tree.pack_as(spec, list(map(padded, _tree.flatten(spec), _beside(spec, shapes))))

@@ -11,7 +11,15 @@ from recurra._arrays import as_array
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
 from recurra.compat.tensorflow import tensors
-from recurra.compat.tensorflow.tensors import activation, convert_to_tensor, int32, int64, of_numpy, reduction
+from recurra.compat.tensorflow.tensors import (
+    activation,
+    convert_to_tensor,
+    int32,
+    int64,
+    of_numpy,
+    reduction,
+    trained_as,
+)
 
 _ALSO_IN_TF = (
     *("abs", "add", "argmax", "argmin", "cos", "divide", "equal", "exp", "greater", "less", "maximum", "minimum"),
@@ -35,15 +43,23 @@ __all__ = [
         "is_inf",
         "is_nan",
     ),
-    *("l2_normalize", "log", "log1p", "mod", "reduce_std", "reduce_variance", "rsqrt", "softplus"),
-    *("squared_difference", "top_k"),
+    *("in_top_k", "l2_normalize", "log", "log1p", "log_softmax", "mod", "reduce_std", "reduce_variance", "rsqrt"),
+    *("softmax", "softplus", "squared_difference", "top_k"),
 ]
 
 ceil, log, mod = (of_numpy(f) for f in (np.ceil, np.log, np.mod))
 is_nan, is_inf, is_finite = (of_numpy(f) for f in (np.isnan, np.isinf, np.isfinite))
 log1p, expm1 = of_numpy(np.log1p), of_numpy(np.expm1)
-softplus = activation("softplus")
+softplus, log_softmax = activation("softplus"), activation("log_softmax")
 reduce_std, reduce_variance = reduction(np.std), reduction(np.var)
+
+
+@trained_as("softmax")
+def softmax(logits: Any, axis: int = -1) -> Tensor:
+    """Returns positive shares that sum to 1 along an axis."""
+    scores = convert_to_tensor(logits)
+    powers = np.exp(scores - scores.max(axis, keepdims=True))
+    return as_array(powers / powers.sum(axis, keepdims=True))
 
 
 def rsqrt(x: Any) -> Tensor:
@@ -99,6 +115,14 @@ def top_k(input: Any, k: int = 1, sorted: bool = True) -> TopK:
         raise ValueError(expected("top_k", f"k of at most {tensor.shape[-1]}, the length of the last axis", k))
     indices = tensors.argsort(tensor, -1, "DESCENDING")[..., :k]
     return TopK(as_array(np.take_along_axis(tensor, indices, -1)), indices)
+
+
+def in_top_k(targets: Any, predictions: Any, k: int) -> Tensor:
+    """Returns for each row of predictions (rows, classes) whether fewer than k are larger than that of its class."""
+    scores, labels = convert_to_tensor(predictions), np.asarray(targets)
+    known = (labels >= 0) & (labels < scores.shape[-1])
+    own = np.take_along_axis(scores, np.where(known, labels, 0)[:, None], -1)
+    return as_array(known & np.isfinite(scores).all(axis=-1) & ((scores > own).sum(axis=-1) < k))
 
 
 def confusion_matrix(

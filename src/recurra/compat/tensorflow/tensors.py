@@ -20,16 +20,17 @@ from recurra._checks import expected, one_of
 __all__ = [
     "Tensor", "TensorShape", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8",
     "newaxis",
-    "abs", "add", "add_n", "argmax", "argmin", "argsort", "boolean_mask", "broadcast_to", "cast", "clip_by_value",
-    "concat", "constant", "convert_to_tensor", "cos", "cumsum", "device", "divide", "einsum", "ensure_shape",
-    "equal", "executing_eagerly", "exp", "expand_dims", "eye", "fill", "floor", "function", "gather", "gather_nd",
-    "get_logger", "greater", "greater_equal", "identity", "is_tensor", "less", "less_equal", "linspace",
+    "abs", "add", "add_n", "argmax", "argmin", "argsort", "boolean_mask", "broadcast_to", "cast", "clip_by_norm",
+    "clip_by_value", "concat", "cond", "constant", "convert_to_tensor", "cos", "cumsum", "device", "divide", "einsum",
+    "ensure_shape", "equal", "executing_eagerly", "exp", "expand_dims", "eye", "fill", "floor", "function", "gather",
+    "gather_nd", "get_logger", "greater", "greater_equal", "identity", "is_tensor", "less", "less_equal", "linspace",
     "logical_and", "logical_not", "logical_or", "matmul", "maximum", "meshgrid", "minimum", "multiply", "negative",
     "norm", "not_equal", "one_hot", "ones", "ones_like", "pad", "pow", "print", "range", "rank", "reduce_all",
     "reduce_any", "reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum",
-    "repeat", "reshape", "reverse", "roll", "round", "searchsorted", "sequence_mask", "shape", "sigmoid", "sign",
-    "sin", "size", "slice", "sort", "split", "sqrt", "square", "squeeze", "stack", "stop_gradient", "subtract",
-    "tanh", "tensordot", "tile", "transpose", "truediv", "unique", "unstack", "where", "zeros", "zeros_like",
+    "repeat", "reshape", "reverse", "roll", "round", "scatter_nd", "searchsorted", "sequence_mask", "shape", "sigmoid",
+    "sign", "sin", "size", "slice", "sort", "split", "sqrt", "square", "squeeze", "stack", "stop_gradient", "subtract",
+    "tanh", "tensor_scatter_nd_update", "tensordot", "tile", "transpose", "truediv", "unique", "unstack", "where",
+    "while_loop", "zeros", "zeros_like",
 ]  # fmt: skip
 
 bool = np.dtype("bool")  # the dtypes carry TensorFlow's names, also where Python has one of its own
@@ -39,9 +40,17 @@ uint8 = np.dtype("uint8")
 newaxis = None
 
 
-def TensorShape(dims: Iterable[int | None]) -> tuple[int | None, ...]:
-    """Returns a shape as it is here, a tuple; None is any length."""
-    return tuple(dims)
+class TensorShape(tuple[Any, ...]):
+    """A shape, a tuple as everywhere here; None is any length."""
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self)
+
+    def as_list(self) -> list[int | None]:
+        """Returns the lengths as a list."""
+        return list(self)
 
 
 def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:
@@ -280,9 +289,60 @@ def tile(input: Any, multiples: Any) -> Tensor:
     return as_array(np.tile(convert_to_tensor(input), tuple(multiples)))
 
 
-def gather(params: Any, indices: Any, axis: int = 0) -> Tensor:
-    """Returns the entries of `params` at `indices` along an axis."""
-    return as_array(np.take(convert_to_tensor(params), np.asarray(indices), axis))
+def gather(params: Any, indices: Any, axis: Any = None, batch_dims: int = 0) -> Tensor:
+    """Returns the entries of `params` at `indices` along an axis, each of the first `batch_dims` axes' rows for itself.
+
+    The axis is the first, or that after the `batch_dims` if None.
+    """
+    tensor, places = convert_to_tensor(params), np.asarray(indices)
+    kept = batch_dims + places.ndim if batch_dims < 0 else batch_dims
+    axis = kept if axis is None else axis % tensor.ndim
+    if not kept:
+        return as_array(np.take(tensor, places, axis))
+    pairs = zip(tensor, places, strict=True)
+    return as_array(np.stack([gather(row, own, axis - 1, kept - 1) for row, own in pairs]))
+
+
+def scatter_nd(indices: Any, updates: Any, shape: Any) -> Tensor:
+    """Returns zeros of `shape` with `updates` added at places, which are the rows along the last axis of `indices`."""
+    numbers = convert_to_tensor(updates)
+    tensor = np.zeros(tuple(shape), numbers.dtype)
+    np.add.at(tensor, tuple(np.moveaxis(np.asarray(indices), -1, 0)), numbers)
+    return as_array(tensor)
+
+
+def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any) -> Tensor:
+    """Returns `tensor` with `updates` at places, which are the rows along the last axis of `indices`."""
+    changed = np.array(convert_to_tensor(tensor))
+    changed[tuple(np.moveaxis(np.asarray(indices), -1, 0))] = convert_to_tensor(updates)
+    return as_array(changed)
+
+
+def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
+    """Returns what the one or the other function returns."""
+    return true_fn() if pred else false_fn()
+
+
+def while_loop(
+    cond: Callable[..., Any],
+    body: Callable[..., Any],
+    loop_vars: Any,
+    shape_invariants: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: Any = True,
+    swap_memory: Any = False,
+    maximum_iterations: int | None = None,
+) -> Any:
+    """Returns `loop_vars` after `body(*loop_vars)` has made them anew as long as `cond(*loop_vars)` holds.
+
+    Other arguments than `maximum_iterations` are accepted and change nothing.
+    """
+    done = 0
+    while done != maximum_iterations and cond(*loop_vars):
+        made = body(*loop_vars)
+        loop_vars = type(loop_vars)(made if isinstance(made, (list, tuple)) else [made])
+        done += 1
+    return loop_vars
 
 
 def gather_nd(params: Any, indices: Any) -> Tensor:
@@ -371,6 +431,13 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any) -> Tensor:
     """Returns `t` with what lies below or above the bounds put onto them."""
     tensor = convert_to_tensor(t)
     return as_array(np.clip(tensor, clip_value_min, clip_value_max).astype(tensor.dtype))
+
+
+def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None) -> Tensor:
+    """Returns `t` made shorter where its length along axes, or as a whole, is more than `clip_norm`."""
+    tensor = convert_to_tensor(t)
+    lengths = sqrt(reduce_sum(tensor * tensor, axes, True))
+    return as_array((tensor * clip_norm / np.maximum(lengths, clip_norm)).astype(tensor.dtype))
 
 
 def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0) -> Tensor:
@@ -491,14 +558,16 @@ def executing_eagerly() -> Any:
 
 _choose = of_numpy(np.where)
 zeros_like, ones_like = of_numpy(np.zeros_like), of_numpy(np.ones_like)
-abs, square, sqrt, exp, sign = (of_numpy(f) for f in (np.abs, np.square, np.sqrt, np.exp, np.sign))
+abs, square, sqrt, sign = (of_numpy(f) for f in (np.abs, np.square, np.sqrt, np.sign))
+exp = trained_as("exponential")(of_numpy(np.exp))
 sin, cos, round = (of_numpy(f) for f in (np.sin, np.cos, np.round))
 add, subtract, multiply, divide, pow = (
     of_numpy(f) for f in (np.add, np.subtract, np.multiply, np.true_divide, np.power)
 )
 truediv = divide
 maximum, minimum = (of_numpy(f) for f in (np.maximum, np.minimum))
-negative, floor, identity, stop_gradient = (of_numpy(f) for f in (np.negative, np.floor, np.array, np.array))
+negative, floor, stop_gradient = (of_numpy(f) for f in (np.negative, np.floor, np.array))
+identity = trained_as("linear")(of_numpy(np.array))
 equal, less, greater = (of_numpy(f) for f in (np.equal, np.less, np.greater))
 not_equal, less_equal, greater_equal = (of_numpy(f) for f in (np.not_equal, np.less_equal, np.greater_equal))
 logical_and, logical_or, logical_not = (of_numpy(f) for f in (np.logical_and, np.logical_or, np.logical_not))

@@ -28,6 +28,7 @@ class Variable(Tensor):
 
     name: str
     trainable: Any
+    __hash__ = None  # type: ignore[assignment]  # its number changes
 
     def __new__(cls, initial_value: Any, trainable: bool = True, name: str = "Variable", dtype: Any = None) -> Variable:
         variable = np.array(convert_to_tensor(initial_value, dtype)).view(cls)

@@ -66,5 +66,7 @@ if not TYPE_CHECKING:  # type checkers would take every name for one that is the
 
 for _name in __all__:
     if isinstance(globals()[_name], ModuleType):
-        sys.modules[f"{__name__}.{_name}"] = globals()[_name]
-sys.modules[f"{__name__}.optimizers.schedules"] = optimizers.schedules  # or its import would make the classes anew
+        _path = globals()[_name].__name__
+        for _within, _module in list(sys.modules.items()):
+            if f"{_within}.".startswith(f"{_path}."):  # what is within it too, or an import would make classes anew
+                sys.modules[f"{__name__}.{_name}{_within.removeprefix(_path)}"] = _module

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,6 +84,8 @@ class Tokenizer:
         char_level: Number characters instead of words.
         oov_token: Stands for words without a number, with the number 1; None: these are left out.
         analyzer: Called with a text in place of `text_to_word_sequence`.
+        document_count: Texts counted before.
+        nb_words: The older name of `num_words`.
     """
 
     def __init__(
@@ -94,25 +97,32 @@ class Tokenizer:
         char_level: bool = False,
         oov_token: str | None = None,
         analyzer: Callable[[str], list[str]] | None = None,
+        *,
+        document_count: int = 0,
+        nb_words: int | None = None,
     ):
-        self.num_words = num_words
+        if nb_words is not None:
+            warnings.warn("Tokenizer: write num_words for nb_words", stacklevel=2)
+        self.num_words = num_words if nb_words is None else nb_words
         self.filters = filters
         self.lower = lower
         self.split = split
         self.char_level = char_level
         self.oov_token = oov_token
         self.analyzer = analyzer
-        self.document_count = 0
+        self.document_count = document_count
         self.word_counts: dict[str, int] = OrderedDict()  # in the order in which the words come
         self.word_docs: dict[str, int] = Counter()
+        self.index_docs: dict[int, int] = Counter()
         self.word_index: dict[str, int] = {}
         self.index_word: dict[int, str] = {}
 
     def fit_on_texts(self, texts: Iterable[Any]) -> None:
-        """Counts the words of texts (strings, or lists of words) and numbers them anew."""
-        if isinstance(texts, str):
-            raise ValueError(expected("fit_on_texts", "a list of texts", "one text", "put it into a list"))
-        for text in texts:
+        """Counts the words of texts (strings, or lists of words) and numbers them anew.
+
+        With `char_level`, one string is as many texts as it has characters.
+        """
+        for text in self._texts("fit_on_texts", texts):
             words = self._words(text)
             self.document_count += 1
             for word in words:
@@ -122,17 +132,31 @@ class Tokenizer:
         numbered = ordered if self.oov_token is None else [self.oov_token, *ordered]
         self.word_index = {word: number for number, word in enumerate(numbered, 1)}
         self.index_word = {number: word for word, number in self.word_index.items()}
+        dict.update(self.index_docs, {self.word_index[word]: count for word, count in self.word_docs.items()})
+
+    def fit_on_sequences(self, sequences: Sequence[Iterable[int]]) -> None:
+        """Counts in how many lists of numbers each number occurs, for "tfidf" without `fit_on_texts`."""
+        self.document_count += len(sequences)
+        for numbers in sequences:
+            self.index_docs.update(set(numbers))  # type: ignore[arg-type]
 
     def texts_to_sequences(self, texts: Iterable[Any]) -> list[list[int]]:
         """Returns the numbers of the words of each text."""
-        if isinstance(texts, str):
-            raise ValueError(expected("texts_to_sequences", "a list of texts", "one text", "put it into a list"))
-        return [self._kept(self.word_index.get(word) for word in self._words(text)) for text in texts]
+        return list(self.texts_to_sequences_generator(texts))
+
+    def texts_to_sequences_generator(self, texts: Iterable[Any]) -> Iterator[list[int]]:
+        """Returns what `texts_to_sequences` does, one by one."""
+        given = self._texts("texts_to_sequences", texts)
+        return (self._kept(self.word_index.get(word) for word in self._words(text)) for text in given)
 
     def sequences_to_texts(self, sequences: Iterable[Iterable[int]]) -> list[str]:
         """Returns the words of each list of numbers, with spaces between."""
+        return list(self.sequences_to_texts_generator(sequences))
+
+    def sequences_to_texts_generator(self, sequences: Iterable[Iterable[int]]) -> Iterator[str]:
+        """Returns what `sequences_to_texts` does, one by one."""
         known = ((number if number in self.index_word else None for number in numbers) for numbers in sequences)
-        return [" ".join(self.index_word[number] for number in self._kept(numbers)) for numbers in known]
+        return (" ".join(self.index_word[number] for number in self._kept(numbers)) for numbers in known)
 
     def texts_to_matrix(self, texts: Iterable[Any], mode: str = "binary") -> np.ndarray:
         """Returns what `sequences_to_matrix` makes of the texts."""
@@ -162,7 +186,7 @@ class Tokenizer:
             return np.minimum(counts, 1)
         if mode == "freq":
             return counts / np.array([[max(len(numbers), 1)] for numbers in sequences])
-        texts = np.array([self.word_docs.get(self.index_word.get(number, ""), 0) for number in range(size)])
+        texts = np.array([self.index_docs.get(number, 0) for number in range(size)])
         weights = np.log(1 + self.document_count / (1 + texts))
         return np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0) * weights
 
@@ -171,7 +195,7 @@ class Tokenizer:
         tables = {
             "word_counts": self.word_counts,
             "word_docs": self.word_docs,
-            "index_docs": {self.word_index[word]: count for word, count in self.word_docs.items()},
+            "index_docs": self.index_docs,
             "index_word": self.index_word,
             "word_index": self.word_index,
         }
@@ -183,7 +207,15 @@ class Tokenizer:
         """Returns what `tokenizer_from_json` makes a tokenizer of; keywords are those of `json.dumps`."""
         return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **kwargs)
 
+    def _texts(self, who: str, texts: Iterable[Any]) -> Iterable[Any]:
+        """Returns the texts; ValueError for one string, whose characters would be taken for texts of words."""
+        if isinstance(texts, str) and not self.char_level:
+            raise ValueError(expected(who, "a list of texts", "one text", "put it into a list"))
+        return texts
+
     def _words(self, text: Any) -> list[str]:
+        if self.char_level and isinstance(text, str):
+            return list(text.lower() if self.lower else text)  # some small letters are two characters
         if self.char_level or isinstance(text, list):
             return [part.lower() if self.lower else part for part in text]
         if self.analyzer is not None:
@@ -209,6 +241,7 @@ def tokenizer_from_json(json_string: str) -> Tokenizer:
     tokenizer.word_docs = Counter(json.loads(config["word_docs"]))
     tokenizer.word_index = json.loads(config["word_index"])
     tokenizer.index_word = {number: word for word, number in tokenizer.word_index.items()}
+    tokenizer.index_docs = Counter({int(number): count for number, count in json.loads(config["index_docs"]).items()})
     return tokenizer
 
 
