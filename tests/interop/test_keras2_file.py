@@ -200,11 +200,41 @@ def test_load_weights_takes_weights_of_keras_2(tmp_path, ending, prefix):
     again = recurra.models.clone_model(model)
     again.load_weights(path)
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
-    with pytest.raises(ValueError, match="skip_mismatch=False"):
-        again.load_weights(path, skip_mismatch=True)
     other = recurra.Sequential([recurra.Input((5, 3)), layers.LSTM(4)])
     with pytest.raises(FileFormatError, match=f"weights of layer '{other.layers[0].name}', got none"):
         other.load_weights(path)
+
+
+@pytest.mark.parametrize("prefix", ["", "other_"])
+def test_layers_of_other_shapes_than_the_weights_of_keras_2_are_skipped(tmp_path, prefix):
+    model, path, end = make_model(), tmp_path / "w.h5", recurra.Input((5, 3))
+    with h5py.File(path, "w") as file:
+        write_weights(file, [(f"{prefix}{layer.name}", layer) for layer in model.layers])
+    norm, dense = layers.BatchNormalization(center=False, name="norm"), layers.Dense(2, name="wide")
+    other = recurra.Sequential([end, layers.LSTM(4, name="memory"), norm, dense], name="other")
+    before = [one.get_weights() for one in other.layers]
+    message = (
+        r"^A total of 2 objects could not be loaded from w\.h5, and stay as they are: 'norm', 'wide'\. "
+        r"BatchNormalization 'norm' expected 3 weights, got 4\.$"
+    )
+    with pytest.warns(UserWarning, match=message) as told:
+        other.load_weights(path, skip_mismatch=True)
+    assert told[0].filename == __file__
+    assert_same_weights(other.layers[0].get_weights(), model.layers[0].get_weights())
+    for layer, weights in list(zip(other.layers, before, strict=True))[1:]:
+        assert_same_weights(layer.get_weights(), weights)
+    with pytest.raises(FileFormatError):
+        other.load_weights(path)
+    model.layers[0].cell.kernel.assign(np.full((3, 16), np.nan))
+    with h5py.File(path, "w") as file:
+        write_weights(file, [(layer.name, layer) for layer in model.layers])
+    with pytest.raises(FileFormatError, match="NaN or infinity"), pytest.warns(UserWarning):
+        other.load_weights(path, skip_mismatch=True)
+
+
+def assert_same_weights(got, wanted):
+    for one, other in zip(got, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_weights_of_more_layers_than_the_model_has_are_refused(tmp_path):
@@ -213,6 +243,9 @@ def test_weights_of_more_layers_than_the_model_has_are_refused(tmp_path):
         write_weights(file, [*((layer.name, layer) for layer in model.layers), ("more", model.layers[-1])])
     with pytest.raises(FileFormatError, match=r"w\.h5 expected weights of 3 layers, got also those of 'more'"):
         model.load_weights(tmp_path / "w.h5")
+    again = recurra.models.clone_model(model)
+    again.load_weights(tmp_path / "w.h5", skip_mismatch=True)
+    assert_same_weights(again.get_weights(), model.get_weights())
 
 
 def test_load_weights_takes_them_out_of_a_whole_model(tmp_path):

@@ -21,7 +21,15 @@ from recurra import layers, saving
 from recurra._checks import expected
 from recurra.errors import FileFormatError
 from recurra.interop.hdf5_reader import Hdf5File, Node, open_hdf5
-from recurra.interop.keras_file import KERAS_VERSION, LARGEST_CONFIG, assign_all, check_built, model_from_config
+from recurra.interop.keras_file import (
+    KERAS_VERSION,
+    LARGEST_CONFIG,
+    assign_all,
+    check_built,
+    difference_of,
+    model_from_config,
+    tell_skipped,
+)
 from recurra.layers.base import Layer
 from recurra.variables import Variable
 
@@ -109,11 +117,11 @@ def holds_weights(file: Hdf5File) -> bool:
 
 def load_weights(model: Any, file: Hdf5File, allow_nonfinite: bool, skip_mismatch: bool) -> None:
     """See `keras_file.load_weights`."""
-    if skip_mismatch:
-        what, hint = f"skip_mismatch=False for {file.name}", "weights of Keras 2 are read whole"
-        raise ValueError(expected("load_weights", what, "True", hint))
-    whole = file.root.find("model_weights") is not None
-    assign_all(_read_weights(file, model, "model_weights/" if whole else ""), file.name, allow_nonfinite)
+    place = "" if file.root.find("model_weights") is None else "model_weights/"
+    skipped: list[tuple[Layer, str]] = []
+    pairs = _read_weights(file, model, place, skipped if skip_mismatch else None)
+    tell_skipped(skipped, file.name)
+    assign_all(pairs, file.name, allow_nonfinite)
 
 
 def _refuse_hard_sigmoid(config: Any, file_name: str) -> None:
@@ -306,32 +314,40 @@ def _names(group: Node, attribute: str) -> list[str]:
     return found
 
 
-def _read_weights(file: Hdf5File, model: Any, place: str) -> list[tuple[Variable, np.ndarray]]:
+def _read_weights(
+    file: Hdf5File, model: Any, place: str, skipped: list[tuple[Layer, str]] | None = None
+) -> list[tuple[Variable, np.ndarray]]:
     """Returns the variables with their arrays: of the layers by name, or in order, as in Keras, if names differ.
 
     Args:
         file: The file.
         model: The model.
         place: Of the groups of the layers: "model_weights/" or "".
+        skipped: Gets the layers whose weights differ in number or shape; None if that is an error.
     """
     parent = file.group(place[:-1]) if place else file.root
     names = {name: _names(file.group(f"{place}{name}"), "weight_names") for name in _names(parent, "layer_names")}
-    wanted = {layer.name: weights for layer in model.layers if (weights := _weights_of(layer))}
+    wanted = {layer.name: layer for layer in model.layers if _weights_of(layer)}
     filled = [name for name in names if names[name]]
     if not wanted.keys() <= names.keys() and len(filled) == len(wanted):
         places = dict(zip(wanted, filled, strict=True))
     else:
         places = {name: name for name in wanted}
     pairs: list[tuple[Variable, np.ndarray]] = []
-    for layer, weights in wanted.items():
-        found = names.get(places[layer])
+    for name, layer in wanted.items():
+        found, weights = names.get(places[name]), _weights_of(layer)
+        paths = [f"{place}{places[name]}/{path}" for path in found or ()]
+        difference = None if skipped is None else difference_of(file, paths, weights)
+        if skipped is not None and difference is not None:
+            skipped.append((layer, difference))
+            continue
         if found is None:
-            raise FileFormatError(expected(file.name, f"weights of layer {layer!r}", "none"))
-        if len(found) != len(weights):
-            raise FileFormatError(expected(file.name, f"{len(weights)} weights of layer {layer!r}", len(found)))
-        for variable, name in zip(weights, found, strict=True):
-            pairs.append((variable, file.dataset(f"{place}{places[layer]}/{name}").read(variable.shape)))
-    for name in filled:
+            raise FileFormatError(expected(file.name, f"weights of layer {name!r}", "none"))
+        if len(paths) != len(weights):
+            raise FileFormatError(expected(file.name, f"{len(weights)} weights of layer {name!r}", len(paths)))
+        for variable, path in zip(weights, paths, strict=True):
+            pairs.append((variable, file.dataset(path).read(variable.shape)))
+    for name in filled if skipped is None else ():
         if name not in places.values():
             raise FileFormatError(expected(file.name, f"weights of {len(wanted)} layers", f"also those of {name!r}"))
     return pairs
