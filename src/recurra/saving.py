@@ -410,12 +410,12 @@ def resolve(identifier: Any, by_name: dict[str, Any], who: str, what: str) -> An
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
-    """Does what `model.save_weights` does."""
+    """Does what `model.save_weights` does with `overwrite` and `max_shard_size`."""
     model.save_weights(filepath, overwrite, max_shard_size)
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
-    """Does what `model.load_weights` does."""
+    """Does what `model.load_weights` does with `skip_mismatch` and the other options."""
     model.load_weights(filepath, skip_mismatch, **kwargs)
 
 
