@@ -2,6 +2,7 @@
 
 import threading
 
+import numpy as np
 import pytest
 
 import recurra
@@ -174,3 +175,19 @@ def test_layers_refuse_configs_of_other_things():
     for options in ({"activation": {}}, {"kernel_constraint": {}}, {"recurrent_regularizer": {}}):
         with pytest.raises(ValueError, match=r"or its name, got \{\}"):
             recurra.layers.LSTM(2, **options)
+
+
+def test_weights_are_saved_and_loaded_by_functions_too(tmp_path):
+    model = recurra.Sequential([recurra.Input((3,)), layers.Dense(2), layers.Dense(1)])
+    recurra.saving.save_weights(model, tmp_path / "m.weights.h5")
+    again = recurra.models.clone_model(model)
+    recurra.saving.load_weights(again, tmp_path / "m.weights.h5")
+    for one, other in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="pass overwrite=True"):
+        recurra.saving.save_weights(model, tmp_path / "m.weights.h5", overwrite=False)
+    with pytest.raises(ValueError, match="max_shard_size=None"):
+        recurra.saving.save_weights(model, tmp_path / "m.weights.h5", max_shard_size=1)
+    other = recurra.Sequential([recurra.Input((3,)), layers.Dense(2), layers.Dense(4)])
+    with pytest.warns(UserWarning, match="A total of 1 objects could not be loaded"):
+        recurra.saving.load_weights(other, tmp_path / "m.weights.h5", skip_mismatch=True)

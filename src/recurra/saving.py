@@ -33,8 +33,10 @@ __all__ = [
     "get_registered_name",
     "get_registered_object",
     "load_model",
+    "load_weights",
     "register_keras_serializable",
     "save_model",
+    "save_weights",
     "serialize_keras_object",
 ]
 
@@ -398,6 +400,16 @@ def resolve(identifier: Any, by_name: dict[str, Any], who: str, what: str) -> An
     hint = f"the names are {', '.join(map(repr, names))}" if len(names) < _FEW else None
     hint = (isinstance(identifier, str) and did_you_mean(identifier, by_name)) or hint
     raise ValueError(expected(who, f"{what} or its name", repr(identifier), hint))
+
+
+def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
+    """Does what `model.save_weights` does with `overwrite` and `max_shard_size`."""
+    model.save_weights(filepath, overwrite, max_shard_size)
+
+
+def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
+    """Does what `model.load_weights` does with `skip_mismatch` and the other options."""
+    model.load_weights(filepath, skip_mismatch, **kwargs)
 
 
 _missing = says_what_to_do("recurra.saving")

@@ -914,26 +914,9 @@ def with_settings(path, target, **changes):
             data = source.read(name)
             if name == ASSET:
                 state = json.loads(data) | changes
-                data = json.dumps({key: value for key, value in state.items() if value is not None}).encode()
+                kept = {key: value for key, value in state.items() if changes.get(key, "") is not None}
+                data = json.dumps(kept).encode()
             copy.writestr(name, data)
-
-
-def test_a_forecaster_of_the_first_format_is_read(tmp_path):
-    fitted = quick(budget_s=1e-9).fit(monthly(200))
-    fitted.save(tmp_path / "f.keras")
-    with_settings(tmp_path / "f.keras", tmp_path / "old.keras", format=1, widening=[1.0, 2.0], least=None, given=None)
-    old = Forecaster.load(tmp_path / "old.keras").predict_arrays()
-    np.testing.assert_array_equal(old["y_hat"], fitted.predict_arrays()["y_hat"])
-    fitted._trained = replace(fitted._trained, widening=np.array([[1.0] * 6, [2.0] * 6]), least=np.zeros((1, 6)))
-    np.testing.assert_array_equal(old["hi-95"], fitted.predict_arrays()["hi-95"])
-
-
-def test_times_of_format_2_are_in_seconds(tmp_path):
-    fitted = quick(budget_s=1e-9).fit(monthly())
-    fitted.save(tmp_path / "f.keras")
-    first = int(np.datetime64("2000-01-01", "s").astype(np.int64))
-    with_settings(tmp_path / "f.keras", tmp_path / "old.keras", format=2, first_times=[first])
-    np.testing.assert_array_equal(Forecaster.load(tmp_path / "old.keras")._panel.times, fitted._panel.times)
 
 
 def test_a_file_that_is_no_path_is_told_in_the_sentence_of_models():
@@ -944,10 +927,19 @@ def test_a_file_that_is_no_path_is_told_in_the_sentence_of_models():
         Forecaster.load(None)
 
 
-def test_a_forecaster_of_a_later_format_is_refused(tmp_path):
+@pytest.mark.parametrize("name", ["given", "least", "zone", "filled", "id_values", "as_text", "counted", "freq_named"])
+def test_a_forecaster_without_one_of_its_settings_is_refused(tmp_path, name):
     quick(budget_s=1e-9).fit(monthly()).save(tmp_path / "f.keras")
-    with_settings(tmp_path / "f.keras", tmp_path / "new.keras", format=4)
-    with pytest.raises(FileFormatError, match="a Forecaster of format 1 to 3, got 4: update recurra"):
+    with_settings(tmp_path / "f.keras", tmp_path / "less.keras", **{name: None})
+    with pytest.raises(FileFormatError, match=rf"a saved Forecaster, got none \(KeyError: '{name}'\)"):
+        Forecaster.load(tmp_path / "less.keras")
+
+
+@pytest.mark.parametrize("number", [0, 2, "1"])
+def test_a_forecaster_of_another_format_is_refused(tmp_path, number):
+    quick(budget_s=1e-9).fit(monthly()).save(tmp_path / "f.keras")
+    with_settings(tmp_path / "f.keras", tmp_path / "new.keras", format=number)
+    with pytest.raises(FileFormatError, match=f"a Forecaster of format 1, got {number}: update recurra"):
         Forecaster.load(tmp_path / "new.keras")
 
 
@@ -1124,6 +1116,7 @@ def test_a_spent_budget_stops_each_network_after_its_first_epoch(monkeypatch):
         ("transforms.0.seasonal", [float("nan")]),
         ("transforms.0", {"log": True, "seasonal": [], "scale": 1.0, "smallest": -1.0}),
         ("widening", [[1.0], [2.0], [3.0]]),
+        ("widening", [[1.0], [2.0]]),
         ("least", None),
         ("freq.name", "fortnight"),
         ("freq.step", 0),
@@ -1139,7 +1132,7 @@ def test_a_spent_budget_stops_each_network_after_its_first_epoch(monkeypatch):
         ("series.0", [1.0]),
         ("series.0", [None] * 96),
         ("first_times.0", 10**30),
-        ("counted", True),
+        ("counters", True),
         ("fill", "spline"),
         ("filled", [96]),
         ("filled", ["0"]),

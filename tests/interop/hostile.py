@@ -19,6 +19,7 @@ import numpy as np
 
 import recurra
 from recurra import layers
+from recurra.interop.safetensors_file import keras_names
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 CASES: dict[str, tuple[str, str, Callable[[Path], None]]] = {}  # ending, words of the refusal, writer
@@ -687,11 +688,11 @@ def tensor_case(name: str, words: str, make: Callable[[dict[str, Any], bytes], b
     def write() -> bytes:
         entries: dict[str, Any] = {}
         data = b""
-        for variable in make_model().weights:
-            part = variable.value.tobytes()
-            entries[variable.path] = {
+        for name, array in keras_names(make_model()).items():
+            part = array.tobytes()
+            entries[name] = {
                 "dtype": "F32",
-                "shape": list(variable.shape),
+                "shape": list(array.shape),
                 "data_offsets": [len(data), len(data) + len(part)],
             }
             data += part
@@ -700,7 +701,7 @@ def tensor_case(name: str, words: str, make: Callable[[dict[str, Any], bytes], b
     case(name, words, ".safetensors")(write)
 
 
-BIAS = "line/out/bias"
+BIAS = "out/bias"
 
 
 def _entry(name: str = BIAS, **values: Any) -> Callable[[dict[str, Any], bytes], bytes]:

@@ -105,6 +105,92 @@ def test_causal_attention_of_keras_2_is_refused_by_name(tmp_path):
         recurra.models.load_model(write_model(tmp_path / "m.h5", model, change(True)))
 
 
+def make_translator(way=lambda rows: rows, says_mask=False):
+    """Returns a model whose decoder begins with the encoder's states; `way` leads to it from its embedding."""
+    ids, answers = recurra.Input((None,), dtype="int32"), recurra.Input((None,), dtype="int32")
+    _, *states = layers.LSTM(4, return_state=True)(layers.Embedding(9, 3, mask_zero=True)(ids))
+    mask = {"mask": answers} if says_mask else {}
+    steps = layers.LSTM(4, return_sequences=True, name="first")(
+        way(layers.Embedding(9, 3, mask_zero=True)(answers)), initial_state=states, **mask
+    )
+    return recurra.Model([ids, answers], layers.LSTM(4, name="second")(steps, initial_state=states, **mask))
+
+
+TEXTS = [np.array([[1, 2, 3, 0, 0], [4, 5, 0, 0, 0]]), np.array([[3, 2, 0, 4, 0, 0], [4, 0, 0, 0, 0, 0]])]
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda rows: rows,
+        lambda rows: layers.LSTM(3, return_sequences=True)(layers.Dense(3)(layers.Dropout(0.5)(rows))),
+        lambda rows: layers.Bidirectional(layers.GRU(2, return_sequences=True))(rows),
+    ],
+)
+def test_masks_count_beside_initial_states_in_keras_2(tmp_path, way):
+    model, clear = make_translator(way), make_translator(way, says_mask=True)
+    clear.set_weights(model.get_weights())
+    answers = [one.predict(TEXTS, verbose=0) for one in (model, clear)]
+    assert np.abs(answers[0] - answers[1]).max() > 1e-4
+    again = recurra.models.load_model(write_model(tmp_path / "m.h5", model))
+    np.testing.assert_array_equal(again.predict(TEXTS, verbose=0), answers[1])
+    again.save(tmp_path / "m.keras")
+    again = recurra.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again.predict(TEXTS, verbose=0), answers[1])
+    again = recurra.models.load_model(write_model(tmp_path / "of_keras_3.h5", model, version="3.15.1"))
+    np.testing.assert_array_equal(again.predict(TEXTS, verbose=0), answers[0])
+
+
+def test_a_mask_given_in_a_call_of_keras_2_is_a_tensor(tmp_path):
+    model = make_translator(says_mask=True)
+
+    def change(config):
+        for entry in config["config"]["layers"]:
+            for position, node in enumerate(entry["inbound_nodes"]):
+                kwargs = {name: history(value) for name, value in node["kwargs"].items()}
+                entry["inbound_nodes"][position] = [[*history(node["args"][0]), kwargs]]
+        return config
+
+    def history(value):
+        return [history(one) for one in value] if isinstance(value, list) else value["config"]["keras_history"]
+
+    again = recurra.models.load_model(write_model(tmp_path / "m.h5", model, change))
+    np.testing.assert_array_equal(again.predict(TEXTS, verbose=0), model.predict(TEXTS, verbose=0))
+
+
+def inner_decoder(rows):
+    start, state = recurra.Input((None, 3)), recurra.Input((3,))
+    decoder = recurra.Model(
+        [start, state], layers.GRU(3, name="inner", return_sequences=True)(start, initial_state=state)
+    )
+    return decoder([rows, layers.Dense(3)(layers.GlobalMaxPooling1D()(rows))])
+
+
+@pytest.mark.parametrize(
+    ("way", "name"),
+    [
+        (layers.Masking(), "first"),
+        (lambda rows: layers.Concatenate()([rows, rows]), "first"),
+        (inner_decoder, "inner"),
+    ],
+)
+def test_other_masks_beside_initial_states_of_keras_2_are_refused(tmp_path, way, name):
+    path = write_model(tmp_path / "m.h5", make_translator(way))
+    with pytest.raises(FileFormatError, match=f"initial_state for '{name}' .* got another mask.* call load_weights"):
+        recurra.models.load_model(path)
+
+
+def test_initial_states_of_keras_2_without_masks_load_as_they_are(tmp_path):
+    start, side = recurra.Input((None, 3)), recurra.Input((None, 3))
+    _, state = layers.GRU(4, return_state=True)(layers.Masking()(side))
+    line = recurra.Sequential([recurra.Input((None, 3)), layers.Conv1D(3, 1), layers.Dense(3)])
+    steps = layers.Concatenate()([layers.Add()([start, line(start)]), start])
+    model = recurra.Model([start, side], layers.GRU(4)(steps, initial_state=state))
+    x = [np.ones((2, 5, 3), "float32"), np.ones((2, 4, 3), "float32")]
+    again = recurra.models.load_model(write_model(tmp_path / "m.h5", model))
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
 @pytest.mark.parametrize("ending", [".h5", ".hdf5", ".weights.h5"])
 @pytest.mark.parametrize("prefix", ["", "other_"])
 def test_load_weights_takes_weights_of_keras_2(tmp_path, ending, prefix):
@@ -114,11 +200,41 @@ def test_load_weights_takes_weights_of_keras_2(tmp_path, ending, prefix):
     again = recurra.models.clone_model(model)
     again.load_weights(path)
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
-    with pytest.raises(ValueError, match="skip_mismatch=False"):
-        again.load_weights(path, skip_mismatch=True)
     other = recurra.Sequential([recurra.Input((5, 3)), layers.LSTM(4)])
     with pytest.raises(FileFormatError, match=f"weights of layer '{other.layers[0].name}', got none"):
         other.load_weights(path)
+
+
+@pytest.mark.parametrize("prefix", ["", "other_"])
+def test_layers_of_other_shapes_than_the_weights_of_keras_2_are_skipped(tmp_path, prefix):
+    model, path, end = make_model(), tmp_path / "w.h5", recurra.Input((5, 3))
+    with h5py.File(path, "w") as file:
+        write_weights(file, [(f"{prefix}{layer.name}", layer) for layer in model.layers])
+    norm, dense = layers.BatchNormalization(center=False, name="norm"), layers.Dense(2, name="wide")
+    other = recurra.Sequential([end, layers.LSTM(4, name="memory"), norm, dense], name="other")
+    before = [one.get_weights() for one in other.layers]
+    message = (
+        r"^A total of 2 objects could not be loaded from w\.h5, and stay as they are: 'norm', 'wide'\. "
+        r"BatchNormalization 'norm' expected 3 weights, got 4\.$"
+    )
+    with pytest.warns(UserWarning, match=message) as told:
+        other.load_weights(path, skip_mismatch=True)
+    assert told[0].filename == __file__
+    assert_same_weights(other.layers[0].get_weights(), model.layers[0].get_weights())
+    for layer, weights in list(zip(other.layers, before, strict=True))[1:]:
+        assert_same_weights(layer.get_weights(), weights)
+    with pytest.raises(FileFormatError):
+        other.load_weights(path)
+    model.layers[0].cell.kernel.assign(np.full((3, 16), np.nan))
+    with h5py.File(path, "w") as file:
+        write_weights(file, [(layer.name, layer) for layer in model.layers])
+    with pytest.raises(FileFormatError, match="NaN or infinity"), pytest.warns(UserWarning):
+        other.load_weights(path, skip_mismatch=True)
+
+
+def assert_same_weights(got, wanted):
+    for one, other in zip(got, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_weights_of_more_layers_than_the_model_has_are_refused(tmp_path):
@@ -127,6 +243,9 @@ def test_weights_of_more_layers_than_the_model_has_are_refused(tmp_path):
         write_weights(file, [*((layer.name, layer) for layer in model.layers), ("more", model.layers[-1])])
     with pytest.raises(FileFormatError, match=r"w\.h5 expected weights of 3 layers, got also those of 'more'"):
         model.load_weights(tmp_path / "w.h5")
+    again = recurra.models.clone_model(model)
+    again.load_weights(tmp_path / "w.h5", skip_mismatch=True)
+    assert_same_weights(again.get_weights(), model.get_weights())
 
 
 def test_load_weights_takes_them_out_of_a_whole_model(tmp_path):

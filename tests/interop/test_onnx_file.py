@@ -287,6 +287,26 @@ def test_masks_that_onnx_cannot_follow_into_a_merge_are_refused():
         to_onnx(recurra.Model(a, layers.GRU(2)(sequences)), right_padded=True)
 
 
+@pytest.mark.parametrize("kind", [layers.MaxPooling1D, layers.AveragePooling1D])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("size", "stride"), [(1, 1), (1, 2), (1, 3), (2, 2), (3, 2)])
+def test_windows_of_any_number_of_timesteps(kind, padding, size, stride, rng):
+    model = recurra.Sequential([recurra.Input((None, 4)), kind(size, stride, padding)])
+    made = to_onnx(model)
+    for timesteps in range(3, 9):
+        assert_same_predictions(model, [rng.standard_normal((2, timesteps, 4)).astype("float32")], made)
+
+
+@pytest.mark.parametrize("kind", [layers.MaxPooling1D, layers.AveragePooling1D])
+def test_gaps_between_padded_windows_are_refused(kind, x):
+    model = recurra.Sequential([recurra.Input((None, 4)), kind(2, 3, "same", name="pool")])
+    message = "'pool' expected strides of at most pool_size with padding='same', got 3 and 2: pad with ZeroPadding1D"
+    with pytest.raises(ValueError, match=message):
+        to_onnx(model)
+    model = recurra.Sequential([recurra.Input((None, 4)), kind(2, 3)])
+    assert_same_predictions(model, [x], to_onnx(model))
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -357,6 +377,11 @@ def test_export_writes_the_same_file(tmp_path):
     model = recurra.Sequential([recurra.Input((None, 4)), layers.GRU(2)])
     model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
     assert (tmp_path / "model.onnx").read_bytes() == to_onnx(model).SerializeToString()
+    model.export(tmp_path / "again.onnx", "onnx", None, None, opset_version=17)
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "model.onnx").read_bytes()
+    with pytest.raises(ValueError, match=r"export expected opset_version=17 or None, got 13: onnx\.version_conv"):
+        model.export(tmp_path / "other.onnx", format="onnx", opset_version=13)
+    assert not (tmp_path / "other.onnx").exists()
     with pytest.raises(ValueError, match="format='onnx', got 'tf_saved_model'"):
         model.export(tmp_path / "model")
     with pytest.raises(TypeError, match="opset"):

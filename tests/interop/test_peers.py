@@ -134,6 +134,29 @@ def test_whole_model_h5_files_load(library, kind, data, tmp_path):
     np.testing.assert_allclose(mine.predict(data[0], verbose=0), its.predict(data[0], verbose=0), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN", "Bidirectional"])
+def test_masks_beside_initial_states_are_those_of_keras_2(kind, tmp_path):
+    keras = pytest.importorskip("tf_keras", reason="tf_keras is not installed")
+    tools = keras.layers
+
+    def recurrent(**options):
+        return (
+            tools.Bidirectional(tools.LSTM(4, **options))
+            if kind == "Bidirectional"
+            else getattr(tools, kind)(4, **options)
+        )
+
+    ids, answers = keras.Input((None,)), keras.Input((None,))
+    _, *states = recurrent(return_state=True)(tools.Embedding(9, 3, mask_zero=True)(ids))
+    rows = tools.Dropout(0.1)(tools.Embedding(9, 3, mask_zero=True)(answers))
+    steps = recurrent(return_sequences=True)(rows, initial_state=states)
+    its = keras.Model([ids, answers], recurrent()(steps, initial_state=states))
+    its.save(tmp_path / "m.h5")
+    mine = recurra.models.load_model(tmp_path / "m.h5")
+    data = [np.array([[1, 2, 3, 0], [4, 0, 0, 0]]), np.array([[3, 0, 2, 0, 0], [1, 0, 0, 0, 0]])]
+    np.testing.assert_allclose(mine.predict(data, verbose=0), its.predict(data, verbose=0), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("library", ["keras", "tf_keras"])
 def test_h5_files_of_weights_alone_load_and_normalized_batches(library, data, tmp_path):
     keras = pytest.importorskip(library, reason=f"{library} is not installed")

@@ -1,6 +1,7 @@
 """Weights under torch's names and in safetensors files."""
 
 import json
+import re
 
 import held
 import numpy as np
@@ -114,20 +115,23 @@ def test_safetensors_bring_normalization_back(x, tmp_path):
     np.testing.assert_array_equal(other(x), model(x))
 
 
-def test_safetensors_with_names_of_before_load(tmp_path):
+def test_safetensors_of_other_names_or_shapes_are_refused(tmp_path):
     safetensors = pytest.importorskip("safetensors.numpy", reason="the interop extra is not installed")
-    model = nested()
-    old = {variable.path: variable.numpy() for variable in model.weights}
-    assert any(name.startswith("sequential") for name in old)
-    model.save(tmp_path / "m.keras")
-    loaded = {variable.path: variable.numpy() for variable in recurra.models.load_model(tmp_path / "m.keras").weights}
-    assert any(name.startswith("backward_memory/") for name in loaded)
-    for state in (old, loaded):
-        safetensors.save_file(state, tmp_path / "old.safetensors")
-        other = nested()
-        load_safetensors(other, tmp_path / "old.safetensors")
-        for one, two in zip(other.get_weights(), model.get_weights(), strict=True):
-            np.testing.assert_array_equal(one, two)
+    model = recurra.Sequential([recurra.Input((3,)), layers.Dense(2, name="end")])
+    path, sound = tmp_path / "m.safetensors", {"end/kernel": np.ones((3, 2), "f"), "end/bias": np.ones(2, "f")}
+    for change, message in (
+        ({"end/bias": None}, "2 weights of the model, got 'end/bias' missing$"),
+        ({"more/bias": np.ones(2, "f")}, "2 weights of the model, got 'more/bias' not in the model$"),
+        ({"end/bias": None, "m/end/bias": np.ones(2, "f")}, "2 weights of the model, got 'end/bias' missing$"),
+        ({"end/kernel": np.ones((2, 3), "f")}, r"'end/kernel' of shape \(3, 2\), got \(2, 3\)$"),
+    ):
+        state = {name: array for name, array in (sound | change).items() if array is not None}
+        safetensors.save_file(state, path)
+        with pytest.raises(FileFormatError, match=rf"^m\.safetensors expected {message}"):
+            load_safetensors(model, path)
+    safetensors.save_file(sound, path)
+    load_safetensors(model, path)
+    assert model.get_weights()[1].tolist() == [1, 1]
 
 
 def test_safetensors_say_when_only_automatic_numbers_differ(tmp_path):
@@ -285,6 +289,41 @@ def test_a_pickled_file_and_other_things_are_no_state_dict(tmp_path):
 
     with pytest.raises(TypeError, match=r"got Network: give its state_dict\(\)"):
         from_torch(model, Network())
+
+
+def test_a_checkpoint_is_told_where_its_state_dict_is():
+    model = make("LSTM")
+    state = {"epoch": 3, "model_state_dict": to_torch(model), "optimizer_state_dict": {}}
+    message = (
+        "from_torch expected a dict of arrays or tensors, got dicts in 'model_state_dict', 'optimizer_state_dict': "
+        "give the one of these that is the model's state_dict"
+    )
+    with pytest.raises(FileFormatError, match=message):
+        from_torch(model, state)
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "shape", "wanted"),
+    [
+        (layers.Embedding(9, 4, name="part"), "weight", (10, 4), (9, 4)),
+        (layers.Dense(2, name="part"), "weight", (2, 5), (2, 4)),
+        (layers.GRU(2, name="part"), "weight_ih_l0", (6, 3), (6, 4)),
+        (layers.LayerNormalization(name="part"), "bias", (3,), (4,)),
+    ],
+)
+def test_shapes_are_told_as_torch_has_them_and_of_the_file(layer, name, shape, wanted, tmp_path):
+    safetensors = pytest.importorskip("safetensors.numpy", reason="the interop extra is not installed")
+    start = recurra.Input((6,), dtype="int32") if isinstance(layer, layers.Embedding) else recurra.Input((6, 4))
+    model = recurra.Sequential([start, layer])
+    state = to_torch(model) | {f"part.{name}": np.zeros(shape, "float32")}
+    safetensors.save_file(state, tmp_path / "t.safetensors")
+    message = f"expected {name.removesuffix('_l0')} for layer 'part' of shape {wanted}, got {shape}"
+    for who, read in (
+        ("from_torch", lambda: from_torch(model, state)),
+        ("t.safetensors", lambda: load_safetensors(model, tmp_path / "t.safetensors")),
+    ):
+        with pytest.raises(FileFormatError, match=f"^{re.escape(f'{who} {message}')}$"):
+            read()
 
 
 def test_files_of_other_kinds_are_not_written_under_their_names(tmp_path):

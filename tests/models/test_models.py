@@ -749,3 +749,28 @@ def test_a_model_may_be_as_long_as_a_file_may_ask_for(tmp_path):
     assert [layer.name for layer in again.layers] == [layer.name for layer in line]
     x = np.ones((2, 3), "float32")
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize("timesteps", [None, 5])
+@pytest.mark.parametrize("both", [False, True])
+def test_masks_of_open_and_of_known_timesteps_are_joined(tmp_path, timesteps, both):
+    open_one, known = recurra.Input((timesteps, 3)), recurra.Input((5, 3))
+    joined = layers.Concatenate()([layers.Masking()(open_one), layers.Masking()(known) if both else known])
+    memory = layers.LSTM(2, kernel_initializer="ones", recurrent_initializer="ones")
+    model = recurra.Model([open_one, known], memory(joined))
+    x = np.ones((1, 5, 3), "float32")
+    np.testing.assert_allclose(model.predict([x, x], verbose=0), [[0.9995722, 0.9995722]], rtol=1e-6)  # as Keras
+    model.save(tmp_path / "m.keras")
+    again = recurra.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again.predict([x, 0 * x]), model.predict([x, 0 * x]))
+
+
+def test_masks_of_timesteps_that_were_joined_are_as_open_as_these():
+    first, second, third = recurra.Input((None, 3)), recurra.Input((5, 3)), recurra.Input((None, 3))
+    longer = layers.Concatenate(axis=1)([layers.Masking()(first), second])
+    memory = layers.LSTM(2, kernel_initializer="ones", recurrent_initializer="ones")
+    model = recurra.Model([first, second, third], memory(layers.Concatenate()([longer, third])))
+    assert model.output_shape == (None, 2)
+    x = np.ones((1, 10, 3), "float32")
+    again = recurra.Model(third, memory(layers.Concatenate()([third, third])))
+    np.testing.assert_array_equal(model.predict([x[:, :5], x[:, :5], x]), again.predict(x))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from recurra.forecasting.forecaster import Forecaster
 
 ASSET = "assets/recurra_forecaster.json"
-FORMAT = 3  # of that asset
+FORMAT = 1  # of that asset
 LARGEST_SETTINGS = 2**28  # bytes
 
 
@@ -49,8 +49,8 @@ def save(path: str | os.PathLike[str], trained: TrainedNetwork, options: dict[st
         "columns": [panel.id_col, panel.time_col, panel.target_col, panel.clock.unit],
         "series": [panel.series(i).tolist() for i in range(panel.n_series)],
         "first_times": [int(panel.series_times(i)[0].astype(np.int64)) for i in range(panel.n_series)],
-        "counted": panel.times.dtype.kind != "M",
-        "without_times": panel.counted,
+        "counters": panel.times.dtype.kind != "M",
+        "counted": panel.counted,
         "zone": [panel.clock.offset, panel.clock.zone, panel.clock.in_utc],
         "as_text": panel.as_text,
         "fill": panel.fill,
@@ -73,8 +73,8 @@ def load(path: str | os.PathLike[str], restore: Callable[..., _Forecaster]) -> _
     try:
         with open(path, "rb") as file:
             state = _read_settings(keras_file.open_archive(file, name))
-        if state["format"] not in range(1, FORMAT + 1):
-            what = f"a Forecaster of format 1 to {FORMAT}"
+        if state["format"] != FORMAT:
+            what = f"a Forecaster of format {FORMAT}"
             raise FileFormatError(expected(name, what, state["format"], "update recurra"))
         settings = state["settings"]
         trained = TrainedNetwork(
@@ -82,11 +82,10 @@ def load(path: str | os.PathLike[str], restore: Callable[..., _Forecaster]) -> _
             settings=Settings(**(settings | {"quantiles": tuple(settings["quantiles"])})),
             model=model,
             transforms=[Transform(**(t | {"seasonal": tuple(t["seasonal"])})) for t in state["transforms"]],
-            # format 1 held one number for each level, the same for all steps
-            widening=np.array(state["widening"]).reshape(len(LEVELS), -1),
-            least=np.array(state.get("least", np.zeros((len(state["ids"]), 1)))),
+            widening=np.array(state["widening"]),
+            least=np.array(state["least"]),
         )
-        forecaster = restore(trained, state["options"], state.get("given"))
+        forecaster = restore(trained, state["options"], state["given"])
         _check(forecaster, trained)
     except FileFormatError:
         raise
@@ -130,7 +129,7 @@ def _check(forecaster: Forecaster, trained: TrainedNetwork) -> None:
     if shapes != [(None, settings.lookback, 1), (None, 5 * horizon)]:
         raise ValueError(f"a network of shapes {shapes} for {settings.lookback} and {horizon} values")
     for name, array, rows in (("widening", trained.widening, len(LEVELS)), ("least", trained.least, count)):
-        if array.shape not in ((rows, 1), (rows, horizon)) or not np.isfinite(array).all():
+        if array.shape != (rows, horizon) or not np.isfinite(array).all():
             raise ValueError(f"{name} of shape {array.shape}")
     if {len(trained.transforms), len(panel.lengths)} != {count} or panel.lengths.min() < settings.lookback:
         raise ValueError(f"{count} series of {panel.lengths.min()} values and more")
@@ -162,19 +161,19 @@ def _plain_ids(values: tuple[Any, ...]) -> list[Any]:
 
 def _stored_panel(state: dict[str, Any]) -> Panel:
     freq = parse_frequency(Frequency(state["freq"]["name"], state["freq"]["step"]).alias)
-    day = state["freq"].get("day")
+    day = state["freq"]["day"]
     if day not in (None, *range(1, LAST_DAY + 1)):
         raise ValueError(f"{day} as the day of months")
     freq = replace(freq, day=day)
     series = [np.array(values, np.float64) for values in state["series"]]
-    times, kind = [], np.dtype("datetime64[s]" if state["format"] < 3 else TIMES)
+    times = []
     for first, values in zip(state["first_times"], series, strict=True):
-        start: Any = np.int64(first) if state["counted"] else np.array(first).astype(kind)[()]
+        start: Any = np.int64(first) if state["counters"] else np.array(first).astype(TIMES)[()]
         times.append(np.concatenate([[start], freq.future(start, len(values) - 1)]))
     id_col, time_col, target_col, unit = state["columns"]
-    offset, zone, in_utc = state.get("zone", ("", None, False))
+    offset, zone, in_utc = state["zone"]
     values = np.concatenate(series)
-    filled, fill = state.get("filled", []), state.get("fill")
+    filled, fill = state["filled"], state["fill"]
     if fill not in (None, *FILLS) or not all(type(place) is int and 0 <= place < len(values) for place in filled):
         raise ValueError("values that were filled, but not as values are")
     observed = np.isin(np.arange(len(values)), filled, invert=True) if filled else None
@@ -182,16 +181,16 @@ def _stored_panel(state: dict[str, Any]) -> Panel:
         values=values,
         indptr=indptr_of([len(values) for values in series]),
         ids=tuple(state["ids"]),
-        id_values=tuple(state.get("id_values", ())),
+        id_values=tuple(state["id_values"]),
         times=np.concatenate(times),
         freq=freq,
         id_col=id_col,
         time_col=time_col,
         target_col=target_col,
         clock=Clock(unit, offset, zone, in_utc),
-        as_text=bool(state.get("as_text", True)),
-        counted=bool(state.get("without_times", False)),
+        as_text=bool(state["as_text"]),
+        counted=bool(state["counted"]),
         observed=observed,
         fill=fill,
-        freq_named=bool(state.get("freq_named", False)),
+        freq_named=bool(state["freq_named"]),
     )

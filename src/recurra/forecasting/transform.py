@@ -37,7 +37,7 @@ class Transform:
     log: bool
     seasonal: tuple[float, ...]
     scale: float
-    smallest: float = SMALLEST  # files from before it was kept have none
+    smallest: float
 
     def forward(self, values: np.ndarray, start: int = 0) -> np.ndarray:
         """Returns what the network sees of values at the positions start, start + 1, ..."""

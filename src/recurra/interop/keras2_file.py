@@ -17,11 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import layers, saving
 from recurra._checks import expected
 from recurra.errors import FileFormatError
 from recurra.interop.hdf5_reader import Hdf5File, Node, open_hdf5
-from recurra.interop.keras_file import KERAS_VERSION, LARGEST_CONFIG, assign_all, check_built, model_from_config
+from recurra.interop.keras_file import (
+    KERAS_VERSION,
+    LARGEST_CONFIG,
+    assign_all,
+    check_built,
+    difference_of,
+    model_from_config,
+    tell_skipped,
+)
+from recurra.layers.base import Layer
 from recurra.variables import Variable
 
 MASK_OPERATIONS = ("NotEqual", "Any")  # how Keras 3 writes masks into a legacy file
@@ -31,7 +40,7 @@ DROPPED = (
     *("query_shape", "key_shape", "value_shape", "softmax_robust_masking", "causal"),  # of attention
 )
 MODELS = ("Functional", "Model", "Sequential")
-TENSOR_ARGUMENTS = ("initial_state", "value", "key", "query")
+TENSOR_ARGUMENTS = ("initial_state", "mask", "value", "key", "query")
 RECURRENT = ("Bidirectional", "GRU", "LSTM", "RNN", "SimpleRNN")
 MOST_NAMES = 2000  # in one attribute: an object's header has 64 kB for it, and a name takes 16 bytes
 
@@ -51,7 +60,10 @@ def load_model(path: Path, custom_objects: Any, allow_nonfinite: bool) -> Any:
         def translate(config: Any) -> Any:
             if is_keras2 and saving.get_registered_object("hard_sigmoid", custom_objects) is None:
                 _refuse_hard_sigmoid(config, path.name)
-            return _modern(config)
+            modern = _modern(config)
+            if is_keras2:
+                _give_masks(modern, is_masked=False)
+            return modern
 
         model, _ = model_from_config(text, file_bytes, file_bytes, custom_objects, path, translate)
         assign_all(_read_weights(file, model, "model_weights/"), path.name, allow_nonfinite)
@@ -105,11 +117,11 @@ def holds_weights(file: Hdf5File) -> bool:
 
 def load_weights(model: Any, file: Hdf5File, allow_nonfinite: bool, skip_mismatch: bool) -> None:
     """See `keras_file.load_weights`."""
-    if skip_mismatch:
-        what, hint = f"skip_mismatch=False for {file.name}", "weights of Keras 2 are read whole"
-        raise ValueError(expected("load_weights", what, "True", hint))
-    whole = file.root.find("model_weights") is not None
-    assign_all(_read_weights(file, model, "model_weights/" if whole else ""), file.name, allow_nonfinite)
+    place = "" if file.root.find("model_weights") is None else "model_weights/"
+    skipped: list[tuple[Layer, str]] = []
+    pairs = _read_weights(file, model, place, skipped if skip_mismatch else None)
+    tell_skipped(skipped, file.name)
+    assign_all(pairs, file.name, allow_nonfinite)
 
 
 def _refuse_hard_sigmoid(config: Any, file_name: str) -> None:
@@ -219,6 +231,81 @@ def _modern_node(node: list[Any], first: dict[str, int], is_recurrent: bool) -> 
     return {"args": [tensors[0] if len(tensors) == 1 else tensors], "kwargs": kwargs}
 
 
+def _give_masks(model: Any, is_masked: bool) -> None:
+    """Says in the calls with initial_state that the input's mask counts: so it does in Keras 2, in Keras 3 only then.
+
+    The mask of an Embedding is told by the tensor that it reads: what is not zero counts.
+
+    Args:
+        model: The config of a model in the words of Keras 3, which is changed.
+        is_masked: Whether a mask may come in with its inputs.
+
+    Raises:
+        FileFormatError: If the mask comes from elsewhere.
+    """
+    entries = model["config"].get("layers", ())
+    if model["class_name"] != "Functional":
+        for entry in entries:
+            if entry["class_name"] in MODELS:
+                _give_masks(entry, is_masked or _makes_masks(model))
+        return
+    named = {entry["name"]: entry for entry in entries}
+    found: dict[tuple[Any, ...], Any] = {}  # by the tensor's place
+
+    def mask_of(tensor: Any) -> Any:
+        """Returns the tensor whose zeros are masked, True if there is a mask without one, None if there is none."""
+        name, call, position = place = tuple(tensor["config"]["keras_history"])
+        if place not in found:
+            found[place] = None  # for calls in a circle
+            found[place] = _mask_made(named[name], call, position, is_masked, mask_of)
+        return found[place]
+
+    for entry in entries:
+        for node in entry["inbound_nodes"]:
+            kwargs = node["kwargs"]
+            if entry["class_name"] in RECURRENT and kwargs.get("initial_state") and not kwargs.get("mask"):
+                kwargs["mask"] = mask_of(node["args"][0])
+                if kwargs["mask"] is True:
+                    what = f"initial_state for {entry['name']!r} beside an input without a mask, or with an Embedding's"
+                    hint = "build the model, give the call this mask as mask=, and call load_weights on the file"
+                    raise FileFormatError(expected("load_model", what, "another mask, which counts in Keras 2", hint))
+        if entry["class_name"] in MODELS:
+            given = [tensor for node in entry["inbound_nodes"] for tensor in _inputs_of(node)]
+            _give_masks(entry, any(mask_of(tensor) is not None for tensor in given))
+
+
+def _mask_made(entry: Any, call: int, position: int, is_masked: bool, mask_of: Any) -> Any:
+    """Returns what `mask_of` does for an output of a layer's call."""
+    kind, config = entry["class_name"], entry["config"]
+    if kind == "InputLayer":
+        return is_masked or None
+    node = entry["inbound_nodes"][call]
+    if kind == "Embedding":
+        return node["args"][0] if config.get("mask_zero") else None
+    if kind == "Masking" or (kind in MODELS and _makes_masks(entry)):
+        return True
+    masks = [mask_of(tensor) for tensor in _inputs_of(node)]
+    if kind in RECURRENT:
+        inner = config["layer"]["config"] if kind == "Bidirectional" else config
+        return masks[0] if inner.get("return_sequences") and position == 0 else None
+    cls = getattr(layers, kind, None)
+    if cls is not None and cls.compute_mask is Layer.compute_mask and len(masks) == 1:
+        return masks[0] if cls.supports_masking else None
+    return None if all(mask is None for mask in masks) else True
+
+
+def _inputs_of(node: dict[str, Any]) -> list[Any]:
+    (given,) = node["args"]
+    return given if isinstance(given, list) else [given]
+
+
+def _makes_masks(entry: dict[str, Any]) -> bool:
+    """Returns whether a layer, or one within a model, makes masks."""
+    config = entry["config"]
+    makes_one = entry["class_name"] == "Masking" or (entry["class_name"] == "Embedding" and config.get("mask_zero"))
+    return bool(makes_one) or any(map(_makes_masks, config.get("layers", ())))
+
+
 def _names(group: Node, attribute: str) -> list[str]:
     """Returns a list of names; a long one is stored in pieces `attribute0`, `attribute1`, ..."""
     found, position = group.text(attribute), 0
@@ -227,32 +314,40 @@ def _names(group: Node, attribute: str) -> list[str]:
     return found
 
 
-def _read_weights(file: Hdf5File, model: Any, place: str) -> list[tuple[Variable, np.ndarray]]:
+def _read_weights(
+    file: Hdf5File, model: Any, place: str, skipped: list[tuple[Layer, str]] | None = None
+) -> list[tuple[Variable, np.ndarray]]:
     """Returns the variables with their arrays: of the layers by name, or in order, as in Keras, if names differ.
 
     Args:
         file: The file.
         model: The model.
         place: Of the groups of the layers: "model_weights/" or "".
+        skipped: Gets the layers whose weights differ in number or shape; None if that is an error.
     """
     parent = file.group(place[:-1]) if place else file.root
     names = {name: _names(file.group(f"{place}{name}"), "weight_names") for name in _names(parent, "layer_names")}
-    wanted = {layer.name: weights for layer in model.layers if (weights := _weights_of(layer))}
+    wanted = {layer.name: layer for layer in model.layers if _weights_of(layer)}
     filled = [name for name in names if names[name]]
     if not wanted.keys() <= names.keys() and len(filled) == len(wanted):
         places = dict(zip(wanted, filled, strict=True))
     else:
         places = {name: name for name in wanted}
     pairs: list[tuple[Variable, np.ndarray]] = []
-    for layer, weights in wanted.items():
-        found = names.get(places[layer])
+    for name, layer in wanted.items():
+        found, weights = names.get(places[name]), _weights_of(layer)
+        paths = [f"{place}{places[name]}/{path}" for path in found or ()]
+        difference = None if skipped is None else difference_of(file, paths, weights)
+        if skipped is not None and difference is not None:
+            skipped.append((layer, difference))
+            continue
         if found is None:
-            raise FileFormatError(expected(file.name, f"weights of layer {layer!r}", "none"))
-        if len(found) != len(weights):
-            raise FileFormatError(expected(file.name, f"{len(weights)} weights of layer {layer!r}", len(found)))
-        for variable, name in zip(weights, found, strict=True):
-            pairs.append((variable, file.dataset(f"{place}{places[layer]}/{name}").read(variable.shape)))
-    for name in filled:
+            raise FileFormatError(expected(file.name, f"weights of layer {name!r}", "none"))
+        if len(paths) != len(weights):
+            raise FileFormatError(expected(file.name, f"{len(weights)} weights of layer {name!r}", len(paths)))
+        for variable, path in zip(weights, paths, strict=True):
+            pairs.append((variable, file.dataset(path).read(variable.shape)))
+    for name in filled if skipped is None else ():
         if name not in places.values():
             raise FileFormatError(expected(file.name, f"weights of {len(wanted)} layers", f"also those of {name!r}"))
     return pairs

@@ -508,24 +508,34 @@ def _assign_weights(model: Any, file: Hdf5File, allow_nonfinite: bool, skip_mism
             if not skip_mismatch:
                 raise FileFormatError(expected(file.name, what, _told(error))) from error
             skipped.append((layer, f"{what}, got {_told(error)}"))
+    tell_skipped(skipped, file.name)
+    _assign(checked)
+
+
+def tell_skipped(skipped: list[tuple[Any, str]], file_name: str) -> None:
+    """Warns of layers, and of the optimizer, that stay as they are, with what is different in the file."""
     if skipped:
         (first, difference), names = skipped[0], ", ".join(repr(one.name) for one, _ in skipped)
         warnings.warn(
-            f"A total of {len(skipped)} objects could not be loaded from {file.name}, and stay as they are: {names}. "
+            f"A total of {len(skipped)} objects could not be loaded from {file_name}, and stay as they are: {names}. "
             f"{type(first).__name__} {first.name!r} expected {difference}.",
-            stacklevel=4,
+            stacklevel=5,
         )
-    _assign(checked)
 
 
 def _difference(file: Hdf5File, path: str, variables: list[Variable]) -> str | None:
     """Returns how the datasets of a group differ from variables, in number or shape; None if they do not."""
     group = file.root.find(path)
     found = len(group.links) if group is not None and group.is_group else 0
-    if found != len(variables):
-        return f"{len(variables)} weights, got {found}"
-    for position, variable in enumerate(variables):
-        shape = file.dataset(f"{path}/{position}").shape
+    return difference_of(file, [f"{path}/{position}" for position in range(found)], variables)
+
+
+def difference_of(file: Hdf5File, paths: list[str], variables: list[Variable]) -> str | None:
+    """Returns how datasets differ from variables, in number or shape; None if they do not."""
+    if len(paths) != len(variables):
+        return f"{len(variables)} weights, got {len(paths)}"
+    for path, variable in zip(paths, variables, strict=True):
+        shape = file.dataset(path).shape
         if shape != variable.shape:
             return f"{variable.name} of shape {variable.shape}, got {shape}"
     return None

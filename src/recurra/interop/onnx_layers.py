@@ -355,6 +355,12 @@ def _convolution(export: Export, layer: Any, x: Value) -> str:
 
 def _pooling(operator: str) -> Callable[..., str]:
     def emit(export: Export, layer: Any, x: Value) -> str:
+        (size,), (stride,) = layer.pool_size, layer.strides
+        if size == 1:  # each window is its step
+            return export.add("Slice", [x.name, *(export.integers(number) for number in (0, LAST, 1, stride))])
+        if layer.padding == "same" and stride > size:  # onnxruntime: padding values must be non-negative
+            hint = "pad with ZeroPadding1D, or have strides of at most pool_size"
+            raise refusal(layer, "strides of at most pool_size with padding='same'", f"{stride} and {size}", hint)
         padding = {"auto_pad": "SAME_UPPER" if layer.padding == "same" else "VALID"}
         first = _channels_first(export, x.name)
         y = export.add(operator, [first], kernel_shape=layer.pool_size, strides=layer.strides, **padding)

@@ -72,8 +72,8 @@ def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonf
         counts: set[str] = set()  # such as that of Normalization
         if keras_form:
             wanted = _named_variables(model)
-            places = _match_names(found, wanted, path.name)
-            counts.update(places[name] for name, variable in wanted.items() if variable.value.dtype.kind == "i")
+            _check_names(found, wanted, path.name)
+            counts.update(name for name, variable in wanted.items() if variable.value.dtype.kind == "i")
         for name, (_, dtype) in found.items():
             if dtype not in FLOATS and not (name in counts and dtype in INTEGERS):
                 raise FileFormatError(expected(path.name, f"floating point numbers in {name!r}", dtype))
@@ -85,7 +85,7 @@ def load_safetensors(model: Any, filepath: str | os.PathLike[str], *, allow_nonf
         widened = _bfloat16(path, rough) if rough else {}
         state = {name: widened[name] if name in widened else file.get_tensor(name) for name in found}
     if keras_form:
-        assign_all([(wanted[name], state[places[name]]) for name in wanted], path.name, allow_nonfinite)
+        assign_all([(variable, state[name]) for name, variable in wanted.items()], path.name, allow_nonfinite)
     else:
         torch_weights.assign_state(model, state, path.name, in_order=False, allow_nonfinite=allow_nonfinite)
 
@@ -104,39 +104,18 @@ def _bfloat16(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.nd
     return arrays
 
 
-def _match_names(found: dict[str, Any], wanted: dict[str, Variable], file_name: str) -> dict[str, str]:
-    """Returns for each name of the model its name in the file.
-
-    Names once were `variable.path`, with or without the models around a layer: the ends of such agree.
-    """
-    ends: dict[str, list[str]] = {}
-    for own in wanted:
-        for end in _ends(own, own.count("/")):
-            ends.setdefault(end, []).append(own)
-    deepest = max((own.count("/") for own in wanted), default=0)
-    places: dict[str, str] = {}
-    for name in found:
-        longer = ends.get(name, [])
-        fitting = [end for end in _ends(name, deepest) if end in wanted] or (longer if len(longer) == 1 else [])
-        if fitting:
-            places[fitting[0]] = name
-    odd = [*sorted(set(wanted) - set(places)), *sorted(set(found) - set(places.values()))]
+def _check_names(found: dict[str, Any], wanted: dict[str, Variable], file_name: str) -> None:
+    """Raises FileFormatError if the names and shapes of a file are not those of the model."""
+    odd = [*sorted(wanted.keys() - found.keys()), *sorted(found.keys() - wanted.keys())]
     if odd:
         which = "missing" if odd[0] in wanted else "not in the model"
         hint = None
         if sorted(map(_without_numbers, found)) == sorted(map(_without_numbers, wanted)):
             hint = "only the numbers of automatic names differ; name the layers, or call utils.clear_session() first"
         raise FileFormatError(expected(file_name, f"{len(wanted)} weights of the model", f"{odd[0]!r} {which}", hint))
-    for own, name in places.items():
-        if found[name][0] != wanted[own].shape:
-            raise FileFormatError(expected(file_name, f"{name!r} of shape {wanted[own].shape}", found[name][0]))
-    return places
-
-
-def _ends(name: str, slashes: int) -> list[str]:
-    """Returns the ends of a path from the longest to the shortest, those with at most so many slashes."""
-    parts = name.rsplit("/", slashes + 1)[-slashes - 1 :]
-    return ["/".join(parts[start:]) for start in range(len(parts))]
+    for name, variable in wanted.items():
+        if found[name][0] != variable.shape:
+            raise FileFormatError(expected(file_name, f"{name!r} of shape {variable.shape}", found[name][0]))
 
 
 def _without_numbers(name: str) -> str:

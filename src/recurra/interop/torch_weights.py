@@ -81,6 +81,10 @@ def from_torch(model: Any, state: Mapping[str, Any], *, allow_nonfinite: bool = 
             hint = "give its state_dict()"
         got = repr(os.fspath(state)) if isinstance(state, (str, os.PathLike)) else type(state).__name__
         raise TypeError(expected("from_torch", what, got, hint))
+    inner = [repr(key) for key, value in state.items() if isinstance(value, Mapping)]
+    if inner:  # a checkpoint, with the optimizer's state and the like
+        got, hint = f"dicts in {', '.join(inner)}", "give the one of these that is the model's state_dict"
+        raise FileFormatError(expected("from_torch", "a dict of arrays or tensors", got, hint))
     assign_state(model, state, "from_torch", in_order=True, allow_nonfinite=allow_nonfinite)
 
 
@@ -93,7 +97,7 @@ def assign_state(model: Any, state: Mapping[str, Any], who: str, *, in_order: bo
         in_order: Whether `state` has the modules in the order of the network. A `.safetensors` file has them by name:
             then a module is taken for a layer if it is the only one of its shapes.
     """
-    modules = _modules(state)
+    modules = _modules(state, who)
     targets = _weighted(model)
     names = [layer.name for layer in targets]
     hint = f"the layers are {', '.join(names)}"
@@ -106,7 +110,7 @@ def assign_state(model: Any, state: Mapping[str, Any], who: str, *, in_order: bo
         chosen = [module for _, module in modules]
     else:
         chosen = _by_shape(targets, modules, who, hint)
-    pairs = [pair for layer, module in zip(targets, chosen, strict=True) for pair in _pairs(layer, module)]
+    pairs = [pair for layer, module in zip(targets, chosen, strict=True) for pair in _pairs(layer, module, who)]
     assign_all(pairs, who, allow_nonfinite)
 
 
@@ -114,7 +118,7 @@ def _by_shape(targets: list[Layer], modules: Modules, who: str, hint: str) -> li
     chosen = []
     left = list(modules)
     for layer in targets:
-        fitting = [entry for entry in left if _fits(layer, entry[1])]
+        fitting = [entry for entry in left if _fits(layer, entry[1], who)]
         if len({name for name, _ in fitting}) != 1:
             found = ", ".join(sorted({repr(name) for name, _ in fitting})) or "none"
             what = f"one module of the shapes of layer {layer.name!r}, or modules named as the layers"
@@ -124,15 +128,15 @@ def _by_shape(targets: list[Layer], modules: Modules, who: str, hint: str) -> li
     return chosen
 
 
-def _fits(layer: Layer, module: dict[str, np.ndarray]) -> bool:
+def _fits(layer: Layer, module: dict[str, np.ndarray], who: str) -> bool:
     try:
-        _pairs(layer, module)
+        _pairs(layer, module, who)
     except FileFormatError:
         return False
     return True
 
 
-def _pairs(layer: Layer, module: dict[str, np.ndarray]) -> list[tuple[Variable, np.ndarray]]:
+def _pairs(layer: Layer, module: dict[str, np.ndarray], who: str) -> list[tuple[Variable, np.ndarray]]:
     """Returns the layer's variables with their values.
 
     Raises:
@@ -146,10 +150,10 @@ def _pairs(layer: Layer, module: dict[str, np.ndarray]) -> list[tuple[Variable, 
             read = {name: value for name, value in read.items() if not name.endswith("_reverse")}
         is_recurrent = isinstance(part, layers.RNN)
         used |= {f"{name}{suffix}" for name in (RECURRENT_NAMES if is_recurrent else _plain_names(part))}
-        pairs += _cell_from_torch(part, read) if is_recurrent else _plain_from_torch(part, read)
+        pairs += _cell_from_torch(part, read, who) if is_recurrent else _plain_from_torch(part, read, who)
     left = sorted(set(module) - used)
     if left:
-        raise FileFormatError(expected("from_torch", f"no {left[0]!r} for layer {layer.name!r}", "one"))
+        raise FileFormatError(expected(who, f"no {left[0]!r} for layer {layer.name!r}", "one"))
     return pairs
 
 
@@ -171,35 +175,39 @@ def _directions(layer: Any) -> list[tuple[Any, str]]:
     return [(layer, "")]
 
 
-def _modules(state: Mapping[str, Any]) -> Modules:
+def _modules(state: Mapping[str, Any], who: str) -> Modules:
     """Returns (name, weights) of each module and of each layer of it, in order of appearance."""
     found: dict[tuple[str, int], dict[str, np.ndarray]] = {}
     for key, value in state.items():
         if not isinstance(key, str):
-            raise FileFormatError(expected("from_torch", "names of weights as text", repr(key)))
+            raise FileFormatError(expected(who, "names of weights as text", repr(key)))
         match = RECURRENT.match(key)
         if match:
             module, name, position = match[1] or "", f"{match[2]}{match[4] or ''}", int(match[3])
         else:
             (module, _, name), position = key.rpartition("."), 0
-        found.setdefault((module, position), {})[name] = _as_array(key, value)
+        found.setdefault((module, position), {})[name] = _as_array(key, value, who)
     starts = {module: i for i, (module, _) in reversed(list(enumerate(found)))}
     ordered = sorted(found.items(), key=lambda item: (starts[item[0][0]], item[0][1]))
     return [(module, weights) for (module, _), weights in ordered]
 
 
-def _as_array(key: str, value: Any) -> np.ndarray:
+def _as_array(key: str, value: Any, who: str) -> np.ndarray:
     value = np.asarray(from_torch_tensor(value))
     if value.dtype.kind != "f":
-        raise FileFormatError(expected("from_torch", f"floating point numbers in {key!r}", value.dtype))
+        raise FileFormatError(expected(who, f"floating point numbers in {key!r}", value.dtype))
     return value
 
 
-def _fit(layer: Any, variable: Variable, array: np.ndarray | None, name: str) -> tuple[Variable, np.ndarray]:
+def _fit(
+    layer: Any, variable: Variable, array: np.ndarray | None, name: str, who: str, transposed: bool = False
+) -> tuple[Variable, np.ndarray]:
+    """Returns a variable with its value; `transposed` says whether torch has the axes the other way round."""
     if array is None or array.shape != variable.shape:
-        given = "none" if array is None else array.shape[::-1]
-        what = f"{name} for layer {layer.name!r} of shape {variable.shape[::-1]}"
-        raise FileFormatError(expected("from_torch", what, given))
+        order = -1 if transposed else 1
+        given = "none" if array is None else array.shape[::order]
+        what = f"{name} for layer {layer.name!r} of shape {variable.shape[::order]}"
+        raise FileFormatError(expected(who, what, given))
     return variable, array
 
 
@@ -233,28 +241,28 @@ def _cell_to_torch(layer: Any) -> Iterator[tuple[str, np.ndarray]]:
         yield "bias_hh_l0", _reordered(cell, bias[1]) if len(bias) == 2 else np.zeros_like(bias[0])
 
 
-def _cell_from_torch(layer: Any, module: dict[str, np.ndarray]) -> Iterator[tuple[Variable, np.ndarray]]:
+def _cell_from_torch(layer: Any, module: dict[str, np.ndarray], who: str) -> Iterator[tuple[Variable, np.ndarray]]:
     cell = _check_cell(layer)
 
     def part(name: str) -> np.ndarray | None:
         value = module.get(name)
         return None if value is None or not value.shape or value.shape[0] % cell.n_gates else _reordered(cell, value.T)
 
-    yield _fit(layer, cell.kernel, part("weight_ih"), "weight_ih")
-    yield _fit(layer, cell.recurrent_kernel, part("weight_hh"), "weight_hh")
+    yield _fit(layer, cell.kernel, part("weight_ih"), "weight_ih", who, transposed=True)
+    yield _fit(layer, cell.recurrent_kernel, part("weight_hh"), "weight_hh", who, transposed=True)
     biases = [part(name) for name in ("bias_ih", "bias_hh")]
     given = [bias for bias in biases if bias is not None]
     if cell.bias is None:
         if any(bias.any() for bias in given):
-            raise FileFormatError(expected("from_torch", f"no bias for layer {layer.name!r}", "one"))
+            raise FileFormatError(expected(who, f"no bias for layer {layer.name!r}", "one"))
     elif not module.keys() & {"bias_ih", "bias_hh"}:
         what, hint = f"bias_ih and bias_hh for layer {layer.name!r}", "a module with bias=False is use_bias=False here"
-        raise FileFormatError(expected("from_torch", what, "none", hint))
+        raise FileFormatError(expected(who, what, "none", hint))
     elif len(given) != 2 or given[0].shape != given[1].shape:
-        raise FileFormatError(expected("from_torch", f"bias_ih and bias_hh for layer {layer.name!r}", "another"))
+        raise FileFormatError(expected(who, f"bias_ih and bias_hh for layer {layer.name!r}", "another"))
     else:
         both = np.stack(given) if len(cell.bias.shape) == 2 else given[0] + given[1]
-        yield _fit(layer, cell.bias, both, "bias")
+        yield _fit(layer, cell.bias, both, "bias", who)
 
 
 # Other layers
@@ -288,10 +296,11 @@ def _plain_to_torch(layer: Any) -> Iterator[tuple[str, np.ndarray]]:
             yield name, variable.value.T if transposed else variable.value
 
 
-def _plain_from_torch(layer: Any, module: dict[str, np.ndarray]) -> Iterator[tuple[Variable, np.ndarray]]:
+def _plain_from_torch(layer: Any, module: dict[str, np.ndarray], who: str) -> Iterator[tuple[Variable, np.ndarray]]:
     for name, variable, transposed in _plain_variables(layer):
         value = module.get(name)
         if variable is not None:
-            yield _fit(layer, variable, value.T if transposed and value is not None else value, name)
+            value = value.T if transposed and value is not None else value
+            yield _fit(layer, variable, value, name, who, transposed)
         elif value is not None and value.any():
-            raise FileFormatError(expected("from_torch", f"no {name} for layer {layer.name!r}", "one"))
+            raise FileFormatError(expected(who, f"no {name} for layer {layer.name!r}", "one"))

@@ -46,7 +46,8 @@ class MaskTrace:
         """Finds the masks of what a call gives; those of what it reads have been found."""
         outputs, masks = _tree.flatten(node.outputs), _tree.flatten(self._computed_by(node))
         masks += [None] * (len(outputs) - len(masks))  # as of attention's scores
-        self._masks.update((id(output), mask) for output, mask in zip(outputs, masks, strict=False))
+        for output, mask in zip(outputs, masks, strict=False):
+            self._masks[id(output)] = _as_long_as(output, mask) if isinstance(mask, _StandIn) else mask
 
     def has_mask(self, tensor: KerasTensor) -> bool:
         """Returns whether a tensor that a call gives, which has been followed, has a mask."""
@@ -85,6 +86,12 @@ class _StandIn(np.ndarray):
         return _traced(function, args, kwargs)
 
 
+def _as_long_as(tensor: KerasTensor, mask: _StandIn) -> _StandIn:
+    """Returns the mask of a tensor with sizes of 1 where those of the tensor are not known."""
+    shape = (*mask.shape[:1], *(1 if size is None else size for size in tensor.shape[1:]))[: mask.ndim]
+    return _stand_in(np.broadcast_to(np.ones((), bool), shape), mask.source)
+
+
 def _traced(function: Any, args: Any, kwargs: Any) -> Any:
     given = [leaf for leaf in _tree.flatten([args, kwargs]) if isinstance(leaf, _StandIn)]
     args, kwargs = _tree.map_structure(_plain, [args, kwargs])
@@ -97,11 +104,19 @@ def _plain(leaf: Any) -> Any:
 
 
 def _stand_ins(structure: Any, rows: int) -> Any:
-    """Returns tensors and masks as stand-ins for a batch of so many rows; without any, constant masks lose theirs."""
+    """Returns tensors and masks as stand-ins for a batch of so many rows; without any, constant masks lose theirs.
+
+    A size that is not known is that of another tensor, which it may have to agree with, or 1.
+    """
+    shapes = [leaf.shape for leaf in _tree.flatten(structure) if isinstance(leaf, KerasTensor)]
+
+    def size_of(shape: Any, axis: int) -> int:
+        others = (other[axis] for other in shapes if len(other) == len(shape))
+        return next((size for size in (shape[axis], *others) if size is not None), 1)
 
     def stand_in(leaf: Any) -> Any:
         if isinstance(leaf, (KerasTensor, _StandIn)):
-            shape = (rows, *(1 if size is None else size for size in leaf.shape[1:]))[: leaf.ndim]
+            shape = (rows, *(size_of(leaf.shape, axis) for axis in range(1, leaf.ndim)))[: leaf.ndim]
             source = leaf if isinstance(leaf, KerasTensor) else leaf.source
             return _stand_in(np.broadcast_to(np.ones((), leaf.dtype), shape), source)
         return leaf[:0] if rows == 0 and isinstance(leaf, np.ndarray) and leaf.ndim else leaf

@@ -190,7 +190,7 @@ class Model(Trainer):
         Args:
             filepath: The file.
             skip_mismatch: Whether layers whose weights differ from the file's in number or shape stay as they are, with
-                a warning, and the others are read; not for Keras 2's files.
+                a warning, and the others are read.
             **kwargs: `allow_nonfinite`: whether weights may hold NaN or infinity. Those of Keras at their defaults.
 
         Raises:
@@ -207,6 +207,8 @@ class Model(Trainer):
         format: str = "tf_saved_model",
         verbose: bool | None = None,
         input_signature: Any = None,
+        *,
+        opset_version: int | None = None,
         **options: Any,
     ) -> None:
         """Writes the model as it predicts to a file for other programs: ONNX.
@@ -215,17 +217,21 @@ class Model(Trainer):
             filepath: Where; an existing file is replaced.
             format: "onnx"; the default is Keras's.
             verbose, input_signature: Accepted as by Keras, change nothing.
+            opset_version: That of the operators which are written, 17, or None.
             options: Those of `interop.to_onnx`.
 
         Raises:
             MissingExtraError: If onnx is not installed.
-            ValueError: If it is another format, or ONNX cannot say what a layer does.
+            ValueError: If it is another format or opset, or ONNX cannot say what a layer does.
         """
-        from recurra.interop.onnx_file import save_onnx
+        from recurra.interop.onnx_file import OPSET, save_onnx
 
         if format != "onnx":
             hint = "or save a .keras file, which Keras opens and exports further"
             raise ValueError(expected("export", "format='onnx'", repr(format), hint))
+        if opset_version not in (None, OPSET):
+            hint = "onnx.version_converter writes others from the file"
+            raise ValueError(expected("export", f"opset_version={OPSET} or None", repr(opset_version), hint))
         save_onnx(self, filepath, **options)
 
     def to_json(self, **kwargs: Any) -> str:
