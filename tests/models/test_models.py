@@ -413,9 +413,44 @@ def test_files_that_compute_by_operations_are_refused_by_name():
     gru["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = ["tanh", 0, 0]
     with pytest.raises(ValueError, match="it names Keras's operations Tanh, which are no layers"):
         recurra.Model.from_config(config)
-    config["layers"][-1] |= {"class_name": "NotEqual", "name": "own_mask"}
-    with pytest.raises(ValueError, match="masks that come from Masking or Embedding, got the operation 'own_mask'"):
+
+
+def test_masks_that_keras_s_files_compare_with_zero_are_the_caller_s_own(rng):
+    ids = recurra.Input((5,), name="ids")
+    config = recurra.Model(ids, layers.GRU(2)(layers.Embedding(9, 4)(ids))).get_config()
+    start, embedding, gru = config["layers"]
+    operation = {"module": "keras.src.ops.numpy", "class_name": "NotEqual", "name": "own_mask", "config": {}}
+    (compared,) = embedding["inbound_nodes"][0]["args"]
+    mask = {"class_name": "__keras_tensor__", "config": {"keras_history": ["own_mask", 0, 0]}}
+    gru["inbound_nodes"][0]["kwargs"]["mask"] = mask
+    config["layers"] = [start, embedding, operation | {"inbound_nodes": [{"args": [compared, 0], "kwargs": {}}]}, gru]
+    model = recurra.Model.from_config(json.loads(json.dumps(config)))
+    x = rng.integers(0, 3, (4, 5))
+    vectors, cell = model.layers[1](x), model.layers[2]
+    np.testing.assert_array_equal(model.predict(x, verbose=0), cell(vectors, mask=x != 0))
+    config["layers"][2]["inbound_nodes"][0]["args"][1] = 1
+    with pytest.raises(
+        ValueError, match=r"masks that come from Masking or Embedding, got the operations"
+    ):
         recurra.Model.from_config(config)
+
+
+def test_beside_an_initial_state_a_mask_in_keras_s_files_is_the_caller_s_own(rng):
+    ids = recurra.Input((5,), name="ids")
+    vectors = layers.Embedding(9, 4, mask_zero=True, name="embedding")(ids)
+    _, state = layers.GRU(2, return_state=True, name="first")(vectors)
+    model = recurra.Model(ids, layers.GRU(2, name="second")(vectors, initial_state=state, mask=ids))
+    config = json.loads(json.dumps(model.get_config()))
+    second = next(entry for entry in config["layers"] if entry["name"] == "second")
+    compared = second["inbound_nodes"][0]["kwargs"]["mask"]
+    operation = {"module": "keras.src.ops.numpy", "class_name": "NotEqual", "name": "not_equal", "config": {}}
+    config["layers"].append(operation | {"inbound_nodes": [{"args": [compared, 0], "kwargs": {}}]})
+    mask = {"class_name": "__keras_tensor__", "config": {"keras_history": ["not_equal", 0, 0]}}
+    second["inbound_nodes"][0]["kwargs"]["mask"] = mask
+    again = recurra.Model.from_config(config)
+    again.set_weights(model.get_weights())
+    x = rng.integers(0, 3, (4, 5))
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
 def test_a_layer_of_the_user_s_has_no_module_in_a_graph_of_keras():

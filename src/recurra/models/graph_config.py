@@ -60,7 +60,7 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
     pending: list[tuple[Layer, dict[str, Any]]] = []
     entries = [_as_layer(entry) for entry in config["layers"]]
     of_masks = {entry.get("name") for entry in entries if _is_operation(entry)}
-    _check_masks(entries, of_masks)
+    compared, of_layers = _compared(entries)
     for entry in entries:
         if entry.get("name") in of_masks:
             continue  # how Keras computes masks: here they follow from the layers
@@ -75,7 +75,7 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
         waiting = []
         for layer, node in pending:
             try:
-                args, kwargs = _read_node(node, made, of_masks)
+                args, kwargs = _read_node(_with_own_mask(node, of_masks, of_layers, compared), made)
             except KeyError:
                 waiting.append((layer, node))
                 continue
@@ -217,11 +217,8 @@ def _read_value(value: Any, made: Nodes) -> Any:
     return value
 
 
-def _read_node(node: dict[str, Any], made: Nodes, of_masks: set[Any]) -> tuple[list[Any], dict[str, Any]]:
-    kwargs = {name: value for name, value in node["kwargs"].items() if value is not None}
-    if _sources(kwargs.get("mask")) & of_masks:
-        del kwargs["mask"]
-    return _read_value(node["args"], made), _read_value(kwargs, made)
+def _read_node(node: dict[str, Any], made: Nodes) -> tuple[list[Any], dict[str, Any]]:
+    return _read_value(node["args"], made), _read_value(node["kwargs"], made)
 
 
 def _sources(value: Any) -> set[Any]:
@@ -232,16 +229,47 @@ def _sources(value: Any) -> set[Any]:
     return {name for item in inner for name in _sources(item)}
 
 
-def _check_masks(entries: list[dict[str, Any]], of_masks: set[Any]) -> None:
-    """Raises ValueError for masks that somebody computed by operations: those of layers compare a layer's input."""
-    masked = [e for e in entries if e.get("class_name") in ("Masking", "Embedding")]
-    known = {name for e in masked for node in e["inbound_nodes"] for name in _sources(node["args"])}
+def _compared(entries: list[dict[str, Any]]) -> tuple[dict[str, Any], set[str]]:
+    """Returns what the operations NotEqual(tensor, 0) compare, by their names, and those that layers make for masks.
+
+    A layer's compares what Masking or an Embedding with mask_zero reads.
+    """
+    masking = [e for e in entries if e.get("class_name") == "Masking" or e.get("config", {}).get("mask_zero")]
+    read = {name for entry in masking for node in entry["inbound_nodes"] for name in _sources(node["args"])}
+    compared, of_layers = {}, set()
     for entry in entries:
-        if entry.get("name") in of_masks and entry["class_name"] == "NotEqual":
-            compared = {name for node in entry["inbound_nodes"] for name in _sources(node["args"])}
-            if not compared <= known:
+        if entry.get("class_name") == "NotEqual":
+            node = entry["inbound_nodes"][0]  # an operation is called once
+            if _is_tensor(node["args"][0]) and node["args"][1:] == [0]:
+                compared[entry["name"]] = node["args"][0]
+            if _sources(node["args"]) <= read:
+                of_layers.add(entry["name"])
+        elif _is_operation(entry):
+            of_layers.add(entry["name"])
+    return compared, of_layers
+
+
+def _with_own_mask(
+    node: dict[str, Any], of_masks: set[Any], of_layers: set[str], compared: dict[str, Any]
+) -> dict[str, Any]:
+    """Returns a call without a mask that follows from the layers, and with one of the caller's own as a tensor.
+
+    Of the caller's own those are known that compare a tensor with zero: what is not zero counts.
+
+    Raises:
+        ValueError: For others.
+    """
+    kwargs = {name: value for name, value in node["kwargs"].items() if value is not None}
+    computed = _sources(kwargs.get("mask")) & of_masks
+    if computed:
+        mask = kwargs.pop("mask")
+        if not computed <= of_layers or _sources(kwargs):  # beside other tensors Keras gives no mask by itself
+            (name, *others) = computed
+            if others or not _is_tensor(mask) or name not in compared:
                 what, hint = "masks that come from Masking or Embedding", "give the mask as an input of the model"
-                raise ValueError(expected("Functional", what, f"the operation {entry['name']!r} on {compared}", hint))
+                raise ValueError(expected("Functional", what, f"the operations {sorted(computed)}", hint))
+            kwargs["mask"] = compared[name]
+    return node | {"kwargs": kwargs}
 
 
 def _operations(entries: list[dict[str, Any]]) -> str:
