@@ -436,6 +436,13 @@ def test_a_constant_series_is_forecast_as_it_is():
     assert any("constant" in remark for remark in result.remarks)
 
 
+def test_a_better_model_than_the_one_asked_for_is_told_of_beside_a_constant_series():
+    panel = Panel.from_arrays([np.arange(40.0), np.full(40, 3.5)])
+    remarks = forecast(panel, 5, model="naive").remarks
+    assert "drift was better in the backtest, but naive was asked for" in remarks
+    assert not any("asked for" in remark for remark in forecast(panel, 5, model="drift").remarks)
+
+
 @pytest.mark.parametrize(
     "count, horizon, message",
     [
