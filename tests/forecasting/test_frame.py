@@ -1373,6 +1373,16 @@ def test_a_panel_of_arrays_wants_finite_numbers():
         Panel.from_arrays([np.arange(9.0), np.array([1.0, np.nan])])
     with pytest.raises(ValueError, match=r"series 0 expected an array .* got shape \(3, 2\)"):
         Panel.from_arrays([np.zeros((3, 2))])
+    with pytest.raises(ValueError, match=r"Panel\.from_arrays expected at least one series, got none"):
+        Panel.from_arrays([])
+
+
+@pytest.mark.parametrize("ids, got", [(["a"], "1"), ([], "0"), (["a", "a"], "'a' twice"), ([1, 2], "1 of type int")])
+def test_a_panel_of_arrays_wants_an_id_for_each(ids, got):
+    message = f"Panel.from_arrays expected ids to be a different text for each of 2 series, got {got}$"
+    with pytest.raises(ValueError, match=message):
+        Panel.from_arrays([np.arange(9.0)] * 2, ids=ids)
+    assert Panel.from_arrays([np.arange(9.0)] * 2, ids=np.array(["a", "b"])).ids == ("a", "b")
 
 
 def sales(counts, start="2024-01-01", every=2):

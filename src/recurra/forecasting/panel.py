@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -91,13 +92,21 @@ class Panel:
         """Returns a panel of arrays; times are counted, or begin in January 2000 if `freq` is one of the calendar.
 
         Raises:
-            ValueError: If a series is not one axis of finite numbers.
+            ValueError: If there is no series, one is not an axis of finite numbers, or has no id of its own.
         """
         series = [np.asarray(one, np.float64) for one in series]
         for i, one in enumerate(series):
             if one.ndim != 1 or not len(one) or not np.isfinite(one).all():
                 got = f"shape {one.shape}" if one.ndim != 1 or not len(one) else "NaN or infinity in it"
                 raise ValueError(expected(f"series {i}", "an array (n,) of finite numbers", got))
+        if not series:
+            raise ValueError(expected("Panel.from_arrays", "at least one series", "none"))
+        names = [f"series_{i}" for i in range(len(series))] if ids is None else list(ids)
+        wrong = [f"{name!r} of type {type(name).__name__}" for name in names if not isinstance(name, str)]
+        wrong += [f"{name!r} twice" for name, count in Counter(names).items() if count > 1]
+        if wrong or len(names) != len(series):
+            what = f"ids to be a different text for each of {len(series)} series"
+            raise ValueError(expected("Panel.from_arrays", what, wrong[0] if wrong else len(names)))
         lengths = [len(one) for one in series]
         freq = freq or Frequency("step")
         by_steps = freq.name == "step"
@@ -105,7 +114,7 @@ class Panel:
         return cls(
             values=np.concatenate(series),
             indptr=indptr_of(lengths),
-            ids=tuple(ids or (f"series_{i}" for i in range(len(series)))),
+            ids=tuple(names),
             times=np.concatenate([np.concatenate([[start], freq.future(start, n - 1)]) for n in lengths]),
             freq=freq,
             id_col=None if len(series) == 1 else "unique_id",
