@@ -538,8 +538,9 @@ def test_a_wrong_option_is_told():
         forecast(monthly(), 0)
     with pytest.raises(ValueError, match="model to be one of"):
         forecast(monthly(), 3, model="transformer")
-    with pytest.raises(NotFittedError, match="call fit first"):
-        Forecaster().predict()
+    for data in (None, "newer.csv"):  # was read before anything was said
+        with pytest.raises(NotFittedError, match="call fit first"):
+            Forecaster().predict(data)
     with pytest.raises(NotFittedError, match=r"Forecaster\.columns expected a fitted forecaster, got none"):
         Forecaster().columns({"y_hat": np.zeros((1, 3))})
 
