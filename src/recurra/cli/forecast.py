@@ -37,7 +37,6 @@ from recurra.cli.options import (
 )
 
 SAVE_HINT = "--model gru saves a network even if a baseline is better"
-INTERVALS = ("lo-80", "hi-80", "lo-95", "hi-95")
 
 
 def forecast(
@@ -126,8 +125,10 @@ def _nothing_to_save(result: Any) -> ValueError:
 
 def _check_outputs(file: Path, plot: Path | None, output: Path | None, save: Path | None) -> None:
     """Refuses endings, directories and the data itself before any work is done."""
+    from recurra.forecasting.plot import ENDINGS
+
     for option, path, endings in (
-        ("--plot", plot, (".png", ".svg", ".pdf")),
+        ("--plot", plot, ENDINGS),
         ("--output", output, (".csv", ".parquet")),
         ("--save", save, (".keras",)),
     ):
@@ -181,6 +182,8 @@ def print_backtest(result: Any, rows: list[dict[str, Any]], chosen: str | None) 
 
 
 def _print(result: Any) -> None:
+    from recurra.forecasting.intervals import INTERVALS
+
     panel, columns = result.panel, result.columns
     names = [name for name in columns if name not in ("y_hat", *INTERVALS)]
     rows = [

@@ -16,7 +16,7 @@ from recurra._missing import KnowsArguments
 from recurra.errors import DataError, NotFittedError
 from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
 from recurra.forecasting.frame import read_newer, to_frame
-from recurra.forecasting.intervals import LEVELS, NORMAL, interval_names, larger_of_few
+from recurra.forecasting.intervals import INTERVALS, LEVELS, NORMAL, larger_of_few
 from recurra.forecasting.network import KINDS, Progress
 from recurra.forecasting.panel import Panel, one_of_several
 from recurra.forecasting.reading.table import MissingColumn
@@ -212,7 +212,7 @@ class Forecaster(KnowsArguments):
     def _forecast_by_baseline(self, fitted: Panel, panel: Panel) -> dict[str, np.ndarray]:
         panel.places_in(fitted)
         horizon, seasons = self.steps.horizon, self._seasons(panel)
-        result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *interval_names())}
+        result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *INTERVALS)}
         gaps = [panel.gaps(i) for i in range(panel.n_series)]
         for rows in _alike(panel.lengths, MOST_CUTOFFS * horizon, np.array([own is not None for own in gaps])):
             past = panel.values[panel.indptr[rows, None] + np.arange(panel.lengths[rows[0]])]
@@ -356,7 +356,7 @@ def _too_little(panel: Panel, horizon: int, longest: int) -> DataError:
 
 def _refuse_taken_names(panel: Panel) -> None:
     """Refuses a time or id column that is named like another column of the result."""
-    taken = ["y_hat", *interval_names()]
+    taken = ["y_hat", *INTERVALS]
     for role, name in (("time", panel.time_col), ("id", panel.id_col)):
         if name in taken:
             what = f"a name that the forecast does not use itself ({', '.join(taken)})"

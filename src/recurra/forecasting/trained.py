@@ -12,10 +12,10 @@ from recurra._checks import expected
 from recurra.errors import DataError
 from recurra.forecasting import network
 from recurra.forecasting.intervals import (
+    INTERVALS,
     bands,
     effective_series,
     growth_of_errors,
-    interval_names,
     least_sizes,
     sizes_after_gap,
     widening_of,
@@ -79,7 +79,7 @@ class TrainedNetwork:
             ends.append(start + len(scaled))
             least.append(np.maximum(self.least[place], sizes_after_gap(scaled, settings.horizon, panel.gaps(i))))
         answers = network.predict(self.model, np.array(pasts), settings)
-        result = {name: np.empty((panel.n_series, settings.horizon)) for name in ("y_hat", *interval_names())}
+        result = {name: np.empty((panel.n_series, settings.horizon)) for name in ("y_hat", *INTERVALS)}
         for i, (answer, anchor, end, place) in enumerate(zip(answers, anchors, ends, places, strict=True)):
             for name, values in bands(answer, self.widening, least[i]).items():
                 result[name][i] = self.transforms[place].inverse(values + anchor, end)
