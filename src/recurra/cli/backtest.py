@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from recurra.cli import console
-from recurra.cli.forecast import print_backtest
 from recurra.cli.options import (
     Budget,
     File,
@@ -58,7 +57,7 @@ def backtest(
         content = {"winner": result.winner, "cutoffs": result.n_windows, "rows": result.rows, "remarks": remarks}
         console.document(content)
     else:
-        print_backtest(result, result.rows, result.winner)
+        console.scores(result, result.winner)
         print(f"{result.winner} won.")
     for text in remarks:
         console.remark(text)

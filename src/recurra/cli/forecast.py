@@ -160,27 +160,6 @@ def _encoded(result: Any, path: Path) -> bytes:
     return buffer.getvalue()
 
 
-def print_backtest(result: Any, rows: list[dict[str, Any]], chosen: str | None) -> None:
-    """Prints the scores of a backtest, the model in use in bold."""
-    steps = f"{result.horizon} step{'s' * (result.horizon > 1)} ahead"
-    windows = f"{result.n_windows} cutoff{'s' * (result.n_windows > 1)}, {steps}"
-    console.table(
-        f"Backtest ({windows}; lower sMAPE and MASE are better, coverage should be 80 and 95 %)",
-        ["model", "sMAPE %", "MASE", "in 80 %", "in 95 %"],
-        [
-            [
-                row["model"],
-                f"{row['sMAPE']:.2f}",
-                console.number(row["MASE"]),
-                f"{100 * row['coverage_80']:.0f} %",
-                f"{100 * row['coverage_95']:.0f} %",
-            ]
-            for row in rows
-        ],
-        highlight=next((i for i, row in enumerate(rows) if row["model"] == chosen), None),
-    )
-
-
 def _print(result: Any) -> None:
     from recurra.forecasting.intervals import INTERVALS
 
@@ -195,7 +174,7 @@ def _print(result: Any) -> None:
     heads = [*names, "forecast", "80 % from", "to", "95 % from", "to"]
     count = len(columns["y_hat"])
     console.table(f"Forecast ({about})", heads, rows, texts=len(names) - 1, count=count)  # ids may be cut, times not
-    print_backtest(result.backtest, result.backtest.rows, result.model)
+    console.scores(result.backtest, result.model)
     winner = result.backtest.winner
     print(f"{winner} won the backtest; the forecast is by {result.model}. ({result.elapsed_s:.1f} s)")
 
