@@ -50,8 +50,9 @@ def backtest(
         seed=seed,
         budget_s=seconds(budget),
     )
-    panel = read_panel(source(file), id_col=id, time_col=time, target_col=target, freq=freq, fill=fill)
-    result = forecaster.backtest(panel, n_windows=windows)
+    with console.progress(f"testing on {file.name}") as progress:
+        panel = read_panel(source(file), id_col=id, time_col=time, target_col=target, freq=freq, fill=fill)
+        result = forecaster.backtest(panel, n_windows=windows, progress=progress)
     remarks = [*panel.remarks, *result.remarks]
     if json:
         content = {"winner": result.winner, "cutoffs": result.n_windows, "rows": result.rows, "remarks": remarks}

@@ -257,7 +257,13 @@ class Forecaster(KnowsArguments):
         return columns | {name: values.ravel() for name, values in arrays.items()}
 
     def backtest(
-        self, data: Any, n_windows: int | None = None, step_size: int | None = None, **columns: Any
+        self,
+        data: Any,
+        n_windows: int | None = None,
+        step_size: int | None = None,
+        *,
+        progress: Progress | None = None,
+        **columns: Any,
     ) -> Backtest:
         """Forecasts the end of the data from before it, beside the baselines; see `Backtest`.
 
@@ -267,6 +273,7 @@ class Forecaster(KnowsArguments):
             data: As in `fit`.
             n_windows: Cutoffs; as many as leave two thirds of the shortest series to learn from, at most 5, if None.
             step_size: Values between two cutoffs; the horizon if None.
+            progress: Called with a line now and then.
             **columns: Options of `read_panel`; after `fit`, those that are not named are those of `fit`.
         """
         from recurra.forecasting.backtest import backtest_models
@@ -274,7 +281,7 @@ class Forecaster(KnowsArguments):
         panel = _read(data, columns, self._panel)
         fresh = self._unfitted()
         fresh.resolve(panel)
-        return backtest_models(fresh, panel, n_windows, step_size)
+        return backtest_models(fresh, panel, n_windows, step_size, progress)
 
     # Files ----------------------------------------------------------------------------------------------------------
 
