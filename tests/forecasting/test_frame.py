@@ -12,7 +12,7 @@ import pytest
 
 import recurra
 from recurra.errors import DataError
-from recurra.forecasting.frame import read_panel, to_frame
+from recurra.forecasting.frame import read_panel
 from recurra.forecasting.panel import Panel, filled
 from recurra.forecasting.zones import to_utc
 
@@ -674,10 +674,6 @@ def test_a_target_that_is_called_like_a_time_is_none(tmp_path):
         write(tmp_path, csv([(202001 + i, 5 + i % 3) for i in range(9)], "when,time")), target_col="time"
     )
     assert (panel.time_col, panel.target_col) == ("when", "time")
-
-
-def test_columns_become_a_polars_frame_without_a_model():
-    assert to_frame({"a": [1, 2]}).equals(pl.DataFrame({"a": [1, 2]}))
 
 
 def days(count, start="2024-01-01"):

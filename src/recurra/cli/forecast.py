@@ -6,7 +6,6 @@ import io
 import os
 import sys
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -154,7 +153,7 @@ def _encoded(result: Any, path: Path) -> bytes:
     if path.suffix.lower() == ".parquet":
         times = result.panel.clock.as_in_frames(result.panel.future_times(result.horizon))
         columns = result.columns | {result.panel.time_col: times}
-        to_frame(columns, replace(result.panel, like=None)).write_parquet(buffer)
+        to_frame(columns, result.panel).write_parquet(buffer)
     else:
         result.frame.write_csv(buffer)
     return buffer.getvalue()

@@ -114,11 +114,11 @@ def train(
     kind: str,
     horizon: int,
     seasons: tuple[int, ...],
-    lookback: int | str = "auto",
-    seed: int = 0,
-    n_seeds: int = 1,
-    budget_s: float | None = None,
-    progress: Progress | None = None,
+    lookback: int | str,
+    seed: int,
+    n_seeds: int,
+    budget_s: float | None,
+    progress: Progress | None,
 ) -> TrainedNetwork:
     """Returns networks of several seeds, trained on all series and averaged; arguments as of `Forecaster`."""
     started = time.monotonic()
