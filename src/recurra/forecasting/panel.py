@@ -12,8 +12,8 @@ import numpy as np
 
 from recurra._checks import expected
 from recurra.errors import DataError
+from recurra.forecasting.clock import Clock
 from recurra.forecasting.frequency import CLOCKS, Frequency
-from recurra.forecasting.times import Clock
 from recurra.forecasting.zones import fixed_offset
 
 FILLS = ("interpolate", "ffill", "zero", "mean")

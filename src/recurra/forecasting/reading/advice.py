@@ -11,7 +11,7 @@ from recurra._checks import expected
 from recurra.errors import DataError
 from recurra.forecasting.panel import FILLS
 from recurra.forecasting.reading.names import QUARTER_NAMES, TIME_NAMES, WEEK_NAMES, is_one_of
-from recurra.forecasting.times import TWO_DIGIT_DAY, are_times
+from recurra.forecasting.reading.times import TWO_DIGIT_DAY, are_times
 
 NO_TIME_HINT = "delete rows that hold no time, such as totals and notes"
 WIDE_HINT = "turn the columns of times into rows, as with pandas.melt"

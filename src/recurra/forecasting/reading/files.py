@@ -17,7 +17,7 @@ from recurra.forecasting.reading.advice import HEADER_HINT, NAMES_HINT
 from recurra.forecasting.reading.fields import is_number, unmarked
 from recurra.forecasting.reading.frames import columns_of, refuse_periods
 from recurra.forecasting.reading.table import Table, id_text
-from recurra.forecasting.times import are_times
+from recurra.forecasting.reading.times import are_times
 
 LARGEST_BYTES = 2**30
 SEPARATORS = ",;\t|"
