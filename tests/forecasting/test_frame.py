@@ -334,7 +334,7 @@ def test_spaces_around_names_of_columns_do_not_count(tmp_path):
 
 
 def test_files_elsewhere_are_to_be_downloaded():
-    with pytest.raises(DataError, match=r"an existing file, got 'https://example\.com/sales\.csv': download it first"):
+    with pytest.raises(DataError, match=r"^reading expected an existing file, got 'https://example\.com/sales\.csv': download it first"):
         read_panel("https://example.com/sales.csv")
 
 
@@ -639,7 +639,7 @@ def test_files_of_korean_spreadsheets_are_read(tmp_path, encoding):
 
 
 def test_a_directory_and_no_file_are_refused(tmp_path):
-    with pytest.raises(DataError, match="a file, got the directory"):
+    with pytest.raises(DataError, match="^reading expected a file, got the directory"):
         read_panel(tmp_path)
     with pytest.raises(DataError, match="an existing file"):
         read_panel(tmp_path / "nothing.csv")

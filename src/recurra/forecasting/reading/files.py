@@ -48,10 +48,10 @@ def contents(source: Any) -> tuple[str, bytes]:
         return name, data
     path = Path(source)
     if path.is_dir():
-        raise DataError(expected("forecast", "a file", f"the directory {str(path)!r}"))
+        raise DataError(expected("reading", "a file", f"the directory {str(path)!r}"))
     if not path.exists():
         hint = "download it first" if re.match("https?:/", str(source)) else None
-        raise DataError(expected("forecast", "an existing file", repr(str(source)), hint))
+        raise DataError(expected("reading", "an existing file", repr(str(source)), hint))
     try:
         size = path.stat().st_size
         if size > LARGEST_BYTES:
