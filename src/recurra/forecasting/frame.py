@@ -98,7 +98,8 @@ def _refuse_two_meanings(who: str, columns: list[str]) -> None:
     twice = next((name for place, name in enumerate(columns) if name in columns[:place]), None)
     if twice is not None:
         what = "different columns of ids, times and values"
-        raise DataError(expected(who, what, f"{twice!r} twice", "name another with --id, --time or --target"))
+        hint = "name another with --id, --time or --target (in Python id_col, time_col or target_col)"
+        raise DataError(expected(who, what, f"{twice!r} twice", hint))
 
 
 def to_frame(columns: dict[str, Any], panel: Panel) -> Any:

@@ -218,7 +218,9 @@ class SeriesReader:
         off = np.flatnonzero(places != np.round(places))
         if len(off):
             got = f"{self._show(times[off[0]])} (row {table.row(rows[off[0]])})"
-            raise DataError(expected(who, f"{freq} times", got, "if the step is another, name it with --freq"))
+            raise DataError(
+                expected(who, f"{freq} times", got, "if the step is another, name it with --freq (in Python freq)")
+            )
         places = places.astype(np.int64)
         steps = np.diff(places)
         if steps.min() < 1:

@@ -275,7 +275,7 @@ class Table:
         if are_mostly_dates(numeric):
             hint = WIDE_HINT
         elif time_name is not None and not ids.columns and len(self.column(time_name).values) < len(self):
-            hint += ", name several series with --id (id_col)"
+            hint += ", name several series with --id (in Python id_col)"
         raise DataError(expected(self.name, what, got, hint))
 
     def is_numeric(self, column: str) -> bool:
