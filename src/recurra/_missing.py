@@ -42,7 +42,6 @@ HINTS = {
     "strings": "use Python's own strings",
     "string": "use Python's own strings; models take numbers",
     "summary": "use keras.callbacks.TensorBoard",
-    "test": "there is no GPU here: leave the line out",
     "train": "use keras.callbacks.ModelCheckpoint and keras.optimizers",
     "StringLookup": "make numbers of the strings with a dict, {word: i + 1 for i, word in enumerate(words)}",
     "TFSMLayer": _OTHER_LIBRARY,

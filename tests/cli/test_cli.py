@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -286,6 +287,21 @@ def test_backtest_prints_scores(sales, capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["cutoffs"] == 2
     assert len(document["rows"]) == 5
+
+
+@pytest.mark.parametrize("command", ["forecast", "backtest"])
+def test_training_shows_how_far_it_is(sales, monkeypatch, command):
+    shown = []
+
+    @contextmanager
+    def progress(text):
+        shown.append(text)
+        yield shown.append
+
+    monkeypatch.setattr(console, "progress", progress)
+    assert main([command, str(sales), "--horizon", "6", "--windows", "1", "--model", "gru"]) == 0
+    assert shown[0].endswith("sales.csv")
+    assert re.fullmatch(r"gru, seed 0: epoch 10, loss on held-back windows \d\.\d{4}", shown[1])
 
 
 def test_backtest_tells_how_the_data_was_read(tmp_path, capsys):

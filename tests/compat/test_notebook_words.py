@@ -9,6 +9,7 @@ import pytest
 import recurra
 import recurra.compat.tensorflow as tf
 import recurra.compat.tensorflow.keras.backend as K
+from recurra.compat.tensorflow.keras.preprocessing import sequence, text
 
 NAN, INF = float("nan"), float("inf")
 LABELS, SHARES = tf.constant([0, 2]), tf.constant([[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]])
@@ -438,7 +439,6 @@ def test_activations_of_tf_nn_keep_the_dtype_and_take_their_options():
         (lambda: tf.keras.callbacks.RemoteMonitor, "coming-from-keras.md"),
         (lambda: recurra.ops.mean, "use numpy.mean"),
         (lambda: recurra.datasets, "load the data with Keras"),
-        (lambda: tf.test.is_gpu_available(), "leave the line out"),
     ],
 )
 def test_what_is_not_there_says_what_to_do(missing, hint):
@@ -711,3 +711,34 @@ def test_metrics_of_keras_2_s_functions_count_and_variables_are_read_and_set(rng
     assert K.get_value(3) == 3
     with pytest.raises(AttributeError, match=r"use numpy\.mean"):
         recurra.backend.mean(x)
+
+
+def test_parts_of_tensors_are_the_whole():
+    parts = tf.split(tf.range(6), [2, -1, 1])
+    assert [part.tolist() for part in parts] == [[0, 1], [2, 3, 4], [5]]
+    for sizes in ([2, 2], [2, -1, -1], [-2, 8], []):
+        with pytest.raises(ValueError, match="split expected sizes that add up to 6"):
+            tf.split(tf.range(6), sizes)
+    with pytest.raises(ValueError, match="unstack expected 5 parts, got 6"):
+        tf.unstack(tf.range(6), num=5)
+    assert tf.norm(tf.ones((2, 2)), axis=[0, 1]) == 2
+
+
+def test_there_is_no_gpu():
+    assert not tf.test.is_gpu_available() and not tf.test.gpu_device_name() and not tf.test.is_built_with_cuda()
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (lambda: tf.data.Dataset.range(4).shard(2, 5), "shard expected index to be from 0 to 1, got 5"),
+        (lambda: text.hashing_trick("a b", 1), "n to be at least 2, got 1"),
+        (
+            lambda: sequence.TimeseriesGenerator(np.ones(10), np.ones(10), 3, end_index=20),
+            "end_index below 10, got 20",
+        ),
+    ],
+)
+def test_numbers_out_of_range_are_refused(mistake, message):
+    with pytest.raises(ValueError, match=message):
+        mistake()

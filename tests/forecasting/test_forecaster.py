@@ -36,7 +36,7 @@ def monthly(n=96, seed=0, series=1):
     rng = np.random.default_rng(seed)
     t = np.arange(n)
     made = [10 + 0.05 * t + 2 * np.sin(2 * np.pi * t / 12) + 0.3 * rng.standard_normal(n) for _ in range(series)]
-    return Panel.from_arrays(made, Frequency("MS"))
+    return Panel.from_arrays(made, "MS")
 
 
 def quick(**options):
@@ -436,6 +436,13 @@ def test_a_constant_series_is_forecast_as_it_is():
     assert any("constant" in remark for remark in result.remarks)
 
 
+def test_a_better_model_than_the_one_asked_for_is_told_of_beside_a_constant_series():
+    panel = Panel.from_arrays([np.arange(40.0), np.full(40, 3.5)])
+    remarks = forecast(panel, 5, model="naive").remarks
+    assert "drift was better in the backtest, but naive was asked for" in remarks
+    assert not any("asked for" in remark for remark in forecast(panel, 5, model="drift").remarks)
+
+
 @pytest.mark.parametrize(
     "count, horizon, message",
     [
@@ -531,8 +538,9 @@ def test_a_wrong_option_is_told():
         forecast(monthly(), 0)
     with pytest.raises(ValueError, match="model to be one of"):
         forecast(monthly(), 3, model="transformer")
-    with pytest.raises(NotFittedError, match="call fit first"):
-        Forecaster().predict()
+    for data in (None, "newer.csv"):  # was read before anything was said
+        with pytest.raises(NotFittedError, match="call fit first"):
+            Forecaster().predict(data)
     with pytest.raises(NotFittedError, match=r"Forecaster\.columns expected a fitted forecaster, got none"):
         Forecaster().columns({"y_hat": np.zeros((1, 3))})
 

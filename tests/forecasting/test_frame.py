@@ -12,7 +12,7 @@ import pytest
 
 import recurra
 from recurra.errors import DataError
-from recurra.forecasting.frame import read_panel, to_frame
+from recurra.forecasting.frame import read_panel
 from recurra.forecasting.panel import Panel, filled
 from recurra.forecasting.zones import to_utc
 
@@ -206,7 +206,7 @@ def test_bad_data_is_told_with_row_and_column(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
-FILL = r"choose how to fill it with --fill interpolate\|ffill\|zero\|mean$"
+FILL = r"choose how to fill it with --fill interpolate\|ffill\|zero\|mean \(in Python fill\)$"
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ FILL = r"choose how to fill it with --fill interpolate\|ffill\|zero\|mean$"
         ),
         (
             csv([(shop, month, 2) for shop in (3, 4) for month in MONTHS], "shop,month,sales"),
-            r"--target \(in Python target_col\), name several series with --id \(id_col\)$",
+            r"--target \(in Python target_col\), name several series with --id \(in Python id_col\)$",
         ),
         (
             csv([*GOOD[:4], ('5" pipe', 4)]),
@@ -334,7 +334,7 @@ def test_spaces_around_names_of_columns_do_not_count(tmp_path):
 
 
 def test_files_elsewhere_are_to_be_downloaded():
-    with pytest.raises(DataError, match=r"an existing file, got 'https://example\.com/sales\.csv': download it first"):
+    with pytest.raises(DataError, match=r"^reading expected an existing file, got 'https://.*': download it first"):
         read_panel("https://example.com/sales.csv")
 
 
@@ -639,7 +639,7 @@ def test_files_of_korean_spreadsheets_are_read(tmp_path, encoding):
 
 
 def test_a_directory_and_no_file_are_refused(tmp_path):
-    with pytest.raises(DataError, match="a file, got the directory"):
+    with pytest.raises(DataError, match=r"^reading expected a file, got the directory"):
         read_panel(tmp_path)
     with pytest.raises(DataError, match="an existing file"):
         read_panel(tmp_path / "nothing.csv")
@@ -663,7 +663,8 @@ def test_a_named_column_has_to_be_there(tmp_path):
 )
 def test_a_column_has_one_meaning(tmp_path, options, twice):
     path = write(tmp_path, csv([(m, "a", 1) for m in MONTHS], "month,store,sales"))
-    with pytest.raises(DataError, match=f"ids, times and values, got '{twice}' twice: name another with --id"):
+    message = f"ids, times and values, got '{twice}' twice: name another with --id, .* .in Python id_col, .* target_col"
+    with pytest.raises(DataError, match=message):
         read_panel(path, **options)
     with pytest.raises(DataError, match="the id column ''"):
         read_panel(path, id_col="")
@@ -674,10 +675,6 @@ def test_a_target_that_is_called_like_a_time_is_none(tmp_path):
         write(tmp_path, csv([(202001 + i, 5 + i % 3) for i in range(9)], "when,time")), target_col="time"
     )
     assert (panel.time_col, panel.target_col) == ("when", "time")
-
-
-def test_columns_become_a_polars_frame_without_a_model():
-    assert to_frame({"a": [1, 2]}).equals(pl.DataFrame({"a": [1, 2]}))
 
 
 def days(count, start="2024-01-01"):
@@ -1373,6 +1370,16 @@ def test_a_panel_of_arrays_wants_finite_numbers():
         Panel.from_arrays([np.arange(9.0), np.array([1.0, np.nan])])
     with pytest.raises(ValueError, match=r"series 0 expected an array .* got shape \(3, 2\)"):
         Panel.from_arrays([np.zeros((3, 2))])
+    with pytest.raises(ValueError, match=r"Panel\.from_arrays expected at least one series, got none"):
+        Panel.from_arrays([])
+
+
+@pytest.mark.parametrize("ids, got", [(["a"], "1"), ([], "0"), (["a", "a"], "'a' twice"), ([1, 2], "1 of type int")])
+def test_a_panel_of_arrays_wants_an_id_for_each(ids, got):
+    message = f"Panel.from_arrays expected ids to be a different text for each of 2 series, got {got}$"
+    with pytest.raises(ValueError, match=message):
+        Panel.from_arrays([np.arange(9.0)] * 2, ids=ids)
+    assert Panel.from_arrays([np.arange(9.0)] * 2, ids=np.array(["a", "b"])).ids == ("a", "b")
 
 
 def sales(counts, start="2024-01-01", every=2):

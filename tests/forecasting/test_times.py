@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recurra.forecasting.times import AmbiguousTimes, parse_times, write_times
+from recurra.forecasting.clock import write_times
+from recurra.forecasting.reading.times import AmbiguousTimes, parse_times
 
 
 @pytest.mark.parametrize(

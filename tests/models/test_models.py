@@ -429,9 +429,7 @@ def test_masks_that_keras_s_files_compare_with_zero_are_the_caller_s_own(rng):
     vectors, cell = model.layers[1](x), model.layers[2]
     np.testing.assert_array_equal(model.predict(x, verbose=0), cell(vectors, mask=x != 0))
     config["layers"][2]["inbound_nodes"][0]["args"][1] = 1
-    with pytest.raises(
-        ValueError, match=r"masks that come from Masking or Embedding, got the operations"
-    ):
+    with pytest.raises(ValueError, match=r"masks that come from Masking or Embedding, got the operations"):
         recurra.Model.from_config(config)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from recurra.cli import console
-from recurra.cli.forecast import print_backtest
 from recurra.cli.options import (
     Budget,
     File,
@@ -51,14 +50,15 @@ def backtest(
         seed=seed,
         budget_s=seconds(budget),
     )
-    panel = read_panel(source(file), id_col=id, time_col=time, target_col=target, freq=freq, fill=fill)
-    result = forecaster.backtest(panel, n_windows=windows)
+    with console.progress(f"testing on {file.name}") as progress:
+        panel = read_panel(source(file), id_col=id, time_col=time, target_col=target, freq=freq, fill=fill)
+        result = forecaster.backtest(panel, n_windows=windows, progress=progress)
     remarks = [*panel.remarks, *result.remarks]
     if json:
         content = {"winner": result.winner, "cutoffs": result.n_windows, "rows": result.rows, "remarks": remarks}
         console.document(content)
     else:
-        print_backtest(result, result.rows, result.winner)
+        console.scores(result, result.winner)
         print(f"{result.winner} won.")
     for text in remarks:
         console.remark(text)

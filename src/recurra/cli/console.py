@@ -6,9 +6,12 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from recurra.forecasting import Backtest
 
 MOST_ROWS = 60  # of a table on a terminal or in a pipe; --output and --json hold all
 PIPE_WIDTH = 160
@@ -63,6 +66,27 @@ def table(
     hidden = (count or len(rows)) - len(shown)
     if hidden:
         remark(f"{hidden} more rows: --json and --output hold all of them")
+
+
+def scores(backtest: Backtest, chosen: str) -> None:
+    """Prints the scores of a backtest, the model in use in bold."""
+    steps = f"{backtest.horizon} step{'s' * (backtest.horizon > 1)} ahead"
+    windows = f"{backtest.n_windows} cutoff{'s' * (backtest.n_windows > 1)}, {steps}"
+    table(
+        f"Backtest ({windows}; lower sMAPE and MASE are better, coverage should be 80 and 95 %)",
+        ["model", "sMAPE %", "MASE", "in 80 %", "in 95 %"],
+        [
+            [
+                row["model"],
+                f"{row['sMAPE']:.2f}",
+                number(row["MASE"]),
+                f"{100 * row['coverage_80']:.0f} %",
+                f"{100 * row['coverage_95']:.0f} %",
+            ]
+            for row in backtest.rows
+        ],
+        highlight=[row["model"] for row in backtest.rows].index(chosen),
+    )
 
 
 def _fitted(widths: list[int], texts: int, room: int) -> list[int]:

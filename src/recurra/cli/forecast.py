@@ -6,7 +6,6 @@ import io
 import os
 import sys
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +36,6 @@ from recurra.cli.options import (
 )
 
 SAVE_HINT = "--model gru saves a network even if a baseline is better"
-INTERVALS = ("lo-80", "hi-80", "lo-95", "hi-95")
 
 
 def forecast(
@@ -126,8 +124,10 @@ def _nothing_to_save(result: Any) -> ValueError:
 
 def _check_outputs(file: Path, plot: Path | None, output: Path | None, save: Path | None) -> None:
     """Refuses endings, directories and the data itself before any work is done."""
+    from recurra.forecasting.plot import ENDINGS
+
     for option, path, endings in (
-        ("--plot", plot, (".png", ".svg", ".pdf")),
+        ("--plot", plot, ENDINGS),
         ("--output", output, (".csv", ".parquet")),
         ("--save", save, (".keras",)),
     ):
@@ -153,34 +153,15 @@ def _encoded(result: Any, path: Path) -> bytes:
     if path.suffix.lower() == ".parquet":
         times = result.panel.clock.as_in_frames(result.panel.future_times(result.horizon))
         columns = result.columns | {result.panel.time_col: times}
-        to_frame(columns, replace(result.panel, like=None)).write_parquet(buffer)
+        to_frame(columns, result.panel).write_parquet(buffer)
     else:
         result.frame.write_csv(buffer)
     return buffer.getvalue()
 
 
-def print_backtest(result: Any, rows: list[dict[str, Any]], chosen: str | None) -> None:
-    """Prints the scores of a backtest, the model in use in bold."""
-    steps = f"{result.horizon} step{'s' * (result.horizon > 1)} ahead"
-    windows = f"{result.n_windows} cutoff{'s' * (result.n_windows > 1)}, {steps}"
-    console.table(
-        f"Backtest ({windows}; lower sMAPE and MASE are better, coverage should be 80 and 95 %)",
-        ["model", "sMAPE %", "MASE", "in 80 %", "in 95 %"],
-        [
-            [
-                row["model"],
-                f"{row['sMAPE']:.2f}",
-                console.number(row["MASE"]),
-                f"{100 * row['coverage_80']:.0f} %",
-                f"{100 * row['coverage_95']:.0f} %",
-            ]
-            for row in rows
-        ],
-        highlight=next((i for i, row in enumerate(rows) if row["model"] == chosen), None),
-    )
-
-
 def _print(result: Any) -> None:
+    from recurra.forecasting.intervals import INTERVALS
+
     panel, columns = result.panel, result.columns
     names = [name for name in columns if name not in ("y_hat", *INTERVALS)]
     rows = [
@@ -192,7 +173,7 @@ def _print(result: Any) -> None:
     heads = [*names, "forecast", "80 % from", "to", "95 % from", "to"]
     count = len(columns["y_hat"])
     console.table(f"Forecast ({about})", heads, rows, texts=len(names) - 1, count=count)  # ids may be cut, times not
-    print_backtest(result.backtest, result.backtest.rows, result.model)
+    console.scores(result.backtest, result.model)
     winner = result.backtest.winner
     print(f"{winner} won the backtest; the forecast is by {result.model}. ({result.elapsed_s:.1f} s)")
 

@@ -12,6 +12,7 @@ from recurra.errors import DataError
 from recurra.forecasting.accuracy import coverage, mase, mase_lag, mase_scale, smape
 from recurra.forecasting.baselines import BASELINES
 from recurra.forecasting.forecaster import Forecaster, fewest_values
+from recurra.forecasting.network import Progress
 from recurra.forecasting.panel import Panel
 
 MOST_WINDOWS = 5
@@ -71,7 +72,7 @@ def backtest_models(
     panel: Panel,
     n_windows: int | None = None,
     step_size: int | None = None,
-    progress: Any = None,
+    progress: Progress | None = None,
 ) -> Backtest:
     """Scores a forecaster and all baselines at the same cutoffs.
 

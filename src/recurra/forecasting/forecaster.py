@@ -7,7 +7,7 @@ import operator
 import os
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,11 +16,11 @@ from recurra._checks import expected, one_of, positive_int
 from recurra.errors import DataError, NotFittedError
 from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
 from recurra.forecasting.frame import read_newer, to_frame
-from recurra.forecasting.intervals import LEVELS, NORMAL, interval_names, larger_of_few
+from recurra.forecasting.intervals import INTERVALS, LEVELS, NORMAL, larger_of_few
 from recurra.forecasting.network import KINDS, Progress
 from recurra.forecasting.panel import Panel, one_of_several
 from recurra.forecasting.reading.table import MissingColumn
-from recurra.forecasting.trained import TrainedNetwork, on_the_clock_of, places_in, train
+from recurra.forecasting.trained import TrainedNetwork, train
 
 if TYPE_CHECKING:
     from recurra.forecasting.backtest import Backtest
@@ -107,9 +107,7 @@ class Forecaster(KnowsArguments):
     @property
     def steps(self) -> Steps:
         """Horizon and season in use; NotFittedError before `resolve` or `fit` chose them."""
-        if self._steps is None:
-            raise NotFittedError(expected("Forecaster.steps", "a fitted forecaster", "none", "call fit first"))
-        return self._steps
+        return _fitted("Forecaster.steps", self._steps)
 
     def fit(self, data: Any, *, progress: Progress | None = None, **columns: Any) -> Forecaster:
         """Learns from the whole of the data; stopped by an error or Ctrl-C, the forecaster is as it was before.
@@ -198,21 +196,23 @@ class Forecaster(KnowsArguments):
             DataError: If a series or its step is not that of `fit`; of a network also if fewer values are there than it
                 sees, or a season matters and neither times nor the first values of `fit` say where in it they lie.
         """
-        if self._panel is None:
-            raise NotFittedError(expected("Forecaster.predict", "a fitted forecaster", "none", "call fit first"))
-        fitted, trained = self._panel, self._trained
-        panel = panel or fitted
-        result = self._predict_baseline(fitted, panel) if trained is None else trained.predict(panel)
+        fitted = _fitted("Forecaster.predict", self._panel)
+        return self._forecast(fitted, fitted if panel is None else panel.on_the_clock_of(fitted))
+
+    def _forecast(self, fitted: Panel, panel: Panel) -> dict[str, np.ndarray]:
+        """Returns what `predict_arrays` does, of a panel on the clock of that of `fit`."""
+        trained = self._trained
+        result = self._forecast_by_baseline(fitted, panel) if trained is None else trained.predict(panel)
         for i in range(panel.n_series):
             if np.ptp(panel.series(i)) == 0:
                 for values in result.values():
                     values[i] = panel.series(i)[0]
         return result
 
-    def _predict_baseline(self, fitted: Panel, panel: Panel) -> dict[str, np.ndarray]:
-        places_in(fitted, on_the_clock_of(fitted, panel))
+    def _forecast_by_baseline(self, fitted: Panel, panel: Panel) -> dict[str, np.ndarray]:
+        panel.places_in(fitted)
         horizon, seasons = self.steps.horizon, self._seasons(panel)
-        result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *interval_names())}
+        result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *INTERVALS)}
         gaps = [panel.gaps(i) for i in range(panel.n_series)]
         for rows in _alike(panel.lengths, MOST_CUTOFFS * horizon, np.array([own is not None for own in gaps])):
             past = panel.values[panel.indptr[rows, None] + np.arange(panel.lengths[rows[0]])]
@@ -241,16 +241,13 @@ class Forecaster(KnowsArguments):
             NotFittedError: Before `fit`.
             DataError: As in `predict_arrays`, or if a column of `fit` is not there.
         """
-        panel = self._panel if data is None else _read(data, columns, self._panel)
-        if panel is not None and self._panel is not None:
-            panel = on_the_clock_of(self._panel, panel)
-        return to_frame(self.columns(self.predict_arrays(panel), panel), panel)
+        fitted = _fitted("Forecaster.predict", self._panel)
+        panel = fitted if data is None else _read(data, columns, fitted).on_the_clock_of(fitted)
+        return to_frame(self.columns(self._forecast(fitted, panel), panel), panel)
 
     def columns(self, arrays: dict[str, np.ndarray], panel: Panel | None = None) -> dict[str, Any]:
         """Returns arrays of `predict_arrays(panel)` as columns of a long table; NotFittedError before `fit`."""
-        panel = panel or self._panel
-        if panel is None:
-            raise NotFittedError(expected("Forecaster.columns", "a fitted forecaster", "none", "call fit first"))
+        panel = panel or _fitted("Forecaster.columns", self._panel)
         horizon = arrays["y_hat"].shape[1]
         times = panel.future_times(horizon)
         columns: dict[str, Any] = {}
@@ -260,7 +257,13 @@ class Forecaster(KnowsArguments):
         return columns | {name: values.ravel() for name, values in arrays.items()}
 
     def backtest(
-        self, data: Any, n_windows: int | None = None, step_size: int | None = None, **columns: Any
+        self,
+        data: Any,
+        n_windows: int | None = None,
+        step_size: int | None = None,
+        *,
+        progress: Progress | None = None,
+        **columns: Any,
     ) -> Backtest:
         """Forecasts the end of the data from before it, beside the baselines; see `Backtest`.
 
@@ -270,6 +273,7 @@ class Forecaster(KnowsArguments):
             data: As in `fit`.
             n_windows: Cutoffs; as many as leave two thirds of the shortest series to learn from, at most 5, if None.
             step_size: Values between two cutoffs; the horizon if None.
+            progress: Called with a line now and then.
             **columns: Options of `read_panel`; after `fit`, those that are not named are those of `fit`.
         """
         from recurra.forecasting.backtest import backtest_models
@@ -277,7 +281,7 @@ class Forecaster(KnowsArguments):
         panel = _read(data, columns, self._panel)
         fresh = self._unfitted()
         fresh.resolve(panel)
-        return backtest_models(fresh, panel, n_windows, step_size)
+        return backtest_models(fresh, panel, n_windows, step_size, progress)
 
     # Files ----------------------------------------------------------------------------------------------------------
 
@@ -292,8 +296,7 @@ class Forecaster(KnowsArguments):
         """
         from recurra.forecasting import forecaster_file
 
-        if self._panel is None:
-            raise NotFittedError(expected("Forecaster.save", "a fitted forecaster", "none", "call fit first"))
+        _fitted("Forecaster.save", self._panel)
         if self._trained is None:
             raise ValueError(expected("Forecaster.save", f"a network ({', '.join(KINDS)})", repr(self.model)))
         forecaster_file.save(path, self._trained, self.options(), self._given)
@@ -319,6 +322,14 @@ class Forecaster(KnowsArguments):
 
 
 OPTIONS = ("model", "horizon", "lookback", "season_length", "seed", "n_seeds", "budget_s")
+_Part = TypeVar("_Part")
+
+
+def _fitted(who: str, part: _Part | None) -> _Part:
+    """Returns what fitting leaves; NotFittedError where it is not there."""
+    if part is None:
+        raise NotFittedError(expected(who, "a fitted forecaster", "none", "call fit first"))
+    return part
 
 
 def _alike(lengths: np.ndarray, each: int, alone: np.ndarray) -> Iterator[np.ndarray]:
@@ -352,7 +363,7 @@ def _too_little(panel: Panel, horizon: int, longest: int) -> DataError:
 
 def _refuse_taken_names(panel: Panel) -> None:
     """Refuses a time or id column that is named like another column of the result."""
-    taken = ["y_hat", *interval_names()]
+    taken = ["y_hat", *INTERVALS]
     for role, name in (("time", panel.time_col), ("id", panel.id_col)):
         if name in taken:
             what = f"a name that the forecast does not use itself ({', '.join(taken)})"

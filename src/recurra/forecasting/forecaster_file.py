@@ -14,11 +14,11 @@ import numpy as np
 from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra.errors import FileFormatError
+from recurra.forecasting.clock import Clock
 from recurra.forecasting.frequency import LAST_DAY, TIMES, Frequency, parse_frequency
 from recurra.forecasting.intervals import LEVELS
 from recurra.forecasting.network import KINDS, LAYERS, Settings
 from recurra.forecasting.panel import FILLS, Panel, indptr_of
-from recurra.forecasting.times import Clock
 from recurra.forecasting.trained import TrainedNetwork
 from recurra.forecasting.transform import Transform
 from recurra.interop import keras_file

@@ -98,10 +98,11 @@ def _refuse_two_meanings(who: str, columns: list[str]) -> None:
     twice = next((name for place, name in enumerate(columns) if name in columns[:place]), None)
     if twice is not None:
         what = "different columns of ids, times and values"
-        raise DataError(expected(who, what, f"{twice!r} twice", "name another with --id, --time or --target"))
+        hint = "name another with --id, --time or --target (in Python id_col, time_col or target_col)"
+        raise DataError(expected(who, what, f"{twice!r} twice", hint))
 
 
-def to_frame(columns: dict[str, Any], panel: Panel | None = None) -> Any:
+def to_frame(columns: dict[str, Any], panel: Panel) -> Any:
     """Returns columns as a frame of the library that the data of a panel came in; as a Polars frame for a file.
 
     Args:
@@ -110,21 +111,20 @@ def to_frame(columns: dict[str, Any], panel: Panel | None = None) -> Any:
     """
     with extra_needed("reading data needs", "narwhals", "forecast"):
         import narwhals
-    if panel is None or panel.like is None:
+    if panel.like is None:
         with extra_needed("reading data needs", "polars", "forecast"):
             import polars as backend
     else:
         backend = narwhals.get_native_namespace(panel.like)
-    zone = None if panel is None else panel.clock.zone
-    times = None if panel is None or zone is None else columns[panel.time_col]
-    if panel is not None and zone is not None and isinstance(times, np.ndarray):
+    times, zone = columns[panel.time_col], panel.clock.zone
+    if zone is not None and isinstance(times, np.ndarray):
         in_utc = (times if panel.clock.in_utc else to_utc(times, zone)).astype("datetime64[us]")
         frame = narwhals.from_dict(columns | {panel.time_col: in_utc}, backend=backend)
         time = narwhals.col(panel.time_col).dt.replace_time_zone("UTC")
         frame = frame.with_columns(time.dt.convert_time_zone(zone))
     else:
         frame = narwhals.from_dict(columns, backend=backend)
-    return (frame if panel is None or panel.like is None else _of_the_kinds_of(panel, frame)).to_native()
+    return (frame if panel.like is None else _of_the_kinds_of(panel, frame)).to_native()
 
 
 def _of_the_kinds_of(panel: Panel, frame: Any) -> Any:

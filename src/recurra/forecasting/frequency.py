@@ -221,7 +221,7 @@ def infer_frequency(times: np.ndarray, who: str) -> Frequency:
     named = [name for name in ("MS", "QS", "YS") if len(months) == 1 and months[0] == MONTHS[name]]
     named = named or [each.alias for each in finer if each.positions(times)[-1] < SPARSEST_NAMED * len(times)]
     if named:
-        hint = f"name the step with --freq {named[0]}, or {hint}"
+        hint = f"name the step with --freq {named[0]} (in Python freq), or {hint}"
     raise DataError(expected(f"series {who!r}", "times with a regular step", _irregular(times, passed), hint))
 
 

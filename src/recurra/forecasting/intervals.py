@@ -11,13 +11,9 @@ from recurra.forecasting.panel import Gaps
 
 OfEach = list[Gaps | None]
 LEVELS = (80, 95)
+INTERVALS = ("lo-80", "hi-80", "lo-95", "hi-95")  # columns
 MOST_ERRORS = 2**18  # of one series that `growth_of_errors` is taken from
 NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the central intervals of a normal
-
-
-def interval_names() -> list[str]:
-    """Returns the names of the interval columns."""
-    return [f"{side}-{level}" for level in LEVELS for side in ("lo", "hi")]
 
 
 def bands(answer: np.ndarray, widening: np.ndarray, least: np.ndarray) -> dict[str, np.ndarray]:

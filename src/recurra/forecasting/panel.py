@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -10,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from recurra._checks import expected
-from recurra.forecasting.frequency import Frequency
-from recurra.forecasting.times import Clock
+from recurra.errors import DataError
+from recurra.forecasting.clock import Clock
+from recurra.forecasting.frequency import CLOCKS, Frequency, parse_frequency
+from recurra.forecasting.zones import fixed_offset
 
 FILLS = ("interpolate", "ffill", "zero", "mean")
 
@@ -86,26 +89,35 @@ class Panel:
 
     @classmethod
     def from_arrays(
-        cls, series: Sequence[np.ndarray], freq: Frequency | None = None, ids: Sequence[str] | None = None
+        cls, series: Sequence[np.ndarray], freq: Frequency | str | None = None, ids: Sequence[str] | None = None
     ) -> Panel:
-        """Returns a panel of arrays; times are counted, or begin in January 2000 if `freq` is one of the calendar.
+        """Returns a panel of arrays; times are counted, or begin in January 2000 if there is a `freq` such as "MS".
 
         Raises:
-            ValueError: If a series is not one axis of finite numbers.
+            ValueError: If `freq` is no name of a frequency, there is no series, one is not an axis of finite numbers, or
+                has no id of its own.
         """
         series = [np.asarray(one, np.float64) for one in series]
         for i, one in enumerate(series):
             if one.ndim != 1 or not len(one) or not np.isfinite(one).all():
                 got = f"shape {one.shape}" if one.ndim != 1 or not len(one) else "NaN or infinity in it"
                 raise ValueError(expected(f"series {i}", "an array (n,) of finite numbers", got))
+        if not series:
+            raise ValueError(expected("Panel.from_arrays", "at least one series", "none"))
+        names = [f"series_{i}" for i in range(len(series))] if ids is None else list(ids)
+        wrong = [f"{name!r} of type {type(name).__name__}" for name in names if not isinstance(name, str)]
+        wrong += [f"{name!r} twice" for name, count in Counter(names).items() if count > 1]
+        if wrong or len(names) != len(series):
+            what = f"ids to be a different text for each of {len(series)} series"
+            raise ValueError(expected("Panel.from_arrays", what, wrong[0] if wrong else len(names)))
         lengths = [len(one) for one in series]
-        freq = freq or Frequency("step")
+        freq = parse_frequency(freq) if isinstance(freq, str) else freq or Frequency("step")
         by_steps = freq.name == "step"
         start: Any = np.int64(0) if by_steps else np.datetime64("2000-01-01", "us")
         return cls(
             values=np.concatenate(series),
             indptr=indptr_of(lengths),
-            ids=tuple(ids or (f"series_{i}" for i in range(len(series)))),
+            ids=tuple(names),
             times=np.concatenate([np.concatenate([[start], freq.future(start, n - 1)]) for n in lengths]),
             freq=freq,
             id_col=None if len(series) == 1 else "unique_id",
@@ -188,6 +200,42 @@ class Panel:
     def future_times(self, horizon: int) -> np.ndarray:
         """Returns the next times of each series: (n_series, horizon)."""
         return np.stack([self.freq.future(self.series_times(i)[-1], horizon) for i in range(self.n_series)])
+
+    def on_the_clock_of(self, fitted: Panel) -> Panel:
+        """Returns the panel by the offset of another, which may be UTC: texts of summer and winter differ.
+
+        Days and months go by their own clocks, and zones are told by their names.
+        """
+        clocks = self.clock, fitted.clock
+        if self.freq.name not in CLOCKS or any(clock.zone or not clock.offset for clock in clocks):
+            return self
+        own, wanted = (np.timedelta64(fixed_offset(clock.offset), "s") for clock in clocks)
+        clock = replace(self.clock, offset=fitted.clock.offset, in_utc=fitted.clock.in_utc)
+        return replace(self, times=self.times - own + wanted, clock=clock)
+
+    def places_in(self, fitted: Panel) -> list[int]:
+        """Returns the place of each series among those of the fitted panel.
+
+        Raises:
+            DataError: If a series, the step or the clock is not one of those.
+        """
+        who = "Forecaster.predict"
+        if self.freq != fitted.freq and str(self.freq) == str(fitted.freq):  # starts of months, and ends
+            first, other = (str(one.times[0].astype("datetime64[D]")) for one in (fitted, self))
+            hint = "write both on the same day of the month"
+            raise DataError(expected(who, f"{fitted.freq} times such as {first}, as in fit", other, hint))
+        if self.freq != fitted.freq:
+            raise DataError(expected(who, f"{fitted.freq} times, as in fit", f"{self.freq} ones", "name them by freq"))
+        clocks, of_fit = ((one.zone or one.offset or "no zone", one.in_utc) for one in (self.clock, fitted.clock))
+        if clocks != of_fit and self.freq.name in CLOCKS:
+            raise DataError(expected(who, f"times as in fit ({of_fit[0]})", f"times of another clock ({clocks[0]})"))
+        if self.id_col is None and fitted.id_col is None:  # the one series, whatever its file was called
+            return [0] * self.n_series
+        places = {name: place for place, name in enumerate(fitted.ids)}
+        unknown = next((name for name in self.ids if name not in places), None)
+        if unknown is not None:
+            raise DataError(expected(who, "series that were in the data of fit", repr(unknown), "fit to all of them"))
+        return [places[name] for name in self.ids]
 
 
 def steps_behind(firsts: np.ndarray, lasts: np.ndarray, freq: Frequency) -> np.ndarray:

@@ -105,17 +105,18 @@ def forecast(
         few = f"{panel.known_counts.min()} values are too few to forecast a season of {steps.season_length}"
         remarks.append(f"{few}: the horizon is {steps.horizon}")
     constant = [panel.ids[i] for i in range(panel.n_series) if np.ptp(panel.series(i)) == 0]
+    all_constant = len(constant) == panel.n_series
     if constant:
         more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
         remarks.append(f"constant, so forecast as they are: {', '.join(map(repr, constant[:5]))}{more}")
-    if len(constant) == panel.n_series:
+    if all_constant:
         candidate = candidate.by("naive")
     backtest = backtest_models(candidate.by(candidate.model), panel, n_windows, progress=progress)
     remarks += backtest.remarks
-    chosen = backtest.winner if model == "auto" and len(constant) < panel.n_series else candidate.model
+    chosen = backtest.winner if model == "auto" and not all_constant else candidate.model
     if chosen in BASELINES and candidate.model in KINDS:
         remarks.append(f"the baseline {chosen} was better than the network {candidate.model}: it is used")
-    elif backtest.winner != chosen and not constant:
+    elif backtest.winner != chosen and not all_constant:
         remarks.append(f"{backtest.winner} was better in the backtest, but {chosen} was asked for")
     final = candidate.by(chosen)
     final.learn_from(panel, progress)

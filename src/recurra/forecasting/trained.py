@@ -11,12 +11,11 @@ import numpy as np
 from recurra._checks import expected
 from recurra.errors import DataError
 from recurra.forecasting import network
-from recurra.forecasting.frequency import CLOCKS
 from recurra.forecasting.intervals import (
+    INTERVALS,
     bands,
     effective_series,
     growth_of_errors,
-    interval_names,
     least_sizes,
     sizes_after_gap,
     widening_of,
@@ -25,7 +24,6 @@ from recurra.forecasting.network import Progress, Settings
 from recurra.forecasting.panel import Panel
 from recurra.forecasting.transform import Transform, final_error, fit_transform
 from recurra.forecasting.windows import Windows
-from recurra.forecasting.zones import fixed_offset
 
 QUANTILES = (0.025, 0.1, 0.5, 0.9, 0.975)
 MOST_WINDOWS = 1500  # windows that a network is trained on; more are thinned out evenly
@@ -59,13 +57,15 @@ class TrainedNetwork:
     def predict(self, panel: Panel) -> dict[str, np.ndarray]:
         """Returns y_hat and the intervals, each (n_series, H), after the end of each series.
 
+        Args:
+            panel: On the clock of that of training, as of `Panel.on_the_clock_of`.
+
         Raises:
             DataError: If a series or its step is not that of training, fewer values are there than the network sees, or
                 nothing says where in the season they lie.
         """
         settings = self.settings
-        panel = on_the_clock_of(self.panel, panel)
-        places = places_in(self.panel, panel)
+        places = panel.places_in(self.panel)
         if panel.lengths.min() < settings.lookback:
             i = int(panel.lengths.argmin())
             what = f"at least {settings.lookback} values of each series, which the network sees"
@@ -79,7 +79,7 @@ class TrainedNetwork:
             ends.append(start + len(scaled))
             least.append(np.maximum(self.least[place], sizes_after_gap(scaled, settings.horizon, panel.gaps(i))))
         answers = network.predict(self.model, np.array(pasts), settings)
-        result = {name: np.empty((panel.n_series, settings.horizon)) for name in ("y_hat", *interval_names())}
+        result = {name: np.empty((panel.n_series, settings.horizon)) for name in ("y_hat", *INTERVALS)}
         for i, (answer, anchor, end, place) in enumerate(zip(answers, anchors, ends, places, strict=True)):
             for name, values in bands(answer, self.widening, least[i]).items():
                 result[name][i] = self.transforms[place].inverse(values + anchor, end)
@@ -109,54 +109,16 @@ class TrainedNetwork:
             raise DataError(expected("Forecaster.predict", what, got, hint))
 
 
-def on_the_clock_of(fitted: Panel, panel: Panel) -> Panel:
-    """Returns a panel with its times by the offset of another, which may be UTC: texts of summer and winter differ.
-
-    Days and months go by their own clocks, and zones are told by their names.
-    """
-    clocks = panel.clock, fitted.clock
-    if panel.freq.name not in CLOCKS or any(clock.zone or not clock.offset for clock in clocks):
-        return panel
-    own, wanted = (np.timedelta64(fixed_offset(clock.offset), "s") for clock in clocks)
-    clock = replace(panel.clock, offset=fitted.clock.offset, in_utc=fitted.clock.in_utc)
-    return replace(panel, times=panel.times - own + wanted, clock=clock)
-
-
-def places_in(fitted: Panel, panel: Panel) -> list[int]:
-    """Returns the place of each series of a panel among those of the fitted one.
-
-    Raises:
-        DataError: If a series, the step or the clock is not one of those.
-    """
-    who = "Forecaster.predict"
-    if panel.freq != fitted.freq and str(panel.freq) == str(fitted.freq):  # starts of months, and ends
-        first, other = (str(one.times[0].astype("datetime64[D]")) for one in (fitted, panel))
-        hint = "write both on the same day of the month"
-        raise DataError(expected(who, f"{fitted.freq} times such as {first}, as in fit", other, hint))
-    if panel.freq != fitted.freq:
-        raise DataError(expected(who, f"{fitted.freq} times, as in fit", f"{panel.freq} ones", "name them by freq"))
-    clocks, of_fit = ((one.zone or one.offset or "no zone", one.in_utc) for one in (panel.clock, fitted.clock))
-    if clocks != of_fit and panel.freq.name in CLOCKS:
-        raise DataError(expected(who, f"times as in fit ({of_fit[0]})", f"times of another clock ({clocks[0]})"))
-    if panel.id_col is None and fitted.id_col is None:  # the one series, whatever its file was called
-        return [0] * panel.n_series
-    places = {name: place for place, name in enumerate(fitted.ids)}
-    unknown = next((name for name in panel.ids if name not in places), None)
-    if unknown is not None:
-        raise DataError(expected(who, "series that were in the data of fit", repr(unknown), "fit to all of them"))
-    return [places[name] for name in panel.ids]
-
-
 def train(
     panel: Panel,
     kind: str,
     horizon: int,
     seasons: tuple[int, ...],
-    lookback: int | str = "auto",
-    seed: int = 0,
-    n_seeds: int = 1,
-    budget_s: float | None = None,
-    progress: Progress | None = None,
+    lookback: int | str,
+    seed: int,
+    n_seeds: int,
+    budget_s: float | None,
+    progress: Progress | None,
 ) -> TrainedNetwork:
     """Returns networks of several seeds, trained on all series and averaged; arguments as of `Forecaster`."""
     started = time.monotonic()

@@ -22,7 +22,7 @@ class Windows:
         horizon: H, length of a future.
 
     >>> windows = Windows(np.arange(8.0), np.array([0, 8]), lookback=3, horizon=2)
-    >>> windows.pasts(windows.ends()).tolist()
+    >>> windows.pasts(windows.ends(0)).tolist()
     [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0], [3.0, 4.0, 5.0]]
     >>> windows.futures(np.array([5])).tolist()
     [[6.0, 7.0]]
@@ -43,15 +43,9 @@ class Windows:
         """All futures as a read-only view (total - H + 1, H); row p begins at position p."""
         return sliding_window_view(self.values, self.horizon)
 
-    def ends(self, series: int | None = None) -> np.ndarray:
-        """The windows whose past and future both lie within one series, in order: int64 (k,).
-
-        Args:
-            series: Only of this series; None for all.
-        """
-        chosen = range(len(self.indptr) - 1) if series is None else [series]
-        spans = [np.arange(self.indptr[i] + self.lookback - 1, self.indptr[i + 1] - self.horizon) for i in chosen]
-        return np.concatenate(spans) if spans else np.zeros(0, np.int64)
+    def ends(self, i: int) -> np.ndarray:
+        """The windows whose past and future both lie within series i, in order: int64 (k,)."""
+        return np.arange(self.indptr[i] + self.lookback - 1, self.indptr[i + 1] - self.horizon)
 
     def pasts(self, ends: np.ndarray) -> np.ndarray:
         """The pasts of these windows: a copy of shape (*ends.shape, L)."""

@@ -25,6 +25,7 @@ from recurra.compat.tensorflow import linalg as linalg
 from recurra.compat.tensorflow import math as math
 from recurra.compat.tensorflow import nn as nn
 from recurra.compat.tensorflow import random as random
+from recurra.compat.tensorflow import test as test
 from recurra.compat.tensorflow import version as version
 from recurra.compat.tensorflow.data import TensorSpec as TensorSpec
 from recurra.compat.tensorflow.data import map_fn as map_fn

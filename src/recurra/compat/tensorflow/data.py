@@ -157,6 +157,8 @@ class Dataset:
     def shard(self, num_shards: int, index: int) -> Dataset:
         """Every `num_shards`th element, from `index` on."""
         length, num_shards = _length(self), _count("shard", "num_shards", num_shards)
+        if not 0 <= index < num_shards:
+            raise ValueError(expected("shard", f"index to be from 0 to {num_shards - 1}", index))
         rest = None if length is None else len(range(index, length, num_shards))
         return _of_length(rest, lambda: itertools.islice(iter(self), index, None, num_shards), self._same_spec)
 

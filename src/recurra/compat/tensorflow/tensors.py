@@ -268,15 +268,28 @@ def stack(values: Iterable[Any], axis: int = 0) -> Tensor:
 
 
 def unstack(value: Any, num: int | None = None, axis: int = 0) -> list[Tensor]:
-    """Returns the parts of `value` along an axis, which they lose."""
-    return [as_array(part) for part in np.moveaxis(convert_to_tensor(value), axis, 0)]
+    """Returns the parts of `value` along an axis, which they lose; ValueError for another number of them than `num`."""
+    parts = np.moveaxis(convert_to_tensor(value), axis, 0)
+    if num is not None and num != len(parts):
+        raise ValueError(expected("unstack", f"{num} parts", len(parts)))
+    return [as_array(part) for part in parts]
 
 
 def split(value: Any, num_or_size_splits: Any, axis: int = 0) -> list[Tensor]:
-    """Returns `value` cut along an axis, into so many equal parts or into parts of the sizes given."""
-    equal = isinstance(num_or_size_splits, (int, np.integer))
-    cuts = num_or_size_splits if equal else np.cumsum(num_or_size_splits)[:-1]
-    return [as_array(part) for part in np.split(convert_to_tensor(value), cuts, axis)]
+    """Returns `value` cut along an axis, into so many equal parts or into parts of these sizes, one -1 for the rest.
+
+    Raises:
+        ValueError: If the parts are not the whole.
+    """
+    tensor = convert_to_tensor(value)
+    if isinstance(num_or_size_splits, (int, np.integer)):
+        return [as_array(part) for part in np.split(tensor, num_or_size_splits, axis)]
+    sizes, whole = list(num_or_size_splits), tensor.shape[axis]
+    if sizes.count(-1) == 1:
+        sizes[sizes.index(-1)] = whole - sum(sizes) - 1
+    if min(sizes, default=0) < 0 or sum(sizes) != whole:
+        raise ValueError(expected("split", f"sizes that add up to {whole}", list(num_or_size_splits)))
+    return [as_array(part) for part in np.split(tensor, np.cumsum(sizes)[:-1], axis)]
 
 
 def reverse(tensor: Any, axis: Any) -> Tensor:
@@ -507,6 +520,7 @@ def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: Any = 
     """Returns the length of the vectors along an axis, or of all values as one vector; `ord` as in NumPy."""
     values = np.asarray(convert_to_tensor(tensor))
     values = values.ravel() if axis is None and not keepdims else values
+    axis = tuple(axis) if isinstance(axis, list) else axis
     return as_array(np.linalg.norm(values, None if ord == "euclidean" else ord, axis, keepdims))
 
 

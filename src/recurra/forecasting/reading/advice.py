@@ -11,13 +11,13 @@ from recurra._checks import expected
 from recurra.errors import DataError
 from recurra.forecasting.panel import FILLS
 from recurra.forecasting.reading.names import QUARTER_NAMES, TIME_NAMES, WEEK_NAMES, is_one_of
-from recurra.forecasting.times import TWO_DIGIT_DAY, are_times
+from recurra.forecasting.reading.times import TWO_DIGIT_DAY, are_times
 
 NO_TIME_HINT = "delete rows that hold no time, such as totals and notes"
 WIDE_HINT = "turn the columns of times into rows, as with pandas.melt"
 NAMES_HINT = "add a line such as date,value"
 HEADER_HINT = "delete lines above the names of the columns"
-FILL_HINT = f"choose how to fill it with --fill {'|'.join(FILLS)}"
+FILL_HINT = f"choose how to fill it with --fill {'|'.join(FILLS)} (in Python fill)"
 WEEKS_HINT = "write weeks like 2024-W05 (of ISO 8601), or a day of each, such as 2024-01-29"
 DAYS_HINT = "write dates like 2024-01-31"
 QUARTERS_HINT = "write quarters like 2024Q1"

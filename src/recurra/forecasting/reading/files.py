@@ -17,7 +17,7 @@ from recurra.forecasting.reading.advice import HEADER_HINT, NAMES_HINT
 from recurra.forecasting.reading.fields import is_number, unmarked
 from recurra.forecasting.reading.frames import columns_of, refuse_periods
 from recurra.forecasting.reading.table import Table, id_text
-from recurra.forecasting.times import are_times
+from recurra.forecasting.reading.times import are_times
 
 LARGEST_BYTES = 2**30
 SEPARATORS = ",;\t|"
@@ -48,10 +48,10 @@ def contents(source: Any) -> tuple[str, bytes]:
         return name, data
     path = Path(source)
     if path.is_dir():
-        raise DataError(expected("forecast", "a file", f"the directory {str(path)!r}"))
+        raise DataError(expected("reading", "a file", f"the directory {str(path)!r}"))
     if not path.exists():
         hint = "download it first" if re.match("https?:/", str(source)) else None
-        raise DataError(expected("forecast", "an existing file", repr(str(source)), hint))
+        raise DataError(expected("reading", "an existing file", repr(str(source)), hint))
     try:
         size = path.stat().st_size
         if size > LARGEST_BYTES:

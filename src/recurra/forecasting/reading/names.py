@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterable
 
-from recurra.forecasting.times import AmbiguousTimes, are_times, parse_times
+from recurra.forecasting.reading.times import AmbiguousTimes, are_times, parse_times
 
 WEEK_NAMES = ("week", "yearweek", "year_week", "epiweek", "주", "주차")
 QUARTER_NAMES = ("quarter", "yearquarter", "year_quarter", "quartal", "분기")

@@ -11,13 +11,14 @@ import numpy as np
 
 from recurra._checks import expected
 from recurra.errors import DataError
+from recurra.forecasting.clock import PARTS_OF_DAYS, Clock, write_times
 from recurra.forecasting.frequency import Frequency, goes_on, on_the_side_of, parse_frequency, shared_frequency
 from recurra.forecasting.panel import Panel, filled, indptr_of, one_of_several, steps_behind
 from recurra.forecasting.reading.advice import FILL_HINT
 from recurra.forecasting.reading.columns import in_order, joint
 from recurra.forecasting.reading.names import TIME_NAMES, in_one_column, is_one_of, is_part_of_time, listed
 from recurra.forecasting.reading.table import Ids, Table
-from recurra.forecasting.times import PARTS_OF_DAYS, Clock, Times, write_times
+from recurra.forecasting.reading.times import Times
 
 LARGEST_NUMBER = 1e100
 CODES = re.compile(r"-99+(\.9+)?")  # that stand for missing values
@@ -217,7 +218,9 @@ class SeriesReader:
         off = np.flatnonzero(places != np.round(places))
         if len(off):
             got = f"{self._show(times[off[0]])} (row {table.row(rows[off[0]])})"
-            raise DataError(expected(who, f"{freq} times", got, "if the step is another, name it with --freq"))
+            raise DataError(
+                expected(who, f"{freq} times", got, "if the step is another, name it with --freq (in Python freq)")
+            )
         places = places.astype(np.int64)
         steps = np.diff(places)
         if steps.min() < 1:

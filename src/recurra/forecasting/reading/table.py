@@ -11,6 +11,7 @@ import numpy as np
 
 from recurra._checks import expected
 from recurra.errors import DataError
+from recurra.forecasting.clock import PARTS_OF_DAYS
 from recurra.forecasting.frequency import is_regular
 from recurra.forecasting.reading.advice import (
     FILL_HINT,
@@ -49,7 +50,7 @@ from recurra.forecasting.reading.names import (
     listed,
     plain,
 )
-from recurra.forecasting.times import PARTS_OF_DAYS, AmbiguousTimes, Times, are_dates, are_times, parse_times
+from recurra.forecasting.reading.times import AmbiguousTimes, Times, are_dates, are_times, parse_times
 
 EXCEL_DAYS = (32874, 54789)  # 1990 to 2050
 OF_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")  # 1.234, where the point need not be decimal
@@ -274,7 +275,7 @@ class Table:
         if are_mostly_dates(numeric):
             hint = WIDE_HINT
         elif time_name is not None and not ids.columns and len(self.column(time_name).values) < len(self):
-            hint += ", name several series with --id (id_col)"
+            hint += ", name several series with --id (in Python id_col)"
         raise DataError(expected(self.name, what, got, hint))
 
     def is_numeric(self, column: str) -> bool:

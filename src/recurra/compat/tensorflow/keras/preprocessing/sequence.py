@@ -58,6 +58,8 @@ class TimeseriesGenerator(PyDataset):
         self.shuffle = shuffle
         self.reverse = reverse
         self.batch_size = positive_int("TimeseriesGenerator", "batch_size", batch_size)
+        if self.end_index >= len(self.data):
+            raise ValueError(expected("TimeseriesGenerator", f"end_index below {len(self.data)}", end_index))
         if self.start_index > self.end_index:
             got = f"{self.end_index - start_index + 1} for a length of {length}"
             raise ValueError(expected("TimeseriesGenerator", "steps for a window and its target", got))

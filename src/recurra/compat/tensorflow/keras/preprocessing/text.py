@@ -52,6 +52,8 @@ def hashing_trick(
     >>> hashing_trick("The cat, the mat.", 50, "md5")
     [43, 32, 43, 29]
     """
+    if n < 2:
+        raise ValueError(expected("hashing_trick", "n to be at least 2", n))
     numbered = _md5 if hash_function == "md5" else hash_function or hash
     words = text_to_word_sequence(text, filters, lower, split) if analyzer is None else analyzer(text)
     return [numbered(word) % (n - 1) + 1 for word in words]

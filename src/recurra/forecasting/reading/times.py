@@ -1,4 +1,4 @@
-"""Times: what the fields of a column mean, signs and orders decided once for all, and how times are written."""
+"""Times: what the fields of a column mean, signs and orders decided once for all."""
 
 from __future__ import annotations
 
@@ -11,53 +11,12 @@ import numpy as np
 
 from recurra._checks import expected
 from recurra.errors import DataError
+from recurra.forecasting.clock import PARTS_OF_DAYS
 from recurra.forecasting.frequency import TIMES, is_regular
 from recurra.forecasting.reading.columns import Column
 from recurra.forecasting.reading.fields import SHAPE, USUAL
-from recurra.forecasting.weeks import days_of_weeks, week_texts
-from recurra.forecasting.zones import at_one_time_of_day, on_clocks, to_utc
-
-
-@dataclass(frozen=True)
-class Clock:
-    """What clock times are of, and how they are written.
-
-    Attributes:
-        unit: How fine, as of `write_times`; "" for counters.
-        offset: What follows each time in a file, such as "+09:00".
-        zone: Time zone of the frame that the times came in, such as "Asia/Seoul".
-        in_utc: Whether the times are UTC; else they are those of the zone's clocks.
-    """
-
-    unit: str = "D"
-    offset: str = ""
-    zone: str | None = None
-    in_utc: bool = False
-
-    def write(self, times: np.ndarray) -> list[str]:
-        """Returns times as texts in the data's own form: as fine, and with its weeks, quarters (2024Q1) and offsets."""
-        times = times.ravel()
-        if times.dtype.kind != "M":
-            return [str(int(time)) for time in times]
-        if self.zone is not None:
-            moments = times if self.in_utc else to_utc(times, self.zone)
-            parts = {"ms": "milliseconds", "us": "microseconds"}.get(self.unit, "seconds")
-            return [time.isoformat(" ", timespec=parts) for time in on_clocks(moments, self.zone)]
-        return [text + self.offset for text in write_times(times, self.unit or "s")]
-
-    def as_in_frames(self, times: np.ndarray) -> np.ndarray | list[str]:
-        """Returns times as columns of frames hold them: counters and years as whole numbers, others as datetime64[us].
-
-        Texts with an offset stay texts: not every library has a kind of column that keeps it.
-        """
-        times = times.ravel()
-        if times.dtype.kind != "M":
-            return times
-        if self.offset and self.zone is None:
-            return self.write(times)
-        if self.unit == "Y":
-            return times.astype("datetime64[Y]").astype(np.int64) + 1970
-        return times.astype("datetime64[us]")  # a unit that every frame library knows
+from recurra.forecasting.weeks import days_of_weeks
+from recurra.forecasting.zones import at_one_time_of_day
 
 
 @dataclass(frozen=True)
@@ -92,7 +51,6 @@ _NAME = (
 LARGEST_COUNTER = 2**62  # so that those of a forecast are whole numbers too
 LARGEST_OFFSET = 15  # hours
 FINER = 10**6  # stands for parts of seconds that are no whole microseconds
-PARTS_OF_DAYS = ("s", "ms", "us")  # units in which times of day are written
 MOSTLY = 0.9  # of whole numbers: then they are meant as dates
 _DAY = r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])"
 
@@ -356,19 +314,6 @@ def _day_first(texts: list[str], parts: dict[str, np.ndarray], of_first: np.ndar
         got = f"{texts[at]!r}, which may be both"
         raise AmbiguousTimes(expected("times", "a known order of day and month", got, "write them like 2024-01-31"))
     return fits[1]
-
-
-def write_times(times: np.ndarray, unit: str) -> list[str]:
-    """Returns datetime64[us] (n,) as texts: of years "Y", quarters "Q", months "M", weeks "W", their days "WD", or days
-    "D"; or with the time of day, to one of `PARTS_OF_DAYS`.
-    """
-    if unit == "Q":
-        months = times.astype("datetime64[M]").astype(np.int64)
-        return [f"{1970 + month // 12:04d}Q{month % 12 // 3 + 1}" for month in months]
-    if unit in ("W", "WD"):
-        return week_texts(times, with_day=unit == "WD")
-    texts = [text.replace("T", " ") for text in times.astype(f"datetime64[{unit}]").astype(str)]
-    return [text.lstrip("0") for text in texts] if unit == "M" else texts  # years that are counted
 
 
 def _unit(parts: dict[str, np.ndarray], times: np.ndarray) -> str:
