@@ -94,7 +94,7 @@ class Panel:
         """Returns a panel of arrays; times are counted, or begin in January 2000 if there is a `freq` such as "MS".
 
         Raises:
-            ValueError: If `freq` is no name of a frequency, there is no series, one is not an axis of finite numbers, or
+            ValueError: If `freq` is no name of a frequency, there is no series, one is not an axis of finite numbers or
                 has no id of its own.
         """
         series = [np.asarray(one, np.float64) for one in series]
