@@ -108,6 +108,12 @@ def test_a_progress_bar_of_one_s_own_shows_what_fit_s_does(capsys, monkeypatch):
     assert re.search(r"3/4 ━{8} .*/row - loss: 2\.0000", drawn[2])  # the mean over steps
     bar.update(5, finalize=True)
     assert capsys.readouterr().out.endswith("\n")
+    bar = utils.Progbar(4, interval=0, stateless_metrics=["loss"])
+    bar.add(1, [("loss", 1.0), ("lr", 1.0)])
+    bar.add(1, [("loss", 2.0), ("lr", 2.0)])
+    assert "loss: 1.5000 - lr: 2.0000" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="Progbar expected stateful_metrics or stateless_metrics, got both"):
+        utils.Progbar(4, stateful_metrics=["lr"], stateless_metrics=["loss"])
     silent = utils.Progbar(None, verbose=0)
     silent.add(5, [("loss", 1.0)])
     assert capsys.readouterr().out == ""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from recurra._checks import expected
 from recurra.callbacks.base import Callback
 
 
@@ -138,7 +139,11 @@ class Progbar:
         verbose: 1 for a bar, 2 for a line at the end, 0 for nothing.
         interval: Seconds between two drawings of the bar.
         stateful_metrics: Names of values that are shown as they are; of others the mean over steps is shown.
+        stateless_metrics: The other way round: names of those of which the mean is shown.
         unit_name: What a step is called.
+
+    Raises:
+        ValueError: If both kinds of names are given.
 
     >>> bar = Progbar(2, verbose=0)
     >>> for step in (1, 2):
@@ -152,10 +157,14 @@ class Progbar:
         verbose: int = 1,
         interval: float = 0.05,
         stateful_metrics: Iterable[str] | None = None,
+        stateless_metrics: Iterable[str] | None = None,
         unit_name: str = "step",
     ):
+        if stateful_metrics is not None and stateless_metrics is not None:
+            raise ValueError(expected("Progbar", "stateful_metrics or stateless_metrics", "both"))
         self.target = target
-        self.stateful_metrics = set(stateful_metrics or ())
+        self.stateful_metrics = None if stateful_metrics is None else set(stateful_metrics)
+        self.stateless_metrics = None if stateless_metrics is None else set(stateless_metrics)
         self._seen = 0
         self._sums: dict[str, tuple[float, int]] = {}  # and the steps that are in them
         self._bar = ProgbarLogger()
@@ -177,13 +186,18 @@ class Progbar:
         for name, value in values or ():
             total, steps = self._sums.get(name, (0.0, 0))
             more = max(current - self._seen, 1)
-            as_it_is = is_last or name in self.stateful_metrics
-            self._sums[name] = (float(value), 1) if as_it_is else (total + float(value) * more, steps + more)
+            is_mean = not is_last and self._is_stateless(name)
+            self._sums[name] = (total + float(value) * more, steps + more) if is_mean else (float(value), 1)
         self._seen = current
         logs = {name: total / steps for name, (total, steps) in self._sums.items()}
         self._bar._advance(current - 1, logs)
         if is_last:
             self._bar._finish(logs)
+
+    def _is_stateless(self, name: str) -> bool:
+        if self.stateless_metrics is not None:
+            return name in self.stateless_metrics
+        return name not in (self.stateful_metrics or ())
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
         """Shows that `n` steps more are done."""
