@@ -68,14 +68,14 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
         calls = entry.pop("inbound_nodes")
         layer = saving.deserialize_keras_object(built_by_calls(entry) if calls else entry)
         layers[layer.name] = layer
-        pending += [(layer, node) for node in calls]
+        pending += [(layer, _with_own_mask(node, of_masks, of_layers, compared)) for node in calls]
     made = {(name, 0): layer._inbound_nodes[0] for name, layer in layers.items() if layer._inbound_nodes}
     counts: Counter[str] = Counter()
     while pending:
         waiting = []
         for layer, node in pending:
             try:
-                args, kwargs = _read_node(_with_own_mask(node, of_masks, of_layers, compared), made)
+                args, kwargs = _read_value(node["args"], made), _read_value(node["kwargs"], made)
             except KeyError:
                 waiting.append((layer, node))
                 continue
@@ -215,10 +215,6 @@ def _read_value(value: Any, made: Nodes) -> Any:
     if isinstance(value, (list, tuple)):
         return [_read_value(item, made) for item in value]
     return value
-
-
-def _read_node(node: dict[str, Any], made: Nodes) -> tuple[list[Any], dict[str, Any]]:
-    return _read_value(node["args"], made), _read_value(node["kwargs"], made)
 
 
 def _sources(value: Any) -> set[Any]:

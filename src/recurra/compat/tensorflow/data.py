@@ -206,7 +206,6 @@ class Dataset:
     def batch(self, batch_size: int, drop_remainder: bool = False, **ignored: Any) -> Dataset:
         """So many elements at a time, stacked along a new first axis."""
         batch_size = _count("batch", "batch_size", batch_size)
-
         size = batch_size if drop_remainder else None
 
         def spec() -> Any:
