@@ -27,7 +27,7 @@ RecurrentLayer<T> recurrent_layer(int cell, Input<T> kernel, Input<T> recurrent,
                                   bool zero_output_for_mask, bool return_sequences, int64_t input_masks,
                                   bool has_state_masks) {
   RecurrentLayer<T> layer{};
-  require(cell >= 0 && cell <= 2, "not a cell");
+  require(cell >= 0 && cell < kCells, "not a cell");
   layer.cell = static_cast<Cell>(cell);
   require(kernel.ndim() == 2 && recurrent.ndim() == 2, "weights must have two axes");
   SequenceForward<T>& s = layer.settings;
@@ -65,7 +65,7 @@ void set_dropout(Plan<T>& plan, int64_t index, int64_t N, Maybe<const T> inputs,
 template <typename T>
 void add_bidirectional(Plan<T>& plan, const RecurrentLayer<T>& ahead, const RecurrentLayer<T>& back, int merge) {
   const SequenceForward<T>&a = ahead.settings, &b = back.settings;
-  require(merge >= 0 && merge <= 3, "not a way to merge");
+  require(merge >= 0 && merge < kMerges, "not a way to merge");
   require(a.D == b.D && a.return_sequences == b.return_sequences, "both directions must have one input and output");
   require(merge == 0 || a.H == b.H, "both directions must have the same units");
   BidirectionalLayer<T> layer{};
@@ -143,7 +143,7 @@ void add_convolution(Plan<T>& plan, Input<T> kernel, Maybe<const T> bias, Maybe<
                      int64_t features, int64_t stride, int64_t dilation, int padding, int function) {
   require(kernel.ndim() == 3, "kernel must be (size, features of a group, F)");
   require(function >= 0 && function < kDifferentiableFunctions, "not a function with a gradient");
-  require(stride > 0 && dilation > 0 && padding >= 0 && padding <= 2, "not a way to convolve");
+  require(stride > 0 && dilation > 0 && padding >= 0 && padding < kPaddings, "not a way to convolve");
   ConvolutionLayer<T> layer{};
   Convolution<T>& s = layer.settings;
   s.size = kernel.shape(0), s.D = features, s.F = kernel.shape(2);
@@ -159,7 +159,8 @@ void add_convolution(Plan<T>& plan, Input<T> kernel, Maybe<const T> bias, Maybe<
 template <typename T>
 void add_pooling(Plan<T>& plan, int kind, int64_t features, int64_t size, int64_t stride, int padding) {
   require(kind >= 0 && kind < kPoolKinds, "not a way to pool");
-  require(features > 0 && size >= 0 && stride > 0 && padding >= 0 && padding <= 1, "sizes must be positive");
+  require(features > 0 && size >= 0 && stride > 0, "sizes must be positive");
+  require(padding >= 0 && static_cast<Padding>(padding) < Padding::causal, "not a padding of pooling");
   PoolingLayer<T> layer{};
   layer.kind = static_cast<PoolKind>(kind), layer.D = features, layer.size = size, layer.stride = stride;
   layer.padding = static_cast<Padding>(padding);

@@ -14,6 +14,16 @@ struct TanhSigmoid {
   static constexpr Function activation = Function::tanh, recurrent_activation = Function::sigmoid;
 };
 
+// Calls f(activations) with those of a sequence, as one of the two.
+template <typename T, typename F>
+RECURRA_INLINE void with_activations(const Sequence<T>& s, F f) {
+  if (s.activation == Function::tanh && s.recurrent_activation == Function::sigmoid) {
+    f(TanhSigmoid{});
+  } else {
+    f(NamedActivations{s.activation, s.recurrent_activation});
+  }
+}
+
 template <typename V>
 RECURRA_INLINE V hard_sigmoid(V x) {
   using T = ElementOf<V>;

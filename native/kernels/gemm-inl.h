@@ -235,7 +235,8 @@ struct RowOrder {
 //
 // dz lies in column blocks of `depth` rows each, as the tile kernel reads them. Of a, tiles of kGemmRows columns of one
 // part are read where they lie, if the tiles of dz are so few that packing would not pay; `pack` brings what else there
-// is, so many rows at once, into such tiles: element (j, k) at packed[(j / 6 * depth + k) * 6 + j % 6].
+// is, so many rows at once, into such tiles of R = kGemmRows: element (j, k) at packed[(j / R * depth + k) * R + j %
+// R].
 template <typename T>
 struct GradientProduct {
   static constexpr int kParts = 5;

@@ -220,13 +220,10 @@ struct GruForward {
 
 template <typename T>
 void gru_forward(const SequenceForward<T>& s) {
-  if (s.activation == Function::tanh && s.recurrent_activation == Function::sigmoid) {
-    GruForward<T, TanhSigmoid> cell(s, {});
+  with_activations(s, [&](auto activations) {
+    GruForward<T, decltype(activations)> cell(s, activations);
     run_forward(s, cell, 4, !s.reset_after);
-  } else {
-    GruForward<T, NamedActivations> cell(s, {s.activation, s.recurrent_activation});
-    run_forward(s, cell, 4, !s.reset_after);
-  }
+  });
 }
 
 // Slots of dz: those of z, r and the candidate, and with reset_after the candidate's on the side of the state.
@@ -238,8 +235,7 @@ struct GruBackward {
   Activations f;
   StateGradient<T> state{s, s.reset_after ? 3 : 2, kGates};
   TransposedWeights<T> candidate;  // not reset_after
-  T* repeated = nullptr;
-  T* drh = nullptr;  // (N, H) gradient of r * h, not reset_after
+  T* drh = nullptr;                // (N, H) gradient of r * h, not reset_after
 
   GruBackward(const SequenceBackward<T>& sequence, Activations activations)
       : s(sequence), f(activations), candidate{s.recurrent, s.H, 3 * s.H, 2 * s.H, s.reset_after ? 0 : s.H} {}
@@ -247,11 +243,7 @@ struct GruBackward {
   void take(Arena& arena) {
     candidate.packed = arena.take<T>(candidate.size());
     state.take(arena);
-    repeated = arena.take<T>(s.mask ? s.N * s.H : 0);
     drh = arena.take<T>(s.reset_after ? 0 : s.N * s.H);
-  }
-  void start() const {
-    if (s.mask) copy_or_zero<T>(repeated, nullptr, s.N * s.H);
   }
   void pack(const Part& part) const {
     state.pack(part);
@@ -299,7 +291,7 @@ struct GruBackward {
   void step(const Member& member, const Split& split, const GateGradients<T>& dz, int64_t step, Range rows,
             Range blocks) const {
     const int64_t H = s.H;
-    for_gate_gradients<kGates>(s, repeated, dz, step, rows, blocks,
+    for_gate_gradients<kGates>(s, dz, step, rows, blocks,
                                [&](const auto& dz_row, int64_t n, int64_t unit, int64_t lanes, const auto& along,
                                    auto doutput) { pointwise(dz_row, step, n, unit, lanes, along, doutput); });
     if (s.reset_after) {
@@ -361,13 +353,10 @@ struct GruBackward {
 
 template <typename T>
 void gru_backward(const SequenceBackward<T>& s) {
-  if (s.activation == Function::tanh && s.recurrent_activation == Function::sigmoid) {
-    GruBackward<T, TanhSigmoid> cell(s, {});
+  with_activations(s, [&](auto activations) {
+    GruBackward<T, decltype(activations)> cell(s, activations);
     run_backward(s, cell, cell.slots());
-  } else {
-    GruBackward<T, NamedActivations> cell(s, {s.activation, s.recurrent_activation});
-    run_backward(s, cell, cell.slots());
-  }
+  });
 }
 
 }  // namespace recurra::RECURRA_NAMESPACE

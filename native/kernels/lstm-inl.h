@@ -123,21 +123,14 @@ struct LstmForward {
   }
 };
 
-template <typename T, typename Activations>
-void lstm_forward_with(const SequenceForward<T>& s, Activations activations) {
-  LstmForward<T, Activations> cell(s, activations);
-  copy_or_zero(s.hs ? s.cs : s.c, s.c0, s.N * s.H);
-  run_forward(s, cell, 4);
-  if (s.hs) copy_or_zero(s.c, s.cs + s.T_ * s.N * s.H, s.N * s.H);
-}
-
 template <typename T>
 void lstm_forward(const SequenceForward<T>& s) {
-  if (s.activation == Function::tanh && s.recurrent_activation == Function::sigmoid) {
-    lstm_forward_with(s, TanhSigmoid{});
-  } else {
-    lstm_forward_with(s, NamedActivations{s.activation, s.recurrent_activation});
-  }
+  with_activations(s, [&](auto activations) {
+    LstmForward<T, decltype(activations)> cell(s, activations);
+    copy_or_zero(s.hs ? s.cs : s.c, s.c0, s.N * s.H);
+    run_forward(s, cell, 4);
+    if (s.hs) copy_or_zero(s.c, s.cs + s.T_ * s.N * s.H, s.N * s.H);
+  });
 }
 
 template <typename T, typename Activations>
@@ -147,17 +140,10 @@ struct LstmBackward {
   const SequenceBackward<T>& s;
   Activations f;
   StateGradient<T> state{s, kGates, kGates};
-  T* repeated = nullptr;
 
   LstmBackward(const SequenceBackward<T>& sequence, Activations activations) : s(sequence), f(activations) {}
 
-  void take(Arena& arena) {
-    state.take(arena);
-    repeated = arena.take<T>(s.mask ? s.N * s.H : 0);
-  }
-  void start() const {
-    if (s.mask) copy_or_zero<T>(repeated, nullptr, s.N * s.H);
-  }
+  void take(Arena& arena) { state.take(arena); }
   void pack(const Part& part) const { state.pack(part); }
 
   int products(GradientProduct<T>* list) const {
@@ -175,7 +161,7 @@ struct LstmBackward {
 
   void step(const Member& member, const Split& split, const GateGradients<T>& dz, int64_t step, Range rows,
             Range blocks) const {
-    for_gate_gradients<kGates>(s, repeated, dz, step, rows, blocks,
+    for_gate_gradients<kGates>(s, dz, step, rows, blocks,
                                [&](const auto& dz_row, int64_t n, int64_t unit, int64_t lanes, const auto& along,
                                    auto doutput) { pointwise(dz_row, step, n, unit, lanes, along, doutput); });
     if (is_at_rest(s, step)) return;
@@ -206,19 +192,12 @@ struct LstmBackward {
   }
 };
 
-template <typename T, typename Activations>
-void lstm_backward_with(const SequenceBackward<T>& s, Activations activations) {
-  LstmBackward<T, Activations> cell(s, activations);
-  run_backward(s, cell, 4);
-}
-
 template <typename T>
 void lstm_backward(const SequenceBackward<T>& s) {
-  if (s.activation == Function::tanh && s.recurrent_activation == Function::sigmoid) {
-    lstm_backward_with(s, TanhSigmoid{});
-  } else {
-    lstm_backward_with(s, NamedActivations{s.activation, s.recurrent_activation});
-  }
+  with_activations(s, [&](auto activations) {
+    LstmBackward<T, decltype(activations)> cell(s, activations);
+    run_backward(s, cell, 4);
+  });
 }
 
 }  // namespace recurra::RECURRA_NAMESPACE

@@ -84,16 +84,18 @@ RowOrder row_order(const SequenceBackward<T>& s, int64_t gates) {
 
 // Gradients of the gates before their activations, of the steps since `begin`: in slots of H, each of them in column
 // blocks of `depth` rows, as the products over rows read them. The products with transposed weights can read those too,
-// L columns at a stretch. Where layers are large, or their last block is ragged, they find them in rows as well: to
-// leap from block to block then takes longer than to write them twice.
+// L columns at a stretch. Where the last block is ragged they find them in rows as well; of large layers also where L
+// columns are but a part of a cache line: to leap from block to block then takes longer than to write them twice.
 template <typename T>
 struct GateGradients {
   static constexpr int L = Vec<T>::lanes;
-  static constexpr int64_t kMostUnits = 64;  // that are read from the blocks alone
+  static constexpr bool kWholeLines = L * sizeof(T) >= 64;
+  static constexpr int64_t kMostUnits = 64;  // that are read from the blocks alone if not
   RowOrder order;
   int64_t H, slots, depth;
   bool all_rows;  // not just those of the last two steps
   T *blocks = nullptr, *rows = nullptr;
+  T* repeated = nullptr;  // with a mask: see output_gradient
   int64_t begin = 0;
 
   GateGradients since(int64_t step) const {
@@ -101,7 +103,7 @@ struct GateGradients {
     later.begin = step;
     return later;
   }
-  bool in_rows() const { return H > kMostUnits || H % L != 0; }
+  bool in_rows() const { return H % L != 0 || (H > kMostUnits && !kWholeLines); }
   int64_t row() const { return slots * H; }
   int64_t blocks_size() const { return slots * ceil_div(H, L) * L * depth; }
   int64_t rows_size() const { return in_rows() ? row() * (all_rows ? order.rows() : 2 * order.N) : 0; }
@@ -164,8 +166,8 @@ RECURRA_INLINE void fetch_ahead(const SequenceBackward<T>& s, int64_t step, int6
 // masked row gets zeros. Lockstep goes along units: what belongs to one row lies end to end, and along rows there are
 // more streams of memory than the CPU follows. Only where units are too few it goes along rows.
 template <int Gates, typename T, typename F>
-RECURRA_INLINE void for_gate_gradients(const SequenceBackward<T>& s, T* repeated, const GateGradients<T>& dz,
-                                       int64_t step, Range rows, Range blocks, F f) {
+RECURRA_INLINE void for_gate_gradients(const SequenceBackward<T>& s, const GateGradients<T>& dz, int64_t step,
+                                       Range rows, Range blocks, F f) {
   constexpr int L = Vec<T>::lanes, count = Lockstep<Many<T>>::count;
   const AlongUnits<T> along_units{dz.depth * L};
   const AlongRows along_rows{s.H, 4 * s.H, s.return_sequences ? s.T_ * s.H : s.H, L};
@@ -179,7 +181,7 @@ RECURRA_INLINE void for_gate_gradients(const SequenceBackward<T>& s, T* repeated
       for (int64_t i = 0; distant && i < count; ++i) fetch_ahead(s, step, n + i, blocks);
       for (int64_t u = blocks.begin; u < blocks.end; ++u) {
         using V = Many<T>;
-        f(row, n, u * L, L, along_rows, output_gradient<V>(s, repeated, n, step, u * L, L, along_rows, false));
+        f(row, n, u * L, L, along_rows, output_gradient<V>(s, dz.repeated, n, step, u * L, L, along_rows, false));
       }
       n += count;
       continue;
@@ -187,7 +189,7 @@ RECURRA_INLINE void for_gate_gradients(const SequenceBackward<T>& s, T* repeated
     if (distant) fetch_ahead(s, step, n, blocks);
     const bool masked = is_masked<T>(s, n, step);
     for_units_in_lockstep<T>(blocks, s.H, [&]<typename V>(int64_t unit, int64_t lanes) {
-      const V doutput = output_gradient<V>(s, repeated, n, step, unit, lanes, along_units, masked);
+      const V doutput = output_gradient<V>(s, dz.repeated, n, step, unit, lanes, along_units, masked);
       if (masked) {
         for (int64_t slot = 0; slot < dz.slots; ++slot) row.put(V::set(T(0)), slot, unit, lanes, along_units);
       } else {
@@ -316,6 +318,7 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
     cell.take(arena);
     dz.blocks = arena.take<T>(dz.blocks_size());
     dz.rows = arena.take<T>(dz.rows_size());
+    dz.repeated = arena.take<T>(s.mask ? s.N * s.H : 0);
     for (int i = 0; i < product_count; ++i) {
       GradientProduct<T>& product = products[i];
       product.order = order;
@@ -331,7 +334,7 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   take();
   arena.allocate();
   take();
-  cell.start();
+  if (s.mask) copy_or_zero<T>(dz.repeated, nullptr, s.N * s.H);
   // Where each of two parts has its half of the rows, neither reads what the other writes before the end.
   const bool apart = split.count == 2 && !split.by_units && order.halves() == 2;
   run_parts(split.count, [&](const Part& part) {

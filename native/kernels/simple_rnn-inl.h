@@ -103,17 +103,10 @@ struct SimpleRnnBackward {
   static constexpr int L = Vec<T>::lanes;
   const SequenceBackward<T>& s;
   StateGradient<T> state{s, kGates, kGates};
-  T* repeated = nullptr;
 
   explicit SimpleRnnBackward(const SequenceBackward<T>& sequence) : s(sequence) {}
 
-  void take(Arena& arena) {
-    state.take(arena);
-    repeated = arena.take<T>(s.mask ? s.N * s.H : 0);
-  }
-  void start() const {
-    if (s.mask) copy_or_zero<T>(repeated, nullptr, s.N * s.H);
-  }
+  void take(Arena& arena) { state.take(arena); }
   void pack(const Part& part) const { state.pack(part); }
 
   int products(GradientProduct<T>* list) const {
@@ -128,7 +121,7 @@ struct SimpleRnnBackward {
             Range blocks) const {
     const T* h = s.hs + (step + 1) * s.N * s.H;
     for_gate_gradients<kGates>(
-        s, repeated, dz, step, rows, blocks,
+        s, dz, step, rows, blocks,
         [&]<typename V>(const auto& dz_row, int64_t n, int64_t unit, int64_t lanes, const auto& along, V doutput) {
           const int64_t at = n * s.H + unit, apart = along.state;
           const V dh = load_rows<V>(s.dh + at, apart, lanes) + doutput;

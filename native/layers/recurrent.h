@@ -5,7 +5,9 @@
 
 namespace recurra {
 
+// Names of these in Python order: see ops/plan.py.
 enum class Cell { simple_rnn, lstm, gru };
+constexpr int kCells = 3;
 
 inline int64_t gates_of(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
 
@@ -64,7 +66,9 @@ struct RecurrentLayer : AnyLayer<T> {
   void thin_gradient(T* dx, const T* of_thin) const;
 };
 
+// Names of these in Python order: see ops/plan.py.
 enum class Merge { concat, sum, multiply, average };
+constexpr int kMerges = 4;
 
 // Two recurrent layers on the same input, the second backwards; sequences of the second are turned round.
 template <typename T>

@@ -7,7 +7,9 @@
 
 namespace recurra {
 
+// Names of these in Python order: see ops/plan.py. Pooling knows the first two.
 enum class Padding { valid, same, causal };
+constexpr int kPaddings = 3;
 
 // Zeros before and after so many steps, for windows of `span`, `stride` apart; and how many windows there are then.
 struct Windows {
