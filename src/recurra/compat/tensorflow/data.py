@@ -23,7 +23,7 @@ from recurra.random import draw_seed, seeded
 __all__ = ["AUTOTUNE", "Dataset", "cardinality", "experimental"]
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.compat.tensorflow.data")
+    __getattr__ = says_what_to_do(__name__)
 
 experimental = sys.modules[__name__]  # where AUTOTUNE stood before
 AUTOTUNE = -1
