@@ -210,7 +210,7 @@ class Forecaster(KnowsArguments):
         return result
 
     def _forecast_by_baseline(self, fitted: Panel, panel: Panel) -> dict[str, np.ndarray]:
-        panel.places_in(fitted)
+        panel.places_in(fitted)  # refuses other series, steps and clocks
         horizon, seasons = self.steps.horizon, self._seasons(panel)
         result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *INTERVALS)}
         gaps = [panel.gaps(i) for i in range(panel.n_series)]

@@ -36,7 +36,7 @@ class SeriesReader:
     times: Times
     values: np.ndarray
 
-    def panel(self, given: str | None, fill: str | None, like: Any, step: Frequency | None = None) -> Panel:
+    def panel(self, given: str | None, fill: str | None, like: Any, step: Frequency | None) -> Panel:
         named = None if given is None else parse_frequency(given)
         if named is not None and (named.name == "step") != (self.times.unit == ""):
             what, got = ("counters", "times") if named.name == "step" else ("dates or times", "counters")
@@ -152,7 +152,7 @@ class SeriesReader:
             which = one_of_several(self.ids.names[short[0]], len(short), len(lengths))
             hint = f"leave {'it' if len(short) == 1 else 'them'} out" if len(short) < len(lengths) else None
             raise DataError(expected(which, "at least 2 values", lengths[short[0]], hint))
-        return rows, np.concatenate([[0], np.cumsum(lengths)])
+        return rows, indptr_of(lengths)
 
     def _refuse_twice(self, name: str, one: int, other: int) -> None:
         table = self.table
@@ -192,7 +192,7 @@ class SeriesReader:
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Returns times and values of each series with every step there, NaN where nothing was."""
         times, values = self.times.values[rows], self.values[rows]
-        places = freq.positions(times, np.repeat(times[indptr[:-1]], np.diff(indptr)))
+        places = freq.positions(times, indptr)
         next_to = np.diff(places, prepend=places[0] - 1) == 1
         next_to[indptr[:-1]] = True
         usual = np.abs(values) < LARGEST_NUMBER  # no NaN is
