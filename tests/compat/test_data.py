@@ -162,7 +162,7 @@ def test_the_spec_of_an_element_is_that_of_tensorflow():
 @pytest.mark.parametrize("look", [repr, lambda dataset: dataset.element_spec, list])
 def test_attribute_errors_of_functions_of_elements_are_told_as_they_are(look):
     dataset = Dataset.range(3).map(lambda x: x.no_such_name)
-    with pytest.raises(AttributeError, match="object has no attribute 'no_such_name'$"):
+    with pytest.raises(AttributeError, match=r"object has no attribute 'no_such_name'$"):
         look(dataset)
 
 
