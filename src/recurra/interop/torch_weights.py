@@ -20,7 +20,7 @@ from recurra import layers
 from recurra._arrays import from_torch_tensor
 from recurra._checks import expected
 from recurra.errors import FileFormatError
-from recurra.interop.keras_file import assign_all
+from recurra.interop.keras_weights import assign_all
 from recurra.layers.base import Layer
 from recurra.layers.cells import in_gate_order
 from recurra.models import Model
