@@ -943,6 +943,14 @@ def test_a_forecaster_without_one_of_its_settings_is_refused(tmp_path, name):
         Forecaster.load(tmp_path / "less.keras")
 
 
+@pytest.mark.parametrize("given", [0, {"horizon": "4"}, {"season_length": -1}])
+def test_a_forecaster_that_was_given_no_counts_is_refused(tmp_path, given):
+    quick(budget_s=1e-9).fit(monthly()).save(tmp_path / "f.keras")
+    with_settings(tmp_path / "f.keras", tmp_path / "wrong.keras", given=given)
+    with pytest.raises(FileFormatError, match=r"a saved Forecaster, got none \((TypeError|ValueError): "):
+        Forecaster.load(tmp_path / "wrong.keras")
+
+
 @pytest.mark.parametrize("number", [0, 2, "1"])
 def test_a_forecaster_of_another_format_is_refused(tmp_path, number):
     quick(budget_s=1e-9).fit(monthly()).save(tmp_path / "f.keras")

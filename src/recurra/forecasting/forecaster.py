@@ -313,9 +313,9 @@ class Forecaster(KnowsArguments):
         return forecaster_file.load(path, cls._restored)
 
     @classmethod
-    def _restored(cls, trained: TrainedNetwork, options: dict[str, Any], given: dict[str, Any] | None) -> Forecaster:
+    def _restored(cls, trained: TrainedNetwork, options: dict[str, Any], given: dict[str, Any]) -> Forecaster:
         forecaster = cls(**options)
-        forecaster._given = given or forecaster._given
+        forecaster._given = cls(**(options | given))._given
         forecaster._steps = Steps(options["horizon"], options["season_length"])
         forecaster._panel, forecaster._trained = trained.panel, trained
         return forecaster
