@@ -94,7 +94,7 @@ def version() -> str:
     return __version__
 
 
-_tell = says_what_to_do("recurra")
+_tell = says_what_to_do(__name__)
 
 
 def _load(name: str) -> Any:

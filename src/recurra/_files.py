@@ -1,12 +1,16 @@
-"""Writing files so that a crash or a full disk leaves the old file whole."""
+"""Paths of files, and writing files so that a crash or a full disk leaves the old one whole."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+from typing import TYPE_CHECKING, Any
 
 from recurra._checks import expected
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENDINGS = (".keras", ".h5", ".hdf5", ".safetensors", ".onnx")  # of models and weights
 _PREFIX, _ENDING = ".recurra-", ".tmp"
@@ -43,6 +47,16 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
             raise OSError(error.errno, error.strerror, path) from error  # the file that the caller knows
         raise
     _sync_directory(directory)
+
+
+def path_of(who: str, filepath: Any) -> Path:
+    """Returns the path of a file; TypeError for a file in memory and other things."""
+    from pathlib import Path
+
+    if not isinstance(filepath, (str, os.PathLike)):
+        hint = "a file in memory is not written or read: take a path in tempfile.TemporaryDirectory()"
+        raise TypeError(expected(who, "the path of a file", type(filepath).__name__, hint))
+    return Path(filepath)
 
 
 def check_ending(who: str, path: str | os.PathLike[str], own: str) -> None:

@@ -41,4 +41,4 @@ def is_keras_tensor(x: Any) -> bool:
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.backend")
+    __getattr__ = says_what_to_do(__name__)

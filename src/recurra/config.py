@@ -48,4 +48,4 @@ def image_data_format() -> str:
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.config")
+    __getattr__ = says_what_to_do(__name__)

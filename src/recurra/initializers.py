@@ -476,4 +476,4 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.initializers")
+    __getattr__ = says_what_to_do(__name__)

@@ -115,4 +115,4 @@ class SeedGenerator:
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.random")
+    __getattr__ = says_what_to_do(__name__)

@@ -412,7 +412,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
     model.load_weights(filepath, skip_mismatch, **kwargs)
 
 
-_missing = says_what_to_do("recurra.saving")
+_missing = says_what_to_do(__name__)
 
 
 def _attribute(name: str) -> Any:

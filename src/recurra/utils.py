@@ -316,4 +316,4 @@ def timeseries_dataset_from_array(
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.utils")
+    __getattr__ = says_what_to_do(__name__)

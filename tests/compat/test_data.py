@@ -159,6 +159,13 @@ def test_the_spec_of_an_element_is_that_of_tensorflow():
     assert repr(numbers.window(3).element_spec) == repr(numbers)
 
 
+@pytest.mark.parametrize("look", [repr, lambda dataset: dataset.element_spec, list])
+def test_attribute_errors_of_functions_of_elements_are_told_as_they_are(look):
+    dataset = Dataset.range(3).map(lambda x: x.no_such_name)
+    with pytest.raises(AttributeError, match=r"object has no attribute 'no_such_name'$"):
+        look(dataset)
+
+
 @pytest.mark.parametrize("seed", [None, 5])
 def test_to_look_at_a_dataset_changes_nothing(seed):
     orders = []

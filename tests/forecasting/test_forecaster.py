@@ -337,7 +337,7 @@ def test_intervals_of_a_walk_get_wider_with_every_step():
 
 def test_errors_of_a_jump_grow_with_the_steps_that_see_it():
     jump = np.where(np.arange(200) < 151, 0.0, 10.0)  # between two of 60 cutoffs
-    growth = growth_of_errors([jump], 4)
+    growth = growth_of_errors([jump], 4, [None])
     np.testing.assert_allclose(growth**2, growth[0] ** 2 * np.arange(1, 5), rtol=0.03)
 
 
@@ -347,7 +347,7 @@ def test_widening_by_hand():
     futures = np.column_stack([np.zeros(9), np.r_[np.zeros(8), 8.0]])
     # The scores of 80 % are -1 at the first step; -1/2 and once (8 - 1)/2 at the second. Of 18 scores the
     # quantile of 0.8 (1 + 1/9) is the first but one: below zero, so nothing grows. That of 95 % is the largest.
-    np.testing.assert_allclose(widening_of(answers, futures, growth), [[0, 0], [3, 6]])
+    np.testing.assert_allclose(widening_of(answers, futures, growth, np.ones((9, 1))), [[0, 0], [3, 6]])
 
 
 def test_widening_for_errors_that_will_be_larger():
@@ -941,6 +941,14 @@ def test_a_forecaster_without_one_of_its_settings_is_refused(tmp_path, name):
     with_settings(tmp_path / "f.keras", tmp_path / "less.keras", **{name: None})
     with pytest.raises(FileFormatError, match=rf"a saved Forecaster, got none \(KeyError: '{name}'\)"):
         Forecaster.load(tmp_path / "less.keras")
+
+
+@pytest.mark.parametrize("given", [0, {"horizon": "4"}, {"season_length": -1}])
+def test_a_forecaster_that_was_given_no_counts_is_refused(tmp_path, given):
+    quick(budget_s=1e-9).fit(monthly()).save(tmp_path / "f.keras")
+    with_settings(tmp_path / "f.keras", tmp_path / "wrong.keras", given=given)
+    with pytest.raises(FileFormatError, match=r"a saved Forecaster, got none \((TypeError|ValueError): "):
+        Forecaster.load(tmp_path / "wrong.keras")
 
 
 @pytest.mark.parametrize("number", [0, 2, "1"])

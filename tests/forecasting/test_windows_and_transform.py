@@ -273,7 +273,7 @@ def test_the_least_sizes_are_those_of_the_best_baseline_larger_for_few_errors(mo
     monkeypatch.setattr(
         intervals, "forecast_with_errors", lambda name, *_, **__: (None, np.array(of_each.get(name, [9.0, 9.0, 9.0])))
     )
-    found = intervals.least_sizes([np.zeros(4), np.zeros(12)], 3, 1)
+    found = intervals.least_sizes([np.zeros(4), np.zeros(12)], 3, 1, [None, None])
     variances = [[4 / 3, 4 / 2, 4 / 1], [12 / 11, 12 / 10, 12 / 9]]  # 1 + h / (n - h) times
     np.testing.assert_allclose(found, 3 * np.sqrt(variances))
 

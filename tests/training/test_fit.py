@@ -661,6 +661,65 @@ def test_weights_that_no_loss_depends_on_stay_as_they_are(losses, optimizer, par
     assert moved == ["shared", "a"]
 
 
+@pytest.mark.parametrize(
+    "options, used, moved",
+    [
+        ({"merge_mode": None}, 0, "forward"),
+        ({"merge_mode": None}, 1, "backward"),
+        ({"return_state": True}, 0, "both"),
+        ({"return_state": True}, 1, "forward"),
+        ({"return_state": True}, 2, "backward"),
+        ({"merge_mode": None, "return_state": True}, 2, "forward"),
+        ({"merge_mode": None, "activity_regularizer": "l2"}, 0, "both"),
+        ({"merge_mode": None, "inner_regularizer": "l2"}, 0, "both"),
+    ],
+)
+def test_a_direction_whose_outputs_no_loss_depends_on_stays_as_it_is(options, used, moved, data):
+    """As in Keras with TensorFlow and torch; JAX has gradients of zeros there, by which weights decay."""
+    merge_mode, penalty = options.get("merge_mode", "concat"), options.get("activity_regularizer")
+    returns, inner_penalty = options.get("return_state", False), options.get("inner_regularizer")
+    inner = layers.GRU(2, return_state=returns, activity_regularizer=inner_penalty)
+    both = layers.Bidirectional(inner, merge_mode=merge_mode, activity_regularizer=penalty)
+    start = recurra.Input((4, 2))
+    model = recurra.Model(start, layers.Dense(1)(both(start)[used]))
+    model.compile(optimizers.AdamW(0.1, weight_decay=0.5), "mse")
+    parts = {"forward": both.forward_layer, "backward": both.backward_layer}
+    before = {name: part.get_weights() for name, part in parts.items()}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        model.train_on_batch(data[0], np.ones((len(data[0]), 1)))
+    changed = {
+        name: [not np.array_equal(*pair) for pair in zip(before[name], part.get_weights(), strict=True)]
+        for name, part in parts.items()
+    }
+    wanted = ("forward", "backward") if moved == "both" else (moved,)
+    assert changed == {name: [name in wanted] * 3 for name in parts}
+    still = [variable.path for name, part in parts.items() if name not in wanted for variable in part.weights]
+    message = f"Gradients do not exist for variables {still} when minimizing the loss."
+    assert [str(warning.message) for warning in told] == ([message] if still else [])
+
+
+def test_weights_of_a_graph_whose_class_runs_other_layers_have_a_gradient(rng):
+    class Other(recurra.Model):
+        def __init__(self, inputs, outputs):
+            super().__init__(inputs, outputs)
+            self.own = layers.Dense(1)
+            self.own.build((None, 3))
+
+        def forward(self, inputs, training=False, mask=None, keep_cache=True):
+            return self.own.forward(inputs[0])
+
+        def backward(self, doutputs, cache, need_dx=True):
+            return [self.own.backward(doutputs, cache, need_dx)]
+
+    start = recurra.Input((3,))
+    model = Other(start, layers.Dense(1)(start))
+    model.compile("sgd", "mse")
+    before = model.own.get_weights()
+    model.fit(rng.standard_normal((8, 3)), np.ones((8, 1)), verbose=0)
+    assert all((was != now).any() for was, now in zip(before, model.own.get_weights(), strict=True))
+
+
 def test_weights_before_activities_with_a_penalty_have_a_gradient(parts):
     x, a, *_ = parts
     start = recurra.Input((3,))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recurra.forecasting.frequency import TIMES
 from recurra.forecasting.weeks import week_texts
 from recurra.forecasting.zones import on_clocks, to_utc
 
@@ -51,7 +52,7 @@ class Clock:
             return self.write(times)
         if self.unit == "Y":
             return times.astype("datetime64[Y]").astype(np.int64) + 1970
-        return times.astype("datetime64[us]")  # a unit that every frame library knows
+        return times.astype(TIMES)  # a unit that every frame library knows
 
 
 def write_times(times: np.ndarray, unit: str) -> list[str]:

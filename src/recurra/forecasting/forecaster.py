@@ -210,7 +210,7 @@ class Forecaster(KnowsArguments):
         return result
 
     def _forecast_by_baseline(self, fitted: Panel, panel: Panel) -> dict[str, np.ndarray]:
-        panel.places_in(fitted)
+        panel.places_in(fitted)  # refuses other series, steps and clocks
         horizon, seasons = self.steps.horizon, self._seasons(panel)
         result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *INTERVALS)}
         gaps = [panel.gaps(i) for i in range(panel.n_series)]
@@ -313,9 +313,9 @@ class Forecaster(KnowsArguments):
         return forecaster_file.load(path, cls._restored)
 
     @classmethod
-    def _restored(cls, trained: TrainedNetwork, options: dict[str, Any], given: dict[str, Any] | None) -> Forecaster:
+    def _restored(cls, trained: TrainedNetwork, options: dict[str, Any], given: dict[str, Any]) -> Forecaster:
         forecaster = cls(**options)
-        forecaster._given = given or forecaster._given
+        forecaster._given = cls(**(options | given))._given
         forecaster._steps = Steps(options["horizon"], options["season_length"])
         forecaster._panel, forecaster._trained = trained.panel, trained
         return forecaster

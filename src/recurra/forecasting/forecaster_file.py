@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from recurra._checks import expected
-from recurra._files import write_atomically
+from recurra._files import path_of, write_atomically
 from recurra.errors import FileFormatError
 from recurra.forecasting.clock import Clock
 from recurra.forecasting.frequency import LAST_DAY, TIMES, Frequency, parse_frequency
@@ -22,6 +22,7 @@ from recurra.forecasting.panel import FILLS, Panel, indptr_of
 from recurra.forecasting.trained import TrainedNetwork
 from recurra.forecasting.transform import Transform
 from recurra.interop import keras_file
+from recurra.interop.keras_weights import UNSOUND
 from recurra.interop.zip_reader import Archive
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ LARGEST_SETTINGS = 2**28  # bytes
 
 def save(path: str | os.PathLike[str], trained: TrainedNetwork, options: dict[str, Any], given: dict[str, Any]) -> None:
     """Writes a network, the options of its forecaster, and those of them that the user gave; see `Forecaster.save`."""
-    path, panel = keras_file.path_of("Forecaster.save", path), trained.panel
+    path, panel = path_of("Forecaster.save", path), trained.panel
     state = {
         "format": FORMAT,
         "options": options,
@@ -67,7 +68,7 @@ _Forecaster = TypeVar("_Forecaster", bound="Forecaster")
 
 def load(path: str | os.PathLike[str], restore: Callable[..., _Forecaster]) -> _Forecaster:
     """Returns what `restore` makes of a network, the options and those that the user gave; see `Forecaster.load`."""
-    path = keras_file.path_of("Forecaster.load", path)
+    path = path_of("Forecaster.load", path)
     name = path.name
     model = keras_file.load_model(path, compile=False)
     try:
@@ -89,7 +90,7 @@ def load(path: str | os.PathLike[str], restore: Callable[..., _Forecaster]) -> _
         _check(forecaster, trained)
     except FileFormatError:
         raise
-    except keras_file.UNSOUND as error:
+    except UNSOUND as error:
         got = f"none ({type(error).__name__}: {error})"
         raise FileFormatError(expected(name, "a saved Forecaster", got)) from error
     return forecaster

@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra._checks import expected, one_of
 from recurra.errors import DataError, extra_needed
-from recurra.forecasting.frequency import Frequency, parse_frequency
+from recurra.forecasting.frequency import TIMES, Frequency, parse_frequency
 from recurra.forecasting.panel import FILLS, Panel
 from recurra.forecasting.reading.files import contents, read_file
 from recurra.forecasting.reading.frames import read_frame
@@ -118,7 +118,7 @@ def to_frame(columns: dict[str, Any], panel: Panel) -> Any:
         backend = narwhals.get_native_namespace(panel.like)
     times, zone = columns[panel.time_col], panel.clock.zone
     if zone is not None and isinstance(times, np.ndarray):
-        in_utc = (times if panel.clock.in_utc else to_utc(times, zone)).astype("datetime64[us]")
+        in_utc = (times if panel.clock.in_utc else to_utc(times, zone)).astype(TIMES)
         frame = narwhals.from_dict(columns | {panel.time_col: in_utc}, backend=backend)
         time = narwhals.col(panel.time_col).dt.replace_time_zone("UTC")
         frame = frame.with_columns(time.dt.convert_time_zone(zone))

@@ -109,14 +109,14 @@ class Frequency:
         name, unit = NAMES[self.name]
         return name if self.step == 1 else f"{self.step}-{unit}"
 
-    def positions(self, times: np.ndarray, starts: np.ndarray | None = None) -> np.ndarray:
-        """Returns how many steps each time lies after the first, as floats: whole numbers on the axis.
+    def positions(self, times: np.ndarray, indptr: np.ndarray | None = None) -> np.ndarray:
+        """Returns how many steps each time lies after the first of its series, as floats: whole numbers on the axis.
 
         Args:
-            times: datetime64[us] or int64 (n,), ascending.
-            starts: The first time of the series of each, if they are those of several: of the same shape.
+            times: datetime64[us] or int64 (n,).
+            indptr: int64 (n_series + 1,), where each series begins; None for one.
         """
-        starts = times[:1] if starts is None else starts
+        starts = times[:1] if indptr is None else np.repeat(times[indptr[:-1]], np.diff(indptr))
         if self.name in MONTHS:
             return (_months(times) - _months(starts)) / (MONTHS[self.name] * self.step)
         if self.name == "B":
@@ -249,8 +249,7 @@ def _is_axis(frequency: Frequency, times: np.ndarray) -> bool:
 
 def _steps(frequency: Frequency, times: np.ndarray, indptr: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Returns the positions of times, and the steps between them within each series."""
-    starts = None if indptr is None else np.repeat(times[indptr[:-1]], np.diff(indptr))
-    positions = frequency.positions(times, starts)
+    positions = frequency.positions(times, indptr)
     steps = np.diff(positions)
     return positions, steps if indptr is None else np.delete(steps, indptr[1:-1] - 1)
 

@@ -10,10 +10,10 @@ from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with
 from recurra.forecasting.panel import Gaps
 
 OfEach = list[Gaps | None]
-LEVELS = (80, 95)
-INTERVALS = ("lo-80", "hi-80", "lo-95", "hi-95")  # columns
-MOST_ERRORS = 2**18  # of one series that `growth_of_errors` is taken from
 NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the central intervals of a normal
+LEVELS = tuple(NORMAL)
+INTERVALS = tuple(f"{side}-{level}" for level in LEVELS for side in ("lo", "hi"))  # columns
+MOST_ERRORS = 2**18  # of one series that `growth_of_errors` is taken from
 
 
 def bands(answer: np.ndarray, widening: np.ndarray, least: np.ndarray) -> dict[str, np.ndarray]:
@@ -33,7 +33,7 @@ def bands(answer: np.ndarray, widening: np.ndarray, least: np.ndarray) -> dict[s
     }
 
 
-def growth_of_errors(scaled: list[np.ndarray], horizon: int, gaps: OfEach | None = None) -> np.ndarray:
+def growth_of_errors(scaled: list[np.ndarray], horizon: int, gaps: OfEach) -> np.ndarray:
     """Returns the sizes of the naive forecast's errors by step ahead, over all series: (H,), never falling.
 
     They are taken from every past value where there is room for so many: between two cutoffs that lie apart, a jump
@@ -42,25 +42,25 @@ def growth_of_errors(scaled: list[np.ndarray], horizon: int, gaps: OfEach | None
     Args:
         scaled: The series as the network sees them.
         horizon: H.
-        gaps: Of each series, as of `Panel.gaps`; None if nothing was filled.
+        gaps: Of each series, as of `Panel.gaps`.
     """
     most = max(MOST_CUTOFFS, MOST_ERRORS // horizon)
     sizes = [
         forecast_with_errors("naive", series, horizon, (1,), min(most, len(series)), own)[1]
-        for series, own in zip(scaled, gaps or [None] * len(scaled), strict=True)
+        for series, own in zip(scaled, gaps, strict=True)
     ]
     growth = np.sqrt(np.mean(np.square(sizes), axis=0))
     return growth if growth[0] > 0 else np.ones(horizon)
 
 
-def least_sizes(scaled: list[np.ndarray], horizon: int, season_length: int, gaps: OfEach | None = None) -> np.ndarray:
+def least_sizes(scaled: list[np.ndarray], horizon: int, season_length: int, gaps: OfEach) -> np.ndarray:
     """Returns the sizes of the best baseline's past errors for each series: (n_series, H).
 
     Args:
         scaled, horizon, gaps: As of `growth_of_errors`.
         season_length: Steps of a season, 1 for none.
     """
-    each = list(zip(scaled, gaps or [None] * len(scaled), strict=True))
+    each = list(zip(scaled, gaps, strict=True))
     sizes = [
         [forecast_with_errors(name, series, horizon, (season_length,), gaps=own)[1] for series, own in each]
         for name in BASELINES
@@ -114,7 +114,7 @@ def effective_series(scaled: list[np.ndarray], times: list[np.ndarray]) -> float
     return max(1.0, float(apart / together)) if together * len(pairs) > apart else float(len(pairs))
 
 
-def widening_of(answers: np.ndarray, futures: np.ndarray, growth: np.ndarray, larger: Any = 1.0) -> np.ndarray:
+def widening_of(answers: np.ndarray, futures: np.ndarray, growth: np.ndarray, larger: np.ndarray) -> np.ndarray:
     """Returns what the intervals must grow by on each side so that they hold as often as they say: (levels, H).
 
     Conformalised quantile regression (Romano, Patterson and Candès, 2019) over the windows held back. The scores of all

@@ -68,16 +68,6 @@ class WindowLoss(losses.Loss):
         super().__init__(name="pinball")
         self.settings = settings
 
-    def _split(self, y_pred: np.ndarray) -> np.ndarray:
-        return y_pred.reshape(len(y_pred), self.settings.horizon, len(self.settings.quantiles))
-
-    def call(self, y_true: Any, y_pred: Any) -> np.ndarray:
-        return losses.pinball(y_true, self._split(y_pred), quantiles=self.settings.quantiles).mean(axis=-1)
-
-    def gradient(self, y_true: Any, y_pred: Any) -> np.ndarray:
-        full = losses.pinball.gradient(y_true, self._split(y_pred), quantiles=self.settings.quantiles)
-        return full.reshape(y_pred.shape) / self.settings.horizon
-
     def as_mean_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
         return {"name": "pinball", "quantiles": self.settings.quantiles}
 

@@ -242,7 +242,7 @@ def steps_behind(firsts: np.ndarray, lasts: np.ndarray, freq: Frequency) -> np.n
     """Returns how many steps before the latest of all ends each one lies, as of `Panel.steps_behind`: float (n,)."""
     if freq.name == "step" and (firsts == firsts[0]).all():
         return np.zeros(len(lasts))
-    ends = freq.positions(lasts, np.repeat(lasts[:1], len(lasts)))
+    ends = freq.positions(lasts)
     return ends.max() - ends
 
 

@@ -15,8 +15,8 @@ from recurra.forecasting.frequency import TIMES
 FIRST, LAST = np.datetime64("0001-01-02"), np.datetime64("9999-12-31")  # between them each zone has a clock
 
 
-def clock(zone: str) -> tzinfo:
-    """Returns the clock of a zone such as "Asia/Seoul", or of a fixed offset such as "+09:00" or "UTC+09:00".
+def time_zone(zone: str) -> tzinfo:
+    """Returns a zone such as "Asia/Seoul", or a fixed offset such as "+09:00" or "UTC+09:00".
 
     Raises:
         DataError: If there is no such zone.
@@ -44,13 +44,13 @@ def to_utc(times: np.ndarray, zone: str) -> np.ndarray:
     One that the clocks leave out is moved on to where they go on; of two that are shown alike the first is meant.
     """
     times = times.astype(TIMES)
-    tz = clock(zone)
+    tz = time_zone(zone)
     return np.array([_moment(time, tz, fold=0) for time in times.ravel()], TIMES).reshape(times.shape)
 
 
 def on_clocks(times: np.ndarray, zone: str) -> list[datetime]:
     """Returns times of UTC as those of the zone's clocks."""
-    tz = clock(zone)
+    tz = time_zone(zone)
     return [_datetime(time).replace(tzinfo=timezone.utc).astimezone(tz) for time in times]
 
 
@@ -76,7 +76,7 @@ def at_one_time_of_day(times: np.ndarray, offsets: np.ndarray, zone: str | None)
         # on that day, or on the next if it was written as the evening before
         shown = days[i] + np.arange(2, dtype="timedelta64[D]") + usual
         if zone is not None:
-            meant = [wall for wall in shown for fold in (0, 1) if _moment(wall, clock(zone), fold) == moment]
+            meant = [wall for wall in shown for fold in (0, 1) if _moment(wall, time_zone(zone), fold) == moment]
         else:
             place = np.searchsorted(moments, moment)
             around = rows[[place - 1, place + 1]] if 0 < place < len(rows) - 1 else np.zeros(0, np.int64)

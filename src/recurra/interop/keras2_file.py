@@ -21,15 +21,8 @@ from recurra import layers, saving
 from recurra._checks import expected
 from recurra.errors import FileFormatError
 from recurra.interop.hdf5_reader import Hdf5File, Node, open_hdf5
-from recurra.interop.keras_file import (
-    KERAS_VERSION,
-    LARGEST_CONFIG,
-    assign_all,
-    check_built,
-    difference_of,
-    model_from_config,
-    tell_skipped,
-)
+from recurra.interop.keras_file import KERAS_VERSION, LARGEST_CONFIG, model_from_config
+from recurra.interop.keras_weights import assign_all, check_built, difference_of, tell_skipped
 from recurra.layers.base import Layer
 from recurra.variables import Variable
 

@@ -1,13 +1,11 @@
 """Keras's own files, both ways: `.keras` (a zip) and `.weights.h5` (HDF5).
 
     m.keras             metadata.json, config.json, model.weights.h5, stored uncompressed
-    m.weights.h5        layers/<class>[_k]/.../vars/0, 1, ...   and optimizer/vars/0, 1, ...
-                        layers/<class>[_k]/.../seed_generator/vars/0 (recurra's own: Keras keeps no random states)
+    m.weights.h5        see `keras_weights`
 
 A loader takes classes from a closed table and arrays of the very shapes that the model has; it never runs code, follows
 a link or opens another file. Weights that the file does not hold take no memory: a config may not ask for more bytes
-than its weights have, its metrics not for `METRICS_ROOM` beyond them. All weights are read and checked before the first
-one is changed.
+than its weights have, its metrics not for `METRICS_ROOM` beyond them.
 """
 
 from __future__ import annotations
@@ -15,42 +13,40 @@ from __future__ import annotations
 import datetime
 import io
 import json
-import math
 import os
 import warnings
 import zipfile
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import numpy as np
 
 from recurra import saving
 from recurra._checks import expected
 from recurra._file_limits import limited_to
-from recurra._files import is_legacy, with_ending, write_atomically
-from recurra._names import snake_case
+from recurra._files import is_legacy, path_of, with_ending, write_atomically
 from recurra._owners import is_own
-from recurra._signals import HeldSignals
 from recurra.errors import FileFormatError, MissingFileError
-from recurra.interop.hdf5_reader import Hdf5File, open_hdf5
+from recurra.interop.hdf5_reader import open_hdf5
+from recurra.interop.keras_weights import (
+    UNSOUND,
+    assign_weights,
+    check_built,
+    parts_of,
+    stores_itself,
+    told,
+    weights_bytes,
+)
 from recurra.interop.zip_reader import Archive
 from recurra.layers.base import Layer
 from recurra.models import Model, Sequential
-from recurra.models.functional import Functional, GraphModel, takes_graph
-from recurra.variables import Variable
+from recurra.models.functional import Functional, takes_graph
 
 KERAS_VERSION = "3.15.1"  # the version whose files these are
 WEIGHTS = "model.weights.h5"
 MEMBERS = ("metadata.json", "config.json", WEIGHTS)
 LARGEST_CONFIG = 2**22  # bytes, and eight more for each byte of weights: a config may hold them as constants
-MOST_STEPS = 2**53  # that an optimizer may have counted
 METRICS_ROOM = 2**25  # bytes: metrics may take as much memory as the weights, and this
-GRAPH_LAYERS = ("_line", "_graph_layers")  # attributes that hold what `layers` gives
 MOST_VALUES = 2**17  # in a config, and one more for each byte of weights
-# What the parts of a config raise when it is not sound.
-UNSOUND = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)
 
 
 def save_model(
@@ -101,7 +97,7 @@ def model_bytes(model: Any, extra_members: dict[str, bytes], include_optimizer: 
     members = {
         "metadata.json": json.dumps({"keras_version": KERAS_VERSION, "date_saved": now}).encode(),
         "config.json": model.to_json().encode(),
-        WEIGHTS: _weights_bytes(model, include_optimizer),
+        WEIGHTS: weights_bytes(model, include_optimizer),
         **extra_members,
     }
     buffer = io.BytesIO()
@@ -134,7 +130,7 @@ def _refuse_shared(layer: Layer, place: Layer, places: dict[int, Layer]) -> None
 
 def _refuse_assets(model: Any, method: str) -> None:
     """Raises ValueError for a layer of the caller's own that keeps files beside its weights."""
-    for _, layer in _parts(model):
+    for _, layer in parts_of(model):
         if hasattr(layer, method):
             what, hint = f"layers without {method}()", "keep arrays, with save_own_variables and load_own_variables"
             raise ValueError(expected("a .keras file", what, f"{type(layer).__name__} {layer.name!r}", hint))
@@ -171,10 +167,10 @@ def load_model(
                     model.compile_from_config(config["compile_config"])
             except UNSOUND as error:
                 what, hint = f"a sound compile_config in {path.name}", "load_model(path, compile=False) leaves it out"
-                raise FileFormatError(expected("load_model", what, _told(error), hint)) from error
+                raise FileFormatError(expected("load_model", what, told(error), hint)) from error
         _refuse_assets(model, "load_assets")
         with open_hdf5(*_weights_place(archive, model)) as weights_file:
-            _assign_weights(model, weights_file, allow_nonfinite)
+            assign_weights(model, weights_file, allow_nonfinite)
     return model
 
 
@@ -209,7 +205,7 @@ def model_from_config(
     except FileFormatError:
         raise
     except UNSOUND as error:
-        raise FileFormatError(expected("load_model", f"a sound config in {path.name}", _told(error))) from error
+        raise FileFormatError(expected("load_model", f"a sound config in {path.name}", told(error))) from error
     if not isinstance(model, Model):
         raise FileFormatError(expected("load_model", f"a model in {path.name}", type(model).__name__))
     if not model.built:
@@ -241,13 +237,9 @@ def read_json(text: str | bytes, most_values: int) -> Any:
     return json.loads(text)
 
 
-def _told(error: BaseException) -> str:
-    return str(error) or type(error).__name__
-
-
 def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Writes a `.weights.h5` file, atomically; see `save_model`."""
-    write_atomically(_writable(filepath, ".weights.h5", overwrite), _weights_bytes(model))
+    write_atomically(_writable(filepath, ".weights.h5", overwrite), weights_bytes(model))
 
 
 def load_weights(
@@ -284,18 +276,10 @@ def load_weights(
             if archive is None and keras2_file.holds_weights(weights_file):
                 keras2_file.load_weights(model, weights_file, allow_nonfinite, skip_mismatch)
             else:
-                _assign_weights(model, weights_file, allow_nonfinite, skip_mismatch)
+                assign_weights(model, weights_file, allow_nonfinite, skip_mismatch)
 
 
 # Paths and the archive ----------------------------------------------------------------------------------------------
-
-
-def path_of(who: str, filepath: Any) -> Path:
-    """Returns the path of a file; TypeError for a file in memory and other things."""
-    if not isinstance(filepath, (str, os.PathLike)):
-        hint = "a file in memory is not written or read: take a path in tempfile.TemporaryDirectory()"
-        raise TypeError(expected(who, "the path of a file", type(filepath).__name__, hint))
-    return Path(filepath)
 
 
 def _writable(filepath: str | os.PathLike[str], ending: str, overwrite: bool) -> Path:
@@ -348,7 +332,7 @@ def archive_documents(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         metadata, config = (read_json(text, MOST_VALUES + room) for text in texts)
     except UNSOUND as error:
-        raise FileFormatError(expected(path.name, "sound JSON", _told(error))) from error
+        raise FileFormatError(expected(path.name, "sound JSON", told(error))) from error
     if not isinstance(metadata, dict) or not isinstance(config, dict):
         raise FileFormatError(expected(path.name, "metadata and config as objects", "others"))
     return metadata, config
@@ -364,9 +348,9 @@ def _weights_place(archive: Archive, model: Any, of_any_model: bool = False) -> 
             what a layer of the caller's own stores.
     """
     bytes_needed = sum(variable.value.nbytes for variable in model.weights)
-    groups = sum(1 + len(layer._seed_generators) for _, layer in _parts(model))
+    groups = sum(1 + len(layer._seed_generators) for _, layer in parts_of(model))
     largest = 2**20 + 16 * bytes_needed + 2**14 * groups
-    if of_any_model or any(_stores_itself(layer) for _, layer in _parts(model)):
+    if of_any_model or any(stores_itself(layer) for _, layer in parts_of(model)):
         largest = max(largest, archive.members[WEIGHTS].packed)
     file, start, size = archive.place(WEIGHTS, largest)
     return file, archive.name, start, size
@@ -376,270 +360,3 @@ def _harmless_asset(name: str) -> bool:
     """Keras may add an assets folder, which the layers here never use: it is left unread."""
     parts = name.split("/")
     return parts[0] == "assets" and len(parts) > 1 and ".." not in parts and "\\" not in name
-
-
-def check_built(model: Any, who: str) -> None:
-    if not model.built:
-        raise ValueError(expected(who, "a built model", f"{model.name!r}", "call it on data or add an Input first"))
-
-
-# Weights ------------------------------------------------------------------------------------------------------------
-
-
-def _parts(held: Any, path: str = "", seen: dict[int, Any] | None = None) -> Iterator[tuple[str, Layer]]:
-    """Yields the layers that an attribute holds, and all below them, with their places in a file, as Keras walks them.
-
-    Args:
-        held: A layer, or a list, tuple or dict of layers.
-        path: Its place.
-        seen: What was met before: a layer that is shared lies at its first place alone.
-    """
-    seen = {} if seen is None else seen
-    if id(held) in seen:
-        return
-    seen[id(held)] = held
-    if isinstance(held, Layer):
-        yield path, held
-        for name, value in _attributes(held):
-            yield from _parts(value, f"{path}{name}/", seen)
-        return
-    counts: Counter[str] = Counter()
-    for value in held.values() if isinstance(held, dict) else held:
-        if isinstance(value, (Layer, list, tuple, dict)):
-            name = snake_case(type(value).__name__) if isinstance(value, Layer) else "container"
-            unique = f"{name}_{counts[name]}" if counts[name] else name
-            counts[name] += 1
-            yield from _parts(value, f"{path}{unique}/", seen)
-
-
-def _attributes(layer: Layer) -> list[tuple[str, Any]]:
-    """Returns what a layer's attributes hold, in Keras's order: a graph's layers, then by name, private ones last."""
-    held = [(name, value) for name, value in layer._layers.items() if name not in GRAPH_LAYERS]
-    if isinstance(layer, Model):
-        held.append(("layers", layer.layers))
-    graph_first = isinstance(layer, GraphModel)
-    return sorted(held, key=lambda item: (not (graph_first and item[0] == "layers"), item[0].startswith("_"), item[0]))
-
-
-def _weights_bytes(model: Any, include_optimizer: bool = True) -> bytes:
-    import h5py
-
-    check_built(model, "saving")
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        optimizer = getattr(model, "optimizer", None)
-        if include_optimizer and optimizer is not None and optimizer.built:
-            _write_group(file, "optimizer/vars", optimizer.name, _numbered(optimizer.variables))
-        for path, layer in _parts(model):
-            stored = _stored(layer) if _stores_itself(layer) else _numbered(layer._own_weights())
-            _write_group(file, f"{path}vars", layer.name, stored)
-            for name, generator in layer._seed_generators_in_use().items():
-                _write_group(file, f"{path}{name}/vars", name, _numbered([generator.state]))
-    return buffer.getvalue()
-
-
-def _numbered(variables: list[Variable]) -> dict[str, np.ndarray]:
-    return {str(position): variable.value for position, variable in enumerate(variables)}
-
-
-def _write_group(file: Any, path: str, name: str, arrays: dict[str, np.ndarray]) -> None:
-    group = file.create_group(path)
-    group.attrs["name"] = name
-    for key, array in arrays.items():
-        group.create_dataset(key, data=array)
-
-
-def _stores_itself(layer: Layer) -> bool:
-    """Returns whether a class of the caller's says what a file holds of it."""
-    cls = type(layer)
-    return not (is_own(cls.save_own_variables) and is_own(cls.load_own_variables))
-
-
-def _stored(layer: Layer) -> dict[str, np.ndarray]:
-    """Returns what `save_own_variables` stores.
-
-    Raises:
-        ValueError: If that is something else than numbers by names.
-    """
-    store: dict[str, Any] = {}
-    layer.save_own_variables(store)
-    who = f"{type(layer).__name__}.save_own_variables"
-    arrays = {}
-    for name, value in store.items():
-        if not isinstance(name, str) or name in ("", ".") or "/" in name:
-            raise ValueError(expected(who, "names without '/'", repr(name)))
-        arrays[name] = np.asarray(value)
-        if arrays[name].dtype.kind not in "iuf" or arrays[name].dtype.itemsize > 8:
-            got, hint = f"{arrays[name].dtype} in {name!r}", "True and False may be stored as int8"
-            raise ValueError(expected(who, "arrays of numbers of at most 64 bits", got, hint))
-    return arrays
-
-
-def _assign_weights(model: Any, file: Hdf5File, allow_nonfinite: bool, skip_mismatch: bool = False) -> None:
-    """Reads the weights, random states, and the optimizer's if the model is compiled, then assigns them."""
-    pairs = []
-    stores: list[tuple[Layer, dict[str, np.ndarray]]] = []
-    skipped: list[tuple[Any, str]] = []
-    for path, layer in _parts(model):
-        difference = None
-        if _stores_itself(layer):
-            stores.append((layer, _read_store(file, f"{path}vars", allow_nonfinite)))
-        elif skip_mismatch:
-            difference = _difference(file, f"{path}vars", layer._own_weights())
-        if difference is not None:
-            skipped.append((layer, difference))
-            continue
-        if not _stores_itself(layer):
-            pairs += _read_group(file, f"{path}vars", layer._own_weights())
-        for name, generator in layer._seed_generators.items():
-            if file.root.find(f"{path}{name}") is not None:  # Keras writes none
-                pairs += _read_group(file, f"{path}{name}/vars", [generator.state])
-    pairs += _read_optimizer(model, file, skipped if skip_mismatch else None)
-    checked = _checked(pairs, file.name, allow_nonfinite)
-    before: list[tuple[Layer, dict[str, np.ndarray]]] = []
-    for layer, store in stores:
-        before.append((layer, {name: array.copy() for name, array in _stored(layer).items()}))
-        try:
-            layer.load_own_variables(store)
-        except UNSOUND as error:
-            what = f"what {type(layer).__name__}.load_own_variables takes"
-            for changed, was in before if not skip_mismatch else before[-1:]:
-                changed.load_own_variables(was)
-            if not skip_mismatch:
-                raise FileFormatError(expected(file.name, what, _told(error))) from error
-            skipped.append((layer, f"{what}, got {_told(error)}"))
-    tell_skipped(skipped, file.name)
-    _assign(checked)
-
-
-def tell_skipped(skipped: list[tuple[Any, str]], file_name: str) -> None:
-    """Warns of layers, and of the optimizer, that stay as they are, with what is different in the file."""
-    if skipped:
-        (first, difference), names = skipped[0], ", ".join(repr(one.name) for one, _ in skipped)
-        warnings.warn(
-            f"A total of {len(skipped)} objects could not be loaded from {file_name}, and stay as they are: {names}. "
-            f"{type(first).__name__} {first.name!r} expected {difference}.",
-            stacklevel=5,
-        )
-
-
-def _difference(file: Hdf5File, path: str, variables: list[Variable]) -> str | None:
-    """Returns how the datasets of a group differ from variables, in number or shape; None if they do not."""
-    group = file.root.find(path)
-    found = len(group.links) if group is not None and group.is_group else 0
-    return difference_of(file, [f"{path}/{position}" for position in range(found)], variables)
-
-
-def difference_of(file: Hdf5File, paths: list[str], variables: list[Variable]) -> str | None:
-    """Returns how datasets differ from variables, in number or shape; None if they do not."""
-    if len(paths) != len(variables):
-        return f"{len(variables)} weights, got {len(paths)}"
-    for path, variable in zip(paths, variables, strict=True):
-        shape = file.dataset(path).shape
-        if shape != variable.shape:
-            return f"{variable.name} of shape {variable.shape}, got {shape}"
-    return None
-
-
-def assign_all(pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_nonfinite: bool) -> None:
-    """Assigns arrays of the right shapes to variables, after all of them were looked at.
-
-    Raises:
-        FileFormatError: If one has NaN or infinite values and that was not allowed, or for whole numbers fractions, or
-            others than the variable can hold.
-    """
-    _assign(_checked(pairs, file_name, allow_nonfinite))
-
-
-def _checked(
-    pairs: list[tuple[Variable, np.ndarray]], file_name: str, allow_nonfinite: bool
-) -> list[tuple[Variable, np.ndarray]]:
-    """Returns arrays of the variables' dtypes; raises as `assign_all`."""
-    for variable, array in pairs:
-        dtype = variable.value.dtype
-        if dtype.kind in "iu":
-            if array.dtype.kind not in "iu":
-                raise FileFormatError(expected(file_name, f"whole numbers in {variable.path!r}", array.dtype))
-            _check_range(file_name, variable, array, np.iinfo(dtype).min, np.iinfo(dtype).max)
-    with np.errstate(over="ignore"):  # too large for the variable's dtype: infinite, and so refused
-        cast = [(variable, np.asarray(array, variable.value.dtype)) for variable, array in pairs]
-    for variable, array in cast:
-        _check_finite(file_name, variable.path, array, allow_nonfinite)
-    return cast
-
-
-def _assign(pairs: list[tuple[Variable, np.ndarray]]) -> None:
-    with HeldSignals():
-        for variable, array in pairs:
-            variable.assign(array)
-
-
-def _check_finite(file_name: str, path: str, array: np.ndarray, allow_nonfinite: bool) -> None:
-    if not allow_nonfinite and not np.isfinite(array).all():
-        what = f"NaN or infinity in {path!r}"
-        raise FileFormatError(expected(file_name, "finite weights", what, "pass allow_nonfinite=True"))
-
-
-def _check_range(file_name: str, variable: Variable, array: np.ndarray, least: int, most: int) -> None:
-    for number in (array.min(), array.max()) if array.size else ():
-        if not least <= int(number) <= most:
-            what = f"whole numbers from {least} to {most} in {variable.path!r}"
-            raise FileFormatError(expected(file_name, what, number))
-
-
-def _read_optimizer(
-    model: Any, file: Hdf5File, skipped: list[tuple[Any, str]] | None
-) -> list[tuple[Variable, np.ndarray]]:
-    """Returns the variables of the optimizer with what the file has for them.
-
-    Args:
-        model: The model.
-        file: The file.
-        skipped: Gets the optimizer, if the shapes of its variables differ; None if that is an error.
-    """
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None or file.root.find("optimizer") is None:
-        return []
-    if not optimizer.built:
-        optimizer.build(model.trainable_weights)
-    found = len(file.group("optimizer/vars").links)
-    if found != len(optimizer.variables):
-        warnings.warn(
-            f"{file.name}: the optimizer has {len(optimizer.variables)} variables, the file {found}: "
-            "its state is not restored",
-            stacklevel=5,
-        )
-        return []
-    difference = None if skipped is None else _difference(file, "optimizer/vars", optimizer.variables)
-    if skipped is not None and difference is not None:
-        skipped.append((optimizer, difference))
-        return []
-    pairs = _read_group(file, "optimizer/vars", optimizer.variables)
-    for variable, array in pairs:
-        if variable.value.dtype.kind in "iu" and array.dtype.kind in "iu":
-            _check_range(file.name, variable, array, 0, MOST_STEPS)
-    return pairs
-
-
-def _read_group(file: Hdf5File, path: str, variables: list[Variable]) -> list[tuple[Variable, np.ndarray]]:
-    """Returns the variables with the datasets 0, 1, ... of a group; without variables the group may be absent."""
-    if not variables and file.root.find(path) is None:
-        return []
-    found = len(file.group(path).links)
-    if found != len(variables):
-        hint = None if variables else "a layer that is not built has none yet: call the model on data first"
-        raise FileFormatError(expected(file.name, f"{len(variables)} weights in {path!r}", found, hint))
-    return [(variable, file.dataset(f"{path}/{i}").read(variable.shape)) for i, variable in enumerate(variables)]
-
-
-def _read_store(file: Hdf5File, path: str, allow_nonfinite: bool) -> dict[str, np.ndarray]:
-    """Returns all arrays of a group by their names, in whatever shapes they have."""
-    group = file.root.find(path)
-    store: dict[str, np.ndarray] = {}
-    for name in group.links if group is not None and group.is_group else ():
-        dataset = file.dataset(f"{path}/{name}")
-        file.charge(math.prod(dataset.shape) * dataset.dtype.itemsize)  # any number of names may lead to one dataset
-        array = dataset.read(dataset.shape)
-        store[name] = np.array(array, array.dtype.newbyteorder("="))  # its own, to be kept or changed
-        _check_finite(file.name, f"{path}/{name}", array, allow_nonfinite)
-    return store

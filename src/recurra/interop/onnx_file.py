@@ -16,10 +16,9 @@ import numpy as np
 
 from recurra import _tree, layers
 from recurra._checks import expected
-from recurra._files import check_ending, write_atomically
+from recurra._files import check_ending, path_of, write_atomically
 from recurra._version import __version__
 from recurra.errors import extra_needed
-from recurra.interop.keras_file import path_of
 from recurra.interop.onnx_attention import ATTENTIONS, attention
 from recurra.interop.onnx_graph import LAST, Export, Value, over_time, refusal
 from recurra.interop.onnx_layers import ALSO_BY_STEP, EMITTERS

@@ -11,6 +11,7 @@ import numpy as np
 from recurra import _tree, activations, layers
 from recurra.interop.onnx_graph import FIRST, Export, Value, lost_mask, refusal
 from recurra.layers.base import Layer
+from recurra.layers.cells import in_gate_order
 
 GATE_ORDER = {layers.SimpleRNNCell: (0,), layers.LSTMCell: (0, 3, 1, 2), layers.GRUCell: (0, 1, 2)}  # ONNX: i o f c
 OPERATORS = {layers.SimpleRNNCell: "RNN", layers.LSTMCell: "LSTM", layers.GRUCell: "GRU"}
@@ -42,12 +43,6 @@ def _lengths(export: Export, layer: Layer, x: Value) -> str:
     return export.add("ReduceSum", [ones, export.integers(1)], keepdims=0)
 
 
-def _by_gate(weights: np.ndarray, cell: Any) -> np.ndarray:
-    """Returns (..., G * H) weights with the gates in ONNX's order."""
-    blocks = np.split(weights, cell.n_gates, axis=-1)
-    return np.concatenate([blocks[gate] for gate in GATE_ORDER[type(cell)]], axis=-1)
-
-
 def _cell_over_time(
     export: Export, layer: Layer, cell: Any, sequence: str, lengths: str, states: list[str], backwards: bool
 ) -> tuple[str, str, list[str]]:
@@ -56,7 +51,8 @@ def _cell_over_time(
     Returns:
         Its outputs (T, N, H), the last one (N, H) and the final states (N, H).
     """
-    kernel, recurrent = (_by_gate(weights.value, cell).T[None] for weights in (cell.kernel, cell.recurrent_kernel))
+    order = GATE_ORDER[type(cell)]
+    kernel, recurrent = (in_gate_order(part.value, order).T[None] for part in (cell.kernel, cell.recurrent_kernel))
     width = cell.n_gates * cell.units
     biases = np.zeros((2, width), kernel.dtype)
     if cell.bias is not None:
@@ -70,7 +66,7 @@ def _cell_over_time(
         sequence,
         export.constant(kernel, f"{layer.name}_W"),
         export.constant(recurrent, f"{layer.name}_R"),
-        export.constant(_by_gate(biases, cell).reshape(1, -1), f"{layer.name}_B"),
+        export.constant(in_gate_order(biases, order).reshape(1, -1), f"{layer.name}_B"),
         lengths,
         *(export.add("Unsqueeze", [state, export.integers(0)]) for state in states),
     ]

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from recurra._checks import expected, one_of
-from recurra._files import check_ending, write_atomically
+from recurra._files import check_ending, path_of, write_atomically
 from recurra.errors import FileFormatError, MissingFileError, extra_needed
 from recurra.interop import torch_weights
-from recurra.interop.keras_file import assign_all, path_of
+from recurra.interop.keras_weights import assign_all
 from recurra.variables import Variable
 
 FLOATS = ("BF16", "F16", "F32", "F64")

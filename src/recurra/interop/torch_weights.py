@@ -20,8 +20,9 @@ from recurra import layers
 from recurra._arrays import from_torch_tensor
 from recurra._checks import expected
 from recurra.errors import FileFormatError
-from recurra.interop.keras_file import assign_all
+from recurra.interop.keras_weights import assign_all
 from recurra.layers.base import Layer
+from recurra.layers.cells import in_gate_order
 from recurra.models import Model
 from recurra.variables import Variable
 
@@ -225,10 +226,7 @@ def _check_cell(layer: Any) -> Any:
 
 def _reordered(cell: Any, array: np.ndarray) -> np.ndarray:
     """Swaps the gates between both orders, along the last axis."""
-    if not isinstance(cell, layers.GRUCell):
-        return array
-    blocks = np.split(array, 3, axis=-1)
-    return np.concatenate([blocks[gate] for gate in GRU_ORDER], axis=-1)
+    return in_gate_order(array, GRU_ORDER) if isinstance(cell, layers.GRUCell) else array
 
 
 def _cell_to_torch(layer: Any) -> Iterator[tuple[str, np.ndarray]]:

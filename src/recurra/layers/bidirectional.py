@@ -12,6 +12,7 @@ from recurra.layers._shapes import is_shape
 from recurra.layers.base import Layer
 from recurra.layers.cells import in_dtype, output_size
 from recurra.layers.recurrent import RNN
+from recurra.variables import Variable
 
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
 
@@ -157,8 +158,7 @@ class Bidirectional(Layer):
         if self.return_sequences:
             backward_y = np.flip(backward_y, axis=1)
         flat = _tree.flatten(doutputs)
-        merged = 2 if self.merge_mode is None else 1
-        turn = merged + self._state_counts()[0]  # where the backward states begin
+        merged, turn = self._places()
         dforward, dbackward = self._split_gradient(flat[:merged], forward_y, backward_y)
         if dbackward is not None and self.return_sequences:
             dbackward = np.ascontiguousarray(np.flip(dbackward, axis=1))
@@ -171,6 +171,18 @@ class Bidirectional(Layer):
         dx_backward, from_backward = self._run_part_backward(self.backward_layer, dbackward, backward_cache, need_dx)
         dstates = [*_tree.flatten(from_forward["initial_state"]), *_tree.flatten(from_backward["initial_state"])]
         return dx + dx_backward if need_dx else None, {"initial_state": dstates}
+
+    def _places(self) -> tuple[int, int]:
+        """Returns where among the outputs the forward states begin, and where the backward ones, if there are any."""
+        merged = 2 if self.merge_mode is None else 1
+        return merged, merged + self._state_counts()[0]
+
+    def _weights_behind(self, outputs: list[bool]) -> list[Variable]:
+        if self.activity_regularizer is not None:
+            return self.weights
+        merged, turn = self._places()
+        forward, backward = [outputs[0], *outputs[merged:turn]], [outputs[merged - 1], *outputs[turn:]]
+        return self.forward_layer._weights_behind(forward) + self.backward_layer._weights_behind(backward)
 
     def _run_part_backward(self, part: Any, doutputs: Any, cache: Any, need_dx: bool) -> tuple[Any, dict[str, Any]]:
         return in_dtype(part.backward_all(in_dtype(doutputs, self, part), cache, need_dx), part, self)

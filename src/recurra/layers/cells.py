@@ -392,6 +392,12 @@ def output_size(cell: Any) -> int:
     return getattr(cell, "output_size", None) or _tree.flatten(cell.state_size)[0]
 
 
+def in_gate_order(weights: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
+    """Returns weights (..., G * H) with their G gates in another order."""
+    blocks = np.split(weights, len(order), axis=-1)
+    return np.concatenate([blocks[gate] for gate in order], axis=-1)
+
+
 def check_cell(who: str, cell: Any) -> None:
     """Raises ValueError unless it is a cell."""
     what = "a cell: a layer with state_size and forward(inputs, states)"

@@ -436,4 +436,4 @@ def _own_parameters(cls: type) -> list[str]:
 
 
 if not TYPE_CHECKING:  # Keras 2's module of this name had the layers
-    __getattr__ = says_what_to_do("recurra.layers.recurrent")
+    __getattr__ = says_what_to_do(__name__)

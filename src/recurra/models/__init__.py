@@ -60,4 +60,4 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.models")
+    __getattr__ = says_what_to_do(__name__)

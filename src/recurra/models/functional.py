@@ -254,6 +254,8 @@ class GraphModel(Model):
         return _tree.pack_as(self._input_structure, grads)
 
     def _weights_behind(self, outputs: list[bool]) -> list[Variable]:
+        if type(self).forward is not GraphModel.forward:  # of a class of the user's: it may run other layers
+            return super()._weights_behind(outputs)
         return self.graph.weights_behind(outputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -86,9 +86,7 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
             got = f"{waiting[0][0].name!r} without its inputs{_operations(entries)}"
             raise ValueError(expected("Functional", "nodes whose inputs exist", got))
         pending = waiting
-    ends = [config["input_layers"], config["output_layers"]]
-    from_zero = _called_from_zero(ends)
-    inputs, outputs = (_read_ends(structure, made, from_zero) for structure in ends)
+    inputs, outputs = (_read_ends(config[ends], made) for ends in ("input_layers", "output_layers"))
     return inputs, outputs, list(layers)
 
 
@@ -274,21 +272,14 @@ def _operations(entries: list[dict[str, Any]]) -> str:
     return f"; it names Keras's operations {', '.join(names)}, which are no layers" if names else ""
 
 
-def _called_from_zero(ends: Any) -> set[str]:
-    """Returns the names of the layers whose first call is an end: in recurra's first files a Functional's too."""
-    if _is_history(ends):
-        return {ends[0]} if ends[1] == 0 else set()
-    return {name for inner in (ends.values() if isinstance(ends, dict) else ends) for name in _called_from_zero(inner)}
-
-
 def _is_history(ends: Any) -> bool:
     return isinstance(ends, list) and len(ends) == 3 and isinstance(ends[0], str)
 
 
-def _read_ends(ends: Any, made: Nodes, from_zero: set[str]) -> Any:
+def _read_ends(ends: Any, made: Nodes) -> Any:
     if isinstance(ends, dict):
-        return {key: _read_ends(inner, made, from_zero) for key, inner in ends.items()}
+        return {key: _read_ends(inner, made) for key, inner in ends.items()}
     if _is_history(ends):
         name, call, tensor = ends
-        return _read_tensor([name, call - (name not in from_zero and _first_call(made[name, 0].layer)), tensor], made)
-    return [_read_ends(inner, made, from_zero) for inner in ends]
+        return _read_tensor([name, call - _first_call(made[name, 0].layer), tensor], made)
+    return [_read_ends(inner, made) for inner in ends]

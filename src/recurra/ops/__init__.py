@@ -44,7 +44,7 @@ from recurra.ops.native import (
 from recurra.ops.plan import Plan
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.ops")
+    __getattr__ = says_what_to_do(__name__)
 
 __all__ = [
     "MAX_AXES",

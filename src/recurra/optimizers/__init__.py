@@ -61,7 +61,7 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.optimizers")
+    __getattr__ = says_what_to_do(__name__)
 
 __all__ = [
     "SGD",

@@ -302,4 +302,4 @@ def _stair(time: float, staircase: bool) -> float:
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.optimizers.schedules")
+    __getattr__ = says_what_to_do(__name__)

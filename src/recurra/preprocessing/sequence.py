@@ -8,4 +8,4 @@ from recurra.utils import pad_sequences
 __all__ = ["pad_sequences"]
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.preprocessing.sequence")
+    __getattr__ = says_what_to_do(__name__)

@@ -172,9 +172,6 @@ class Trainable:
         if self._trained:
             return self._trained
         has_loss = [position in self.losses.trained for position in range(len(self.losses.losses))]
-        self._trained = self.variables
-        if all(has_loss):
-            return self._trained
         behind = set(map(id, self.model._weights_behind(has_loss) + self.regularized))
         self._trained = [variable for variable in self.variables if id(variable) in behind]
         left = [variable.path for variable in self.variables if id(variable) not in behind]

@@ -39,4 +39,4 @@ constant_initializer, ones_initializer, zeros_initializer = initializers.Constan
 random_normal_initializer, random_uniform_initializer = initializers.RandomNormal, initializers.RandomUniform
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.compat.tensorflow")
+    __getattr__ = says_what_to_do(__name__)

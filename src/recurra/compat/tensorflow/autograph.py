@@ -14,4 +14,4 @@ def set_verbosity(level: int, alsologtostdout: bool = False) -> None:
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.compat.tensorflow.autograph")
+    __getattr__ = says_what_to_do(__name__)

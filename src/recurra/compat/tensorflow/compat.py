@@ -7,7 +7,6 @@ from logging import DEBUG, ERROR, FATAL, INFO, WARN
 from typing import Any
 
 from recurra._checks import expected
-from recurra._missing import HINTS
 
 __all__ = ["DEBUG", "ERROR", "FATAL", "INFO", "WARN", "logging", "set_verbosity", "v1"]
 
@@ -22,4 +21,5 @@ def set_verbosity(v: Any) -> None:
 def __getattr__(name: str) -> Any:
     if name.startswith("_"):  # what Python's own tools ask for
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    raise AttributeError(expected("tf.compat.v1", "a name that it has", repr(name), HINTS["compat"]))
+    hint = "of version 1 there is the level of the logs alone: write it with tf.keras"
+    raise AttributeError(expected("tf.compat.v1", "a name that it has", repr(name), hint))

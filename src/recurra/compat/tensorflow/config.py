@@ -65,4 +65,4 @@ def set_intra_op_parallelism_threads(num_threads: int) -> None:
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.compat.tensorflow.config")
+    __getattr__ = says_what_to_do(__name__)

@@ -16,14 +16,14 @@ import numpy as np
 from recurra import _tree
 from recurra._arrays import as_array
 from recurra._checks import expected, positive_int
-from recurra._missing import HINTS, says_what_to_do
+from recurra._missing import says_what_to_do
 from recurra.compat.tensorflow.tensors import convert_to_tensor, float32
 from recurra.random import draw_seed, seeded
 
 __all__ = ["AUTOTUNE", "Dataset", "cardinality", "experimental"]
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.compat.tensorflow.data")
+    __getattr__ = says_what_to_do(__name__)
 
 experimental = sys.modules[__name__]  # where AUTOTUNE stood before
 AUTOTUNE = -1
@@ -72,8 +72,10 @@ class Dataset:
         return self._read()
 
     def __getattr__(self, name: str) -> Any:
+        if hasattr(type(self), name):  # what it has raised AttributeError, of a function of the user's: that says more
+            return object.__getattribute__(self, name)
         hint = "write a Python generator and pass the function that makes it to Dataset.from_generator"
-        raise AttributeError(expected("Dataset", "a method that it has", repr(name), HINTS.get(name, hint)))
+        raise AttributeError(expected("Dataset", "a method that it has", repr(name), hint))
 
     @classmethod
     def from_tensor_slices(cls, tensors: Any) -> Dataset:

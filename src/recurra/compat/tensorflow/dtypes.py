@@ -19,4 +19,4 @@ from recurra.compat.tensorflow.tensors import (
 __all__ = ["bool", "cast", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8"]
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.compat.tensorflow.dtypes")
+    __getattr__ = says_what_to_do(__name__)

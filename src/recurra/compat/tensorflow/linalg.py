@@ -54,4 +54,4 @@ def matvec(a: Any, b: Any) -> Tensor:
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.compat.tensorflow.linalg")
+    __getattr__ = says_what_to_do(__name__)

@@ -136,4 +136,4 @@ def confusion_matrix(
     return as_array(matrix)
 
 
-__getattr__ = says_what_to_do("recurra.compat.tensorflow.math")
+__getattr__ = says_what_to_do(__name__)

@@ -90,4 +90,4 @@ def dropout(x: Any, rate: float, noise_shape: Any = None, seed: int | None = Non
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.compat.tensorflow.nn")
+    __getattr__ = says_what_to_do(__name__)

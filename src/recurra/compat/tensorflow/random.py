@@ -55,4 +55,4 @@ def _generator(seed: int | None) -> np.random.Generator:
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.compat.tensorflow.random")
+    __getattr__ = says_what_to_do(__name__)

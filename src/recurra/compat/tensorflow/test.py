@@ -25,4 +25,4 @@ def is_built_with_cuda() -> bool:
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.compat.tensorflow.test")
+    __getattr__ = says_what_to_do(__name__)

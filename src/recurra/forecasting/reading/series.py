@@ -36,7 +36,7 @@ class SeriesReader:
     times: Times
     values: np.ndarray
 
-    def panel(self, given: str | None, fill: str | None, like: Any, step: Frequency | None = None) -> Panel:
+    def panel(self, given: str | None, fill: str | None, like: Any, step: Frequency | None) -> Panel:
         named = None if given is None else parse_frequency(given)
         if named is not None and (named.name == "step") != (self.times.unit == ""):
             what, got = ("counters", "times") if named.name == "step" else ("dates or times", "counters")
@@ -147,14 +147,22 @@ class SeriesReader:
         twice = np.flatnonzero(within & (times[rows[1:]] == times[rows[:-1]]))
         short = np.flatnonzero(lengths < 2)
         if len(twice) and (not len(short) or codes[rows[twice[0]]] < short[0]):
-            self._refuse_twice(self.ids.names[codes[rows[twice[0]]]], *rows[twice[0] :][:2])
+            self._refuse_twice(*rows[twice[0] :][:2])
         if len(short):
             which = one_of_several(self.ids.names[short[0]], len(short), len(lengths))
             hint = f"leave {'it' if len(short) == 1 else 'them'} out" if len(short) < len(lengths) else None
             raise DataError(expected(which, "at least 2 values", lengths[short[0]], hint))
-        return rows, np.concatenate([[0], np.cumsum(lengths)])
+        return rows, indptr_of(lengths)
 
-    def _refuse_twice(self, name: str, one: int, other: int) -> None:
+    def _refuse_twice(self, one: int, other: int) -> None:
+        """Refuses two rows of one series and one time."""
+        table, name = self.table, self.ids.names[self.ids.codes[one]]
+        which = f"series {name!r}" if self.ids.columns else f"column {self.time_col!r}"
+        got = f"{table.text(self.time_col, one)} twice (rows {table.row(one)} and {table.row(other)})"
+        raise DataError(expected(which, "each time once", got, self._hint_for_twice()))
+
+    def _hint_for_twice(self) -> str:
+        """Returns which columns tell rows of one time apart: of a time, of several series, or of parts of the time."""
         table = self.table
         plain = [c for c in table.columns if not isinstance(table.head(c, 1)[0], (list, dict))]
         texts = [c for c in plain if not table.is_numeric(c) and not table.is_time(c)]
@@ -183,16 +191,14 @@ class SeriesReader:
             are, both = ("is a part", "both") if len(parts) == 1 else ("are parts", "all")
             example = in_one_column([self.time_col or "", *parts])
             hint = f"if {listed(parts)} {are} of the time, write {both} into one column, such as {example}"
-        which = f"series {name!r}" if self.ids.columns else f"column {self.time_col!r}"
-        got = f"{table.text(self.time_col, one)} twice (rows {table.row(one)} and {table.row(other)})"
-        raise DataError(expected(which, "each time once", got, hint))
+        return hint
 
     def _series(
         self, rows: np.ndarray, indptr: np.ndarray, freq: Frequency, fill: str | None
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Returns times and values of each series with every step there, NaN where nothing was."""
         times, values = self.times.values[rows], self.values[rows]
-        places = freq.positions(times, np.repeat(times[indptr[:-1]], np.diff(indptr)))
+        places = freq.positions(times, indptr)
         next_to = np.diff(places, prepend=places[0] - 1) == 1
         next_to[indptr[:-1]] = True
         usual = np.abs(values) < LARGEST_NUMBER  # no NaN is
@@ -227,23 +233,13 @@ class SeriesReader:
             at = int(steps.argmin())
             got = f"{self._show(times[at])} and {self._show(times[at + 1])} (row {table.row(rows[at + 1])}) in one step"
             raise DataError(expected(who, f"{freq} times, one for each step", got, "add them up first"))
-        jumps, missing = np.flatnonzero(steps > 1), np.flatnonzero(np.isnan(values))
+        missing = np.flatnonzero(np.isnan(values))
         if len(missing) == len(values):
             got = f"missing values alone in column {self.target_col!r}"
             hint = "leave its rows out" if self.ids.columns else "choose another with --target (in Python target_col)"
             raise DataError(expected(who, "numbers", got, hint))
-        if fill is None and len(jumps):
-            at = int(jumps[0])
-            more = f" and {len(jumps) - 1} more gap{'s' * (len(jumps) > 2)}" if len(jumps) > 1 else ""
-            jump = f"a jump from {self._show(times[at])} to {self._show(times[at + 1])}{more}"
-            mostly = places[-1] + 1 > 2 * len(times)
-            hint = f"resample it to one step first, or {FILL_HINT}" if mostly else FILL_HINT
-            raise DataError(expected(who, f"{freq} rows without gaps", jump, hint))
-        if fill is None and len(missing):
-            where = f"row {table.row(rows[missing[0]])} of column {self.target_col!r}"
-            at_end = missing[0] > 0 and np.isnan(values[missing[0] :]).all()
-            hint = f"delete the rows after the last number, or {FILL_HINT}" if at_end else FILL_HINT
-            raise DataError(expected(who, "a number in every row", f"none in {where}", hint))
+        if fill is None:
+            self._refuse_gaps(who, rows, freq, np.flatnonzero(steps > 1), missing)
         if places[-1] >= max(MOST_FILLED, 100 * len(places)):
             at = int(steps.argmax())
             jump = f"a jump from {self._show(times[at])} to {self._show(times[at + 1])} (row {table.row(rows[at + 1])})"
@@ -253,6 +249,29 @@ class SeriesReader:
         if len(full) > len(times):
             times = np.concatenate([times[:1], freq.future(times[0], len(full) - 1)])
         return times, full
+
+    def _refuse_gaps(self, who: str, rows: np.ndarray, freq: Frequency, jumps: np.ndarray, missing: np.ndarray) -> None:
+        """Refuses one series if steps or values are missing.
+
+        Args:
+            who: The series.
+            rows: Its rows.
+            freq: Its step.
+            jumps, missing: Places in it before a gap, and of missing values.
+        """
+        times = self.times.values[rows]
+        if len(jumps):
+            at = int(jumps[0])
+            more = f" and {len(jumps) - 1} more gap{'s' * (len(jumps) > 2)}" if len(jumps) > 1 else ""
+            jump = f"a jump from {self._show(times[at])} to {self._show(times[at + 1])}{more}"
+            mostly = freq.positions(times)[-1] + 1 > 2 * len(times)
+            hint = f"resample it to one step first, or {FILL_HINT}" if mostly else FILL_HINT
+            raise DataError(expected(who, f"{freq} rows without gaps", jump, hint))
+        if len(missing):
+            where = f"row {self.table.row(rows[missing[0]])} of column {self.target_col!r}"
+            at_end = missing[0] > 0 and missing[0] + len(missing) == len(rows)
+            hint = f"delete the rows after the last number, or {FILL_HINT}" if at_end else FILL_HINT
+            raise DataError(expected(who, "a number in every row", f"none in {where}", hint))
 
     def _show(self, time: Any) -> str:
         if not isinstance(time, np.datetime64):

@@ -194,7 +194,7 @@ class Table:
         values = [key[0] for key in keys] if len(names) == 1 else []
         return Ids(codes, joined, names, values if any(not isinstance(value, str) for value in values) else [])
 
-    def find_time(self, time_col: str | None, ids: Ids, target_col: str | None = None) -> str | None:
+    def find_time(self, time_col: str | None, ids: Ids, target_col: str | None) -> str | None:
         """Returns the column of the times; None where rows are counted."""
         if time_col is not None:
             return self._need(time_col, "time")

@@ -125,14 +125,11 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
         texts = [text.partition(".")[0] for text in texts]
         compact = max(sum(map(bool, map(form.fullmatch, texts))) for form in _COMPACT)
         if compact < MOSTLY * len(texts):
-            if sum(map(bool, map(TWO_DIGIT_DAY.fullmatch, texts))) >= MOSTLY * len(texts):
-                return None
-            return _whole_numbers(list(map(int, texts)), of_first)
+            return _whole_numbers(texts, of_first)
         if compact < len(texts):  # such as 20241301 among dates
             return None
     elif all(map(_SECONDS.fullmatch, texts)):
-        moments = np.array([int(text[:10] + text[11:17].ljust(6, "0")) for text in texts]).astype(TIMES)
-        return Times(moments, _unit_of_clock(moments), remark=_SINCE.format("seconds"))
+        return _parts_of_seconds(texts)
     texts = [text if text.isascii() else text.translate(USUAL) for text in texts]
     shapes = Column.of([text.translate(SHAPE) for text in texts])
     if set(shapes.values) >= _LOST_ZERO and _have_lost_zeros(texts):
@@ -153,6 +150,15 @@ def parse_times(values: list[Any], of_first: np.ndarray | None = None, zone: str
         return None
     if zone is None and not _any(parts["zone"]):
         return Times(times, "Q" if shapes.values == ["0000Q0"] else _unit(parts, times))
+    return _with_offsets(texts, parts, times, zone)
+
+
+def _with_offsets(texts: list[str], parts: dict[str, np.ndarray], times: np.ndarray, zone: str | None) -> Times:
+    """Returns times after which offsets are written, or that are of a zone.
+
+    Raises:
+        AmbiguousTimes: If some have no offset.
+    """
     if not (parts["zone"] >= 0).all():
         one, other = (texts[int(np.argmax((parts["zone"] >= 0) == there))] for there in (True, False))
         got, hint = f"{one!r} and {other!r}", "write one after each, such as +09:00 or Z"
@@ -176,8 +182,17 @@ def _unanchored(period: Any) -> Any:
     return period if of_calendar else period.asfreq("D", "start")
 
 
-def _whole_numbers(numbers: list[int], of_first: np.ndarray) -> Times | None:
-    """Returns times since 1970, years or counters; None for numbers that are too large for any of them."""
+def _parts_of_seconds(texts: list[str]) -> Times:
+    """Returns times since 1970, of numbers such as 1704067200.5."""
+    moments = np.array([int(text[:10] + text[11:17].ljust(6, "0")) for text in texts]).astype(TIMES)
+    return Times(moments, _unit_of_clock(moments), remark=_SINCE.format("seconds"))
+
+
+def _whole_numbers(texts: list[str], of_first: np.ndarray) -> Times | None:
+    """Returns times since 1970, years or counters; None for days such as 240131, and for what is too large."""
+    if sum(map(bool, map(TWO_DIGIT_DAY.fullmatch, texts))) >= MOSTLY * len(texts):
+        return None
+    numbers = list(map(int, texts))
     if max(map(abs, numbers)) > LARGEST_COUNTER:
         return None
     counted = np.array(numbers, np.int64)

@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.compat.tensorflow.keras")
+    __getattr__ = says_what_to_do(__name__)
 
 for _name in __all__:
     if isinstance(globals()[_name], ModuleType):

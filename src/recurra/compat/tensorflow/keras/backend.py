@@ -272,4 +272,4 @@ def _as_numbers(x: Any) -> Tensor:
     return tensors.cast(tensor, config.floatx()) if tensor.dtype == bool else tensor
 
 
-__getattr__ = says_what_to_do("recurra.compat.tensorflow.keras.backend")
+__getattr__ = says_what_to_do(__name__)

@@ -8,4 +8,4 @@ globals().update(giving_tensors(losses))
 
 __all__ = list(losses.__all__)
 
-__getattr__ = says_what_to_do("recurra.compat.tensorflow.keras.losses")
+__getattr__ = says_what_to_do(__name__)

@@ -8,4 +8,4 @@ globals().update(giving_tensors(metrics))
 
 __all__ = list(metrics.__all__)
 
-__getattr__ = says_what_to_do("recurra.compat.tensorflow.keras.metrics")
+__getattr__ = says_what_to_do(__name__)

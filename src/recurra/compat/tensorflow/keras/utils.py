@@ -22,4 +22,4 @@ def timeseries_dataset_from_array(*args: Any, **kwargs: Any) -> Any:
     return of_batches(windows, in_order, batched=windows._batch_size is not None)
 
 
-__getattr__ = says_what_to_do("recurra.compat.tensorflow.keras.utils")
+__getattr__ = says_what_to_do(__name__)

@@ -80,4 +80,4 @@ class TimeseriesGenerator(PyDataset):
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.compat.tensorflow.keras.preprocessing.sequence")
+    __getattr__ = says_what_to_do(__name__)

@@ -248,4 +248,4 @@ def tokenizer_from_json(json_string: str) -> Tokenizer:
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
-    __getattr__ = says_what_to_do("recurra.compat.tensorflow.keras.preprocessing.text")
+    __getattr__ = says_what_to_do(__name__)
