@@ -11,7 +11,7 @@ import numpy as np
 from recurra import config, constraints, initializers, ops, regularizers, saving
 from recurra._arrays import as_numbers, plain_numbers_as_array
 from recurra._checks import expected, fraction, not_negative, positive_int, whole_number
-from recurra.layers._math import normalized, normalized_gradient, sum_to
+from recurra.layers._math import normalized, normalized_gradient, sum_to, zero_unless
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
 
@@ -368,8 +368,8 @@ class BatchNormalization(_Affine):
 
 
 def _where(keep: np.ndarray | None, x: np.ndarray) -> np.ndarray:
-    """Returns x with zeros where an entry does not count: NaN times zero would be NaN."""
-    return x if keep is None else np.where(keep, x, x.dtype.type(0))
+    """Returns x with zeros where an entry does not count."""
+    return x if keep is None else zero_unless(keep, x)
 
 
 @saving.builtin("keras.layers")

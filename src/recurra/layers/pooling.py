@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import expected, one_of
-from recurra.layers._math import same_padding
+from recurra.layers._math import same_padding, zero_unless
 from recurra.layers._shapes import Shape, channels_last, check_rank, one_number
 from recurra.layers.base import Layer
 
@@ -207,7 +207,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
             raise ValueError(expected(type(self).__name__, f"mask of shape {inputs.shape[:2]}", mask.shape))
         keep = mask[..., None]
         count = np.maximum(keep.sum(axis=1, keepdims=True, dtype=inputs.dtype), 1)
-        total = np.where(keep, inputs, inputs.dtype.type(0)).sum(axis=1, keepdims=True)  # NaN times zero would be NaN
+        total = zero_unless(keep, inputs).sum(axis=1, keepdims=True)
         return self._shaped(total / count), (keep / count, None)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
