@@ -299,6 +299,25 @@ def _gradient_of_state(dstate: Array | None, x_shape: tuple[int, int, int], kern
     return np.array(dstate, kernel.dtype, order="C")
 
 
+def _sequence_backward(
+    run: Callable[..., None],
+    dy: Array | None,
+    dstates: Sequence[Array | None],
+    cache: _Sequence,
+    dkernel: Array | None,
+    drecurrent_kernel: Array | None,
+    dbias: Array | None,
+    need_dx: bool,
+) -> tuple[Any, ...]:
+    """Runs a backward kernel on the cache of a fused forward run; returns dx and the gradients of the states."""
+    *_, recurrent_kernel, _mask, _dropout = cache.arrays
+    dx, wide = cache.gradient_arrays(dkernel, need_dx)
+    grads = [_gradient_of_state(dstate, cache.inputs.x.shape, recurrent_kernel) for dstate in dstates]
+    dy = _ready(dy, recurrent_kernel.dtype)
+    run(dx, *grads, wide, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
+    return cache.inputs.narrow(dx, wide, dkernel), *grads
+
+
 @_or_by_definition
 def simple_rnn_forward(
     x: Array,
@@ -344,12 +363,7 @@ def simple_rnn_backward(
     """As `reference.simple_rnn_backward`."""
     if not isinstance(cache, _Sequence):
         return reference.simple_rnn_backward(dy, dh, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
-    weights = cache.arrays[-3]
-    dx, wide = cache.gradient_arrays(dkernel, need_dx)
-    dh = _gradient_of_state(dh, cache.inputs.x.shape, weights)
-    dy = _ready(dy, weights.dtype)
-    _native.simple_rnn_backward(dx, dh, wide, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
-    return cache.inputs.narrow(dx, wide, dkernel), dh
+    return _sequence_backward(_native.simple_rnn_backward, dy, (dh,), cache, dkernel, drecurrent_kernel, dbias, need_dx)
 
 
 @_or_by_definition
@@ -410,13 +424,7 @@ def lstm_backward(
     """As `reference.lstm_backward`."""
     if not isinstance(cache, _Sequence):
         return reference.lstm_backward(dy, dh, dc, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
-    weights = cache.arrays[-3]
-    dx, wide = cache.gradient_arrays(dkernel, need_dx)
-    dh = _gradient_of_state(dh, cache.inputs.x.shape, weights)
-    dc = _gradient_of_state(dc, cache.inputs.x.shape, weights)
-    dy = _ready(dy, weights.dtype)
-    _native.lstm_backward(dx, dh, dc, wide, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
-    return cache.inputs.narrow(dx, wide, dkernel), dh, dc
+    return _sequence_backward(_native.lstm_backward, dy, (dh, dc), cache, dkernel, drecurrent_kernel, dbias, need_dx)
 
 
 @_or_by_definition
@@ -476,12 +484,7 @@ def gru_backward(
     """As `reference.gru_backward`."""
     if not isinstance(cache, _Sequence):
         return reference.gru_backward(dy, dh, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
-    weights = cache.arrays[-3]
-    dx, wide = cache.gradient_arrays(dkernel, need_dx)
-    dh = _gradient_of_state(dh, cache.inputs.x.shape, weights)
-    dy = _ready(dy, weights.dtype)
-    _native.gru_backward(dx, dh, wide, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
-    return cache.inputs.narrow(dx, wide, dkernel), dh
+    return _sequence_backward(_native.gru_backward, dy, (dh,), cache, dkernel, drecurrent_kernel, dbias, need_dx)
 
 
 def dense_forward(x: Array, kernel: Array, bias: Array | None, activation: Activation = "linear") -> tuple[Array, Any]:
@@ -495,11 +498,7 @@ def dense_forward(x: Array, kernel: Array, bias: Array | None, activation: Activ
     return y, (x, kernel, activation, y, y, PRIMITIVES)
 
 
-def dense_backward(
-    dy: Array, cache: Any, dkernel: Array | None, dbias: Array | None, *, need_dx: bool = True
-) -> Array | None:
-    """As `reference.dense_backward`."""
-    return reference.dense_backward(dy, cache, dkernel, dbias, need_dx=need_dx)
+dense_backward = reference.dense_backward  # by the primitives in the cache
 
 
 def adam_update(
