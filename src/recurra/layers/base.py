@@ -636,7 +636,7 @@ class Layer(StampsChanges, saving.Configurable):
             self._activity_losses.append(within)
         if self.activity_regularizer is not None:
             self._activity_losses.extend(self._activity_loss(y) for y in _tree.flatten(outputs))
-        masks = _align(mask, outputs)
+        masks = aligned_masks(mask, outputs)
         leaves = [as_array(y, m) for y, m in zip(_tree.flatten(outputs), masks, strict=True)]
         return _tree.pack_as(outputs, leaves)
 
@@ -766,7 +766,7 @@ class Layer(StampsChanges, saving.Configurable):
 
     def _config_names(self) -> list[str]:
         """Returns the names of the constructor's arguments beside those of every layer."""
-        names = [name for name in saving.parameters(type(self)) if name not in saving.parameters(Layer)]
+        names = own_parameters(type(self))
         own = type(self).__init__ is not Layer.__init__
         declared = own and "activity_regularizer" in inspect.signature(type(self).__init__).parameters
         return [*names, "activity_regularizer"] if declared or self.activity_regularizer else names
@@ -838,6 +838,11 @@ def _unique(variables: list[Variable]) -> list[Variable]:
     return list({id(variable): variable for variable in variables}.values())
 
 
+def own_parameters(cls: type) -> list[str]:
+    """Returns the names of the constructor's parameters without those of every layer."""
+    return [name for name in saving.parameters(cls) if name not in saving.parameters(Layer)]
+
+
 def penalties(variables: list[Variable]) -> list[float]:
     """Returns those of the variables that are regularized."""
     return [variable.regularizer(variable.value) for variable in variables if variable.regularizer is not None]
@@ -855,7 +860,7 @@ def dtype_policy(dtype: str) -> dict[str, Any]:
     return {"module": "keras", "class_name": "DTypePolicy", "config": {"name": dtype}, "registered_name": None}
 
 
-def _align(masks: Any, outputs: Any) -> list[Any]:
+def aligned_masks(masks: Any, outputs: Any) -> list[Any]:
     """Returns one mask, or None, for each output."""
     count = len(_tree.flatten(outputs))
     found = _tree.flatten(masks)
