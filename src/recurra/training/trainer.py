@@ -41,6 +41,7 @@ from recurra.training.data import (
 )
 from recurra.training.outputs import Outputs
 from recurra.training.plan import plan_of
+from recurra.training.trainable import Trainable
 
 AUTO = "auto"
 
@@ -67,7 +68,7 @@ class Trainer(Layer):
     run_eagerly = False
     jit_compile = False
     steps_per_execution = 1
-    _trainable_state: loop.Trainable | None = None
+    _trainable_state: Trainable | None = None
     _run: RunPosition | None = None  # of the last `fit`
     _compile_arguments: dict[str, Any] | None = None
     _own_train_step: str | None = None  # a method that Keras's loops would call: those of recurra do not
@@ -134,7 +135,7 @@ class Trainer(Layer):
             raise ValueError(expected(who, "a compiled model", f"{self.name!r}", "call compile() first"))
         return self._compile_arguments
 
-    def _trainable_model(self, who: str) -> loop.Trainable:
+    def _trainable_model(self, who: str) -> Trainable:
         """Returns the compiled model made ready for steps; made once, when the outputs are known.
 
         Raises:
@@ -151,7 +152,7 @@ class Trainer(Layer):
                 raise ValueError(expected(who, "a loss to train with", "none", "name one in compile(loss=...)"))
             _check_cells(self, who)
             _warn_of_probabilities(self, losses.losses, who)
-            self._trainable_state = loop.Trainable(self, losses, (plain, weighted))
+            self._trainable_state = Trainable(self, losses, (plain, weighted))
         return self._trainable_state
 
     # Data -----------------------------------------------------------------------------------------------------------
