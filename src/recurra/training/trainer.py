@@ -40,7 +40,7 @@ from recurra.training.data import (
     with_predictions,
 )
 from recurra.training.outputs import Outputs
-from recurra.training.plan import plan_of
+from recurra.training.plan import ModelPlan, plan_of
 from recurra.training.trainable import Trainable
 
 AUTO = "auto"
@@ -178,8 +178,8 @@ class Trainer(Layer):
         """Returns the inputs as arrays that `_run_layer` takes; `largest` is for models that know their dtypes."""
         return NestedInputs(_tree.flatten(self._cast_inputs(inputs)), inputs)
 
-    def _infer(self, leaves: list[Any]) -> Any:
-        """Returns the outputs by one native call, or None where that is not possible, as for this class."""
+    def _infer(self, leaves: list[Any]) -> tuple[Any, ModelPlan] | None:
+        """Returns the outputs by one native call, and its plan; None where that is not possible, as for this class."""
         return None
 
     # Loops ----------------------------------------------------------------------------------------------------------
@@ -324,9 +324,9 @@ class Trainer(Layer):
         if silent and type(x) is np.ndarray and self.built:
             if batch_size is not None:
                 positive_int("predict", "batch_size", batch_size)
-            outputs = self._infer([x])
-            if outputs is not None:
-                return outputs
+            inferred = self._infer([x])
+            if inferred is not None:
+                return inferred[0]
         if is_iterable_data(x):
             source: Any = IterableBatches(x, partial(batch_to_predict, self), who="predict")
         else:
