@@ -704,7 +704,7 @@ class Layer(StampsChanges, saving.Configurable):
         return outputs, cache, self.compute_mask(inputs, mask if has_mask else None) if has_mask or makes_mask else None
 
     def _run_call(
-        self, inputs: Any, carried: Any, training: bool | None, kwargs: dict[str, Any], keep_cache: bool = True
+        self, inputs: Any, carried: Any, training: bool | None, kwargs: dict[str, Any], keep_cache: bool
     ) -> tuple[Any, Any, Any]:
         """Runs the layer with the `mask` among kwargs, else with the masks that the inputs carry; see `_run_layer`."""
         kwargs = dict(kwargs)

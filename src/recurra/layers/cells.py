@@ -156,7 +156,7 @@ class RecurrentCell(Layer):
         go_backwards: bool = False,
         zero_output_for_mask: bool = False,
         return_sequences: bool = False,
-        keep_cache: bool = True,
+        keep_cache: bool,
     ) -> tuple[Any, list[Any], Any]:
         """Runs a whole sequence (N, T, D).
 
