@@ -710,7 +710,7 @@ class Layer(StampsChanges, saving.Configurable):
         kwargs = dict(kwargs)
         given = kwargs.pop("mask", None)
         if given is not None:
-            return self._run_layer(inputs, as_masks(given), training, kwargs, keep_cache)
+            return self._run_layer(inputs, _as_masks(given), training, kwargs, keep_cache)
         mask = self._carried_mask(carried, kwargs)
         outputs, cache, masks = self._run_layer(inputs, mask, training, kwargs, keep_cache)
         if mask is not carried and any(one is not None for one in _tree.flatten(carried)):
@@ -848,7 +848,7 @@ def penalties(variables: list[Variable]) -> list[float]:
     return [variable.regularizer(variable.value) for variable in variables if variable.regularizer is not None]
 
 
-def as_masks(given: Any) -> Any:
+def _as_masks(given: Any) -> Any:
     """Returns a mask, or a list of masks and None, as bool arrays."""
     if isinstance(given, (list, tuple)) and any(one is None or np.ndim(one) > 1 for one in given):
         return [None if one is None else np.asarray(one, bool) for one in given]

@@ -180,7 +180,7 @@ def activation_forward(name: str, x: Array) -> Array:
         y = np.empty(x.shape, x.dtype)
         _native.softmax(_rows(y), _rows(x), name == "log_softmax")
         return y
-    return reference.composed_forward(PRIMITIVES, name, x)
+    return reference.composed_forward(_PRIMITIVES, name, x)
 
 
 def activation_backward(name: str, dy: Array, x: Array, y: Array) -> Array:
@@ -196,14 +196,14 @@ def activation_backward(name: str, dy: Array, x: Array, y: Array) -> Array:
         dx = np.empty(dy.shape, dy.dtype)
         _native.softmax_gradient(_rows(dx), _rows(dy), _rows(y), name == "log_softmax")
         return dx
-    return reference.composed_backward(PRIMITIVES, name, dy, x, y)
+    return reference.composed_backward(_PRIMITIVES, name, dy, x, y)
 
 
 def _rows(x: Array) -> Array:
     return contiguous(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
-PRIMITIVES = Primitives(
+_PRIMITIVES = Primitives(
     matmul=matmul,
     exp=exp,
     log=log,
@@ -278,7 +278,7 @@ def _or_by_definition(forward: Callable[_P, _R]) -> Callable[_P, _R]:
     def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         for name in ("activation", "recurrent_activation"):
             if kwargs.get(name, "tanh") not in FUSED:
-                return definition(*args, **kwargs, primitives=PRIMITIVES)
+                return definition(*args, **kwargs, primitives=_PRIMITIVES)
         return forward(*args, **kwargs)
 
     return run
@@ -491,11 +491,11 @@ def dense_forward(x: Array, kernel: Array, bias: Array | None, activation: Activ
     """As `reference.dense_forward`."""
     x = contiguous(x)
     if not isinstance(activation, str) or activation not in _GRADIENT_FROM_OUTPUT:
-        return reference.dense_forward(x, kernel, bias, activation, primitives=PRIMITIVES)
+        return reference.dense_forward(x, kernel, bias, activation, primitives=_PRIMITIVES)
     y = matmul(x, kernel, bias=bias)
     if activation != "linear":
         _map(activation, y, y)
-    return y, (x, kernel, activation, y, y, PRIMITIVES)
+    return y, (x, kernel, activation, y, y, _PRIMITIVES)
 
 
 dense_backward = reference.dense_backward  # by the primitives in the cache

@@ -40,7 +40,7 @@ class RunPosition:
     draws: Draws
 
 
-RAN_OUT = "Your input ran out of data"
+_RAN_OUT = "Your input ran out of data"
 
 
 class NestedInputs(list[Any]):
@@ -307,7 +307,7 @@ class Epochs:
         random.set_stream_state(stream_state)
         try:
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message=RAN_OUT)  # of epochs that have warned before
+                warnings.filterwarnings("ignore", message=_RAN_OUT)  # of epochs that have warned before
                 for _ in range(count):
                     if self._steps is None and self._batches.by_index:  # an index gives the same in each epoch
                         self._begin()
@@ -349,7 +349,7 @@ class Epochs:
 
 def _warn_of_the_end(when: str, stacklevel: int) -> None:
     warnings.warn(
-        f"{RAN_OUT} after {when}; interrupting this epoch. "
+        f"{_RAN_OUT} after {when}; interrupting this epoch. "
         "Make sure that it can give at least `steps_per_epoch * epochs` batches.",
         stacklevel=stacklevel,
     )

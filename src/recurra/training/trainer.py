@@ -43,7 +43,7 @@ from recurra.training.outputs import Outputs
 from recurra.training.plan import ModelPlan, plan_of
 from recurra.training.trainable import Trainable
 
-AUTO = "auto"
+_AUTO = "auto"
 
 
 _TRAIN_STEPS = (
@@ -191,7 +191,7 @@ class Trainer(Layer):
         y: Any = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: int | str = AUTO,
+        verbose: int | str = _AUTO,
         callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
@@ -262,7 +262,7 @@ class Trainer(Layer):
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
-        verbose: int | str = AUTO,
+        verbose: int | str = _AUTO,
         sample_weight: Any = None,
         steps: int | None = None,
         callbacks: Any = None,
@@ -294,7 +294,7 @@ class Trainer(Layer):
         self,
         x: Any,
         batch_size: int | None = None,
-        verbose: int | str = AUTO,
+        verbose: int | str = _AUTO,
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
@@ -541,9 +541,9 @@ def _check_cells(model: Any, who: str) -> None:
 
 
 def _verbosity(verbose: int | str) -> int:
-    if verbose != AUTO and not isinstance(verbose, numbers.Integral):
+    if verbose != _AUTO and not isinstance(verbose, numbers.Integral):
         raise ValueError(expected("verbose", "'auto', 0, 1 or 2", repr(verbose)))
-    return 1 if verbose == AUTO else int(verbose)
+    return 1 if verbose == _AUTO else int(verbose)
 
 
 def _steps(who: str, name: str, value: Any) -> int | None:
