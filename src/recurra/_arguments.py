@@ -34,7 +34,7 @@ class KnowsArguments:
             if cls.__init__ is object.__init__ and (args or kwargs):  # Python says so where there is no __new__ either
                 raise TypeError(f"{cls.__name__}() takes no arguments")
             if is_own(cls.__init__):
-                refuse_unknown(cls.__name__, cls.__init__, kwargs)
+                _refuse_unknown(cls.__name__, cls.__init__, kwargs)
             return super().__new__(cls)
 
 
@@ -43,13 +43,13 @@ def knows_arguments(function: _Function) -> _Function:
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
-        refuse_unknown(function.__name__, function, kwargs)
+        _refuse_unknown(function.__name__, function, kwargs)
         return function(*args, **kwargs)
 
     return checked  # type: ignore[return-value]
 
 
-def refuse_unknown(who: str, function: Any, given: Iterable[str]) -> None:
+def _refuse_unknown(who: str, function: Any, given: Iterable[str]) -> None:
     """Raises TypeError for keywords that a function does not take, as Python does, with a hint."""
     code = function.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]

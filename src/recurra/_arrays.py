@@ -14,9 +14,8 @@ from recurra import _tree, config
 from recurra._checks import did_you_mean, expected
 from recurra._owners import is_own
 
-FLOAT_DTYPES = ("float32", "float64")
 _TEXT = "turn text into numbers first"
-HINTS = {
+_HINTS = {
     "O": "give all columns one dtype first, as with .astype('float32')",
     "S": _TEXT,
     "U": _TEXT,
@@ -47,7 +46,7 @@ def as_numbers(value: Any, who: str) -> np.ndarray:
     if array.dtype.kind == "O" and _has_columns_of_numbers(value):
         array = value.to_numpy("float64", na_value=np.nan)
     if array.dtype.kind not in "fiub":
-        got, what_to_do = _odd_column(value) or (f"an array of dtype {array.dtype}", HINTS.get(_kind(array)))
+        got, what_to_do = _odd_column(value) or (f"an array of dtype {array.dtype}", _HINTS.get(_kind(array)))
         raise ValueError(expected(who, "numbers", got, what_to_do))
     return array
 
@@ -125,8 +124,8 @@ def standardize_dtype(dtype: Any, who: str) -> str:
         name = np.dtype(name).name
     except TypeError:
         name = str(dtype)
-        hint = None if name.endswith("16") else did_you_mean(name, FLOAT_DTYPES)
-    if name not in FLOAT_DTYPES:
+        hint = None if name.endswith("16") else did_you_mean(name, config.FLOAT_DTYPES)
+    if name not in config.FLOAT_DTYPES:
         raise ValueError(expected(who, "dtype to be 'float32' or 'float64'", repr(name), hint))
     return name
 
@@ -197,14 +196,14 @@ def as_array(value: Any, mask: np.ndarray | None = None) -> Array:
     return array
 
 
-def as_arrays(structure: Any) -> Any:
+def _as_arrays(structure: Any) -> Any:
     """Returns nested plain arrays as `Array`s; everything else as it is."""
     return _tree.map_structure(lambda leaf: leaf.view(Array) if type(leaf) is np.ndarray else leaf, structure)
 
 
 def arrays_for(function: Any, *arrays: Any) -> Any:
     """Returns arrays as a function takes them: those of users get `Array`s, and so cannot change what is theirs."""
-    return arrays if is_own(function) else as_arrays(arrays)
+    return arrays if is_own(function) else _as_arrays(arrays)
 
 
 def as_plain_arrays(structure: Any) -> Any:

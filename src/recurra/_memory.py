@@ -1,6 +1,6 @@
 """Memory of kernels: arrays where vectors fit, weights end to end, and when those of dropped models are collected.
 
-Importing it allocates once, for `keep_freed`.
+Importing it allocates once, for `_keep_freed`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MOST_UNCOLLECTED = 256 << 20  # bytes
 _uncollected_bytes = 0
 
 
-def keep_freed() -> None:
+def _keep_freed() -> None:
     """Has glibc keep memory that arrays of a step free for those of the next one, up to 64 MB in a process.
 
     It gives memory at the end of its heap back to Linux until it has once seen a large array freed. A model of two
@@ -80,4 +80,4 @@ def end_to_end(arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarra
     return flat, laid
 
 
-keep_freed()
+_keep_freed()

@@ -10,6 +10,7 @@ from recurra._missing import says_what_to_do
 
 __all__ = ["backend", "epsilon", "floatx", "image_data_format", "set_epsilon", "set_floatx"]
 
+FLOAT_DTYPES = ("float32", "float64")  # of weights and activations
 _floatx = "float32"
 _epsilon = 1e-7
 
@@ -22,7 +23,7 @@ def floatx() -> str:
 def set_floatx(value: str) -> None:
     """Sets the default dtype: "float32" or "float64"."""
     global _floatx
-    _floatx = one_of("set_floatx", "value", value, ("float32", "float64"))
+    _floatx = one_of("set_floatx", "value", value, FLOAT_DTYPES)
 
 
 def epsilon() -> float:

@@ -328,3 +328,11 @@ def test_state_sizes_come_in_a_list():
     assert layers.GRU(3).state_size == [3]
     assert layers.LSTM(2).state_size == layers.RNN(layers.LSTMCell(2)).state_size == [2, 2]
     assert layers.RNN([layers.GRUCell(2), layers.LSTMCell(3)]).state_size == [2, [3, 3]]
+
+
+@pytest.mark.parametrize("cell", [make(3) for make in CELLS])
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_cell_refuses_another_number_of_states_than_its_own(cell, more, x):
+    states = [np.zeros((3, 3), "float32")] * (cell.n_states + more)
+    with pytest.raises(ValueError, match=f"{cell.n_states} states of size 3, got {len(states)}: pass on"):
+        cell(x[:, 0], states)

@@ -9,8 +9,8 @@ import pytest
 
 import recurra
 from recurra import Input, Sequential, _changes, callbacks, layers, losses, metrics, optimizers
-from recurra.training.loop import Trainable
 from recurra.training.plan import plan_of
+from recurra.training.trainable import Trainable
 
 STEPS = 4
 

@@ -54,7 +54,7 @@ def select(where: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def zero_unless(where: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Returns x where `where` holds, and zero elsewhere; by bits as `select`."""
+    """Returns x where `where` holds, and zero elsewhere: NaN times zero would be NaN. By bits as `select`."""
     whole = np.dtype(f"i{x.itemsize}")
     return (x.view(whole) & -where.astype(whole)).view(x.dtype)
 

@@ -11,7 +11,7 @@ import numpy as np
 from recurra._checks import expected, positive_int, whole_number
 
 Shape = tuple[int | None, ...]
-SEQUENCE = "(batch, timesteps, features)"
+_SEQUENCE = "(batch, timesteps, features)"
 INPUT_SHAPE = "an input shape with the batch, such as (None, 5, 3)"
 
 
@@ -48,13 +48,13 @@ def common_size(who: str, sizes: tuple[int | None, ...], shapes: Any) -> int | N
     return known.pop() if known else None if None in sizes else 1
 
 
-def check_rank(who: str, shape: Shape, rank: int, axes: str = SEQUENCE) -> None:
+def check_rank(who: str, shape: Shape, rank: int, axes: str = _SEQUENCE) -> None:
     """Raises ValueError unless `shape` has that many axes."""
     if len(shape) != rank:
         hint = None
-        if axes == SEQUENCE and len(shape) == 2:
+        if axes == _SEQUENCE and len(shape) == 2:
             hint = "add a feature axis with x[..., None], or give a recurrent layer before it return_sequences=True"
-        elif axes == SEQUENCE and len(shape) < 2:
+        elif axes == _SEQUENCE and len(shape) < 2:
             hint = "x.reshape(batch, timesteps, features) gives it the axes"
         elif len(shape) == rank + 1 and shape[0] is None:
             hint = "the shape of an Input leaves out the batch axis"

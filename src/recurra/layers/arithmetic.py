@@ -46,9 +46,6 @@ class Arithmetic(Layer):
     def get_config(self) -> dict[str, Any]:
         return {"operands": self.operands, "name": self.name, "dtype": self.dtype}
 
-    def get_build_config(self) -> dict[str, Any] | None:
-        return None
-
     def compute(self, *operands: Any) -> np.ndarray:
         """Returns the result for arrays and numbers."""
         raise NotImplementedError

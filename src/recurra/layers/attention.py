@@ -10,7 +10,7 @@ import numpy as np
 from recurra import constraints, initializers, ops, regularizers, saving
 from recurra._checks import expected, fraction, one_of, positive_int
 from recurra._names import auto_name
-from recurra.layers._math import softmax, softmax_gradient
+from recurra.layers._math import softmax, softmax_gradient, zero_unless
 from recurra.layers._shapes import check_rank, is_shape, known_features, standardize_shape
 from recurra.layers.base import Layer
 from recurra.layers.dropout import dropout_factors
@@ -470,7 +470,7 @@ class MultiHeadAttention(_Attention):
         dy = None if dy is None else _heads_first(self.output_dense.backward(dy, output_cache))
         dused = None if dused is None else dused.reshape(-1, *dused.shape[2:])
         dscores, dv = self._attend_gradient(dy, dused, attended)
-        dscores = dscores if keep is None else np.where(keep, dscores, dscores.dtype.type(0))
+        dscores = dscores if keep is None else zero_unless(keep, dscores)
         dq = ops.batched_matmul(dscores, k) * q.dtype.type(1 / math.sqrt(self.key_dim))
         dk = ops.batched_matmul(dscores, q, transpose_a=True)
         dquery = self.query_dense.backward(_heads_last(dq, self.num_heads), query_cache, need_dx)

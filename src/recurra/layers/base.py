@@ -636,7 +636,7 @@ class Layer(StampsChanges, saving.Configurable):
             self._activity_losses.append(within)
         if self.activity_regularizer is not None:
             self._activity_losses.extend(self._activity_loss(y) for y in _tree.flatten(outputs))
-        masks = _align(mask, outputs)
+        masks = aligned_masks(mask, outputs)
         leaves = [as_array(y, m) for y, m in zip(_tree.flatten(outputs), masks, strict=True)]
         return _tree.pack_as(outputs, leaves)
 
@@ -704,13 +704,13 @@ class Layer(StampsChanges, saving.Configurable):
         return outputs, cache, self.compute_mask(inputs, mask if has_mask else None) if has_mask or makes_mask else None
 
     def _run_call(
-        self, inputs: Any, carried: Any, training: bool | None, kwargs: dict[str, Any], keep_cache: bool = True
+        self, inputs: Any, carried: Any, training: bool | None, kwargs: dict[str, Any], keep_cache: bool
     ) -> tuple[Any, Any, Any]:
         """Runs the layer with the `mask` among kwargs, else with the masks that the inputs carry; see `_run_layer`."""
         kwargs = dict(kwargs)
         given = kwargs.pop("mask", None)
         if given is not None:
-            return self._run_layer(inputs, as_masks(given), training, kwargs, keep_cache)
+            return self._run_layer(inputs, _as_masks(given), training, kwargs, keep_cache)
         mask = self._carried_mask(carried, kwargs)
         outputs, cache, masks = self._run_layer(inputs, mask, training, kwargs, keep_cache)
         if mask is not carried and any(one is not None for one in _tree.flatten(carried)):
@@ -766,7 +766,7 @@ class Layer(StampsChanges, saving.Configurable):
 
     def _config_names(self) -> list[str]:
         """Returns the names of the constructor's arguments beside those of every layer."""
-        names = [name for name in saving.parameters(type(self)) if name not in saving.parameters(Layer)]
+        names = own_parameters(type(self))
         own = type(self).__init__ is not Layer.__init__
         declared = own and "activity_regularizer" in inspect.signature(type(self).__init__).parameters
         return [*names, "activity_regularizer"] if declared or self.activity_regularizer else names
@@ -838,12 +838,17 @@ def _unique(variables: list[Variable]) -> list[Variable]:
     return list({id(variable): variable for variable in variables}.values())
 
 
+def own_parameters(cls: type) -> list[str]:
+    """Returns the names of the constructor's parameters without those of every layer."""
+    return [name for name in saving.parameters(cls) if name not in saving.parameters(Layer)]
+
+
 def penalties(variables: list[Variable]) -> list[float]:
     """Returns those of the variables that are regularized."""
     return [variable.regularizer(variable.value) for variable in variables if variable.regularizer is not None]
 
 
-def as_masks(given: Any) -> Any:
+def _as_masks(given: Any) -> Any:
     """Returns a mask, or a list of masks and None, as bool arrays."""
     if isinstance(given, (list, tuple)) and any(one is None or np.ndim(one) > 1 for one in given):
         return [None if one is None else np.asarray(one, bool) for one in given]
@@ -855,7 +860,7 @@ def dtype_policy(dtype: str) -> dict[str, Any]:
     return {"module": "keras", "class_name": "DTypePolicy", "config": {"name": dtype}, "registered_name": None}
 
 
-def _align(masks: Any, outputs: Any) -> list[Any]:
+def aligned_masks(masks: Any, outputs: Any) -> list[Any]:
     """Returns one mask, or None, for each output."""
     count = len(_tree.flatten(outputs))
     found = _tree.flatten(masks)

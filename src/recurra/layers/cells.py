@@ -5,6 +5,7 @@ The built-in cells run whole sequences in one native call too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from recurra.layers.base import Layer
 from recurra.layers.dropout import dropout_factors
 from recurra.random import SeedGenerator
 
-WeightGrads = tuple[Any, Any, Any]  # of kernel, recurrent_kernel and bias, to be added to
+Operations = tuple[Callable[..., Any], Callable[..., Any]]  # forward and backward, of `recurra.ops`
 
 
 class DropoutMasks(NamedTuple):
@@ -155,7 +156,7 @@ class RecurrentCell(Layer):
         go_backwards: bool = False,
         zero_output_for_mask: bool = False,
         return_sequences: bool = False,
-        keep_cache: bool = True,
+        keep_cache: bool,
     ) -> tuple[Any, list[Any], Any]:
         """Runs a whole sequence (N, T, D).
 
@@ -170,9 +171,14 @@ class RecurrentCell(Layer):
                 inputs = inputs * input_mask
             else:
                 input_masks = dropout_masks.inputs
-        outputs, *states, cache = self._forward_op(
+        bias = None if self.bias is None else self.bias.value
+        forward, _ = self._ops()
+        outputs, *states, cache = forward(
             inputs,
-            states,
+            self.kernel.value,
+            self.recurrent_kernel.value,
+            bias,
+            *states,
             mask,
             activation=activations.name_of(self.activation),
             go_backwards=go_backwards,
@@ -181,6 +187,7 @@ class RecurrentCell(Layer):
             training=keep_cache,
             input_masks=input_masks,
             recurrent_masks=recurrent_masks,
+            **self._own_options(),
         )
         return outputs, states, _Run(cache, input_mask) if keep_cache else None
 
@@ -189,8 +196,9 @@ class RecurrentCell(Layer):
     ) -> tuple[Any, list[Any]]:
         """Returns the gradients of the inputs and of the initial states; adds those of the weights."""
         dbias = None if self.bias is None else self.bias.grad
+        _, backward = self._ops()
         weight_grads = (self.kernel.grad, self.recurrent_kernel.grad, dbias)
-        dx, *dstates = self._backward_op(doutputs, dstates, cache.op_cache, weight_grads, need_dx)
+        dx, *dstates = backward(doutputs, *dstates, cache.op_cache, *weight_grads, need_dx=need_dx)
         if dx is not None and cache.input_mask is not None:
             dx = dx * cache.input_mask
         return dx, dstates
@@ -220,12 +228,8 @@ class RecurrentCell(Layer):
         """Returns the options of the cell's operation that other cells do not have."""
         return {}
 
-    def _forward_op(self, inputs: Any, states: list[Any], mask: Any, **options: Any) -> Any:
-        raise NotImplementedError
-
-    def _backward_op(
-        self, doutputs: Any, dstates: list[Any], cache: Any, weight_grads: WeightGrads, need_dx: bool
-    ) -> Any:
+    def _ops(self) -> Operations:
+        """Returns the cell's operations."""
         raise NotImplementedError
 
     def forward(
@@ -253,6 +257,10 @@ class RecurrentCell(Layer):
         if training and dropout_masks is None:
             dropout_masks = self.draw_masks(inputs.shape[0], inputs.shape[1], self.dtype)
         states = [None] * self.n_states if states is None else [self._cast(state) for state in _tree.flatten(states)]
+        if len(states) != self.n_states:
+            what = f"{self.n_states} states of size {self.units}"
+            hint = "pass on what it returns, as in output, states = cell(x, states)"
+            raise ValueError(expected(type(self).__name__, what, len(states), hint))
         output, states, cache = self.run_forward(inputs[:, None, :], states, None, dropout_masks, keep_cache=keep_cache)
         return (output, states), cache
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recurra import activations, ops, saving
-from recurra.layers.cells import RecurrentCell, WeightGrads
+from recurra.layers.cells import Operations, RecurrentCell
 from recurra.layers.recurrent import CellRNN
 
 
@@ -81,24 +81,8 @@ class GRUCell(RecurrentCell):
             "reset_after": self.reset_after,
         }
 
-    def _forward_op(self, inputs: Any, states: list[Any], mask: Any, **options: Any) -> Any:
-        bias = None if self.bias is None else self.bias.value
-        return ops.gru_forward(
-            inputs,
-            self.kernel.value,
-            self.recurrent_kernel.value,
-            bias,
-            states[0],
-            mask,
-            reset_after=self.reset_after,
-            recurrent_activation=activations.name_of(self.recurrent_activation),
-            **options,
-        )
-
-    def _backward_op(
-        self, doutputs: Any, dstates: list[Any], cache: Any, weight_grads: WeightGrads, need_dx: bool
-    ) -> Any:
-        return ops.gru_backward(doutputs, dstates[0], cache, *weight_grads, need_dx=need_dx)
+    def _ops(self) -> Operations:
+        return ops.gru_forward, ops.gru_backward
 
 
 @saving.builtin("keras.layers")

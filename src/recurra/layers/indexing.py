@@ -44,9 +44,6 @@ class GetItem(Layer):
     def get_config(self) -> dict[str, Any]:
         return {"key": saving.serialize_keras_object(self.key), "name": self.name, "dtype": self.dtype}
 
-    def get_build_config(self) -> dict[str, Any] | None:
-        return None
-
     def build(self, input_shape: Any) -> None:
         self.compute_output_shape(input_shape)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import activations, initializers, ops, saving
-from recurra.layers.cells import RecurrentCell, WeightGrads
+from recurra.layers.cells import Operations, RecurrentCell
 from recurra.layers.recurrent import CellRNN
 
 
@@ -92,24 +92,8 @@ class LSTMCell(RecurrentCell):
     def _own_options(self) -> dict[str, Any]:
         return {"recurrent_activation": activations.name_of(self.recurrent_activation)}
 
-    def _forward_op(self, inputs: Any, states: list[Any], mask: Any, **options: Any) -> Any:
-        bias = None if self.bias is None else self.bias.value
-        return ops.lstm_forward(
-            inputs,
-            self.kernel.value,
-            self.recurrent_kernel.value,
-            bias,
-            states[0],
-            states[1],
-            mask,
-            recurrent_activation=activations.name_of(self.recurrent_activation),
-            **options,
-        )
-
-    def _backward_op(
-        self, doutputs: Any, dstates: list[Any], cache: Any, weight_grads: WeightGrads, need_dx: bool
-    ) -> Any:
-        return ops.lstm_backward(doutputs, dstates[0], dstates[1], cache, *weight_grads, need_dx=need_dx)
+    def _ops(self) -> Operations:
+        return ops.lstm_forward, ops.lstm_backward
 
 
 @saving.builtin("keras.layers")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import ops, saving
+from recurra.layers._math import zero_unless
 from recurra.layers.base import Layer
 
 
@@ -38,10 +39,10 @@ class Masking(Layer):
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         keep = self.compute_mask(inputs)[..., None]
-        return np.where(keep, inputs, inputs.dtype.type(0)), keep
+        return zero_unless(keep, inputs), keep
 
     def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
-        return np.where(cache, doutputs, doutputs.dtype.type(0))
+        return zero_unless(cache, doutputs)
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
         return plan.add_masking(self.mask_value)

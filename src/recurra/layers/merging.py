@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra import config, ops, saving
 from recurra._checks import expected
-from recurra.layers._math import normalized, normalized_gradient, sum_to
+from recurra.layers._math import normalized, normalized_gradient, sum_to, zero_unless
 from recurra.layers._shapes import Shape, common_size, is_shape, position
 from recurra.layers.base import Layer
 
@@ -187,7 +187,7 @@ class _Extreme(_Merge):
 
     def gradients(self, dy: np.ndarray, cache: Any) -> list[np.ndarray]:
         winner, count = cache
-        return [np.where(winner == i, dy, dy.dtype.type(0)) for i in range(count)]
+        return [zero_unless(winner == i, dy) for i in range(count)]
 
 
 @saving.builtin("keras.layers")

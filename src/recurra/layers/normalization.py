@@ -11,20 +11,20 @@ import numpy as np
 from recurra import config, constraints, initializers, ops, regularizers, saving
 from recurra._arrays import as_numbers, plain_numbers_as_array
 from recurra._checks import expected, fraction, not_negative, positive_int, whole_number
-from recurra.layers._math import normalized, normalized_gradient, sum_to
+from recurra.layers._math import normalized, normalized_gradient, sum_to, zero_unless
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
 
 
-def standardized(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+def _standardized(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
     """Returns (x - mean) / sqrt(variance + epsilon) over `axes`, and 1 / sqrt(variance + epsilon)."""
     centred = x - x.mean(axis=axes, keepdims=True)
     inverse = 1 / np.sqrt(np.square(centred).mean(axis=axes, keepdims=True) + x.dtype.type(epsilon))
     return centred * inverse, inverse
 
 
-def standardized_gradient(dy: np.ndarray, y: np.ndarray, inverse: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """Returns dx of `standardized`."""
+def _standardized_gradient(dy: np.ndarray, y: np.ndarray, inverse: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """Returns dx of `_standardized`."""
     mean = dy.mean(axis=axes, keepdims=True)
     slope = (dy * y).mean(axis=axes, keepdims=True)
     return inverse * (dy - mean - y * slope)
@@ -152,14 +152,14 @@ class LayerNormalization(_Affine):
         self._check(inputs)
         if self._axes == (inputs.ndim - 1,) and inputs.size:
             return ops.normalize_rows(inputs, *self._values(), self.epsilon, keep_cache=keep_cache)
-        y, inverse = standardized(inputs, self._axes, self.epsilon)
+        y, inverse = _standardized(inputs, self._axes, self.epsilon)
         return self._scaled(y), (y, inverse)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         y, inverse = cache
         if inverse.ndim < y.ndim:  # of the last axis alone
             return ops.normalize_rows_gradient(doutputs, cache, *self._gradient_arrays())
-        return standardized_gradient(self._scaled_gradient(doutputs, y), y, inverse, self._axes)
+        return _standardized_gradient(self._scaled_gradient(doutputs, y), y, inverse, self._axes)
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
         return plan.add_normalization((self.gamma, self.beta), self._axes, self.epsilon)
@@ -221,13 +221,13 @@ class GroupNormalization(_Affine):
         (axis,), (size,) = self._axes, self._sizes
         grouped = inputs.reshape(*inputs.shape[:axis], self.groups, size // self.groups, *inputs.shape[axis + 1 :])
         axes = tuple(other for other in range(1, grouped.ndim) if other != axis)
-        y, inverse = standardized(grouped, axes, self.epsilon)
+        y, inverse = _standardized(grouped, axes, self.epsilon)
         return self._scaled(y.reshape(inputs.shape)), (y, inverse, axes)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         y, inverse, axes = cache
         dy = self._scaled_gradient(doutputs, y.reshape(doutputs.shape))
-        return standardized_gradient(dy.reshape(y.shape), y, inverse, axes).reshape(doutputs.shape)
+        return _standardized_gradient(dy.reshape(y.shape), y, inverse, axes).reshape(doutputs.shape)
 
 
 @saving.builtin("keras.layers")
@@ -368,8 +368,8 @@ class BatchNormalization(_Affine):
 
 
 def _where(keep: np.ndarray | None, x: np.ndarray) -> np.ndarray:
-    """Returns x with zeros where an entry does not count: NaN times zero would be NaN."""
-    return x if keep is None else np.where(keep, x, x.dtype.type(0))
+    """Returns x with zeros where an entry does not count."""
+    return x if keep is None else zero_unless(keep, x)
 
 
 @saving.builtin("keras.layers")

@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import expected, one_of
-from recurra.layers._math import same_padding
+from recurra.layers._math import same_padding, zero_unless
 from recurra.layers._shapes import Shape, channels_last, check_rank, one_number
 from recurra.layers.base import Layer
 
@@ -133,8 +133,8 @@ class _GlobalPooling(Layer):
     def _time_axis(self) -> int:
         return 2 if self.data_format == "channels_first" else 1
 
-    def _channels_last(self, x: np.ndarray) -> np.ndarray:
-        """Exchanges the axes where the features come first, and back."""
+    def _exchange_axes(self, x: np.ndarray) -> np.ndarray:
+        """Returns x with its time and features exchanged where the features come first: there, and back again."""
         return np.ascontiguousarray(np.swapaxes(x, 1, self._time_axis))
 
     def _check_steps(self, inputs: np.ndarray) -> None:
@@ -142,21 +142,21 @@ class _GlobalPooling(Layer):
             raise ValueError(expected(type(self).__name__, "at least 1 time step", 0))
 
     def _shaped(self, pooled: np.ndarray) -> np.ndarray:
-        return self._channels_last(pooled) if self.keepdims else pooled[:, 0]
+        return self._exchange_axes(pooled) if self.keepdims else pooled[:, 0]
 
     def _with_time(self, doutputs: np.ndarray) -> np.ndarray:
-        return self._channels_last(doutputs) if self.keepdims else doutputs[:, None, :]
+        return self._exchange_axes(doutputs) if self.keepdims else doutputs[:, None, :]
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         self._check_steps(inputs)
-        x = self._channels_last(inputs)
+        x = self._exchange_axes(inputs)
         y = ops.pool(x, self.kind, size=x.shape[1], stride=1, steps=1)
         return self._shaped(y), (x, y)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
         x, y = cache
         dx = ops.pool_gradient(self._with_time(doutputs), x, y, self.kind, size=x.shape[1], stride=1)
-        return self._channels_last(dx)
+        return self._exchange_axes(dx)
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
         return self._time_axis == 1 and plan.add_pooling(self.kind, 0, 1, "valid")
@@ -207,7 +207,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
             raise ValueError(expected(type(self).__name__, f"mask of shape {inputs.shape[:2]}", mask.shape))
         keep = mask[..., None]
         count = np.maximum(keep.sum(axis=1, keepdims=True, dtype=inputs.dtype), 1)
-        total = np.where(keep, inputs, inputs.dtype.type(0)).sum(axis=1, keepdims=True)  # NaN times zero would be NaN
+        total = zero_unless(keep, inputs).sum(axis=1, keepdims=True)
         return self._shaped(total / count), (keep / count, None)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:

@@ -18,7 +18,7 @@ from recurra._checks import expected
 from recurra._missing import says_what_to_do
 from recurra._names import snake_case
 from recurra.layers._shapes import check_features, check_rank, is_shape, known_features
-from recurra.layers.base import Layer
+from recurra.layers.base import Layer, own_parameters
 from recurra.layers.cells import (
     RecurrentCell,
     StackedRNNCells,
@@ -375,7 +375,7 @@ class CellRNN(RNN):
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        cell, own = _own_parameters(cls.cell_class), _own_parameters(RNN)[1:]
+        cell, own = own_parameters(cls.cell_class), own_parameters(RNN)[1:]
         declared = {p.name: p for base in (Layer, RNN, RecurrentCell, cls.cell_class) for p in _declared(base)}
         by_keyword = ["zero_output_for_mask"]
         by_position = [name for name in (*cell, *own) if name not in (cls._last_option, *by_keyword)]
@@ -399,7 +399,7 @@ class CellRNN(RNN):
             raise TypeError(f"{who}.__init__() missing 1 required positional argument: 'units'")
         for ignored in ("use_cudnn", "implementation"):
             kwargs.pop(ignored, None)
-        options = {name: kwargs.pop(name) for name in _own_parameters(self.cell_class) if name in kwargs}
+        options = {name: kwargs.pop(name) for name in own_parameters(self.cell_class) if name in kwargs}
         shared = {name: kwargs[name] for name in ("dtype", "trainable") if name in kwargs}
         standardize_dtype(shared.get("dtype"), who)  # a mistake is the layer's, not its cell's
         super().__init__(self.cell_class(**options, **shared, name=snake_case(self.cell_class.__name__)), **kwargs)
@@ -412,7 +412,7 @@ class CellRNN(RNN):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _config_names(self) -> list[str]:
-        return [*_own_parameters(RNN)[1:], *_own_parameters(self.cell_class), "activity_regularizer"]
+        return [*own_parameters(RNN)[1:], *own_parameters(self.cell_class), "activity_regularizer"]
 
 
 def stateful_layers(model: Layer) -> list[RNN]:
@@ -428,11 +428,6 @@ def copied_states(layers: Iterable[RNN]) -> list[Any]:
 def _declared(cls: Any) -> list[inspect.Parameter]:
     found = list(inspect.signature(cls.__init__).parameters.values())[1:]
     return [p for p in found if p.kind is not p.VAR_KEYWORD]
-
-
-def _own_parameters(cls: type) -> list[str]:
-    """Returns the names of the constructor's parameters without those of every layer."""
-    return [name for name in saving.parameters(cls) if name not in saving.parameters(Layer)]
 
 
 if not TYPE_CHECKING:  # Keras 2's module of this name had the layers

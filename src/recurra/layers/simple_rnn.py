@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recurra import ops, saving
-from recurra.layers.cells import RecurrentCell, WeightGrads
+from recurra.layers.cells import Operations, RecurrentCell
 from recurra.layers.recurrent import CellRNN
 
 
@@ -25,16 +25,8 @@ class SimpleRNNCell(RecurrentCell):
         ValueError: If an option is unknown or out of range.
     """
 
-    def _forward_op(self, inputs: Any, states: list[Any], mask: Any, **options: Any) -> Any:
-        bias = None if self.bias is None else self.bias.value
-        return ops.simple_rnn_forward(
-            inputs, self.kernel.value, self.recurrent_kernel.value, bias, states[0], mask, **options
-        )
-
-    def _backward_op(
-        self, doutputs: Any, dstates: list[Any], cache: Any, weight_grads: WeightGrads, need_dx: bool
-    ) -> Any:
-        return ops.simple_rnn_backward(doutputs, dstates[0], cache, *weight_grads, need_dx=need_dx)
+    def _ops(self) -> Operations:
+        return ops.simple_rnn_forward, ops.simple_rnn_backward
 
 
 @saving.builtin("keras.layers")

@@ -17,10 +17,10 @@ from recurra._owners import is_left_behind, is_own
 from recurra.losses.functions import are_matched, match_ranks
 
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")  # one and the same without weights
-_FLOATS = (np.dtype("float32"), np.dtype("float64"))  # what native code computes in
+_FLOATS = tuple(map(np.dtype, config.FLOAT_DTYPES))  # what native code computes in
 _FUSED_OPTIONS = {"delta", "from_logits", "label_smoothing", "quantiles"}  # of a loss, likewise
 _OF_LABELS = "sparse_categorical_crossentropy"  # that native code refuses where they are none
-REDUCTIONS = (*_MEANS, "sum", "none", None)
+_REDUCTIONS = (*_MEANS, "sum", "none", None)
 
 
 class Loss(StampsChanges, saving.Configurable):
@@ -45,7 +45,7 @@ class Loss(StampsChanges, saving.Configurable):
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
         self.name = name or snake_case(type(self).__name__)
-        self.reduction = one_of(type(self).__name__, "reduction", reduction, REDUCTIONS)
+        self.reduction = one_of(type(self).__name__, "reduction", reduction, _REDUCTIONS)
         self._dtype = None if dtype is None else standardize_dtype(dtype, type(self).__name__)
 
     @property

@@ -245,17 +245,11 @@ class _OfClasses(LossFunctionWrapper):
         super().__init__(fn, reduction, name, dtype, **fn_kwargs)
         self.axis = whole_number(type(self).__name__, "axis", axis)
 
-    def _last(self, values: Any, rank: int) -> Any:
-        values = np.asarray(values)
-        return np.moveaxis(values, self.axis, -1) if values.ndim == rank and self.axis != -1 else values
-
     def call(self, y_true: Any, y_pred: Any) -> np.ndarray:
-        rank = np.ndim(y_pred)
-        return super().call(self._last(y_true, rank), self._last(y_pred, rank))
+        return super().call(*functions.axis_last(y_true, y_pred, self.axis))
 
     def gradient(self, y_true: Any, y_pred: Any) -> np.ndarray:
-        rank = np.ndim(y_pred)
-        gradient = super().gradient(self._last(y_true, rank), self._last(y_pred, rank))
+        gradient = super().gradient(*functions.axis_last(y_true, y_pred, self.axis))
         return np.moveaxis(gradient, -1, self.axis)
 
     def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:

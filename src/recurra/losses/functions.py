@@ -69,7 +69,7 @@ def _floats(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     return match_ranks(y_true.astype(y_pred.dtype, copy=False), y_pred)
 
 
-def _axis_last(y_true: Any, y_pred: Any, axis: int) -> tuple[Any, Any]:
+def axis_last(y_true: Any, y_pred: Any, axis: int) -> tuple[Any, Any]:
     """Returns both with the axis of the classes moved to the end; labels, of one rank less, have none."""
     if axis == -1:
         return y_true, y_pred
@@ -301,7 +301,7 @@ def binary_crossentropy(
 
     For `from_logits`, `label_smoothing` and `axis` see the loss `BinaryCrossentropy`.
     """
-    y_true, y_pred = _axis_last(*arrays(y_true, y_pred), axis)
+    y_true, y_pred = axis_last(*arrays(y_true, y_pred), axis)
     if y_true.ndim == y_pred.ndim and y_true.shape != y_pred.shape:
         raise ValueError(expected("binary_crossentropy", f"y_true of shape {y_pred.shape}", y_true.shape))
     return _binary_values(_smoothed_binary(y_true, label_smoothing), y_pred, from_logits).mean(axis=-1)
@@ -345,7 +345,7 @@ def binary_focal_crossentropy(
     axis: int = -1,
 ) -> Values:
     """`(1 - p_t)**gamma` times the binary crossentropy (Lin et al., 2017); options as in `BinaryFocalCrossentropy`."""
-    y_true, y_pred = _axis_last(*arrays(y_true, y_pred), axis)
+    y_true, y_pred = axis_last(*arrays(y_true, y_pred), axis)
     t, p, right = _focal_parts(y_true, y_pred, from_logits, label_smoothing)
     values = ops.power(1 - right, gamma) * _binary_values(t, p, False)
     if apply_class_balancing:
@@ -393,7 +393,7 @@ def categorical_crossentropy(
 
     For the options see `CategoricalCrossentropy`.
     """
-    y_true, y_pred = _axis_last(*_floats(y_true, y_pred), axis)
+    y_true, y_pred = axis_last(*_floats(y_true, y_pred), axis)
     _check_same_shape("categorical_crossentropy", y_true, y_pred)
     y_true = _smoothed_classes(y_true, label_smoothing)
     if from_logits:
@@ -454,7 +454,7 @@ def sparse_categorical_crossentropy(
 
     For `from_logits` and `axis` see `SparseCategoricalCrossentropy`.
     """
-    y_true, y_pred = _axis_last(y_true, y_pred, axis)
+    y_true, y_pred = axis_last(y_true, y_pred, axis)
     labels, y_pred, counts = _labels("sparse_categorical_crossentropy", y_true, y_pred, ignore_class)
     if from_logits:
         values = -_at_labels(ops.activation_forward("log_softmax", y_pred), labels)
@@ -506,7 +506,7 @@ def categorical_focal_crossentropy(
 
     For the options see `CategoricalFocalCrossentropy`.
     """
-    y_true, y_pred = _axis_last(y_true, y_pred, axis)
+    y_true, y_pred = axis_last(y_true, y_pred, axis)
     y_true, share, _ = _categorical_focal_parts(y_true, y_pred, from_logits, label_smoothing)
     cut, _ = _probability(share)
     return -(np.asarray(alpha, cut.dtype) * ops.power(1 - cut, gamma) * y_true * ops.log(cut)).sum(axis=-1)

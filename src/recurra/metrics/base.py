@@ -162,6 +162,11 @@ def weights_times(sample_weight: Any, counts: Any) -> np.ndarray:
     return marks * weights
 
 
+def with_trailing_axes(array: np.ndarray, ndim: int) -> np.ndarray:
+    """Returns an array with axes of one behind its own where it has less than `ndim`."""
+    return array.reshape(array.shape + (1,) * (ndim - array.ndim))
+
+
 @saving.builtin("keras.metrics")
 class Mean(Metric):
     """The weighted mean of values: `sum(w * v) / sum(w)`."""
@@ -192,7 +197,7 @@ class Sum(Metric):
         values = np.asarray(values, np.float64)
         if sample_weight is not None:
             values, weights = match_ranks(values, np.asarray(sample_weight, np.float64))
-            values = values * weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim))
+            values = values * with_trailing_axes(weights, values.ndim)
         self.total.value[...] += values.sum()
 
     def result(self) -> Array:

@@ -11,7 +11,7 @@ from recurra import ops, saving
 from recurra._arrays import Array, as_array
 from recurra._checks import expected, fraction, one_of, positive_int
 from recurra.losses.functions import match_ranks
-from recurra.metrics.base import Metric
+from recurra.metrics.base import Metric, with_trailing_axes
 
 CASES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 _AT_ONCE = 1 << 16  # predictions that are compared together, each counted once for each threshold
@@ -61,8 +61,7 @@ def _confusion(
         given = np.asarray(sample_weight, np.float64)
         if given.ndim == y_pred.ndim + 1 and given.shape[-1] == 1:
             given = given[..., 0]
-        given = given.reshape(*given.shape, *([1] * (y_pred.ndim - given.ndim)))
-        weights = np.broadcast_to(given, y_pred.shape).astype(np.float64)
+        weights = np.broadcast_to(with_trailing_axes(given, y_pred.ndim), y_pred.shape).astype(np.float64)
     labels = y_pred.shape[-1] if by_label else 1
     positive = y_true.astype(bool).reshape(-1, labels)
     weights = weights.reshape(-1, labels)
@@ -313,8 +312,7 @@ class AUC(_Counting):
             y_pred = ops.sigmoid(y_pred)
         if self.label_weights is not None and not self.multi_label:
             given = np.ones(1) if sample_weight is None else np.asarray(sample_weight, np.float64)
-            given = given.reshape(*given.shape, *([1] * (y_pred.ndim - given.ndim)))
-            sample_weight = given * np.asarray(self.label_weights, np.float64)
+            sample_weight = with_trailing_axes(given, y_pred.ndim) * np.asarray(self.label_weights, np.float64)
         y_true, y_pred = _matched("AUC", y_true, y_pred)
         counts = _confusion(y_true, y_pred, self._levels, sample_weight, self._evenly, self.dtype, self.multi_label)
         if not self._variables:

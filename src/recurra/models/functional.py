@@ -18,7 +18,7 @@ from recurra.layers.symbolic import KerasTensor, Node, node_of
 from recurra.models.graph import Graph, GraphCache, flat_shapes
 from recurra.models.model import Model
 from recurra.training.outputs import Outputs
-from recurra.training.plan import plan_of
+from recurra.training.plan import ModelPlan, plan_of
 from recurra.variables import Variable
 
 if TYPE_CHECKING:
@@ -223,16 +223,16 @@ class GraphModel(Model):
         """Runs the graph on arrays as `standardize_inputs` gives them; see `Layer._run_layer`."""
         leaves = inputs if isinstance(inputs, list) else _tree.flatten(inputs)
         if not keep_cache and not training and mask is None:
-            outputs, plan = self._infer(leaves), plan_of(self, training=False)
-            if outputs is not None and plan is not None:
+            inferred = self._infer(leaves)
+            if inferred is not None:
+                outputs, plan = inferred
                 found = plan.mask_of(leaves[0])
                 return outputs, None, None if found is None else _tree.pack_as(self._result_structure, [found])
         masks = [None] * len(leaves) if mask is None else self._leaves(mask)
         outputs, cache = self.graph.forward(leaves, masks, training, keep_cache)
         return _tree.pack_as(self._result_structure, outputs), cache, _tree.pack_as(self._result_structure, cache.masks)
 
-    def _infer(self, leaves: list[Any]) -> Any:
-        """Returns the outputs by one native call, or None where that is not possible."""
+    def _infer(self, leaves: list[Any]) -> tuple[Any, ModelPlan] | None:
         plan = plan_of(self, training=False)
         shape = plan.output_shape(leaves[0]) if plan is not None else None
         if plan is None or shape is None:
@@ -241,7 +241,8 @@ class GraphModel(Model):
         if x is None:
             return None
         y = plan.native.infer(x, shape)
-        return y if isinstance(self._result_structure, KerasTensor) else _tree.pack_as(self._result_structure, [y])
+        outputs = y if isinstance(self._result_structure, KerasTensor) else _tree.pack_as(self._result_structure, [y])
+        return outputs, plan
 
     def forward(
         self, inputs: Any, training: bool = False, mask: Any = None, keep_cache: bool = True

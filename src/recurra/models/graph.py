@@ -11,7 +11,7 @@ from recurra import _changes, _tree
 from recurra._checks import expected
 from recurra._owners import is_own
 from recurra.layers._shapes import is_shape
-from recurra.layers.base import Layer
+from recurra.layers.base import Layer, aligned_masks
 from recurra.layers.symbolic import KerasTensor, Node, node_of
 from recurra.models.mask_trace import MaskOperation, MaskTrace
 from recurra.variables import Variable
@@ -157,9 +157,7 @@ class Graph:
                 found_masks[step.outputs[0]] = mask if isinstance(mask, np.ndarray) else _tree.flatten(mask)[0]
             else:
                 leaves = _tree.flatten(outputs)
-                output_masks = _tree.flatten(mask) if mask is not None else [None]
-                output_masks += [None] * (len(leaves) - len(output_masks))  # as of attention's scores
-                for position, leaf, leaf_mask in zip(step.outputs, leaves, output_masks, strict=True):
+                for position, leaf, leaf_mask in zip(step.outputs, leaves, aligned_masks(mask, outputs), strict=True):
                     values[position], found_masks[position] = leaf, leaf_mask
             if layer.activity_regularizer is not None:
                 activity_loss += sum(layer._activity_loss(values[position]) for position in step.outputs)

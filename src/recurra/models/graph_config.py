@@ -17,8 +17,8 @@ from recurra.layers.symbolic import KerasTensor, Node, node_of
 from recurra.models.graph import Graph
 from recurra.models.mask_trace import MaskTrace
 
-LAYERS_OF_OPERATIONS = ("Add", "GetItem", "Multiply", "Negative", "Subtract", "TrueDivide")
-KERAS_MASK_JOINS = r"concatenate(_\d+)?"  # names of Keras's own operations on masks
+_LAYERS_OF_OPERATIONS = ("Add", "GetItem", "Multiply", "Negative", "Subtract", "TrueDivide")
+_KERAS_MASK_JOINS = r"concatenate(_\d+)?"  # names of Keras's own operations on masks
 Nodes = dict[tuple[str, int], Node]  # by the layer's name and the number of its call
 
 
@@ -41,7 +41,7 @@ def write_graph(graph: Graph, inputs: Any, outputs: Any) -> dict[str, Any]:
         nodes = [node for node in layer._inbound_nodes if id(node) in in_graph and node.parents()]
         calls = [_write_node(node, indices) for node in nodes]
         entry = saving.serialize_keras_object(layer) | {"name": layer.name, "inbound_nodes": calls}
-        if joins_masks and re.fullmatch(KERAS_MASK_JOINS, layer.name):
+        if joins_masks and re.fullmatch(_KERAS_MASK_JOINS, layer.name):
             entry["config"].pop("name")  # Keras makes one that its own operations do not take
         layers.append(_as_operation(entry))
     ends = {"input_layers": inputs, "output_layers": outputs}
@@ -157,7 +157,7 @@ def _as_layer(entry: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: If there are more, or they are called on something else than `_as_operation` writes.
     """
-    if entry.get("module") != OPERATIONS or entry["class_name"] not in LAYERS_OF_OPERATIONS:
+    if entry.get("module") != OPERATIONS or entry["class_name"] not in _LAYERS_OF_OPERATIONS:
         return entry
     calls = [node["args"] for node in entry["inbound_nodes"]]
     tensors = [one for args in calls for one in args if _is_tensor(one)]
@@ -179,7 +179,7 @@ def _is_tensor(value: Any) -> bool:
 
 def _is_operation(entry: dict[str, Any]) -> bool:
     """Returns whether an entry is one of Keras's operations that are no layers here."""
-    return (entry.get("module") or "").startswith("keras.src.ops") and entry["class_name"] not in LAYERS_OF_OPERATIONS
+    return (entry.get("module") or "").startswith("keras.src.ops") and entry["class_name"] not in _LAYERS_OF_OPERATIONS
 
 
 def _write_ends(structure: Any, indices: dict[int, int]) -> Any:

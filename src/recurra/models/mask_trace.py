@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree
-from recurra.layers.base import Layer
+from recurra.layers.base import Layer, aligned_masks
 from recurra.layers.symbolic import KerasTensor, Node
 
 
@@ -44,9 +44,8 @@ class MaskTrace:
 
     def follow(self, node: Node) -> None:
         """Finds the masks of what a call gives; those of what it reads have been found."""
-        outputs, masks = _tree.flatten(node.outputs), _tree.flatten(self._computed_by(node))
-        masks += [None] * (len(outputs) - len(masks))  # as of attention's scores
-        for output, mask in zip(outputs, masks, strict=False):
+        masks = aligned_masks(self._computed_by(node), node.outputs)
+        for output, mask in zip(_tree.flatten(node.outputs), masks, strict=True):
             self._masks[id(output)] = _as_long_as(output, mask) if isinstance(mask, _StandIn) else mask
 
     def has_mask(self, tensor: KerasTensor) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from recurra import saving
 from recurra._checks import expected
 from recurra._names import auto_name
-from recurra.layers._shapes import INPUT_SHAPE, is_shape, standardize_shape
+from recurra.layers._shapes import INPUT_SHAPE, is_shape, map_shapes, standardize_shape
 from recurra.layers.base import Layer
 from recurra.layers.input_layer import InputLayer
 from recurra.layers.symbolic import KerasTensor
@@ -121,7 +121,7 @@ class Sequential(GraphModel):
             if input_shape is None:
                 raise ValueError(expected("build", INPUT_SHAPE, None))
             if not is_shape(input_shape):
-                self._set_graph(*self._from(_inputs_of(input_shape)))
+                self._set_graph(*self._from(map_shapes(_input_of, input_shape)))
                 return
             self._line = [InputLayer(batch_shape=input_shape), *self._line]
         elif input_shape is not None and self._line[0].batch_shape != tuple(input_shape):
@@ -177,10 +177,5 @@ def _output_of(layer: Layer, tensor: Any) -> Any:
     return layer(tensor)
 
 
-def _inputs_of(shapes: Any) -> Any:
-    """Returns an `Input` for each shape of a list or dict of them."""
-    if is_shape(shapes):
-        return InputLayer(batch_shape=shapes).output
-    if isinstance(shapes, dict):
-        return {name: _inputs_of(shape) for name, shape in shapes.items()}
-    return [_inputs_of(shape) for shape in shapes]
+def _input_of(shape: Any) -> KerasTensor:
+    return InputLayer(batch_shape=shape).output

@@ -16,7 +16,7 @@ from recurra.models.functional import GraphModel
 from recurra.models.model import Model
 from recurra.models.sequential import Sequential
 
-UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
+_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
 def print_summary(
@@ -57,7 +57,7 @@ def _render(
     import rich.table
     from rich.markup import escape
 
-    in_line = is_line_shaped(model)
+    in_line = _is_line_shaped(model)
     width = 88 if in_line else 108
     columns = [("Layer (type)", "left"), ("Output Shape", "left"), ("Param #", "right")]
     if not in_line:
@@ -88,7 +88,7 @@ def _render(
     console.print(table)
     for name, variables in _totals(model):
         count = sum(variable.value.size for variable in variables)
-        size = readable_size(sum(variable.value.nbytes for variable in variables))
+        size = _readable_size(sum(variable.value.nbytes for variable in variables))
         console.print(f"[bold] {name} params: [/bold]{count:,} ({size})")
 
 
@@ -104,16 +104,16 @@ def _totals(model: Any) -> list[tuple[str, list[Any]]]:
     return rows if state is None else [*rows, ("Optimizer", state)]
 
 
-def readable_size(size: float) -> str:
+def _readable_size(size: float) -> str:
     """Returns a number of bytes with its unit, in steps of 1024 and with two decimals."""
-    for unit in UNITS:
-        if size / 1024 < 1 or unit == UNITS[-1]:
+    for unit in _UNITS:
+        if size / 1024 < 1 or unit == _UNITS[-1]:
             break
         size /= 1024
     return f"{size:.2f} {unit}"
 
 
-def is_line_shaped(model: Any) -> bool:
+def _is_line_shaped(model: Any) -> bool:
     """Returns whether every layer reads one tensor, that of the layer before; outputs may lie on the way."""
     if not isinstance(model, GraphModel) or isinstance(model, Sequential):
         return True

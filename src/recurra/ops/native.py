@@ -180,7 +180,7 @@ def activation_forward(name: str, x: Array) -> Array:
         y = np.empty(x.shape, x.dtype)
         _native.softmax(_rows(y), _rows(x), name == "log_softmax")
         return y
-    return reference.composed_forward(PRIMITIVES, name, x)
+    return reference.composed_forward(_PRIMITIVES, name, x)
 
 
 def activation_backward(name: str, dy: Array, x: Array, y: Array) -> Array:
@@ -196,14 +196,14 @@ def activation_backward(name: str, dy: Array, x: Array, y: Array) -> Array:
         dx = np.empty(dy.shape, dy.dtype)
         _native.softmax_gradient(_rows(dx), _rows(dy), _rows(y), name == "log_softmax")
         return dx
-    return reference.composed_backward(PRIMITIVES, name, dy, x, y)
+    return reference.composed_backward(_PRIMITIVES, name, dy, x, y)
 
 
 def _rows(x: Array) -> Array:
     return contiguous(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
-PRIMITIVES = Primitives(
+_PRIMITIVES = Primitives(
     matmul=matmul,
     exp=exp,
     log=log,
@@ -278,7 +278,7 @@ def _or_by_definition(forward: Callable[_P, _R]) -> Callable[_P, _R]:
     def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         for name in ("activation", "recurrent_activation"):
             if kwargs.get(name, "tanh") not in FUSED:
-                return definition(*args, **kwargs, primitives=PRIMITIVES)
+                return definition(*args, **kwargs, primitives=_PRIMITIVES)
         return forward(*args, **kwargs)
 
     return run
@@ -297,6 +297,25 @@ def _gradient_of_state(dstate: Array | None, x_shape: tuple[int, int, int], kern
     if dstate is None:
         return np.zeros((x_shape[0], kernel.shape[0]), kernel.dtype)
     return np.array(dstate, kernel.dtype, order="C")
+
+
+def _sequence_backward(
+    run: Callable[..., None],
+    dy: Array | None,
+    dstates: Sequence[Array | None],
+    cache: _Sequence,
+    dkernel: Array | None,
+    drecurrent_kernel: Array | None,
+    dbias: Array | None,
+    need_dx: bool,
+) -> tuple[Any, ...]:
+    """Runs a backward kernel on the cache of a fused forward run; returns dx and the gradients of the states."""
+    *_, recurrent_kernel, _mask, _dropout = cache.arrays
+    dx, wide = cache.gradient_arrays(dkernel, need_dx)
+    grads = [_gradient_of_state(dstate, cache.inputs.x.shape, recurrent_kernel) for dstate in dstates]
+    dy = _ready(dy, recurrent_kernel.dtype)
+    run(dx, *grads, wide, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
+    return cache.inputs.narrow(dx, wide, dkernel), *grads
 
 
 @_or_by_definition
@@ -344,12 +363,7 @@ def simple_rnn_backward(
     """As `reference.simple_rnn_backward`."""
     if not isinstance(cache, _Sequence):
         return reference.simple_rnn_backward(dy, dh, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
-    weights = cache.arrays[-3]
-    dx, wide = cache.gradient_arrays(dkernel, need_dx)
-    dh = _gradient_of_state(dh, cache.inputs.x.shape, weights)
-    dy = _ready(dy, weights.dtype)
-    _native.simple_rnn_backward(dx, dh, wide, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
-    return cache.inputs.narrow(dx, wide, dkernel), dh
+    return _sequence_backward(_native.simple_rnn_backward, dy, (dh,), cache, dkernel, drecurrent_kernel, dbias, need_dx)
 
 
 @_or_by_definition
@@ -410,13 +424,7 @@ def lstm_backward(
     """As `reference.lstm_backward`."""
     if not isinstance(cache, _Sequence):
         return reference.lstm_backward(dy, dh, dc, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
-    weights = cache.arrays[-3]
-    dx, wide = cache.gradient_arrays(dkernel, need_dx)
-    dh = _gradient_of_state(dh, cache.inputs.x.shape, weights)
-    dc = _gradient_of_state(dc, cache.inputs.x.shape, weights)
-    dy = _ready(dy, weights.dtype)
-    _native.lstm_backward(dx, dh, dc, wide, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
-    return cache.inputs.narrow(dx, wide, dkernel), dh, dc
+    return _sequence_backward(_native.lstm_backward, dy, (dh, dc), cache, dkernel, drecurrent_kernel, dbias, need_dx)
 
 
 @_or_by_definition
@@ -476,30 +484,21 @@ def gru_backward(
     """As `reference.gru_backward`."""
     if not isinstance(cache, _Sequence):
         return reference.gru_backward(dy, dh, cache, dkernel, drecurrent_kernel, dbias, need_dx=need_dx)
-    weights = cache.arrays[-3]
-    dx, wide = cache.gradient_arrays(dkernel, need_dx)
-    dh = _gradient_of_state(dh, cache.inputs.x.shape, weights)
-    dy = _ready(dy, weights.dtype)
-    _native.gru_backward(dx, dh, wide, drecurrent_kernel, dbias, dy, *cache.arrays, *cache.options)
-    return cache.inputs.narrow(dx, wide, dkernel), dh
+    return _sequence_backward(_native.gru_backward, dy, (dh,), cache, dkernel, drecurrent_kernel, dbias, need_dx)
 
 
 def dense_forward(x: Array, kernel: Array, bias: Array | None, activation: Activation = "linear") -> tuple[Array, Any]:
     """As `reference.dense_forward`."""
     x = contiguous(x)
     if not isinstance(activation, str) or activation not in _GRADIENT_FROM_OUTPUT:
-        return reference.dense_forward(x, kernel, bias, activation, primitives=PRIMITIVES)
+        return reference.dense_forward(x, kernel, bias, activation, primitives=_PRIMITIVES)
     y = matmul(x, kernel, bias=bias)
     if activation != "linear":
         _map(activation, y, y)
-    return y, (x, kernel, activation, y, y, PRIMITIVES)
+    return y, (x, kernel, activation, y, y, _PRIMITIVES)
 
 
-def dense_backward(
-    dy: Array, cache: Any, dkernel: Array | None, dbias: Array | None, *, need_dx: bool = True
-) -> Array | None:
-    """As `reference.dense_backward`."""
-    return reference.dense_backward(dy, cache, dkernel, dbias, need_dx=need_dx)
+dense_backward = reference.dense_backward  # by the primitives in the cache
 
 
 def adam_update(

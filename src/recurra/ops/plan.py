@@ -302,7 +302,7 @@ class Plan:
             self._native.backward(contiguous(dy, self.dtype))
         self._x = None
 
-    def trainer(self, loss: dict[str, Any], g: Array, update: dict[str, Any] | None = None) -> Any:
+    def trainer(self, loss: dict[str, Any], g: Array, update: dict[str, Any] | None) -> Any:
         """Returns a training step in one call: `forward`, `mean_loss`, gradients from zero, `backward`, and an update.
 
         The call takes (y, x, target, weights, total, columns, learning_rate) and returns the loss; y is filled with the

@@ -24,7 +24,7 @@ SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 
 
-# Elementwise functions and products
+# Elementwise functions, products, convolution, pooling
 
 
 def exp(x: Array) -> Array:
@@ -779,7 +779,7 @@ def gru_backward(
     return dx if need_dx else None, dh0
 
 
-# Dense, optimizer, sums, rows
+# Dense, optimizers, normalization, sums, rows
 
 
 def dense_forward(

@@ -40,7 +40,7 @@ class RunPosition:
     draws: Draws
 
 
-RAN_OUT = "Your input ran out of data"
+_RAN_OUT = "Your input ran out of data"
 
 
 class NestedInputs(list[Any]):
@@ -174,7 +174,7 @@ class ArrayBatches:
         for start in range(0, self.rows, self.batch_size):
             stop = min(start + self.batch_size, self.rows)
             rows: Any = slice(start, stop) if order is None else order[start:stop]
-            part = _part(self.arrays, rows)
+            part = _some_rows(self.arrays, rows)
             yield (part[0].cast(), *part[1:]) if uncast else part  # type: ignore[attr-defined]
 
     def _order(self) -> np.ndarray | None:
@@ -188,7 +188,7 @@ class ArrayBatches:
         return generator.permutation(self.rows)
 
 
-def _part(batch: Batch, rows: slice | np.ndarray) -> Batch:
+def _some_rows(batch: Batch, rows: slice | np.ndarray) -> Batch:
     """Returns some rows of all arrays; the inputs stay nested as they are."""
     inputs, targets, weights = ([_rows(a, rows) for a in arrays] for arrays in batch)
     if type(batch[0]) is not list:
@@ -277,7 +277,7 @@ class Epochs:
 
     def __call__(self) -> Iterator[Batch]:
         self._begin()
-        yield from self._batches if self._steps is None else self._part(self._steps)
+        yield from self._batches if self._steps is None else self._some_steps(self._steps)
         self._end()
         if self._steps is None and self._batches.is_read_once and self._batches.last_run < self._batches.first_run:
             when = f"{self._batches.last_run} of {self._batches.first_run} steps"
@@ -307,7 +307,7 @@ class Epochs:
         random.set_stream_state(stream_state)
         try:
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message=RAN_OUT)  # of epochs that have warned before
+                warnings.filterwarnings("ignore", message=_RAN_OUT)  # of epochs that have warned before
                 for _ in range(count):
                     if self._steps is None and self._batches.by_index:  # an index gives the same in each epoch
                         self._begin()
@@ -318,7 +318,7 @@ class Epochs:
             self._draws_then = {}
             random.set_stream_state(now)
 
-    def _part(self, steps: int) -> Iterator[Batch]:
+    def _some_steps(self, steps: int) -> Iterator[Batch]:
         for done in range(steps):
             batch = self._next()
             if batch is None and done == 0 and self._batches.steps is not None:
@@ -349,7 +349,7 @@ class Epochs:
 
 def _warn_of_the_end(when: str, stacklevel: int) -> None:
     warnings.warn(
-        f"{RAN_OUT} after {when}; interrupting this epoch. "
+        f"{_RAN_OUT} after {when}; interrupting this epoch. "
         "Make sure that it can give at least `steps_per_epoch * epochs` batches.",
         stacklevel=stacklevel,
     )
@@ -367,7 +367,7 @@ def split_tail(batch: Batch, fraction: float) -> tuple[Batch, Batch]:
     cut = math.floor(rows * (1 - fraction))
     if cut == 0 or cut == rows:
         raise ValueError(expected("fit", "enough rows to split", f"{rows} rows and validation_split={fraction}"))
-    return _part(batch, slice(cut)), _part(batch, slice(cut, None))
+    return _some_rows(batch, slice(cut)), _some_rows(batch, slice(cut, None))
 
 
 def is_iterable_data(x: Any) -> bool:

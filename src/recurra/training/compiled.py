@@ -21,7 +21,7 @@ ACCURACY = ("accuracy", "acc")
 CROSSENTROPY = ("crossentropy", "ce")
 
 
-def as_number(result: Any) -> Any:
+def _as_number(result: Any) -> Any:
     """Returns the result of a metric as a float, or as an array where it has axes."""
     array = np.asarray(result)
     return array if array.ndim else float(array)
@@ -226,7 +226,7 @@ class CompiledMetrics:
             if isinstance(result, dict):
                 self.groups |= dict.fromkeys(result, entry.name)
             found |= result if isinstance(result, dict) else {entry.name: result}
-        return {name: as_number(result) for name, result in found.items()}
+        return {name: _as_number(result) for name, result in found.items()}
 
     def reset(self) -> None:
         """Forgets all batches."""

@@ -114,7 +114,7 @@ def arrays_of(
     return batch
 
 
-def _batch(model: Any, item: Any, class_weight: Any = None, who: str = "fit") -> Batch:
+def _batch(model: Any, item: Any, class_weight: Any, who: str) -> Batch:
     """Returns x, (x, y) or (x, y, sample_weight) of an iterable, as a tuple or a list, as a batch."""
     x, y, sample_weight = map(_from_tensor, unpack_x_y_sample_weight(item, who))
     return arrays_of(model, x, y, sample_weight, class_weight, who)

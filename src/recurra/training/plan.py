@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _changes, ops
+from recurra import _changes, config, ops
 from recurra.layers.base import Layer
 from recurra.layers.bidirectional import Bidirectional
 from recurra.layers.embedding import Embedding
@@ -98,7 +98,7 @@ class ModelPlan:
         nodes, dtype = _nodes_of(self._model), self._model.inputs[0].dtype
         if nodes and isinstance(nodes[0].layer, Embedding):
             dtype = nodes[0].layer.dtype
-        if not nodes or dtype not in ("float32", "float64"):
+        if not nodes or dtype not in config.FLOAT_DTYPES:
             return None
         plan = ops.Plan(dtype, gradients=training)
         for node in nodes:

@@ -40,9 +40,10 @@ from recurra.training.data import (
     with_predictions,
 )
 from recurra.training.outputs import Outputs
-from recurra.training.plan import plan_of
+from recurra.training.plan import ModelPlan, plan_of
+from recurra.training.trainable import Trainable
 
-AUTO = "auto"
+_AUTO = "auto"
 
 
 _TRAIN_STEPS = (
@@ -67,7 +68,7 @@ class Trainer(Layer):
     run_eagerly = False
     jit_compile = False
     steps_per_execution = 1
-    _trainable_state: loop.Trainable | None = None
+    _trainable_state: Trainable | None = None
     _run: RunPosition | None = None  # of the last `fit`
     _compile_arguments: dict[str, Any] | None = None
     _own_train_step: str | None = None  # a method that Keras's loops would call: those of recurra do not
@@ -134,7 +135,7 @@ class Trainer(Layer):
             raise ValueError(expected(who, "a compiled model", f"{self.name!r}", "call compile() first"))
         return self._compile_arguments
 
-    def _trainable_model(self, who: str) -> loop.Trainable:
+    def _trainable_model(self, who: str) -> Trainable:
         """Returns the compiled model made ready for steps; made once, when the outputs are known.
 
         Raises:
@@ -151,7 +152,7 @@ class Trainer(Layer):
                 raise ValueError(expected(who, "a loss to train with", "none", "name one in compile(loss=...)"))
             _check_cells(self, who)
             _warn_of_probabilities(self, losses.losses, who)
-            self._trainable_state = loop.Trainable(self, losses, (plain, weighted))
+            self._trainable_state = Trainable(self, losses, (plain, weighted))
         return self._trainable_state
 
     # Data -----------------------------------------------------------------------------------------------------------
@@ -177,8 +178,8 @@ class Trainer(Layer):
         """Returns the inputs as arrays that `_run_layer` takes; `largest` is for models that know their dtypes."""
         return NestedInputs(_tree.flatten(self._cast_inputs(inputs)), inputs)
 
-    def _infer(self, leaves: list[Any]) -> Any:
-        """Returns the outputs by one native call, or None where that is not possible, as for this class."""
+    def _infer(self, leaves: list[Any]) -> tuple[Any, ModelPlan] | None:
+        """Returns the outputs by one native call, and its plan; None where that is not possible, as for this class."""
         return None
 
     # Loops ----------------------------------------------------------------------------------------------------------
@@ -190,7 +191,7 @@ class Trainer(Layer):
         y: Any = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: int | str = AUTO,
+        verbose: int | str = _AUTO,
         callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
@@ -261,7 +262,7 @@ class Trainer(Layer):
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
-        verbose: int | str = AUTO,
+        verbose: int | str = _AUTO,
         sample_weight: Any = None,
         steps: int | None = None,
         callbacks: Any = None,
@@ -293,7 +294,7 @@ class Trainer(Layer):
         self,
         x: Any,
         batch_size: int | None = None,
-        verbose: int | str = AUTO,
+        verbose: int | str = _AUTO,
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
@@ -323,9 +324,9 @@ class Trainer(Layer):
         if silent and type(x) is np.ndarray and self.built:
             if batch_size is not None:
                 positive_int("predict", "batch_size", batch_size)
-            outputs = self._infer([x])
-            if outputs is not None:
-                return outputs
+            inferred = self._infer([x])
+            if inferred is not None:
+                return inferred[0]
         if is_iterable_data(x):
             source: Any = IterableBatches(x, partial(batch_to_predict, self), who="predict")
         else:
@@ -540,9 +541,9 @@ def _check_cells(model: Any, who: str) -> None:
 
 
 def _verbosity(verbose: int | str) -> int:
-    if verbose != AUTO and not isinstance(verbose, numbers.Integral):
+    if verbose != _AUTO and not isinstance(verbose, numbers.Integral):
         raise ValueError(expected("verbose", "'auto', 0, 1 or 2", repr(verbose)))
-    return 1 if verbose == AUTO else int(verbose)
+    return 1 if verbose == _AUTO else int(verbose)
 
 
 def _steps(who: str, name: str, value: Any) -> int | None:
