@@ -106,7 +106,7 @@ class L2(Regularizer):
 
 @saving.builtin("keras.regularizers")
 class OrthogonalRegularizer(Regularizer):
-    """Mean of |cosine| over the pairs of different rows or columns of a matrix, times `factor`.
+    """Mean of |cosine| over the pairs of different rows or columns of a matrix, times `factor`; 0 of a single one.
 
     Args:
         factor: Of the penalty.
@@ -127,13 +127,13 @@ class OrthogonalRegularizer(Regularizer):
         drows = (dunit - unit * (dunit * unit).sum(axis=1, keepdims=True)) / norms
         return (drows if self.mode == "rows" else drows.T).astype(np.asarray(x).dtype)
 
-    def _unit_rows(self, x: Any) -> tuple[np.ndarray, np.ndarray, float]:
+    def _unit_rows(self, x: Any) -> tuple[np.ndarray, np.ndarray, int]:
         x = np.asarray(x)
         if x.ndim != 2:
             raise ValueError(expected("OrthogonalRegularizer", "a matrix", f"shape {x.shape}"))
         rows = x if self.mode == "rows" else x.T
         norms = np.sqrt(np.maximum(np.square(rows).sum(axis=1, keepdims=True), 1e-12))
-        return rows / norms, norms, len(rows) * (len(rows) - 1) / 2
+        return rows / norms, norms, max(1, len(rows) * (len(rows) - 1) // 2)
 
     def _products(self, unit: np.ndarray) -> np.ndarray:
         return ops.matmul(unit, unit, transpose_b=True) * (1 - np.eye(len(unit), dtype=unit.dtype))

@@ -458,3 +458,11 @@ def test_what_keras_makes_inside_takes_names_here_too():
     model = recurra.Model(start, heads)
     assert [layer.name for layer in model.layers[-2:]] == ["dropout_1", "softmax_1"]
     assert (line.name, model.name) == ("sequential", "functional_1")
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4])
+def test_a_mask_of_time_steps_says_nothing_to_a_softmax_over_features(rows):
+    model = recurra.Sequential([layers.Input((3, 3)), layers.Masking(), layers.Softmax()])
+    x = np.random.default_rng(0).normal(size=(4, 3, 3)).astype(np.float32)
+    x[:, 2] = 0  # (rows, 3) fits the features too where there are 1 or 3 rows
+    np.testing.assert_array_equal(model.predict(x, batch_size=rows, verbose=0), layers.Softmax()(x))

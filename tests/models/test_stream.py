@@ -34,6 +34,19 @@ def test_a_stream_gives_the_bits_of_the_sequence(kind, rows):
         np.testing.assert_array_equal(stream.step(x[:, t]), wanted[:, t])
 
 
+def test_stacked_cells_are_stepped_one_by_one():
+    cells = [layers.GRUCell(3), layers.LSTMCell(4), layers.SimpleRNNCell(2)]
+    model = Sequential([Input((None, 2)), layers.RNN(cells, return_sequences=True), layers.Dense(1)])
+    x = sequences(3)
+    wanted = model.predict(x, verbose=0)
+    stream = model.stream(3)
+    assert [state.shape for state in stream.state] == [(3, 3), (3, 4), (3, 4), (3, 2)]
+    for _ in range(2):
+        for t in range(x.shape[1]):
+            np.testing.assert_array_equal(stream.step(x[:, t]), wanted[:, t])
+        stream.reset()
+
+
 def test_one_sequence_needs_no_batch_axis():
     model = Sequential([Input((None, 1)), layers.LSTM(32), layers.Dense(1)])
     x = sequences(1, features=1)

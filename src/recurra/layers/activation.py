@@ -219,11 +219,11 @@ class Softmax(_ActivationLayer):
 
     def _keep(self, mask: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray | None:
         """Returns which inputs count; None for a mask of time steps, which says nothing about the axes."""
+        if mask.shape == shape[: mask.ndim] and mask.ndim <= min(axes):  # though it may fit the last axes by chance
+            return None
         pairs = zip(reversed(mask.shape), reversed(shape), strict=False)
         if mask.ndim <= len(shape) and all(size in (1, wanted) for size, wanted in pairs):
             return mask if mask.dtype == bool else mask > 0.5
-        if mask.shape == shape[: mask.ndim] and mask.ndim <= min(axes):
-            return None
         raise ValueError(expected("Softmax", f"a mask that fits {shape}", f"shape {mask.shape}"))
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:

@@ -13,7 +13,7 @@ from recurra import layers, ops
 from recurra._arrays import as_numbers
 from recurra._checks import expected, positive_int
 from recurra.layers._shapes import positions
-from recurra.layers.cells import RecurrentCell, starts_from_zeros
+from recurra.layers.cells import RecurrentCell, StackedRNNCells, starts_from_zeros
 from recurra.layers.recurrent import RNN
 from recurra.training.plan import joins, line_of
 
@@ -89,7 +89,7 @@ class Stream:
             plan = ops.Plan(line[0].dtype, copies=True)
             joining = partial(joins, plan=plan, training=False)
             native = list(takewhile(joining, line)) if x.dtype == line[0].dtype else []
-            self._stages.append(_Native(plan, native, x) if native else _stage_of(line[0], x))
+            self._stages += [_Native(plan, native, x)] if native else _stages_of(line[0], x)
             x, line = self._stages[-1].y, line[len(native) or 1 :]
         self._y: np.ndarray = x[0] if n is None else x
         self._only = self._stages[0] if len(self._stages) == 1 else None
@@ -229,14 +229,23 @@ class _Cast:
         return []
 
 
-def _stage_of(layer: Any, x: np.ndarray) -> _Cell | _Layer:
-    """Returns the stage for a layer that native code does not know."""
-    return _Cell(layer.cell, x) if isinstance(layer, RNN) else _Layer(layer, x)
+def _stages_of(layer: Any, x: np.ndarray) -> list[_Cell | _Layer]:
+    """Returns the stages for a layer that native code does not know: one, or one for each of stacked cells."""
+    if not isinstance(layer, RNN):
+        return [_Layer(layer, x)]
+    stages: list[Any] = []
+    for cell in _cells_of(layer):
+        stages.append(_Cell(cell, stages[-1].y if stages else x))
+    return stages
+
+
+def _cells_of(layer: RNN) -> list[Any]:
+    return layer.cell.cells if type(layer.cell) is StackedRNNCells else [layer.cell]
 
 
 def _check(layer: Any) -> None:
     """Raises ValueError for a layer that needs more than one time step."""
-    if isinstance(layer, RNN) and starts_from_zeros(layer.cell):
+    if isinstance(layer, RNN) and all(starts_from_zeros(cell) for cell in _cells_of(layer)):
         if layer.go_backwards or layer.return_state:
             raise ValueError(expected("stream", "recurrent layers that go forward, no states", repr(layer)))
     elif not is_by_step(layer, rank=3):
