@@ -13,10 +13,10 @@ from recurra._arrays import contiguous
 from recurra.ops.native import ELEMENTWISE, FUNCTIONS, FUSED, POOLS, loss_of, update_of
 from recurra.ops.reference import Activation, Array
 
-_CELLS = {"simple_rnn": 0, "lstm": 1, "gru": 2}
-_FLOPS_PER_CALL = 1e9  # of inference: some 20 ms, so that an interrupt is noticed soon
+_CELLS = ("simple_rnn", "lstm", "gru")  # the names of these three in the order of native/layers
 _PADDINGS = ("valid", "same", "causal")
 _MERGES = ("concat", "sum", "mul", "ave")
+_FLOPS_PER_CALL = 1e9  # of inference: some 20 ms, so that an interrupt is noticed soon
 _MOST_ROWS = 2**24  # whose numbers float32 can tell apart
 
 
@@ -85,7 +85,7 @@ class Plan:
             self.draws.append(partial(self._draw_dropout, self._counts["recurrent"], draw))
         self._counts["recurrent"] += 1
         options = (reset_after, go_backwards, zero_output_for_mask, return_sequences)
-        return _native.recurrent_layer(_CELLS[cell], *arrays, h, c, *functions, *options, input_masks, state_masks)
+        return _native.recurrent_layer(_CELLS.index(cell), *arrays, h, c, *functions, *options, input_masks, state_masks)
 
     def add_recurrent(self, layer: Any) -> bool:
         """Adds what `recurrent` returned."""
