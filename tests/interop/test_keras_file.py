@@ -3,8 +3,6 @@
 import contextlib
 import io
 import json
-import subprocess
-import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -268,10 +266,10 @@ def test_options_that_are_off_stay_off(layer, tmp_path, data):
     np.testing.assert_array_equal(again.predict(data[0], verbose=0), model.predict(data[0], verbose=0))
 
 
-def test_loading_imports_no_h5py(tmp_path):
+def test_loading_imports_no_h5py(tmp_path, run_python):
     make_model().save(tmp_path / "m.keras")
     program = "import sys, recurra; recurra.models.load_model(sys.argv[1]); assert 'h5py' not in sys.modules"
-    subprocess.run([sys.executable, "-c", program, str(tmp_path / "m.keras")], check=True)
+    run_python("-c", program, tmp_path / "m.keras")
 
 
 @pytest.mark.parametrize("name", FILES)
