@@ -70,7 +70,7 @@ wheel: .venv/.build ## dist/recurra-*.whl
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## remove all that make made, .venv included
-	rm -rf .venv .venv-peers-* build dist out .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peers-* build dist out .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Python sources are used in place: no step after editing them. The native part is compiled again where it changed,
 # because cmake keeps its build folder and its tools stay in .venv (hence no build isolation).
@@ -97,23 +97,23 @@ endef
 # PyTorch's CPU builds lie on an index of its own; PyPI's for Linux bring several GB of CUDA. Only the full version keeps
 # pip from taking those where its configuration names more indexes. The rest is from PyPI.
 PEER_TORCH := torch==2.13.0$(if $(filter Darwin,$(shell uname -s)),,+cpu)
+PEER_INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
+
+# SIZE, LIBRARIES, of which torch comes from its own index first
+define make_peers
+@echo "==> making $(@D) (about $(1))"
+$(PYTHON) -m venv $(@D)
+$(if $(filter torch%,$(2)),$(@D)/bin/python -m pip install --quiet --no-deps $(PEER_INDEX) $(filter torch%,$(2)))
+$(@D)/bin/python -m pip install --quiet $(2)
+@touch $@
+endef
+
 .venv-peers-torch/.made:
-	@echo "==> making .venv-peers-torch (about 1 GB)"
-	$(PYTHON) -m venv .venv-peers-torch
-	.venv-peers-torch/bin/python -m pip install --quiet --no-deps --extra-index-url https://download.pytorch.org/whl/cpu $(PEER_TORCH)
-	.venv-peers-torch/bin/python -m pip install --quiet $(PEER_TORCH) keras onnxruntime
-	@touch $@
+	$(call make_peers,1 GB,$(PEER_TORCH) keras onnxruntime)
 
 # One version: tests/keras_suites/left_out.txt lists by name what of Keras's own suites does not pass.
 .venv-peers-keras/.made:
-	@echo "==> making .venv-peers-keras (about 2 GB)"
-	$(PYTHON) -m venv .venv-peers-keras
-	.venv-peers-keras/bin/python -m pip install --quiet --no-deps --extra-index-url https://download.pytorch.org/whl/cpu $(PEER_TORCH)
-	.venv-peers-keras/bin/python -m pip install --quiet $(PEER_TORCH) keras==3.15.1 tensorflow==2.21.0 tf_keras==2.21.0
-	@touch $@
+	$(call make_peers,2 GB,$(PEER_TORCH) keras==3.15.1 tensorflow==2.21.0 tf_keras==2.21.0)
 
 .venv-peers-jax/.made:
-	@echo "==> making .venv-peers-jax (about 700 MB)"
-	$(PYTHON) -m venv .venv-peers-jax
-	.venv-peers-jax/bin/python -m pip install --quiet jax keras
-	@touch $@
+	$(call make_peers,700 MB,jax keras)

@@ -166,6 +166,26 @@ def take_turns(
     return records
 
 
+def times_of_processes(jobs: Sequence[tuple[str, list[str]]], runs: int) -> list[dict[str, float]]:
+    """Measures whole processes, which take turns.
+
+    Args:
+        jobs: Libraries, and the commands of processes that use them.
+        runs: How often each is measured.
+
+    Returns:
+        The wall time of each, as `spread` has it.
+    """
+    times: list[list[float]] = [[] for _ in jobs]
+    for _ in range(1 + runs):
+        for (library, command), measured in zip(jobs, times, strict=True):
+            environment = machine.ENVIRONMENT | keras_environment(library)
+            start = time.perf_counter()
+            subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
+            measured.append(time.perf_counter() - start)
+    return [spread(measured[1:]) for measured in times]  # the first round reads the libraries' files
+
+
 def find(records: list[dict], **wanted: Any) -> dict | None:
     """Returns the record that has these values, if there is one."""
     return next((record for record in records if wanted.items() <= record.items()), None)

@@ -8,11 +8,9 @@ Times are those of a whole Python process that imports the library and ends; Pyt
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import harness
-import machine
 
 # library -> what is imported, and the distributions that have to be installed for it.
 LIBRARIES = {
@@ -29,16 +27,6 @@ LIBRARIES = {
 }
 
 
-def process_s(python: str, library: str) -> float:
-    """Returns the wall time of a Python process that imports a library."""
-    module = LIBRARIES[library][0]
-    command = [python, "-c", f"import {module}" if module else ""]
-    environment = machine.ENVIRONMENT | harness.keras_environment(library)
-    start = time.perf_counter()
-    subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - start
-
-
 def size_of(python: str, library: str) -> dict[str, int]:
     """Returns the bytes and the number of the distributions that an installation of a library holds."""
     command = [python, str(Path(__file__).with_name("installed.py")), *LIBRARIES[library][1]]
@@ -49,14 +37,14 @@ def measure(options: harness.Options) -> list[dict]:
     runs = 3 if options.quick else 15
     own = ("Python alone", "numpy", "recurra", "recurra[forecast]")
     pythons = dict.fromkeys(own, sys.executable) | options.peers()
-    times: dict[str, list[float]] = {library: [] for library in pythons}
-    for _ in range(1 + runs):
-        for library, python in pythons.items():
-            times[library].append(process_s(python, library))
-    # The first round is not counted: it reads the libraries' files.
+    jobs = []
+    for library, python in pythons.items():
+        module = LIBRARIES[library][0]
+        jobs.append((library, [python, "-c", f"import {module}" if module else ""]))
+    times = harness.times_of_processes(jobs, runs)
     return [
-        {"library": library, **harness.spread(times[library][1:]), **size_of(python, library)}
-        for library, python in pythons.items()
+        {"library": library, **spread, **size_of(python, library)}
+        for (library, python), spread in zip(pythons.items(), times, strict=True)
     ]
 
 

@@ -6,14 +6,11 @@ Six windows of four steps, two layers of 300 units, Dense(1), Adam. recurra and 
 """
 
 import importlib
-import subprocess
 import sys
-import time
 
 import numpy as np
 
 import harness
-import machine
 
 LAYERS = ("SimpleRNN", "LSTM", "GRU")
 
@@ -33,26 +30,18 @@ def run_job(library: str, layer_name: str) -> None:
     model.evaluate(x, y, verbose=0)
 
 
-def wall_s(python: str, library: str, layer_name: str) -> float:
-    """Returns the wall time of one process."""
-    command = [python, __file__, "--job", library.partition("-")[0], layer_name]
-    environment = machine.ENVIRONMENT | harness.keras_environment(library)
-    start = time.perf_counter()
-    subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - start
-
-
 def measure(options: harness.Options) -> list[dict]:
     runs = 2 if options.quick else 5
     keras = {name: python for name, python in options.peers().items() if name.startswith("keras-")}
-    jobs = [(layer, *job) for layer in LAYERS for job in ({"recurra": sys.executable} | keras).items()]
-    times: dict[tuple, list[float]] = {job: [] for job in jobs}
-    for _ in range(1 + runs):
-        for job in jobs:
-            layer, library, python = job
-            times[job].append(wall_s(python, library, layer))
-    # The first round is not counted: it reads the libraries' files.
-    return [{"layer": job[0], "library": job[1], **harness.spread(times[job][1:])} for job in jobs]
+    pythons = {"recurra": sys.executable} | keras
+    asked = [(layer, library) for layer in LAYERS for library in pythons]
+    jobs = [
+        (library, [pythons[library], __file__, "--job", library.partition("-")[0], layer]) for layer, library in asked
+    ]
+    times = harness.times_of_processes(jobs, runs)
+    return [
+        {"layer": layer, "library": library, **spread} for (layer, library), spread in zip(asked, times, strict=True)
+    ]
 
 
 def tables(result: dict) -> list[harness.Table]:

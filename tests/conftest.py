@@ -1,7 +1,10 @@
 """What all tests share: the seeds, Ctrl-C, how long hypothesis may look, and what several of them measure."""
 
 import gc
+import os
 import signal
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -68,7 +71,43 @@ def growth():
 
 
 @pytest.fixture
-def check_gradients(rng):
+def run_python(request):
+    """Returns a function that runs Python beside the file of the test: what it needs to import its functions."""
+
+    def run(*arguments, check=True, **environment):
+        paths = [str(request.path.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        finished = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == 0 or not check, finished.stderr
+        return finished
+
+    return run
+
+
+@pytest.fixture
+def slopes():
+    """Returns a function: finite differences of another, without arguments, in each element of an array it reads."""
+
+    def measure(function, array, step=1e-6):
+        found = np.zeros_like(array)
+        for index in np.ndindex(array.shape):
+            kept, ends = array[index], []
+            for array[index] in (kept + step, kept - step):
+                ends.append(function())
+            array[index] = kept
+            found[index] = (ends[0] - ends[1]) / (2 * step)
+        return found
+
+    return measure
+
+
+@pytest.fixture
+def check_gradients(rng, slopes):
     """Returns a function: the gradients of a float64 layer's inputs and weights are those of finite differences."""
 
     def check(layer, *inputs, **call):
@@ -79,13 +118,6 @@ def check_gradients(rng):
         def loss():
             return sum(float((y * dy).sum()) for y, dy in zip(run()[0], douts, strict=True))
 
-        def slope(array, index, step=1e-6):
-            kept, ends = array[index], []
-            for array[index] in (kept + step, kept - step):
-                ends.append(loss())
-            array[index] = kept
-            return (ends[0] - ends[1]) / (2 * step)
-
         outputs, cache = run()
         douts = [rng.standard_normal(y.shape) for y in outputs]
         for weight in layer.weights:
@@ -93,7 +125,6 @@ def check_gradients(rng):
         dx = layer.backward_all(douts if len(douts) > 1 else douts[0], cache)[0]
         pairs = [*zip(inputs, _tree.flatten(dx), strict=True), *((w.value, w.grad) for w in layer.weights)]
         for array, gradient in pairs:
-            wanted = [slope(array, index) for index in np.ndindex(array.shape)]
-            np.testing.assert_allclose(np.ravel(gradient), wanted, rtol=1e-5, atol=1e-8)
+            np.testing.assert_allclose(gradient, slopes(loss, array), rtol=1e-5, atol=1e-8)
 
     return check

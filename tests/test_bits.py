@@ -3,9 +3,6 @@ or a sequence is cut; and the bits kept in golden/bits.txt."""
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -127,19 +124,6 @@ def hashes():
     return {" ".join(names): value for names, value in found.items()}
 
 
-def run_python(*arguments, **environment):
-    paths = [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
-    run = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    return run.stdout
-
-
 def on(target):
     """Returns the environment of a process on that target, with NumPy's BLAS for such a processor too."""
     core = {"avx512": "SkylakeX", "avx2": "Haswell", "neon": "ARMV8"}[target]
@@ -172,17 +156,17 @@ def test_forward_and_backward_give_the_same_bits_for_any_number_of_threads(kind,
     assert len(found) == 1
 
 
-def test_passes_training_and_streams_give_the_same_bits_on_avx2_and_avx512():
+def test_passes_training_and_streams_give_the_same_bits_on_avx2_and_avx512(run_python):
     skip_without("avx2", "avx512")
-    first, second = (json.loads(run_python("-c", SCRIPT, **on(target))) for target in ("avx2", "avx512"))
+    first, second = (json.loads(run_python("-c", SCRIPT, **on(target)).stdout) for target in ("avx2", "avx512"))
     assert first == second
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_the_golden_runs_give_the_bits_that_are_kept(target):
+def test_the_golden_runs_give_the_bits_that_are_kept(target, run_python):
     skip_without(target)
     kept = [line for line in (GOLDEN / "bits.txt").read_text().splitlines() if not line.startswith("#")]
-    runs = run_python(GOLDEN / "runs.py", **on(target)).splitlines()
+    runs = run_python(GOLDEN / "runs.py", **on(target)).stdout.splitlines()
     assert len(runs) == 30
     assert runs == kept[:30], "`make bits-golden` if the bits were meant to move; the commit message says so"
 
@@ -197,10 +181,10 @@ def hash_of_powers():
     return digest_of(found)
 
 
-def test_powers_in_optimizers_have_the_same_bits_on_an_older_cpu():
+def test_powers_in_optimizers_have_the_same_bits_on_an_older_cpu(run_python):
     newer = " ".join(feature for feature in __cpu_dispatch__ if __cpu_features__[feature])
     script = "from test_bits import hash_of_powers; print(hash_of_powers())"
-    assert run_python("-c", script, NPY_DISABLE_CPU_FEATURES=newer).strip() == hash_of_powers()
+    assert run_python("-c", script, NPY_DISABLE_CPU_FEATURES=newer).stdout.strip() == hash_of_powers()
 
 
 @pytest.mark.parametrize("rows", [1, 7, 64])

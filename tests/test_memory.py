@@ -2,8 +2,6 @@
 
 import gc
 import platform
-import subprocess
-import sys
 import weakref
 
 import numpy as np
@@ -78,10 +76,8 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 20)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the rule is glibc's")
-def test_memory_of_a_step_is_kept_for_the_next():
-    run = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, check=True)
-
-    assert float(run.stdout) < 100  # pages; 1,700 before
+def test_memory_of_a_step_is_kept_for_the_next(run_python):
+    assert float(run_python("-c", STEPS).stdout) < 100  # pages; 1,700 before
 
 
 @pytest.mark.parametrize("trained", [False, True])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from recurra.cli.info import EXTRAS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "recurra"
+PEERS = ("keras", "tf_keras", "tensorflow", "torch")
 
 
 def requirements(extra: str | None) -> set[str]:
@@ -27,10 +29,10 @@ def requirements(extra: str | None) -> set[str]:
     return {re.match(r"[\w-]+", name)[0] for name in re.findall(r'"([^"]+)"', listed)}
 
 
-def imports(folder: Path) -> set[str]:
-    """Returns the top-level names of other people's modules that the files of a folder import, wherever they do."""
+def imports(files: Iterable[Path]) -> set[str]:
+    """Returns the top-level names of other people's modules that files import, wherever they do."""
     found = set()
-    for file in folder.rglob("*.py"):
+    for file in files:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
@@ -40,7 +42,7 @@ def imports(folder: Path) -> set[str]:
 
 
 def test_the_forecast_extra_installs_what_forecasts_import():
-    imported = imports(PACKAGE / "forecasting") | imports(PACKAGE / "cli")
+    imported = imports([*PACKAGE.glob("forecasting/**/*.py"), *PACKAGE.glob("cli/**/*.py")])
     assert imported <= requirements(None) | requirements("forecast") | requirements("interop")
     assert requirements("forecast") <= imported | {"tzdata"}  # which zoneinfo reads where the system has no zones
 
@@ -55,14 +57,43 @@ def test_the_command_knows_what_the_extras_install():
 
 def test_the_base_and_tensorboard_install_what_the_rest_imports():
     extras = ("forecasting", "cli", "interop")
-    rest = [folder for folder in PACKAGE.iterdir() if folder.is_dir() and folder.name not in extras]
-    imported = set().union(*map(imports, rest))
+    imported = imports(file for file in PACKAGE.rglob("*.py") if file.relative_to(PACKAGE).parts[0] not in extras)
     assert imported - requirements(None) == requirements("tensorboard")
 
 
 def test_the_interop_extra_installs_what_files_need():
-    imported = imports(PACKAGE / "interop")
+    imported = imports(PACKAGE.glob("interop/**/*.py"))
     assert imported - requirements(None) == requirements("interop")
+
+
+def peers_of(file: Path) -> set[str]:
+    """Returns the peers without which tests of a file are skipped, where a call names them or a variable does."""
+    found: set[str] = set()
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("importorskip", "find_spec", "skipif")):
+            # A name may be one of those that the test is parametrized with.
+            where = node if node.args and not isinstance(node.args[0], ast.Name) else tree
+            constants = [one.value for one in ast.walk(where) if isinstance(one, ast.Constant)]
+            found |= {str(value).partition(".")[0] for value in constants} & set(PEERS)
+    return found
+
+
+def test_every_test_that_needs_a_peer_runs_beside_the_peers():
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ntest-peers:")[2].partition("\n\n")[0]
+    listed = [ROOT / path for path in re.findall(r"\btests/\S+", recipe)]
+    need = {file: peers_of(file) for file in (ROOT / "tests").rglob("test_*.py")}
+    assert set().union(*need.values()) == set(PEERS)  # what looks for them sees them
+    skipped = [str(file) for file, peers in need.items() if peers and not {file, file.parent} & set(listed)]
+    assert not skipped, "add them to test-peers in the Makefile, or the tests to tests/interop/test_peers.py"
+
+
+def test_make_lint_and_the_hooks_run_the_same_versions():
+    lint = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("\nlint = [")[2].partition("]\n")[0]
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    pinned = dict(re.findall(r'"([\w-]+)==([\d.]+)"', lint))
+    assert pinned == dict(re.findall(r"/(?:mirrors-)?(ruff|mypy|clang-format)\S*\n +rev: v(\S+)", hooks))
+    assert len(pinned) == 3
 
 
 def test_the_version_is_the_installed_one():

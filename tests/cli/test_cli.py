@@ -5,9 +5,10 @@ import os
 import re
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from io import BytesIO, TextIOWrapper
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -304,6 +305,21 @@ def test_training_shows_how_far_it_is(sales, monkeypatch, command):
     assert re.fullmatch(r"gru, seed 0: epoch 10, loss on held-back windows \d\.\d{4}", shown[1])
 
 
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_is_a_live_line_on_a_terminal_and_nothing_elsewhere(is_terminal, monkeypatch):
+    stream = StringIO()
+    stream.isatty = lambda: is_terminal
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    with console.progress("reading sales.csv") as show:
+        time.sleep(0.2)  # it is drawn 12.5 times a second
+        show("seed 0: epoch 10")
+        time.sleep(0.2)
+    shown = [line for line in ("reading sales.csv", "seed 0: epoch 10") if line in stream.getvalue()]
+    assert len(shown) == (2 if is_terminal else 0)
+    assert bool(stream.getvalue()) == is_terminal
+
+
 def test_backtest_tells_how_the_data_was_read(tmp_path, capsys):
     path = tmp_path / "d.csv"
     path.write_text("year\tvalue\n" + "".join(f"{year}\t{year % 7 + 1},500\n" for year in range(1980, 2020)))
@@ -414,6 +430,20 @@ def test_the_command_runs_as_a_process_without_a_traceback(sales):
         )
         assert run.returncode == code, run.stderr
         assert "Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pipe without a reader is no error elsewhere")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["info"], ["info", "--json"]])
+def test_a_reader_that_went_away_is_no_defect(arguments, unbuffered):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command, environment = [sys.executable, "-m", "recurra", *arguments], os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    try:
+        run = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    finally:
+        os.close(writing)
+    assert (run.returncode, run.stderr) == (1, "")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="streams are closed by a shell")

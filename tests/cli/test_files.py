@@ -8,6 +8,7 @@ import pytest
 import recurra
 from recurra import layers
 from recurra.cli.main import main
+from recurra.interop import save_safetensors
 
 
 @pytest.fixture
@@ -24,11 +25,30 @@ def path(model, tmp_path):
     return tmp_path / "m.keras"
 
 
-def test_show_tells_what_a_model_file_holds(path, capsys):
-    assert main(["show", str(path)]) == 0
+MODEL = ["(None, None, 3)", "memory (LSTM)", "Total params"]
+
+
+@pytest.mark.filterwarnings("ignore:m.h5 is in a legacy format")
+@pytest.mark.parametrize(
+    ("name", "save", "words"),
+    [
+        ("m.keras", recurra.Model.save, ["Keras model", "compiled with", "Adam", "mse", *MODEL]),
+        ("m.h5", recurra.Model.save, ["Keras model, HDF5", "written for", *MODEL]),
+        (
+            "m.weights.h5",
+            recurra.Model.save_weights,
+            ["Keras weights", "layers/lstm/cell/vars/1", "(4, 16)", "float32"],
+        ),
+        ("m.safetensors", save_safetensors, ["memory/lstm_cell/recurrent_kernel", "(4, 16)", "float32"]),
+    ],
+)
+def test_show_tells_what_a_file_holds(name, save, words, model, tmp_path, capsys):
+    if name.endswith(".safetensors"):
+        pytest.importorskip("safetensors", reason="the interop extra is not installed")
+    save(model, tmp_path / name)
+    assert main(["show", str(tmp_path / name)]) == 0
     out = capsys.readouterr().out
-    for word in ("Keras model", "compiled with", "Adam", "mse", "(None, None, 3)", "memory (LSTM)", "Total params"):
-        assert word in out
+    assert not [word for word in words if word not in out]
 
 
 @pytest.mark.parametrize("ending", [".weights.h5", ".safetensors", ".onnx"])

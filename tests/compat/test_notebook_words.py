@@ -671,27 +671,6 @@ def test_words_are_hashed_to_numbers():
     assert numbers[:2] == numbers[-2:] and set(numbers) <= set(range(1, 8))
 
 
-def test_a_tokenizer_agrees_with_keras():
-    text = pytest.importorskip("keras.src.legacy.preprocessing.text", reason="Keras is not installed")
-    texts = ["One fish, two FISH; red fish\tblue fish.", ["Black", "fish"], "한국어 문장 - fish", ""]
-    for options in ({}, {"num_words": 3}, {"num_words": 4, "oov_token": "?"}, {"lower": False}, {"char_level": True}):
-        own, other = tf.keras.preprocessing.text.Tokenizer(**options), text.Tokenizer(**options)
-        for tokenizer in (own, other):
-            tokenizer.fit_on_texts(texts)
-        assert own.word_index == other.word_index
-        assert dict(own.word_docs) == dict(other.word_docs)
-        assert own.word_counts == other.word_counts
-        read = tf.keras.preprocessing.text.tokenizer_from_json(other.to_json())
-        assert read.texts_to_sequences(texts) == other.texts_to_sequences(texts)
-        assert text.tokenizer_from_json(own.to_json()).texts_to_sequences(texts) == other.texts_to_sequences(texts)
-        found = own.texts_to_sequences([*texts, "new fish"])
-        assert found == other.texts_to_sequences([*texts, "new fish"])
-        assert own.sequences_to_texts(found) == other.sequences_to_texts(found)
-        for mode in ("binary", "count", "freq", "tfidf"):
-            wanted = other.texts_to_matrix(texts, mode=mode)
-            np.testing.assert_allclose(own.texts_to_matrix(texts, mode=mode), wanted, rtol=1e-12)
-
-
 def test_metrics_of_keras_2_s_functions_count_and_variables_are_read_and_set(rng):
     def rmse(y_true, y_pred):
         return K.sqrt(K.mean(K.square(y_pred - y_true)))

@@ -1,9 +1,5 @@
 """Forecasts have the same bits on all CPUs with FMA: NumPy's kernels for this one or that one do not show in them."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
@@ -39,21 +35,13 @@ def bits():
     return "".join(array.tobytes().hex() for array in found)
 
 
-def run(**environment):
-    paths = [os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | environment
-    return subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True
-    ).stdout
-
-
-def test_forecasts_have_the_same_bits_on_an_older_cpu():
+def test_forecasts_have_the_same_bits_on_an_older_cpu(run_python):
     supported = recurra.native_info()["supported"]
     if "avx2" not in supported:
         pytest.skip("BLAS is told another CPU by names of those for x86-64")
     newer = [feature for feature in __cpu_dispatch__ if __cpu_features__[feature]]
     older = {"NPY_DISABLE_CPU_FEATURES": " ".join(newer), "OPENBLAS_CORETYPE": "Prescott", "RECURRA_TARGET": "avx2"}
-    assert run() == run(**older)
+    assert run_python("-c", SCRIPT).stdout == run_python("-c", SCRIPT, **older).stdout
 
 
 @pytest.mark.parametrize("parts", [61, 365, 1440])

@@ -1,11 +1,13 @@
 """Hostile files: each is refused in one line, without running, importing or opening anything, in little memory."""
 
+import io
 import re
 import sys
 import tracemalloc
+import zipfile
 
 import pytest
-from hostile import CASES, make_model, sound_bytes
+from hostile import CASES, make_model, sound_bytes, sound_members
 
 import recurra
 import recurra.interop.keras2_file  # before the audit begins
@@ -75,5 +77,29 @@ def test_a_hostile_file_is_refused_in_one_line_and_does_nothing(name, tmp_path, 
 @pytest.mark.parametrize("kind", [0, 8], ids=["stored", "deflated"])
 def test_a_sound_archive_loads_even_if_somebody_packed_it_anew(kind, tmp_path):
     (tmp_path / "m.keras").write_bytes(sound_bytes(kind))
+    weights = recurra.models.load_model(tmp_path / "m.keras").get_weights()
+    assert [weight.shape for weight in weights] == [(3, 8), (2, 8), (8,), (2, 1), (1,)]
+
+
+def raise_unsupported(*_):
+    raise io.UnsupportedOperation
+
+
+@pytest.mark.parametrize("kind", [0, 8], ids=["stored", "deflated"])
+@pytest.mark.parametrize("all_large", [False, True])
+@pytest.mark.parametrize("can_seek", [True, False])
+def test_a_sound_archive_with_sizes_of_64_bits_loads(can_seek, all_large, kind, tmp_path, monkeypatch):
+    if all_large:  # the directory and its place are then written as those of archives beyond 4 GB
+        monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 0)
+    stream = io.BytesIO()
+    if not can_seek:
+        stream.tell = stream.seek = raise_unsupported
+    with zipfile.ZipFile(stream, "w", kind) as archive:
+        for name, data in sound_members().items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(data)
+    data = stream.getvalue()
+    assert (b"PK\6\6" in data) == all_large
+    (tmp_path / "m.keras").write_bytes(data)
     weights = recurra.models.load_model(tmp_path / "m.keras").get_weights()
     assert [weight.shape for weight in weights] == [(3, 8), (2, 8), (8,), (2, 1), (1,)]

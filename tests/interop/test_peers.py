@@ -9,6 +9,7 @@ import pytest
 
 import recurra
 from recurra import layers
+from recurra.compat.tensorflow.keras.preprocessing import text as own_text
 from recurra.interop import from_torch, to_onnx, to_torch
 
 KINDS = ["SimpleRNN", "LSTM", "GRU"]
@@ -261,3 +262,42 @@ def test_weights_in_bfloat16_come_over():
     net = torch.nn.Linear(3, 2).to(torch.bfloat16)
     from_torch(model, {f"out.{name}": value for name, value in net.state_dict().items()})
     np.testing.assert_array_equal(model.get_weights()[0], net.weight.detach().float().numpy().T)
+
+
+def test_tensors_of_torch_are_taken_with_gradients_and_in_bfloat16(rng):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    x = rng.standard_normal((11, 4, 2)).astype("float32")
+    y = x.sum(axis=(1, 2))[:, None]
+    rough = torch.tensor(x, requires_grad=True).bfloat16()
+    losses = []
+    for source in (
+        (rough, torch.tensor(y)),
+        (rough.detach().float().numpy(), y),
+        ((batch for batch in [(rough, torch.tensor(y))]),),
+    ):
+        recurra.utils.set_random_seed(1)
+        model = recurra.Sequential([recurra.Input((4, 2)), layers.GRU(5), layers.Dense(1)])
+        model.compile("adam", "mse")
+        losses.append(model.fit(*source, shuffle=False, verbose=0).history["loss"])
+    assert losses[0] == losses[1] == losses[2]
+
+
+def test_a_tokenizer_agrees_with_keras():
+    text = pytest.importorskip("keras.src.legacy.preprocessing.text", reason="Keras is not installed")
+    texts = ["One fish, two FISH; red fish\tblue fish.", ["Black", "fish"], "한국어 문장 - fish", ""]
+    for options in ({}, {"num_words": 3}, {"num_words": 4, "oov_token": "?"}, {"lower": False}, {"char_level": True}):
+        own, other = own_text.Tokenizer(**options), text.Tokenizer(**options)
+        for tokenizer in (own, other):
+            tokenizer.fit_on_texts(texts)
+        assert own.word_index == other.word_index
+        assert dict(own.word_docs) == dict(other.word_docs)
+        assert own.word_counts == other.word_counts
+        read = own_text.tokenizer_from_json(other.to_json())
+        assert read.texts_to_sequences(texts) == other.texts_to_sequences(texts)
+        assert text.tokenizer_from_json(own.to_json()).texts_to_sequences(texts) == other.texts_to_sequences(texts)
+        found = own.texts_to_sequences([*texts, "new fish"])
+        assert found == other.texts_to_sequences([*texts, "new fish"])
+        assert own.sequences_to_texts(found) == other.sequences_to_texts(found)
+        for mode in ("binary", "count", "freq", "tfidf"):
+            wanted = other.texts_to_matrix(texts, mode=mode)
+            np.testing.assert_allclose(own.texts_to_matrix(texts, mode=mode), wanted, rtol=1e-12)

@@ -21,51 +21,42 @@ def two_inputs(dtype="float32"):
     return recurra.Model([sequence, static], layers.Dense(2, name="answer", dtype=dtype)(joined))
 
 
-def numeric_gradient(function, array, epsilon=1e-6):
-    gradient = np.zeros_like(array)
-    for index in np.ndindex(*array.shape):
-        kept = array[index]
-        array[index] = kept + epsilon
-        above = function()
-        array[index] = kept - epsilon
-        below = function()
-        array[index] = kept
-        gradient[index] = (above - below) / (2 * epsilon)
-    return gradient
+@pytest.fixture
+def assert_gradients_are_right(rng, slopes):
+    def check(model, inputs):
+        outputs, cache, _ = model._run_layer(inputs, None, False, {})
+        cotangent = rng.standard_normal(outputs.shape)
+        for variable in model.trainable_weights:
+            variable.zero_grad()
+        dinputs = model.backward_all(cotangent, cache)[0]
+        loss = lambda: float((model._run_layer(inputs, None, False, {})[0] * cotangent).sum())  # noqa: E731
+        for variable in model.trainable_weights:
+            np.testing.assert_allclose(variable.grad, slopes(loss, variable.value), rtol=1e-5, atol=1e-7)
+        for dx, x in zip(dinputs if isinstance(dinputs, list) else [dinputs], inputs, strict=True):
+            np.testing.assert_allclose(dx, slopes(loss, x), rtol=1e-5, atol=1e-7)
+
+    return check
 
 
-def assert_gradients_are_right(model, inputs, rng):
-    outputs, cache, _ = model._run_layer(inputs, None, False, {})
-    cotangent = rng.standard_normal(outputs.shape)
-    for variable in model.trainable_weights:
-        variable.zero_grad()
-    dinputs = model.backward_all(cotangent, cache)[0]
-    loss = lambda: float((model._run_layer(inputs, None, False, {})[0] * cotangent).sum())  # noqa: E731
-    for variable in model.trainable_weights:
-        np.testing.assert_allclose(variable.grad, numeric_gradient(loss, variable.value), rtol=1e-5, atol=1e-7)
-    for dx, x in zip(dinputs if isinstance(dinputs, list) else [dinputs], inputs, strict=True):
-        np.testing.assert_allclose(dx, numeric_gradient(loss, x), rtol=1e-5, atol=1e-7)
-
-
-def test_the_gradients_of_a_graph_with_two_inputs_are_right(rng):
+def test_the_gradients_of_a_graph_with_two_inputs_are_right(rng, assert_gradients_are_right):
     model = two_inputs("float64")
-    assert_gradients_are_right(model, [rng.standard_normal((2, 5, 2)), rng.standard_normal((2, 3))], rng)
+    assert_gradients_are_right(model, [rng.standard_normal((2, 5, 2)), rng.standard_normal((2, 3))])
 
 
-def test_the_gradients_of_a_shared_layer_add_up(rng):
+def test_the_gradients_of_a_shared_layer_add_up(rng, assert_gradients_are_right):
     a, b = recurra.Input((4, 2), dtype="float64"), recurra.Input((4, 2), dtype="float64")
     shared = layers.LSTM(3, dtype="float64")
     model = recurra.Model([a, b], layers.Add(dtype="float64")([shared(a), shared(b)]))
-    assert_gradients_are_right(model, [rng.standard_normal((2, 4, 2)), rng.standard_normal((2, 4, 2))], rng)
+    assert_gradients_are_right(model, [rng.standard_normal((2, 4, 2)), rng.standard_normal((2, 4, 2))])
     assert len(model.weights) == 3
 
 
-def test_gradients_flow_through_initial_states(rng):
+def test_gradients_flow_through_initial_states(rng, assert_gradients_are_right):
     past, future = recurra.Input((3, 2), dtype="float64"), recurra.Input((4, 1), dtype="float64")
     _, *states = layers.LSTM(3, return_state=True, dtype="float64")(past)
     decoded = layers.LSTM(3, return_sequences=True, dtype="float64")(future, initial_state=states)
     model = recurra.Model([past, future], decoded)
-    assert_gradients_are_right(model, [rng.standard_normal((2, 3, 2)), rng.standard_normal((2, 4, 1))], rng)
+    assert_gradients_are_right(model, [rng.standard_normal((2, 3, 2)), rng.standard_normal((2, 4, 1))])
 
 
 def test_a_nested_model_is_a_layer(rng):

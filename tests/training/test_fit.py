@@ -937,21 +937,6 @@ def test_targets_that_are_not_there_or_too_wide_are_told_by_the_output(data):
     assert make_model().predict(iter([(x,)]), verbose=0).shape == (11, 1)
 
 
-def test_tensors_of_torch_are_taken_with_gradients_and_in_bfloat16(data):
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    x, y = data
-    rough = torch.tensor(x, requires_grad=True).bfloat16()
-    losses = []
-    for source in (
-        (rough, torch.tensor(y)),
-        (rough.detach().float().numpy(), y),
-        ((batch for batch in [(rough, torch.tensor(y))]),),
-    ):
-        recurra.utils.set_random_seed(1)
-        losses.append(make_model().fit(*source, shuffle=False, verbose=0).history["loss"])
-    assert losses[0] == losses[1] == losses[2]
-
-
 @pytest.mark.parametrize("metrics", [{"anything": ["mae"]}, {"b": "mae"}, [["mae"]], {"b": {"c": ["mae"]}}])
 def test_metrics_of_one_output_are_its_own_under_any_key(data, metrics):
     wanted = make_model(metrics=["mae"]).fit(*data, verbose=0).history

@@ -3,8 +3,6 @@
 import copy
 import os
 import pickle
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -833,9 +831,8 @@ print((resident() - start) / needed)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads the memory in use from Linux's /proc")
-def test_training_keeps_little_more_than_the_activations():
-    run = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
-    assert 0.9 < float(run.stdout) < 1.3
+def test_training_keeps_little_more_than_the_activations(run_python):
+    assert 0.9 < float(run_python("-c", MEMORY).stdout) < 1.3
 
 
 def test_factors_that_do_not_fit_are_refused():

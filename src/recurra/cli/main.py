@@ -26,11 +26,12 @@ def main(argv: list[str] | None = None) -> int:
     command = typer.main.get_command(app)
     try:
         result = command.main(args=argv, prog_name="recurra", standalone_mode=False)
+        sys.stdout.flush()
         return _stopped() if result == STOPPED else int(result or 0)
     except KeyboardInterrupt:
         return _stopped()
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest as it ends
         return 1
     except Exception as error:
         return _tell(error)

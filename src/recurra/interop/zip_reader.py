@@ -89,10 +89,12 @@ class Archive:
         disk, first, here, count, size, start, comment = struct.unpack_from("<4HIIH", tail, found + 4)
         if end + 22 + comment != length:
             self._refuse("a sound zip archive", "one with bytes behind its end")
-        if 0xFFFF in (here, count) or 0xFFFFFFFF in (size, start):
+        large = 0xFFFF in (here, count) or 0xFFFFFFFF in (size, start)
+        if large or start + size != end:  # from 2 to 4 GB Python writes a zip64 whose short numbers would do
             (signature, _, at, _) = struct.unpack("<4sIQI", self._at(end - 20, 20))
             if signature != b"PK\6\7":
-                self._refuse("a sound zip archive", "one without its end")
+                got = "one without its end" if large else "one whose directory is elsewhere"
+                self._refuse("a sound zip archive", got)
             end = at
             record = struct.unpack("<4sQHHIIQQQQ", self._at(at, 56))
             if record[0] != b"PK\6\6":

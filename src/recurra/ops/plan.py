@@ -85,7 +85,9 @@ class Plan:
             self.draws.append(partial(self._draw_dropout, self._counts["recurrent"], draw))
         self._counts["recurrent"] += 1
         options = (reset_after, go_backwards, zero_output_for_mask, return_sequences)
-        return _native.recurrent_layer(_CELLS.index(cell), *arrays, h, c, *functions, *options, input_masks, state_masks)
+        return _native.recurrent_layer(
+            _CELLS.index(cell), *arrays, h, c, *functions, *options, input_masks, state_masks
+        )
 
     def add_recurrent(self, layer: Any) -> bool:
         """Adds what `recurrent` returned."""

@@ -3,8 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from samples import YEARS, csv, write
 
+from recurra.errors import DataError
 from recurra.forecasting.clock import write_times
+from recurra.forecasting.frame import read_panel
 from recurra.forecasting.reading.times import AmbiguousTimes, parse_times
 
 
@@ -212,3 +215,97 @@ def test_offsets_that_no_clock_has_are_no_times(offset):
 
 def test_utc_is_an_offset_too():
     assert parse_times(["2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"]).offset == "+00:00"
+
+
+@pytest.mark.parametrize(
+    "times, next_time",
+    [
+        (["20240101", "20240102", "20240103"], "2024-01-04"),
+        (["2024/1/1", "2024/1/2", "2024/1/3"], "2024-01-04"),
+        (["1.2.2024", "2.2.2024", "3.2.2024"], "2024-02-04"),
+        (["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 02:00"], "2024-01-01 03:00:00"),
+        (["2024-01-01T00:00:00Z", "2024-01-01T00:30:00Z", "2024-01-01T01:00:00Z"], "2024-01-01 01:30:00+00:00"),
+        (["2024Q1", "2024Q2", "2024Q3"], "2024Q4"),
+        (["2024 Q1", "2024 Q2", "2024 Q3"], "2024-10"),
+        (["2024년 1월", "2024년 2월", "2024년 3월"], "2024-04"),
+        (["1999", "2000", "2001"], "2002"),
+        (["1-01", "1-02", "1-03"], "1-04"),
+        (["9-11", "9-12", "10-01"], "10-02"),
+    ],
+)
+def test_times_are_read_in_the_usual_ways(tmp_path, times, next_time):
+    panel = read_panel(write(tmp_path, csv(zip(times, [1, 2, 3], strict=True), "날짜;값", ";")))
+    assert panel.clock.write(panel.future_times(1)) == [next_time]
+
+
+def test_octobers_that_lost_their_zero_are_octobers(tmp_path):
+    months = [f"{2022 + i // 12}.{i % 12 + 1:02d}" for i in range(24)]
+    numbers = [month.replace(".10", ".1") for month in months]
+    panel = read_panel(write(tmp_path, csv(zip(numbers, range(24), strict=True), "연월,매출")))
+    assert panel.clock.write(panel.times) == [month.replace(".", "-") for month in months]
+    assert panel.remarks == ("연월: months such as 2023.1 were read as October: 2023.10",)
+    frame = pd.DataFrame({"month": list(map(float, numbers)), "y": 1.0})
+    np.testing.assert_array_equal(read_panel(frame).times, panel.times)
+    whole = [f"2022.{month}" for month in range(1, 13)]
+    assert read_panel(write(tmp_path, csv(zip(whole, range(12), strict=True), "연월,매출"))).remarks == ()
+
+
+def test_quarters_in_their_column_may_be_months(tmp_path):
+    months = [f"{year}-{month:02d}" for year in YEARS for month in (1, 4, 7, 10)]
+    panel = read_panel(write(tmp_path, csv([(month, 1) for month in months], "quarter,sales")))
+    assert panel.clock.write(panel.future_times(1)) == ["2018-01"]
+
+
+@pytest.mark.parametrize("header", ["week,value", "when,value"])
+@pytest.mark.parametrize(
+    "form, step, name", [("%G-W%V", 7, "W"), ("%GW%V", 7, "W"), ("%G-W%V-%u", 1, "D"), ("%G-W%V-%u", 14, "W")]
+)
+def test_weeks_of_iso_8601_come_back_as_such(tmp_path, header, form, step, name):
+    days = pd.date_range("2020-12-14", periods=20, freq=f"{step}D")  # 2020 has 53 weeks
+    panel = read_panel(write(tmp_path, csv([(day.strftime(form), i) for i, day in enumerate(days[:12])], header)))
+    np.testing.assert_array_equal(panel.times, days[:12].to_numpy().astype("datetime64[s]"))
+    assert panel.freq.name == name
+    assert panel.clock.write(panel.future_times(8)) == list(days[12:].strftime(form.replace("%GW", "%G-W")))
+
+
+def test_weeks_that_a_year_lacks_are_no_times(tmp_path):
+    weeks = [*(f"2021-W{week}" for week in range(50, 54)), "2022-W01"]
+    with pytest.raises(DataError, match=r"got '2021-W53' in row 5: write weeks like 2024-W05"):
+        read_panel(write(tmp_path, csv([(week, 1) for week in weeks], "week,value")))
+
+
+def test_quarters_are_read_with_any_sign_or_told_how_to_write(tmp_path):
+    quarters = [(quarter, year) for year in range(2010, 2020) for quarter in range(1, 5)]
+    for form in ("Q{}/{}", "q{} / {}", "Q{}.{}", "{}Q/{}", "{1}/{0}Q", "{1}.Q{0}", "Q{}{}"):
+        panel = read_panel(write(tmp_path, csv([(form.format(*quarter), 5) for quarter in quarters], "Zeitraum,n")))
+        assert panel.clock.write(panel.times)[:2] == ["2010-01", "2010-04"]
+        assert (panel.time_col, panel.freq.name) == ("Zeitraum", "QS")
+    for form in ("{}. Quartal {}", "Quartal {} {}", "Q{} FY{}"):
+        rows = csv([(form.format(*quarter), 5) for quarter in quarters], "Zeitraum,n")
+        with pytest.raises(DataError, match=r"'Zeitraum' expected dates or times, got .*: write quarters like 2024Q1$"):
+            read_panel(write(tmp_path, rows))
+
+
+def test_seconds_since_1970_may_have_parts(tmp_path):
+    seconds = [1704067200 + i / 2 for i in range(40)]
+    path = write(tmp_path, csv([(f"{second:.3f}", 5) for second in seconds], "timestamp,n"))
+    for data in (path, pd.DataFrame({"timestamp": seconds, "n": 1.0})):
+        panel = read_panel(data)
+        assert panel.clock.write(panel.times)[:2] == ["2024-01-01 00:00:00.000", "2024-01-01 00:00:00.500"]
+        assert panel.remarks == ("timestamp: times were read as seconds since 1970, UTC",)
+    finer = pd.DataFrame({"timestamp": [f"{second:.6f}1" for second in seconds], "n": 1.0})
+    with pytest.raises(DataError, match=r"got '1704067200\.0000001' in row 0: .*, in whole microseconds$"):
+        read_panel(finer)
+
+
+def test_counters_that_a_forecast_could_not_go_on_from_are_refused():
+    for first in (2**62 - 20, 2**63 - 40, -(2**63)):
+        with pytest.raises(DataError, match=r"dates or times, got '-?\d{19}' in row \d+: count from a smaller number"):
+            read_panel(pd.DataFrame({"ds": [first + i for i in range(40)], "y": 1.0}))
+    panel = read_panel(pd.DataFrame({"ds": [2**62 - 39 + i for i in range(40)], "y": 1.0}))
+    assert panel.future_times(20)[0, -1] == 2**62 + 20
+
+
+def test_counters_of_six_digits_are_counters():
+    panel = read_panel(pd.DataFrame({"ds": [110101 + i for i in range(40)], "y": 1.0}))
+    assert (panel.freq.name, panel.times[0]) == ("step", 110101)
