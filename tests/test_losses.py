@@ -267,3 +267,18 @@ def test_short_vectors_are_scaled_up_to_the_small_constant():
 def test_circle_takes_rows_of_features():
     with pytest.raises(ValueError, match=r"circle expected y_pred of shape \(batch, features\), got \(3, 2, 4\)"):
         recurra.losses.Circle()(np.array([0, 1, 0]), np.zeros((3, 2, 4), "float32"))
+
+
+@pytest.mark.parametrize("loss", ["circle", L.circle])
+def test_circle_trains_by_its_name_and_its_function_as_its_class_does(loss, rng):
+    x, y = rng.standard_normal((12, 3)).astype("float32"), np.array([0, 1, 2, 3] * 2 + [4, 5, 6, 7])  # some alone
+
+    def history(loss):
+        recurra.utils.set_random_seed(0)
+        model = recurra.Sequential([recurra.Input((3,)), recurra.layers.Dense(4), recurra.layers.UnitNormalization()])
+        model.compile("sgd", loss)
+        return model.fit(x, y, epochs=3, shuffle=False, verbose=0, sample_weight=np.arange(12.0)).history
+
+    found = history(loss)
+    assert found == history(L.Circle())
+    assert found["loss"][-1] < found["loss"][0]

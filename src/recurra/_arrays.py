@@ -130,6 +130,23 @@ def standardize_dtype(dtype: Any, who: str) -> str:
     return name
 
 
+class TensorShape(tuple[Any, ...]):
+    """A shape, a tuple as everywhere here; None is any length."""
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self)
+
+    def as_list(self) -> list[int | None]:
+        """Returns the lengths as a list."""
+        return list(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        return TensorShape(found) if isinstance(key, slice) else found
+
+
 class Array(np.ndarray):
     """An ndarray that code written for tensors takes for one: it has `.numpy()`, and `x += 1` makes another array.
 
@@ -138,6 +155,15 @@ class Array(np.ndarray):
     """
 
     _keras_mask: np.ndarray | None = None
+
+    @property
+    def shape(self) -> Any:
+        """The shape, with `.as_list()`."""
+        return TensorShape(super().shape)
+
+    @shape.setter
+    def shape(self, value: Any) -> None:
+        np.ndarray.shape.__set__(self, value)  # type: ignore[attr-defined]
 
     def numpy(self) -> np.ndarray:
         """Returns the plain ndarray; without axes a number of NumPy, which may be a key of a dict."""

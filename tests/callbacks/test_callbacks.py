@@ -301,7 +301,7 @@ def test_checkpoints_refuse_other_endings_and_names():
         assert model.saved == [f"best{ending}"]
     with pytest.raises(ValueError, match=r"end in .weights.h5, got 'best.hdf5': write 'best.weights.h5'"):
         callbacks.ModelCheckpoint("best.hdf5", save_weights_only=True)
-    hint = "got 'best.weights.h5': write 'best.keras'"
+    hint = "got 'best.weights.h5': save_weights_only=True saves weights; or write 'best.keras'"
     with pytest.raises(ValueError, match=f"ModelCheckpoint expected filepath to end in .keras, {hint}"):
         callbacks.ModelCheckpoint("best.weights.h5")  # which model.save refuses, at the end of an epoch
     with pytest.raises(ValueError, match=r"ModelCheckpoint expected filepath to end in .keras, got 'weights.bin'"):
@@ -911,3 +911,23 @@ def test_a_resumed_run_warns_of_its_own_epochs_alone(tmp_path):
     with pytest.warns(UserWarning, match="ran out of data after 1 of 3 steps"), pytest.raises(KeyboardInterrupt):
         fit(Stopped())
     fit()  # pytest makes errors of warnings
+
+
+@pytest.mark.parametrize("kind", [callbacks.EarlyStopping, callbacks.ReduceLROnPlateau])
+def test_what_is_monitored_is_one_number(kind):
+    callback = kind("f1_score", mode="max")
+    callback.set_model(Dummy())
+    callback.on_train_begin()
+    callback.on_epoch_end(0, {"f1_score": np.array([0.5])})
+    message = rf"{kind.__name__} expected one number for f1_score, got 3: .*F1Score\(average='macro'\)"
+    with pytest.raises(ValueError, match=message):
+        callback.on_epoch_end(1, {"f1_score": np.array([0.1, 0.2, 0.3])})
+
+
+def test_lines_show_negative_numbers_as_keras_s_do(capsys):
+    values = [("loss", -0.16128), ("mae", 0.5), ("tiny", 0.0005), ("nan", math.nan)]
+    for verbose in (1, 2):
+        utils.Progbar(1, verbose=verbose).update(1, values)
+    bar, line = capsys.readouterr().out.splitlines()
+    assert bar.endswith(" - loss: -0.1613 - mae: 0.5000 - tiny: 5.0000e-04 - nan: nan")
+    assert line.endswith(" - loss: -1.6128e-01 - mae: 0.5000 - tiny: 5.0000e-04 - nan: nan")

@@ -721,3 +721,22 @@ def test_there_is_no_gpu():
 def test_numbers_out_of_range_are_refused(mistake, message):
     with pytest.raises(ValueError, match=message):
         mistake()
+
+
+def test_shapes_of_tensors_are_lists_on_demand():
+    x = tf.ones((2, 3, 4))
+    assert x.shape == (2, 3, 4) and isinstance(x.shape, tuple) and repr(x.shape) == "(2, 3, 4)"
+    assert x.shape.as_list() == x.get_shape().as_list() == [2, 3, 4]
+    assert (x.shape[1:].as_list(), x.shape[-1], x.shape.rank) == ([3, 4], 4, 3)
+    assert tf.Variable([1.0, 2.0]).shape.as_list() == [2]
+    assert tf.data.Dataset.from_tensors(x).batch(2).element_spec.shape.as_list() == [None, 2, 3, 4]
+    x.shape = (6, 4)
+    assert x[0].shape.as_list() == [4]
+
+    class Flat(tf.keras.layers.Layer):
+        def call(self, inputs):
+            rows, *sizes = inputs.shape.as_list()
+            return np.reshape(inputs, (rows, np.prod(sizes)))
+
+    inputs = tf.keras.Input((3, 4))
+    assert tf.keras.Model(inputs, Flat()(inputs)).predict(np.ones((2, 3, 4)), verbose=0).shape == (2, 12)

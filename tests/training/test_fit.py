@@ -10,6 +10,7 @@ import pytest
 import recurra
 from recurra import layers, optimizers
 from recurra.training.batches import ArrayBatches, split_tail
+from recurra.training.plan import plan_of
 
 
 @pytest.fixture
@@ -1278,3 +1279,64 @@ def test_large_arrays_of_whole_numbers_are_refused_before_the_first_batch(rng):
     ids[1] = 9
     with pytest.raises(ValueError, match="Embedding expected whole numbers from 0 to 6, got 9"):
         model.fit(ids, np.zeros((2**18, 1)), shuffle=False, verbose=0)
+
+
+@pytest.mark.parametrize("batch_size", [8, 5])
+@pytest.mark.parametrize("form", ["binary", "labels", "labels with an axis", "one-hot"])
+def test_class_weights_of_time_steps_are_those_of_each_step(form, batch_size, rng):
+    x, labels = rng.standard_normal((16, 8, 2)).astype("float32"), rng.integers(0, 2, (16, 8))
+    y = {"labels": labels, "one-hot": np.eye(2)[labels]}.get(form, labels[..., None])
+    loss = {"binary": "binary_crossentropy", "one-hot": "categorical_crossentropy"}.get(
+        form, "sparse_categorical_crossentropy"
+    )
+
+    def fitted(**options):
+        recurra.utils.set_random_seed(0)
+        last = layers.Dense(1, "sigmoid") if form == "binary" else layers.Dense(2, "softmax")
+        model = recurra.Sequential([recurra.Input((8, 2)), layers.GRU(3, return_sequences=True), last])
+        model.compile("sgd", loss)
+        return model.fit(x, y, batch_size=batch_size, verbose=0, **options).history["loss"]
+
+    by_class = fitted(class_weight={0: 1.0, 1: 10.0})
+    assert by_class == fitted(sample_weight=np.where(labels == 1, 10.0, 1.0))
+    assert by_class != fitted(sample_weight=np.where(labels[:, 0] == 1, 10.0, 1.0)[:, None])
+
+
+@pytest.mark.parametrize("batch_size", [8, 5])
+def test_class_weights_need_a_class_for_each_value_of_the_loss(batch_size):
+    class Own(recurra.Model):  # which does not say what comes out of it
+        def build(self, input_shape):
+            self.last = layers.Dense(2, "softmax")
+            self.last.build(input_shape)
+
+        def forward(self, inputs):
+            return self.last.forward(inputs)
+
+        def backward(self, doutputs, cache):
+            return self.last.backward(doutputs, cache)
+
+    line = recurra.Sequential([layers.GRU(3, return_sequences=True), layers.Dense(1, "sigmoid")])
+    line.compile("sgd", "binary_crossentropy")
+    own = Own()
+    own.compile("sgd", "sparse_categorical_crossentropy")
+    x, labels = np.ones((16, 8, 2), "float32"), np.ones((16, 8), int)
+    message = "one-hot targets with class_weight, or those of shape (16, 8, 1), got (16, 8): y[..., None] has a class"
+    options = {"batch_size": batch_size, "class_weight": {1: 2.0}, "verbose": 0}
+    for model in (line, own):
+        with pytest.raises(ValueError, match=re.escape(f"fit expected {message} for each time step")):
+            model.fit(x, labels, **options)
+        loss = model.evaluate(x, labels[..., None], verbose=0)
+        assert model.fit(x, labels[..., None], **options).history["loss"][0] > 1.5 * loss
+
+
+@pytest.mark.parametrize("is_line", [True, False])
+@pytest.mark.parametrize("dtype", ["uint8", "int64"])
+def test_predict_casts_large_arrays_of_whole_numbers_batch_by_batch(is_line, dtype, growth_of_peak, rng):
+    rows = rng.integers(0, 9, (2**15, 32, 8 // np.dtype(dtype).itemsize)).astype(dtype)
+    x = recurra.Input(rows.shape[1:])
+    y = layers.Dense(1)(layers.GRU(2, activation="tanh" if is_line else np.tanh)(x))
+    model = recurra.Model(x, y)
+    assert (plan_of(model, training=False) is not None) == is_line
+    peak, found = growth_of_peak(lambda: model.predict(rows, batch_size=2**9, verbose=0))
+    np.testing.assert_array_equal(found, model.predict(rows.astype("float32"), batch_size=2**9, verbose=0))
+    assert peak < rows.size * 4 / 2

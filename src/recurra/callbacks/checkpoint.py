@@ -59,6 +59,8 @@ class ModelCheckpoint(MonitorCallback):
         ending = ".weights.h5" if save_weights_only else ".keras"
         if not (self.filepath.endswith(ending) or (is_legacy(self.filepath) and not save_weights_only)):
             what, hint = f"filepath to end in {ending}", with_ending(self.filepath, ending)
+            if self.filepath.endswith(".weights.h5"):
+                hint = f"save_weights_only=True saves weights; or {hint}"
             raise ValueError(expected("ModelCheckpoint", what, repr(self.filepath), hint))
         self._try_filepath()
 

@@ -91,7 +91,11 @@ class MonitorCallback(Callback):
         return bool(self.monitor_op(value + change, reference))  # type: ignore[misc]
 
     def get_monitor_value(self, logs: dict[str, Any] | None) -> Any:
-        """Returns the monitored value; None, with a warning, if the logs lack it."""
+        """Returns the monitored value; None, with a warning, if the logs lack it.
+
+        Raises:
+            ValueError: If it is more than one number.
+        """
         logs = logs or {}
         value = logs.get(self.monitor)
         if value is None:
@@ -100,6 +104,9 @@ class MonitorCallback(Callback):
                 f"Available metrics are: {','.join(logs)}",
                 stacklevel=3,
             )
+        elif np.size(value) != 1:
+            who, hint = type(self).__name__, "a metric has one for all classes, such as F1Score(average='macro')"
+            raise ValueError(expected(who, f"one number for {self.monitor}", f"{np.size(value)}", hint))
         return value
 
 

@@ -91,7 +91,7 @@ class ProgbarLogger(Callback):
         elif self._verbose == 1:
             self._write(f"{self._count()} {'━' * self.bar_width} {self._timing(now, ' ')}{_values(logs)}\n")
         elif self._verbose == 2:
-            self._write(f"{self._count()} - {self._timing(now, ' - ')}{_values(logs)}\n")
+            self._write(f"{self._count()} - {self._timing(now, ' - ')}{_values(logs, 2)}\n")
 
     def _target(self) -> int | None:
         return self._params.get("steps") or None
@@ -222,9 +222,10 @@ def _duration(seconds: float) -> str:
     return f"{seconds * 1e3:.0f}ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f}us"
 
 
-def _values(logs: Any) -> str:
+def _values(logs: Any, verbose: int = 1) -> str:
     parts = []
     for name, value in (logs or {}).items():
         number = float(sum(value) / len(value)) if hasattr(value, "__len__") else float(value)
-        parts.append(f" - {name}: {number:.4f}" if abs(number) > 1e-3 else f" - {name}: {number:.4e}")
+        size = number if verbose == 2 else abs(number)  # as in Keras, whose lines show all below 1e-3 by exponents
+        parts.append(f" - {name}: {number:.4f}" if size > 1e-3 else f" - {name}: {number:.4e}")
     return "".join(parts)

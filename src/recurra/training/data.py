@@ -101,14 +101,15 @@ def arrays_of(
     """
     if x is None:
         raise ValueError(expected(who, "x, the inputs", "none"))
-    inputs = inputs_of(model, x) if batch_size is None else _uncast_inputs_of(model, x, batch_size)
+    inputs = inputs_of(model, x) if batch_size is None else uncast_inputs_of(model, x, batch_size)
     targets = _targets(model, y, who)
     if class_weight is not None:
         if sample_weight is not None:
             raise ValueError(expected(who, "class_weight or sample_weight", "both"))
         if len(targets) != 1 or targets[0] is None:
             raise ValueError(expected(who, "one output with class_weight", f"{len(targets)}"))
-        sample_weight = _weights_of_classes(targets[0], class_weight, who)
+        output = None if isinstance(inputs, NestedInputs) else model.outputs[0].shape
+        sample_weight = _weights_of_classes(targets[0], output, class_weight, who)
     batch = inputs, targets, _sample_weights(model, sample_weight, who)
     rows_of(batch, who)
     return batch
@@ -128,14 +129,14 @@ def batch_to_predict(model: Any, item: Any) -> Batch:
     return batch
 
 
-def inputs_of(model: Any, x: Any, batch_size: int | None = None) -> list[Any]:
+def inputs_of(model: Any, x: Any) -> list[Any]:
     """Returns the inputs as arrays in the model's order, and builds the model for them."""
-    model.build_for(x, batch_size)
+    model.build_for(x)
     inputs = model.standardize_inputs(x)
     return inputs if isinstance(inputs, list) else _tree.flatten(inputs)
 
 
-def _uncast_inputs_of(model: Any, x: Any, batch_size: int) -> list[Any]:
+def uncast_inputs_of(model: Any, x: Any, batch_size: int) -> list[Any]:
     """Returns `inputs_of`, large arrays of whole numbers in their own dtype, where the model tells what they become."""
     model.build_for(x, batch_size)
     inputs = model.standardize_inputs(x, _CAST_AT_ONCE)
@@ -144,6 +145,11 @@ def _uncast_inputs_of(model: Any, x: Any, batch_size: int) -> list[Any]:
     dtypes = [tensor.dtype for tensor in model.inputs]
     as_they_are = all(array.dtype == dtype for array, dtype in zip(inputs, dtypes, strict=True))
     return inputs if as_they_are else UncastInputs(inputs, dtypes)
+
+
+def rows_cast_at_once(array: np.ndarray) -> int:
+    """Returns how many rows to cast at once, where batches of any size give the same."""
+    return max(_CAST_AT_ONCE * len(array) // array.nbytes, 1)
 
 
 def _targets(model: Any, y: Any, who: str) -> list[Any]:
@@ -203,14 +209,39 @@ def _from_tensor(value: Any) -> Any:
     return _tree.map_structure(convert, value)
 
 
-def _weights_of_classes(targets: np.ndarray, class_weight: dict[int, float], who: str) -> np.ndarray:
+def _weights_of_classes(
+    targets: np.ndarray, output: tuple[int | None, ...] | None, class_weight: dict[int, float], who: str
+) -> np.ndarray:
+    """Returns a weight for each row, or for each time step where there are targets for them; see `_labels_of`."""
     if not isinstance(class_weight, Mapping) or any(isinstance(label, str) for label in class_weight):
         what = "class_weight to be a dict of whole numbers and weights, such as {0: 1.0, 1: 2.5}"
         raise ValueError(expected(who, what, repr(class_weight)))
-    one_hot = targets.ndim > 1 and targets.shape[-1] > 1
-    labels = targets.argmax(axis=-1) if one_hot else targets.reshape(len(targets), -1)[:, 0]
-    labels = np.rint(labels).astype(int)
+    labels = np.rint(_labels_of(targets, output, who)).astype(int)
     weights = np.ones(labels.shape)
     for label, weight in class_weight.items():
         weights[labels == int(label)] = number(who, f"class_weight[{label}]", weight)
     return weights
+
+
+def _labels_of(targets: np.ndarray, output: tuple[int | None, ...] | None, who: str) -> np.ndarray:
+    """Returns the classes that targets name, by a number for each or one-hot, in the shape of the loss's values.
+
+    Args:
+        targets: Of the only output.
+        output: Its shape; None where that is not known.
+        who: For the error.
+
+    Raises:
+        ValueError: If it cannot tell, or if the loss takes such targets and has one value for all steps of a row.
+    """
+    if targets.ndim == 1:
+        return targets
+    if targets.shape[-1] == 1:
+        return targets[..., 0]
+    of_steps = output is not None and len(output) == targets.ndim + 1
+    if of_steps and output[-1] != 1:  # type: ignore[index]
+        return targets
+    if of_steps or (output is None and not np.allclose(targets.sum(axis=-1), 1)):
+        what = f"one-hot targets with class_weight, or those of shape {(*targets.shape, 1)}"
+        raise ValueError(expected(who, what, targets.shape, "y[..., None] has a class for each time step"))
+    return targets.argmax(axis=-1)

@@ -28,6 +28,7 @@ from recurra.training.batches import (
     IterableBatches,
     NestedInputs,
     RunPosition,
+    UncastInputs,
     is_iterable_data,
 )
 from recurra.training.compiled import ACCURACY, CROSSENTROPY, CompiledLosses, CompiledMetrics, is_called, is_nested
@@ -35,8 +36,9 @@ from recurra.training.data import (
     arrays_of,
     batch_to_predict,
     fit_sources,
-    inputs_of,
+    rows_cast_at_once,
     source_of,
+    uncast_inputs_of,
     with_predictions,
 )
 from recurra.training.outputs import Outputs
@@ -217,7 +219,7 @@ class Trainer(Layer):
             validation_split: Fraction of the rows, taken from the end before shuffling, to validate on.
             validation_data: (x, y) or (x, y, sample_weight) to validate on, or an iterable.
             shuffle: Whether each epoch has its own order of rows; "batch": of batches.
-            class_weight: Weights of the samples by their class.
+            class_weight: Weights of the samples, or of the time steps where each has its class.
             sample_weight: Weights of the samples for all outputs; or for each, in the forms of `y`.
             initial_epoch: Number of the first epoch, from 0.
             steps_per_epoch, validation_steps: Batches of an epoch and of a validation; None for all.
@@ -330,9 +332,11 @@ class Trainer(Layer):
         if is_iterable_data(x):
             source: Any = IterableBatches(x, partial(batch_to_predict, self), who="predict")
         else:
-            inputs = inputs_of(self, x, batch_size or 32)
+            inputs = uncast_inputs_of(self, x, batch_size or 32)
             if silent and len(inputs) == 1 and self._takes_at_once(len(inputs[0]), batch_size):
-                return loop.predict_step(self, inputs)
+                if not isinstance(inputs, UncastInputs):
+                    return loop.predict_step(self, inputs)
+                batch_size = max(batch_size or 32, rows_cast_at_once(inputs[0]))
             source = ArrayBatches(inputs, [], [], batch_size=batch_size, steps=steps, who="predict")
         callbacks = self._callbacks(callbacks, verbose, steps or source.steps)
         return loop.predict(self, Epochs(source, steps)(), callbacks)

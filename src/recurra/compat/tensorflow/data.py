@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import _tree
-from recurra._arrays import as_array
+from recurra._arrays import TensorShape, as_array
 from recurra._checks import expected, positive_int
 from recurra._missing import says_what_to_do
 from recurra.compat.tensorflow.tensors import convert_to_tensor, float32
@@ -426,7 +426,7 @@ class TensorSpec:
     """The shape and dtype of a tensor, such as `from_generator` is told; None is any length, or any shape."""
 
     def __init__(self, shape: Any, dtype: Any = float32, name: str | None = None):
-        self.shape = None if shape is None else tuple(shape)
+        self.shape = None if shape is None else TensorShape(shape)
         self.dtype, self.name = np.dtype(dtype), name
 
     def __repr__(self) -> str:

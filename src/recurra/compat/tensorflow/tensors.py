@@ -14,7 +14,7 @@ import numpy as np
 
 from recurra import activations, losses
 from recurra._arrays import Array as Tensor
-from recurra._arrays import as_array
+from recurra._arrays import TensorShape, as_array
 from recurra._checks import expected, one_of
 
 __all__ = [
@@ -38,19 +38,6 @@ float16, float32, float64 = np.dtype("float16"), np.dtype("float32"), np.dtype("
 int8, int16, int32, int64 = np.dtype("int8"), np.dtype("int16"), np.dtype("int32"), np.dtype("int64")
 uint8 = np.dtype("uint8")
 newaxis = None
-
-
-class TensorShape(tuple[Any, ...]):
-    """A shape, a tuple as everywhere here; None is any length."""
-
-    @property
-    def rank(self) -> int:
-        """The number of axes."""
-        return len(self)
-
-    def as_list(self) -> list[int | None]:
-        """Returns the lengths as a list."""
-        return list(self)
 
 
 def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:
