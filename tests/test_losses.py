@@ -267,3 +267,9 @@ def test_short_vectors_are_scaled_up_to_the_small_constant():
 def test_circle_takes_rows_of_features():
     with pytest.raises(ValueError, match=r"circle expected y_pred of shape \(batch, features\), got \(3, 2, 4\)"):
         recurra.losses.Circle()(np.array([0, 1, 0]), np.zeros((3, 2, 4), "float32"))
+
+
+@pytest.mark.parametrize("name", recurra.losses.FUNCTIONS)
+def test_help_says_what_a_loss_takes_and_gives(name):
+    text = recurra.losses.FUNCTIONS[name].__doc__
+    assert all(part in text for part in ("Args:", "y_true:", "y_pred:", "Returns:", "Raises:"))
