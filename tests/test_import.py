@@ -84,6 +84,12 @@ def test_forecasting_is_loaded_when_first_asked_for():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize("name", ["", ".losses", ".layers", ".callbacks", ".interop", ".forecasting"])
+def test_dir_lists_a_module_s_own_names(name):
+    module = importlib.import_module(f"recurra{name}")
+    assert dir(module) == sorted(module.__all__)
+
+
 def test_what_is_loaded_later_is_listed_too():
     assert {"Forecaster", "forecast", "interop"} <= set(dir(recurra))
     assert recurra.forecasting.Forecaster is recurra.Forecaster
@@ -226,6 +232,17 @@ def test_imports_within_functions_that_go_up_or_in_a_circle_are_known_by_name():
             "from recurra.layers import Dense, LTSM",
             "recurra.layers expected a name that it has, got 'LTSM': did you mean",
         ),
+        ("from recurra import LSTM", "recurra expected a name that it has, got 'LSTM': it is recurra.layers.LSTM$"),
+        ("from recurra import Adam", "it is recurra.optimizers.Adam$"),
+        ("from recurra.losses import BCE", "it is recurra.losses.binary_crossentropy$"),
+        ("from recurra.metrics import RMSE", "it is recurra.metrics.RootMeanSquaredError$"),
+        ("from recurra.metrics import mae", "it is recurra.metrics.MeanAbsoluteError$"),
+        ("from recurra.models import load", r"did you mean 'load_model'\?"),
+        ("from recurra.saving import load", r"did you mean 'load_model' or 'load_weights'\?"),
+        ("from recurra.layers import concat", r"did you mean 'concatenate'\?"),
+        ("from recurra.regularizers import max", r"docs/coming-from-keras\.md"),
+        ("from recurra.interop import to_onx", r"did you mean 'to_onnx'\?"),
+        ("from recurra.forecasting import plotforecast", "did you mean 'plot_forecast'"),
         (
             "from recurra.utils import np_utils",
             "recurra.utils expected a name that it has, got 'np_utils': the functions",
@@ -257,9 +274,9 @@ def test_an_import_of_what_is_not_there_says_what_to_do(statement, message):
 
 
 def test_what_is_not_there_and_no_name_of_keras_is_python_s_own_affair():
-    import recurra.forecasting
+    import recurra.cli
 
-    for name in ("recurra.layers._nothing", "recurra.forecasting.nothing"):
+    for name in ("recurra.layers._nothing", "recurra.cli.nothing"):
         with pytest.raises(ModuleNotFoundError, match=f"No module named '{name}'"):
             importlib.import_module(name)
     assert not any(hasattr(module, "nothing") for module in (recurra, recurra.layers, recurra.utils))

@@ -282,3 +282,9 @@ def test_circle_trains_by_its_name_and_its_function_as_its_class_does(loss, rng)
     found = history(loss)
     assert found == history(L.Circle())
     assert found["loss"][-1] < found["loss"][0]
+
+
+@pytest.mark.parametrize("name", recurra.losses.FUNCTIONS)
+def test_help_says_what_a_loss_takes_and_gives(name):
+    text = recurra.losses.FUNCTIONS[name].__doc__
+    assert all(part in text for part in ("Args:", "y_true:", "y_pred:", "Returns:", "Raises:"))

@@ -33,6 +33,13 @@ def untrainable():
     return made
 
 
+def past_and_month():
+    past, month = recurra.Input((5, 3), name="past"), recurra.Input((3,), name="month")
+    made = recurra.Model([past, month], layers.Dense(1)(layers.Concatenate()([layers.LSTM(2)(past), month])))
+    made.compile("sgd", "mse")
+    return made
+
+
 def two_ends():
     past, future = recurra.Input((5, 3), name="past"), recurra.Input((5, 3), name="future")
     ends = [layers.Dense(1, name=name)(layers.LSTM(2)(end)) for name, end in (("a", past), ("b", future))]
@@ -66,6 +73,80 @@ def batches():
 
 MISTAKES = {
     "an axis joined": (lambda: fit(X.reshape(8, 15)), "expected shape (None, 5, 3), got (8, 15): x.reshape(-1, 5, 3)"),
+    "a row of two inputs": (
+        lambda: past_and_month().predict([X[0], X[0, 0]], verbose=0),
+        "got (5, 3): one row needs a batch axis: x[None]",
+    ),
+    "one array for two inputs": (
+        lambda: past_and_month()(X),
+        "expected 2 inputs ['past', 'month'], got 1: give the inputs in a list",
+    ),
+    "one target for two units": (
+        lambda: classify("mse", LABELS, 2),
+        "its shape (8, 2), got (8,): write a last layer of 1 unit; for classes give one-hot targets, or sparse_cat",
+    ),
+    "a sequence repeated": (
+        lambda: recurra.Sequential(
+            [recurra.Input((5, 3)), layers.LSTM(4, return_sequences=True), layers.RepeatVector(5)]
+        ),
+        "got (None, 5, 4): the shape of an Input leaves out the batch axis, and a recurrent layer gives the last time",
+    ),
+    "an Embedding of more than numbers": (
+        lambda: recurra.Sequential([recurra.Input((5, 3)), layers.Embedding(4, 2), layers.LSTM(5)]),
+        "(None, 5, 3, 2): the shape of an Input leaves out the batch axis, and that in front of an Embedding is (time",
+    ),
+    "each of no time steps": (
+        lambda: recurra.Sequential([recurra.Input((5, 3)), layers.LSTM(3), layers.TimeDistributed(layers.Dense(1))]),
+        "3 axes at least, got (None, 3): give a recurrent layer before it return_sequences=True",
+    ),
+    "a layer twice in a line": (
+        lambda: recurra.Sequential([recurra.Input((5, 3)), *[layers.Dense(3, name="tied")] * 2]),
+        "different names, got 'tied' twice: recurra.Model(x, y) takes a layer in two places, as in y = layer(layer(x))",
+    ),
+    "two layers of one name": (
+        lambda: recurra.Sequential([layers.Dense(3, name="a"), layers.Dense(3, name="a")]),
+        "different names, got 'a' twice: give one of them another name=",
+    ),
+    "a class in both directions": (
+        lambda: layers.Bidirectional(layers.LSTM),
+        "expected a recurrent layer, got <class 'recurra.layers.lstm.LSTM'>: make an object of it: LSTM(...)",
+    ),
+    "a class for each step": (lambda: layers.TimeDistributed(layers.Dense), "make an object of it: Dense(...)"),
+    "a class in a line": (lambda: recurra.Sequential([layers.Dense]), "make an object of it: Dense(...)"),
+    "the class of a cell": (lambda: layers.RNN(layers.LSTMCell), "make an object of it: LSTMCell(...)"),
+    "losses for one output": (
+        lambda: model(loss=["mse", "mae"]).fit(X, Y, verbose=0),
+        "got ['mse', 'mae']: for a sum of losses write a loss that adds them",
+    ),
+    "an optimizer for a loss": (lambda: model(loss="adam"), "got 'adam': it is the name of an optimizer"),
+    "a metric for a loss": (lambda: model(loss="accuracy"), "got 'accuracy': it is the name of a metric"),
+    "a loss for an optimizer": (lambda: optimizers.get("mse"), "got 'mse': it is the name of a loss"),
+    "a metric's object for a loss": (
+        lambda: model(loss=metrics.MeanSquaredError(name="m")).fit(X, Y, verbose=0),
+        "expected a loss, got the metric <MeanSquaredError name=m>: recurra.losses has losses",
+    ),
+    "four parts to validate on": (
+        lambda: fit(validation_data=(X, Y, Y, Y)),
+        "got 4 parts: several inputs or targets are lists within it, as in ([x1, x2], y)",
+    ),
+    "data for the shape of an Input": (
+        lambda: recurra.Input(X),
+        "got an array of shape (8, 5, 3): write Input(x.shape[1:]) for rows of x",
+    ),
+    "None for weights": (lambda: model().set_weights(None), "expected a list of arrays, as get_weights gives it, got"),
+    "text for a mask value": (
+        lambda: layers.Masking("0"),
+        "Masking mask_value expected numbers, got an array of dtype",
+    ),
+    "None for a mask value": (lambda: layers.Masking(None), "Masking mask_value expected numbers, got None"),
+    "mask values of too few features": (
+        lambda: layers.Masking([0, 0])(X),
+        "mask_value to be a number, or one for each feature of (8, 5, 3), got shape (2,)",
+    ),
+    "a dtype that NumPy takes for float64": (
+        lambda: layers.LSTM(2, dtype="float"),
+        "got 'float': did you mean 'float64' or 'float32'?",
+    ),
     "no batch axis": (lambda: model().predict(X[0], verbose=0), "got (5, 3): one row needs a batch axis: x[None]"),
     "x and y in a tuple": (
         lambda: fit((X, Y), None),
@@ -470,6 +551,47 @@ OTHER_ERRORS = {
         TypeError,
         "Zeros() takes no arguments",
     ),
+    "targets and predictions for a loss's options": (
+        lambda: losses.MeanSquaredError(Y, Y),
+        TypeError,
+        "MeanSquaredError expected options, got two arrays: make the object first: MeanSquaredError()(y_true, y_pred)",
+    ),
+    "targets and predictions for options that are numbers": (
+        lambda: losses.CategoricalCrossentropy(ONE_HOT, ONE_HOT),
+        TypeError,
+        "make the object first: CategoricalCrossentropy()(y_true, y_pred)",
+    ),
+    "targets and predictions for a metric's options": (
+        lambda: metrics.MeanAbsoluteError([1.0], [1.0]),
+        TypeError,
+        "make the object first: MeanAbsoluteError()(y_true, y_pred)",
+    ),
+    "inputs of a call one by one": (
+        lambda: past_and_month()(X, X[:, 0]),
+        TypeError,
+        "expected training to be True or False, got an array of shape (8, 3): give several inputs in a list",
+    ),
+    "an input too many": (lambda: model()(X, X), TypeError, "got an array of shape (8, 5, 3): give several inputs in"),
+    "inputs to fit one by one": (
+        lambda: past_and_month().fit(X, X[:, 0], Y),
+        TypeError,
+        "fit expected batch_size to be a positive integer, got an object of type ndarray: give several inputs",
+    ),
+    "inputs to evaluate one by one": (
+        lambda: past_and_month().evaluate(X, X[:, 0], Y),
+        TypeError,
+        "evaluate expected batch_size to be a positive integer, got an object of type ndarray: give several inputs in",
+    ),
+    "inputs to predict one by one": (
+        lambda: past_and_month().predict(X, X[:, 0]),
+        TypeError,
+        "predict expected batch_size to be a positive integer, got an object of type ndarray: give several inputs in",
+    ),
+    "a symbolic tensor in a condition": (
+        lambda: bool(recurra.Input((3,), name="past")),
+        TypeError,
+        "a condition expected a value, got the symbolic tensor 'past': write `x is not None`",
+    ),
     "no layer to remove": (lambda: recurra.Sequential().pop(), IndexError, "expected a layer to remove, got none"),
     "a file in memory": (
         lambda: model().save(io.BytesIO()),
@@ -524,6 +646,11 @@ def test_a_mistake_is_told_with_what_to_do(name):
     mistake, message = MISTAKES[name]
     with pytest.raises(ValueError, match=re.escape(message)):
         mistake()
+
+
+def test_swapped_inputs_are_told_without_a_hint_at_the_batch():
+    with pytest.raises(ValueError, match=r"input 'past' of .* expected shape \(None, 5, 3\), got \(8, 3\)$"):
+        past_and_month().predict([X[:, 0], X], verbose=0)
 
 
 OF_ANOTHER_KIND = {

@@ -73,7 +73,7 @@ def run_python(source: str, namespace: dict) -> str:
 
 
 def assert_install_command_is_sound(command: str) -> None:
-    """Fails unless `make TARGET` or `pip install '.[EXTRA]'` names something that exists."""
+    """Fails unless `make TARGET` or `pip install ".[EXTRA]"` names something that exists."""
     if command.startswith("make"):
         subprocess.run(["make", "--dry-run", *shlex.split(command)[1:]], cwd=ROOT, check=True, capture_output=True)
     else:
@@ -145,5 +145,5 @@ def test_the_korean_page_shows_the_same_code(english):
 def test_the_first_command_installs_what_the_main_job_needs():
     first, _ = commands(ROOT / "README.md")[0]
     dry_run = subprocess.run(["make", "--dry-run", "--always-make", "demo"], cwd=ROOT, capture_output=True, text=True)
-    assert first == "pip install '.[forecast]'"
+    assert first == 'pip install ".[forecast]"'
     assert "--editable '.[forecast]'" in dry_run.stdout

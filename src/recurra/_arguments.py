@@ -28,6 +28,8 @@ _ARGUMENTS = {
 class KnowsArguments:
     """Classes of recurra's that tell of keywords that their constructor does not take; not those with **options."""
 
+    _called_with_data = False  # of objects that are made, and then called with arrays
+
     if not TYPE_CHECKING:
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -35,7 +37,14 @@ class KnowsArguments:
                 raise TypeError(f"{cls.__name__}() takes no arguments")
             if is_own(cls.__init__):
                 _refuse_unknown(cls.__name__, cls.__init__, kwargs)
+                if cls._called_with_data and len(args) > 1 and all(map(_has_axes, args[:2])):
+                    hint = f"make the object first: {cls.__name__}()(y_true, y_pred)"
+                    raise TypeError(expected(cls.__name__, "options", "two arrays", hint))
             return super().__new__(cls)
+
+
+def _has_axes(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) or bool(getattr(value, "shape", ()))
 
 
 def knows_arguments(function: _Function) -> _Function:

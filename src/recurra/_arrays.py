@@ -14,6 +14,7 @@ from recurra import _tree, config
 from recurra._checks import did_you_mean, expected
 from recurra._owners import is_own
 
+_OF_PYTHON = {float: "float32", int: "int32", bool: "bool"}  # NumPy's are of 64 bits
 _TEXT = "turn text into numbers first"
 _HINTS = {
     "O": "give all columns one dtype first, as with .astype('float32')",
@@ -115,17 +116,22 @@ def from_torch_tensor(value: Any) -> Any:
     return value.float() if str(value.dtype) == "torch.bfloat16" else value  # NumPy has no such numbers
 
 
+def plain_dtype(dtype: Any) -> Any:
+    """Returns the name of a dtype or of a dtype policy; of Python's own types that of Keras's for them."""
+    return _OF_PYTHON.get(dtype) if isinstance(dtype, type) and dtype in _OF_PYTHON else getattr(dtype, "name", dtype)
+
+
 def standardize_dtype(dtype: Any, who: str) -> str:
     """Returns the name of a float dtype; ValueError for any that is not float32 or float64."""
-    dtype = getattr(dtype, "name", dtype) or config.floatx()
+    dtype = plain_dtype(dtype) or config.floatx()
     name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
-    hint = None
-    try:
-        name = np.dtype(name).name
-    except TypeError:
-        name = str(dtype)
-        hint = None if name.endswith("16") else did_you_mean(name, config.FLOAT_DTYPES)
+    if not isinstance(name, str):  # NumPy takes "float" for float64
+        try:
+            name = np.dtype(name).name
+        except TypeError:
+            name = str(dtype)
     if name not in config.FLOAT_DTYPES:
+        hint = None if name.endswith("16") else did_you_mean(name, config.FLOAT_DTYPES)
         raise ValueError(expected(who, "dtype to be 'float32' or 'float64'", repr(name), hint))
     return name
 

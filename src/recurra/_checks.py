@@ -36,6 +36,11 @@ def did_you_mean(given: Any, names: Iterable[str]) -> str | None:
     return f"did you mean {' or '.join(repr(by_letters[name]) for name in close)}?" if close else None
 
 
+def hint_for_class(value: Any) -> str | None:
+    """Returns what to do with a class that was given for an object; None for other things."""
+    return f"make an object of it: {value.__name__}(...)" if isinstance(value, type) else None
+
+
 def positive_int(who: str, name: str, value: Any) -> int:
     """Returns `value` as an int; TypeError for text and the like, ValueError unless it is a whole number above 0."""
     if type(value) is int and value > 0:  # nearly always, and the abstract classes below take their time

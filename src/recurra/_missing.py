@@ -86,10 +86,12 @@ class Gone:
 def says_what_to_do(module: str) -> Callable[[str], Any]:
     """Returns a `__getattr__` for the module, which is called for names that it lacks.
 
-    An import of such a name says what to do as well: see `_Imports`.
+    An import of such a name says what to do as well: see `_Imports`. And `dir` gives the module's own names alone.
     """
+    there = vars(sys.modules[module])
     # Python looks for what a module lacks among the modules within it, if it has a path.
-    vars(sys.modules[module]).setdefault("__path__", [])
+    there.setdefault("__path__", [])
+    there.setdefault("__dir__", lambda: sorted(_names_in(module)))
 
     def __getattr__(name: str) -> Any:
         if name.startswith("_"):  # modules within it, before they are loaded, and what Python's own tools ask for
@@ -122,9 +124,12 @@ sys.meta_path.append(_Imports())
 
 
 def _message(module: str, name: str) -> str:
+    return expected(module, "a name that it has", repr(name), _hint_for(module, name, _names_in(module)))
+
+
+def _names_in(module: str) -> list[str]:
     there = vars(sys.modules[module])
-    known = there.get("__all__") or [known for known in there if not known.startswith("_")]
-    return expected(module, "a name that it has", repr(name), _hint_for(module, name, known))
+    return there.get("__all__") or [name for name in there if not name.startswith("_")]
 
 
 def _hint_for(module: str, name: str, known: Iterable[str]) -> str:
@@ -135,6 +140,20 @@ def _hint_for(module: str, name: str, known: Iterable[str]) -> str:
         return hint
     if part == "random" and name.islower() and callable(getattr(np.random, name, None)):
         return f"use numpy.random.{name}"
-    if callable(getattr(np, name, None)):
+    computes = part in ("backend", "ops") or module.startswith("recurra.compat")
+    if computes and callable(getattr(np, name, None)):
         return f"tensors are NumPy arrays here: use numpy.{name}"
-    return did_you_mean(name, known) or DOCS
+    return _where_it_is(module, name) or did_you_mean(name, known) or DOCS
+
+
+def _where_it_is(module: str, name: str) -> str | None:
+    """Returns which name of recurra is meant by one that another module has, or that `compile` knows; None without."""
+    by_name = vars(sys.modules[module]).get("_BY_NAME", {})
+    found = by_name.get(name) or by_name.get(name.lower())
+    if found is not None:
+        return f"it is {module}.{found.__name__}"
+    for within in ("layers", "optimizers", "losses", "metrics", "callbacks", "models", "initializers", "activations"):
+        other = f"recurra.{within}"
+        if not module.startswith("recurra.compat") and name in getattr(sys.modules.get(other), "__all__", ()):
+            return f"it is {other}.{name}"
+    return None

@@ -50,7 +50,7 @@ class MissingExtraError(RecurraError, ImportError):
 
 @contextlib.contextmanager
 def extra_needed(what: str, name: str, extra: str) -> Iterator[None]:
-    """Around the import of an optional library: tells its absence as "WHAT NAME: pip install 'recurra[EXTRA]'".
+    """Around the import of an optional library: tells its absence as `WHAT NAME: pip install "recurra[EXTRA]"`.
 
     Raises:
         MissingExtraError: If the import fails.
@@ -58,4 +58,4 @@ def extra_needed(what: str, name: str, extra: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise MissingExtraError(f"{what} {name}: pip install 'recurra[{extra}]'") from error
+        raise MissingExtraError(f'{what} {name}: pip install "recurra[{extra}]"') from error

@@ -13,7 +13,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops, saving
-from recurra._arrays import as_numbers
+from recurra._arrays import as_numbers, plain_dtype
 from recurra._checks import expected, not_negative, number, one_of, positive, seed_number
 from recurra._missing import says_what_to_do
 from recurra._names import snake_case
@@ -76,7 +76,7 @@ class Initializer(saving.Configurable):
 
 
 def _dtype(dtype: Any) -> np.dtype:
-    return np.dtype(dtype or settings.floatx())
+    return np.dtype(plain_dtype(dtype) or settings.floatx())
 
 
 @saving.builtin("keras.initializers")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import cache
@@ -398,8 +399,18 @@ def resolve(identifier: Any, by_name: dict[str, Any], who: str, what: str) -> An
         return identifier
     names = [name for name in by_name if name.islower()]
     hint = f"the names are {', '.join(map(repr, names))}" if len(names) < _FEW else None
-    hint = (isinstance(identifier, str) and did_you_mean(identifier, by_name)) or hint
+    if isinstance(identifier, str):
+        hint = of_another_kind(identifier, by_name) or did_you_mean(identifier, by_name) or hint
     raise ValueError(expected(who, f"{what} or its name", repr(identifier), hint))
+
+
+def of_another_kind(name: str, by_name: dict[str, Any]) -> str | None:
+    """Returns a hint for the name of an optimizer, a loss or a metric that is not in `by_name`; None for others."""
+    for kind, module in (("an optimizer", "optimizers"), ("a loss", "losses"), ("a metric", "metrics")):
+        table = getattr(sys.modules.get(f"recurra.{module}"), "_BY_NAME", by_name)
+        if table is not by_name and (name in table or name.lower() in table):
+            return f"it is the name of {kind}"
+    return None
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:

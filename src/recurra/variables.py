@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _changes, _memory, _tree, config
-from recurra._arrays import as_array, as_numbers
+from recurra._arrays import as_array, as_numbers, plain_dtype
 from recurra._checks import expected
 from recurra._signals import HeldSignals
 
@@ -56,7 +56,7 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         if dtype is None and isinstance(initializer, (np.ndarray, np.generic)):  # nearly always
             self.value = np.ascontiguousarray(initializer).reshape(initializer.shape)
         else:
-            self.value = _first_value(initializer, shape, dtype)
+            self.value = _first_value(initializer, shape, plain_dtype(dtype))
         self.name = name
         self.path = path or name
         self.trainable = trainable

@@ -308,10 +308,12 @@ def test_editors_and_help_see_the_options_that_the_layer_takes(kind):
         ),
         (
             lambda: recurra.Sequential([layers.Input((8, 5, 1)), layers.LSTM(4)]),
-            r"got \(None, 8, 5, 1\): the shape of an Input leaves out the batch axis$",
+            r"got \(None, 8, 5, 1\): the shape of an Input leaves out the batch axis, and that in front of an Emb",
         ),
         (lambda: layers.Bidirectional(layers.Dense(3)), "Bidirectional expected a recurrent layer, got <Dense"),
         (lambda: layers.RNN(3), "RNN expected a cell"),
+        (lambda: layers.LSTM(3, activaton="relu"), r"got 'activaton': did you mean 'activation'\?"),
+        (lambda: layers.GRU(3, reset_afer=False), r"got 'reset_afer': did you mean 'reset_after'\?"),
         (
             lambda: layers.LSTM(3)(np.zeros((1, 2, 4)), initial_state=[np.zeros((1, 3))]),
             "LSTM expected 2 initial states, of sizes 3, 3, got 1",
@@ -322,6 +324,24 @@ def test_editors_and_help_see_the_options_that_the_layer_takes(kind):
 def test_a_mistake_is_told_in_one_sentence(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_option_is_fixed_once_the_layer_is_made(kind):
+    layer = kind(3, dropout=0.1)
+    config = layer.get_config()
+    for name in [*inspect.signature(kind.cell_class).parameters][:-1]:
+        assert name in dir(layer)
+        with pytest.raises(AttributeError, match=f"{kind.__name__} expected {name} when it is made, got 1 for a layer"):
+            setattr(layer, name, 1)
+    assert (layer.get_config(), layer.dropout, layer.units) == (config, 0.1, 3)
+
+
+def test_an_argument_is_not_taken_twice():
+    with pytest.raises(TypeError, match=r"LSTM.__init__.. got multiple values for argument 'units'"):
+        layers.LSTM(3, units=5)
+    with pytest.raises(TypeError, match=r"LSTM.__call__.. got multiple values for argument 'initial_state'"):
+        layers.LSTM(3)(np.zeros((1, 2, 3)), None, initial_state=None)
 
 
 def test_state_sizes_come_in_a_list():

@@ -202,23 +202,23 @@ def test_penalties_of_a_layer_that_is_called_within_another_are_its_losses():
         np.testing.assert_allclose(layer.losses, [0.01 * 2 * (3 * factor) ** 2])
 
 
-@pytest.mark.parametrize("layer", [layers.GlobalMaxPooling1D(), layers.GlobalAveragePooling1D()])
-def test_pooling_over_no_time_steps_is_told(layer):
-    with pytest.raises(ValueError, match="expected at least 1 time step, got 0"):
-        layer(np.zeros((3, 0, 2), np.float32))
+OVER_TIME = [
+    *(layers.GlobalMaxPooling1D(), layers.GlobalAveragePooling1D(), layers.SimpleRNN(2), layers.LSTM(2)),
+    *(layers.GRU(2, activation="gelu", return_sequences=True), layers.RNN([layers.GRUCell(4), layers.LSTMCell(5)])),
+    layers.Bidirectional(layers.LSTM(2)),
+]
 
 
-@pytest.mark.parametrize("sequences", [False, True])
-def test_stacked_cells_take_no_time_steps_as_other_recurrent_layers_do(sequences):
+@pytest.mark.parametrize("layer", OVER_TIME, ids=lambda layer: type(layer).__name__)
+def test_no_time_steps_are_told(layer):
     x = np.zeros((3, 0, 2), np.float32)
-    layer = layers.RNN([layers.GRUCell(4), layers.LSTMCell(5)], return_sequences=sequences)
-    one, other = layer(x).numpy(), layers.LSTM(5, return_sequences=sequences)(x).numpy()
-    np.testing.assert_array_equal(one, other)
-    assert (one.dtype, one.shape) == (other.dtype, other.shape)
+    with pytest.raises(ValueError, match="expected at least 1 time step, got 0"):
+        layer(x)
     model = recurra.Sequential([recurra.Input((None, 2)), layer, layers.Dense(1)])
-    if not sequences:
-        model.compile("sgd", "mse")
-        assert model.train_on_batch(x, np.full((3, 1), 2.0)) == 4.0
+    model.compile("sgd", "mse")
+    for run in (lambda: model.fit(x, np.zeros((3, 1)), verbose=0), lambda: model.predict(x, verbose=0)):
+        with pytest.raises(ValueError, match="expected at least 1 time step, got 0"):
+            run()
 
 
 @pytest.mark.parametrize("make", [layers.LSTM, layers.SimpleRNN, layers.Dense, layers.TimeDistributed])
@@ -308,11 +308,32 @@ def test_a_mask_value_of_numpy_is_compared_in_the_type_of_the_input():
     np.testing.assert_array_equal(model.predict(x, verbose=0), model.layers[-1](layer(x), mask=layer.compute_mask(x)))
 
 
-@pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.LSTM, layers.GRU])
-@pytest.mark.parametrize("activation", ["tanh", "gelu"])
-def test_sequences_of_no_timesteps_are_empty(kind, activation):
-    y = kind(2, activation=activation, return_sequences=True)(np.zeros((3, 0, 4), "float32"))
-    assert y.shape == (3, 0, 2)
+@pytest.mark.parametrize("value", [[0.1, 0.2], (0.1, 0.2), np.array([0.1, 0.2])], ids=["list", "tuple", "array"])
+def test_padding_may_have_a_value_for_each_feature(value, tmp_path):
+    x = np.array([[[0.1, 0.2], [0.2, 0.1], [0.1, 0.2]]], "float32")
+    layer = layers.Masking(value)
+    assert layer.compute_mask(x).tolist() == [[False, True, False]]
+    model = recurra.Sequential([recurra.Input((3, 2)), layer, layers.LSTM(2), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(x, np.ones((1, 1)), verbose=0)
+    y = model.predict(x, verbose=0)
+    np.testing.assert_array_equal(y, model.predict(x[:, 1:2], verbose=0))
+    model.save(tmp_path / "m.keras")
+    again = recurra.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), y)
+    written = {"class_name": "__numpy__", "config": {"value": [0.1, 0.2], "dtype": "float64"}}  # by Keras 3.15 too
+    assert layer.get_config()["mask_value"] == (written if isinstance(value, np.ndarray) else value)
+
+
+def test_python_s_own_types_are_the_dtypes_that_keras_takes_them_for():
+    assert layers.LSTM(2, dtype=float).dtype == recurra.losses.MeanSquaredError(dtype=float).dtype == "float32"
+    assert (
+        recurra.metrics.MeanSquaredError(dtype=float).dtype == recurra.Variable([1.0], dtype=float).dtype == "float32"
+    )
+    assert recurra.initializers.Zeros()((2,), dtype=float).dtype == "float32"
+    assert layers.Dense(1).add_weight((2,), "zeros", dtype=float).dtype == "float32"
+    found = [recurra.Input((3,), dtype=dtype).dtype for dtype in (float, int, bool, np.float64)]
+    assert found == ["float32", "int32", "bool", "float64"]
 
 
 ATTENTIONS = {

@@ -60,7 +60,3 @@ def _load(name: str) -> Any:
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
     __getattr__ = _load
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -17,7 +17,7 @@ class TensorBoard(Callback):
     """Logs losses, metrics, the learning rate and histograms of the weights, as Keras names them.
 
     `log_dir/train` gets "epoch_loss" and the like, `log_dir/validation` the same of the validation data; look at them
-    with `tensorboard --logdir logs`. Needs `pip install 'recurra[tensorboard]'`.
+    with `tensorboard --logdir logs`. Needs `pip install "recurra[tensorboard]"`.
 
     Of a metric with a number for each class the mean is logged.
 

@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         import typer
     except ImportError:
-        print("the recurra command needs more libraries: pip install 'recurra[forecast]'", file=sys.stderr)
+        print('the recurra command needs more libraries: pip install "recurra[forecast]"', file=sys.stderr)
         return 1
     from recurra.cli.commands import app
 

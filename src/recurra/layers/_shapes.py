@@ -48,6 +48,12 @@ def common_size(who: str, sizes: tuple[int | None, ...], shapes: Any) -> int | N
     return known.pop() if known else None if None in sizes else 1
 
 
+_OF_MORE = {  # where else an axis more than these comes from
+    2: ", and a recurrent layer gives the last time step alone without return_sequences",
+    3: ", and that in front of an Embedding is (timesteps,)",
+}
+
+
 def check_rank(who: str, shape: Shape, rank: int, axes: str = _SEQUENCE) -> None:
     """Raises ValueError unless `shape` has that many axes."""
     if len(shape) != rank:
@@ -58,6 +64,7 @@ def check_rank(who: str, shape: Shape, rank: int, axes: str = _SEQUENCE) -> None
             hint = "x.reshape(batch, timesteps, features) gives it the axes"
         elif len(shape) == rank + 1 and shape[0] is None:
             hint = "the shape of an Input leaves out the batch axis"
+            hint += _OF_MORE.get(rank, "")
         raise ValueError(expected(who, f"input of shape {axes}", tuple(shape), hint))
 
 

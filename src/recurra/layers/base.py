@@ -21,6 +21,7 @@ from recurra._arguments import hint_for_argument, unknown_arguments
 from recurra._arrays import (
     as_array,
     as_numbers,
+    plain_dtype,
     plain_numbers_as_array,
     standardize_dtype,
 )
@@ -152,7 +153,8 @@ class Layer(StampsChanges, saving.Configurable):
             if given != off:
                 raise ValueError(expected(who, f"{option}={off}", repr(given), hint_for_argument(option) or DOCS))
         if unknown:
-            raise ValueError(unknown_arguments(who, unknown, saving.parameters(type(self))))
+            known = [*saving.parameters(type(self)), *inspect.signature(type(self)).parameters]
+            raise ValueError(unknown_arguments(who, unknown, known))
         if input_shape is not None and not is_shape(input_shape):
             what = "input_shape to be a tuple of whole numbers and None, without the batch"
             raise ValueError(expected(who, what, repr(input_shape)))
@@ -310,7 +312,7 @@ class Layer(StampsChanges, saving.Configurable):
             ValueError: For a name that is unknown, and where a file asks for more weights than it holds.
         """
         self._sublayers()  # variables that lists got before go before
-        dtype = dtype or self.dtype
+        dtype = plain_dtype(dtype) or self.dtype
         shape = () if shape is None else (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         size_bytes = math.prod(shape) * np.dtype(dtype).itemsize
         _file_limits.take_memory(f"layer {self.name!r}", "weights", name or "variable", size_bytes)
@@ -442,9 +444,11 @@ class Layer(StampsChanges, saving.Configurable):
             ValueError: If their number or a shape is not that of `get_weights`, or one holds no numbers.
         """
         variables = self.weights
+        who = f"{type(self).__name__} {self.name!r}"
+        if not hasattr(weights, "__len__"):
+            raise ValueError(expected(who, "a list of arrays, as get_weights gives it", repr(weights)))
         if len(weights) != len(variables):
             hint = None if self.built else "it is not built: call it on data or build it first"
-            who = f"{type(self).__name__} {self.name!r}"
             raise ValueError(expected(who, f"{len(variables)} weights", len(weights), hint))
         assign_together(variables, weights)
 
@@ -599,7 +603,13 @@ class Layer(StampsChanges, saving.Configurable):
             raise TypeError(
                 expected(type(self).__name__, f"at most {len(names) + 1} positional arguments", len(args) + 1)
             )
-        kwargs.update(zip(names, args, strict=False))
+        for name, value in zip(names, args, strict=False):
+            if name in kwargs:
+                raise TypeError(f"{type(self).__name__}.__call__() got multiple values for argument {name!r}")
+            if name == "training" and getattr(value, "shape", None):
+                what, hint = "training to be True or False", "give several inputs in a list"
+                raise TypeError(expected(f"layer {self.name!r}", what, f"an array of shape {value.shape}", hint))
+            kwargs[name] = value
         known = [*names, "training"]
         unknown = [name for name in kwargs if name not in known and (name != "mask" or kwargs[name] is not None)]
         if unknown:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurra import _tree, ops, saving
-from recurra._checks import expected, one_of
+from recurra._checks import expected, hint_for_class, one_of
 from recurra.layers._shapes import is_shape
 from recurra.layers.base import Layer
 from recurra.layers.cells import in_dtype, output_size
@@ -56,7 +56,7 @@ class Bidirectional(Layer):
         **kwargs: Any,
     ):
         if not isinstance(layer, RNN):
-            raise ValueError(expected("Bidirectional", "a recurrent layer", repr(layer)))
+            raise ValueError(expected("Bidirectional", "a recurrent layer", repr(layer), hint_for_class(layer)))
         if backward_layer is not None and not isinstance(backward_layer, RNN):
             raise ValueError(expected("Bidirectional", "backward_layer to be a recurrent layer", repr(backward_layer)))
         kwargs.setdefault("dtype", layer.dtype)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurra import _tree, activations, constraints, initializers, ops, regularizers, saving
-from recurra._checks import expected, fraction, positive_int
+from recurra._checks import expected, fraction, hint_for_class, positive_int
 from recurra._names import snake_case
 from recurra.layers._shapes import check_features, check_rank, is_shape
 from recurra.layers.base import Layer
@@ -410,7 +410,7 @@ def check_cell(who: str, cell: Any) -> None:
     """Raises ValueError unless it is a cell."""
     what = "a cell: a layer with state_size and forward(inputs, states)"
     if not isinstance(cell, Layer) or not hasattr(cell, "state_size"):
-        raise ValueError(expected(who, what, repr(cell)))
+        raise ValueError(expected(who, what, repr(cell), hint_for_class(cell)))
     if hasattr(cell, "return_sequences"):
         raise ValueError(expected(who, what, repr(cell), "recurrent layers go over time by themselves"))
 

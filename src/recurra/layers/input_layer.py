@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import config, saving
+from recurra._arrays import plain_dtype
 from recurra._checks import expected
 from recurra.layers._shapes import Shape
 from recurra.layers.base import Layer
@@ -100,6 +101,9 @@ def _dimensions(what: str, shape: Any, *batch_size: Any) -> Shape:
         whole = isinstance(shape, (int, np.integer))
         hint = f"write Input(({shape},)), or Input((timesteps, features))" if whole and batch_size else None
         raise ValueError(expected("Input", what, repr(shape), hint))
+    if hasattr(shape, "shape") and len(shape.shape) != 1:
+        hint = "write Input(x.shape[1:]) for rows of x" if batch_size else None
+        raise ValueError(expected("Input", what, f"an array of shape {tuple(shape.shape)}", hint))
     sizes = (*batch_size, *shape)
     for size in sizes:
         if size is None:
@@ -112,7 +116,8 @@ def _dimensions(what: str, shape: Any, *batch_size: Any) -> Shape:
 def _data_dtype(dtype: Any) -> str:
     if isinstance(dtype, dict):
         dtype = dtype.get("config", {}).get("name")
-    name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or dtype or config.floatx()
+    name = plain_dtype(dtype) or config.floatx()
+    name = getattr(name, "__name__", name)  # of NumPy's own types
     if name not in DTYPES:
         raise ValueError(expected("Input", f"dtype to be one of {', '.join(DTYPES)}", repr(name)))
     return name

@@ -7,6 +7,7 @@ Both follow the same rules for masks, states and direction.
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ class RNN(Layer):
         zero_output_for_mask: Give zeros at masked steps instead of the output before.
 
     Call:
-        inputs: (N, T, D).
+        inputs: (N, T, D), T at least 1.
         initial_state: A list of (N, H), or of lists for stacked cells. If None the stored ones, else those of
             `get_initial_state`: of a cell that has this method, or zeros.
         mask: bool (N, T), True where the step counts. At a masked step the states stay as they are.
@@ -58,7 +59,7 @@ class RNN(Layer):
         (N, H), or (N, T, H) with `return_sequences`; with `return_state` a tuple of that and the states.
 
     Raises:
-        ValueError: If `cell` is not a cell, or the input has not three axes.
+        ValueError: If `cell` is not a cell, or the input has not three axes or no time steps.
     """
 
     supports_masking = True
@@ -229,6 +230,8 @@ class RNN(Layer):
         check_rank(who, inputs.shape, 3)
         if isinstance(self.cell, RecurrentCell):
             check_features(who, inputs.shape, self.cell.kernel.shape[0])
+        if not inputs.shape[1]:
+            raise ValueError(expected(who, "at least 1 time step", 0))
         if self.stateful and self._stateful_batch not in (None, len(inputs)):
             hint = "give batch_size, and rows in multiples of it"
             raise ValueError(expected(who, f"batches of {self._stateful_batch} rows (stateful)", len(inputs), hint))
@@ -299,9 +302,7 @@ class RNN(Layer):
             states = new_states
             outputs.append(output)
             caches.append(cache)
-        if not outputs:  # no time steps
-            outputs = [np.zeros((len(inputs), output_size(self.cell)), self.cell.dtype)]
-        result = np.stack(outputs, axis=1)[:, : len(order)] if self.return_sequences else outputs[-1]
+        result = np.stack(outputs, axis=1) if self.return_sequences else outputs[-1]
         return result, states, (order, mask, caches, inputs.shape) if keep_cache else None
 
     def _loop_backward(self, doutputs: Any, dstates: list[Any], cache: Any) -> tuple[np.ndarray, list[Any]]:
@@ -382,6 +383,9 @@ class CellRNN(RNN):
         by_position.insert(by_position.index("bias_regularizer") + 1, "activity_regularizer")
         by_position += [cls._last_option] if cls._last_option else []
         cls._positional = tuple(by_position)
+        for name in cell:
+            if not hasattr(cls, name):
+                setattr(cls, name, _option_of_cell(name))
         cls.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [
                 *(declared[name].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in by_position),
@@ -394,7 +398,10 @@ class CellRNN(RNN):
         who = type(self).__name__
         if len(args) > len(self._positional):
             raise TypeError(expected(who, f"at most {len(self._positional)} positional arguments", len(args)))
-        kwargs.update(zip(self._positional, args, strict=False))
+        for name, value in zip(self._positional, args, strict=False):
+            if name in kwargs:
+                raise TypeError(f"{who}.__init__() got multiple values for argument {name!r}")
+            kwargs[name] = value
         if "units" not in kwargs:
             raise TypeError(f"{who}.__init__() missing 1 required positional argument: 'units'")
         for ignored in ("use_cudnn", "implementation"):
@@ -413,6 +420,16 @@ class CellRNN(RNN):
 
     def _config_names(self) -> list[str]:
         return [*own_parameters(RNN)[1:], *own_parameters(self.cell_class), "activity_regularizer"]
+
+
+def _option_of_cell(name: str) -> property:
+    """Returns the property of a layer that reads an option of its cell: its weights are made for it."""
+
+    def refuse(layer: CellRNN, value: Any) -> None:
+        who, hint = type(layer).__name__, "make a new layer, and give it these weights with set_weights"
+        raise AttributeError(expected(who, f"{name} when it is made", f"{value!r} for a layer that is there", hint))
+
+    return property(operator.attrgetter(f"cell.{name}"), refuse, doc=f"The layer's {name}, as it was made.")
 
 
 def stateful_layers(model: Layer) -> list[RNN]:

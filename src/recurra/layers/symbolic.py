@@ -95,6 +95,10 @@ class KerasTensor:
 
         return GetItem(key, dtype=self.dtype if self.dtype.startswith("float") else None)(self)
 
+    def __bool__(self) -> bool:
+        hint = "write `x is not None`"
+        raise TypeError(expected("a condition", "a value", f"the symbolic tensor {self.name!r}", hint))
+
     def __iter__(self) -> Any:
         raise TypeError(expected("a loop", "an array", f"the symbolic tensor {self.name!r}"))
 

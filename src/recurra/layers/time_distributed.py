@@ -43,9 +43,9 @@ class TimeDistributed(Wrapper):
 
     def build(self, input_shape: Any) -> None:
         if len(input_shape) < 3:
-            raise ValueError(
-                expected("TimeDistributed", "input of shape (batch, timesteps, ...), 3 axes at least", input_shape)
-            )
+            what = "input of shape (batch, timesteps, ...), 3 axes at least"
+            hint = "give a recurrent layer before it return_sequences=True" if len(input_shape) == 2 else None
+            raise ValueError(expected("TimeDistributed", what, input_shape, hint))
         super().build((input_shape[0], *input_shape[2:]))
 
     def forward(

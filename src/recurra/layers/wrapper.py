@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from recurra import saving
-from recurra._checks import expected
+from recurra._checks import expected, hint_for_class
 from recurra.layers.base import Layer
 
 
@@ -22,7 +22,7 @@ class Wrapper(Layer):
 
     def __init__(self, layer: Any, **kwargs: Any):
         if not isinstance(layer, Layer):
-            raise ValueError(expected(type(self).__name__, "a layer", repr(layer)))
+            raise ValueError(expected(type(self).__name__, "a layer", repr(layer), hint_for_class(layer)))
         super().__init__(**kwargs)
         self.layer = layer
 

@@ -156,6 +156,9 @@ def as_loss(identifier: Any) -> Loss | None:
     if found is circle:
         return Circle()
     if found is None or not isinstance(found, Loss):
+        if hasattr(found, "update_state"):
+            hint = "recurra.losses has losses, many of the same name"
+            raise ValueError(expected("compile", "a loss", f"the metric {found!r}", hint))
         return None if found is None else LossFunctionWrapper(found)
     cls = type(found)
     if is_left_behind(cls, "value", "__call__") or is_left_behind(cls, "value_and_gradient", "__call__"):

@@ -38,6 +38,8 @@ class Loss(StampsChanges, saving.Configurable):
         ValueError: For another reduction.
     """
 
+    _called_with_data = True
+
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if is_left_behind(cls, "gradient", "call"):

@@ -21,23 +21,45 @@ Values = np.ndarray
 Sizes = tuple[int, ...]
 
 
+_PER_SAMPLE = "of the shape of y_pred without its last axis, or without `axis` where there is one"
+_SUMS = "of the shape of y_pred without `axis`; a single one where that is None"
+_HELP = """
+
+    Args:
+        y_true: Targets: of the shape of y_pred or, where the loss takes that, one for each of its rows.
+        y_pred: Predictions; whole numbers become floats.
+
+    Returns:
+        Values {values}; of the dtype of y_pred.
+
+    Raises:
+        ValueError: If the shapes do not belong together, or something is not a number.
+
+    See https://keras.io/api/losses.
+    """
+
+
 def _pair(
     gradient: Callable[..., np.ndarray],
     fused: Callable[[Sizes, Sizes], bool] | None = None,
     checks_shapes: bool = False,
+    values: str = _PER_SAMPLE,
 ) -> Callable[[Any], Any]:
-    """Decorator: puts a loss's derivative beside it, and two facts.
+    """Decorator: puts a loss's derivative beside it, and two facts; and into its docstring what all of them share.
 
     Args:
         gradient: The derivative.
         fused: For which shapes of targets and predictions `ops.mean_loss` gives the mean of both; None for none.
         checks_shapes: Whether the loss itself refuses targets that do not belong to the predictions.
+        values: The shape of what it returns, in words.
     """
 
     def decorate(function: Any) -> Any:
         function.gradient = gradient
         function.fused = fused
         function.checks_shapes = checks_shapes
+        if function.__doc__ and "Args:" not in function.__doc__:  # there is none with python -OO
+            function.__doc__ = function.__doc__.rstrip() + _HELP.format(values=values)
         return function
 
     return decorate
@@ -547,7 +569,7 @@ def _tversky_gradient(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float 
     return -(y_true * whole - both * dwhole) / np.square(whole)
 
 
-@_pair(_tversky_gradient)
+@_pair(_tversky_gradient, values=_SUMS)
 def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> Values:
     """`1 - both / (both + alpha * missed + beta * wrong)`, sums over `axis` or all axes (Salehi et al., 2017)."""
     _, both, whole = _tversky_parts(y_true, y_pred, alpha, beta, axis)
@@ -562,7 +584,7 @@ def _dice_gradient(y_true: Any, y_pred: Any, axis: Any = None) -> np.ndarray:
     return -2 * (y_true * whole - both) / np.square(whole)
 
 
-@_pair(_dice_gradient)
+@_pair(_dice_gradient, values=_SUMS)
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Values:
     """`1 - 2 * sum(y_true * y_pred) / sum(y_true + y_pred)`, sums over `axis` or all axes (Dice, 1945)."""
     y_true, y_pred = arrays(y_true, y_pred)
@@ -597,6 +619,12 @@ def pinball(y_true: Any, y_pred: Any, quantiles: Any = (0.5,)) -> Values:
         y_true: (...,) or (..., 1).
         y_pred: (..., Q), one value for each quantile.
         quantiles: Q numbers between 0 and 1.
+
+    Returns:
+        Values of the shape of y_pred without its last axis, of its dtype.
+
+    Raises:
+        ValueError: If the shapes do not belong together, or there are not Q quantiles.
     """
     y_pred = np.asarray(y_pred)
     levels = _quantile_levels(y_pred, quantiles)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _file_limits, _tree, config, initializers, saving
-from recurra._arrays import Array, arrays_for, as_array
+from recurra._arrays import Array, arrays_for, as_array, plain_dtype
 from recurra._checks import expected
 from recurra._names import auto_name
 from recurra.losses.functions import match_ranks
@@ -27,9 +27,11 @@ class Metric(saving.Configurable):
         name: Name in the history.
     """
 
+    _called_with_data = True
+
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or auto_name(type(self).__name__)
-        self._dtype = np.dtype(getattr(dtype, "name", dtype) or config.floatx()).name
+        self._dtype = np.dtype(plain_dtype(dtype) or config.floatx()).name
         self._variables: list[Variable] = []
 
     @property

@@ -14,19 +14,23 @@ from recurra.metrics.base import MeanMetricWrapper, weights_times
 
 
 def accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
-    """1 where the two are equal."""
+    """1 where the two are equal, else 0: float64, of their shape."""
     y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
     return (y_true == y_pred).astype(float)
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> np.ndarray:
-    """1 where `y_pred > threshold` is y_true."""
+    """1 where `y_pred > threshold` is y_true, else 0: float64, of their shape."""
     y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
     return (y_true == (y_pred > threshold)).astype(float)
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
-    """1 where the largest of y_pred is that of y_true."""
+    """1 where the largest of y_pred is that of y_true, (N, ..., classes) both, else 0: float64 (N, ...).
+
+    Raises:
+        ValueError: For labels that are whole numbers: `sparse_categorical_accuracy` takes these.
+    """
     return (_one_hot_labels("categorical_accuracy", y_true, y_pred) == np.argmax(y_pred, axis=-1)).astype(float)
 
 
@@ -49,7 +53,11 @@ def _whole_labels(who: str, y_true: Any, y_pred: Any) -> np.ndarray:
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
-    """1 where the largest of y_pred is at the label y_true."""
+    """1 where the largest of y_pred (N, ..., classes) is at the label y_true (N, ...), else 0: float64 (N, ...).
+
+    Raises:
+        ValueError: If there is not one label for each row: `categorical_accuracy` takes one-hot ones.
+    """
     labels = _whole_labels("sparse_categorical_accuracy", y_true, y_pred)
     return (labels == np.argmax(y_pred, axis=-1)).astype(float)
 
@@ -60,6 +68,18 @@ def sparse_top_k_categorical_accuracy(
     """1 where the label y_true is among the k largest of y_pred, or its first k with `from_sorted_ids`: sorted labels.
 
     A label that is no class, or whose prediction is not finite, is never among them, as in TensorFlow.
+
+    Args:
+        y_true: Labels (N, ...).
+        y_pred: (N, ..., classes).
+        k: How many.
+        from_sorted_ids: Whether y_pred has the labels themselves, the best first.
+
+    Returns:
+        float64 (N, ...).
+
+    Raises:
+        ValueError: If there is not one label for each row.
     """
     y_pred = np.asarray(y_pred)
     labels = _whole_labels("sparse_top_k_categorical_accuracy", y_true, y_pred)
@@ -73,7 +93,19 @@ def sparse_top_k_categorical_accuracy(
 
 
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> np.ndarray:
-    """1 where the class of y_true is among the k largest of y_pred."""
+    """1 where the class of y_true is among the k largest of y_pred, else 0.
+
+    Args:
+        y_true: One-hot classes (N, ..., classes).
+        y_pred: (N, ..., classes).
+        k: How many.
+
+    Returns:
+        float64 (N, ...).
+
+    Raises:
+        ValueError: For labels that are whole numbers: `sparse_top_k_categorical_accuracy` takes these.
+    """
     return sparse_top_k_categorical_accuracy(_one_hot_labels("top_k_categorical_accuracy", y_true, y_pred), y_pred, k)
 
 

@@ -159,7 +159,10 @@ class R2Score(Metric):
 
 
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
-    """Covariance over the product of the standard deviations, along `axis` (Pearson, 1895)."""
+    """Covariance over the product of the standard deviations, along `axis` (Pearson, 1895).
+
+    y_true and y_pred have one shape, or ValueError; the values that without `axis`, and the dtype of y_pred.
+    """
     y_true, y_pred = arrays(y_true, y_pred)
     y_true, y_pred = (a - a.mean(axis=axis, keepdims=True) for a in (y_true, y_pred))
     y_true, y_pred = (a / a.std(axis=axis, keepdims=True) for a in (y_true, y_pred))
@@ -167,7 +170,10 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
 
 
 def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
-    """`2 * cov / (var_true + var_pred + (mean_true - mean_pred)**2)`, along `axis` (Lin, 1989)."""
+    """`2 * cov / (var_true + var_pred + (mean_true - mean_pred)**2)`, along `axis` (Lin, 1989).
+
+    y_true and y_pred have one shape, or ValueError; the values that without `axis`, and the dtype of y_pred.
+    """
     y_true, y_pred = arrays(y_true, y_pred)
     mean_true, mean_pred = (a.mean(axis=axis, keepdims=True) for a in (y_true, y_pred))
     covariance = ((y_true - mean_pred) * (y_pred - mean_pred)).mean(axis=axis)  # as Keras: any constant cancels out

@@ -154,7 +154,8 @@ class GraphModel(Model):
         else:
             leaves = _tree.flatten(inputs)
         if len(leaves) != count:
-            raise ValueError(expected(f"model {self.name!r}", f"{count} inputs {self.input_names}", len(leaves)))
+            hint = "give the inputs in a list" if count > 1 else None
+            raise ValueError(expected(f"model {self.name!r}", f"{count} inputs {self.input_names}", len(leaves), hint))
         return leaves
 
     def _fit_input(self, value: Any, tensor: KerasTensor, largest: float) -> np.ndarray:
@@ -174,14 +175,13 @@ class GraphModel(Model):
 
     def _check_shape(self, shape: Any, tensor: KerasTensor, axes: slice) -> None:
         """Raises ValueError for a shape that differs from an input's in its rank or in one of these axes."""
-        known, given = tensor.shape[1:][axes], shape[1:][axes]
-        fits = all(size is None or own is None or size == own for size, own in zip(given, known, strict=False))
-        if len(shape) != len(tensor.shape) or not fits:
+        known = tensor.shape[1:]
+        if len(shape) != len(tensor.shape) or not _agree(shape[1:][axes], known[axes]):
             who = f"input {node_of(tensor).layer.name!r} of model {self.name!r}"
             hint = None
-            if size_of(tensor.shape[1:]) == size_of(shape[1:]) is not None:
-                hint = f"x.reshape{(-1, *tensor.shape[1:])} has it"
-            elif len(shape) == len(tensor.shape) - 1 and shape[-1] == tensor.shape[-1]:
+            if size_of(known) == size_of(shape[1:]) is not None:
+                hint = f"x.reshape{(-1, *known)} has it"
+            elif len(shape) == len(known) and _agree(shape[axes], known[axes]):
                 hint = "one row needs a batch axis: x[None]"
             raise ValueError(expected(who, f"shape {tensor.shape}", tuple(shape), hint))
 
@@ -272,6 +272,11 @@ def _only(structure: Any) -> Any:
         one = next(iter(structure.values()))
         return one if is_shape(one) else structure
     return structure[0] if isinstance(structure, (list, tuple)) and len(structure) == 1 else structure
+
+
+def _agree(given: Any, known: Any) -> bool:
+    """Returns whether these sizes of axes are the same, as far as they are known."""
+    return all(size is None or own is None or size == own for size, own in zip(given, known, strict=False))
 
 
 def _is_list_of_one(inputs: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from recurra import saving
-from recurra._checks import expected
+from recurra._checks import expected, hint_for_class
 from recurra._names import auto_name
 from recurra.layers._shapes import INPUT_SHAPE, is_shape, map_shapes, standardize_shape
 from recurra.layers.base import Layer
@@ -68,7 +68,7 @@ class Sequential(GraphModel):
                 layer = layer._keras_history[0]
             if not isinstance(layer, Layer):
                 got = repr(layer) if isinstance(layer, (type, str)) else f"an object of type {type(layer).__name__}"
-                raise ValueError(expected("Sequential", "layers", got))
+                raise ValueError(expected("Sequential", "layers", got, hint_for_class(layer)))
             who = f"model {self.name!r}"
             if isinstance(layer, InputLayer) and line:
                 raise ValueError(expected(who, "Input as its first entry only", "one after a layer"))
@@ -77,7 +77,10 @@ class Sequential(GraphModel):
                 line.append(InputLayer(batch_shape=shape))
                 names.add(line[0].name)
             if layer.name in names:
-                raise ValueError(expected(who, "layers with different names", f"{layer.name!r} twice"))
+                hint = "give one of them another name="
+                if any(layer is other for other in line):
+                    hint = "recurra.Model(x, y) takes a layer in two places, as in y = layer(layer(x))"
+                raise ValueError(expected(who, "layers with different names", f"{layer.name!r} twice", hint))
             line.append(layer)
             names.add(layer.name)
         self._line = line

@@ -40,7 +40,7 @@ def get(identifier: Any) -> Optimizer | None:
     names = ", ".join(cls.__name__.lower() for cls in _CLASSES)
     hint = "make an object of the class first, as in Adam()" if isinstance(identifier, type) else None
     if isinstance(identifier, str):
-        hint = did_you_mean(identifier, _BY_NAME)
+        hint = saving.of_another_kind(identifier, _BY_NAME) or did_you_mean(identifier, _BY_NAME)
     raise ValueError(expected("optimizers.get", f"an Optimizer or one of {names}", repr(identifier), hint))
 
 

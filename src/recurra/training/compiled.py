@@ -60,6 +60,10 @@ class CompiledLosses:
             what = f"a loss or None for each of the outputs {outputs.names}"
             raise ValueError(expected("compile", what, f"{list(loss)}"))
         row = outputs.row(given)
+        for name, one in zip(outputs.names, row, strict=True):
+            if isinstance(one, (list, tuple)):
+                hint = "for a sum of losses write a loss that adds them"
+                raise ValueError(expected("compile", f"one loss for the output {name!r}", repr(one), hint))
         self._by_shape = [is_called(one, CROSSENTROPY) for one in row]
         self.losses = [None if late else losses.as_loss(one) for one, late in zip(row, self._by_shape, strict=True)]
         self.factors = [1.0] * count
@@ -138,6 +142,8 @@ def _check_targets(name: str, loss: Loss, target: Any, output: Any) -> None:
     hint = None
     if len(given) > len(wanted):
         hint = "a recurrent layer gives a value for each time step with return_sequences=True"
+    elif len(given) < len(wanted) == 2:
+        hint = "write a last layer of 1 unit; for classes give one-hot targets, or sparse_categorical_crossentropy"
     elif len(given) < len(wanted):
         hint = "a recurrent layer gives one value for each sequence without return_sequences"
     elif given[:-1] == wanted[:-1]:

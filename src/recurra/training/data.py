@@ -87,7 +87,9 @@ def _validation_of(model: Any, data: Any, batch_size: int | None, steps: int | N
     if is_iterable_data(data):
         return source_of(model, data, None, None, batch_size, steps, "fit validation_data")
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-        raise ValueError(expected("fit", "validation_data of (x, y) or (x, y, sample_weight)", type(data).__name__))
+        got = f"{len(data)} parts" if isinstance(data, (tuple, list)) else f"an object of type {type(data).__name__}"
+        hint = "several inputs or targets are lists within it, as in ([x1, x2], y)"
+        raise ValueError(expected("fit", "validation_data of (x, y) or (x, y, sample_weight)", got, hint))
     x, y, sample_weight = (*data, None)[:3]
     return source_of(model, x, y, sample_weight, batch_size, steps, "fit validation_data")
 

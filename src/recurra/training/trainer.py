@@ -235,6 +235,7 @@ class Trainer(Layer):
                 callback.
         """
         self._check_compiled("fit")
+        _refuse_data("fit", batch_size)
         steps_per_epoch = _steps("fit", "steps_per_epoch", steps_per_epoch)
         validation_steps = _steps("fit", "validation_steps", validation_steps)
         for name, given in (("epochs", epochs), ("initial_epoch", initial_epoch)):
@@ -285,6 +286,7 @@ class Trainer(Layer):
             TypeError: If a number of rows or batches is not a number, or one of the callbacks is not a callback.
         """
         self._check_compiled("evaluate")
+        _refuse_data("evaluate", batch_size)
         steps = _steps("evaluate", "steps", steps)
         source = source_of(self, x, y, sample_weight, batch_size, steps, "evaluate")
         trainable = self._trainable_model("evaluate")
@@ -319,6 +321,8 @@ class Trainer(Layer):
             raise NotImplementedError(
                 expected("predict", "a model without its own steps", self._own_predict_step, hint)
             )
+        if batch_size is not None:
+            _refuse_data("predict", batch_size)
         steps = _steps("predict", "steps", steps)
         if x is None:
             raise ValueError(expected("predict", "x, the inputs", "none"))
@@ -494,6 +498,14 @@ class Trainer(Layer):
 def _overridden(cls: type, names: tuple[str, ...]) -> str | None:
     """Returns the first of these names that stands for another thing in a class than in `Trainer`."""
     return next((name for name in names if getattr(cls, name, None) is not getattr(Trainer, name, None)), None)
+
+
+def _refuse_data(who: str, batch_size: Any) -> None:
+    """Raises TypeError for data in the place of `batch_size`."""
+    if isinstance(batch_size, (list, tuple)) or getattr(batch_size, "shape", None):
+        got = f"an object of type {type(batch_size).__name__}"
+        hint = "give several inputs in a list, as in [x1, x2]"
+        raise TypeError(expected(who, "batch_size to be a positive integer", got, hint))
 
 
 def _check_names(loss: Any, *metric_lists: Any) -> None:
