@@ -148,7 +148,8 @@ def train(
     growth = growth_of_errors(scaled, horizon, gaps)
     larger_held = larger[np.searchsorted(panel.indptr, held_ends, side="right") - 1]
     widening = widening_of(network.predict(model, x_held, settings), y_seen, growth, larger_held)
-    least = np.where(enough[:, None], 0.0, larger * least_sizes(scaled, horizon, season_length, gaps))
+    taken_out = [season_length if own.seasonal else 1 for own in transforms]  # of others the network knows none
+    least = np.where(enough[:, None], 0.0, larger * least_sizes(scaled, horizon, taken_out, gaps))
     return TrainedNetwork(panel, settings, model, list(transforms), widening, least)
 
 
