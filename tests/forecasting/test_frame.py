@@ -1493,3 +1493,25 @@ def test_series_of_one_value_are_counted():
         read_panel(pd.concat([long, *short]))
     with pytest.raises(DataError, match="series 'n0' expected at least 2 values, got 1: leave it out"):
         read_panel(pd.concat([short[0], long]))
+
+
+@pytest.mark.parametrize("name", ["PM10(㎍/㎥)", "temp(℃)"])
+def test_korean_bytes_of_units_alone_are_read(tmp_path, name):
+    text = csv(zip(MONTHS, range(12), strict=True), f"date,{name}")
+    panel = read_panel(write(tmp_path, text, encoding="cp949"))
+    assert (panel.target_col, panel.remarks) == (name, ("the file is not UTF-8: it was read as Korean (cp949)",))
+    with pytest.raises(DataError, match="expected text in UTF-8, got other bytes"):
+        read_panel(write(tmp_path, text.replace(name, "½"), encoding="cp949"))
+
+
+@pytest.mark.parametrize("names", [("대여일자", "대여시간"), ("pickup_date", "pickup_hour"), ("day", "start minute")])
+def test_a_column_of_hours_is_known_by_the_end_of_its_name(tmp_path, names):
+    rows = [(f"2024-01-{day:02d}", hour, 7000 + 24 * day + hour) for day in range(1, 10) for hour in range(24)]
+    with pytest.raises(DataError, match=f"if '{names[1]}' is a part of the time, write both into one column, such as"):
+        read_panel(write(tmp_path, csv(rows, ",".join(names) + ",trips")), target_col="trips")  # was: --id pickup_hour
+
+
+def test_a_column_of_lengths_of_time_is_no_part_of_it(tmp_path):
+    rows = [(f"2024-01-{day:02d}", name, 7.1 + day / 8 + i, day) for day in range(1, 20) for i, name in enumerate("ab")]
+    with pytest.raises(DataError, match=r"name them, in Python by id_col: --id station$"):
+        read_panel(write(tmp_path, csv(rows, "일자,station,일조시간,y")))
