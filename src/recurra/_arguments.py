@@ -23,6 +23,7 @@ _ARGUMENTS = {
     "time_major": "give the data as (batch, timesteps, features)",
     "weights": "call set_weights() once the layer is built",
 }
+_HORIZONS = ("fh", "h", "horizon", "n_periods", "prediction_length", "steps")  # as forecasting libraries call it
 
 
 class KnowsArguments:
@@ -74,6 +75,13 @@ def hint_for_argument(name: str) -> str | None:
 
 def unknown_arguments(who: str, names: Iterable[str], known: Iterable[str]) -> str:
     """Returns the error for arguments that `who` does not take; those that it takes are `known`."""
-    names = list(names)
-    hints = [hint_for_argument(name) or did_you_mean(name, known) for name in names]
+    names, known = list(names), list(known)
+    hints = [_hint_for_horizon(name, known) or hint_for_argument(name) or did_you_mean(name, known) for name in names]
     return expected(who, "known arguments", ", ".join(map(repr, names)), "; ".join(filter(None, hints)) or None)
+
+
+def _hint_for_horizon(name: str, known: list[str]) -> str | None:
+    """Returns where the steps of a forecast are said, for what takes them or the options of its data."""
+    if name in _HORIZONS and "horizon" in known:
+        return f"write horizon for {name}"
+    return "the horizon is given to Forecaster(horizon=...)" if name in _HORIZONS and "time_col" in known else None

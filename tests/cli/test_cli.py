@@ -457,3 +457,13 @@ def test_closed_streams_are_no_defects(sales, tmp_path):
     assert (tmp_path / "f.csv").read_text().startswith("month,")
     run = shell("-", "<&-")
     assert (run.returncode, run.stderr) == (1, "recurra: - expected data on standard input, got none: it is closed\n")
+
+
+def test_ids_that_are_durations_are_texts_in_csv(tmp_path, capsysbinary):
+    ids = [timedelta(days=1)] * 40 + [timedelta(hours=2)] * 40
+    polars.DataFrame({"unique_id": ids, "y": np.sin(np.arange(80.0))}).write_parquet(tmp_path / "d.parquet")
+    command = ["forecast", str(tmp_path / "d.parquet"), "--horizon", "1", "--model", "naive", "--output"]
+    assert main([*command, "-"]) == 0  # was a traceback
+    assert polars.read_csv(capsysbinary.readouterr().out)["unique_id"].to_list() == ["1 day, 0:00:00", "2:00:00"]
+    assert main([*command, str(tmp_path / "f.parquet")]) == 0
+    assert polars.read_parquet(tmp_path / "f.parquet")["unique_id"].to_list() == [timedelta(1), timedelta(hours=2)]

@@ -13,6 +13,7 @@ import recurra
 from recurra.errors import DataError, NotFittedError
 from recurra.forecasting import Forecaster, Panel, forecast, read_panel
 from recurra.forecasting.backtest import choose_windows
+from recurra.forecasting.baselines import BASELINES
 from recurra.forecasting.frequency import Frequency
 from recurra.random import draw_seed, seeded
 
@@ -445,3 +446,91 @@ def test_a_coarser_step_than_that_of_fit_is_still_refused():
     forecaster = Forecaster("naive", horizon=2).fit(hours, fill="ffill")
     with pytest.raises(DataError, match="hourly times, as in fit, got daily ones"):
         forecaster.predict(in_days({"a": np.arange(9)}).drop("unique_id"))
+
+
+def growing(n=144):
+    t = np.arange(n)
+    return 50 * np.exp(0.02 * t + 0.4 * np.sin(2 * np.pi * t / 12) + 0.05 * np.random.default_rng(0).standard_normal(n))
+
+
+def test_newer_values_below_zero_are_refused_after_a_fit_to_logarithms():
+    forecaster = quick(season_length=12).fit(Panel.from_arrays([growing()], ids=["prices"]))
+    prices = growing()
+    prices[-3] = -5.0
+    message = (
+        "^Forecaster.predict expected no values below zero of 'prices', as fit took logarithms, got -5: "
+        "fit to data with such values$"
+    )
+    with pytest.raises(DataError, match=message):
+        forecaster.predict_arrays(Panel.from_arrays([prices], ids=["prices"]))
+    seen = forecaster._trained.settings.lookback
+    prices[-3], prices[-seen - 1] = growing()[-3], -5.0  # the network does not see it
+    assert (forecaster.predict_arrays(Panel.from_arrays([prices], ids=["prices"]))["y_hat"] > 0).all()
+
+
+def test_newer_zeros_after_a_fit_to_logarithms_are_told(recwarn):
+    forecaster = quick(season_length=12).fit(Panel.from_arrays([growing()]))
+    forecaster.predict()
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match="^zeros of series 'series_0' were seen as the smallest value of fit, which"):
+        forecaster.predict(Panel.from_arrays([np.append(growing(), 0.0)]))
+
+
+def test_a_backtest_fits_again_where_values_below_zero_come():
+    prices = growing()
+    prices[-8] = -5.0
+    test = quick(season_length=12).backtest(Panel.from_arrays([prices]), n_windows=3)
+    assert {row["model"] for row in test.rows} == {"gru", *BASELINES}
+    known = prices[: test.last_known[0]]
+    assert known.min() < 0
+    np.testing.assert_array_equal(
+        test.last["gru"]["y_hat"], quick(season_length=12).fit(Panel.from_arrays([known])).predict_arrays()["y_hat"]
+    )
+
+
+@pytest.mark.parametrize("model", ["gru", "naive"])
+def test_newer_values_that_happen_to_be_constant_have_intervals(model):
+    rng = np.random.default_rng(0)
+    demand = rng.poisson(0.7, 80) * rng.integers(1, 9, 80) * 1.0
+    forecaster = Forecaster(model, horizon=2, lookback=8, n_seeds=1).fit(Panel.from_arrays([demand]))
+    arrays = forecaster.predict_arrays(Panel.from_arrays([np.r_[demand[:20], np.zeros(15)]]))
+    assert (arrays["hi-95"] > arrays["lo-95"]).all()
+    arrays = forecaster.predict_arrays(Panel.from_arrays([np.zeros(15)]))
+    assert (arrays["hi-95"] > arrays["lo-95"]).all() == (model == "gru")  # of a network was of no width
+    constant = Forecaster(model, horizon=2, n_seeds=1).fit(Panel.from_arrays([np.full(40, 3.0)]))
+    for values in constant.predict_arrays().values():
+        np.testing.assert_array_equal(values, 3.0)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda f, _: f.predict(horizon=24),
+            "predict expected known arguments, got 'horizon': the horizon is given to ",
+        ),
+        (
+            lambda f, d: f.predict(d, h=3),
+            "predict expected known arguments, got 'h': the horizon is given to ",
+        ),
+        (lambda f, _: f.predict(level=[90]), "Forecaster.predict expected known arguments, got 'level'$"),
+        (lambda f, _: f.predict(id_col="q"), "Forecaster.predict expected data to read with 'id_col', got none$"),
+        (lambda f, d: f.fit(d, fh=3), r"got 'fh': the horizon is given to Forecaster\(horizon=...\)$"),
+        (
+            lambda f, d: f.fit(d, time_column="ds"),
+            "Forecaster.fit expected known .* did you mean 'time_col'",
+        ),
+        (
+            lambda f, d: f.backtest(d, steps=3),
+            "backtest expected known arguments, got 'steps': the horizon is",
+        ),
+        (lambda _, d: forecast(d, h=3), "forecast expected known arguments, got 'h': write horizon for h$"),
+        (lambda *_: Forecaster(n_periods=3), "got 'n_periods': write horizon for n_periods$"),
+    ],
+)
+def test_options_that_are_not_known_are_refused(call, message):
+    data = polars.DataFrame({"y": np.sin(np.arange(40.0))})
+    forecaster = Forecaster("naive", horizon=2).fit(data)
+    with pytest.raises(TypeError, match=message):
+        call(forecaster, data)
+    assert forecaster.predict(data, freq=None).height == 2

@@ -186,3 +186,25 @@ def test_one_wrong_time_among_regular_ones_is_told_and_makes_no_finer_step():
     counters = np.arange(0, 400, 10)
     counters[20] += 5
     assert infer_frequency(counters, "it") == Frequency("step", 10)
+
+
+@pytest.mark.parametrize(
+    "text, name",
+    [
+        ("1d", "D"),
+        ("1mo", "MS"),
+        ("3mo", "QS"),
+        ("1q", "QS"),
+        ("1w", "W"),
+        ("1y", "YS"),
+        ("AS", "YS"),
+        ("AS-JAN", "YS"),
+    ],
+)
+def test_names_of_polars_and_of_older_pandas_are_known(text, name):
+    assert parse_frequency(text) == Frequency(name)
+
+
+def test_a_step_of_minutes_or_months_is_asked_for():
+    with pytest.raises(ValueError, match="got '15m': write min for minutes and MS for months"):
+        parse_frequency("15m")

@@ -208,7 +208,7 @@ def test_the_least_sizes_are_those_of_the_best_baseline_larger_for_few_errors(mo
     monkeypatch.setattr(
         intervals, "forecast_with_errors", lambda name, *_, **__: (None, np.array(of_each.get(name, [9.0, 9.0, 9.0])))
     )
-    found = intervals.least_sizes([np.zeros(4), np.zeros(12)], 3, 1, [None, None])
+    found = intervals.least_sizes([np.zeros(4), np.zeros(12)], 3, [1, 1], [None, None])
     variances = [[4 / 3, 4 / 2, 4 / 1], [12 / 11, 12 / 10, 12 / 9]]  # 1 + h / (n - h) times
     np.testing.assert_allclose(found, 3 * np.sqrt(variances))
 
@@ -222,3 +222,17 @@ def test_intervals_of_a_short_seasonal_series_hold_their_first_step():
         arrays = forecaster.predict_arrays()
         inside.append(arrays["lo-80"][0, 0] <= quarters[28] <= arrays["hi-80"][0, 0])
     assert 0.77 < np.mean(inside) < 0.85  # was 0.71
+
+
+@pytest.mark.parametrize("n", [30, 34, 36, 40])
+def test_intervals_of_a_network_hold_on_about_three_seasons(n):
+    inside = {80: [], 95: []}
+    for seed in range(4):
+        t = np.arange(n + 6)
+        noise = np.random.default_rng(11 + seed).standard_normal(n + 6)
+        months = 10 * np.sin(2 * np.pi * t / 12) + 0.05 * t + noise
+        arrays = Forecaster("gru", horizon=6, n_seeds=1).fit(Panel.from_arrays([months[:n]], "MS")).predict_arrays()
+        for level, held in inside.items():
+            held.append((arrays[f"lo-{level}"][0] <= months[n:]) & (months[n:] <= arrays[f"hi-{level}"][0]))
+    assert np.mean(inside[80]) > 0.75  # was 0, 0.21 and 0.17
+    assert np.mean(inside[95]) > 0.9  # was 0.08, 0.25 and 0.29

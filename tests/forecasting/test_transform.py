@@ -88,3 +88,29 @@ def test_long_seasons_are_means_or_waves_by_what_is_nearer():
     spiky = np.where(t % 24 == 8, 30.0, 0.0) - 10 * (t // 24 % 7 >= 5)
     assert seasonal_pattern(spiky + noise, 168)[1] == 168
     assert seasonal_pattern(np.sin(2 * np.pi * t / 168) + noise, 168)[1] == 8
+
+
+def test_a_plain_season_is_found_in_three_of_it():
+    for m, n in ((12, 36), (12, 40), (4, 12), (24, 72)):  # was in none: the limit of M4's test grew with the wave
+        for seed in range(10):
+            noise = np.random.default_rng(seed).standard_normal(n)
+            assert is_seasonal(season(n, m, trend=0.005) + 0.1 * noise, m)
+            assert is_seasonal(season(n, m) + 0.05 * np.cumsum(noise), m)
+
+
+@pytest.mark.parametrize("m, n", [(4, 12), (4, 16), (7, 21), (7, 28), (12, 36), (12, 48), (24, 72)])
+def test_what_has_no_season_is_seldom_taken_for_seasonal(m, n):
+    made: dict[str, list[np.ndarray]] = {"noise": [], "walk": [], "returning": [], "trend": [], "cycles": []}
+    for seed in range(200):
+        noise = np.random.default_rng(seed).standard_normal(n + 50)
+        returning, cycles = np.zeros(n + 50), np.zeros(n + 50)
+        for i in range(2, n + 50):
+            returning[i] = 0.9 * returning[i - 1] + noise[i]
+            cycles[i] = 1.9 * np.cos(2 * np.pi / (1.5 * m)) * cycles[i - 1] - 0.9025 * cycles[i - 2] + noise[i]
+        made["noise"].append(noise[50:])
+        made["walk"].append(np.cumsum(noise[50:]))
+        made["returning"].append(returning[50:])
+        made["trend"].append(0.1 * np.arange(n) + noise[50:])
+        made["cycles"].append(cycles[50:])
+    found = {name: np.mean([is_seasonal(values, m) for values in each]) for name, each in made.items()}
+    assert max(found.values()) < 0.1, found

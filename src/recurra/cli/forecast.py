@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -146,7 +147,7 @@ def _check_outputs(file: Path, plot: Path | None, output: Path | None, save: Pat
 
 
 def _encoded(result: Any, path: Path) -> bytes:
-    """Returns the forecast as a file: times as text in CSV, as times or whole numbers in Parquet."""
+    """Returns the forecast as a file: times (and ids that are durations) as text in CSV, as they are in Parquet."""
     from recurra.forecasting.frame import to_frame
 
     buffer = io.BytesIO()
@@ -155,7 +156,10 @@ def _encoded(result: Any, path: Path) -> bytes:
         columns = result.columns | {result.panel.time_col: times}
         to_frame(columns, result.panel).write_parquet(buffer)
     else:
-        result.frame.write_csv(buffer)
+        columns, id_col = result.columns, result.panel.id_col
+        if any(isinstance(value, timedelta) for value in result.panel.id_values):
+            columns = columns | {id_col: list(map(str, columns[id_col]))}
+        to_frame(columns, result.panel).write_csv(buffer)
     return buffer.getvalue()
 
 

@@ -14,6 +14,7 @@ from recurra.forecasting.baselines import BASELINES
 from recurra.forecasting.forecaster import Forecaster, fewest_values
 from recurra.forecasting.network import Progress
 from recurra.forecasting.panel import Panel
+from recurra.forecasting.trained import NoLogarithm
 
 MOST_WINDOWS = 5
 
@@ -76,7 +77,8 @@ def backtest_models(
 ) -> Backtest:
     """Scores a forecaster and all baselines at the same cutoffs.
 
-    Each of them is fitted once, to what lies before the first cutoff; later it sees the values up to each cutoff.
+    Each of them is fitted once, to what lies before the first cutoff; later it sees the values up to each cutoff. A
+    network that saw logarithms is fitted again where values below zero came.
     A cutoff is the same time for all series: cut at the ends of their own, one that goes on would tell the network what
     comes after the cutoff of another. Series that end before a cutoff are learned from, but have nothing to score.
 
@@ -103,7 +105,11 @@ def backtest_models(
         each.learn_from(known[0], progress)
         scores = []
         for past, actual, scale in zip(known, actuals, scales, strict=True):
-            answer = each.predict_arrays(past)
+            try:
+                answer = each.predict_arrays(past)
+            except NoLogarithm:  # the first values below zero came since: who forecasts from there fits again
+                each.learn_from(past, progress)
+                answer = each.predict_arrays(past)
             scores.append(_scores(actual, scale, answer))
         going_on = (lengths[-1] < panel.lengths)[:, None]
         last[each.model] = {name: np.where(going_on, values, np.nan) for name, values in answer.items()}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from recurra._arguments import KnowsArguments
+from recurra._arguments import KnowsArguments, unknown_arguments
 from recurra._checks import expected, one_of, positive_int
 from recurra.errors import DataError, NotFittedError
 from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
@@ -122,7 +122,7 @@ class Forecaster(KnowsArguments):
         Raises:
             DataError: If a series is too short for the horizon or the lookback.
         """
-        panel = _read(data, columns)
+        panel = _read("Forecaster.fit", data, columns)
         fresh = self._unfitted()
         fresh.resolve(panel)
         fresh.learn_from(panel, progress)
@@ -201,16 +201,16 @@ class Forecaster(KnowsArguments):
 
     def _forecast(self, fitted: Panel, panel: Panel) -> dict[str, np.ndarray]:
         """Returns what `predict_arrays` does, of a panel on the clock of that of `fit`."""
-        trained = self._trained
-        result = self._forecast_by_baseline(fitted, panel) if trained is None else trained.predict(panel)
-        for i in range(panel.n_series):
-            if np.ptp(panel.series(i)) == 0:
+        trained, places = self._trained, panel.places_in(fitted)
+        result = self._forecast_by_baseline(panel) if trained is None else trained.predict(panel)
+        for i, place in enumerate(places):
+            learned = panel.series(i) if trained is None else fitted.series(place)
+            if np.ptp(panel.series(i)) == 0 == np.ptp(learned):
                 for values in result.values():
                     values[i] = panel.series(i)[0]
         return result
 
-    def _forecast_by_baseline(self, fitted: Panel, panel: Panel) -> dict[str, np.ndarray]:
-        panel.places_in(fitted)  # refuses other series, steps and clocks
+    def _forecast_by_baseline(self, panel: Panel) -> dict[str, np.ndarray]:
         horizon, seasons = self.steps.horizon, self._seasons(panel)
         result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *INTERVALS)}
         gaps = [panel.gaps(i) for i in range(panel.n_series)]
@@ -235,15 +235,24 @@ class Forecaster(KnowsArguments):
 
         Args:
             data: Newer values of the series of `fit`, or of some of them; those of `fit` if None.
-            **columns: Options of `read_panel`; those that are not named are those of `fit`.
+            **columns: Options of `read_panel` for this data; those that are not named are those of `fit`.
 
         Raises:
             NotFittedError: Before `fit`.
+            TypeError: If an option is none of those, or there is no data to read by it.
             DataError: As in `predict_arrays`, or if a column of `fit` is not there.
         """
         fitted = _fitted("Forecaster.predict", self._panel)
-        panel = fitted if data is None else _read(data, columns, fitted).on_the_clock_of(fitted)
-        return to_frame(self.columns(self._forecast(fitted, panel), panel), panel)
+        panel = fitted
+        if data is not None or columns:
+            panel = _read("Forecaster.predict", data, columns, fitted).on_the_clock_of(fitted)
+        arrays = self._forecast(fitted, panel)
+        zeros = [] if self._trained is None else self._trained.ids_with_zeros(panel)
+        if zeros:
+            which = one_of_several(zeros[0], len(zeros), panel.n_series)
+            seen = f"zeros of {which} were seen as the smallest value of fit, which took logarithms"
+            warnings.warn(f"{seen}: fit to data with zeros if they are no errors", stacklevel=2)
+        return to_frame(self.columns(arrays, panel), panel)
 
     def columns(self, arrays: dict[str, np.ndarray], panel: Panel | None = None) -> dict[str, Any]:
         """Returns arrays of `predict_arrays(panel)` as columns of a long table; NotFittedError before `fit`."""
@@ -278,7 +287,7 @@ class Forecaster(KnowsArguments):
         """
         from recurra.forecasting.backtest import backtest_models
 
-        panel = _read(data, columns, self._panel)
+        panel = _read("Forecaster.backtest", data, columns, self._panel)
         fresh = self._unfitted()
         fresh.resolve(panel)
         return backtest_models(fresh, panel, n_windows, step_size, progress)
@@ -321,6 +330,7 @@ class Forecaster(KnowsArguments):
         return forecaster
 
 
+READ_OPTIONS = ("id_col", "time_col", "target_col", "freq", "fill")
 OPTIONS = ("model", "horizon", "lookback", "season_length", "seed", "n_seeds", "budget_s")
 _Part = TypeVar("_Part")
 
@@ -393,12 +403,18 @@ def checked_budget(who: str, seconds: Any) -> float | None:
     return float(seconds)
 
 
-def _read(data: Any, columns: dict[str, Any], fitted: Panel | None = None) -> Panel:
+def _read(who: str, data: Any, columns: dict[str, Any], fitted: Panel | None = None) -> Panel:
     """Returns data as a panel and warns of what was noticed; options that are not named are those of a fitted panel.
 
     Raises:
+        TypeError: If an option is none of `read_panel`, or there is no data to read.
         DataError: If the data cannot be used, or does not have the columns of the fitted panel.
     """
+    unknown = [name for name in columns if name not in READ_OPTIONS]
+    if unknown:
+        raise TypeError(unknown_arguments(who, unknown, READ_OPTIONS))
+    if data is None and columns:
+        raise TypeError(expected(who, f"data to read with {', '.join(map(repr, columns))}", "none"))
     of_fit = {} if fitted is None or isinstance(data, Panel) else fitted.options
     named = {name: value for name, value in columns.items() if value is not None}
     try:

@@ -174,19 +174,22 @@ def _on_day(months: np.ndarray, day: int) -> np.ndarray:
 def parse_frequency(text: str) -> Frequency:
     """Returns the frequency of a name such as "MS", "D", "15min" or "h", in its largest unit: "24h" is "D".
 
-    What pandas adds to weeks, quarters and years, as in "W-MON", is left out: the day is that of the data.
+    What pandas adds to weeks, quarters and years, as in "W-MON", is left out: the day is that of the data. Names of
+    Polars such as "1mo" are known too, but for "m": it may mean minutes or months.
 
     Raises:
         ValueError: If there is none of that name.
     """
     text = str(text)
     digits = len(text) - len(text.lstrip("0123456789"))
-    aliases = {"M": "MS", "Q": "QS", "Y": "YS", "A": "YS", "H": "h", "T": "min", "S": "s", "L": "ms"}
+    aliases = {"M": "MS", "Q": "QS", "Y": "YS", "A": "YS", "AS": "YS", "H": "h", "T": "min", "S": "s", "L": "ms"}
+    aliases |= {"mo": "MS", "q": "QS", "y": "YS", "w": "W", "d": "D"}  # of Polars
     name = re.sub(r"(?<=[WQYASE])-[A-Z]{3}$", "", text[digits:])
     name = aliases.get(name, name)
     step = int(text[:digits] or 1)
     if name not in SEASONS or step < 1:
-        raise ValueError(expected("freq", f"one of {', '.join(SEASONS)}, with a number before it", repr(text)))
+        hint = "write min for minutes and MS for months" if name == "m" else None
+        raise ValueError(expected("freq", f"one of {', '.join(SEASONS)}, with a number before it", repr(text), hint))
     while name in LARGER and step % LARGER[name][0] == 0:
         count, name = LARGER[name]
         step //= count

@@ -53,16 +53,16 @@ def growth_of_errors(scaled: list[np.ndarray], horizon: int, gaps: OfEach) -> np
     return growth if growth[0] > 0 else np.ones(horizon)
 
 
-def least_sizes(scaled: list[np.ndarray], horizon: int, season_length: int, gaps: OfEach) -> np.ndarray:
+def least_sizes(scaled: list[np.ndarray], horizon: int, season_lengths: list[int], gaps: OfEach) -> np.ndarray:
     """Returns the sizes of the best baseline's past errors for each series: (n_series, H).
 
     Args:
         scaled, horizon, gaps: As of `growth_of_errors`.
-        season_length: Steps of a season, 1 for none.
+        season_lengths: Steps of a season of each series, 1 for none.
     """
-    each = list(zip(scaled, gaps, strict=True))
+    each = list(zip(scaled, season_lengths, gaps, strict=True))
     sizes = [
-        [forecast_with_errors(name, series, horizon, (season_length,), gaps=own)[1] for series, own in each]
+        [forecast_with_errors(name, series, horizon, (season,), gaps=own)[1] for series, season, own in each]
         for name in BASELINES
     ]
     return np.array(min(sizes, key=np.mean)) * larger_of_few(np.array([len(series) for series in scaled]), horizon)

@@ -34,6 +34,10 @@ SEGMENTS = range(24, 61)  # seasons of as many values are one timestep each; of 
 MOST_SEGMENTS = 7  # so that of hours the network sees a week
 
 
+class NoLogarithm(DataError):
+    """Newer values below zero, after a fit to logarithms: what is forecast would be positive and sure of it."""
+
+
 @dataclass(frozen=True)
 class TrainedNetwork:
     """What training left.
@@ -63,6 +67,7 @@ class TrainedNetwork:
         Raises:
             DataError: If a series or its step is not that of training, fewer values are there than the network sees, or
                 nothing says where in the season they lie.
+            NoLogarithm: If the network sees logarithms, and one of these values is below zero.
         """
         settings = self.settings
         places = panel.places_in(self.panel)
@@ -73,6 +78,10 @@ class TrainedNetwork:
         pasts, anchors, ends, least = [], [], [], []
         for i, place in enumerate(places):
             start = self._steps_since_fit(panel, i, place)
+            lowest = self._lowest_of_logarithms(panel, i, place)
+            if lowest < 0:
+                what = f"no values below zero of {panel.ids[i]!r}, as fit took logarithms"
+                raise NoLogarithm(expected("Forecaster.predict", what, f"{lowest:g}", "fit to data with such values"))
             scaled = self.transforms[place].forward(panel.series(i), start)
             pasts.append(scaled[-settings.lookback :] - scaled[-1])
             anchors.append(scaled[-1])
@@ -84,6 +93,16 @@ class TrainedNetwork:
             for name, values in bands(answer, self.widening, least[i]).items():
                 result[name][i] = self.transforms[place].inverse(values + anchor, end)
         return result
+
+    def _lowest_of_logarithms(self, panel: Panel, i: int, place: int) -> float:
+        """Returns the smallest value that the network sees of series i of a panel; infinity if not by logarithms."""
+        seen = panel.series(i)[-self.settings.lookback :]
+        return float(seen.min()) if self.transforms[place].log else np.inf
+
+    def ids_with_zeros(self, panel: Panel) -> list[str]:
+        """Returns which series have zeros that the network sees, by logarithms, as the smallest value of `fit`."""
+        places = enumerate(panel.places_in(self.panel))
+        return [panel.ids[i] for i, place in places if self._lowest_of_logarithms(panel, i, place) == 0]
 
     def _steps_since_fit(self, panel: Panel, i: int, place: int) -> int:
         """Returns how many steps after the first time of training series i of a panel begins."""
@@ -148,7 +167,8 @@ def train(
     growth = growth_of_errors(scaled, horizon, gaps)
     larger_held = larger[np.searchsorted(panel.indptr, held_ends, side="right") - 1]
     widening = widening_of(network.predict(model, x_held, settings), y_seen, growth, larger_held)
-    least = np.where(enough[:, None], 0.0, larger * least_sizes(scaled, horizon, season_length, gaps))
+    taken_out = [season_length if own.seasonal else 1 for own in transforms]  # of others the network knows none
+    least = np.where(enough[:, None], 0.0, larger * least_sizes(scaled, horizon, taken_out, gaps))
     return TrainedNetwork(panel, settings, model, list(transforms), widening, least)
 
 

@@ -18,6 +18,9 @@ from recurra import ops
 LARGEST_SEASON_OF_MEANS = 60  # longer seasons may be described by waves instead of one mean for each phase
 WAVES = 4
 FEWEST_SEASONS = 3  # that tell of one
+SEASONS_OF_A_WAVE = 4  # in which M4's test finds one
+LIMIT = 1.645  # of autocorrelations times the root of how many pairs they are of: 90 % lie within both
+PLAIN = 0.5  # autocorrelation of steps: the season is half of what they are
 CLEARLY = 0.9  # of the errors by a shorter season: less tells of a longer one, and is no chance
 SMALLEST = float(np.finfo(float).tiny)  # that has a logarithm
 FEWEST_OF_SWINGS = 48  # values from which on swings tell of themselves whether they grow with the level
@@ -109,19 +112,39 @@ def swings_grow(past: np.ndarray) -> bool:
 
 
 def is_seasonal(values: np.ndarray, season_length: int) -> bool:
-    """Returns whether the autocorrelation at the season is significant (90 %): M4's test, less the trend."""
+    """Returns whether the autocorrelation at the season is significant (90 %): M4's test, less the trend; or of steps.
+
+    The limit of M4's test grows with the autocorrelations before, which are large for the season's sake alone: in fewer
+    than `SEASONS_OF_A_WAVE` it finds not even a clean wave. Steps of what has no season, such as noise or a random
+    walk, are related to the next ones alone, by -1/2 at the most: their limit is Bartlett's for that. In cycles the
+    step before tells more than that of a season ago. Where there are more seasons, the steps add what is plain alone.
+    """
     n, m = len(values), season_length
     if m <= 1 or n < FEWEST_SEASONS * m:
         return False
     values, _ = of_size_one(values)
-    d = values - trend_of(values, m)
+    rounding = 16 * np.finfo(float).eps * np.abs(values).max()
+    lags = _autocorrelations(values, m, rounding)
+    if lags[-1] > LIMIT / np.sqrt(n) * np.sqrt(1 + 2 * np.sum(lags[:-1] ** 2)):
+        return True
+    pairs = n - 1 - np.arange(1, m + 1)
+    lags = _autocorrelations(np.diff(values), m, rounding) * (n - 1) / pairs
+    least = PLAIN if n >= SEASONS_OF_A_WAVE * m else 0.0
+    return bool(lags[-1] > max(least, lags[0], LIMIT / np.sqrt(pairs[-1]) * np.sqrt(1 + 2 * 0.5**2)))
+
+
+def _autocorrelations(values: np.ndarray, most: int, rounding: float) -> np.ndarray:
+    """Returns the autocorrelations around the trend at lags of 1 to `most`, the season; zeros if nothing is around it.
+
+    Args:
+        values: float (n,).
+        most: Of the lags.
+        rounding: What it may leave of one value.
+    """
+    d = values - trend_of(values, most)
     d = d - d.mean()
     size = d @ d
-    if size <= n * (16 * np.finfo(float).eps * np.abs(values).max()) ** 2:  # what rounding leaves, in any unit
-        return False
-    lags = _products_of_lags(d, m) / size
-    limit = 1.645 / np.sqrt(n) * np.sqrt(1 + 2 * np.sum(lags[:-1] ** 2))
-    return bool(lags[-1] > limit)
+    return _products_of_lags(d, most) / size if size > len(d) * rounding**2 else np.zeros(most)
 
 
 def _products_of_lags(values: np.ndarray, most: int) -> np.ndarray:

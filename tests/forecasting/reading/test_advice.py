@@ -239,3 +239,16 @@ def test_years_that_end_in_the_next_one_are_no_months(tmp_path, form, first, cou
     years = [form.format(y, y + 1 if form == "{}/{}" else (y + 1) % 100) for y in range(first, first + count)]
     with pytest.raises(DataError, match="write the year that each begins in, such as 2012"):
         read_panel(write(tmp_path, csv([(year, 1) for year in years], "year,value")))
+
+
+@pytest.mark.parametrize("names", [("대여일자", "대여시간"), ("pickup_date", "pickup_hour"), ("day", "start minute")])
+def test_a_column_of_hours_is_known_by_the_end_of_its_name(tmp_path, names):
+    rows = [(f"2024-01-{day:02d}", hour, 7000 + 24 * day + hour) for day in range(1, 10) for hour in range(24)]
+    with pytest.raises(DataError, match=f"if '{names[1]}' is a part of the time, write both into one column, such as"):
+        read_panel(write(tmp_path, csv(rows, ",".join(names) + ",trips")), target_col="trips")  # was: --id pickup_hour
+
+
+def test_a_column_of_lengths_of_time_is_no_part_of_it(tmp_path):
+    rows = [(f"2024-01-{day:02d}", name, 7.1 + day / 8 + i, day) for day in range(1, 20) for i, name in enumerate("ab")]
+    with pytest.raises(DataError, match=r"name them, in Python by id_col: --id station$"):
+        read_panel(write(tmp_path, csv(rows, "일자,station,일조시간,y")))

@@ -213,3 +213,12 @@ def test_open_files_are_read(write):
         read_panel(io.BytesIO())
     with pytest.raises(TypeError, match="a file opened in binary mode, got one that gives str"):
         read_panel(io.StringIO("ds,y"))
+
+
+@pytest.mark.parametrize("name", ["PM10(㎍/㎥)", "temp(℃)"])
+def test_korean_bytes_of_units_alone_are_read(tmp_path, name):
+    text = csv(zip(MONTHS, range(12), strict=True), f"date,{name}")
+    panel = read_panel(write(tmp_path, text, encoding="cp949"))
+    assert (panel.target_col, panel.remarks) == (name, ("the file is not UTF-8: it was read as Korean (cp949)",))
+    with pytest.raises(DataError, match="expected text in UTF-8, got other bytes"):
+        read_panel(write(tmp_path, text.replace(name, "½"), encoding="cp949"))

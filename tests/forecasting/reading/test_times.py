@@ -309,3 +309,30 @@ def test_counters_that_a_forecast_could_not_go_on_from_are_refused():
 def test_counters_of_six_digits_are_counters():
     panel = read_panel(pd.DataFrame({"ds": [110101 + i for i in range(40)], "y": 1.0}))
     assert (panel.freq.name, panel.times[0]) == ("step", 110101)
+
+
+@pytest.mark.parametrize(
+    "texts, times, unit",
+    [
+        (["2020M01", "2020M12"], ["2020-01", "2020-12"], "M"),
+        (["2020-M01", "2020m2"], ["2020-01", "2020-02"], "M"),
+        (["2020 Jan", "2020 Feb"], ["2020-01", "2020-02"], "M"),
+        (["2024년 1/4분기", "2024년 2/4분기"], ["2024-01", "2024-04"], "M"),
+        (["2024년 1월 5일 15시 00분", "2024년 1월 5일 15시 30분"], ["2024-01-05T15:00", "2024-01-05T15:30"], "s"),
+        (["2024년 1월 5일 금요일", "2024년 1월 8일 월요일"], ["2024-01-05", "2024-01-08"], "D"),
+        (["2023-12-01 Fri", "2023-12-04 (Mon)"], ["2023-12-01", "2023-12-04"], "D"),
+        (["2024-03-01 00", "2024-03-01 01"], ["2024-03-01", "2024-03-01T01:00"], "s"),
+        (["2024-03-01T00", "2024-03-01T23"], ["2024-03-01", "2024-03-01T23:00"], "s"),
+    ],
+)
+def test_times_of_statistics_offices_are_read(texts, times, unit):
+    read = parse_times(texts)
+    assert read.unit == unit
+    np.testing.assert_array_equal(read.values, np.array(times, "M8[us]"))
+
+
+@pytest.mark.parametrize(
+    "text", ["2020M13", "2024-01 05", "2024-03-01 25", "2024년 5/4분기", "2024년 1월 5일 15시 99분"]
+)
+def test_what_is_none_of_these_is_no_time(text):
+    assert parse_times([text]) is None

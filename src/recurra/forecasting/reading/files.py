@@ -194,7 +194,10 @@ def _decoded(name: str, data: bytes) -> tuple[str, list[str]]:
         # Bytes of other languages seldom mean everyday Korean alone, whose syllables EUC-KR writes in two bytes each:
         # those of Chinese mean Chinese letters too, which Korean files seldom have today.
         syllables = sum("가" <= letter <= "힣" and len(letter.encode("euc-kr")) == 2 for letter in letters)
-        if "\ufffd" in text or not letters or 5 * syllables < 4 * len(letters):
+        foreign = [letter for letter in text if not letter.isascii()]
+        units = all("\u2100" <= letter <= "\u2109" or "\u3380" <= letter <= "\u33df" for letter in foreign)  # ℃, ㎥
+        korean = units or (letters and 5 * syllables >= 4 * len(letters))
+        if "\ufffd" in text or not korean:
             hint = "save it as UTF-8, or give a Parquet file"
             raise DataError(expected(name, "text in UTF-8", f"other bytes at {error.start}", hint)) from error
     return text, ["the file is not UTF-8: it was read as Korean (cp949)"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from recurra.forecasting.reading.times import AmbiguousTimes, are_times, parse_times
 
@@ -27,6 +28,7 @@ PARTS_OF_TIMES = {  # the longest first, and what each looks like in one column 
     **dict.fromkeys(("day", "일"), "2024-01-31"),
     **dict.fromkeys(("hour", "minute", "time", "시", "분", "시간", "시각"), "2024-01-31 13:00"),
 }
+PART_ENDINGS = ("_hour", " hour", "_minute", " minute", "시간", "시각")
 TARGET_NAMES = ("y", "target", "value", "values", "값", "목표")
 MOST_LISTED, MOST_LETTERS = 20, 40  # names of columns in an error, and letters of each
 PARTS_OF_YEARS = re.compile(  # as names of columns
@@ -65,15 +67,27 @@ def by_name(name: str) -> int:
     return TIME_NAMES.index(plain(name))
 
 
-def is_part_of_time(name: str) -> bool:
-    """Whether a column has the name of a part of a time, such as year or hour."""
-    return plain(name) in PARTS_OF_TIMES
+def is_part_of_time(name: str, values: Sequence[Any] = ()) -> bool:
+    """Whether a column has the name of a part of a time, such as year.
+
+    With its values also if the name ends in one, such as pickup_hour, and they may be hours: no lengths of time.
+    """
+    if plain(name) in PARTS_OF_TIMES:
+        return True
+    short = len(values) > 0 and all(re.match(r"\s*\d\d?(?![\d.,])", str(value)) for value in values)
+    return short and _part_of_time(name) in PARTS_OF_TIMES
+
+
+def _part_of_time(name: str) -> str:
+    """Returns the part of a time that ends the name of a column; the whole name where none does."""
+    own = plain(name)
+    return next((ending.strip("_ ") for ending in PART_ENDINGS if own.endswith(ending)), own)
 
 
 def in_one_column(parts: list[str]) -> str:
     """Returns what parts of times, such as a month and a year, look like in one column."""
     known = list(PARTS_OF_TIMES)
-    return PARTS_OF_TIMES[max(map(plain, filter(is_part_of_time, parts)), key=known.index)]
+    return PARTS_OF_TIMES[max(filter(PARTS_OF_TIMES.get, map(_part_of_time, parts)), key=known.index)]
 
 
 def is_one_of(name: str, names: tuple[str, ...]) -> bool:

@@ -178,7 +178,8 @@ class SeriesReader:
         others = [c for c in telling if c not in dates and not is_one_of(c, TIME_NAMES)]
         others = [c for c in others if 2 * len(table.column(c).values) <= len(table)]  # a series has two values
         others = others[:1] or [c for c in free if c in texts]
-        parts = list(filter(is_part_of_time, telling))[:1] or list(filter(is_part_of_time, free))
+        parts = [c for c in free if is_part_of_time(c, table.column(c).values)]
+        parts = [c for c in parts if c in telling][:1] or parts
         hint = "drop or add up one"
         if self.times.unit in PARTS_OF_DAYS and not (self.times.offset or self.times.in_utc):
             hint += "; where clocks were set back, write times with their offset, such as 2024-10-27 02:00+01:00"

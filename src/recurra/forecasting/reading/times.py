@@ -40,9 +40,11 @@ class Times:
 
 _CLOCK = (
     r"(?:,?[T ]\s*(?:(?P<half_before>오전|오후)\s*)?(?P<hour>\d{1,2})"
-    r"(?:시|:(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?)\s*(?P<half>[AP]M)?"
+    r"(?:시|(?::|시\s?)(?P<minute>\d\d)(?:분|:(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?)\s*(?P<half>[AP]M)?"
     r"\s*(?P<zone>Z|UTC|GMT|[+-](?P<zone_hours>\d\d):?(?P<zone_minutes>\d\d)?)?)?"
 )
+_WEEKDAYS = "mon|tue|wed|thu|fri|sat|sun"
+_WEEKDAY = rf"(?:\s?\((?:[월화수목금토일]|{_WEEKDAYS})\)|\s(?:[월화수목금토일]요일|{_WEEKDAYS}))?"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAME = (
     r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
@@ -66,13 +68,14 @@ _COMPACT = _compiled(  # whole numbers that are times if all of a column are of 
 )
 # Which digits there are says nothing of whether a text has one of these forms ...
 _OF_ANY_DIGITS = _compiled(
-    r"(?P<year>\d{4})(?P<sign>[-/.])\s?(?P<month>\d{1,2})(?:(?P=sign)\s?(?P<day>\d{1,2}))?\.?"
-    + r"(?:\s?\([월화수목금토일]\))?"
-    + _CLOCK,
+    r"(?P<year>\d{4})(?P<sign>[-/.])\s?(?P<month>\d{1,2})(?:(?P=sign)\s?(?P<day>\d{1,2}))?\.?" + _WEEKDAY + _CLOCK,
+    r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[T ](?P<hour>\d\d)",
+    r"(?P<year>\d{4})-?M(?P<month>\d{1,2})",
+    rf"(?P<year>\d{{4}})\s{_NAME}",
     r"(?P<year>\d{1,3})-(?P<month>\d\d)" + _CLOCK,  # years that are counted
     r"(?P<year>\d{4})-?W(?P<week>\d\d)(?:-?(?P<weekday>\d))?",  # of ISO 8601
     r"(?P<first>\d{1,2})(?P<between>[-/.])\s?(?P<second_>\d{1,2})(?P=between)\s?(?P<year>\d{4})" + _CLOCK,
-    r"(?P<year>\d{4})[년年](?:\s*(?P<month>\d{1,2})[월月](?:\s*(?P<day>\d{1,2})[일日])?)?" + _CLOCK,
+    r"(?P<year>\d{4})[년年](?:\s*(?P<month>\d{1,2})[월月](?:\s*(?P<day>\d{1,2})[일日])?)?" + _WEEKDAY + _CLOCK,
     r"(?P<year>\d{4})\.\s?(?P<month>\d{1,2})\s?월" + _CLOCK,
     rf"(?:(?P<day>\d{{1,2}})[-\s])?{_NAME}[-\s](?P<year>\d{{4}})" + _CLOCK,
     rf"{_NAME}\s(?P<day>\d{{1,2}}),?\s(?P<year>\d{{4}})" + _CLOCK,
@@ -83,7 +86,7 @@ _OF_SOME_DIGITS = _COMPACT + _compiled(
     r"(?P<month>0?[1-9]|1[0-2])[-/.](?P<year>(?:19|20)\d\d)" + _CLOCK,
     r"(?P<year>\d{4})\s?[-/.]?\s?Q(?P<quarter>[1-4])" + _CLOCK,
     r"Q(?P<quarter>[1-4])\s?[-/.]?\s?(?P<year>\d{4})" + _CLOCK,
-    r"(?P<year>\d{4})년\s*(?P<quarter>[1-4])분기" + _CLOCK,
+    r"(?P<year>\d{4})년\s*(?P<quarter>[1-4])(?:/4)?\s?분기" + _CLOCK,
     r"(?P<year>\d{4})[.\s]\s?(?P<quarter>[1-4])/4(?:\s?분기)?" + _CLOCK,
     r"(?P<year>\d{4})[-/.\s]\s?(?P<quarter>[1-4])(?:Q|\s?분기)" + _CLOCK,
     r"(?P<quarter>[1-4])Q\s?[-/.]?\s?(?P<year>\d{4})" + _CLOCK,
