@@ -68,6 +68,14 @@ def _refuse_unknown(who: str, function: Any, given: Iterable[str]) -> None:
         raise TypeError(unknown_arguments(who, unknown, names))
 
 
+def take_by_position(who: str, names: Iterable[str], args: Iterable[Any], kwargs: dict[str, Any]) -> None:
+    """Puts positional arguments among the others by their names; TypeError for one that is there, as Python says it."""
+    for name, value in zip(names, args, strict=False):
+        if name in kwargs:
+            raise TypeError(f"{who}() got multiple values for argument {name!r}")
+        kwargs[name] = value
+
+
 def hint_for_argument(name: str) -> str | None:
     """Returns what to do without an argument; None where nothing is known about it."""
     return _ARGUMENTS.get(name)

@@ -156,10 +156,10 @@ def _encoded(result: Any, path: Path) -> bytes:
         columns = result.columns | {result.panel.time_col: times}
         to_frame(columns, result.panel).write_parquet(buffer)
     else:
-        columns, id_col = result.columns, result.panel.id_col
+        frame, id_col = result.frame, result.panel.id_col
         if any(isinstance(value, timedelta) for value in result.panel.id_values):
-            columns = columns | {id_col: list(map(str, columns[id_col]))}
-        to_frame(columns, result.panel).write_csv(buffer)
+            frame = to_frame(result.columns | {id_col: list(map(str, result.columns[id_col]))}, result.panel)
+        frame.write_csv(buffer)
     return buffer.getvalue()
 
 

@@ -197,12 +197,13 @@ class Forecaster(KnowsArguments):
                 sees, or a season matters and neither times nor the first values of `fit` say where in it they lie.
         """
         fitted = _fitted("Forecaster.predict", self._panel)
-        return self._forecast(fitted, fitted if panel is None else panel.on_the_clock_of(fitted))
+        panel = fitted if panel is None else panel.on_the_clock_of(fitted)
+        return self._forecast(fitted, panel, panel.places_in(fitted))
 
-    def _forecast(self, fitted: Panel, panel: Panel) -> dict[str, np.ndarray]:
-        """Returns what `predict_arrays` does, of a panel on the clock of that of `fit`."""
-        trained, places = self._trained, panel.places_in(fitted)
-        result = self._forecast_by_baseline(panel) if trained is None else trained.predict(panel)
+    def _forecast(self, fitted: Panel, panel: Panel, places: list[int]) -> dict[str, np.ndarray]:
+        """Returns what `predict_arrays` does, of a panel on the clock of that of `fit`, and its places in that."""
+        trained = self._trained
+        result = self._forecast_by_baseline(panel) if trained is None else trained.predict(panel, places)
         for i, place in enumerate(places):
             learned = panel.series(i) if trained is None else fitted.series(place)
             if np.ptp(panel.series(i)) == 0 == np.ptp(learned):
@@ -246,8 +247,9 @@ class Forecaster(KnowsArguments):
         panel = fitted
         if data is not None or columns:
             panel = _read("Forecaster.predict", data, columns, fitted).on_the_clock_of(fitted)
-        arrays = self._forecast(fitted, panel)
-        zeros = [] if self._trained is None else self._trained.ids_with_zeros(panel)
+        places = panel.places_in(fitted)
+        arrays = self._forecast(fitted, panel, places)
+        zeros = [] if self._trained is None else self._trained.ids_with_zeros(panel, places)
         if zeros:
             which = one_of_several(zeros[0], len(zeros), panel.n_series)
             seen = f"zeros of {which} were seen as the smallest value of fit, which took logarithms"
@@ -330,7 +332,7 @@ class Forecaster(KnowsArguments):
         return forecaster
 
 
-READ_OPTIONS = ("id_col", "time_col", "target_col", "freq", "fill")
+READ_OPTIONS = tuple(read_newer.__kwdefaults__ or ())  # of `read_panel` too
 OPTIONS = ("model", "horizon", "lookback", "season_length", "seed", "n_seeds", "budget_s")
 _Part = TypeVar("_Part")
 

@@ -58,19 +58,19 @@ class TrainedNetwork:
     widening: np.ndarray
     least: np.ndarray
 
-    def predict(self, panel: Panel) -> dict[str, np.ndarray]:
+    def predict(self, panel: Panel, places: list[int]) -> dict[str, np.ndarray]:
         """Returns y_hat and the intervals, each (n_series, H), after the end of each series.
 
         Args:
             panel: On the clock of that of training, as of `Panel.on_the_clock_of`.
+            places: Of its series in that of training, as of `Panel.places_in`.
 
         Raises:
-            DataError: If a series or its step is not that of training, fewer values are there than the network sees, or
-                nothing says where in the season they lie.
+            DataError: If times are no whole steps from those of training, fewer values are there than the network sees,
+                or nothing says where in the season they lie.
             NoLogarithm: If the network sees logarithms, and one of these values is below zero.
         """
         settings = self.settings
-        places = panel.places_in(self.panel)
         if panel.lengths.min() < settings.lookback:
             i = int(panel.lengths.argmin())
             what = f"at least {settings.lookback} values of each series, which the network sees"
@@ -99,10 +99,9 @@ class TrainedNetwork:
         seen = panel.series(i)[-self.settings.lookback :]
         return float(seen.min()) if self.transforms[place].log else np.inf
 
-    def ids_with_zeros(self, panel: Panel) -> list[str]:
+    def ids_with_zeros(self, panel: Panel, places: list[int]) -> list[str]:
         """Returns which series have zeros that the network sees, by logarithms, as the smallest value of `fit`."""
-        places = enumerate(panel.places_in(self.panel))
-        return [panel.ids[i] for i, place in places if self._lowest_of_logarithms(panel, i, place) == 0]
+        return [panel.ids[i] for i, place in enumerate(places) if self._lowest_of_logarithms(panel, i, place) == 0]
 
     def _steps_since_fit(self, panel: Panel, i: int, place: int) -> int:
         """Returns how many steps after the first time of training series i of a panel begins."""

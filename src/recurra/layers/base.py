@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _file_limits, _memory, _tree, constraints, initializers, ops, regularizers, saving
-from recurra._arguments import hint_for_argument, unknown_arguments
+from recurra._arguments import hint_for_argument, take_by_position, unknown_arguments
 from recurra._arrays import (
     as_array,
     as_numbers,
@@ -603,13 +603,12 @@ class Layer(StampsChanges, saving.Configurable):
             raise TypeError(
                 expected(type(self).__name__, f"at most {len(names) + 1} positional arguments", len(args) + 1)
             )
-        for name, value in zip(names, args, strict=False):
-            if name in kwargs:
-                raise TypeError(f"{type(self).__name__}.__call__() got multiple values for argument {name!r}")
-            if name == "training" and getattr(value, "shape", None):
+        if args:
+            take_by_position(f"{type(self).__name__}.__call__", names, args, kwargs)
+            shape = getattr(kwargs["training"], "shape", None) if "training" in names[: len(args)] else None
+            if shape:
                 what, hint = "training to be True or False", "give several inputs in a list"
-                raise TypeError(expected(f"layer {self.name!r}", what, f"an array of shape {value.shape}", hint))
-            kwargs[name] = value
+                raise TypeError(expected(f"layer {self.name!r}", what, f"an array of shape {shape}", hint))
         known = [*names, "training"]
         unknown = [name for name in kwargs if name not in known and (name != "mask" or kwargs[name] is not None)]
         if unknown:

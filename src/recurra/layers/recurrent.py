@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import _file_limits, _tree, ops, saving
+from recurra._arguments import take_by_position
 from recurra._arrays import as_numbers, standardize_dtype
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
@@ -398,10 +399,7 @@ class CellRNN(RNN):
         who = type(self).__name__
         if len(args) > len(self._positional):
             raise TypeError(expected(who, f"at most {len(self._positional)} positional arguments", len(args)))
-        for name, value in zip(self._positional, args, strict=False):
-            if name in kwargs:
-                raise TypeError(f"{who}.__init__() got multiple values for argument {name!r}")
-            kwargs[name] = value
+        take_by_position(f"{who}.__init__", self._positional, args, kwargs)
         if "units" not in kwargs:
             raise TypeError(f"{who}.__init__() missing 1 required positional argument: 'units'")
         for ignored in ("use_cudnn", "implementation"):
