@@ -13,9 +13,9 @@ from recurra.compat.tensorflow.math import l2_normalize
 from recurra.compat.tensorflow.tensors import convert_to_tensor, einsum, eye, matmul, norm, tensordot
 
 __all__ = [
-    *("band_part", "diag", "diag_part", "einsum", "eye", "l2_normalize", "matmul", "matrix_transpose", "matvec"),
-    *("norm", "tensordot", "trace"),
-]
+    "band_part", "diag", "diag_part", "einsum", "eye", "l2_normalize", "matmul", "matrix_transpose", "matvec", "norm",
+    "tensordot", "trace",
+]  # fmt: skip
 
 
 def band_part(input: Any, num_lower: int, num_upper: int) -> Tensor:
