@@ -913,3 +913,23 @@ def test_lists_of_numbers_of_any_kind_are_data():
         made.set_weights(first)
         losses_of.append(made.evaluate(*given, verbose=0))
     assert losses_of[0] == losses_of[1] == losses_of[2]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: recurra.activations.relu(None), ValueError, "activations.relu expected numbers, got None"),
+        (lambda: recurra.activations.relu("a"), ValueError, "activations.relu expected numbers, got an array of dtype"),
+        (lambda: losses.mean_squared_error("a", "b"), ValueError, "y_true of mean_squared_error expected numbers"),
+        (lambda: losses.poisson([1.0], ["b"]), ValueError, "y_pred of poisson expected numbers, got an array of dtype"),
+        (lambda: losses.Huber()([[1.0]], [["b"]]), ValueError, "y_pred of a loss expected numbers"),
+        (lambda: metrics.binary_accuracy([1.0], ["b"]), ValueError, "y_pred of binary_accuracy expected numbers"),
+        (lambda: metrics.Mean().update_state("a"), ValueError, "the values of Mean expected numbers, got an array"),
+        (lambda: metrics.Sum()(["a"]), ValueError, "the values of Sum expected numbers, got an array of dtype"),
+        (lambda: recurra.config.set_epsilon("a"), TypeError, "set_epsilon expected value to be a number, not negative"),
+        (lambda: recurra.config.set_epsilon(-1.0), ValueError, r"set_epsilon expected .* not negative, got -1\.0"),
+    ],
+)
+def test_text_where_numbers_are_due_is_told(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

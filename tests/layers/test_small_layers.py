@@ -487,3 +487,30 @@ def test_a_mask_of_time_steps_says_nothing_to_a_softmax_over_features(rows):
     x = np.random.default_rng(0).normal(size=(4, 3, 3)).astype(np.float32)
     x[:, 2] = 0  # (rows, 3) fits the features too where there are 1 or 3 rows
     np.testing.assert_array_equal(model.predict(x, batch_size=rows, verbose=0), layers.Softmax()(x))
+
+
+@pytest.mark.parametrize(
+    ("activate", "kind"),
+    [
+        (recurra.activations.relu, layers.Activation),
+        (recurra.activations.glu, layers.Activation),
+        (lambda x: recurra.activations.relu(x, 0.1, threshold=0.5), layers.ReLU),
+        (lambda x: recurra.activations.leaky_relu(x, negative_slope=0.1), layers.LeakyReLU),
+        (lambda x: recurra.activations.elu(x, alpha=0.5), layers.ELU),
+        (lambda x: recurra.activations.softmax(x, axis=1), layers.Softmax),
+    ],
+)
+def test_activations_of_symbolic_tensors_are_layers(activate, kind, rng):
+    x = rng.normal(size=(2, 3, 4)).astype("float32")
+    symbolic = recurra.Input((3, 4))
+    y = activate(symbolic)
+    model = recurra.Model(symbolic, y)
+    assert type(model.layers[-1]) is kind
+    np.testing.assert_array_equal(model.predict(x, verbose=0), activate(x))
+    assert y.shape[1:] == activate(x).shape[1:]
+
+
+def test_activations_of_symbolic_tensors_have_the_options_of_layers_alone():
+    hint = r"got approximate=True: layers.Activation\('gelu'\) has none; else write a layer with forward and backward"
+    with pytest.raises(ValueError, match=f"activations.gelu of a symbolic tensor expected no options, {hint}"):
+        recurra.activations.gelu(recurra.Input((3,)), approximate=True)

@@ -635,7 +635,7 @@ class Layer(StampsChanges, saving.Configurable):
         return self._keras_input_name or _first_parameter(self._class_forward())
 
     def _pop_inputs(self, kwargs: dict[str, Any]) -> Any:
-        """Takes the inputs of a call out of its keyword arguments; TypeError, as of Python, where they are not there."""
+        """Takes the inputs of a call out of its keyword arguments; TypeError, as of Python, without them."""
         for name in (self._input_name, "inputs"):
             if name in kwargs:
                 return kwargs.pop(name)
@@ -779,7 +779,7 @@ class Layer(StampsChanges, saving.Configurable):
         return array if self.keeps_integers and array.dtype.kind != "f" else array.astype(self.dtype)
 
     def _activity_loss(self, outputs: np.ndarray) -> float:
-        return self.activity_regularizer(outputs) / len(outputs)
+        return _penalty(self.activity_regularizer, outputs) / len(outputs)
 
     def _activity_gradient(self, outputs: np.ndarray) -> np.ndarray:
         return np.asarray(self.activity_regularizer.gradient(outputs) / len(outputs), outputs.dtype)
@@ -877,9 +877,15 @@ def own_parameters(cls: type) -> list[str]:
     return [name for name in saving.parameters(cls) if name not in saving.parameters(Layer)]
 
 
+def _penalty(regularizer: Any, x: np.ndarray) -> Any:
+    """Returns a penalty, in full precision where the formula is recurra's own."""
+    return regularizer._penalty(x) if is_own(type(regularizer).__call__) else regularizer(x)
+
+
 def penalties(variables: list[Variable]) -> list[float]:
     """Returns those of the variables that are regularized."""
-    return [variable.regularizer(variable.value) for variable in variables if variable.regularizer is not None]
+    regularized = (variable for variable in variables if variable.regularizer is not None)
+    return [_penalty(variable.regularizer, variable.value) for variable in regularized]
 
 
 def _as_masks(given: Any) -> Any:
