@@ -162,7 +162,6 @@ MISTAKES = {
     "numbers without axes": (lambda: unbuilt().predict([1, 2, 3], verbose=0), "x.reshape(batch, timesteps, features)"),
     "validation_split as text": (lambda: fit(validation_split="0.2"), "validation_split between 0 and 1, got '0.2'"),
     "shuffle misspelt": (lambda: fit(shuffle="bacth"), "shuffle to be one of 'batch', True, False, got 'bacth'"),
-    "verbose None": (lambda: model().fit(X, Y, verbose=None), "verbose expected 'auto', 0, 1 or 2, got None"),
     "class weights in a list": (lambda: fit(class_weight=[1, 2]), "weights, such as {0: 1.0, 1: 2.5}, got [1, 2]"),
     "too many loss_weights": (
         lambda: model(loss_weights=[1, 2]).fit(X, Y),
@@ -933,3 +932,16 @@ def test_lists_of_numbers_of_any_kind_are_data():
 def test_text_where_numbers_are_due_is_told(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (callbacks.ModelCheckpoint, "filepath"),
+        (callbacks.BackupAndRestore, "backup_dir"),
+        (callbacks.CSVLogger, "filename"),
+    ],
+)
+def test_what_is_no_path_is_told_with_the_name_of_the_option(make, name):
+    with pytest.raises(TypeError, match=f"{make.__name__} expected {name} to be a path, got 3"):
+        make(3)

@@ -1,5 +1,7 @@
 """Lambda's way out, layers around layers, merging and means under masks, shapes of own layers, symbolic arithmetic."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -514,3 +516,33 @@ def test_activations_of_symbolic_tensors_have_the_options_of_layers_alone():
     hint = r"got approximate=True: layers.Activation\('gelu'\) has none; else write a layer with forward and backward"
     with pytest.raises(ValueError, match=f"activations.gelu of a symbolic tensor expected no options, {hint}"):
         recurra.activations.gelu(recurra.Input((3,)), approximate=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "names"),
+    [
+        (layers.ELU, ["inputs"]),
+        (layers.Softmax, ["inputs", "mask"]),
+        (layers.LSTM, ["sequences", "initial_state", "mask", "training"]),
+        (layers.Bidirectional, ["sequences", "initial_state", "mask", "training"]),
+    ],
+)
+def test_the_signature_of_call_is_that_of_what_it_takes_and_gives(layer, names):
+    signature = inspect.signature(layer.call)
+    assert [*signature.parameters] == ["self", *names] and "tuple" not in signature.return_annotation
+
+
+def test_functions_that_merge_say_what_they_take():
+    x, y = np.ones((2, 3), np.float32), np.full((2, 3), 2, np.float32)
+    assert [*inspect.signature(layers.concatenate).parameters] == ["inputs", "axis", "kwargs"]
+    assert [*inspect.signature(layers.dot).parameters] == ["inputs", "axes", "normalize", "kwargs"]
+    assert [*inspect.signature(layers.maximum).parameters] == ["inputs", "kwargs"]
+    assert layers.add.__doc__.startswith("The sum of the inputs.\n\n    Args:")
+    assert layers.concatenate([x, y], 0).shape == (4, 3) and layers.dot([x, y]).numpy().tolist() == [[6], [6]]
+    assert layers.subtract([recurra.Input((3,)), recurra.Input((3,))], name="less").name == "less"
+
+
+def test_a_layer_is_serialized_under_keras_s_argument():
+    layer = layers.Dense(3)
+    assert layers.deserialize(layers.serialize(layer=layer)).get_config() == layer.get_config()
+    assert recurra.losses.deserialize(name="mse") is recurra.losses.mean_squared_error

@@ -416,6 +416,9 @@ class CellRNN(RNN):
             return getattr(self.cell, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(name for name, held in vars(self.cell).items() if isinstance(held, Variable))]
+
     def _config_names(self) -> list[str]:
         return [*own_parameters(RNN)[1:], *own_parameters(self.cell_class), "activity_regularizer"]
 
