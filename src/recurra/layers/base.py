@@ -877,9 +877,9 @@ def own_parameters(cls: type) -> list[str]:
     return [name for name in saving.parameters(cls) if name not in saving.parameters(Layer)]
 
 
-def _penalty(regularizer: Any, x: np.ndarray) -> Any:
+def _penalty(regularizer: Any, x: np.ndarray) -> float:
     """Returns a penalty, in full precision where the formula is recurra's own."""
-    return regularizer._penalty(x) if is_own(type(regularizer).__call__) else regularizer(x)
+    return regularizer._penalty(x) if is_own(type(regularizer).__call__) else float(regularizer(x))
 
 
 def penalties(variables: list[Variable]) -> list[float]:
