@@ -213,6 +213,9 @@ METRIC_OPTIONS = {
 }
 
 
+REFUSED_HERE = ("F1Score", (6, 3))  # its weights are those of rows
+
+
 @pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize("shape", [None, (6,), (6, 3)])
 def test_metrics_keep_the_state_that_keras_keeps(keras, rng, name, shape):
@@ -236,7 +239,7 @@ def test_metrics_keep_the_state_that_keras_keeps(keras, rng, name, shape):
         left = [np.array(variable) for variable in metric.variables]
         found.append((state, metric.get_config(), values, result, left))
     if "refused" in found:
-        assert found[1] == "refused"
+        assert found[1] == "refused" and (found[0] == "refused" or (name, shape) == REFUSED_HERE)
         return
     (names, config, *wanted), (own_names, own_config, *own) = found
     assert own_names == names
