@@ -82,6 +82,7 @@ def peers_of(file: Path) -> set[str]:
 def test_every_test_that_needs_a_peer_runs_beside_the_peers():
     recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ntest-peers:")[2].partition("\n\n")[0]
     listed = [ROOT / path for path in re.findall(r"\btests/\S+", recipe)]
+    assert listed and all(path.exists() for path in listed)
     need = {file: peers_of(file) for file in (ROOT / "tests").rglob("test_*.py")}
     assert set().union(*need.values()) == set(PEERS)  # what looks for them sees them
     skipped = [str(file) for file, peers in need.items() if peers and not {file, file.parent} & set(listed)]
