@@ -360,17 +360,18 @@ def test_every_command_has_help_with_an_example_and_is_in_the_docs_with_its_opti
     assert main([command, "--help"]) == 0
     out = capsys.readouterr().out
     assert f"Example: recurra {command}" in out
+    options = set(re.findall(r"^  (--[a-z-]+)", out, re.MULTILINE)) - {"--help"}
+    assert options
     for pages in ((ROOT / "docs").glob("*.md"), (ROOT / "docs" / "ko").glob("*.md")):
         text = "".join(page.read_text("utf-8") for page in pages)
         assert f"recurra {command}" in text
-        options = set(re.findall(r"^  (--[a-z-]+)", out, re.MULTILINE)) - {"--help"}
         assert not {option for option in options if not re.search(rf"{option}\b", text)}
 
 
 def test_help_lists_all_commands(capsys):
     assert main(["-h"]) == 0
     out = capsys.readouterr().out
-    assert all(command in out for command in COMMANDS)
+    assert re.findall(r"^  ([a-z]+) ", out.partition("Commands:")[2], re.MULTILINE) == COMMANDS
     assert "..." not in out.partition("Commands:")[2]  # no summary is cut
 
 
@@ -384,7 +385,7 @@ def test_help_lists_all_commands(capsys):
         (["forecast", "{sales}", "--fill", "magic"], 1, "interpolate"),
         (["forecast", "{sales}", "--budget", "soon"], 1, "a time such as 60s"),
         (["forecast", "{sales}", "--plot", "picture.txt"], 1, "a file that ends in .png"),
-        (["forecast", "{sales}", "--output", "/nonexistent/f.csv"], 1, "an existing directory"),
+        (["forecast", "{sales}", "--output", "nowhere/f.csv"], 1, "an existing directory"),
         (["forecast", "{sales}", "--save", "model.h5"], 1, "a file that ends in .keras"),
         (["forecast", "{sales}", "--save", "m.keras", "--model", "naive"], 1, "--save expected a network, got --model"),
         (["forecast", "{sales}", "--seed", "4294967295"], 1, "seed to be a whole number from 0 to 4294967293"),
