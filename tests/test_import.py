@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import importlib
+import pkgutil
 import re
 import subprocess
 import sys
@@ -88,6 +89,16 @@ def test_forecasting_is_loaded_when_first_asked_for():
 def test_dir_lists_a_module_s_own_names(name):
     module = importlib.import_module(f"recurra{name}")
     assert dir(module) == sorted(module.__all__)
+
+
+def test_every_name_that_a_module_lists_is_there():
+    for found in pkgutil.walk_packages(recurra.__path__, "recurra."):
+        if "_native" not in found.name:
+            importlib.import_module(found.name)
+    modules = {name: module for name, module in sys.modules.items() if f"{name}.".startswith("recurra.")}
+    listed = [(name, known) for name, module in modules.items() for known in getattr(module, "__all__", ())]
+    assert ("recurra.compat.tensorflow.linalg", "matmul") in listed and len(listed) > 1000
+    assert not [f"{name}.{known}" for name, known in listed if not hasattr(modules[name], known)]
 
 
 def test_what_is_loaded_later_is_listed_too():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from recurra._checks import did_you_mean, expected
 from recurra._owners import is_own
 
 _OF_PYTHON = {float: "float32", int: "int32", bool: "bool"}  # NumPy's are of 64 bits
+_Arguments = ParamSpec("_Arguments")
 _TEXT = "turn text into numbers first"
 _HINTS = {
     "O": "give all columns one dtype first, as with .astype('float32')",
@@ -272,6 +274,16 @@ def as_array(value: Any, mask: np.ndarray | None = None) -> Array:
     array = np.asarray(value).view(Array)
     array._keras_mask = mask
     return array
+
+
+def giving_arrays(function: Callable[_Arguments, Any]) -> Callable[_Arguments, Array]:
+    """Decorator: what the function computes comes as an `Array`, as what Keras computes at once is a tensor."""
+
+    @functools.wraps(function)
+    def giving(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Array:
+        return as_array(function(*args, **kwargs))
+
+    return giving
 
 
 def _as_arrays(structure: Any) -> Any:

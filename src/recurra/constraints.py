@@ -8,6 +8,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import saving
+from recurra._arrays import giving_arrays
 from recurra._checks import expected, fraction, not_negative, whole_number
 from recurra._missing import says_what_to_do
 
@@ -58,6 +59,7 @@ class MaxNorm(Constraint):
         self.max_value = None if max_value is None else not_negative("MaxNorm", "max_value", max_value)
         self.axis = _checked_axis("MaxNorm", axis)
 
+    @giving_arrays
     def __call__(self, w: Any) -> np.ndarray:
         w = np.asarray(w)
         norms = _norms(w, self.axis)
@@ -68,6 +70,7 @@ class MaxNorm(Constraint):
 class NonNeg(Constraint):
     """No negative weights."""
 
+    @giving_arrays
     def __call__(self, w: Any) -> np.ndarray:
         return np.maximum(w, 0)
 
@@ -83,6 +86,7 @@ class UnitNorm(Constraint):
     def __init__(self, axis: Any = 0):
         self.axis = _checked_axis("UnitNorm", axis)
 
+    @giving_arrays
     def __call__(self, w: Any) -> np.ndarray:
         w = np.asarray(w)
         return (w / (settings.epsilon() + _norms(w, self.axis))).astype(w.dtype)
@@ -106,6 +110,7 @@ class MinMaxNorm(Constraint):
         self.rate: float = fraction(who, "rate", rate)
         self.axis = _checked_axis(who, axis)
 
+    @giving_arrays
     def __call__(self, w: Any) -> np.ndarray:
         w = np.asarray(w)
         norms = _norms(w, self.axis)

@@ -13,7 +13,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops, saving
-from recurra._arrays import as_numbers, plain_dtype
+from recurra._arrays import as_numbers, giving_arrays, plain_dtype
 from recurra._checks import expected, not_negative, number, one_of, positive, seed_number
 from recurra._missing import says_what_to_do
 from recurra._names import snake_case
@@ -83,6 +83,7 @@ def _dtype(dtype: Any) -> np.dtype:
 class Zeros(Initializer):
     """All zeros."""
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         return np.zeros(shape, _dtype(dtype))
 
@@ -91,6 +92,7 @@ class Zeros(Initializer):
 class Ones(Initializer):
     """All ones."""
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         return np.ones(shape, _dtype(dtype))
 
@@ -107,6 +109,7 @@ class Constant(Initializer):
         as_numbers(value, "Constant")
         self.value = value
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         return np.full(shape, self.value, _dtype(dtype))
 
@@ -122,6 +125,7 @@ class Identity(Initializer):
     def __init__(self, gain: float = 1.0):
         self.gain: float = number("Identity", "gain", gain)
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         if len(shape) != 2:
             raise ValueError(expected("Identity", "a matrix shape", tuple(shape)))
@@ -170,6 +174,7 @@ class RandomNormal(RandomInitializer):
         self.mean: float = number("RandomNormal", "mean", mean)
         self.stddev: float = not_negative("RandomNormal", "stddev", stddev)
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         generator = self._generator()
         return _drawn(lambda count: generator.normal(self.mean, self.stddev, count), shape, dtype)
@@ -193,6 +198,7 @@ class TruncatedNormal(RandomInitializer):
         self.mean: float = number("TruncatedNormal", "mean", mean)
         self.stddev: float = not_negative("TruncatedNormal", "stddev", stddev)
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         return (self.mean + self.stddev * _truncated(self._generator(), shape)).astype(_dtype(dtype))
 
@@ -217,6 +223,7 @@ class RandomUniform(RandomInitializer):
         if self.minval > self.maxval:
             raise ValueError(expected("RandomUniform", f"maxval to be at least minval={minval!r}", repr(maxval)))
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         generator = self._generator()
         return _drawn(lambda count: generator.uniform(self.minval, self.maxval, count), shape, dtype)
@@ -286,6 +293,7 @@ class VarianceScaling(RandomInitializer):
         )
         self.input_axes, self.output_axes = input_axes, output_axes
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
@@ -412,6 +420,7 @@ class Orthogonal(RandomInitializer):
         super().__init__(seed)
         self.gain: float = number("Orthogonal", "gain", gain)
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         if len(shape) < 2:
             raise ValueError(expected("Orthogonal", "a shape of at least two dimensions", tuple(shape)))

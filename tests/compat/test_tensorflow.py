@@ -253,3 +253,55 @@ def test_windows_of_utils_can_be_taken_and_are_tensors():
     dataset = recurra.utils.timeseries_dataset_from_array(np.arange(9), np.arange(9), 3, batch_size=2)
     ((x, y),) = dataset.take(1)
     assert x.numpy().tolist() == [[0, 1, 2], [1, 2, 3]] and y.numpy().tolist() == [0, 1]
+
+
+W = tf.constant([[3.0, -4.0]])
+
+
+@pytest.mark.parametrize(
+    ("compute", "wanted"),
+    [
+        (lambda: tf.keras.activations.relu(tf.constant([-10.0, 5.0])), [0, 5]),
+        (lambda: tf.keras.activations.relu([-10.0, 5.0], max_value=1), [0, 1]),
+        (lambda: tf.keras.activations.linear(np.float32([1, 2])), [1, 2]),
+        (lambda: tf.keras.activations.threshold(tf.constant([-10.0, 5.0]), 1, 2), [2, 5]),
+        (lambda: tf.keras.optimizers.schedules.CosineDecay(0.5, 10)(5), 0.25),
+        (lambda: tf.keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.5, 0.25])([1, 2]), [0.5, 0.25]),
+        (lambda: tf.keras.initializers.Zeros()(shape=(1, 2)), [[0, 0]]),
+        (lambda: tf.keras.initializers.Identity()(shape=(1, 2)), [[1, 0]]),
+        (lambda: tf.keras.regularizers.L2(0.5)(W), 12.5),
+        (lambda: tf.keras.regularizers.L1(0.5)(W), 3.5),
+        (lambda: tf.keras.constraints.NonNeg()(W), [[3, 0]]),
+        (lambda: tf.keras.utils.normalize(tf.constant([[0.0, 2.0]])), [[0, 1]]),
+        (lambda: tf.keras.utils.to_categorical(tf.constant([1]), 2), [[0, 1]]),
+        (lambda: recurra.losses.mean_squared_error(np.ones((1, 2)), np.zeros((1, 2))), [1]),
+        (lambda: recurra.losses.mean_squared_error([1.0, 2.0], [1.0, 4.0]), 2),
+        (lambda: recurra.metrics.binary_accuracy(np.ones((1, 2)), np.float32([[0.2, 0.7]])), [[0, 1]]),
+        (lambda: recurra.metrics.accuracy([1, 2], [1, 3]), [1, 0]),
+        (lambda: recurra.metrics.pearson_correlation([1.0, 3.0], [2.0, 6.0]), 1),
+        (lambda: tf.keras.metrics.mse([1.0, 2.0], [1.0, 4.0]), 2),
+    ],
+)
+def test_what_keras_computes_at_once_has_numpy(compute, wanted):
+    assert compute().numpy().tolist() == wanted
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rates_and_penalties_are_of_the_float_dtype_and_training_takes_them_unrounded(dtype):
+    rate = recurra.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)(3)
+    assert rate.dtype == "float32" and float(rate) == np.float32(0.1 * 0.5**0.3)
+    w = np.array([[0.1, 0.2]], dtype)
+    layer = recurra.layers.Dense(2, kernel_regularizer=recurra.regularizers.L2(0.3), dtype=dtype)
+    layer.build((None, 1))
+    layer.kernel.assign(w)
+    assert layer.kernel_regularizer(w).dtype == dtype
+    assert layer.losses == [float(0.3 * np.square(w).sum())]
+
+
+def test_layers_and_weights_hold_arrays_of_numpy_s_own():
+    x = np.float32([[-1, 2]])
+    for layer in (recurra.layers.ReLU(max_value=1), recurra.layers.Activation("relu"), recurra.layers.Softmax()):
+        assert type(layer.forward(x)[0]) is np.ndarray
+    lstm = recurra.layers.LSTM(2)
+    lstm.build((None, 3, 2))
+    assert [type(variable.value) for variable in lstm.weights] == [np.ndarray] * 3

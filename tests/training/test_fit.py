@@ -1328,3 +1328,12 @@ def test_predict_casts_large_arrays_of_whole_numbers_batch_by_batch(is_line, dty
     peak, found = growth_of_peak(lambda: model.predict(rows, batch_size=2**9, verbose=0))
     np.testing.assert_array_equal(found, model.predict(rows.astype("float32"), batch_size=2**9, verbose=0))
     assert peak < rows.size * 4 / 2
+
+
+def test_a_verbosity_of_none_is_silence(capsys):
+    x, y = np.ones((8, 2), np.float32), np.ones((8, 1), np.float32)
+    model = recurra.Sequential([recurra.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert len(model.fit(x, y, epochs=2, verbose=None).history["loss"]) == 2
+    assert model.evaluate(x, y, verbose=None) > 0 and model.predict(x, verbose=None).shape == (8, 1)
+    assert capsys.readouterr().out == ""

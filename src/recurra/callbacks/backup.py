@@ -16,7 +16,7 @@ import numpy as np
 from recurra import random
 from recurra._arrays import as_numbers
 from recurra._checks import check_frequency, expected
-from recurra._files import remove_leftovers, write_atomically
+from recurra._files import path_option, remove_leftovers, write_atomically
 from recurra._signals import HeldSignals
 from recurra.callbacks.base import Callback
 from recurra.errors import FileFormatError
@@ -59,7 +59,7 @@ class BackupAndRestore(Callback):
             hint = "Empty `backup_dir` argument passed"
             raise ValueError(expected("BackupAndRestore", "a directory", repr(backup_dir), hint))
         check_frequency("BackupAndRestore", "save_freq", save_freq, "Invalid value for argument `save_freq`")
-        self.backup_dir = os.fspath(backup_dir)
+        self.backup_dir = path_option("BackupAndRestore", "backup_dir", backup_dir)
         self.save_freq = save_freq
         self.delete_checkpoint = delete_checkpoint
         self._path = Path(self.backup_dir) / "backup.npz"

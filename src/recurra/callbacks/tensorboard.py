@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra._checks import check_frequency, not_negative
+from recurra._files import path_option
 from recurra.callbacks.base import Callback
 from recurra.errors import extra_needed
 
@@ -51,7 +52,7 @@ class TensorBoard(Callback):
         super().__init__()
         with extra_needed("TensorBoard needs", "tensorboardX", "tensorboard"):
             from tensorboardX import SummaryWriter
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = path_option("TensorBoard", "log_dir", log_dir)
         histogram_freq = 0 if histogram_freq is None else histogram_freq
         self.histogram_freq = not_negative("TensorBoard", "histogram_freq", histogram_freq)
         self.write_steps_per_second = write_steps_per_second

@@ -36,10 +36,17 @@ from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
 from recurra.random import SeedGenerator
 from recurra.variables import Variable, assign_together
 
+_MISSING: Any = inspect.Parameter.empty  # as a default: the signature shows none
+
 
 @functools.cache
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
+
+
+def _first_parameter(method: Callable[..., Any]) -> str:
+    """Returns what a method calls its first argument."""
+    return next(iter(_parameters(method)[1:]), "inputs")
 
 
 def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
@@ -47,6 +54,7 @@ def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(build)
     def wrapped(self: Layer, input_shape: Any = None, *args: Any, **kwargs: Any) -> None:
+        input_shape = kwargs.pop(_first_parameter(build), None) if input_shape is None else input_shape
         if self._building:
             return build(self, input_shape, *args, **kwargs)
         shape = None if input_shape is None else standardize_shape(input_shape)
@@ -106,6 +114,7 @@ class Layer(StampsChanges, saving.Configurable):
     keeps_integers = False
     takes_several = False  # a list of arrays as inputs; a `forward` that is not recurra's may do so anyway
     checks_inputs = False  # `_cast_inputs` refuses what does not fit: within a model, too, it is asked at each call
+    _keras_input_name: str | None = None  # of the inputs in Keras, where `forward` has another
     stateless: bool = False  # built from the start; `build` only checks shapes, and does so at each call
     _absent_options: dict[str, Any] = {}  # Keras's options that are not here: what they are in configs, and must be
 
@@ -585,16 +594,18 @@ class Layer(StampsChanges, saving.Configurable):
         """`forward`, or what stands for it where the class has Keras's `call`."""
         return self._by_call or self.forward
 
-    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, inputs: Any = _MISSING, /, *args: Any, **kwargs: Any) -> Any:
         """Computes on arrays, or adds to the graph on symbolic tensors.
 
         Args:
-            inputs: Arrays or symbolic tensors, or a list or dict of them.
+            inputs: Arrays or symbolic tensors, or a list or dict of them; by keyword under the name that `call` gives.
             *args, **kwargs: `training`, and what `forward` takes beside the inputs.
         """
         if "_layers" not in self.__dict__:
             hint = "begin its __init__ with super().__init__(**kwargs)"
             raise RuntimeError(expected(type(self).__name__, "Layer.__init__ to have been called", "no call", hint))
+        if inputs is _MISSING:
+            inputs = self._pop_inputs(kwargs)
         if inputs is None:
             raise ValueError(expected(f"layer {self.name!r}", "inputs", "None"))
         if isinstance(inputs, (list, tuple, dict)) and not self.takes_several and is_own(self._class_forward()):
@@ -613,10 +624,24 @@ class Layer(StampsChanges, saving.Configurable):
         known = [*names, "training"]
         unknown = [name for name in kwargs if name not in known and (name != "mask" or kwargs[name] is not None)]
         if unknown:
+            take_by_position(f"{type(self).__name__}.__call__", [self._input_name], [inputs], kwargs)
             raise TypeError(unknown_arguments(f"a call of {type(self).__name__}", unknown, known))
         if any_symbolic([inputs, list(kwargs.values())]):
             return self._call_symbolic(inputs, kwargs)
         return self._call_eager(inputs, kwargs)
+
+    @property
+    def _input_name(self) -> str:
+        """What `call` calls the inputs."""
+        return self._keras_input_name or _first_parameter(self._class_forward())
+
+    def _pop_inputs(self, kwargs: dict[str, Any]) -> Any:
+        """Takes the inputs of a call out of its keyword arguments; TypeError, as of Python, without them."""
+        for name in (self._input_name, "inputs"):
+            if name in kwargs:
+                return kwargs.pop(name)
+        who = f"{type(self).__name__}.__call__()"
+        raise TypeError(f"{who} missing 1 required positional argument: {self._input_name!r}")
 
     def _refuse_several(self, inputs: Any) -> None:
         """Raises ValueError for a list of tensors, which a list of numbers is not."""
@@ -755,7 +780,7 @@ class Layer(StampsChanges, saving.Configurable):
         return array if self.keeps_integers and array.dtype.kind != "f" else array.astype(self.dtype)
 
     def _activity_loss(self, outputs: np.ndarray) -> float:
-        return self.activity_regularizer(outputs) / len(outputs)
+        return _penalty(self.activity_regularizer, outputs) / len(outputs)
 
     def _activity_gradient(self, outputs: np.ndarray) -> np.ndarray:
         return np.asarray(self.activity_regularizer.gradient(outputs) / len(outputs), outputs.dtype)
@@ -853,9 +878,15 @@ def own_parameters(cls: type) -> list[str]:
     return [name for name in saving.parameters(cls) if name not in saving.parameters(Layer)]
 
 
+def _penalty(regularizer: Any, x: np.ndarray) -> float:
+    """Returns a penalty, in full precision where the formula is recurra's own."""
+    return regularizer._penalty(x) if is_own(type(regularizer).__call__) else float(regularizer(x))
+
+
 def penalties(variables: list[Variable]) -> list[float]:
     """Returns those of the variables that are regularized."""
-    return [variable.regularizer(variable.value) for variable in variables if variable.regularizer is not None]
+    regularized = (variable for variable in variables if variable.regularizer is not None)
+    return [_penalty(variable.regularizer, variable.value) for variable in regularized]
 
 
 def _as_masks(given: Any) -> Any:

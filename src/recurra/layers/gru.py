@@ -118,7 +118,7 @@ class GRU(CellRNN):
         **kwargs: name, trainable and dtype, as of every `Layer`.
 
     Call:
-        inputs: (N, T, D): batch, timesteps, features.
+        sequences: (N, T, D): batch, timesteps, features.
         initial_state: h (N, H), or a list of it; the stored one or zeros if None.
         mask: bool (N, T), True where the step counts. At a masked step the state stays as it is.
         training: Whether dropout drops.

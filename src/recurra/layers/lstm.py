@@ -128,7 +128,7 @@ class LSTM(CellRNN):
         **kwargs: name, trainable and dtype, as of every `Layer`.
 
     Call:
-        inputs: (N, T, D): batch, timesteps, features.
+        sequences: (N, T, D): batch, timesteps, features.
         initial_state: A list of h and c, each (N, H); the stored ones or zeros if None.
         mask: bool (N, T), True where the step counts. At a masked step the states stay as they are.
         training: Whether dropout drops.

@@ -385,6 +385,8 @@ class RMSNormalization(Layer):
         ValueError: If `epsilon` is negative, or the size along the axis is unknown.
     """
 
+    _keras_input_name = "x"
+
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = _listed(axis)

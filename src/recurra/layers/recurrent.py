@@ -50,7 +50,7 @@ class RNN(Layer):
         zero_output_for_mask: Give zeros at masked steps instead of the output before.
 
     Call:
-        inputs: (N, T, D), T at least 1.
+        sequences: (N, T, D), T at least 1.
         initial_state: A list of (N, H), or of lists for stacked cells. If None the stored ones, else those of
             `get_initial_state`: of a cell that has this method, or zeros.
         mask: bool (N, T), True where the step counts. At a masked step the states stay as they are.
@@ -135,8 +135,8 @@ class RNN(Layer):
         sizes = self.cell.state_size
         return list(sizes) if isinstance(sizes, (list, tuple)) else [sizes]
 
-    def build(self, input_shape: Any) -> None:
-        shape = input_shape if is_shape(input_shape) else input_shape[0]
+    def build(self, sequences_shape: Any) -> None:
+        shape = sequences_shape if is_shape(sequences_shape) else sequences_shape[0]
         who = type(self).__name__
         check_rank(who, shape, 3)
         features = known_features(who, shape)
@@ -153,14 +153,14 @@ class RNN(Layer):
 
     def forward(
         self,
-        inputs: np.ndarray,
+        sequences: np.ndarray,
         initial_state: Any = None,
         mask: Any = None,
         training: bool = False,
         keep_cache: bool = True,
     ) -> tuple[Any, Any]:
         """Returns what the class says under Returns, and the cache; the arguments are those under Call."""
-        inputs = self._check_input(inputs)
+        inputs = self._check_input(sequences)
         mask = self._check_mask(mask, inputs)
         states: list[Any] = self._starting_states(initial_state, len(inputs))
         inputs, states = in_dtype((inputs, states), self, self.cell)
@@ -333,8 +333,8 @@ class RNN(Layer):
                 dstates = [new + np.where(keep, 0, old) for new, old in zip(dstates, kept, strict=True)]
         return dx, dstates
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        shape = input_shape if is_shape(input_shape) else input_shape[0]
+    def compute_output_shape(self, sequences_shape: Any) -> Any:
+        shape = sequences_shape if is_shape(sequences_shape) else sequences_shape[0]
         batch, steps = shape[0], shape[1]
         size = output_size(self.cell)
         output = (batch, steps, size) if self.return_sequences else (batch, size)
@@ -438,6 +438,9 @@ class CellRNN(RNN):
             if not name.startswith("_") and hasattr(self.__dict__.get("cell"), name):
                 return getattr(self.cell, name)
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(name for name, held in vars(self.cell).items() if isinstance(held, Variable))]
 
     def _config_names(self) -> list[str]:
         return [*own_parameters(RNN)[1:], *own_parameters(self.cell_class), "activity_regularizer"]

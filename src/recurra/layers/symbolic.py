@@ -87,6 +87,20 @@ class KerasTensor:
 
         return Rescaling(_number(scale), _number(offset))(self)
 
+    def _activated(self, name: str, arguments: dict[str, Any]) -> KerasTensor:
+        """Returns an activation of this tensor: the first of the arguments; the others are its options."""
+        from recurra.layers import activation as layers
+
+        _, *options = arguments.items()
+        if not options:
+            return layers.Activation(name)(self)
+        of_options = {"elu": "ELU", "leaky_relu": "LeakyReLU", "relu": "ReLU", "softmax": "Softmax"}
+        if name not in of_options:
+            got = ", ".join(f"{option}={value!r}" for option, value in options)
+            hint = f"layers.Activation({name!r}) has none; else write a layer with forward and backward"
+            raise ValueError(expected(f"activations.{name} of a symbolic tensor", "no options", got, hint))
+        return getattr(layers, of_options[name])(**dict(options))(self)
+
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(
             expected("NumPy", "an array", f"the symbolic tensor {self.name!r}", "build a Model and call it")

@@ -77,7 +77,7 @@ class Loss(StampsChanges, saving.Configurable):
             sample_weight: Weights of the values, broadcast to them.
         """
         mask = getattr(y_pred, "_keras_mask", None)
-        y_pred = np.asarray(y_pred).astype(self.dtype, copy=False)
+        y_pred = np.asarray(as_numbers(y_pred, "y_pred of a loss"), self.dtype)
         return as_array(np.asarray(self.value(y_true, y_pred, sample_weight, mask), self.dtype))
 
     def value(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from recurra import _file_limits, _tree, config, initializers, saving
 from recurra._arguments import open_arguments
-from recurra._arrays import Array, arrays_for, as_array, plain_dtype
+from recurra._arrays import Array, arrays_for, as_array, as_numbers, plain_dtype
 from recurra._checks import expected
 from recurra._names import auto_name
 from recurra.losses.functions import match_ranks
@@ -123,6 +123,10 @@ class Metric(saving.Configurable):
         return f"<{type(self).__name__} name={self.name}>"
 
 
+def _as_floats(who: str, values: Any) -> np.ndarray:
+    return np.asarray(as_numbers(values, f"the values of {who}"), np.float64)
+
+
 def weighted(values: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.ndarray]:
     """Returns for each sample the mean of its weighted values, and the mean of its weights, as Keras takes them.
 
@@ -181,7 +185,7 @@ class Mean(Metric):
 
     @open_arguments
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        values, weights = weighted(np.asarray(values, np.float64), sample_weight)
+        values, weights = weighted(_as_floats("Mean", values), sample_weight)
         self.total.value[...] += values.sum()
         self.count.value[...] += weights.sum()
 
@@ -199,7 +203,7 @@ class Sum(Metric):
 
     @open_arguments
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        values = np.asarray(values, np.float64)
+        values = _as_floats("Sum", values)
         if sample_weight is not None:
             values, weights = match_ranks(values, np.asarray(sample_weight, np.float64))
             values = values * with_trailing_axes(weights, values.ndim)

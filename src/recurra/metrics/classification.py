@@ -8,23 +8,27 @@ from typing import Any
 import numpy as np
 
 from recurra import losses, saving
+from recurra._arrays import giving_arrays
 from recurra._checks import expected
-from recurra.losses.functions import match_ranks
+from recurra.losses.functions import match_ranks, of_numbers
 from recurra.metrics.base import MeanMetricWrapper, weights_times
 
 
+@giving_arrays
 def accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     """1 where the two are equal, else 0: float64, of their shape."""
     y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
     return (y_true == y_pred).astype(float)
 
 
+@of_numbers
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> np.ndarray:
     """1 where `y_pred > threshold` is y_true, else 0: float64, of their shape."""
     y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
     return (y_true == (y_pred > threshold)).astype(float)
 
 
+@of_numbers
 def categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     """1 where the largest of y_pred is that of y_true, (N, ..., classes) both, else 0: float64 (N, ...).
 
@@ -52,6 +56,7 @@ def _whole_labels(who: str, y_true: Any, y_pred: Any) -> np.ndarray:
     return labels
 
 
+@of_numbers
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     """1 where the largest of y_pred (N, ..., classes) is at the label y_true (N, ...), else 0: float64 (N, ...).
 
@@ -62,6 +67,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     return (labels == np.argmax(y_pred, axis=-1)).astype(float)
 
 
+@of_numbers
 def sparse_top_k_categorical_accuracy(
     y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False
 ) -> np.ndarray:
@@ -92,6 +98,7 @@ def sparse_top_k_categorical_accuracy(
     return (known & ((y_pred > at_label).sum(axis=-1) < k)).astype(float)
 
 
+@of_numbers
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> np.ndarray:
     """1 where the class of y_true is among the k largest of y_pred, else 0.
 

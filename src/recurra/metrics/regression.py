@@ -10,7 +10,7 @@ import numpy as np
 from recurra import config, losses, saving
 from recurra._arrays import Array, as_array
 from recurra._checks import expected, one_of, whole_number
-from recurra.losses.functions import arrays
+from recurra.losses.functions import arrays, of_numbers
 from recurra.metrics.base import Mean, MeanMetricWrapper, Metric
 from recurra.variables import Variable
 
@@ -158,6 +158,7 @@ class R2Score(Metric):
         return as_array(score)
 
 
+@of_numbers
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
     """Covariance over the product of the standard deviations, along `axis` (Pearson, 1895).
 
@@ -169,6 +170,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
     return (y_true * y_pred).mean(axis=axis)
 
 
+@of_numbers
 def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
     """`2 * cov / (var_true + var_pred + (mean_true - mean_pred)**2)`, along `axis` (Lin, 1989).
 

@@ -17,7 +17,7 @@ from recurra._arguments import unknown_arguments
 from recurra._arrays import as_array, contiguous
 from recurra._changes import StampsChanges
 from recurra._checks import expected, fraction, not_negative, positive, positive_int
-from recurra._missing import Gone
+from recurra._missing import Gone, names_there
 from recurra._names import snake_case
 from recurra._signals import HeldSignals
 from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm, sums_of_squares
@@ -84,6 +84,9 @@ class Optimizer(StampsChanges):
     squares_slot: tuple[str, str] | None = None  # the slot that averages squared gradients, and its decay's name
     native_formula: str | None = None  # `update` in `ops.update_of`, which takes `formula_arguments`
     _own_update_step = _own_apply = False  # whether a subclass has these of Keras's methods
+
+    def __dir__(self) -> list[str]:
+        return names_there(self, super().__dir__())
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -38,7 +38,7 @@ class _OfFormula(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         if not np.ndim(step):
-            return self._rate(float(step))
+            return as_array(np.asarray(self._rate(float(step)), config.floatx()))
         steps = np.asarray(step)
         rates = [self._rate(float(one)) for one in steps.flat]
         return as_array(np.array(rates, config.floatx()).reshape(steps.shape))

@@ -15,7 +15,7 @@ from recurra import _tree, config, losses, metrics, optimizers, saving
 from recurra._arguments import knows_arguments
 from recurra._arrays import as_array, as_numbers, plain_numbers_as_array
 from recurra._checks import expected, positive_int
-from recurra._missing import Gone
+from recurra._missing import Gone, names_there
 from recurra.callbacks import CallbackList, History
 from recurra.layers.activation import Softmax
 from recurra.layers.base import Layer
@@ -80,6 +80,9 @@ class Trainer(Layer):
         fit_generator, evaluate_generator = Gone("fit takes generators"), Gone("evaluate takes generators")
         predict_generator, predict_proba = Gone("predict takes generators"), Gone("predict gives probabilities")
         predict_classes = Gone("write predict(x).argmax(axis=-1), or (predict(x) > 0.5).astype(int) behind a sigmoid")
+
+    def __dir__(self) -> list[str]:
+        return names_there(self, super().__dir__())
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -194,7 +197,7 @@ class Trainer(Layer):
         y: Any = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: int | str = _AUTO,
+        verbose: int | str | None = _AUTO,
         callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
@@ -215,7 +218,7 @@ class Trainer(Layer):
                 outputs without a loss may be left out.
             batch_size: Rows of a step; if None 32, or with `steps_per_epoch` and arrays what makes that many steps.
             epochs: How often to go through the data (with `initial_epoch`: the number at which to stop).
-            verbose: 0 silent, 1 or "auto" a bar, 2 a line an epoch.
+            verbose: 0 or None silent, 1 or "auto" a bar, 2 a line an epoch.
             callbacks: A list of callbacks.
             validation_split: Fraction of the rows, taken from the end before shuffling, to validate on.
             validation_data: (x, y) or (x, y, sample_weight) to validate on, or an iterable.
@@ -266,7 +269,7 @@ class Trainer(Layer):
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
-        verbose: int | str = _AUTO,
+        verbose: int | str | None = _AUTO,
         sample_weight: Any = None,
         steps: int | None = None,
         callbacks: Any = None,
@@ -277,7 +280,7 @@ class Trainer(Layer):
         Args:
             x, y, sample_weight: As in `fit`.
             batch_size: Rows of a batch; if None 32, or with `steps` and arrays what makes that many batches.
-            verbose: 0 silent, 1 or "auto" a bar, 2 a line.
+            verbose: 0 or None silent, 1 or "auto" a bar, 2 a line.
             steps: Batches; None for all.
             callbacks: A list of callbacks.
             return_dict: Whether to return a dict by the names in logs.
@@ -299,7 +302,7 @@ class Trainer(Layer):
         self,
         x: Any,
         batch_size: int | None = None,
-        verbose: int | str = _AUTO,
+        verbose: int | str | None = _AUTO,
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
@@ -308,7 +311,7 @@ class Trainer(Layer):
         Args:
             x: Inputs, as in `fit`.
             batch_size: Rows of a batch; if None 32, or with `steps` and arrays what makes that many batches.
-            verbose: 0 silent, 1 or "auto" a bar, 2 a line.
+            verbose: 0 or None silent, 1 or "auto" a bar, 2 a line.
             steps: Batches; None for all.
             callbacks: A list of callbacks.
 
@@ -351,13 +354,13 @@ class Trainer(Layer):
         size = 32 if batch_size is None else positive_int("predict", "batch_size", batch_size)
         return 0 < rows <= size or (rows > 0 and plan_of(self, training=False) is not None)
 
-    def _callbacks(self, callbacks: Any, verbose: int | str, steps: int | None) -> CallbackList:
+    def _callbacks(self, callbacks: Any, verbose: int | str | None, steps: int | None) -> CallbackList:
         if isinstance(callbacks, CallbackList):
             return callbacks
         verbose = _verbosity(verbose)
         return CallbackList(callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=steps)
 
-    def _fit_callbacks(self, callbacks: Any, verbose: int | str, epochs: int, steps: int | None) -> CallbackList:
+    def _fit_callbacks(self, callbacks: Any, verbose: int | str | None, epochs: int, steps: int | None) -> CallbackList:
         verbose = _verbosity(verbose)
         if not isinstance(callbacks, CallbackList):
             params = {"verbose": verbose, "epochs": epochs, "steps": steps}
@@ -557,7 +560,9 @@ def _check_cells(model: Any, who: str) -> None:
                 raise ValueError(expected(who, "cells without activity_regularizer in RNN", repr(cell.name), hint))
 
 
-def _verbosity(verbose: int | str) -> int:
+def _verbosity(verbose: int | str | None) -> int:
+    if verbose is None:
+        return 0
     if verbose != _AUTO and not isinstance(verbose, numbers.Integral):
         raise ValueError(expected("verbose", "'auto', 0, 1 or 2", repr(verbose)))
     return 1 if verbose == _AUTO else int(verbose)

@@ -153,7 +153,7 @@ def giving_tensors(module: ModuleType) -> dict[str, Any]:
         @functools.wraps(function)
         def wrapped(y_true: Any, y_pred: Any, *arguments: Any, **options: Any) -> Tensor:
             y_true, y_pred = (convert_to_tensor(y) if isinstance(y, (list, tuple)) else y for y in (y_true, y_pred))
-            return as_array(function(y_true, y_pred, *arguments, **options))
+            return function(y_true, y_pred, *arguments, **options)
 
         return wrapped
 
