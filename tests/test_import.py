@@ -141,7 +141,7 @@ assert pickle.loads(pickle.dumps(CSVLogger("x.csv"))).filename == "x.csv"
 SOURCES = Path(__file__).parents[1] / "src"
 # Packages and single modules, from the bottom up: each imports those of lower lines, and what is in itself.
 HEIGHTS = (
-    "_changes _checks _cpus _memory _names _owners _signals _tree _version errors",
+    "_changes _checks _cpus _global_random _memory _names _owners _signals _tree _version errors",
     "_arguments _file_limits _files _missing",
     "config",
     "_arrays saving",

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import random as python_random
 import signal
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from played import make_model
 
 from recurra import callbacks, layers, models, random, utils
-from recurra.callbacks import Callback
+from recurra.callbacks import Callback, CallbackList
 from recurra.compat.tensorflow.data import Dataset
 from recurra.errors import FileFormatError
 from recurra.training.batches import Epochs, IterableBatches
@@ -128,6 +129,101 @@ def test_a_resumed_run_goes_on_where_the_data_stood(data, tmp_path, kind, seeds,
         np.testing.assert_array_equal(a, b)
 
 
+class Drawing(Walk):
+    """Draws its orders from recurra's stream."""
+
+    def on_epoch_end(self):
+        np.random.default_rng(random.draw_seed()).shuffle(self.order)
+
+
+def parts_of_one(x, y):
+    """One shuffled dataset, the head of a reading to train on and the tail of another one to validate on."""
+    rows = Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=5)
+    return rows.take(7).batch(3), rows.skip(7).batch(2)
+
+
+def of_one_order(x, y):
+    return Dataset.from_tensor_slices((x, y)).shuffle(len(x), reshuffle_each_iteration=False).batch(3)
+
+
+VALIDATED = {
+    "a seeded dataset": lambda x, y: ((x, y), shuffled(x, y, 5)),
+    "a dataset of one order": lambda x, y: ((x, y), of_one_order(x, y)),
+    "a PyDataset": lambda x, y: ((x, y), Walk(x, y)),
+    "a PyDataset that draws": lambda x, y: ((x, y), Drawing(x, y)),
+    "two PyDatasets that draw": lambda x, y: ((Drawing(x, y),), Drawing(x, y)),
+    "parts of one dataset": lambda x, y: ((parts_of_one(x, y)[0],), parts_of_one(x, y)[1]),
+}
+
+
+@pytest.mark.parametrize("kind", VALIDATED)
+@pytest.mark.parametrize("frequency", [1, 2, [1, 2, 5]])
+@pytest.mark.parametrize("steps", [1, None])
+def test_a_resumed_run_validates_on_what_the_unbroken_one_does(data, tmp_path, kind, frequency, steps):
+    def run(*chosen):
+        random.set_random_seed(3)
+        model, (training, validation) = make_model(), VALIDATED[kind](*data)
+        told = {"validation_data": validation, "validation_steps": steps, "validation_freq": frequency}
+        history = model.fit(*training, batch_size=4, epochs=8, initial_epoch=1, verbose=0, callbacks=chosen, **told)
+        return history.history["val_loss"], history.history["loss"], random.draw_seed()
+
+    unbroken = run()
+    with pytest.raises(Interruption):
+        run(callbacks.BackupAndRestore(tmp_path), interrupt(3, 0))  # in epoch 4, of which the first is 1
+    resumed = run(callbacks.BackupAndRestore(tmp_path))
+    assert resumed[0] == unbroken[0][-len(resumed[0]) :] and resumed[1] == unbroken[1][-4:]
+    assert resumed[2] == unbroken[2]
+
+
+@pytest.mark.parametrize("cut", [1, 3])
+@pytest.mark.parametrize("stop", [False, True])
+def test_a_fit_that_was_complete_leaves_the_data_to_the_next_as_it_did(data, tmp_path, cut, stop):
+    def run(folder, *others):
+        random.set_random_seed(3)
+        model, dataset, history = make_model(), shuffled(*data, 5), []
+        for part in range(2):
+            early = callbacks.EarlyStopping("loss", min_delta=10)  # after its second epoch
+            backup = callbacks.BackupAndRestore(tmp_path / folder / str(part), delete_checkpoint=False)
+            chosen = [backup, *others, *([early] if stop and part == 0 else [])]
+            history += model.fit(dataset, epochs=3, verbose=0, callbacks=chosen).history.get("loss", [])
+        return model.get_weights(), history
+
+    unbroken, history = run("a")
+    assert len(history) == (5 if stop else 6)
+    begun = []
+
+    def interrupted(epoch, logs):
+        begun.append(epoch)
+        if len(begun) == len(history) - 3 + cut:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        run("b", callbacks.LambdaCallback(on_epoch_begin=interrupted))
+    resumed, rest = run("b")
+    assert rest == history[-(4 - cut) :]
+    for a, b in zip(unbroken, resumed, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_resumed_run_goes_on_with_numpys_and_pythons_own_random_numbers(data, tmp_path):
+    class Noisy(Walk):
+        def __getitem__(self, index):
+            x, y = super().__getitem__(index)
+            return x + np.random.normal(0, 0.1, x.shape), y * python_random.gauss(1, 0.1)
+
+    def run(*chosen):
+        utils.set_random_seed(3)
+        model = make_model()
+        history = model.fit(Noisy(*data), epochs=5, verbose=0, callbacks=chosen).history
+        return history["loss"], np.random.random(), np.random.normal(), python_random.gauss(0, 1)
+
+    unbroken = run()
+    with pytest.raises(Interruption):
+        run(callbacks.BackupAndRestore(tmp_path), interrupt(2, 1))
+    losses, *drawn = run(callbacks.BackupAndRestore(tmp_path))
+    assert (losses, drawn) == (unbroken[0][2:], list(unbroken[1:]))
+
+
 def test_epochs_know_no_more_draws_than_it_takes_to_draw_them_again(data):
     class Drawing:
         """Batches that each draw."""
@@ -147,23 +243,6 @@ def test_epochs_know_no_more_draws_than_it_takes_to_draw_them_again(data):
     assert [taken for taken, _ in again.draws] == [0]
     random.set_stream_state(epochs.draws[1][1])
     assert [seed for _, seed in again()] == third
-
-
-@pytest.mark.filterwarnings("ignore:Your input ran out of data")
-def test_a_backup_that_knows_no_draws_is_gone_on_with(data, tmp_path):
-    """Those of earlier versions; the data are read over as if nothing else had drawn from the stream."""
-    told = {"batch_size": 2, "steps_per_epoch": 2, "epochs": 6, "verbose": 0}
-    random.set_random_seed(3)
-    unbroken = make_model()
-    unbroken.fit(*data, **told)
-    random.set_random_seed(3)
-    with pytest.raises(Interruption):
-        make_model().fit(*data, callbacks=[callbacks.BackupAndRestore(tmp_path), interrupt(3, 0)], **told)
-    changed_backup(tmp_path / "backup.npz", {"draws": None})
-    resumed = make_model()
-    resumed.fit(*data, callbacks=[callbacks.BackupAndRestore(tmp_path)], **told)
-    for a, b in zip(unbroken.get_weights(), resumed.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 def test_data_that_fail_when_they_are_read_over_leave_the_random_stream_alone():
@@ -289,13 +368,28 @@ def test_a_backup_takes_what_a_killed_one_left_with_it(data, tmp_path):
     folder = tmp_path / "backup"
     folder.mkdir()
     (folder / ".recurra-0123456789abcdef.tmp").write_bytes(b"half")
-    make_model().fit(*data, epochs=1, verbose=0, callbacks=[callbacks.BackupAndRestore(folder)])
+    begun = []
+    look = callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(list(folder.iterdir())))
+    make_model().fit(*data, epochs=1, verbose=0, callbacks=[callbacks.BackupAndRestore(folder), look])
+    assert begun == [[]]
     assert not folder.exists()
 
 
-def test_a_run_that_had_stopped_before_it_was_cut_off_stays_stopped(data, tmp_path):
+def test_a_folder_that_cannot_be_deleted_stays(data, tmp_path):
+    """A mount point, say, or a link."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    model = make_model()
+    assert model.fit(*data, epochs=2, verbose=0, callbacks=[callbacks.BackupAndRestore(tmp_path / "link")]).epoch
+    (tmp_path / "real" / "other").touch()
+    assert model.fit(*data, epochs=2, verbose=0, callbacks=[callbacks.BackupAndRestore(tmp_path / "real")]).epoch
+    assert [file.name for file in (tmp_path / "link").iterdir()] == ["other"]
+
+
+@pytest.mark.parametrize("save_freq", ["epoch", 1, 2, 7])
+def test_a_run_that_had_stopped_before_it_was_cut_off_stays_stopped(data, tmp_path, save_freq):
     def chosen():
-        backup = callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
+        backup = callbacks.BackupAndRestore(tmp_path / "backup", save_freq, delete_checkpoint=False)
         return [backup, callbacks.EarlyStopping("loss", patience=0, min_delta=10, restore_best_weights=True)]
 
     def deep_model():  # of more than ten weights
@@ -336,6 +430,54 @@ def test_a_run_that_ran_out_of_time_goes_on_at_the_next_call(data, tmp_path):
     whole.fit(*data, epochs=6, verbose=0)
     for a, b in zip(runs[-1][0].get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", ["a seeded dataset", "a PyDataset"])
+def test_an_epoch_that_was_stopped_between_two_batches_is_done_again(data, tmp_path, kind):
+    class Stop(Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            if (self.epoch, batch) == (2, 1):
+                self.model.stop_training = True
+
+    def fit(*others):
+        utils.set_random_seed(0)
+        model = make_model()
+        return model, model.fit(*SOURCES[kind][0](*data), epochs=4, verbose=0, callbacks=[*others]).epoch
+
+    whole, _ = fit()
+    early = callbacks.EarlyStopping("loss", min_delta=10, patience=1, start_from_epoch=1)  # stops then too
+    stopped, first = fit(Stop(), early, callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False))
+    resumed, rest = fit(callbacks.BackupAndRestore(tmp_path))
+    assert (first, rest) == ([0, 1, 2], [2, 3])
+    assert int(stopped.optimizer.iterations) < int(resumed.optimizer.iterations)
+    for a, b in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_backup_within_the_first_epoch_knows_which_that_is(data, tmp_path):
+    told = {"batch_size": 2, "verbose": 0}
+    backup = callbacks.BackupAndRestore(tmp_path, save_freq=2)
+    with pytest.raises(Interruption):
+        make_model().fit(*data, epochs=8, initial_epoch=5, callbacks=[backup, interrupt(0, 3)], **told)
+    again = callbacks.BackupAndRestore(tmp_path, save_freq=2)
+    assert make_model().fit(*data, epochs=8, initial_epoch=5, callbacks=[again], **told).epoch == [5, 6, 7]
+    with pytest.raises(Interruption):
+        make_model().fit(*data, epochs=3, callbacks=[again, interrupt(0, 3)], **told)
+    assert make_model().fit(*data, epochs=3, callbacks=[again], **told).epoch == [0, 1, 2]
+
+
+def test_a_list_of_callbacks_that_knows_no_epochs_keeps_backups_too(data, tmp_path):
+    def fit():
+        model = make_model()
+        early = callbacks.EarlyStopping("loss", min_delta=10)
+        chosen = [early, callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)]
+        listed = CallbackList(chosen, add_history=True, model=model)
+        return model.fit(*data, epochs=5, verbose=0, callbacks=listed).epoch
+
+    assert [fit(), fit()] == [[0, 1], []]
 
 
 def test_a_backup_may_be_kept_and_made_within_an_epoch(data, tmp_path):
@@ -393,6 +535,8 @@ def changed_backup(path, meta=None, **arrays):
         ({"meta": {"stream": {"bit_generator": "PCG64"}}}, "KeyError"),
         ({"meta": {"stream_at_start": [1]}}, "TypeError"),
         ({"meta": {"draws": [[1, "x"]]}}, "TypeError"),
+        ({"meta": {"global_states": {"python": [3, [1], 0]}}}, "ValueError"),
+        ({"meta": {"global_states": {"python": python_random.getstate(), "numpy": 3}}}, "TypeError"),
         ({"meta": {"epoch": "2"}}, "TypeError: epoch '2'"),
         ({"meta": {"stopped": None}}, "KeyError"),
         ({"weight_1": np.full((3, 9), "a")}, "an array of dtype <U1"),

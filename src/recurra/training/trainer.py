@@ -254,13 +254,11 @@ class Trainer(Layer):
         trainable = self._trainable_model("fit")
         callbacks = self._fit_callbacks(callbacks, verbose, epochs, steps_per_epoch or source.steps)
 
-        def validate(epoch: int) -> dict[str, Any]:
-            if validation is None or not _is_due(epoch + 1, validation_freq):
-                return {}
-            logs = loop.evaluate(trainable, Epochs(validation, validation_steps)(), callbacks)
-            return {f"val_{name}": value for name, value in logs.items()}
+        def validation_after(epoch: int) -> Epochs | None:
+            due = validation is not None and _is_due(epoch + 1, validation_freq)
+            return Epochs(validation, validation_steps) if due else None
 
-        loop.fit(trainable, Epochs(source, steps_per_epoch), callbacks, epochs, initial_epoch, validate)
+        loop.fit(trainable, Epochs(source, steps_per_epoch), callbacks, epochs, initial_epoch, validation_after)
         return self.history
 
     @knows_arguments
