@@ -171,6 +171,32 @@ def test_the_same_seed_gives_the_same_numbers():
     assert first[1].dtype == tf.int32
 
 
+SEEDED = {
+    "uniform": lambda seed: tf.random.uniform([3], seed=seed),
+    "normal": lambda seed: tf.random.normal([3], seed=seed),
+    "truncated_normal": lambda seed: tf.random.truncated_normal([3], seed=seed),
+    "categorical": lambda seed: tf.random.categorical([[0.0, 0.0]], 60, seed=seed),
+    "shuffle": lambda seed: tf.random.shuffle(tf.range(60), seed=seed),
+    "dropout": lambda seed: tf.nn.dropout(tf.ones(60), 0.5, seed=seed),
+}
+
+
+@pytest.mark.parametrize("start", [tf.random.set_seed, tf.keras.utils.set_random_seed])
+@pytest.mark.parametrize("name", SEEDED)
+def test_a_seed_gives_other_numbers_at_each_call_and_the_same_after_set_seed(name, start):
+    def draw():
+        return [SEEDED[name](3).tolist(), SEEDED[name](7).tolist(), SEEDED[name](3).tolist()]
+
+    start(1)
+    first = draw()
+    assert first[0] != first[2] and first[0] != first[1]
+    with recurra.random.seeded(2):
+        draw()  # a stream of its own
+    fourth = SEEDED[name](3).tolist()
+    start(1)
+    assert [*draw(), SEEDED[name](3).tolist()] == [*first, fourth]
+
+
 def test_function_is_a_decorator_that_changes_nothing():
     @tf.function
     def double(x):
