@@ -197,6 +197,42 @@ def test_a_seed_gives_other_numbers_at_each_call_and_the_same_after_set_seed(nam
     assert [*draw(), SEEDED[name](3).tolist()] == [*first, fourth]
 
 
+def test_initializers_without_a_seed_draw_anew():
+    for make in (tf.random_normal_initializer, tf.random_uniform_initializer):
+        free, seeded = make(), make(seed=3)
+        tf.random.set_seed(1)
+        first = free(shape=[3]).tolist()
+        assert free(shape=[3]).tolist() != first
+        tf.random.set_seed(1)
+        assert free(shape=[3]).tolist() == first
+        assert seeded(shape=[3]).tolist() == seeded(shape=[3]).tolist()
+
+
+def test_initializers_beside_keras_are_those_of_keras_in_files(tmp_path):
+    layer = tf.keras.layers.Dense(
+        2,
+        kernel_initializer=tf.random_normal_initializer(stddev=0.5),
+        bias_initializer=tf.constant_initializer([1, 2]),
+    )
+    config = layer.get_config()
+    model = tf.keras.Sequential([tf.keras.Input((3,)), layer])
+    model.save(tmp_path / "model.keras")
+    loaded = tf.keras.models.load_model(tmp_path / "model.keras").layers[0]
+    assert loaded.bias.numpy().tolist() == [1.0, 2.0]
+    for name, cls in (("kernel_initializer", "RandomNormal"), ("bias_initializer", "Constant")):
+        assert (config[name]["module"], config[name]["class_name"]) == ("keras.initializers", cls)
+        assert type(getattr(loaded, name)) is getattr(recurra.initializers, cls)
+
+
+def test_a_list_of_constants_takes_the_shape():
+    constants = tf.constant_initializer([0, 1, 2, 3, 4, 5, 6, 7])
+    assert constants(shape=[2, 4]).numpy().tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert constants((2, 4)).dtype == tf.int32 and constants((8,), tf.float32).dtype == tf.float32
+    assert tf.constant_initializer(2)((2, 1)).numpy().tolist() == [[2.0], [2.0]]
+    with pytest.raises(ValueError, match=r"cannot reshape array of size 8 into shape \(3,4\)"):
+        constants(shape=[3, 4])
+
+
 def test_function_is_a_decorator_that_changes_nothing():
     @tf.function
     def double(x):
@@ -207,6 +243,11 @@ def test_function_is_a_decorator_that_changes_nothing():
         return 3 * x
 
     assert (double(2), triple(2)) == (4, 6)
+    for function in (double, triple):
+        with pytest.raises(
+            NotImplementedError, match="a call: there is no graph, got get_concrete_function: call the f"
+        ):
+            function.get_concrete_function(tf.TensorSpec([None]))
 
 
 def test_notebooks_import_from_the_submodules():

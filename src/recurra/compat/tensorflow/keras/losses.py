@@ -6,6 +6,14 @@ from recurra.compat.tensorflow.tensors import giving_tensors
 
 globals().update(giving_tensors(losses))
 
-__all__ = list(losses.__all__)
+__all__ = [*losses.__all__, "Reduction"]
+
+
+class Reduction:
+    """The names that losses take as `reduction`, as Keras 2 has them; AUTO meant that of the batch's mean."""
+
+    NONE, SUM = "none", "sum"
+    AUTO = SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
+
 
 __getattr__ = says_what_to_do(__name__)
