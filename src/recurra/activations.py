@@ -143,7 +143,13 @@ tanh_shrink = _make("tanh_shrink", "x - tanh(x)")
 FUNCTIONS["swish"] = swish = silu
 FUNCTIONS["hard_swish"] = hard_swish = hard_silu
 
-__all__ = [*FUNCTIONS, "deserialize", "get", "name_of", "serialize", "threshold"]
+# All of FUNCTIONS, one by one: type checkers read lists alone.
+__all__ = [
+    "celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh",
+    "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu",
+    "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus",
+    "tanh", "tanh_shrink", "swish", "hard_swish", "deserialize", "get", "name_of", "serialize", "threshold",
+]  # fmt: skip
 
 
 def threshold(x: Any, threshold: float, default_value: float) -> np.ndarray:

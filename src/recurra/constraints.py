@@ -99,11 +99,11 @@ class MinMaxNorm(Constraint):
 
     def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Any = 0):
         who = "MinMaxNorm"
-        self.min_value = not_negative(who, "min_value", min_value)
-        self.max_value = not_negative(who, "max_value", max_value)
+        self.min_value: float = not_negative(who, "min_value", min_value)
+        self.max_value: float = not_negative(who, "max_value", max_value)
         if self.min_value > self.max_value:
             raise ValueError(expected(who, f"max_value to be at least min_value={min_value!r}", repr(max_value)))
-        self.rate = fraction(who, "rate", rate)
+        self.rate: float = fraction(who, "rate", rate)
         self.axis = _checked_axis(who, axis)
 
     def __call__(self, w: Any) -> np.ndarray:

@@ -120,7 +120,7 @@ class Identity(Initializer):
     """
 
     def __init__(self, gain: float = 1.0):
-        self.gain = number("Identity", "gain", gain)
+        self.gain: float = number("Identity", "gain", gain)
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         if len(shape) != 2:
@@ -167,8 +167,8 @@ class RandomNormal(RandomInitializer):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
         super().__init__(seed)
-        self.mean = number("RandomNormal", "mean", mean)
-        self.stddev = not_negative("RandomNormal", "stddev", stddev)
+        self.mean: float = number("RandomNormal", "mean", mean)
+        self.stddev: float = not_negative("RandomNormal", "stddev", stddev)
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         generator = self._generator()
@@ -190,8 +190,8 @@ class TruncatedNormal(RandomInitializer):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
         super().__init__(seed)
-        self.mean = number("TruncatedNormal", "mean", mean)
-        self.stddev = not_negative("TruncatedNormal", "stddev", stddev)
+        self.mean: float = number("TruncatedNormal", "mean", mean)
+        self.stddev: float = not_negative("TruncatedNormal", "stddev", stddev)
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         return (self.mean + self.stddev * _truncated(self._generator(), shape)).astype(_dtype(dtype))
@@ -212,8 +212,8 @@ class RandomUniform(RandomInitializer):
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
         super().__init__(seed)
-        self.minval = number("RandomUniform", "minval", minval)
-        self.maxval = number("RandomUniform", "maxval", maxval)
+        self.minval: float = number("RandomUniform", "minval", minval)
+        self.maxval: float = number("RandomUniform", "maxval", maxval)
         if self.minval > self.maxval:
             raise ValueError(expected("RandomUniform", f"maxval to be at least minval={minval!r}", repr(maxval)))
 
@@ -277,7 +277,7 @@ class VarianceScaling(RandomInitializer):
         output_axes: Any = None,
     ):
         super().__init__(seed)
-        self.scale = positive(type(self).__name__, "scale", scale)
+        self.scale: float = positive(type(self).__name__, "scale", scale)
         self.mode = one_of("VarianceScaling", "mode", mode, ("fan_in", "fan_out", "fan_avg"))
         distribution = distribution.lower() if isinstance(distribution, str) else distribution
         distribution = "truncated_normal" if distribution == "normal" else distribution
@@ -410,7 +410,7 @@ class Orthogonal(RandomInitializer):
 
     def __init__(self, gain: float = 1.0, seed: Any = None):
         super().__init__(seed)
-        self.gain = number("Orthogonal", "gain", gain)
+        self.gain: float = number("Orthogonal", "gain", gain)
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         if len(shape) < 2:

@@ -33,7 +33,7 @@ class Regularizer(saving.Configurable):
     A subclass with its own `__call__` needs its own `gradient`, to be trained with.
     """
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if is_left_behind(cls, "gradient", "__call__"):
             cls.gradient = Regularizer.gradient  # type: ignore[method-assign]
@@ -62,8 +62,8 @@ class L1L2(Regularizer):
     """`l1 * sum(|x|) + l2 * sum(x**2)`."""
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0):
-        self.l1 = _penalty("L1L2", "l1", 0.0 if l1 is None else l1)
-        self.l2 = _penalty("L1L2", "l2", 0.0 if l2 is None else l2)
+        self.l1: float = _penalty("L1L2", "l1", 0.0 if l1 is None else l1)
+        self.l2: float = _penalty("L1L2", "l2", 0.0 if l2 is None else l2)
 
     def __call__(self, x: Any) -> float:
         x = np.asarray(x)
@@ -94,7 +94,7 @@ class L2(Regularizer):
     """`l2 * sum(x**2)`."""
 
     def __init__(self, l2: float = 0.01):
-        self.l2 = _penalty("L2", "l2", 0.01 if l2 is None else l2)
+        self.l2: float = _penalty("L2", "l2", 0.01 if l2 is None else l2)
 
     def __call__(self, x: Any) -> float:
         return float(self.l2 * np.square(x).sum())

@@ -145,7 +145,7 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
 def pad_sequences(
     sequences: Any,
     maxlen: int | None = None,
-    dtype: str = "int32",
+    dtype: Any = "int32",
     padding: str = "pre",
     truncating: str = "pre",
     value: Any = 0.0,

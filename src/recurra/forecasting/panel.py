@@ -89,7 +89,7 @@ class Panel:
 
     @classmethod
     def from_arrays(
-        cls, series: Sequence[np.ndarray], freq: Frequency | str | None = None, ids: Sequence[str] | None = None
+        cls, series: Sequence[Any] | np.ndarray, freq: Frequency | str | None = None, ids: Sequence[str] | None = None
     ) -> Panel:
         """Returns a panel of arrays; times are counted, or begin in January 2000 if there is a `freq` such as "MS".
 

@@ -11,13 +11,13 @@ import inspect
 import math
 import operator
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from recurra import _file_limits, _memory, _tree, constraints, initializers, ops, regularizers, saving
-from recurra._arguments import hint_for_argument, take_by_position, unknown_arguments
+from recurra._arguments import hint_for_argument, open_arguments, take_by_position, unknown_arguments
 from recurra._arrays import (
     as_array,
     as_numbers,
@@ -106,7 +106,7 @@ class Layer(StampsChanges, saving.Configurable):
     keeps_integers = False
     takes_several = False  # a list of arrays as inputs; a `forward` that is not recurra's may do so anyway
     checks_inputs = False  # `_cast_inputs` refuses what does not fit: within a model, too, it is asked at each call
-    stateless = False  # built from the start; `build` only checks shapes, and does so at each call
+    stateless: bool = False  # built from the start; `build` only checks shapes, and does so at each call
     _absent_options: dict[str, Any] = {}  # Keras's options that are not here: what they are in configs, and must be
 
     _without_backward = "docs/coming-from-keras.md shows one"  # what to do then
@@ -115,7 +115,7 @@ class Layer(StampsChanges, saving.Configurable):
     _building = False
     _mixes_dtypes = False  # what `forward` gives may have other dtypes than the layer
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         own = _defined_in(cls)
         if "build" in own:
@@ -171,14 +171,14 @@ class Layer(StampsChanges, saving.Configurable):
         if not isinstance(trainable, (bool, np.bool_)):
             raise ValueError(expected(who, "trainable to be True or False", repr(trainable)))
         self._trainable = bool(trainable)
-        self.built = self.stateless
+        self.built: bool = self.stateless
         if name is not None and not isinstance(name, str):
             raise ValueError(expected(who, "name to be a string", repr(name)))
         if name and "/" in name:
             raise ValueError(expected(who, "a name without '/'", repr(name)))
-        self.name = name or auto_name(who)
-        self.dtype = standardize_dtype(dtype, who)
-        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.name: str = name or auto_name(who)
+        self.dtype: str = standardize_dtype(dtype, who)
+        self.activity_regularizer: Any = regularizers.get(activity_regularizer)
         if input_dim is not None and input_shape is None:
             input_shape = (input_dim,)
         self._input_shape_argument = None if input_shape is None else (None, *input_shape)
@@ -189,10 +189,9 @@ class Layer(StampsChanges, saving.Configurable):
 
     # What a subclass gives ------------------------------------------------------------------------------------------
 
+    @_wrap_build
     def build(self, input_shape: Any) -> None:
         """Makes the weights for inputs of this shape (batch first, None where unknown)."""
-
-    build = _wrap_build(build)
 
     def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         """`forward(inputs)` returns the outputs and a cache, whatever `backward` needs.
@@ -229,6 +228,7 @@ class Layer(StampsChanges, saving.Configurable):
         """Adds the layer to a line that native code runs, if it can: the bits are those of `forward`, `backward`."""
         return False
 
+    @open_arguments
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of the output, or a structure of shapes.
 
@@ -270,6 +270,7 @@ class Layer(StampsChanges, saving.Configurable):
         given = {name: _tree.map_structure(known, value) for name, value in kwargs.items() if name != "training"}
         return self._run_call(self._cast_inputs(inputs), None, False, given, keep_cache=False)[0]
 
+    @open_arguments
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Returns the mask of the output: by default the input's, if the layer supports masks."""
         if self.supports_masking or previous_mask is None:
@@ -437,7 +438,7 @@ class Layer(StampsChanges, saving.Configurable):
         """Returns copies of all weights, in the order of `weights`."""
         return [variable.numpy() for variable in self.weights]
 
-    def set_weights(self, weights: list[Any]) -> None:
+    def set_weights(self, weights: Sequence[Any]) -> None:
         """Copies arrays into the weights, all or none.
 
         Raises:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurra import _tree, ops, saving
+from recurra._arguments import open_arguments
 from recurra._checks import expected, hint_for_class, one_of
 from recurra.layers._shapes import is_shape
 from recurra.layers.base import Layer
@@ -64,7 +65,7 @@ class Bidirectional(Layer):
         self.merge_mode = one_of("Bidirectional", "merge_mode", merge_mode, MERGE_MODES)
         self.forward_layer: Any = _rebuild(layer, f"forward_{_bare(layer.name)}")
         if backward_layer is None:
-            self.backward_layer = _rebuild(layer, f"backward_{_bare(layer.name)}", go_backwards=True)
+            self.backward_layer: Any = _rebuild(layer, f"backward_{_bare(layer.name)}", go_backwards=True)
         else:
             self.backward_layer = backward_layer
         _check_pair(self.forward_layer, self.backward_layer, self.merge_mode)
@@ -148,6 +149,7 @@ class Bidirectional(Layer):
             return (forward + backward) / 2
         return forward, backward
 
+    @open_arguments
     def backward(self, doutputs: Any, cache: Any, need_dx: bool = True) -> Any:
         return self.backward_all(doutputs, cache, need_dx)[0]
 

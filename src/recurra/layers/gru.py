@@ -135,6 +135,8 @@ class GRU(CellRNN):
     """
 
     cell_class = GRUCell
+    recurrent_activation: Any
+    reset_after: bool
     _last_option = "reset_after"
 
     if TYPE_CHECKING:  # for editors; at run time these are the options of the cell and of RNN, declared there

@@ -145,6 +145,8 @@ class LSTM(CellRNN):
     """
 
     cell_class = LSTMCell
+    recurrent_activation: Any
+    unit_forget_bias: bool
 
     if TYPE_CHECKING:  # for editors; at run time these are the options of the cell and of RNN, declared there
 

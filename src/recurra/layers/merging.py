@@ -27,7 +27,7 @@ def _check_masks(who: str, inputs: Any, masks: Any) -> None:
         raise ValueError(expected(who, "a list of inputs and a list of as many masks", f"{type(masks).__name__}"))
 
 
-def _expanded(shape: Shape, rank: int) -> Shape:
+def _expanded(shape: tuple[Any, ...], rank: int) -> tuple[Any, ...]:
     """Returns `shape` with axes of size 1 put in behind the batch, up to `rank`."""
     return (*shape[:1], *([1] * (rank - len(shape))), *shape[1:])
 

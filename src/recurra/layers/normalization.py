@@ -80,8 +80,8 @@ class _Affine(Layer):
         self._axes, self._sizes = _axes_and_sizes(type(self).__name__, self.axis, input_shape)
         if self._lists_axes and not isinstance(self.axis, list):
             self.axis = [self.axis]
-        self.gamma = self._add_configured_weight("gamma", self._sizes) if self.scale else None
-        self.beta = self._add_configured_weight("beta", self._sizes) if self.center else None
+        self.gamma: Any = self._add_configured_weight("gamma", self._sizes) if self.scale else None
+        self.beta: Any = self._add_configured_weight("beta", self._sizes) if self.center else None
 
     def _spread(self, value: np.ndarray, ndim: int) -> np.ndarray:
         """Returns a value for each entry along the axes in a shape that broadcasts to the input's."""

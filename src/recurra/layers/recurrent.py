@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import _file_limits, _tree, ops, saving
-from recurra._arguments import take_by_position
+from recurra._arguments import open_arguments, take_by_position
 from recurra._arrays import as_numbers, standardize_dtype
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
@@ -187,6 +187,7 @@ class RNN(Layer):
             return (outputs, *self._nest(states)), cache
         return outputs, cache
 
+    @open_arguments
     def backward(self, doutputs: Any, cache: Any, need_dx: bool = True) -> Any:
         return self.backward_all(doutputs, cache, need_dx)[0]
 
@@ -371,11 +372,31 @@ class CellRNN(RNN):
     them for editors and type checkers, which do not run code.
     """
 
+    # What the cell has, and `__getattr__` and properties give.
+    units: int
+    activation: Any
+    use_bias: bool
+    kernel_initializer: Any
+    recurrent_initializer: Any
+    bias_initializer: Any
+    kernel_regularizer: Any
+    recurrent_regularizer: Any
+    bias_regularizer: Any
+    kernel_constraint: Any
+    recurrent_constraint: Any
+    bias_constraint: Any
+    dropout: float
+    recurrent_dropout: float
+    seed: int | None
+    kernel: Variable
+    recurrent_kernel: Variable
+    bias: Any
+
     cell_class: type[RecurrentCell]
     _last_option: str | None = None  # the cell's option that comes last in Keras
     _positional: tuple[str, ...] = ()
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cell, own = own_parameters(cls.cell_class), own_parameters(RNN)[1:]
         declared = {p.name: p for base in (Layer, RNN, RecurrentCell, cls.cell_class) for p in _declared(base)}
@@ -409,12 +430,14 @@ class CellRNN(RNN):
         standardize_dtype(shared.get("dtype"), who)  # a mistake is the layer's, not its cell's
         super().__init__(self.cell_class(**options, **shared, name=snake_case(self.cell_class.__name__)), **kwargs)
 
-    def __getattr__(self, name: str) -> Any:
-        if hasattr(type(self), name):
-            return object.__getattribute__(self, name)  # a property that has raised: its own error
-        if not name.startswith("_") and hasattr(self.__dict__.get("cell"), name):
-            return getattr(self.cell, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # a property that has raised: its own error
+            if not name.startswith("_") and hasattr(self.__dict__.get("cell"), name):
+                return getattr(self.cell, name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _config_names(self) -> list[str]:
         return [*own_parameters(RNN)[1:], *own_parameters(self.cell_class), "activity_regularizer"]

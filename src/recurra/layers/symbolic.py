@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,10 +25,10 @@ class KerasTensor:
 
     __array_priority__ = 1000  # NumPy's numbers leave operators to the tensor
 
-    def __init__(self, shape: tuple[int | None, ...], dtype: str = "float32", name: str | None = None):
-        self.shape = tuple(shape)
+    def __init__(self, shape: Sequence[int | None], dtype: str = "float32", name: str | None = None):
+        self.shape: tuple[int | None, ...] = tuple(shape)
         self.dtype = np.dtype(dtype).name
-        self.name = name or "keras_tensor"
+        self.name: str = name or "keras_tensor"
         self._keras_history: tuple[Layer, int, int] | None = None
 
     @property
@@ -71,8 +72,9 @@ class KerasTensor:
         hint = "use a layer, or write one with forward and backward"
         raise TypeError(expected("the graph", what, f"another operation on {self.name!r}", hint))
 
-    __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _refuse
-    __lt__ = __le__ = __gt__ = __ge__ = __abs__ = _refuse
+    if not TYPE_CHECKING:  # type checkers know themselves that these are not there
+        __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _refuse
+        __lt__ = __le__ = __gt__ = __ge__ = __abs__ = _refuse
 
     def _merged(self, layer: str, other: KerasTensor) -> KerasTensor:
         from recurra import layers

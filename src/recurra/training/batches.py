@@ -184,7 +184,7 @@ class ArrayBatches:
         if self.shuffle == "batch":
             starts = np.arange(self.steps) * self.batch_size
             generator.shuffle(starts[: self.rows // self.batch_size])
-            return np.concatenate([np.arange(s, min(s + self.batch_size, self.rows)) for s in starts])
+            return np.concatenate([np.arange(s, min(s + self.batch_size, self.rows)) for s in starts.tolist()])
         return generator.permutation(self.rows)
 
 

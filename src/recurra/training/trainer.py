@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,20 +67,21 @@ class Trainer(Layer):
     history: History  # of the last `fit`
     loss: Any = None
     stop_training = stop_evaluating = stop_predicting = False
-    run_eagerly = False
+    run_eagerly: bool = False
     jit_compile = False
-    steps_per_execution = 1
+    steps_per_execution: int = 1
     _trainable_state: Trainable | None = None
     _run: RunPosition | None = None  # of the last `fit`
     _compile_arguments: dict[str, Any] | None = None
     _own_train_step: str | None = None  # a method that Keras's loops would call: those of recurra do not
     _own_predict_step: str | None = None
     _outputs = Outputs("output", ["output"])  # the outputs as losses, metrics and data see them
-    fit_generator, evaluate_generator = Gone("fit takes generators"), Gone("evaluate takes generators")
-    predict_generator, predict_proba = Gone("predict takes generators"), Gone("predict gives probabilities")
-    predict_classes = Gone("write predict(x).argmax(axis=-1), or (predict(x) > 0.5).astype(int) behind a sigmoid")
+    if not TYPE_CHECKING:  # type checkers know themselves that these are not there
+        fit_generator, evaluate_generator = Gone("fit takes generators"), Gone("evaluate takes generators")
+        predict_generator, predict_proba = Gone("predict takes generators"), Gone("predict gives probabilities")
+        predict_classes = Gone("write predict(x).argmax(axis=-1), or (predict(x) > 0.5).astype(int) behind a sigmoid")
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._own_train_step = _overridden(cls, _TRAIN_STEPS)
         cls._own_predict_step = _overridden(cls, _PREDICT_STEPS)
@@ -198,7 +199,7 @@ class Trainer(Layer):
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool | str = True,
-        class_weight: dict[int, float] | None = None,
+        class_weight: Mapping[Any, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
@@ -373,7 +374,7 @@ class Trainer(Layer):
         x: Any,
         y: Any = None,
         sample_weight: Any = None,
-        class_weight: dict[int, float] | None = None,
+        class_weight: Mapping[Any, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
         """Takes one training step; returns this batch's loss, or a list of it and the metrics.

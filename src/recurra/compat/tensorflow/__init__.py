@@ -32,7 +32,7 @@ from recurra.compat.tensorflow.data import TensorSpec as TensorSpec
 from recurra.compat.tensorflow.data import map_fn as map_fn
 from recurra.compat.tensorflow.keras import losses as losses
 from recurra.compat.tensorflow.keras import metrics as metrics
-from recurra.compat.tensorflow.tensors import *  # noqa: F403
+from recurra.compat.tensorflow.tensors import *
 from recurra.compat.tensorflow.tensors import taking_name as _taking_name
 from recurra.compat.tensorflow.variable import Variable as Variable
 

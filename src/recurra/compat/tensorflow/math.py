@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,41 +11,24 @@ from recurra._arrays import as_array
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
 from recurra.compat.tensorflow import tensors
-from recurra.compat.tensorflow.tensors import (
-    activation,
-    convert_to_tensor,
-    int32,
-    int64,
-    of_numpy,
-    reduction,
-    trained_as,
-)
 
-_ALSO_IN_TF = (
-    *("abs", "add", "argmax", "argmin", "cos", "divide", "equal", "exp", "greater", "less", "maximum", "minimum"),
-    *("multiply", "pow", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum", "round", "sigmoid"),
-    *("sign", "sin", "sqrt", "square", "subtract", "tanh", "add_n", "argsort", "cumsum", "floor", "greater_equal"),
-    *("less_equal", "logical_and", "logical_not", "logical_or", "negative", "not_equal", "reduce_all", "reduce_any"),
-    *("reduce_logsumexp", "truediv"),
-)
-globals().update({name: getattr(tensors, name) for name in _ALSO_IN_TF})
+from recurra.compat.tensorflow.tensors import (  # isort: skip
+    abs, add, argmax, argmin, cos, divide, equal, exp, greater, less, maximum, minimum, multiply, pow, reduce_max,
+    reduce_mean, reduce_min, reduce_prod, reduce_sum, round, sigmoid, sign, sin, sqrt, square, subtract, tanh,
+    add_n, argsort, cumsum, floor, greater_equal, less_equal, logical_and, logical_not, logical_or, negative,
+    not_equal, reduce_all, reduce_any, reduce_logsumexp, truediv,
+    activation, convert_to_tensor, int32, int64, of_numpy, reduction, trained_as,
+)  # fmt: skip
 
 __all__ = [
-    *_ALSO_IN_TF,
-    *(
-        "ceil",
-        "confusion_matrix",
-        "count_nonzero",
-        "cumprod",
-        "divide_no_nan",
-        "expm1",
-        "is_finite",
-        "is_inf",
-        "is_nan",
-    ),
-    *("in_top_k", "l2_normalize", "log", "log1p", "log_softmax", "mod", "reduce_std", "reduce_variance", "rsqrt"),
-    *("softmax", "softplus", "squared_difference", "top_k"),
-]
+    "abs", "add", "argmax", "argmin", "cos", "divide", "equal", "exp", "greater", "less", "maximum", "minimum",
+    "multiply", "pow", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum", "round", "sigmoid",
+    "sign", "sin", "sqrt", "square", "subtract", "tanh", "add_n", "argsort", "cumsum", "floor", "greater_equal",
+    "less_equal", "logical_and", "logical_not", "logical_or", "negative", "not_equal", "reduce_all", "reduce_any",
+    "reduce_logsumexp", "truediv", "ceil", "confusion_matrix", "count_nonzero", "cumprod", "divide_no_nan", "expm1",
+    "is_finite", "is_inf", "is_nan", "in_top_k", "l2_normalize", "log", "log1p", "log_softmax", "mod", "reduce_std",
+    "reduce_variance", "rsqrt", "softmax", "softplus", "squared_difference", "top_k",
+]  # fmt: skip
 
 ceil, log, mod = (of_numpy(f) for f in (np.ceil, np.log, np.mod))
 is_nan, is_inf, is_finite = (of_numpy(f) for f in (np.isnan, np.isinf, np.isfinite))
@@ -134,4 +117,5 @@ def confusion_matrix(
     return as_array(matrix)
 
 
-__getattr__ = says_what_to_do(__name__)
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do(__name__)
