@@ -154,6 +154,12 @@ class TensorShape(tuple[Any, ...]):
         found = super().__getitem__(key)
         return TensorShape(found) if isinstance(key, slice) else found
 
+    def __add__(self, other: Any) -> Any:  # lists too, as in TensorFlow
+        return TensorShape((*self, *other)) if isinstance(other, (list, tuple)) else NotImplemented
+
+    def __radd__(self, other: Any) -> Any:
+        return TensorShape((*other, *self)) if isinstance(other, (list, tuple)) else NotImplemented
+
 
 class Array(np.ndarray):
     """An ndarray that code written for tensors takes for one: it has `.numpy()`, and `x += 1` makes another array.

@@ -47,7 +47,7 @@ def softmax(logits: Any, axis: int = -1) -> Tensor:
 
 def rsqrt(x: Any) -> Tensor:
     """Returns 1 / sqrt(x)."""
-    return as_array(1 / np.sqrt(convert_to_tensor(x)))
+    return tensors.divide(1, tensors.sqrt(x))
 
 
 def squared_difference(x: Any, y: Any) -> Tensor:
@@ -58,15 +58,13 @@ def squared_difference(x: Any, y: Any) -> Tensor:
 @of_numpy
 def divide_no_nan(x: Any, y: Any) -> Any:
     """Returns x / y, and 0 where y is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        quotients = np.true_divide(x, y)
+    quotients = np.true_divide(x, y)
     return np.where(np.equal(y, 0), quotients.dtype.type(0), quotients)
 
 
-def cumprod(x: Any, axis: int = 0) -> Tensor:
-    """Returns the products of the values up to each along an axis."""
-    tensor = convert_to_tensor(x)
-    return as_array(np.cumprod(tensor, axis, tensor.dtype))
+def cumprod(x: Any, axis: int = 0, exclusive: Any = False, reverse: Any = False) -> Tensor:
+    """Returns the products of the values up to each along an axis, as `cumsum` gives the sums."""
+    return tensors.cumulated(np.cumprod, 1, x, axis, exclusive, reverse)
 
 
 def count_nonzero(input: Any, axis: Any = None, keepdims: bool = False, dtype: Any = int64) -> Tensor:
@@ -87,7 +85,7 @@ class TopK(NamedTuple):
     indices: Tensor
 
 
-def top_k(input: Any, k: int = 1, sorted: bool = True) -> TopK:
+def top_k(input: Any, k: int = 1, sorted: bool = True, index_type: Any = int32) -> TopK:
     """Returns the k largest values along the last axis, the largest first, and where they are; `sorted` is ignored.
 
     Raises:
@@ -97,7 +95,7 @@ def top_k(input: Any, k: int = 1, sorted: bool = True) -> TopK:
     if k > tensor.shape[-1]:
         raise ValueError(expected("top_k", f"k of at most {tensor.shape[-1]}, the length of the last axis", k))
     indices = tensors.argsort(tensor, -1, "DESCENDING")[..., :k]
-    return TopK(as_array(np.take_along_axis(tensor, indices, -1)), indices)
+    return TopK(as_array(np.take_along_axis(tensor, indices, -1)), as_array(indices.astype(index_type)))
 
 
 def in_top_k(targets: Any, predictions: Any, k: int) -> Tensor:

@@ -36,7 +36,7 @@ __all__ = [
     "sparse_categorical_crossentropy", "squeeze", "switch", "tile", "variable", "zeros",
 ]  # fmt: skip
 
-log, softmax, permute_dimensions = math.log, math.softmax, tensors.transpose
+log, softmax = math.log, math.softmax
 all, any, max, min = tensors.reduce_all, tensors.reduce_any, tensors.reduce_max, tensors.reduce_min
 prod, sum = tensors.reduce_prod, tensors.reduce_sum
 
@@ -90,6 +90,11 @@ def expand_dims(x: Any, axis: int = -1) -> Tensor:
 def flatten(x: Any) -> Tensor:
     """Returns all values in one axis."""
     return tensors.reshape(x, -1)
+
+
+def permute_dimensions(x: Any, pattern: Any) -> Tensor:
+    """Returns `x` with its axes in the order `pattern`."""
+    return tensors.transpose(x, pattern)
 
 
 def get_value(x: Any) -> Any:

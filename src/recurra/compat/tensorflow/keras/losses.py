@@ -6,6 +6,14 @@ from recurra import losses
 from recurra._missing import says_what_to_do
 from recurra.compat.tensorflow.tensors import giving_tensors
 
+
+class Reduction:
+    """The names that losses take as `reduction`, as Keras 2 has them; AUTO meant that of the batch's mean."""
+
+    NONE, SUM = "none", "sum"
+    AUTO = SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
+
+
 if TYPE_CHECKING:  # these do not run code
     from recurra.losses import *
 
@@ -18,5 +26,5 @@ if TYPE_CHECKING:  # these do not run code
     msle = MSLE = losses.mean_squared_logarithmic_error
 else:
     globals().update(giving_tensors(losses))
-    __all__ = list(losses.__all__)
+    __all__ = [*losses.__all__, "Reduction"]
     __getattr__ = says_what_to_do(__name__)
