@@ -19,6 +19,7 @@ import numpy as np
 from recurra import _file_limits, _memory, _tree, constraints, initializers, ops, regularizers, saving
 from recurra._arguments import hint_for_argument, take_by_position, unknown_arguments
 from recurra._arrays import (
+    Array,
     as_array,
     as_numbers,
     plain_dtype,
@@ -747,7 +748,8 @@ class Layer(StampsChanges, saving.Configurable):
     def _cast(self, value: Any) -> Any:
         if value is None:
             return None
-        array = np.asarray(value)
+        is_array = type(value) in (np.ndarray, Array)  # others may be masked, or on a device
+        array = np.asarray(value if is_array else as_numbers(value, f"layer {self.name!r}"))
         if array.dtype == self.dtype:
             return array
         as_numbers(array, f"layer {self.name!r}")
