@@ -181,8 +181,8 @@ class Array(np.ndarray):
         np.ndarray.shape.__set__(self, value)  # type: ignore[attr-defined]
 
     def numpy(self) -> np.ndarray:
-        """Returns the plain ndarray; without axes a number of NumPy, which may be a key of a dict."""
-        return self.view(np.ndarray)[()]
+        """Returns a copy as a plain ndarray; without axes a number of NumPy, which may be a key of a dict."""
+        return self.view(np.ndarray).copy()[()]
 
     def set_shape(self, shape: Any) -> None:
         """Checks the shape, which an array knows by itself; None is any length."""
@@ -251,7 +251,7 @@ def as_plain_arrays(structure: Any) -> Any:
     """Returns nested `Array`s without a mask as plain arrays; everything else as it is."""
 
     def convert(leaf: Any) -> Any:
-        return leaf.numpy() if type(leaf) is Array and leaf._keras_mask is None else leaf
+        return leaf.view(np.ndarray)[()] if type(leaf) is Array and leaf._keras_mask is None else leaf
 
     return _tree.map_structure(convert, structure)
 

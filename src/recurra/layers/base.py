@@ -35,7 +35,7 @@ from recurra.layers._foreign import call_of, forward_of, guard_backward, guard_f
 from recurra.layers._shapes import is_shape, map_shapes, standardize_shape
 from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
 from recurra.random import SeedGenerator
-from recurra.variables import Variable, assign_together
+from recurra.variables import Variable, assign_together, holding
 
 
 @functools.cache
@@ -321,7 +321,7 @@ class Layer(StampsChanges, saving.Configurable):
         value = np.zeros(shape, dtype) if follows else self._first_value(initializer, shape, dtype, name)
         _memory.note_allocated(value.nbytes)
         scope = naming.scope if self._building else [self.name]
-        variable = Variable(
+        variable = holding(
             value,
             name=name or "variable",
             path="/".join([*scope, name or "variable"]),
