@@ -38,7 +38,7 @@ from recurra.random import SeedGenerator
 from recurra.variables import Variable, assign_together, holding
 
 
-@functools.cache
+@_memory.while_it_lives
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
 
