@@ -263,3 +263,48 @@ def test_numpy_does_not_write_into_a_variable():
     with pytest.raises(TypeError, match=message):
         np.add(kernel, 1, out=kernel)
     assert kernel.numpy().tolist() == [1, 1]
+
+
+MASKED = np.ma.masked_equal(np.array([[1.0], [-999.0]]), -999)
+FULL = np.ones((2, 1))
+
+
+@pytest.mark.parametrize(
+    "use",
+    {
+        "x": lambda model: model.fit(MASKED, FULL, verbose=0),
+        "y": lambda model: model.fit(FULL, MASKED, verbose=0),
+        "weights": lambda model: model.fit(FULL, FULL, sample_weight=MASKED[:, 0], verbose=0),
+        "batches": lambda model: model.fit(iter([(MASKED, FULL)]), verbose=0),
+        "predict": lambda model: model.predict(MASKED, verbose=0),
+        "call": lambda model: model.layers[0](MASKED),
+        "set_weights": lambda model: model.set_weights([MASKED[1:], [0.0]]),
+        "true": lambda _: losses.MeanSquaredError()(MASKED, FULL),
+        "pred": lambda _: losses.MeanSquaredError()(FULL, MASKED),
+        "metric": lambda _: metrics.MeanAbsoluteError()(MASKED, FULL),
+        "auc": lambda _: metrics.AUC()(FULL, MASKED),
+        "precision": lambda _: metrics.Precision()(MASKED, FULL),
+        "iou": lambda _: metrics.BinaryIoU()(FULL, MASKED),
+        "adapt": lambda _: layers.Normalization().adapt(MASKED),
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_masked_numbers_are_refused(use):
+    """The data of a sensor with gaps would count its fill values, -999 and the like."""
+    model = Sequential([Input((1,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"a masked array, 1 of \d masked: x\.filled\(0\.0\) gives .* sample_weight="):
+        use[1](model)
+
+
+def test_masked_arrays_without_a_mask_are_arrays():
+    model = Sequential([Input((1,)), layers.Dense(1)])
+    x = np.ma.masked_equal(FULL, 7)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), model.predict(FULL, verbose=0))
+
+
+def test_numbers_that_numpy_does_not_know_are_told(rng):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    model = Sequential([Input((3,)), layers.Dense(1)])
+    with pytest.raises(ValueError, match=r"got an array of dtype bfloat16: .* as with \.astype\('float32'\)"):
+        model.predict(rng.standard_normal((2, 3)).astype(ml_dtypes.bfloat16), verbose=0)

@@ -288,3 +288,19 @@ def test_circle_trains_by_its_name_and_its_function_as_its_class_does(loss, rng)
 def test_help_says_what_a_loss_takes_and_gives(name):
     text = recurra.losses.FUNCTIONS[name].__doc__
     assert all(part in text for part in ("Args:", "y_true:", "y_pred:", "Returns:", "Raises:"))
+
+
+@pytest.mark.parametrize("name", ["poisson", "cosine_similarity"])
+def test_numbers_too_small_for_their_dtype_are_zero_whatever_numpy_raises_for(name):
+    y_true, y_pred = np.zeros((4, 3), np.float32), np.full((4, 3), 1e-38, np.float32)
+    loss = L.LossFunctionWrapper(L.get(name))
+    weights = np.full(4, 1e-3, np.float32)
+
+    def results():
+        return loss(y_true, y_pred), *loss.value_and_gradient(y_true, y_pred, weights)
+
+    wanted = results()
+    with np.errstate(all="raise"):
+        found = results()
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,12 +1,17 @@
 """What files may name, and for whom."""
 
+import copy
+import gc
+import pickle
 import threading
+import weakref
 
 import numpy as np
 import pytest
 
 import recurra
 from recurra import layers, losses, metrics, saving
+from recurra._names import naming
 
 
 @pytest.mark.parametrize(
@@ -191,3 +196,27 @@ def test_weights_are_saved_and_loaded_by_functions_too(tmp_path):
     other = recurra.Sequential([recurra.Input((3,)), layers.Dense(2), layers.Dense(4)])
     with pytest.warns(UserWarning, match="A total of 1 objects could not be loaded"):
         recurra.saving.load_weights(other, tmp_path / "m.weights.h5", skip_mismatch=True)
+
+
+def test_what_layers_are_named_by_is_not_pickled_with_a_class_of_a_notebook():
+    """Picklers of classes by their code, as cloudpickle, take the globals of `build` along."""
+    assert pickle.loads(pickle.dumps(naming)) is naming
+    assert copy.deepcopy(naming) is naming
+
+
+@pytest.mark.parametrize("method", ["call", "forward"])
+def test_classes_of_the_program_are_let_go(method, tmp_path):
+    def use():
+        def run(self, inputs):
+            return inputs if method == "call" else (inputs, None)
+
+        cls = type("Mine", (layers.Layer,), {method: run})
+        model = recurra.Sequential([layers.Input((3,)), cls(), layers.Dense(1)])
+        model.predict(np.ones((2, 3)), verbose=0)
+        model.save(tmp_path / "m.keras")
+        recurra.models.clone_model(model)
+        return weakref.ref(cls)
+
+    made = [use() for _ in range(3)]
+    gc.collect()
+    assert [one() for one in made] == [None] * 3

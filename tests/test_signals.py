@@ -1,5 +1,6 @@
 """Signals wait while something is done that has to be whole."""
 
+import io
 import signal
 import threading
 
@@ -196,3 +197,21 @@ def test_ctrl_c_while_averages_are_swapped_comes_after_it(monkeypatch):
     assert [v.value.tolist() for v in variables] == [[7, 7], [7, 7]]
     for average, old in zip(optimizer._model_variables_moving_average, before, strict=True):
         np.testing.assert_array_equal(average.value, old)
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.weights.h5", "m.h5"])
+def test_ctrl_c_while_a_file_is_made_is_no_other_error_and_is_not_lost(name, tmp_path, monkeypatch):
+    """The writers call back into Python: h5py drops what is raised there, a zip file cannot be closed after it."""
+    writes = iter(range(10**6))
+
+    class Buffer(io.BytesIO):
+        def write(self, data):
+            if next(writes) == 3:
+                signal.raise_signal(signal.SIGINT)
+            return super().write(data)
+
+    model = Sequential([Input((4, 2)), layers.LSTM(3)])
+    monkeypatch.setattr(io, "BytesIO", Buffer)
+    with pytest.raises(KeyboardInterrupt):
+        (model.save_weights if "weights" in name else model.save)(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

@@ -23,6 +23,7 @@ _HINTS = {
     "S": _TEXT,
     "U": _TEXT,
     "M": "turn times into numbers first",
+    "V": "give NumPy's own numbers, as with .astype('float32')",  # bfloat16 and the like of ml_dtypes and JAX
 }
 
 
@@ -30,8 +31,10 @@ def as_numbers(value: Any, who: str) -> np.ndarray:
     """Returns `value` as an array.
 
     Raises:
-        ValueError: If it does not hold numbers, or lists of several lengths.
+        ValueError: If it does not hold numbers, or lists of several lengths, or if some are masked.
     """
+    if value.__class__ is np.ndarray and value.dtype.kind in "fiub":  # nearly always
+        return value
     try:
         array = value if isinstance(value, np.ndarray) else np.asarray(from_torch_tensor(value))
     except ValueError as error:
@@ -41,17 +44,23 @@ def as_numbers(value: Any, who: str) -> np.ndarray:
             got = f"a {type(value).__name__} of arrays of shapes {', '.join(str(tuple(item.shape)) for item in value)}"
             hint = "give x and y apart; pad sequences with utils.pad_sequences; batches come from a generator"
         raise ValueError(expected(who, "an array, or lists of one length", got, hint)) from error
+    if array is value and hasattr(array, "mask"):  # a masked array of NumPy's: other arrays have no `mask`
+        if np.ma.is_masked(array):
+            got = f"a masked array, {np.ma.count_masked(array)} of {array.size} masked"
+            hint = "x.filled(0.0) gives them a number; sample_weight=~np.ma.getmaskarray(y) leaves targets out"
+            raise ValueError(expected(who, "numbers that are all there", got, hint))
+        array = np.asarray(array)
+    if array.dtype.kind in "fiub":
+        return array
     if array.dtype.kind == "O" and not array.ndim:
         given = array.item()
         hint = "call it, and give what it returns" if callable(given) else None
         hint = "make an array of it with .toarray()" if hasattr(given, "toarray") else hint
         raise ValueError(expected(who, "numbers", "None" if given is None else type(given).__name__, hint))
     if array.dtype.kind == "O" and _has_columns_of_numbers(value):
-        array = value.to_numpy("float64", na_value=np.nan)
-    if array.dtype.kind not in "fiub":
-        got, what_to_do = _odd_column(value) or (f"an array of dtype {array.dtype}", _HINTS.get(_kind(array)))
-        raise ValueError(expected(who, "numbers", got, what_to_do))
-    return array
+        return value.to_numpy("float64", na_value=np.nan)
+    got, what_to_do = _odd_column(value) or (f"an array of dtype {array.dtype}", _HINTS.get(_kind(array)))
+    raise ValueError(expected(who, "numbers", got, what_to_do))
 
 
 def _kind(array: np.ndarray) -> str:
@@ -114,7 +123,7 @@ def from_torch_tensor(value: Any) -> Any:
     """Returns a tensor of torch as one that NumPy takes: off its device, without gradient; other values as they are."""
     if not hasattr(value, "detach"):
         return value
-    value = value.detach().cpu()
+    value = value.detach().cpu().resolve_conj().resolve_neg()
     return value.float() if str(value.dtype) == "torch.bfloat16" else value  # NumPy has no such numbers
 
 
@@ -226,8 +235,8 @@ class Array(np.ndarray):
         np.ndarray.shape.__set__(self, value)  # type: ignore[attr-defined]
 
     def numpy(self) -> np.ndarray:
-        """Returns the plain ndarray; without axes a number of NumPy, which may be a key of a dict."""
-        return self.view(np.ndarray)[()]
+        """Returns a copy as a plain ndarray; without axes a number of NumPy, which may be a key of a dict."""
+        return self.view(np.ndarray).copy()[()]
 
     def set_shape(self, shape: Any) -> None:
         """Checks the shape, which an array knows by itself; None is any length."""
@@ -306,7 +315,7 @@ def as_plain_arrays(structure: Any) -> Any:
     """Returns nested `Array`s without a mask as plain arrays; everything else as it is."""
 
     def convert(leaf: Any) -> Any:
-        return leaf.numpy() if type(leaf) is Array and leaf._keras_mask is None else leaf
+        return leaf.view(np.ndarray)[()] if type(leaf) is Array and leaf._keras_mask is None else leaf
 
     return _tree.map_structure(convert, structure)
 

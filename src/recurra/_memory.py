@@ -1,15 +1,22 @@
 """Memory of kernels: arrays where vectors fit, weights end to end, and when those of dropped models are collected.
 
+And what is known of classes and functions for as long as the program has them.
+
 Importing it allocates once, for `_keep_freed`.
 """
 
 from __future__ import annotations
 
+import functools
 import gc
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from weakref import ref
 
 import numpy as np
+
+_Found = TypeVar("_Found")
 
 _LINE = 64  # bytes of a cache line
 _HUGE_PAGE = 2 << 20  # bytes, of x86-64 and of most ARM64
@@ -38,6 +45,20 @@ def note_allocated(size_bytes: int) -> None:
     if _uncollected_bytes > _MOST_UNCOLLECTED and gc.isenabled():
         _uncollected_bytes = size_bytes
         gc.collect()
+
+
+def while_it_lives(find: Callable[[Any], _Found]) -> Callable[[Any], _Found]:
+    """Decorator: what is found for an object is kept as long as the object, which a `functools.cache` never lets go."""
+    known: dict[ref[Any], _Found] = {}  # a WeakKeyDictionary takes three times as long
+
+    @functools.wraps(find)
+    def look_up(thing: Any) -> _Found:
+        found = known.get(ref(thing))
+        if found is None:
+            found = known[ref(thing, known.pop)] = find(thing)
+        return found
+
+    return look_up
 
 
 def zeros(size: int, dtype: np.dtype) -> np.ndarray:

@@ -14,6 +14,10 @@ class _Names(threading.local):
         self.counts: Counter[str] = Counter()
         self.scope: list[str] = []
 
+    def __reduce__(self) -> str:
+        """The one of this module: it comes along where a class of a notebook's is pickled with all its globals."""
+        return "naming"
+
 
 naming = _Names()
 

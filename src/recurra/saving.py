@@ -13,14 +13,15 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from recurra._arguments import KnowsArguments
 from recurra._checks import did_you_mean, expected
 from recurra._file_limits import check_sizes
+from recurra._memory import while_it_lives
 from recurra._missing import says_what_to_do
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ _builtin: dict[str, dict[str, type]] = {}  # by class name, then by Keras's modu
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
 _scopes: ContextVar[tuple[dict[str, Any], ...]] = ContextVar("scopes", default=())  # of this thread, inner ones last
-_serialized: dict[tuple[str, str], type] = {}  # the program's own classes that it has serialized itself
+# The program's own classes that it has serialized itself.
+_serialized: WeakValueDictionary[tuple[str, str], type] = WeakValueDictionary()
 _closed: ContextVar[bool] = ContextVar("closed", default=False)
 
 
@@ -153,7 +155,8 @@ class Configurable(KnowsArguments):
             return cls(**{name: deserialize_keras_object(value, custom_objects) for name, value in config.items()})
 
 
-def _read_parameters(cls: type) -> tuple[str, ...]:
+@while_it_lives
+def parameters(cls: Any) -> tuple[str, ...]:
     """Returns the names of the constructor's named parameters, those that it passes on to its bases included."""
     names: dict[str, None] = {}
     for base in cls.__mro__:
@@ -166,9 +169,6 @@ def _read_parameters(cls: type) -> tuple[str, ...]:
         if not any(p.kind is p.VAR_KEYWORD for p in found):
             break
     return tuple(names)
-
-
-parameters: Callable[[Any], tuple[str, ...]] = cache(_read_parameters)
 
 
 def serialize_keras_object(obj: Any) -> Any:
@@ -343,7 +343,8 @@ def find_class(class_name: str, registered_name: str | None = None, module: str 
         folders = str(module).split(".")  # Keras also writes "keras.src.losses.losses"
         near = (cls for name, cls in by_module.items() if name.rpartition(".")[2] in folders)
         return by_module.get(str(module)) or next(near, next(iter(by_module.values())))
-    if _closed.get() or (module, class_name) not in _serialized:
+    found = None if _closed.get() else _serialized.get((str(module), class_name))
+    if found is None:
         raise TypeError(
             expected(
                 "deserialize_keras_object",
@@ -352,7 +353,7 @@ def find_class(class_name: str, registered_name: str | None = None, module: str 
                 "pass it in custom_objects or decorate it with recurra.saving.register_keras_serializable()",
             )
         )
-    return _serialized[str(module), class_name]
+    return found
 
 
 def _find_function(config: dict[str, Any]) -> Any:

@@ -19,7 +19,8 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
     `value` and `grad` are views that an `Arena` may move into its flat buffers.
 
     Args:
-        initializer: The first value, or what makes it: a name such as "zeros", or a function of a shape and a dtype.
+        initializer: The first value, copied, or what makes it: a name such as "zeros", or a function of a shape and a
+            dtype.
         shape: Of the value that an initializer makes.
         dtype: If None an array's own, and `config.floatx()` or int32 for Python's numbers and for initializers.
         trainable: Whether training changes it; without it `grad` is None.
@@ -55,10 +56,7 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         regularizer: Callable[[np.ndarray], float] | None = None,
         constraint: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
-        if dtype is None and isinstance(initializer, (np.ndarray, np.generic)):  # nearly always
-            self.value = np.ascontiguousarray(initializer).reshape(initializer.shape)
-        else:
-            self.value = _first_value(initializer, shape, plain_dtype(dtype))
+        self.value = _first_value(initializer, shape, plain_dtype(dtype))
         self.name: str = name
         self.path: str = path or name
         self.trainable: bool = trainable
@@ -124,9 +122,10 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         return self.value.copy()[()]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if dtype is not None and np.dtype(dtype) != self.value.dtype:
-            return self.value.astype(dtype)
-        return self.value.copy() if copy else self.value
+        if copy is False:
+            what = "to be copied, as training changes it in place"
+            raise ValueError(expected(f"variable {self.path!r}", what, "copy=False", "write variable.value"))
+        return np.array(self.value, dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         for out in kwargs.get("out", ()):
@@ -148,7 +147,7 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         return len(self.value)
 
     def __getitem__(self, index: Any) -> Any:
-        return as_array(self.value[index])
+        return as_array(np.array(self.value[index]))
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self.value}>"
@@ -157,6 +156,13 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
     # As in Keras `v += 1` makes a tensor of `v + 1` and leaves the variable; NumPy's own would write into it.
     setattr(Variable, f"__i{_name}__", getattr(np.lib.mixins.NDArrayOperatorsMixin, f"__{_name}__"))
+
+
+def holding(value: np.ndarray, **options: Any) -> Variable:
+    """Returns a variable of an array that nobody else has: it may be large, and is not copied; options as above."""
+    variable = Variable(value.dtype.type(), **options)
+    variable.value = np.asarray(value, order="C")
+    return variable
 
 
 def assign_together(variables: Sequence[Variable], values: Sequence[Any]) -> None:
@@ -189,7 +195,7 @@ def _first_value(initializer: Any, shape: Any, dtype: Any) -> np.ndarray:
     array = as_numbers(initializer, "Variable")
     if dtype is None and not hasattr(initializer, "dtype"):
         dtype = {"f": config.floatx(), "i": "int32"}.get(array.dtype.kind)
-    return np.array(array, dtype, order="C")
+    return np.array(array, np.dtype(dtype or array.dtype).newbyteorder("="), order="C")  # its own: it is written into
 
 
 class Arena:

@@ -506,3 +506,16 @@ def test_ids_that_are_durations_are_texts_in_csv(tmp_path, capsysbinary):
     assert polars.read_csv(capsysbinary.readouterr().out)["unique_id"].to_list() == ["1 day, 0:00:00", "2:00:00"]
     assert main([*command, str(tmp_path / "f.parquet")]) == 0
     assert polars.read_parquet(tmp_path / "f.parquet")["unique_id"].to_list() == [timedelta(1), timedelta(hours=2)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="arguments are bytes on POSIX alone")
+def test_columns_are_found_where_the_locale_knows_no_letters(tmp_path):
+    rows = "".join(f"{year},{year % 7},1\n" for year in range(1980, 2020))
+    (tmp_path / "d.csv").write_text(f"날짜,매출,단가\n{rows}", "utf-8")
+    command = [sys.executable, "-m", "recurra", "forecast", str(tmp_path / "d.csv"), "--model", "naive", "--json"]
+    options = ["--time", "날짜", "--target", "매출"]
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    arguments = [part.encode() for part in [*command, *options]]
+    run = subprocess.run(arguments, capture_output=True, env=environment, check=False)
+    assert run.returncode == 0, run.stderr.decode()
+    assert json.loads(run.stdout)["target"] == "매출"

@@ -338,3 +338,29 @@ def test_experimental_has_what_moved_out_of_it():
     assert tf.data.experimental.AUTOTUNE == tf.data.AUTOTUNE
     assert tf.data.experimental.cardinality(Dataset.range(3)) == 3
     assert values(Dataset.range(3).apply(lambda dataset: dataset.take(1))) == [0]
+
+
+@pytest.mark.parametrize("make", [Dataset.from_tensor_slices, Dataset.from_tensors])
+def test_elements_do_not_follow_the_array_and_are_read_only_as_numpy(make):
+    array = np.arange(6.0).reshape(3, 2)
+    dataset = make({"a": array})
+    before = [element["a"].tolist() for element in dataset]
+    array[...] = 0
+    for _ in range(2):
+        read = list(dataset.as_numpy_iterator())
+        assert [element["a"].tolist() for element in read] == before
+        with pytest.raises(ValueError, match="read-only"):
+            read[0]["a"][...] = 0
+    next(iter(dataset))["a"].numpy()[...] = 0
+    assert next(iter(dataset))["a"].tolist() == before[0]
+
+
+def test_a_generator_may_use_one_buffer_for_all():
+    buffer = np.empty(2)
+
+    def generate():
+        for number in range(3):
+            buffer[...] = number
+            yield buffer
+
+    assert values(list(Dataset.from_generator(generate))) == [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]

@@ -372,3 +372,46 @@ def test_layers_and_weights_hold_arrays_of_numpy_s_own():
     lstm = recurra.layers.LSTM(2)
     lstm.build((None, 3, 2))
     assert [type(variable.value) for variable in lstm.weights] == [np.ndarray] * 3
+
+
+CUTS = {
+    "convert": tf.convert_to_tensor,
+    "reshape": lambda x: tf.reshape(x, (3, 2)),
+    "transpose": tf.transpose,
+    "expand": lambda x: tf.expand_dims(x, 0),
+    "squeeze": tf.squeeze,
+    "split": lambda x: tf.split(x, 2)[0],
+    "slice": lambda x: tf.slice(x, [0, 0], [1, 2]),
+    "constant": tf.constant,
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_tensors_follow_neither_an_array_nor_a_variable(cut):
+    array = np.arange(6.0).reshape(2, 3)
+    weight = recurra.Variable(array)
+    variable = tf.Variable(array)
+    tensors = [CUTS[cut](source) for source in (array, weight, variable)]
+    before = tensors[0].tolist()
+    array += 9
+    weight.assign(array)
+    variable.assign(array)
+    assert [tensor.tolist() for tensor in tensors] == [before] * 3
+
+
+def test_what_is_read_from_a_variable_stays_and_numpy_is_a_copy():
+    variable = tf.Variable([1.0, 2.0])
+    read = [variable.read_value(), variable.value(), variable[...], variable[:2], variable.numpy()]
+    variable.assign([5.0, 6.0])
+    assert [one.tolist() for one in read] == [[1.0, 2.0]] * 5
+    tensor = tf.constant([1.0, 2.0])
+    tensor.numpy()[...] = 0
+    assert tensor.numpy().tolist() == [1.0, 2.0]
+
+
+def test_windows_of_utils_do_not_follow_the_array():
+    series = np.arange(6.0)
+    windows = tf.keras.utils.timeseries_dataset_from_array(series, series, 3, batch_size=4)
+    series[...] = 0
+    ((x, y),) = windows
+    assert (x[-1].tolist(), y.tolist()) == ([3.0, 4.0, 5.0], [0.0, 1.0, 2.0, 3.0])

@@ -25,6 +25,12 @@ def test_frames_come_back_in_their_own_kind(make):
     assert str(pd.to_datetime(back["ds"].iloc[0]).date()) == "2023-05-01"
 
 
+def test_a_batch_of_arrow_is_a_table_of_arrow():
+    columns = {"ds": pd.date_range("2020-01-01", periods=40, freq="MS").to_numpy(), "y": np.arange(40.0)}
+    result = recurra.forecast(pa.RecordBatch.from_pydict(columns), 3, model="drift")
+    assert result.frame.equals(recurra.forecast(pa.table(columns), 3, model="drift").frame)
+
+
 NAMES, DATES = ["a"] * 40, pd.date_range("2024-01-01", periods=40)
 
 SEOUL = DATES.tz_localize("Asia/Seoul")

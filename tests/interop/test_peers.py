@@ -282,6 +282,21 @@ def test_tensors_of_torch_are_taken_with_gradients_and_in_bfloat16(rng):
     assert losses[0] == losses[1] == losses[2]
 
 
+def test_tensors_of_torch_are_taken_by_streams_losses_and_metrics(rng):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    x = torch.tensor(rng.standard_normal((5, 2)).astype("float32"))
+    stream = recurra.Sequential([recurra.Input((None, 2)), layers.GRU(3)]).stream(5)
+    odd = (x.clone().requires_grad_(), x.bfloat16(), torch._neg_view(x), torch.complex(-x, x).conj().imag)
+    for tensor in odd:
+        plain = tensor.detach().resolve_neg().float().numpy()
+        stream.reset()
+        wanted = stream.step(plain)
+        stream.reset()
+        np.testing.assert_array_equal(stream.step(tensor), wanted)
+        for function in (recurra.losses.MeanSquaredError(), recurra.metrics.AUC()):
+            assert float(function(np.eye(5)[:, :2], tensor)) == float(function(np.eye(5)[:, :2], plain))
+
+
 def test_a_tokenizer_agrees_with_keras():
     text = pytest.importorskip("keras.src.legacy.preprocessing.text", reason="Keras is not installed")
     texts = ["One fish, two FISH; red fish\tblue fish.", ["Black", "fish"], "한국어 문장 - fish", ""]

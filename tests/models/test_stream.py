@@ -253,3 +253,9 @@ def test_a_step_that_is_interrupted_leaves_all_states_before_it():
             with pytest.raises(KeyboardInterrupt):
                 stream.step(x[0, t])
         np.testing.assert_array_equal(stream.step(x[0, t]), wanted)
+
+
+def test_a_masked_number_is_refused():
+    stream = Sequential([Input((None, 1)), layers.GRU(2)]).stream()
+    with pytest.raises(ValueError, match=r"stream\.step expected numbers that are all there, got a masked array"):
+        stream.step(np.ma.masked_array([1.0], mask=[True]))

@@ -226,6 +226,16 @@ def test_predictions_are_no_views_of_the_data(method, data):
     assert not np.may_share_memory(y, x)
 
 
+@pytest.mark.parametrize("method", ["predict", "predict_on_batch"])
+def test_outputs_that_are_one_tensor_share_no_memory(method, data):
+    x = recurra.Input((4, 2))
+    states = layers.LSTM(3, return_sequences=True)(x)
+    found = getattr(recurra.Model(x, {"a": states, "b": states}), method)(data[0])
+    np.testing.assert_array_equal(found["a"], found["b"])
+    found["a"][...] = 9
+    assert (found["b"] != 9).all()
+
+
 def test_two_outputs_have_their_own_losses(rng):
     x = recurra.Input((4, 2))
     shared = layers.GRU(4)(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,17 @@ import typer
 from recurra._checks import expected
 
 STREAM = Path("-")
+
+
+def _as_typed(text: str | None) -> str | None:
+    """Returns text whose letters Python could not tell, as in the C locale, as the UTF-8 that it is."""
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text or "").decode(errors="replace")
+    return text
+
+
 File = Annotated[
     Path, typer.Argument(help="A CSV or Parquet file: a column of times, a column of values; - for standard input.")
 ]
@@ -20,9 +32,11 @@ Horizon = Annotated[
         help="Steps ahead; if left out one season (6 where there is none), or as many as the shortest series allows."
     ),
 ]
-Time = Annotated[str | None, typer.Option("--time", help="Column of the times.")]
-Target = Annotated[str | None, typer.Option("--target", help="Column of the values.")]
-Id = Annotated[str | None, typer.Option("--id", help="Column that names the series, or several: A,B.")]
+Time = Annotated[str | None, typer.Option("--time", callback=_as_typed, help="Column of the times.")]
+Target = Annotated[str | None, typer.Option("--target", callback=_as_typed, help="Column of the values.")]
+Id = Annotated[
+    str | None, typer.Option("--id", callback=_as_typed, help="Column that names the series, or several: A,B.")
+]
 Freq = Annotated[str | None, typer.Option(help="Step of the times, such as MS, D, h or 15min; inferred if left out.")]
 Season = Annotated[int | None, typer.Option(help="Steps of a season, 1 for none; by the frequency if left out.")]
 Fill = Annotated[

@@ -13,7 +13,7 @@ from recurra.errors import DataError, extra_needed
 from recurra.forecasting.frequency import TIMES, Frequency, parse_frequency
 from recurra.forecasting.panel import FILLS, Panel
 from recurra.forecasting.reading.files import contents, read_file
-from recurra.forecasting.reading.frames import read_frame
+from recurra.forecasting.reading.frames import of_batch, read_frame
 from recurra.forecasting.reading.series import SeriesReader
 from recurra.forecasting.zones import to_utc
 
@@ -72,6 +72,7 @@ def read_newer(
             raise _read_otherwise("freq", freq, source.freq.alias)
         return source
     is_file = isinstance(source, (str, os.PathLike)) or hasattr(source, "read")
+    source = source if is_file else of_batch(source)
     table = read_file(*contents(source)) if is_file else read_frame(source)
     ids = table.find_ids(id_col)
     time_name = table.find_time(time_col, ids, target_col)

@@ -19,6 +19,7 @@ import numpy as np
 
 from recurra import layers, saving
 from recurra._checks import expected
+from recurra._signals import HeldSignals
 from recurra.errors import FileFormatError
 from recurra.interop.hdf5_reader import Hdf5File, Node, open_hdf5
 from recurra.interop.keras_file import KERAS_VERSION, LARGEST_CONFIG, model_from_config
@@ -76,7 +77,7 @@ def model_bytes(model: Any) -> bytes:
         got, hint = f"weights of {model.name!r} itself", "save it as .keras"
         raise ValueError(expected("a .h5 file", "a model whose weights are those of its layers", got, hint))
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
+    with HeldSignals(), h5py.File(buffer, "w") as file:
         file.attrs["keras_version"] = KERAS_VERSION
         file.attrs["model_config"] = json.dumps(saving.serialize_keras_object(model))
         group = file.create_group("model_weights")

@@ -25,6 +25,7 @@ from recurra._checks import expected
 from recurra._file_limits import limited_to
 from recurra._files import is_legacy, path_of, with_ending, write_atomically
 from recurra._owners import is_own
+from recurra._signals import HeldSignals
 from recurra.errors import FileFormatError, MissingFileError
 from recurra.interop.hdf5_reader import open_hdf5
 from recurra.interop.keras_weights import (
@@ -101,7 +102,7 @@ def model_bytes(model: Any, extra_members: dict[str, bytes], include_optimizer: 
         **extra_members,
     }
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    with HeldSignals(), zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # closing half of one is an error
         for name, data in members.items():
             archive.writestr(zipfile.ZipInfo(name), data)
     return buffer.getvalue()

@@ -83,7 +83,7 @@ def weights_bytes(model: Any, include_optimizer: bool = True) -> bytes:
 
     check_built(model, "saving")
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
+    with HeldSignals(), h5py.File(buffer, "w") as file:  # h5py swallows what is raised while it writes into Python's
         optimizer = getattr(model, "optimizer", None)
         if include_optimizer and optimizer is not None and optimizer.built:
             _write_group(file, "optimizer/vars", optimizer.name, _numbered(optimizer.variables))

@@ -19,6 +19,7 @@ import numpy as np
 from recurra import _file_limits, _memory, _tree, constraints, initializers, ops, regularizers, saving
 from recurra._arguments import hint_for_argument, open_arguments, take_by_position, unknown_arguments
 from recurra._arrays import (
+    Array,
     as_array,
     as_numbers,
     plain_dtype,
@@ -34,12 +35,12 @@ from recurra.layers._foreign import call_of, forward_of, guard_backward, guard_f
 from recurra.layers._shapes import is_shape, map_shapes, standardize_shape
 from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
 from recurra.random import SeedGenerator
-from recurra.variables import Variable, assign_together
+from recurra.variables import Variable, assign_together, holding
 
 _MISSING: Any = inspect.Parameter.empty  # as a default: the signature shows none
 
 
-@functools.cache
+@_memory.while_it_lives
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
 
@@ -330,7 +331,7 @@ class Layer(StampsChanges, saving.Configurable):
         value = np.zeros(shape, dtype) if follows else self._first_value(initializer, shape, dtype, name)
         _memory.note_allocated(value.nbytes)
         scope = naming.scope if self._building else [self.name]
-        variable = Variable(
+        variable = holding(
             value,
             name=name or "variable",
             path="/".join([*scope, name or "variable"]),
@@ -773,7 +774,8 @@ class Layer(StampsChanges, saving.Configurable):
     def _cast(self, value: Any) -> Any:
         if value is None:
             return None
-        array = np.asarray(value)
+        is_array = type(value) in (np.ndarray, Array)  # others may be masked, or on a device
+        array = np.asarray(value if is_array else as_numbers(value, f"layer {self.name!r}"))
         if array.dtype == self.dtype:
             return array
         as_numbers(array, f"layer {self.name!r}")

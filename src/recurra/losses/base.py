@@ -80,6 +80,7 @@ class Loss(StampsChanges, saving.Configurable):
         y_pred = np.asarray(as_numbers(y_pred, "y_pred of a loss"), self.dtype)
         return as_array(np.asarray(self.value(y_true, y_pred, sample_weight, mask), self.dtype))
 
+    @np.errstate(under="ignore")  # numbers too small for their dtype are zero, where NumPy is to raise for them too
     def value(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> Any:
         """Returns the loss as a float, or the array of the values for reduction "none".
 
@@ -103,8 +104,11 @@ class Loss(StampsChanges, saving.Configurable):
         """
         y_true, y_pred = self._cast(y_true, y_pred)
         found = self._fused(y_true, y_pred, sample_weight, mask, gradient=True)
-        if found is not None:
-            return found
+        return self._composed(y_true, y_pred, sample_weight, mask) if found is None else found
+
+    @np.errstate(under="ignore")
+    def _composed(self, y_true: Any, y_pred: np.ndarray, sample_weight: Any, mask: Any) -> tuple[Any, np.ndarray]:
+        """Returns what `value_and_gradient` does, made of the values and the gradient of each."""
         values, weights, scale = self._weigh(y_true, y_pred, sample_weight, mask)
         gradient = self.gradient(*arrays_for(self.gradient, y_true, y_pred))
         if weights is not None or scale != 1:

@@ -15,7 +15,7 @@ from recurra._arrays import Array, arrays_for, as_array, as_numbers, plain_dtype
 from recurra._checks import expected
 from recurra._names import auto_name
 from recurra.losses.functions import match_ranks
-from recurra.variables import Variable
+from recurra.variables import Variable, holding
 
 
 class Metric(saving.Configurable):
@@ -48,7 +48,7 @@ class Metric(saving.Configurable):
         count = math.prod(map(int, np.atleast_1d(() if shape is None else shape)))
         _file_limits.take_memory(f"metric {self.name!r}", "variables", name, 8 * count)
         start = np.array(initializers.get(initializer or "zeros")(shape), np.float64)
-        variable = Variable(start, name=name, path=f"{self.name}/{name}", trainable=False)
+        variable = holding(start, name=name, path=f"{self.name}/{name}", trainable=False)
         self._variables.append(variable)
         return variable
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops, saving
-from recurra._arrays import Array, as_array
+from recurra._arrays import Array, as_array, as_numbers
 from recurra._checks import expected, fraction, one_of, positive_int
 from recurra.losses.functions import match_ranks
 from recurra.metrics.base import Metric, with_trailing_axes
@@ -19,7 +19,7 @@ _AT_ONCE = 1 << 16  # predictions that are compared together, each counted once 
 
 def _matched(who: str, y_true: Any, y_pred: Any, class_id: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Returns both as arrays of one shape, of one class alone if it is given."""
-    y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
+    y_true, y_pred = match_ranks(*(np.asarray(as_numbers(y, f"the data of {who}")) for y in (y_true, y_pred)))
     if y_true.shape != y_pred.shape:
         _refuse_shapes(who, y_true, y_pred)
     if class_id is None:
@@ -305,7 +305,7 @@ class AUC(_Counting):
             self._make_counts(self.num_thresholds, num_labels)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        y_pred = np.asarray(y_pred)
+        y_pred = np.asarray(as_numbers(y_pred, "y_pred of AUC"))
         if self.multi_label:
             self._check_labels(y_pred.shape)
         if self.from_logits:
@@ -536,6 +536,7 @@ class FBetaScore(_Counting):
         self.beta, self.threshold = beta, threshold
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        y_true, y_pred = (as_numbers(y, f"the data of {type(self).__name__}") for y in (y_true, y_pred))
         y_true, y_pred = np.asarray(y_true, np.float64), np.asarray(y_pred, self.dtype)
         if y_pred.ndim != 2:
             raise ValueError(expected(type(self).__name__, "y_pred of shape (N, classes)", y_pred.shape))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import config, saving
-from recurra._arrays import Array, as_array
+from recurra._arrays import Array, as_array, as_numbers
 from recurra._checks import expected, positive_int
 from recurra.metrics.base import Metric
 
@@ -77,7 +77,7 @@ class IoU(Metric):
         np.add.at(self.total_cm.value, (true[counts], predicted[counts]), weights[counts])
 
     def _labels(self, values: Any, sparse: bool) -> np.ndarray:
-        values = np.asarray(values)
+        values = np.asarray(as_numbers(values, f"the data of {type(self).__name__}"))
         return (values if sparse else values.argmax(axis=self.axis)).astype(np.int64).ravel()
 
     def result(self) -> Array:
@@ -136,7 +136,8 @@ class BinaryIoU(IoU):
         self.threshold = threshold
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        super().update_state(y_true, np.asarray(y_pred) >= self.threshold, sample_weight)
+        y_pred = np.asarray(as_numbers(y_pred, "y_pred of BinaryIoU"))
+        super().update_state(y_true, y_pred >= self.threshold, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("name", "dtype", "target_class_ids", "threshold")}

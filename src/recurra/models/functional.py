@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from recurra import _tree, saving
-from recurra._arrays import as_numbers, plain_numbers_as_array
+from recurra._arrays import Array, as_numbers, plain_numbers_as_array
 from recurra._checks import expected
 from recurra.layers._shapes import is_shape, size_of
 from recurra.layers.base import Layer
@@ -158,7 +158,7 @@ class GraphModel(Model):
 
     def _fit_input(self, value: Any, tensor: KerasTensor, largest: float) -> np.ndarray:
         array = value
-        if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":  # the name costs time
+        if type(value) not in (np.ndarray, Array) or value.dtype.kind not in "fiub":  # the name costs time
             array = as_numbers(value, f"input {node_of(tensor).layer.name!r}")
         rank = len(tensor.shape)
         if array.ndim == rank - 1 and tensor.shape[-1] == 1:

@@ -107,7 +107,7 @@ class Stream:
             ValueError: If x has another shape.
         """
         if x.__class__ is not np.ndarray:
-            x = np.asarray(x)
+            x = as_numbers(x, "stream.step")
         if x.shape != self._x.shape and (x.shape or self._x.size > 1):
             raise ValueError(expected("stream.step", f"x of shape {self._x.shape}", x.shape))
         if x.dtype.kind not in "fiub":

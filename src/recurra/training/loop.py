@@ -97,10 +97,15 @@ def evaluate(trainable: Trainable, batches: Iterable[Batch], callbacks: Callback
 
 
 def predict_step(model: Any, inputs: Any) -> Any:
-    """Returns the model's outputs for a batch, in memory of their own: layers may hand their inputs through."""
+    """Returns the model's outputs for a batch, each in memory of its own: layers may hand their inputs through."""
     outputs = infer(model, inputs)[0]
-    given = _tree.flatten(inputs)
-    return _tree.map_structure(lambda y: y.copy() if any(np.may_share_memory(x, y) for x in given) else y, outputs)
+    taken = _tree.flatten(inputs)
+
+    def own(y: Any) -> Any:
+        taken.append(y.copy() if any(np.may_share_memory(x, y) for x in taken) else y)
+        return taken[-1]
+
+    return _tree.map_structure(own, outputs)
 
 
 def predict(model: Any, batches: Iterable[Batch], callbacks: CallbackList) -> Any:

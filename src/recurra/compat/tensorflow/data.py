@@ -457,8 +457,14 @@ class Dataset(metaclass=_SaysWhatToDo):
         return self
 
     def as_numpy_iterator(self) -> Iterator[Any]:
-        """The elements as plain NumPy arrays, and numbers of NumPy."""
-        return (_tree.map_structure(lambda leaf: np.asarray(leaf)[()], element) for element in self)
+        """The elements as plain NumPy arrays that cannot be written to, and numbers of NumPy."""
+
+        def plain(leaf: Any) -> Any:
+            array = np.asarray(leaf).view()
+            array.flags.writeable = False  # it may show what later readings give again
+            return array[()]
+
+        return (_tree.map_structure(plain, element) for element in self)
 
 
 for _name, _method in list(vars(Dataset).items()):

@@ -44,6 +44,7 @@ newaxis = None
 def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:
     """Returns `value` as an array: an array or frame keeps its dtype, Python's numbers become float32, int32 or int64.
 
+    Arrays and variables, which may change, are copied; tensors do not.
     A list's floats have the dtype of the first, if that is one of NumPy's; its whole numbers become int32 or int64.
 
     Raises:
@@ -51,7 +52,7 @@ def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:
         ValueError: For whole numbers that do not fit.
     """
     if hasattr(value, "__array__"):  # pandas' too
-        return as_array(np.asarray(value, dtype))
+        return as_array(np.array(value, dtype, copy=None if type(value) is Tensor else True))
     array = np.asarray(value)
     if array.dtype in (np.uint64, object) and all(isinstance(number, int) for number in array.ravel().tolist()):
         raise ValueError(expected("convert_to_tensor", "whole numbers of at most 64 bits", repr(value)))

@@ -55,6 +55,12 @@ class Variable(Tensor):
         """Returns a copy as a tensor."""
         return as_array(self.numpy())
 
+    read_value = value
+
+    def __getitem__(self, key: Any) -> Any:
+        """Returns a copy of what lies there as a tensor."""
+        return as_array(np.array(super().__getitem__(key)))
+
     def assign(self, value: Any) -> Variable:
         """Takes the values of an array of the same shape.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 from recurra._checks import expected
@@ -10,6 +11,13 @@ from recurra.errors import DataError, extra_needed
 from recurra.forecasting.reading.table import Table
 
 ROW_LABELS = re.compile(r"__index_level_\d+__")  # of pandas
+
+
+def of_batch(source: Any) -> Any:
+    """Returns a RecordBatch of Arrow, which narwhals does not know, as a table; what is none as it is."""
+    pyarrow: Any = sys.modules.get("pyarrow")  # whoever has a batch has loaded it
+    is_batch = pyarrow is not None and isinstance(source, pyarrow.RecordBatch)
+    return pyarrow.Table.from_batches([source]) if is_batch else source
 
 
 def read_frame(source: Any) -> Table:

@@ -19,7 +19,7 @@ else:
 
 def timeseries_dataset_from_array(*args: Any, **kwargs: Any) -> Any:  # type: ignore[no-redef]
     """Returns a dataset of batches of sliding windows; arguments as of `recurra.utils`' function of this name."""
-    windows = utils.timeseries_dataset_from_array(*args, **kwargs)
+    windows = copy.deepcopy(utils.timeseries_dataset_from_array(*args, **kwargs))  # the data too, as in TensorFlow
     in_order = copy.copy(windows)
     in_order._generator = None
     return of_batches(windows, in_order, batched=windows._batch_size is not None)
