@@ -47,8 +47,10 @@ def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:
 
     Raises:
         TypeError: For fractions as whole numbers.
-        ValueError: For whole numbers that do not fit.
+        ValueError: For None, and whole numbers that do not fit.
     """
+    if value is None:
+        raise ValueError(expected("convert_to_tensor", "numbers", "None"))
     if hasattr(value, "__array__"):  # pandas' too
         return as_array(np.asarray(value, dtype))
     array = np.asarray(value)
