@@ -248,6 +248,16 @@ def test_what_operators_and_indices_make_of_a_variable_are_tensors():
     assert np.add(kernel, 1, out=out) is out
 
 
+def test_a_variable_is_rounded_and_true_as_its_value_is():
+    rate, row = Variable(np.float32(0.12345)), Variable(np.array([0.16, 1.24], np.float32))
+    assert round(rate, 2) == 0.12 and round(rate) == 0
+    assert round(row, 1).numpy().tolist() == np.array([0.2, 1.2], np.float32).tolist()
+    assert round(row).numpy().tolist() == [0, 1]
+    assert rate and not Variable(np.float32(0)) and not Variable(np.zeros(1))
+    with pytest.raises(ValueError, match="ambiguous"):
+        bool(row)
+
+
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"])
 def test_an_operator_in_place_makes_a_tensor_and_leaves_the_variable(name):
     kernel = Variable(np.array([[1, 2], [3, 4]], np.float32))

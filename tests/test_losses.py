@@ -1,6 +1,7 @@
 """Every loss's derivative against finite differences, on axes other than the last too."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -267,6 +268,13 @@ def test_short_vectors_are_scaled_up_to_the_small_constant():
 def test_circle_takes_rows_of_features():
     with pytest.raises(ValueError, match=r"circle expected y_pred of shape \(batch, features\), got \(3, 2, 4\)"):
         recurra.losses.Circle()(np.array([0, 1, 0]), np.zeros((3, 2, 4), "float32"))
+
+
+def test_circle_takes_a_label_for_each_row():
+    for given in (np.ones(4), np.ones((4, 3))):
+        message = rf"circle expected a label for each of 5 rows of y_pred, got {re.escape(str(given.shape))}"
+        with pytest.raises(ValueError, match=message):
+            L.circle(given, np.ones((5, 3)))
 
 
 @pytest.mark.parametrize("loss", ["circle", L.circle])

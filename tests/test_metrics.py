@@ -222,6 +222,9 @@ def test_a_prediction_of_zero_is_above_the_first_threshold_of_an_area_and_of_no_
     np.testing.assert_array_equal(rate.true_positives.value, [1, 0, 0])
 
 
+MISFIT = r"a metric expected weights that fit \(3,\), got \(7,\)"
+
+
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
@@ -237,8 +240,27 @@ def test_a_prediction_of_zero_is_above_the_first_threshold_of_an_area_and_of_no_
             lambda: metrics.AUC(multi_label=True, label_weights=[1.0, 2.0, 3.0]).update_state(np.eye(2), np.eye(2)),
             "AUC expected 2 label_weights, got 3",
         ),
+        (lambda: metrics.MeanIoU(2).update_state([0, 1, 0], [0, 1, 0], [1] * 7), MISFIT),
+        (lambda: metrics.IoU(2, [0]).update_state([0, 1, 0], [0, 1, 0], [1] * 7), MISFIT),
+        (lambda: metrics.BinaryIoU().update_state([0, 1, 0], [0, 1, 0], [1] * 7), MISFIT),
+        (lambda: metrics.OneHotIoU(2, [0]).update_state(np.eye(3, 2), np.eye(3, 2), [1] * 7), MISFIT),
+        (lambda: metrics.OneHotMeanIoU(2).update_state(np.eye(3, 2), np.eye(3, 2), [1] * 7), MISFIT),
+        (lambda: metrics.Precision().update_state([0, 1, 0], [0, 1, 0], [1] * 7), MISFIT),
+        (lambda: metrics.Sum().update_state([0, 1, 0], [1] * 7), MISFIT),
+        (
+            lambda: metrics.R2Score().update_state(np.eye(3), np.eye(3), [1] * 7),
+            r"weights that fit \(3, 3\), got \(7,\)",
+        ),
     ],
 )
 def test_weights_and_labels_of_another_number_are_told(mistake, message):
     with pytest.raises(ValueError, match=message):
         mistake()
+
+
+@pytest.mark.parametrize("name", ["accuracy", "binary_accuracy", "categorical_accuracy", "top_k_categorical_accuracy"])
+def test_targets_that_do_not_fit_the_predictions_are_told(name):
+    function = getattr(metrics, name)
+    with pytest.raises(ValueError, match=r"y_true expected the shape of y_pred, \(5, 3\), got \(4, 3\)"):
+        function(np.ones((4, 3)), np.ones((5, 3)))
+    assert function(np.ones((5, 3)), np.ones((5, 3))).shape[0] == 5

@@ -259,7 +259,7 @@ class Array(np.ndarray):
         return as_array(found) if isinstance(found, np.generic) else found  # one number, too, has `.numpy()`
 
     def __round__(self, ndigits: int | None = None) -> Any:
-        return round(self.item(), ndigits)
+        return as_array(np.round(self, ndigits or 0)) if self.ndim else round(self.item(), ndigits)
 
     # NumPy's printer asks for the numbers one by one, and writes what is not its own number as a float64.
 

@@ -143,6 +143,12 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
     def __int__(self) -> int:
         return int(self.value)
 
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return round(as_array(self.value), ndigits)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)  # not whether there are any, which `__len__` would say
+
     def __len__(self) -> int:
         return len(self.value)
 

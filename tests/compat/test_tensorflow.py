@@ -297,6 +297,12 @@ def test_whole_numbers_beyond_int32_are_int64_and_never_wrap():
         tf.constant(1.7, dtype=tf.int32)
 
 
+def test_none_is_no_tensor():
+    for make in (tf.constant, tf.convert_to_tensor, lambda given: tf.cast(given, "float32")):
+        with pytest.raises(ValueError, match="convert_to_tensor expected numbers, got None"):
+            make(None)
+
+
 def test_math_has_all_of_its_names():
     names = {}
     exec("from recurra.compat.tensorflow.math import *", names)

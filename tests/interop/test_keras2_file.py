@@ -223,7 +223,7 @@ def test_layers_of_other_shapes_than_the_weights_of_keras_2_are_skipped(tmp_path
     assert_same_weights(other.layers[0].get_weights(), model.layers[0].get_weights())
     for layer, weights in list(zip(other.layers, before, strict=True))[1:]:
         assert_same_weights(layer.get_weights(), weights)
-    with pytest.raises(FileFormatError, match=r"w\.h5 expected 3 weights of layer 'norm', got 4"):
+    with pytest.raises(FileFormatError, match=r"expected 3 weights of layer 'norm', got 4: pass skip_mismatch=True"):
         other.load_weights(path)
     model.layers[0].cell.kernel.assign(np.full((3, 16), np.nan))
     with h5py.File(path, "w") as file:
@@ -241,7 +241,7 @@ def test_weights_of_more_layers_than_the_model_has_are_refused(tmp_path):
     model = make_model()
     with h5py.File(tmp_path / "w.h5", "w") as file:
         write_weights(file, [*((layer.name, layer) for layer in model.layers), ("more", model.layers[-1])])
-    with pytest.raises(FileFormatError, match=r"w\.h5 expected weights of 3 layers, got also those of 'more'"):
+    with pytest.raises(FileFormatError, match="expected weights of 3 layers, got also those of 'more': pass skip"):
         model.load_weights(tmp_path / "w.h5")
     again = recurra.models.clone_model(model)
     again.load_weights(tmp_path / "w.h5", skip_mismatch=True)

@@ -101,6 +101,8 @@ def test_options_that_have_got_a_name_of_their_own_reach_the_config():
     dense = layers.Dense(2, activity_regularizer="l2")
     again = layers.Dense.from_config(dense.get_config())
     assert again.activity_regularizer.get_config() == dense.activity_regularizer.get_config()
+    assert "activity_regularizer" not in layers.Dense(2).get_config()  # as in Keras, which writes None of others
+    assert layers.LSTM(2).get_config()["activity_regularizer"] is None
     normal = layers.BatchNormalization(beta_regularizer="l1", gamma_constraint="non_neg")
     again = layers.BatchNormalization.from_config(normal.get_config())
     assert again.get_config() == normal.get_config()

@@ -766,3 +766,101 @@ def test_shapes_may_be_given_by_the_names_that_methods_have_for_them():
 def test_calls_without_inputs_and_with_them_twice_say_so(call, message):
     with pytest.raises(TypeError, match=message):
         call(np.ones((2, 3), np.float32))
+
+
+class MaskedMean(layers.Layer):
+    def call(self, inputs, mask=None):
+        counts = mask[:, :, None].astype("float32")
+        return (inputs * counts).sum(axis=1) / counts.sum(axis=1)
+
+
+class TrainedMean(layers.Layer):
+    def forward(self, inputs, mask):
+        shares = mask[:, :, None] / mask.sum(axis=1)[:, None, None]
+        return (inputs * shares).sum(axis=1), shares
+
+    def backward(self, doutputs, shares):
+        return doutputs[:, None] * shares
+
+
+class Silenced(layers.Layer):
+    supports_masking = True
+
+    def call(self, inputs, mask=None):
+        return inputs * mask[..., None]
+
+
+class WithoutFirst(layers.Layer):
+    def call(self, inputs, mask=None):
+        return inputs[:, 1:] * mask[:, 1:, None]
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return previous_mask[:, 1:]
+
+
+class Both(layers.Layer):
+    def call(self, query, value, query_mask=None, value_mask=None):
+        return query * query_mask[..., None] + value * value_mask[..., None]
+
+
+TOKENS = np.array([[1, 2, 3, 0, 0], [4, 5, 0, 0, 0]])
+ignores_the_lost_mask = pytest.mark.filterwarnings("ignore:Layer '.*' .* does not support masking")
+
+
+@ignores_the_lost_mask
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("make", "first"),
+    [
+        (lambda: [MaskedMean()], 0),
+        (lambda: [TrainedMean()], 0),
+        (lambda: [Silenced(), MaskedMean()], 0),
+        (lambda: [WithoutFirst(), MaskedMean()], 1),
+        (lambda: [layers.TimeDistributed(layers.Dense(4, kernel_initializer="identity")), MaskedMean()], 0),
+    ],
+)
+@pytest.mark.parametrize("length", [5, None])
+def test_a_layer_that_cannot_do_without_a_mask_gets_that_of_its_input(make, first, length):
+    embedding, parts = layers.Embedding(6, 4, mask_zero=True), make()
+    line = recurra.Sequential([recurra.Input((length,)), embedding, *parts])
+    tensor = start = recurra.Input((length,))
+    for layer in [embedding, *parts]:
+        tensor = layer(tensor)
+    wanted = [embedding.weights[0].value[row[row > 0][first:]].mean(axis=0) for row in TOKENS]
+    for model in (line, recurra.Model(start, tensor)):
+        assert model.output_shape == (None, 4)
+        np.testing.assert_allclose(model.predict(TOKENS, verbose=0), wanted, rtol=1e-6)
+
+
+@ignores_the_lost_mask
+def test_a_layer_that_cannot_do_without_a_mask_is_trained_and_saved(tmp_path):
+    line = recurra.Sequential([layers.Embedding(6, 4, mask_zero=True), layers.GRU(3, return_sequences=True)])
+    model = recurra.Sequential([recurra.Input((None,)), line, TrainedMean(), layers.Dense(1)])
+    model.compile(recurra.optimizers.Adam(0.1), "mse")
+    model.fit(TOKENS, np.array([[1.0], [-1.0]]), epochs=60, verbose=0)
+    assert model.evaluate(TOKENS, np.array([[1.0], [-1.0]]), verbose=0) < 1e-2
+    model.save(tmp_path / "m.keras")
+    again = recurra.models.load_model(tmp_path / "m.keras", custom_objects={"TrainedMean": TrainedMean})
+    np.testing.assert_array_equal(again.predict(TOKENS, verbose=0), model.predict(TOKENS, verbose=0))
+
+
+@ignores_the_lost_mask
+def test_several_tensors_bring_their_masks_under_their_names():
+    start = recurra.Input((5,))
+    ones = layers.Embedding(6, 2, "ones", mask_zero=True)
+    tensor = ones(start)
+    wanted = np.repeat(2.0 * (TOKENS != 0)[..., None], 2, axis=-1)
+    for outputs in (Both()(tensor, tensor), Both()(tensor, value=tensor)):
+        np.testing.assert_array_equal(recurra.Model(start, outputs).predict(TOKENS, verbose=0), wanted)
+    np.testing.assert_array_equal(Both()(ones(TOKENS), ones(TOKENS)), wanted)
+    given = Both()(ones(TOKENS), ones(TOKENS), value_mask=np.zeros((2, 5)))  # the caller's goes before
+    np.testing.assert_array_equal(given, wanted / 2)
+
+
+def test_what_fails_with_a_mask_too_is_told():
+    class Wrong(layers.Layer):
+        def call(self, inputs, mask=None):
+            return inputs.nothing
+
+    with pytest.raises(AttributeError, match="nothing"):
+        Wrong()(recurra.Input((5, 4)))

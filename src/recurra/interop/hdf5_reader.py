@@ -93,9 +93,9 @@ class Hdf5File:
             self.refuse(f"{end} bytes", self._size)
         return root
 
-    def refuse(self, what: str, got: Any) -> NoReturn:
-        """Raises the error "NAME expected WHAT, got GOT"."""
-        raise FileFormatError(expected(self.name, what, got))
+    def refuse(self, what: str, got: Any, hint: str | None = None) -> NoReturn:
+        """Raises the error "NAME expected WHAT, got GOT: HINT"."""
+        raise FileFormatError(expected(self.name, what, got, hint))
 
     def block(self, address: int, size: int, signature: bytes = b"") -> bytes:
         """Returns bytes of structure, which have to begin with `signature`."""
@@ -199,8 +199,8 @@ class Node:
         if not self.is_group and not self._messages.keys() >= {DATASPACE, DATATYPE, LAYOUT}:
             self._refuse("a group or a dataset", "another object")
 
-    def _refuse(self, what: str, got: Any = "one") -> NoReturn:
-        self._file.refuse(f"{what} at {self._path!r}", got)
+    def _refuse(self, what: str, got: Any = "one", hint: str | None = None) -> NoReturn:
+        self._file.refuse(f"{what} at {self._path!r}", got, hint)
 
     def _message(self, kind: int) -> bytes:
         return self._messages[kind][0]
@@ -298,10 +298,15 @@ class Node:
         kinds = {INTEGER: "odd integers", FLOAT: "odd floats", STRING: "text", VARIABLE_LENGTH: "lists"}
         self._refuse("numbers", (kinds | OTHER_CLASSES).get(kind, "another type"))
 
-    def read(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Returns the numbers of a dataset, after it was seen that they have the shape and lie in one piece."""
+    def read(self, shape: tuple[int, ...], hint: str | None = None) -> np.ndarray:
+        """Returns the numbers of a dataset, after it was seen that they have the shape and lie in one piece.
+
+        Args:
+            shape: The shape.
+            hint: What to do if it is another.
+        """
         if self.shape != shape:
-            self._refuse(f"numbers of shape {shape}", self.shape)
+            self._refuse(f"numbers of shape {shape}", self.shape, hint)
         dtype = self.dtype
         if FILTERS in self._messages or EXTERNAL_FILES in self._messages:
             self._refuse("plain data", "filters" if FILTERS in self._messages else "data in another file")

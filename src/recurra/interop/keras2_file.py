@@ -23,7 +23,7 @@ from recurra._signals import HeldSignals
 from recurra.errors import FileFormatError
 from recurra.interop.hdf5_reader import Hdf5File, Node, open_hdf5
 from recurra.interop.keras_file import KERAS_VERSION, LARGEST_CONFIG, model_from_config
-from recurra.interop.keras_weights import assign_all, check_built, difference_of, tell_skipped
+from recurra.interop.keras_weights import SKIP, assign_all, check_built, difference_of, tell_skipped
 from recurra.layers.base import Layer
 from recurra.variables import Variable
 
@@ -113,7 +113,7 @@ def load_weights(model: Any, file: Hdf5File, allow_nonfinite: bool, skip_mismatc
     """See `keras_file.load_weights`."""
     place = "" if file.root.find("model_weights") is None else "model_weights/"
     skipped: list[tuple[Layer, str]] = []
-    pairs = _read_weights(file, model, place, skipped if skip_mismatch else None)
+    pairs = _read_weights(file, model, place, skipped if skip_mismatch else None, SKIP)
     tell_skipped(skipped, file.name)
     assign_all(pairs, file.name, allow_nonfinite)
 
@@ -309,7 +309,11 @@ def _names(group: Node, attribute: str) -> list[str]:
 
 
 def _read_weights(
-    file: Hdf5File, model: Any, place: str, skipped: list[tuple[Layer, str]] | None = None
+    file: Hdf5File,
+    model: Any,
+    place: str,
+    skipped: list[tuple[Layer, str]] | None = None,
+    hint: str | None = None,
 ) -> list[tuple[Variable, np.ndarray]]:
     """Returns the variables with their arrays: of the layers by name, or in order, as in Keras, if names differ.
 
@@ -318,6 +322,7 @@ def _read_weights(
         model: The model.
         place: Of the groups of the layers: "model_weights/" or "".
         skipped: Gets the layers whose weights differ in number or shape; None if that is an error.
+        hint: What to do then.
     """
     parent = file.group(place[:-1]) if place else file.root
     names = {name: _names(file.group(f"{place}{name}"), "weight_names") for name in _names(parent, "layer_names")}
@@ -336,12 +341,13 @@ def _read_weights(
             skipped.append((layer, difference))
             continue
         if found is None:
-            raise FileFormatError(expected(file.name, f"weights of layer {name!r}", "none"))
+            raise FileFormatError(expected(file.name, f"weights of layer {name!r}", "none", hint))
         if len(paths) != len(weights):
-            raise FileFormatError(expected(file.name, f"{len(weights)} weights of layer {name!r}", len(paths)))
+            raise FileFormatError(expected(file.name, f"{len(weights)} weights of layer {name!r}", len(paths), hint))
         for variable, path in zip(weights, paths, strict=True):
-            pairs.append((variable, file.dataset(path).read(variable.shape)))
+            pairs.append((variable, file.dataset(path).read(variable.shape, hint)))
     for name in filled if skipped is None else ():
         if name not in places.values():
-            raise FileFormatError(expected(file.name, f"weights of {len(wanted)} layers", f"also those of {name!r}"))
+            what, got = f"weights of {len(wanted)} layers", f"also those of {name!r}"
+            raise FileFormatError(expected(file.name, what, got, hint))
     return pairs

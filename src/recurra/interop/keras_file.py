@@ -29,6 +29,7 @@ from recurra._signals import HeldSignals
 from recurra.errors import FileFormatError, MissingFileError
 from recurra.interop.hdf5_reader import open_hdf5
 from recurra.interop.keras_weights import (
+    SKIP,
     UNSOUND,
     assign_weights,
     check_built,
@@ -277,7 +278,7 @@ def load_weights(
             if archive is None and keras2_file.holds_weights(weights_file):
                 keras2_file.load_weights(model, weights_file, allow_nonfinite, skip_mismatch)
             else:
-                assign_weights(model, weights_file, allow_nonfinite, skip_mismatch)
+                assign_weights(model, weights_file, allow_nonfinite, skip_mismatch, SKIP)
 
 
 # Paths and the archive ----------------------------------------------------------------------------------------------
@@ -346,12 +347,13 @@ def _weights_place(archive: Archive, model: Any, of_any_model: bool = False) -> 
         archive: The file.
         model: The model.
         of_any_model: Whether they may be those of a larger model, if they take no more memory than the file; so may
-            what a layer of the caller's own stores.
+            what a layer or an optimizer of the caller's own stores.
     """
     bytes_needed = sum(variable.value.nbytes for variable in model.weights)
     groups = sum(1 + len(layer._seed_generators) for _, layer in parts_of(model))
     largest = 2**20 + 16 * bytes_needed + 2**14 * groups
-    if of_any_model or any(stores_itself(layer) for _, layer in parts_of(model)):
+    optimizers = [] if getattr(model, "optimizer", None) is None else [model.optimizer]
+    if of_any_model or any(map(stores_itself, [*(layer for _, layer in parts_of(model)), *optimizers])):
         largest = max(largest, archive.members[WEIGHTS].packed)
     file, start, size = archive.place(WEIGHTS, largest)
     return file, archive.name, start, size

@@ -28,6 +28,7 @@ from recurra.models import Model
 from recurra.models.functional import GraphModel
 from recurra.variables import Variable
 
+SKIP = "pass skip_mismatch=True to leave what does not fit as it is"
 MOST_STEPS = 2**53  # that an optimizer may have counted
 GRAPH_LAYERS = ("_line", "_graph_layers")  # attributes that hold what `layers` gives
 # What the parts of a file raise when they are not sound.
@@ -86,7 +87,8 @@ def weights_bytes(model: Any, include_optimizer: bool = True) -> bytes:
     with HeldSignals(), h5py.File(buffer, "w") as file:  # h5py swallows what is raised while it writes into Python's
         optimizer = getattr(model, "optimizer", None)
         if include_optimizer and optimizer is not None and optimizer.built:
-            _write_group(file, "optimizer/vars", optimizer.name, _numbered(optimizer.variables))
+            stored = _stored(optimizer) if stores_itself(optimizer) else _numbered(optimizer.variables)
+            _write_group(file, "optimizer/vars", optimizer.name, stored)
         for path, layer in parts_of(model):
             stored = _stored(layer) if stores_itself(layer) else _numbered(layer._own_weights())
             _write_group(file, f"{path}vars", layer.name, stored)
@@ -106,21 +108,21 @@ def _write_group(file: Any, path: str, name: str, arrays: dict[str, np.ndarray])
         group.create_dataset(key, data=array)
 
 
-def stores_itself(layer: Layer) -> bool:
-    """Returns whether a class of the caller's says what a file holds of it."""
-    cls = type(layer)
+def stores_itself(part: Any) -> bool:
+    """Returns whether the class of a layer or an optimizer is the caller's and says what a file holds of it."""
+    cls = type(part)
     return not (is_own(cls.save_own_variables) and is_own(cls.load_own_variables))
 
 
-def _stored(layer: Layer) -> dict[str, np.ndarray]:
+def _stored(part: Any) -> dict[str, np.ndarray]:
     """Returns what `save_own_variables` stores.
 
     Raises:
         ValueError: If that is something else than numbers by names.
     """
     store: dict[str, Any] = {}
-    layer.save_own_variables(store)
-    who = f"{type(layer).__name__}.save_own_variables"
+    part.save_own_variables(store)
+    who = f"{type(part).__name__}.save_own_variables"
     arrays = {}
     for name, value in store.items():
         if not isinstance(name, str) or name in ("", ".") or "/" in name:
@@ -132,12 +134,21 @@ def _stored(layer: Layer) -> dict[str, np.ndarray]:
     return arrays
 
 
-def assign_weights(model: Any, file: Hdf5File, allow_nonfinite: bool, skip_mismatch: bool = False) -> None:
-    """Reads the weights, random states, and the optimizer's if the model is compiled, then assigns them."""
+def assign_weights(
+    model: Any, file: Hdf5File, allow_nonfinite: bool, skip_mismatch: bool = False, hint: str | None = None
+) -> None:
+    """Reads the weights, random states, and the optimizer's if the model is compiled, then assigns them.
+
+    Args:
+        model: The model.
+        file: The file.
+        allow_nonfinite, skip_mismatch: As of `keras_file.load_weights`.
+        hint: What to do where something does not fit.
+    """
     pairs = []
-    stores: list[tuple[Layer, dict[str, np.ndarray]]] = []
+    stores: list[tuple[Any, dict[str, np.ndarray]]] = []
     skipped: list[tuple[Any, str]] = []
-    for path, layer in parts_of(model):
+    for path, layer in _parts_in(file, model):
         difference = None
         if stores_itself(layer):
             stores.append((layer, _read_store(file, f"{path}vars", allow_nonfinite)))
@@ -147,26 +158,41 @@ def assign_weights(model: Any, file: Hdf5File, allow_nonfinite: bool, skip_misma
             skipped.append((layer, difference))
             continue
         if not stores_itself(layer):
-            pairs += _read_group(file, f"{path}vars", layer._own_weights())
+            pairs += _read_group(file, f"{path}vars", layer._own_weights(), hint)
         for name, generator in layer._seed_generators.items():
             if file.root.find(f"{path}{name}") is not None:  # Keras writes none
                 pairs += _read_group(file, f"{path}{name}/vars", [generator.state])
-    pairs += _read_optimizer(model, file, skipped if skip_mismatch else None)
+    optimizer = _built_optimizer(model, file)
+    if optimizer is not None and stores_itself(optimizer):
+        stores.append((optimizer, _read_store(file, "optimizer/vars", allow_nonfinite)))
+    elif optimizer is not None:
+        pairs += _read_optimizer(optimizer, file, skipped if skip_mismatch else None, hint)
     checked = _checked(pairs, file.name, allow_nonfinite)
-    before: list[tuple[Layer, dict[str, np.ndarray]]] = []
-    for layer, store in stores:
-        before.append((layer, {name: array.copy() for name, array in _stored(layer).items()}))
+    before: list[tuple[Any, dict[str, np.ndarray]]] = []
+    for part, store in stores:
+        before.append((part, {name: array.copy() for name, array in _stored(part).items()}))
         try:
-            layer.load_own_variables(store)
+            part.load_own_variables(store)
         except UNSOUND as error:
-            what = f"what {type(layer).__name__}.load_own_variables takes"
+            what = f"what {type(part).__name__}.load_own_variables takes"
             for changed, was in before if not skip_mismatch else before[-1:]:
                 changed.load_own_variables(was)
             if not skip_mismatch:
-                raise FileFormatError(expected(file.name, what, told(error))) from error
-            skipped.append((layer, f"{what}, got {told(error)}"))
+                raise FileFormatError(expected(file.name, what, told(error), hint)) from error
+            skipped.append((part, f"{what}, got {told(error)}"))
     tell_skipped(skipped, file.name)
     _assign(checked)
+
+
+def _parts_in(file: Hdf5File, model: Any) -> Iterator[tuple[str, Layer]]:
+    """Yields what `parts_of` does; what lies in a file in the list of the model's layers alone, with that place.
+
+    So Keras finds the weights of a Sequential for a model of one's own that holds such layers as attributes.
+    """
+    listed = {id(layer): path for path, layer in parts_of(model.layers, "layers/")}
+    for path, layer in parts_of(model):
+        is_there = file.root.find(f"{path}vars") is not None
+        yield path if is_there else listed.get(id(layer), path), layer
 
 
 def tell_skipped(skipped: list[tuple[Any, str]], file_name: str) -> None:
@@ -244,21 +270,27 @@ def _check_range(file_name: str, variable: Variable, array: np.ndarray, least: i
             raise FileFormatError(expected(file_name, what, number))
 
 
-def _read_optimizer(
-    model: Any, file: Hdf5File, skipped: list[tuple[Any, str]] | None
-) -> list[tuple[Variable, np.ndarray]]:
-    """Returns the variables of the optimizer with what the file has for them.
-
-    Args:
-        model: The model.
-        file: The file.
-        skipped: Gets the optimizer, if the shapes of its variables differ; None if that is an error.
-    """
+def _built_optimizer(model: Any, file: Hdf5File) -> Any:
+    """Returns the model's optimizer, built; None if there is none, or nothing of it in the file."""
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None or file.root.find("optimizer") is None:
-        return []
+        return None
     if not optimizer.built:
         optimizer.build(model.trainable_weights)
+    return optimizer
+
+
+def _read_optimizer(
+    optimizer: Any, file: Hdf5File, skipped: list[tuple[Any, str]] | None, hint: str | None
+) -> list[tuple[Variable, np.ndarray]]:
+    """Returns the variables of an optimizer with what the file has for them.
+
+    Args:
+        optimizer: The optimizer, built.
+        file: The file.
+        skipped: Gets the optimizer, if the shapes of its variables differ; None if that is an error.
+        hint: What to do then.
+    """
     found = len(file.group("optimizer/vars").links)
     if found != len(optimizer.variables):
         warnings.warn(
@@ -271,22 +303,24 @@ def _read_optimizer(
     if skipped is not None and difference is not None:
         skipped.append((optimizer, difference))
         return []
-    pairs = _read_group(file, "optimizer/vars", optimizer.variables)
+    pairs = _read_group(file, "optimizer/vars", optimizer.variables, hint)
     for variable, array in pairs:
         if variable.value.dtype.kind in "iu" and array.dtype.kind in "iu":
             _check_range(file.name, variable, array, 0, MOST_STEPS)
     return pairs
 
 
-def _read_group(file: Hdf5File, path: str, variables: list[Variable]) -> list[tuple[Variable, np.ndarray]]:
+def _read_group(
+    file: Hdf5File, path: str, variables: list[Variable], hint: str | None = None
+) -> list[tuple[Variable, np.ndarray]]:
     """Returns the variables with the datasets 0, 1, ... of a group; without variables the group may be absent."""
     if not variables and file.root.find(path) is None:
         return []
     found = len(file.group(path).links)
     if found != len(variables):
-        hint = None if variables else "a layer that is not built has none yet: call the model on data first"
+        hint = hint if variables else "a layer that is not built has none yet: call the model on data first"
         raise FileFormatError(expected(file.name, f"{len(variables)} weights in {path!r}", found, hint))
-    return [(variable, file.dataset(f"{path}/{i}").read(variable.shape)) for i, variable in enumerate(variables)]
+    return [(variable, file.dataset(f"{path}/{i}").read(variable.shape, hint)) for i, variable in enumerate(variables)]
 
 
 def _read_store(file: Hdf5File, path: str, allow_nonfinite: bool) -> dict[str, np.ndarray]:

@@ -414,10 +414,6 @@ class MultiHeadAttention(_Attention):
             raise TypeError(expected("MultiHeadAttention", "a query and a value", "no value"))
         if not self.built:
             self.build(query.shape, value_shape=value.shape, key_shape=None if key is None else key.shape)
-        for name, given in (("value_mask", value), ("key_mask", key)):
-            mask = getattr(given, "_keras_mask", None)
-            if mask is not None:
-                kwargs.setdefault(name, mask)
         return super().__call__(query, value=value, key=key, **kwargs)
 
     def _carried_mask(self, mask: Any, kwargs: dict[str, Any]) -> Any:

@@ -278,7 +278,19 @@ class Layer(StampsChanges, saving.Configurable):
 
         inputs = map_shapes(lambda one: zeros(one, self.dtype), shape)
         given = {name: _tree.map_structure(known, value) for name, value in kwargs.items() if name != "training"}
-        return self._run_call(self._cast_inputs(inputs), None, False, given, keep_cache=False)[0]
+        inputs = self._cast_inputs(inputs)
+        with np.errstate(all="ignore"):  # zeros divided by zeros are no news
+            try:
+                return self._run_call(inputs, None, False, given, keep_cache=False)[0]
+            except Exception:
+                named = {"mask": inputs} | self._named_masks(inputs, _arrays_in(given))
+                masked = {name: one for name, one in named.items() if given.get(name) is None}
+                masked = {name: one for name, one in masked.items() if name in self._forward_parameters}
+                if not masked:
+                    raise
+            # It may not do without masks, and whether its inputs have some is not known here.
+            masks = _tree.map_structure(lambda array: np.ones(array.shape[:-1], bool), masked)
+            return self._run_call(inputs, masks.pop("mask", None), False, given | masks, keep_cache=False)[0]
 
     @open_arguments
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
@@ -661,7 +673,9 @@ class Layer(StampsChanges, saving.Configurable):
 
     def _call_eager(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
         inputs = plain_numbers_as_array(inputs)
-        mask = _tree.map_structure(lambda x: getattr(x, "_keras_mask", None), inputs)
+        mask = _carried(inputs)
+        named = {name: _carried(value) for name, value in self._named_masks(inputs, _arrays_in(kwargs)).items()}
+        kwargs = {name: one for name, one in named.items() if name in self._forward_parameters} | kwargs
         inputs = self._cast_inputs(inputs)
         self._build_for(_tree.map_structure(np.shape, inputs))
         training = kwargs.pop("training", None)
@@ -757,6 +771,16 @@ class Layer(StampsChanges, saving.Configurable):
         """Returns what `forward` gets of the inputs' masks: nothing where there are other tensors, as in Keras."""
         alone = not kwargs or not any(isinstance(leaf, np.ndarray) for leaf in _tree.flatten(list(kwargs.values())))
         return mask if alone else None
+
+    def _named_masks(self, inputs: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        """Returns whose masks `forward` may take under which names: where there are several tensors, as `value_mask`.
+
+        Args:
+            inputs: The first tensor, or what stands for it.
+            tensors: The others by their names.
+        """
+        named = dict.fromkeys(_parameters(self._class_forward())[1:2], inputs) | tensors if tensors else {}
+        return {f"{name}_mask": value for name, value in named.items()}
 
     def _masked_arguments(self, node: Node) -> list[Any]:
         """Returns the tensors whose masks are arguments of a symbolic call too: in Keras, of one tensor alone."""
@@ -889,6 +913,15 @@ def penalties(variables: list[Variable]) -> list[float]:
     """Returns those of the variables that are regularized."""
     regularized = (variable for variable in variables if variable.regularizer is not None)
     return [_penalty(variable.regularizer, variable.value) for variable in regularized]
+
+
+def _arrays_in(kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in kwargs.items() if isinstance(value, np.ndarray)}
+
+
+def _carried(inputs: Any) -> Any:
+    """Returns the masks that arrays carry, None for those without one."""
+    return _tree.map_structure(lambda array: getattr(array, "_keras_mask", None), inputs)
 
 
 def _as_masks(given: Any) -> Any:

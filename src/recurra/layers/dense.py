@@ -99,5 +99,9 @@ class Dense(Layer):
         has_features = self.kernel.shape[0] > 0  # which native code wants
         return has_features and plan.add_dense((self.kernel, self.bias), activations.name_of(self.activation))
 
+    def _config_names(self) -> list[str]:
+        names = super()._config_names()  # Keras's other layers write None for this one
+        return [name for name in names if name != "activity_regularizer" or self.activity_regularizer]
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[:-1], self.units)

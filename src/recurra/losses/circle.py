@@ -20,6 +20,8 @@ def _terms(
     raw = 1 - ops.matmul(y_pred, references, transpose_b=True)
     distance = np.maximum(raw, 0)
     labels = np.asarray(y_true).reshape(-1, 1)
+    if len(labels) != len(y_pred):
+        raise ValueError(expected("circle", f"a label for each of {len(y_pred)} rows of y_pred", np.shape(y_true)))
     same = labels == (labels if ref_labels is None else np.asarray(ref_labels).reshape(-1, 1)).T
     other = ~same
     if remove_diagonal:
@@ -56,7 +58,7 @@ def circle(
         (N,); zero for a row without a partner of its label.
 
     Raises:
-        ValueError: If y_pred has not two axes.
+        ValueError: If y_pred has not two axes, or y_true not a label for each row.
     """
     y_pred = np.asarray(y_pred)
     if y_pred.ndim != 2:

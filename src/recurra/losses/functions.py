@@ -86,12 +86,17 @@ def arrays(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
         ValueError: If they do not broadcast, as a single target does to a row of predictions.
     """
     true, pred = _floats(y_true, y_pred)
-    if true.shape != pred.shape:
-        try:
-            np.broadcast_shapes(true.shape, pred.shape)
-        except ValueError:
-            raise ValueError(expected("y_true", f"the shape of y_pred, {pred.shape}", true.shape)) from None
+    check_broadcast(true.shape, pred.shape)
     return true, pred
+
+
+def check_broadcast(true: Sizes, pred: Sizes) -> None:
+    """Raises ValueError unless targets and predictions of these shapes broadcast."""
+    if true != pred:
+        try:
+            np.broadcast_shapes(true, pred)
+        except ValueError:
+            raise ValueError(expected("y_true", f"the shape of y_pred, {pred}", true)) from None
 
 
 def _floats(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:

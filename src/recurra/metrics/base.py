@@ -141,13 +141,20 @@ def weighted(values: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.nda
         values, weights = match_ranks(values, weights)
         if weights.ndim < values.ndim:
             values = values.mean(axis=tuple(range(weights.ndim, values.ndim)))
-        try:
+        with told_to_fit(weights, values.shape):
             weights = np.broadcast_to(weights, np.broadcast_shapes(values.shape, weights.shape))
-        except ValueError:
-            raise ValueError(expected("a metric", f"weights that fit {values.shape}", weights.shape)) from None
         values, weights = values * weights, _by_sample(weights)
     values = _by_sample(values)
     return values, np.ones(values.shape) if weights is None else weights
+
+
+@contextlib.contextmanager
+def told_to_fit(weights: np.ndarray, shape: tuple[int, ...]) -> Iterator[None]:
+    """Within the `with` block weights are brought to values of a shape: NumPy's error, if they do not fit, is told."""
+    try:
+        yield
+    except ValueError:
+        raise ValueError(expected("a metric", f"weights that fit {shape}", weights.shape)) from None
 
 
 def _by_sample(values: np.ndarray) -> np.ndarray:
@@ -166,7 +173,8 @@ def weights_times(sample_weight: Any, counts: Any) -> np.ndarray:
     if sample_weight is None:
         return marks
     marks, weights = match_ranks(marks, np.asarray(sample_weight, np.float64))
-    return marks * weights
+    with told_to_fit(weights, marks.shape):
+        return marks * weights
 
 
 def with_trailing_axes(array: np.ndarray, ndim: int) -> np.ndarray:
@@ -206,7 +214,8 @@ class Sum(Metric):
         values = _as_floats("Sum", values)
         if sample_weight is not None:
             values, weights = match_ranks(values, np.asarray(sample_weight, np.float64))
-            values = values * with_trailing_axes(weights, values.ndim)
+            with told_to_fit(weights, values.shape):
+                values = values * with_trailing_axes(weights, values.ndim)
         self.total.value[...] += values.sum()
 
     def result(self) -> Array:

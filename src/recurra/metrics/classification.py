@@ -10,21 +10,28 @@ import numpy as np
 from recurra import losses, saving
 from recurra._arrays import giving_arrays
 from recurra._checks import expected
-from recurra.losses.functions import match_ranks, of_numbers
+from recurra.losses.functions import check_broadcast, match_ranks, of_numbers
 from recurra.metrics.base import MeanMetricWrapper, weights_times
+
+
+def _matched(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Returns both as arrays of equal ranks; ValueError if they do not broadcast."""
+    true, pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
+    check_broadcast(true.shape, pred.shape)
+    return true, pred
 
 
 @giving_arrays
 def accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     """1 where the two are equal, else 0: float64, of their shape."""
-    y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
+    y_true, y_pred = _matched(y_true, y_pred)
     return (y_true == y_pred).astype(float)
 
 
 @of_numbers
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> np.ndarray:
     """1 where `y_pred > threshold` is y_true, else 0: float64, of their shape."""
-    y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
+    y_true, y_pred = _matched(y_true, y_pred)
     return (y_true == (y_pred > threshold)).astype(float)
 
 
@@ -43,6 +50,7 @@ def _one_hot_labels(who: str, y_true: Any, y_pred: Any) -> np.ndarray:
     if np.ndim(y_true) != np.ndim(y_pred):
         hint = f"labels that are whole numbers are for sparse_{who}"
         raise ValueError(expected(who, f"y_true of shape {np.shape(y_pred)}", np.shape(y_true), hint))
+    check_broadcast(np.shape(y_true), (*np.shape(y_pred)[:-1], *np.shape(y_true)[-1:]))
     return np.argmax(y_true, axis=-1)
 
 

@@ -11,7 +11,7 @@ from recurra import ops, saving
 from recurra._arrays import Array, as_array, as_numbers
 from recurra._checks import expected, fraction, one_of, positive_int
 from recurra.losses.functions import match_ranks
-from recurra.metrics.base import Metric, with_trailing_axes
+from recurra.metrics.base import Metric, told_to_fit, with_trailing_axes
 
 CASES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 _AT_ONCE = 1 << 16  # predictions that are compared together, each counted once for each threshold
@@ -61,7 +61,8 @@ def _confusion(
         given = np.asarray(sample_weight, np.float64)
         if given.ndim == y_pred.ndim + 1 and given.shape[-1] == 1:
             given = given[..., 0]
-        weights = np.broadcast_to(with_trailing_axes(given, y_pred.ndim), y_pred.shape).astype(np.float64)
+        with told_to_fit(given, y_pred.shape):
+            weights = np.broadcast_to(with_trailing_axes(given, y_pred.ndim), y_pred.shape).astype(np.float64)
     labels = y_pred.shape[-1] if by_label else 1
     positive = y_true.astype(bool).reshape(-1, labels)
     weights = weights.reshape(-1, labels)

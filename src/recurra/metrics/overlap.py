@@ -11,7 +11,7 @@ import numpy as np
 from recurra import config, saving
 from recurra._arrays import Array, as_array, as_numbers
 from recurra._checks import expected, positive_int
-from recurra.metrics.base import Metric
+from recurra.metrics.base import Metric, told_to_fit
 
 
 @saving.builtin("keras.metrics")
@@ -70,7 +70,8 @@ class IoU(Metric):
                 "Give whole numbers or dtype='float32'.",
                 stacklevel=2,
             )
-        weights = np.broadcast_to(given.astype(self.dtype).ravel(), true.shape)
+        with told_to_fit(given, true.shape):
+            weights = np.broadcast_to(given.astype(self.dtype).ravel(), true.shape)
         counts = (true >= 0) & (true < self.num_classes) & (predicted >= 0) & (predicted < self.num_classes)
         if self.ignore_class is not None:
             counts &= true != self.ignore_class

@@ -11,7 +11,7 @@ from recurra import config, losses, saving
 from recurra._arrays import Array, as_array
 from recurra._checks import expected, one_of, whole_number
 from recurra.losses.functions import arrays, of_numbers
-from recurra.metrics.base import Mean, MeanMetricWrapper, Metric
+from recurra.metrics.base import Mean, MeanMetricWrapper, Metric, told_to_fit
 from recurra.variables import Variable
 
 
@@ -125,7 +125,8 @@ class R2Score(Metric):
             what = "y_true and y_pred of one shape (N, outputs)"
             raise ValueError(expected("R2Score", what, f"{y_true.shape} and {y_pred.shape}"))
         weights = np.asarray(1.0 if sample_weight is None else sample_weight, np.float64)
-        weights = np.broadcast_to(weights[:, None] if weights.ndim == 1 else weights, y_true.shape)
+        with told_to_fit(weights, y_true.shape):
+            weights = np.broadcast_to(weights[:, None] if weights.ndim == 1 else weights, y_true.shape)
         if self.count is None:
             names = ("squared_sum", "sum", "residual", "count")
             shape = y_true.shape[1:]

@@ -258,7 +258,7 @@ def _make_step(node: Node, positions: dict[int, int], unsure: set[int]) -> _Step
     kwargs = {name: value for name, value in node.kwargs.items() if name not in tensor_kwargs and name != "training"}
     tensors = [leaf for leaf in _tree.flatten(node.inputs) if isinstance(leaf, KerasTensor)]
     mask = tensor_kwargs.pop("mask", None)
-    argument_masks = {f"{name}_mask": where for name, where in tensor_kwargs.items()}
+    argument_masks = node.layer._named_masks(inputs, tensor_kwargs)
     takes = set(node.layer._forward_parameters) - node.kwargs.keys()
     return _Step(
         node=node,

@@ -64,9 +64,11 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
     for entry in entries:
         if entry.get("name") in of_masks:
             continue  # how Keras computes masks: here they follow from the layers
+        name = entry.get("name")
         entry = {key: value for key, value in entry.items() if key != "name"} | {"config": _named(entry)}
         calls = entry.pop("inbound_nodes")
         layer = saving.deserialize_keras_object(built_by_calls(entry) if calls else entry)
+        layer.name = name or layer.name  # of a class that takes none
         layers[layer.name] = layer
         pending += [(layer, _with_own_mask(node, of_masks, of_layers, compared)) for node in calls]
     made = {(name, 0): layer._inbound_nodes[0] for name, layer in layers.items() if layer._inbound_nodes}
@@ -105,8 +107,10 @@ def _joins_masks(graph: Graph) -> bool:
 
 
 def _named(entry: dict[str, Any]) -> dict[str, Any]:
-    """Returns the config of a layer with the name that calls know it by, where it has none of its own."""
-    return {"name": entry["name"]} | entry["config"] if "name" in entry else entry["config"]
+    """Returns the config of a layer with the name that calls know it by, where it has none and its class takes one."""
+    cls = saving.find_class(entry["class_name"], entry.get("registered_name"), entry.get("module"))
+    takes_name = "name" in entry and "name" in saving.parameters(cls)
+    return {"name": entry["name"]} | entry["config"] if takes_name else entry["config"]
 
 
 def built_by_calls(entry: dict[str, Any]) -> dict[str, Any]:

@@ -49,8 +49,10 @@ def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:
 
     Raises:
         TypeError: For fractions as whole numbers.
-        ValueError: For whole numbers that do not fit.
+        ValueError: For None, and whole numbers that do not fit.
     """
+    if value is None:
+        raise ValueError(expected("convert_to_tensor", "numbers", "None"))
     if hasattr(value, "__array__"):  # pandas' too
         return as_array(np.array(value, dtype, copy=None if type(value) is Tensor else True))
     array = np.asarray(value)
