@@ -81,7 +81,7 @@ def arrays(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _floats(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
-    y_pred = np.asarray(y_pred)
+    y_pred = as_numbers(y_pred, "y_pred of a loss")
     if y_pred.dtype.kind != "f":
         y_pred = y_pred.astype(settings.floatx())
     y_true = as_numbers(y_true, "y_true of a loss")
