@@ -35,7 +35,7 @@ test-peers: .venv/.test .venv-peers-keras/.made ## what the tests skip without K
 	KERAS_BACKEND=tensorflow PYTHONPATH=$$(echo .venv-peers-keras/lib/python*/site-packages) $(BIN)/python -m pytest \
 		-W ignore::DeprecationWarning -W ignore::UserWarning -W ignore::FutureWarning tests/keras_suites \
 		tests/interop/test_peer_models.py tests/interop/test_signatures.py tests/interop/test_peers.py \
-		tests/layers/test_against_keras.py tests/models/test_against_keras.py
+		tests/layers/test_against_keras.py tests/models/test_against_keras.py tests/training/test_against_keras.py
 
 lint: .venv/.lint ## ruff, mypy, clang-format: check only
 	$(BIN)/ruff check .

@@ -34,8 +34,8 @@ def show_shapes() -> None:
         for return_state in (False, True):
             rnn = layers.SimpleRNN(units=2, return_sequences=return_sequences, return_state=return_state)
             returned = rnn(HELLO)
-            outputs, states = returned if return_state else (returned, None)
-            state = f", states {states.numpy().shape}" if return_state else ""
+            outputs, *states = returned if return_state else (returned,)
+            state = f", states {states[0].numpy().shape}" if states else ""
             print(f"  {return_sequences=!s:5} {return_state=!s:5} outputs {outputs.numpy().shape}{state}")
 
 

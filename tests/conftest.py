@@ -49,6 +49,25 @@ def threads():
 
 
 @pytest.fixture
+def same_bits(threads):
+    """Returns a function: checks that another gives the same bits for any number of threads, and returns them."""
+
+    def check(call):
+        found = []
+        for count in (1, 2, 3, 5, 8):
+            threads(count)
+            found.append([np.asarray(array) for array in _tree.flatten(call())])
+        assert found[0]
+        for arrays in found[1:]:
+            for one, other in zip(arrays, found[0], strict=True):
+                np.testing.assert_array_equal(one, other)
+                assert one.tobytes() == other.tobytes()  # the signs of zeros too
+        return found[0]
+
+    return check
+
+
+@pytest.fixture
 def growth():
     """Returns a function: by how many bytes 2000 calls of another let Python's memory grow, after 100 to warm up."""
 

@@ -23,6 +23,7 @@ RESULT = {
 def test_a_guide_has_a_place_for_the_figures_of_every_benchmark(language):
     questions = FIGURES.findall(report.GUIDES[language].read_text(encoding="utf-8"))
     files = Path(report.__file__).parent.glob("*.py")
+    assert questions
     assert sorted(set(questions)) == sorted(file.stem for file in files if "harness.main(" in file.read_text("utf-8"))
 
 
@@ -34,7 +35,7 @@ def tables(language):
 
 def test_the_korean_guide_has_the_tables_of_the_english_one():
     english, korean = tables("en"), tables("ko")
-    assert english.keys() == korean.keys()
+    assert english and english.keys() == korean.keys()
     for question, lines in english.items():
         rows = [line[2:-2].split(" | ") for line in lines if "---" not in line]
         table = report.harness.Table(rows[0], rows[1:])

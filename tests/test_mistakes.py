@@ -162,7 +162,6 @@ MISTAKES = {
     "numbers without axes": (lambda: unbuilt().predict([1, 2, 3], verbose=0), "x.reshape(batch, timesteps, features)"),
     "validation_split as text": (lambda: fit(validation_split="0.2"), "validation_split between 0 and 1, got '0.2'"),
     "shuffle misspelt": (lambda: fit(shuffle="bacth"), "shuffle to be one of 'batch', True, False, got 'bacth'"),
-    "verbose None": (lambda: model().fit(X, Y, verbose=None), "verbose expected 'auto', 0, 1 or 2, got None"),
     "class weights in a list": (lambda: fit(class_weight=[1, 2]), "weights, such as {0: 1.0, 1: 2.5}, got [1, 2]"),
     "too many loss_weights": (
         lambda: model(loss_weights=[1, 2]).fit(X, Y),
@@ -913,3 +912,36 @@ def test_lists_of_numbers_of_any_kind_are_data():
         made.set_weights(first)
         losses_of.append(made.evaluate(*given, verbose=0))
     assert losses_of[0] == losses_of[1] == losses_of[2]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: recurra.activations.relu(None), ValueError, "activations.relu expected numbers, got None"),
+        (lambda: recurra.activations.relu("a"), ValueError, "activations.relu expected numbers, got an array of dtype"),
+        (lambda: losses.mean_squared_error("a", "b"), ValueError, "y_true of mean_squared_error expected numbers"),
+        (lambda: losses.poisson([1.0], ["b"]), ValueError, "y_pred of poisson expected numbers, got an array of dtype"),
+        (lambda: losses.Huber()([[1.0]], [["b"]]), ValueError, "y_pred of a loss expected numbers"),
+        (lambda: metrics.binary_accuracy([1.0], ["b"]), ValueError, "y_pred of binary_accuracy expected numbers"),
+        (lambda: metrics.Mean().update_state("a"), ValueError, "the values of Mean expected numbers, got an array"),
+        (lambda: metrics.Sum()(["a"]), ValueError, "the values of Sum expected numbers, got an array of dtype"),
+        (lambda: recurra.config.set_epsilon("a"), TypeError, "set_epsilon expected value to be a number, not negative"),
+        (lambda: recurra.config.set_epsilon(-1.0), ValueError, r"set_epsilon expected .* not negative, got -1\.0"),
+    ],
+)
+def test_text_where_numbers_are_due_is_told(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (callbacks.ModelCheckpoint, "filepath"),
+        (callbacks.BackupAndRestore, "backup_dir"),
+        (callbacks.CSVLogger, "filename"),
+    ],
+)
+def test_what_is_no_path_is_told_with_the_name_of_the_option(make, name):
+    with pytest.raises(TypeError, match=f"{make.__name__} expected {name} to be a path, got 3"):
+        make(3)

@@ -116,7 +116,12 @@ def test_python_prints_what_the_page_shows(page, folder, monkeypatch):
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_no_block_escapes_the_tests(page):
-    assert {language for language, _ in blocks(page)} <= LANGUAGES
+    found = blocks(page)
+    assert page.read_text(encoding="utf-8").count("```") == 2 * len(found)
+    assert {language for language, _ in found} <= LANGUAGES
+    for language, text in found:
+        if language == "console":
+            assert "".join(command[0] for command in COMMAND.finditer(text)) == text
 
 
 def anchors(page: Path) -> set[str]:
@@ -127,19 +132,21 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", [*PAGES, *MORE_PAGES], ids=page_name)
 def test_links_between_the_pages_lead_somewhere(page):
-    links = re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8"))
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", text)
+    assert len(links) == text.count("](") - text.count("](http")
     targets = [((page.parent / file).resolve() if file else page, anchor) for file, anchor in links]
     missing = [file for file, _ in targets if not file.exists()]
     assert not missing
+    assert {file for file, _ in targets if file.suffix == ".md"} <= {*PAGES, *MORE_PAGES, ROOT / "CHANGELOG.md"}
     assert not [(file, anchor) for file, anchor in targets if anchor and anchor not in anchors(file)]
 
 
 @pytest.mark.parametrize("english", [page for page in PAGES if "ko" not in page_name(page)], ids=page_name)
 def test_the_korean_page_shows_the_same_code(english):
     korean = ROOT / "README.ko.md" if english.name == "README.md" else ROOT / "docs" / "ko" / english.name
-    if korean.exists():
-        without_comments = [[re.sub(r"\s*#.*", "", text) for _, text in blocks(page)] for page in (english, korean)]
-        assert without_comments[0] == without_comments[1]
+    without_comments = [[re.sub(r"\s*#.*", "", text) for _, text in blocks(page)] for page in (english, korean)]
+    assert without_comments[0] == without_comments[1]
 
 
 def test_the_first_command_installs_what_the_main_job_needs():

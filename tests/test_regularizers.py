@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import recurra
 from recurra import regularizers
 
 
@@ -18,3 +19,21 @@ def test_a_single_row_or_column_has_none_to_be_orthogonal_to(mode, shape):
     x = np.ones(shape, np.float32)
     assert regularizer(x) == 0.0
     np.testing.assert_array_equal(regularizer.gradient(x), np.zeros(shape))
+
+
+def test_a_penalty_made_of_another_is_a_number_in_the_history():
+    class Twice(regularizers.L2):
+        def __call__(self, x):
+            return 2 * super().__call__(x)
+
+        def gradient(self, x):
+            return 2 * super().gradient(x)
+
+    x = np.ones((4, 1), np.float32)
+    model = recurra.Sequential(
+        [recurra.Input((1,)), recurra.layers.Dense(1, "linear", False, "ones", None, Twice(0.5))]
+    )
+    model.compile("sgd", "mse")
+    assert model.losses == [1.0] and type(model.losses[0]) is float
+    assert model.fit(x, x, verbose=0).history == {"loss": [1.0]}
+    assert model.get_weights()[0] == np.float32(1 - 0.01 * 2)

@@ -29,6 +29,7 @@ from recurra import (
     optimizers,
 )
 from recurra.callbacks import EarlyStopping, ModelCheckpoint
+from recurra.compat.tensorflow.keras.activations import relu
 from recurra.compat.tensorflow.keras.callbacks import CSVLogger
 from recurra.compat.tensorflow.keras.layers import LSTM, Dense
 from recurra.compat.tensorflow.keras.models import load_model
@@ -192,3 +193,138 @@ def test_misspelt_names_are_seen() -> None:
         tf.zeross(3)  # type: ignore[attr-defined]
     with pytest.raises(AttributeError):
         tf.random.norml([3])  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        tf.math.reduce_men([1.0])  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        tf.keras.losses.MeanSquareError()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        tf.keras.metrics.Meen()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        tf.keras.utils.to_categoricl([1])  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        tf.keras.backend.men([1.0])  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        assert layers.LSTM(3).unitss  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        Sequential().fit_generator([])  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        assert optimizers.Adam().lr  # type: ignore[attr-defined]
+    with pytest.raises(TypeError):
+        assert Input((3,)) ** 2  # type: ignore[operator]
+    with pytest.raises(ValueError):
+        optimizers.Adam(clipnrom=1.0)  # type: ignore[call-arg]
+    with pytest.raises(ValueError):
+        optimizers.AdamW(learnin_rate=0.1)  # type: ignore[call-arg]
+
+
+def test_type_checkers_see_all_activations() -> None:
+    assert set(keras.activations.FUNCTIONS) < set(keras.activations.__all__)
+
+
+class Shifted(layers.Layer):
+    """A layer that is written as Keras's books do it: it names arguments in its own way, and leaves some out."""
+
+    def build(self, shape: Any) -> None:
+        self.shift = self.add_weight(shape=shape[-1:], initializer="ones")
+
+    def forward(self, x: Floats) -> tuple[Floats, None]:
+        return x + self.shift.value, None
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return shape
+
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        return mask
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Shifted:
+        return cls(**config)
+
+
+class Halved(layers.Dense):
+    def backward(self, dy: Any, cache: Any) -> Any:
+        return super().backward(dy, cache) / 2
+
+
+class Careful(layers.LSTMCell):
+    def forward(self, x: Any, states: Any) -> Any:
+        return super().forward(x, states)
+
+
+class Squared(losses.Loss):
+    def call(self, y_true: Floats, y_pred: Floats) -> float:
+        return float(np.square(y_true - y_pred).mean())
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Squared:
+        return cls(**config)
+
+
+class MeanOfTwo(keras.metrics.Mean):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        super().update_state((np.asarray(y_true) + np.asarray(y_pred)) / 2)
+
+
+class Named(Sequential):
+    def title(self) -> str:
+        return self.name.title()
+
+
+class Configured(Model):
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Configured:
+        return super().from_config(config)
+
+
+def test_subclasses_may_take_fewer_arguments_and_give_their_own_kind() -> None:
+    assert Shifted.from_config({}).compute_output_shape((None, 3)) == (None, 3)
+    assert Named.from_config(Named([Input((3,)), layers.Dense(1)], name="net").get_config()).title() == "Net"
+    model = Named([Input((3,)), Shifted(), Halved(1)])
+    copy: Named = models.clone_model(model)
+    copy.compile("sgd", Squared.from_config({"name": "squared"}))
+    assert copy.evaluate(np.zeros((2, 3)), np.zeros(2), verbose=0) > 0
+    assert layers.RNN(Careful(3))(np.ones((2, 4, 3))).shape == (2, 3)
+    assert MeanOfTwo()([1.0], [3.0]).numpy() == 2
+    assert optimizers.SGD.from_config({"momentum": 0.5}).momentum == 0.5
+
+
+def test_arithmetic_of_tensors_gives_tensors() -> None:
+    x = tf.constant([1.0, 2.0])
+    y: tf.Tensor = 2 * (x + 1) ** 2 / 2 - x
+    y -= 1
+    assert y.numpy().tolist() == [2, 6] and (-abs(y) < 0).numpy().all() and (x == x).numpy().all()
+    assert tf.math.reduce_mean(x).numpy() == tf.keras.backend.mean(x).numpy() == 1.5
+    assert relu(x).tolist() == [1, 2] and tf.keras.losses.mse([1.0], [3.0]).numpy() == 4
+    assert (100 * MeanOfTwo()([1.0], [3.0])).numpy() == 200
+
+
+def test_what_layers_and_optimizers_have() -> None:
+    dense, lstm = layers.Dense(2), layers.LSTM(3, dropout=0.5)
+    rows, columns = dense(np.ones((1, 4))).shape
+    assert (rows, columns) == (1, 2) and dense.kernel.value.shape[1] == 2 and dense.bias.numpy().tolist() == [0, 0]
+    dense.set_weights((np.ones((4, 2)), np.zeros(2)))
+    assert lstm.units + 1 == 4 and lstm.dropout < 1 and lstm.unit_forget_bias and lstm.kernel_regularizer is None
+    assert layers.TimeDistributed(dense).layer.units == 2
+    adam = optimizers.get(optimizers.Adam(0.5, clipnorm=1.0, weight_decay=0.1))
+    own = optimizers.AdamW(0.5, weight_decay=0.1, name="own")
+    own.learning_rate = 0.25
+    own.learning_rate.assign(own.learning_rate * 2)
+    assert float(own.learning_rate) == float(adam.learning_rate) == 0.5
+    assert optimizers.schedules.ExponentialDecay(0.5, 10, 0.9).decay_steps // 3 == 3
+
+
+def test_what_functions_take() -> None:
+    model = Sequential([Input((3,)), layers.Dense(1, name="last")])
+    model.compile("sgd", losses.MeanSquaredError(name=None), metrics=[keras.metrics.BinaryAccuracy(name=None)])
+    stop = EarlyStopping("loss", patience=2)
+    model.fit(np.ones((4, 3)), np.array([0, 1, 0, 1]), class_weight={0: 1, 1: 2}, callbacks=[stop], verbose=0)
+    assert stop.best > 0 and stop.patience > stop.wait
+    lines: list[str] = []
+    model.summary(positions=(0.4, 0.7, 1.0), layer_range=("last", "last"), print_fn=lines.append)
+    assert "last" in lines[0] and model.pop().units == 1
+    assert keras.utils.pad_sequences([[1], [2, 3]], dtype=np.float32).dtype == np.float32
+    assert layers.StackedRNNCells((layers.LSTMCell(2), layers.GRUCell(3))).output_size == 3
+    assert keras.metrics.IoU(3, np.array([0, 2])).target_class_ids == [0, 2]
+    panel = recurra.forecasting.Panel.from_arrays([[1.0, 2.0, 3.0], [4.0, 5.0]])
+    assert panel.n_series == recurra.forecasting.Panel.from_arrays(np.ones((2, 20))).n_series == 2
+    assert recurra.compat.tensorflow is tf

@@ -37,7 +37,7 @@ void pool(const Pooling<T>& s, T* y, const T* x) {
       if (s.kind == PoolKind::mean) {
         for (int64_t d = 0; d < D; ++d) to[d] += from[d];
       } else {
-        for (int64_t d = 0; d < D; ++d) to[d] = (from[d] > to[d]) | (from[d] != from[d]) ? from[d] : to[d];
+        for (int64_t d = 0; d < D; ++d) to[d] = ((from[d] > to[d]) | (from[d] != from[d])) ? from[d] : to[d];
       }
     }
     const T count = static_cast<T>(window.end - window.begin);

@@ -2,6 +2,8 @@
 // (x86-64 before AVX2) fma is a product and a sum, rounded twice: the one target whose bits differ.
 #pragma once
 
+#include <math.h>
+
 namespace recurra::RECURRA_NAMESPACE {
 
 template <typename T>
@@ -77,9 +79,9 @@ struct Vec {
   friend RECURRA_INLINE Vec sqrt(Vec a) {
     return make([=](int i) {
       if constexpr (sizeof(T) == 4)
-        return __builtin_sqrtf(a.v[i]);
+        return ::sqrtf(a.v[i]);
       else
-        return __builtin_sqrt(a.v[i]);
+        return ::sqrt(a.v[i]);
     });
   }
   // Adding and taking away 1.5 * 2^mantissa_bits rounds to an integer; larger values are integers already.

@@ -40,6 +40,8 @@ from recurra.regularizers import Regularizer
 from recurra.variables import Variable
 
 if TYPE_CHECKING:
+    from recurra import compat as compat
+    from recurra import forecasting as forecasting
     from recurra import interop, preprocessing
     from recurra.forecasting import Forecaster, forecast
 

@@ -11,6 +11,7 @@ from recurra._checks import did_you_mean, expected
 from recurra._owners import is_own
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Result = TypeVar("_Result")
 
 # Arguments that Keras 3 has under another name or not at all, or that are not here.
 _ARGUMENTS = {
@@ -57,6 +58,11 @@ def knows_arguments(function: _Function) -> _Function:
         return function(*args, **kwargs)
 
     return checked  # type: ignore[return-value]
+
+
+def open_arguments(method: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Decorator for type checkers: subclasses may name a method's arguments as they like, and leave some out."""
+    return method
 
 
 def _refuse_unknown(who: str, function: Any, given: Iterable[str]) -> None:

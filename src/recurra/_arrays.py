@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from recurra._checks import did_you_mean, expected
 from recurra._owners import is_own
 
 _OF_PYTHON = {float: "float32", int: "int32", bool: "bool"}  # NumPy's are of 64 bits
+_Arguments = ParamSpec("_Arguments")
 _TEXT = "turn text into numbers first"
 _HINTS = {
     "O": "give all columns one dtype first, as with .astype('float32')",
@@ -161,6 +163,12 @@ class TensorShape(tuple[Any, ...]):
         found = super().__getitem__(key)
         return TensorShape(found) if isinstance(key, slice) else found
 
+    def __add__(self, other: Any) -> Any:  # lists too, as in TensorFlow
+        return TensorShape((*self, *other)) if isinstance(other, (list, tuple)) else NotImplemented
+
+    def __radd__(self, other: Any) -> Any:
+        return TensorShape((*other, *self)) if isinstance(other, (list, tuple)) else NotImplemented
+
 
 class Array(np.ndarray):
     """An ndarray that code written for tensors takes for one: it has `.numpy()`, and `x += 1` makes another array.
@@ -170,6 +178,52 @@ class Array(np.ndarray):
     """
 
     _keras_mask: np.ndarray | None = None
+
+    if TYPE_CHECKING:  # NumPy's types say that operators give a plain ndarray; of these they give another of these
+
+        def __add__(self, other: Any, /) -> Array: ...
+        def __radd__(self, other: Any, /) -> Array: ...
+        def __iadd__(self, other: Any, /) -> Array: ...
+        def __sub__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+        def __rsub__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+        def __isub__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+        def __mul__(self, other: Any, /) -> Array: ...
+        def __rmul__(self, other: Any, /) -> Array: ...
+        def __imul__(self, other: Any, /) -> Array: ...
+        def __truediv__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+        def __rtruediv__(self, other: Any, /) -> Array: ...
+        def __itruediv__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+        def __floordiv__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+        def __rfloordiv__(self, other: Any, /) -> Array: ...
+        def __ifloordiv__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+        def __mod__(self, other: Any, /) -> Array: ...
+        def __rmod__(self, other: Any, /) -> Array: ...
+        def __imod__(self, other: Any, /) -> Array: ...
+        def __pow__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+        def __rpow__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+        def __ipow__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+        def __matmul__(self, other: Any, /) -> Array: ...
+        def __rmatmul__(self, other: Any, /) -> Array: ...
+        def __imatmul__(self, other: Any, /) -> Array: ...
+        def __and__(self, other: Any, /) -> Array: ...
+        def __rand__(self, other: Any, /) -> Array: ...
+        def __iand__(self, other: Any, /) -> Array: ...
+        def __or__(self, other: Any, /) -> Array: ...
+        def __ror__(self, other: Any, /) -> Array: ...
+        def __ior__(self, other: Any, /) -> Array: ...
+        def __xor__(self, other: Any, /) -> Array: ...
+        def __rxor__(self, other: Any, /) -> Array: ...
+        def __ixor__(self, other: Any, /) -> Array: ...
+        def __lt__(self, other: Any, /) -> Array: ...
+        def __le__(self, other: Any, /) -> Array: ...
+        def __gt__(self, other: Any, /) -> Array: ...
+        def __ge__(self, other: Any, /) -> Array: ...
+        def __eq__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+        def __ne__(self, other: Any, /) -> Array: ...  # type: ignore[override]
+        def __neg__(self) -> Array: ...
+        def __pos__(self) -> Array: ...
+        def __abs__(self) -> Array: ...
+        def __invert__(self) -> Array: ...
 
     @property
     def shape(self) -> Any:
@@ -235,6 +289,16 @@ def as_array(value: Any, mask: np.ndarray | None = None) -> Array:
     array = np.asarray(value).view(Array)
     array._keras_mask = mask
     return array
+
+
+def giving_arrays(function: Callable[_Arguments, Any]) -> Callable[_Arguments, Array]:
+    """Decorator: what the function computes comes as an `Array`, as what Keras computes at once is a tensor."""
+
+    @functools.wraps(function)
+    def giving(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Array:
+        return as_array(function(*args, **kwargs))
+
+    return giving
 
 
 def _as_arrays(structure: Any) -> Any:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+_Value = TypeVar("_Value")
 
 
 def expected(who: str, what: str, got: Any, hint: str | None = None) -> str:
@@ -68,7 +70,7 @@ def seed_number(who: str, seed: Any) -> int:
     return int(seed)
 
 
-def number(who: str, name: str, value: Any) -> Any:
+def number(who: str, name: str, value: _Value) -> _Value:
     """Returns `value` as a plain number; TypeError for text and the like, ValueError for NaN."""
     plain = _plain_number(who, f"{name} to be a number", value)
     if plain != plain:
@@ -76,9 +78,9 @@ def number(who: str, name: str, value: Any) -> Any:
     return plain
 
 
-def positive(who: str, name: str, value: Any) -> Any:
+def positive(who: str, name: str, value: _Value) -> _Value:
     """Returns `value` as a plain number; TypeError for text and the like, ValueError unless it is above 0."""
-    plain = number(who, name, value)
+    plain: Any = number(who, name, value)
     if plain <= 0:
         raise ValueError(expected(who, f"{name} to be positive", repr(value)))
     return plain
@@ -92,7 +94,7 @@ def not_positive(who: str, name: str, value: Any) -> Any:
     return plain
 
 
-def not_negative(who: str, name: str, value: Any) -> Any:
+def not_negative(who: str, name: str, value: _Value) -> _Value:
     """Returns `value` as a plain number; TypeError for text and the like, ValueError for None, NaN and below 0."""
     what = f"{name} to be a number, not negative"
     plain = None if value is None else _plain_number(who, what, value)

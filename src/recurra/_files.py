@@ -49,6 +49,13 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     _sync_directory(directory)
 
 
+def path_option(who: str, name: str, path: Any) -> str:
+    """Returns a path as text; TypeError for other things."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(expected(who, f"{name} to be a path", repr(path)))
+    return os.fspath(path)
+
+
 def path_of(who: str, filepath: Any) -> Path:
     """Returns the path of a file; TypeError for a file in memory and other things."""
     from pathlib import Path

@@ -5,6 +5,7 @@ Imports of such names say so too: this module appends a finder to `sys.meta_path
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -81,6 +82,12 @@ class Gone:
 
     def __get__(self, instance: Any, owner: type) -> Any:
         raise AttributeError(f"{owner.__name__!r} object has no attribute {self._name!r}: {self._hint}")
+
+
+def names_there(thing: Any, names: Iterable[str]) -> list[str]:
+    """Returns those of the names that `dir` would give that are not `Gone`."""
+    cls = type(thing)
+    return [name for name in names if not isinstance(inspect.getattr_static(cls, name, None), Gone)]
 
 
 def says_what_to_do(module: str) -> Callable[[str], Any]:

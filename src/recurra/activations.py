@@ -5,6 +5,7 @@ The formulas live in `ops.reference` and, as native kernels, behind `ops.activat
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import ops, saving
-from recurra._arrays import axes_last
+from recurra._arrays import as_array, as_numbers, axes_last, giving_arrays
 from recurra._missing import says_what_to_do
 
 FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {}  # by name
@@ -85,8 +86,8 @@ _WITH_OPTIONS: dict[str, Callable[..., Any]] = {
 } | {name: _along(name) for name in ("glu", "log_softmax", "softmax", "sparsemax")}
 
 
-def _as_floats(x: Any) -> np.ndarray:
-    x = np.asarray(x)
+def _as_floats(x: Any, who: str) -> np.ndarray:
+    x = np.asarray(as_numbers(x, f"activations.{who}"))
     return x if x.dtype in (np.float32, np.float64) else x.astype(np.float32)
 
 
@@ -94,11 +95,13 @@ def _make(name: str, formula: str) -> Callable[..., np.ndarray]:
     with_options = _WITH_OPTIONS.get(name, lambda x: x)
     with_options.__qualname__ = name  # for errors
 
-    def activation(x: Any, *args: Any, **options: Any) -> np.ndarray:
-        x = _as_floats(x)
+    def activation(x: Any, *args: Any, **options: Any) -> Any:
+        if hasattr(x, "_keras_history"):  # symbolic: the layer that does it
+            return x._activated(name, inspect.signature(with_options).bind(x, *args, **options).arguments)
+        x = _as_floats(x, name)
         if args or options:
-            return np.asarray(with_options(x, *args, **options), x.dtype)
-        return _native(name, x)
+            return as_array(np.asarray(with_options(x, *args, **options), x.dtype))
+        return as_array(_native(name, x))
 
     def gradient(dy: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return ops.activation_backward(name, dy, x, y)
@@ -143,12 +146,19 @@ tanh_shrink = _make("tanh_shrink", "x - tanh(x)")
 FUNCTIONS["swish"] = swish = silu
 FUNCTIONS["hard_swish"] = hard_swish = hard_silu
 
-__all__ = [*FUNCTIONS, "deserialize", "get", "name_of", "serialize", "threshold"]
+# All of FUNCTIONS, one by one: type checkers read lists alone.
+__all__ = [
+    "celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh",
+    "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu",
+    "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus",
+    "tanh", "tanh_shrink", "swish", "hard_swish", "deserialize", "get", "name_of", "serialize", "threshold",
+]  # fmt: skip
 
 
+@giving_arrays
 def threshold(x: Any, threshold: float, default_value: float) -> np.ndarray:
     """Returns x where x > threshold, else default_value; x has any shape. No layer knows it by name."""
-    x = _as_floats(x)
+    x = _as_floats(x, "threshold")
     return np.where(x > threshold, x, x.dtype.type(default_value))
 
 

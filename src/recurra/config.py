@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recurra import _changes
-from recurra._checks import one_of
+from recurra._checks import not_negative, one_of
 from recurra._missing import says_what_to_do
 
 __all__ = ["backend", "epsilon", "floatx", "image_data_format", "set_epsilon", "set_floatx"]
@@ -34,7 +34,7 @@ def epsilon() -> float:
 def set_epsilon(value: float) -> None:
     """Sets the small constant of losses, metrics and layers."""
     global _epsilon
-    _epsilon = float(value)
+    _epsilon = float(not_negative("set_epsilon", "value", value))
     _changes.stamp()  # native steps hold it
 
 

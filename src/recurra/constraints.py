@@ -8,6 +8,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import saving
+from recurra._arrays import giving_arrays
 from recurra._checks import expected, fraction, not_negative, whole_number
 from recurra._missing import says_what_to_do
 
@@ -58,6 +59,7 @@ class MaxNorm(Constraint):
         self.max_value = None if max_value is None else not_negative("MaxNorm", "max_value", max_value)
         self.axis = _checked_axis("MaxNorm", axis)
 
+    @giving_arrays
     def __call__(self, w: Any) -> np.ndarray:
         w = np.asarray(w)
         norms = _norms(w, self.axis)
@@ -68,6 +70,7 @@ class MaxNorm(Constraint):
 class NonNeg(Constraint):
     """No negative weights."""
 
+    @giving_arrays
     def __call__(self, w: Any) -> np.ndarray:
         return np.maximum(w, 0)
 
@@ -83,6 +86,7 @@ class UnitNorm(Constraint):
     def __init__(self, axis: Any = 0):
         self.axis = _checked_axis("UnitNorm", axis)
 
+    @giving_arrays
     def __call__(self, w: Any) -> np.ndarray:
         w = np.asarray(w)
         return (w / (settings.epsilon() + _norms(w, self.axis))).astype(w.dtype)
@@ -99,13 +103,14 @@ class MinMaxNorm(Constraint):
 
     def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Any = 0):
         who = "MinMaxNorm"
-        self.min_value = not_negative(who, "min_value", min_value)
-        self.max_value = not_negative(who, "max_value", max_value)
+        self.min_value: float = not_negative(who, "min_value", min_value)
+        self.max_value: float = not_negative(who, "max_value", max_value)
         if self.min_value > self.max_value:
             raise ValueError(expected(who, f"max_value to be at least min_value={min_value!r}", repr(max_value)))
-        self.rate = fraction(who, "rate", rate)
+        self.rate: float = fraction(who, "rate", rate)
         self.axis = _checked_axis(who, axis)
 
+    @giving_arrays
     def __call__(self, w: Any) -> np.ndarray:
         w = np.asarray(w)
         norms = _norms(w, self.axis)

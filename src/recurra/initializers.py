@@ -13,7 +13,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops, saving
-from recurra._arrays import as_numbers, plain_dtype
+from recurra._arrays import as_numbers, giving_arrays, plain_dtype
 from recurra._checks import expected, not_negative, number, one_of, positive, seed_number
 from recurra._missing import says_what_to_do
 from recurra._names import snake_case
@@ -83,6 +83,7 @@ def _dtype(dtype: Any) -> np.dtype:
 class Zeros(Initializer):
     """All zeros."""
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         return np.zeros(shape, _dtype(dtype))
 
@@ -91,6 +92,7 @@ class Zeros(Initializer):
 class Ones(Initializer):
     """All ones."""
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         return np.ones(shape, _dtype(dtype))
 
@@ -107,6 +109,7 @@ class Constant(Initializer):
         as_numbers(value, "Constant")
         self.value = value
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         return np.full(shape, self.value, _dtype(dtype))
 
@@ -120,8 +123,9 @@ class Identity(Initializer):
     """
 
     def __init__(self, gain: float = 1.0):
-        self.gain = number("Identity", "gain", gain)
+        self.gain: float = number("Identity", "gain", gain)
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         if len(shape) != 2:
             raise ValueError(expected("Identity", "a matrix shape", tuple(shape)))
@@ -167,9 +171,10 @@ class RandomNormal(RandomInitializer):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
         super().__init__(seed)
-        self.mean = number("RandomNormal", "mean", mean)
-        self.stddev = not_negative("RandomNormal", "stddev", stddev)
+        self.mean: float = number("RandomNormal", "mean", mean)
+        self.stddev: float = not_negative("RandomNormal", "stddev", stddev)
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         generator = self._generator()
         return _drawn(lambda count: generator.normal(self.mean, self.stddev, count), shape, dtype)
@@ -190,9 +195,10 @@ class TruncatedNormal(RandomInitializer):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
         super().__init__(seed)
-        self.mean = number("TruncatedNormal", "mean", mean)
-        self.stddev = not_negative("TruncatedNormal", "stddev", stddev)
+        self.mean: float = number("TruncatedNormal", "mean", mean)
+        self.stddev: float = not_negative("TruncatedNormal", "stddev", stddev)
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         return (self.mean + self.stddev * _truncated(self._generator(), shape)).astype(_dtype(dtype))
 
@@ -212,11 +218,12 @@ class RandomUniform(RandomInitializer):
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
         super().__init__(seed)
-        self.minval = number("RandomUniform", "minval", minval)
-        self.maxval = number("RandomUniform", "maxval", maxval)
+        self.minval: float = number("RandomUniform", "minval", minval)
+        self.maxval: float = number("RandomUniform", "maxval", maxval)
         if self.minval > self.maxval:
             raise ValueError(expected("RandomUniform", f"maxval to be at least minval={minval!r}", repr(maxval)))
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         generator = self._generator()
         return _drawn(lambda count: generator.uniform(self.minval, self.maxval, count), shape, dtype)
@@ -277,7 +284,7 @@ class VarianceScaling(RandomInitializer):
         output_axes: Any = None,
     ):
         super().__init__(seed)
-        self.scale = positive(type(self).__name__, "scale", scale)
+        self.scale: float = positive(type(self).__name__, "scale", scale)
         self.mode = one_of("VarianceScaling", "mode", mode, ("fan_in", "fan_out", "fan_avg"))
         distribution = distribution.lower() if isinstance(distribution, str) else distribution
         distribution = "truncated_normal" if distribution == "normal" else distribution
@@ -286,6 +293,7 @@ class VarianceScaling(RandomInitializer):
         )
         self.input_axes, self.output_axes = input_axes, output_axes
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
@@ -410,8 +418,9 @@ class Orthogonal(RandomInitializer):
 
     def __init__(self, gain: float = 1.0, seed: Any = None):
         super().__init__(seed)
-        self.gain = number("Orthogonal", "gain", gain)
+        self.gain: float = number("Orthogonal", "gain", gain)
 
+    @giving_arrays
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         if len(shape) < 2:
             raise ValueError(expected("Orthogonal", "a shape of at least two dimensions", tuple(shape)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numbers
 import random as _python_random
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,10 +22,27 @@ from recurra._checks import expected, seed_number
 from recurra._missing import says_what_to_do
 from recurra.variables import Variable
 
-__all__ = ["SeedGenerator", "draw_seed", "get_stream_state", "seeded", "set_random_seed", "set_stream_state"]
+__all__ = [
+    "SeedGenerator",
+    "draw_seed",
+    "generator_of",
+    "get_stream_state",
+    "seeded",
+    "set_random_seed",
+    "set_stream_state",
+]
 
-_stream = np.random.default_rng()
-_within: ContextVar[np.random.Generator | None] = ContextVar("within", default=None)  # of `seeded`, in its thread alone
+
+class _Stream(np.random.Generator):
+    """A generator that counts how often `generator_of` was asked for each seed."""
+
+    def __init__(self, seed: int | None = None):
+        super().__init__(np.random.PCG64(seed))
+        self.uses: Counter[int] = Counter()
+
+
+_stream = _Stream()
+_within: ContextVar[_Stream | None] = ContextVar("within", default=None)  # of `seeded`, in its thread alone
 
 
 def set_random_seed(seed: int) -> None:
@@ -43,9 +61,9 @@ def set_random_seed(seed: int) -> None:
     _python_random.seed(seed)
     np.random.seed(seed)
     if _within.get() is None:
-        _stream = np.random.default_rng(seed)
+        _stream = _Stream(seed)
     else:
-        _within.set(np.random.default_rng(seed))
+        _within.set(_Stream(seed))
 
 
 @contextmanager
@@ -54,14 +72,14 @@ def seeded(seed: int) -> Iterator[None]:
 
     Python's and NumPy's random numbers are left alone, and so are other threads.
     """
-    token = _within.set(np.random.default_rng(seed))
+    token = _within.set(_Stream(seed))
     try:
         yield
     finally:
         _within.reset(token)
 
 
-def _current() -> np.random.Generator:
+def _current() -> _Stream:
     """Returns the process-wide stream, or that of `seeded`."""
     return _within.get() or _stream
 
@@ -69,6 +87,15 @@ def _current() -> np.random.Generator:
 def draw_seed() -> int:
     """Returns the next seed of the stream."""
     return int(_current().integers(2**31 - 1))
+
+
+def generator_of(seed: int | None) -> np.random.Generator:
+    """Returns the next generator of a seed: another at each call since `set_random_seed`; None draws a seed."""
+    if seed is None:
+        return np.random.default_rng(draw_seed())
+    uses = _current().uses
+    uses[seed] += 1
+    return np.random.default_rng([seed, uses[seed] - 1])
 
 
 def get_stream_state() -> dict[str, Any]:

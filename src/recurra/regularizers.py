@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurra import ops, saving
+from recurra import config, ops, saving
+from recurra._arrays import as_array
 from recurra._checks import expected, one_of
 from recurra._missing import says_what_to_do
 from recurra._owners import is_left_behind
@@ -28,18 +29,23 @@ __all__ = [
 
 
 class Regularizer(saving.Configurable):
-    """Base class: called with an array it gives the penalty; `gradient` gives its derivative.
+    """Base class: called with an array it gives the penalty, in its dtype; `gradient` gives its derivative.
 
     A subclass with its own `__call__` needs its own `gradient`, to be trained with.
     """
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if is_left_behind(cls, "gradient", "__call__"):
             cls.gradient = Regularizer.gradient  # type: ignore[method-assign]
 
-    def __call__(self, x: Any) -> float:
-        raise NotImplementedError
+    def __call__(self, x: Any) -> Any:
+        x = np.asarray(x)
+        return as_array(np.asarray(self._penalty(x), x.dtype if x.dtype.kind == "f" else config.floatx()))
+
+    def _penalty(self, x: np.ndarray) -> float:
+        """Returns the penalty of one of recurra's own, which training takes without rounding it to a dtype."""
+        raise NotImplementedError(expected(type(self).__name__, "a method __call__(x)", "none"))
 
     def gradient(self, x: Any) -> np.ndarray:
         """Returns the derivative of the penalty, of the shape of `x`."""
@@ -51,7 +57,7 @@ def _as_float32(value: float) -> float:
     return float(np.float32(value))
 
 
-def _penalty(who: str, name: str, value: Any) -> float:
+def _checked_penalty(who: str, name: str, value: Any) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not np.isfinite(value) or value < 0:
         raise ValueError(expected(who, f"{name} to be a finite number of at least 0", repr(value)))
     return float(value)
@@ -62,11 +68,10 @@ class L1L2(Regularizer):
     """`l1 * sum(|x|) + l2 * sum(x**2)`."""
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0):
-        self.l1 = _penalty("L1L2", "l1", 0.0 if l1 is None else l1)
-        self.l2 = _penalty("L1L2", "l2", 0.0 if l2 is None else l2)
+        self.l1: float = _checked_penalty("L1L2", "l1", 0.0 if l1 is None else l1)
+        self.l2: float = _checked_penalty("L1L2", "l2", 0.0 if l2 is None else l2)
 
-    def __call__(self, x: Any) -> float:
-        x = np.asarray(x)
+    def _penalty(self, x: np.ndarray) -> float:
         return float(self.l1 * np.abs(x).sum() + self.l2 * np.square(x).sum())
 
     def gradient(self, x: Any) -> np.ndarray:
@@ -79,9 +84,9 @@ class L1(Regularizer):
     """`l1 * sum(|x|)`."""
 
     def __init__(self, l1: float = 0.01):
-        self.l1 = _as_float32(_penalty("L1", "l1", 0.01 if l1 is None else l1))
+        self.l1 = _as_float32(_checked_penalty("L1", "l1", 0.01 if l1 is None else l1))
 
-    def __call__(self, x: Any) -> float:
+    def _penalty(self, x: np.ndarray) -> float:
         return float(self.l1 * np.abs(x).sum())
 
     def gradient(self, x: Any) -> np.ndarray:
@@ -94,9 +99,9 @@ class L2(Regularizer):
     """`l2 * sum(x**2)`."""
 
     def __init__(self, l2: float = 0.01):
-        self.l2 = _penalty("L2", "l2", 0.01 if l2 is None else l2)
+        self.l2: float = _checked_penalty("L2", "l2", 0.01 if l2 is None else l2)
 
-    def __call__(self, x: Any) -> float:
+    def _penalty(self, x: np.ndarray) -> float:
         return float(self.l2 * np.square(x).sum())
 
     def gradient(self, x: Any) -> np.ndarray:
@@ -114,10 +119,10 @@ class OrthogonalRegularizer(Regularizer):
     """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows"):
-        self.factor = _as_float32(_penalty("OrthogonalRegularizer", "factor", factor))
+        self.factor = _as_float32(_checked_penalty("OrthogonalRegularizer", "factor", factor))
         self.mode = one_of("OrthogonalRegularizer", "mode", mode, ("rows", "columns"))
 
-    def __call__(self, x: Any) -> float:
+    def _penalty(self, x: np.ndarray) -> float:
         unit, _, pairs = self._unit_rows(x)
         return float(self.factor * 0.5 * np.abs(self._products(unit)).sum() / pairs)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra import random
 from recurra._arguments import knows_arguments
-from recurra._arrays import as_array, as_numbers
+from recurra._arrays import Array, as_array, as_numbers
 from recurra._checks import expected, one_of, positive_int
 from recurra._missing import says_what_to_do
 from recurra._names import clear_session
@@ -128,24 +128,29 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
         raise IndexError(expected(who, f"labels from 0 to {classes - 1}", wrong))
     rows = np.zeros((*labels.shape, classes))
     np.put_along_axis(rows, labels[..., None], 1, axis=-1)
-    return rows
+    return as_array(rows) if isinstance(x, Array) else rows
 
 
 @knows_arguments
 def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
-    """Returns `x` divided by its norms of `order` along `axis`; zeros stay zeros. As in Keras, (N,) becomes (1, N)."""
-    is_row = type(x) is np.ndarray and x.ndim == 1
+    """Returns `x` divided by its norms of `order` along `axis`; zeros stay zeros. As in Keras, (N,) becomes (1, N).
+
+    Of NumPy's own arrays it gives one, of others an array with `.numpy()`.
+    """
+    is_plain = type(x) is np.ndarray
+    is_row = is_plain and x.ndim == 1
     x = np.asarray(x, np.float64)
     norms = np.atleast_1d(np.linalg.norm(x, order, axis, keepdims=True))
     normalized = x / np.where(norms == 0, 1, norms)
-    return normalized[None] if is_row else normalized
+    normalized = normalized[None] if is_row else normalized
+    return normalized if is_plain else as_array(normalized)
 
 
 @knows_arguments
 def pad_sequences(
     sequences: Any,
     maxlen: int | None = None,
-    dtype: str = "int32",
+    dtype: Any = "int32",
     padding: str = "pre",
     truncating: str = "pre",
     value: Any = 0.0,

@@ -40,6 +40,8 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
     array([2., 2.], dtype=float32)
     """
 
+    value: np.ndarray  # without this, NumPy's types make it one without axes
+
     __slots__ = ("_grad", "arena", "constraint", "name", "path", "regularizer", "sparse", "trainable", "value")
 
     def __init__(
@@ -55,11 +57,11 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         constraint: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
         self.value = _first_value(initializer, shape, plain_dtype(dtype))
-        self.name = name
-        self.path = path or name
-        self.trainable = trainable
-        self.regularizer = regularizer
-        self.constraint = constraint
+        self.name: str = name
+        self.path: str = path or name
+        self.trainable: bool = trainable
+        self.regularizer: Callable[[np.ndarray], float] | None = regularizer
+        self.constraint: Callable[[np.ndarray], np.ndarray] | None = constraint
         self.arena: Arena | None = None
         self.sparse: list[tuple[np.ndarray, np.ndarray]] = []
         self._grad: np.ndarray | None = None
@@ -207,7 +209,7 @@ class Arena:
     """
 
     def __init__(self, variables: Sequence[Variable]):
-        self.variables = tuple(variables)
+        self.variables: tuple[Variable, ...] = tuple(variables)
         self.weights, values = _memory.end_to_end([variable.value for variable in self.variables])
         self.grads = _memory.zeros(self.weights.size, self.weights.dtype)
         grads = _memory.views(self.grads, [value.shape for value in values])

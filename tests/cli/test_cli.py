@@ -23,6 +23,7 @@ from recurra.cli import console
 from recurra.cli.main import main
 from recurra.forecasting.baselines import BASELINES
 
+OPTIONS = ["--output", "--plot", "--save"]
 COMMANDS = ["forecast", "backtest", "show", "convert", "demo", "info"]
 ROOT = Path(__file__).parents[2]
 
@@ -48,6 +49,43 @@ def test_the_table_goes_to_stdout_and_remarks_to_stderr(sales, tmp_path, capsys)
     assert output.read_text().startswith("month,y_hat,lo-80,hi-80,lo-95,hi-95\n2024-01,")
     assert plot.read_bytes().startswith(b"\x89PNG")
     assert recurra.Forecaster.load(save).predict().height == 6
+
+
+@pytest.mark.parametrize("full", [{"f.keras"}, {"f.csv"}, {"f.png"}, {"f.keras", "f.csv", "f.png"}])
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_what_a_full_disk_does_not_take_costs_nothing_else(sales, tmp_path, monkeypatch, capsys, full, form):
+    def replace(source, target, replace=os.replace):
+        if os.path.basename(target) in full:
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    paths = {option: tmp_path / f"f.{ending}" for option, ending in zip(OPTIONS, ("csv", "png", "keras"), strict=True)}
+    wanted = [part for option, path in paths.items() for part in (option, str(path))]
+    assert main(["forecast", str(sales), "--horizon", "2", "--model", "gru", "--budget", "5", *form, *wanted]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["horizon"] == 2 if form else "gru won" in out
+    for path in paths.values():
+        assert path.exists() == (path.name not in full)
+        assert (f"wrote {path}" in err) == (path.name not in full)
+    assert err.splitlines()[-1].startswith("recurra: [Errno 28] No space left on device: ")
+    assert all(f"No space left on device: '{tmp_path / name}'" in err.splitlines()[-1] for name in full)
+    assert "Traceback" not in err and not list(tmp_path.glob(".recurra-*"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pipe without a reader is no error elsewhere")
+def test_a_reader_that_went_away_costs_no_file(sales, tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "recurra", "forecast", str(sales), "--model", "naive"]
+    try:
+        run = subprocess.run(
+            [*command, "--output", str(tmp_path / "f.csv")], stdout=writing, stderr=writing, check=False
+        )
+    finally:
+        os.close(writing)
+    assert run.returncode == 1
+    assert (tmp_path / "f.csv").read_text().startswith("month,")
 
 
 @pytest.fixture
@@ -360,17 +398,18 @@ def test_every_command_has_help_with_an_example_and_is_in_the_docs_with_its_opti
     assert main([command, "--help"]) == 0
     out = capsys.readouterr().out
     assert f"Example: recurra {command}" in out
+    options = set(re.findall(r"^  (--[a-z-]+)", out, re.MULTILINE)) - {"--help"}
+    assert options
     for pages in ((ROOT / "docs").glob("*.md"), (ROOT / "docs" / "ko").glob("*.md")):
         text = "".join(page.read_text("utf-8") for page in pages)
         assert f"recurra {command}" in text
-        options = set(re.findall(r"^  (--[a-z-]+)", out, re.MULTILINE)) - {"--help"}
         assert not {option for option in options if not re.search(rf"{option}\b", text)}
 
 
 def test_help_lists_all_commands(capsys):
     assert main(["-h"]) == 0
     out = capsys.readouterr().out
-    assert all(command in out for command in COMMANDS)
+    assert re.findall(r"^  ([a-z]+) ", out.partition("Commands:")[2], re.MULTILINE) == COMMANDS
     assert "..." not in out.partition("Commands:")[2]  # no summary is cut
 
 
@@ -384,7 +423,7 @@ def test_help_lists_all_commands(capsys):
         (["forecast", "{sales}", "--fill", "magic"], 1, "interpolate"),
         (["forecast", "{sales}", "--budget", "soon"], 1, "a time such as 60s"),
         (["forecast", "{sales}", "--plot", "picture.txt"], 1, "a file that ends in .png"),
-        (["forecast", "{sales}", "--output", "/nonexistent/f.csv"], 1, "an existing directory"),
+        (["forecast", "{sales}", "--output", "nowhere/f.csv"], 1, "an existing directory"),
         (["forecast", "{sales}", "--save", "model.h5"], 1, "a file that ends in .keras"),
         (["forecast", "{sales}", "--save", "m.keras", "--model", "naive"], 1, "--save expected a network, got --model"),
         (["forecast", "{sales}", "--seed", "4294967295"], 1, "seed to be a whole number from 0 to 4294967293"),

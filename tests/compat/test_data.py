@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import recurra.compat.tensorflow as tf
+from recurra import _tree
 
 Dataset = tf.data.Dataset
 
@@ -89,19 +90,120 @@ def test_datasets_know_their_length_where_tensorflow_s_do():
         (Dataset.zip((ten, Dataset.range(4))), 4),
         (ten.concatenate(ten), 20),
         (Dataset.from_tensor_slices(np.zeros((5, 2))), 5),
+        (Dataset.zip({"a": ten, "b": (ten.repeat(), Dataset.range(4))}), 4),
+        (ten.repeat().take(3), 3),
+        (ten.repeat().repeat(0), 0),
+        (Dataset.range(0).repeat(), 0),
     ]
     for dataset, length in known:
         assert len(dataset) == len(list(dataset)) == int(dataset.cardinality()) == length
     assert Dataset.range(0)
-    for dataset in (ten.repeat(), ten.filter(lambda x: x > 3), ten.batch(2).unbatch()):
+    endless = ten.repeat()
+    for dataset in (endless, endless.skip(3).batch(2).map(lambda x: x), endless.shard(3, 1), endless.window(2, 1)):
         assert not hasattr(dataset, "__len__")
-        assert dataset.cardinality() < 0
+        assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY == -1
+    for dataset in (ten.filter(lambda x: x > 3), ten.batch(2).unbatch(), ten.filter(lambda x: x > 3).repeat(2)):
+        assert not hasattr(dataset, "__len__")
+        assert dataset.cardinality() == tf.data.UNKNOWN_CARDINALITY == -2
+    assert tf.data.experimental.cardinality(endless) == tf.data.experimental.INFINITE_CARDINALITY
 
 
 def test_datasets_are_joined_and_taken_apart():
     assert values(Dataset.range(2).concatenate(Dataset.range(1))) == [0, 1, 0]
     pairs = Dataset.zip(Dataset.range(5), Dataset.range(3)).batch(2)
     assert [(int(a), int(b)) for a, b in pairs.unbatch()] == [(0, 0), (1, 1), (2, 2)]
+    message = r"concatenate expected elements like TensorSpec\(.*int64.*\), got \(TensorSpec\(.*\), TensorSpec\("
+    with pytest.raises(TypeError, match=message):
+        Dataset.range(2).concatenate(Dataset.from_tensors((1, 2)))
+    many = Dataset.range(1)
+    for _ in range(2000):  # one file after the other
+        many = many.concatenate(Dataset.range(1))
+    assert len(many) == 2001 and many.element_spec.dtype == tf.int64
+
+
+def test_zipped_datasets_have_the_form_that_they_are_given_in():
+    def plain(dataset):
+        return [_tree.map_structure(int, element) for element in dataset]
+
+    two, three = Dataset.range(2), Dataset.range(3, 6)
+    assert plain(Dataset.zip({"a": two, "b": three})) == [{"a": 0, "b": 3}, {"a": 1, "b": 4}]
+    assert plain(Dataset.zip((two, ({"b": three}, two)))) == [(0, ({"b": 3}, 0)), (1, ({"b": 4}, 1))]
+    assert plain(Dataset.zip(datasets=(two, three))) == plain(Dataset.zip(two, three)) == [(0, 3), (1, 4)]
+    assert plain(Dataset.zip(two)) == plain(two)
+    spec = Dataset.zip(({"a": two.batch(2)}, three)).element_spec
+    assert repr(spec) == repr(({"a": tf.TensorSpec((None,), tf.int64)}, tf.TensorSpec((), tf.int64)))
+    for wrong, got in ((lambda: Dataset.zip((two, 3)), "int"), (Dataset.zip, "none")):
+        with pytest.raises(TypeError, match=f"zip expected datasets, got {got}"):
+            wrong()
+
+
+def test_a_model_of_several_inputs_trains_on_zipped_datasets():
+    tf.random.set_seed(1)
+    a, b = tf.keras.Input((4, 1), name="a"), tf.keras.Input((2,), name="b")
+    joined = tf.keras.layers.concatenate([tf.keras.layers.LSTM(2)(a), b])
+    model = tf.keras.Model([a, b], tf.keras.layers.Dense(1)(joined))
+    model.compile("sgd", "mse")
+    sources = np.ones((8, 4, 1), "float32"), np.ones((8, 2), "float32"), np.zeros((8, 1), "float32")
+    da, db, dy = map(Dataset.from_tensor_slices, sources)
+    for inputs in ({"a": da, "b": db}, (da, db)):
+        losses = model.fit(Dataset.zip((inputs, dy)).batch(4), epochs=3, verbose=0).history["loss"]
+        assert losses[-1] < losses[0]
+
+
+def test_windows_of_tuples_and_dicts_are_tuples_and_dicts_of_datasets():
+    pairs = Dataset.from_tensor_slices(([1, 2, 3], [6.0, 7.0, 8.0])).window(2)
+    assert [(values(x), values(y)) for x, y in pairs] == [([1, 2], [6.0, 7.0]), ([3], [8.0])]
+    joined = pairs.flat_map(lambda x, y: Dataset.zip((x.batch(2), y.batch(2))))
+    assert [(x.tolist(), y.tolist()) for x, y in joined] == [([1, 2], [6.0, 7.0]), ([3], [8.0])]
+    assert repr(joined.element_spec) == repr((tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,))))
+    named = Dataset.from_tensor_slices({"b": [1, 2, 3], "a": [4, 5, 6]}).window(2, shift=1, drop_remainder=True)
+    assert [{name: values(part) for name, part in window.items()} for window in named] == [
+        {"b": [1, 2], "a": [4, 5]},
+        {"b": [2, 3], "a": [5, 6]},
+    ]
+
+
+def test_what_functions_of_elements_give_becomes_tensors_of_tensorflow_s_dtypes():
+    numbers = Dataset.range(2)
+    number, half = next(iter(numbers.map(lambda x: (x, 0.5))))
+    assert (number.dtype, half.dtype, half.numpy()) == (tf.int64, tf.float32, 0.5)
+    assert [half.dtype for _, half in numbers.map(lambda x: (x, 0.5)).batch(2)] == [tf.float32]
+    assert [type(part) for part in next(iter(numbers.map(lambda x: [x, {"a": [1, 2]}])))] == [tf.Tensor, dict]
+    assert next(iter(numbers.map(lambda x: [x, {"a": [1, 2]}])))[1]["a"].dtype == tf.int32  # a list within is data
+    assert next(iter(numbers.map(lambda x: tf.math.top_k([x, 5])))).values.tolist() == [5]
+    assert next(iter(numbers.map(lambda x: (x, None))))[1] is None
+    assert values(next(iter(numbers.window(2).map(lambda window: window.batch(2))))) == [[0, 1]]
+    count = Dataset.range(5).reduce(0, lambda state, _: state + 1)
+    assert (count.numpy(), count.dtype) == (5, tf.int32)
+    total, seen = numbers.reduce((0.0, False), lambda state, x: (state[0] + 0.5, True))
+    assert (total.numpy(), total.dtype, seen.dtype) == (1.0, tf.float32, tf.bool)
+    assert next(iter(Dataset.from_generator(lambda: iter([(1.5, 2)]))))[0].dtype == tf.float32
+
+
+def test_ranges_have_a_dtype():
+    assert [(x.dtype, float(x)) for x in Dataset.range(1, 5, 2, output_type=tf.float32)] == [
+        ("float32", 1),
+        ("float32", 3),
+    ]
+
+
+@pytest.mark.parametrize("name", ["list_files", "sample_from_datasets"])
+def test_static_methods_that_are_not_there_say_what_to_do_too(name):
+    with pytest.raises(AttributeError, match=f"Dataset expected a method that it has, got '{name}': .*from_generator"):
+        getattr(Dataset, name)
+    assert not hasattr(Dataset, name) and hasattr(Dataset, "from_tensors")
+
+
+def test_methods_take_a_name():
+    numbers, pairs = Dataset.range(4, name="n"), Dataset.from_tensor_slices([[1, 2]], name="n")
+    chain = numbers.map(lambda x: x, name="n").filter(lambda x: x > 0, name="n").batch(2, name="n").unbatch(name="n")
+    chain = chain.take(3, name="n").skip(1, name="n").repeat(2, name="n").cache(name="n").prefetch(1, name="n")
+    chain = chain.concatenate(Dataset.from_tensors(9, name="n"), name="n").shard(1, 0, name="n").enumerate(name="n")
+    assert [int(x) for _, x in chain] == [2, 3, 2, 3, 9]
+    assert values(Dataset.zip(numbers, name="n").window(2, name="n").flat_map(lambda x: x, name="n")) == [0, 1, 2, 3]
+    assert pairs.reduce(0, lambda total, row: total + tf.reduce_sum(row), name="n") == 3
+    with pytest.raises(TypeError, match="unexpected keyword argument 'nam'"):
+        numbers.take(2, nam="n")
 
 
 def test_windows_of_a_stream_without_end_are_read_one_by_one():
@@ -171,7 +273,9 @@ def test_to_look_at_a_dataset_changes_nothing(seed):
     orders = []
     for looks in (False, True):
         tf.random.set_seed(1)
-        shuffled = Dataset.range(20).shuffle(20, seed).map(lambda x: x + tf.random.uniform((), 0, 1000, tf.int64))
+        shuffled = (
+            Dataset.range(20).shuffle(20, seed).map(lambda x: x + tf.random.uniform((), 0, 1000, tf.int64, seed=seed))
+        )
         series = tf.keras.utils.timeseries_dataset_from_array(np.arange(40), None, 3, shuffle=True, seed=seed)
         if looks:
             repr(shuffled), repr(series), repr(series.map(lambda x: x))

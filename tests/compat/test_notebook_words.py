@@ -1,6 +1,7 @@
 """What notebooks written for TensorFlow use beside layers, each compared with TensorFlow's own answer."""
 
 import json
+import sys
 from collections import OrderedDict
 
 import numpy as np
@@ -28,6 +29,22 @@ SCORES = [[2.0, 1.0], [0.0, 3.0]]
         (lambda: tf.argsort([3, 1, 3, 2]), [1, 3, 0, 2], "int32"),
         (lambda: tf.argsort([3, 1, 3, 2], direction="DESCENDING"), [0, 2, 3, 1], "int32"),
         (lambda: tf.cumsum([1, 2, 3]), [1, 3, 6], "int32"),
+        (lambda: tf.cumsum([1, 2, 3], exclusive=True), [0, 1, 3], "int32"),
+        (lambda: tf.cumsum([[1.0, 2.0, INF]], 1, reverse=True, exclusive=True), [[INF, INF, 0]], "float32"),
+        (lambda: tf.math.cumprod([[2, 3, 4]], axis=-1, exclusive=True), [[1, 2, 6]], "int32"),
+        (lambda: tf.math.cumprod([2, 3, 4], reverse=True), [24, 12, 4], "int32"),
+        (lambda: tf.eye(2, 1, batch_shape=[2]), [[[1], [0]], [[1], [0]]], "float32"),
+        (lambda: tf.linspace([0.0, 5.0], [2.0, 5.0], 3, axis=0), [[0, 5], [1, 5], [2, 5]], "float32"),
+        (lambda: tf.linspace([0.0, 5.0], [2.0, 5.0], 3, axis=-1), [[0, 1, 2], [5, 5, 5]], "float32"),
+        (lambda: tf.gather_nd([[1, 2], [3, 4]], [[1], [0]], batch_dims=1), [2, 3], "int32"),
+        (lambda: tf.math.top_k([1.0, 5.0], index_type=tf.int64).indices, [1], "int64"),
+        (lambda: tf.linalg.diag([[1, 2]], k=1), [[[0, 1, 0], [0, 0, 2], [0, 0, 0]]], "int32"),
+        (lambda: tf.linalg.diag([1.0], k=-1), [[0, 0], [1, 0]], "float32"),
+        (lambda: tf.linalg.diag_part([[1, 2, 3], [4, 5, 6]], k=1), [2, 6], "int32"),
+        (lambda: tf.transpose([[1, 2]], conjugate=True), [[1], [2]], "int32"),
+        (lambda: tf.linalg.matrix_transpose([[1, 2]], conjugate=True), [[1], [2]], "int32"),
+        (lambda: K.permute_dimensions(tf.constant([[1, 2]]), pattern=(1, 0)), [[1], [2]], "int32"),
+        (lambda: tf.Variable([1, 2], shape=(2,)), [1, 2], "int32"),
         (lambda: tf.boolean_mask([[1, 2], [3, 4]], [False, True]), [[3, 4]], "int32"),
         (lambda: tf.boolean_mask([[1, 2], [3, 4]], [False, True], axis=1), [[2], [4]], "int32"),
         (lambda: tf.slice([[1, 2], [3, 4]], [0, 1], [-1, 1]), [[2], [4]], "int32"),
@@ -77,7 +94,7 @@ SCORES = [[2.0, 1.0], [0.0, 3.0]]
         (lambda: tf.gather_nd([[1.0, 2.0], [3.0, 4.0]], [1, 1]), 4, "float32"),
         (lambda: tf.unique([4, 1, 4, 7]).y, [4, 1, 7], "int32"),
         (lambda: tf.unique([4, 1, 4, 7])[1], [0, 1, 0, 2], "int32"),
-        (lambda: tf.map_fn(tf.reduce_sum, [[1.0, 2.0], [3.0, 4.0]]), [3, 7], "float32"),
+        (lambda: tf.map_fn(tf.reduce_sum, [[1.0, 2.0], [3.0, 4.0]], parallel_iterations=2), [3, 7], "float32"),
         (lambda: tf.map_fn(lambda pair: pair[0] + pair[1], (tf.range(2), tf.range(2))), [0, 2], "int32"),
         (lambda: tf.map_fn(lambda x: (x, 0.5), tf.range(2), fn_output_signature=tf.float32)[1], [0.5, 0.5], "float32"),
         (lambda: tf.searchsorted([1, 3, 5], [0, 3, 6]), [0, 1, 3], "int32"),
@@ -253,6 +270,70 @@ def test_shapes_and_counts_that_do_not_fit_are_errors():
         tf.ensure_shape([[1.0, 2.0]], (None, 3))
     with pytest.raises(ValueError, match="top_k expected k of at most 2, the length of the last axis, got 3"):
         tf.math.top_k([1, 2], 3)
+    with pytest.raises(TypeError, match=r"ones expected a dtype after the shape, got 3: write tf\.ones\(\(2, 3\)\)"):
+        tf.ones(2, 3)
+    with pytest.raises(ValueError, match=r"unique expected a vector, got shape \(1, 2\): reshape it"):
+        tf.unique([[1, 2]])
+    with pytest.raises(ValueError, match=r"band_part expected matrices, got shape \(\)"):
+        tf.linalg.band_part(1.0, 0, 0)
+    with pytest.raises(TypeError, match=r"diag_part expected k to be the number of one diagonal, got \(0, 1\)"):
+        tf.linalg.diag_part([[1]], k=(0, 1))
+    with pytest.raises(ValueError, match=r"Variable expected the shape \(1,\) of its value, got \(None,\): .*keeps"):
+        tf.Variable([1.0], shape=[None])
+
+
+@pytest.mark.parametrize(
+    "take, message",
+    [
+        (lambda: tf.gather([1, 2, 3], [0, -1]), "gather expected indices from 0 to below 3, got -1"),
+        (lambda: tf.gather([[1, 2, 3]], [3], axis=1), "gather expected indices from 0 to below 3, got 3"),
+        (lambda: tf.nn.embedding_lookup([[1.0], [2.0]], -2), "gather expected indices from 0 to below 2, got -2"),
+        (lambda: tf.gather_nd([[1, 2]], [[0, -1]]), r"gather_nd expected indices from 0 to below \(1, 2\), got -1"),
+        (lambda: tf.scatter_nd([[-1]], [1], [2]), r"scatter_nd expected indices from 0 to below \(2,\), got -1"),
+        (lambda: tf.tensor_scatter_nd_update([1], [[-1]], [2]), "tensor_scatter_nd_update expected .*, got -1"),
+    ],
+)
+def test_places_are_not_counted_from_the_end(take, message):
+    with pytest.raises(IndexError, match=message):
+        take()
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_is_told_of_infinite_numbers_and_nan():
+    given = [tf.math.log([0.0]), tf.math.rsqrt([0.0]), tf.divide([1.0], [0.0]), tf.sqrt([-1.0]), tf.exp([1000.0])]
+    np.testing.assert_array_equal(tf.concat(given, 0), [-INF, INF, INF, NAN, INF])
+
+
+def test_functions_take_a_name():
+    x = tf.constant([[1.0, 2.0], [3.0, 4.0]], name="n")
+    for function, *arguments in (
+        (tf.reshape, x, [4]), (tf.cast, x, tf.int32), (tf.concat, [x, x], 0), (tf.reduce_mean, x), (tf.square, x),
+        (tf.nn.softmax, x), (tf.nn.relu, x), (tf.nn.moments, x, [0]), (tf.math.top_k, x), (tf.math.cumprod, x),
+        (tf.linalg.trace, x), (tf.random.normal, [1]), (tf.random.shuffle, x), (tf.map_fn, tf.square, x),
+        (tf.dtypes.cast, x, tf.int32), (tf.cond, True, lambda: 1, lambda: 2), (tf.ones, [2]), (tf.one_hot, [1], 2),
+    ):  # fmt: skip
+        tf.random.set_seed(1)
+        wanted = function(*arguments)
+        tf.random.set_seed(1)
+        np.testing.assert_array_equal(function(*arguments, name="n"), wanted)
+    assert tf.reshape.__name__ == "reshape" and tf.reshape.__doc__.startswith("Returns the same values")
+    with pytest.raises(TypeError, match=r"reshape\(\) got an unexpected keyword argument 'nam'"):
+        tf.reshape(x, [4], nam="n")
+
+
+def test_losses_have_the_names_of_their_reductions():
+    names = tf.keras.losses.Reduction
+    for reduction, wanted in (
+        (names.NONE, [1, 4]),
+        (names.SUM, 5),
+        (names.SUM_OVER_BATCH_SIZE, 2.5),
+        (names.AUTO, 2.5),
+    ):
+        loss = tf.losses.MeanSquaredError(reduction=reduction)
+        np.testing.assert_array_equal(loss([[1.0], [2.0]], [[0.0], [0.0]]), wanted)
+    from recurra.compat.tensorflow.keras.losses import Reduction
+
+    assert Reduction is names
 
 
 @pytest.mark.parametrize("module", [tf.keras.metrics, tf.keras.losses, tf.metrics])
@@ -506,7 +587,8 @@ def test_lines_about_devices_and_logs_do_nothing(capsys):
     tf.get_logger().setLevel("ERROR")
     with tf.device("/CPU:0"):
         tf.print("one", 2)
-    assert capsys.readouterr().out == "one 2\n"
+        tf.print("three", output_stream=sys.stderr, summarize=-1, end="")
+    assert tuple(capsys.readouterr()) == ("one 2\n", "three")
 
 
 def values(dataset):
@@ -730,6 +812,11 @@ def test_shapes_of_tensors_are_lists_on_demand():
     assert (x.shape[1:].as_list(), x.shape[-1], x.shape.rank) == ([3, 4], 4, 3)
     assert tf.Variable([1.0, 2.0]).shape.as_list() == [2]
     assert tf.data.Dataset.from_tensors(x).batch(2).element_spec.shape.as_list() == [None, 2, 3, 4]
+    assert (x.shape + [5], [5] + x.shape, x.shape[:-1] + [5]) == ((2, 3, 4, 5), (5, 2, 3, 4), (2, 3, 5))
+    assert (x.shape + x.shape[:1]).as_list() == ((2,) + x.shape[1:] + (2,)).as_list() == [2, 3, 4, 2]
+    with pytest.raises(TypeError, match="unsupported operand"):
+        x.shape + 1
+    assert repr(tf.TensorSpec.from_tensor(x, "x")) == "TensorSpec(shape=(2, 3, 4), dtype=tf.float32, name='x')"
     x.shape = (6, 4)
     assert x[0].shape.as_list() == [4]
 

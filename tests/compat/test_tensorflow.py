@@ -171,6 +171,68 @@ def test_the_same_seed_gives_the_same_numbers():
     assert first[1].dtype == tf.int32
 
 
+SEEDED = {
+    "uniform": lambda seed: tf.random.uniform([3], seed=seed),
+    "normal": lambda seed: tf.random.normal([3], seed=seed),
+    "truncated_normal": lambda seed: tf.random.truncated_normal([3], seed=seed),
+    "categorical": lambda seed: tf.random.categorical([[0.0, 0.0]], 60, seed=seed),
+    "shuffle": lambda seed: tf.random.shuffle(tf.range(60), seed=seed),
+    "dropout": lambda seed: tf.nn.dropout(tf.ones(60), 0.5, seed=seed),
+}
+
+
+@pytest.mark.parametrize("start", [tf.random.set_seed, tf.keras.utils.set_random_seed])
+@pytest.mark.parametrize("name", SEEDED)
+def test_a_seed_gives_other_numbers_at_each_call_and_the_same_after_set_seed(name, start):
+    def draw():
+        return [SEEDED[name](3).tolist(), SEEDED[name](7).tolist(), SEEDED[name](3).tolist()]
+
+    start(1)
+    first = draw()
+    assert first[0] != first[2] and first[0] != first[1]
+    with recurra.random.seeded(2):
+        draw()  # a stream of its own
+    fourth = SEEDED[name](3).tolist()
+    start(1)
+    assert [*draw(), SEEDED[name](3).tolist()] == [*first, fourth]
+
+
+def test_initializers_without_a_seed_draw_anew():
+    for make in (tf.random_normal_initializer, tf.random_uniform_initializer):
+        free, seeded = make(), make(seed=3)
+        tf.random.set_seed(1)
+        first = free(shape=[3]).tolist()
+        assert free(shape=[3]).tolist() != first
+        tf.random.set_seed(1)
+        assert free(shape=[3]).tolist() == first
+        assert seeded(shape=[3]).tolist() == seeded(shape=[3]).tolist()
+
+
+def test_initializers_beside_keras_are_those_of_keras_in_files(tmp_path):
+    layer = tf.keras.layers.Dense(
+        2,
+        kernel_initializer=tf.random_normal_initializer(stddev=0.5),
+        bias_initializer=tf.constant_initializer([1, 2]),
+    )
+    config = layer.get_config()
+    model = tf.keras.Sequential([tf.keras.Input((3,)), layer])
+    model.save(tmp_path / "model.keras")
+    loaded = tf.keras.models.load_model(tmp_path / "model.keras").layers[0]
+    assert loaded.bias.numpy().tolist() == [1.0, 2.0]
+    for name, cls in (("kernel_initializer", "RandomNormal"), ("bias_initializer", "Constant")):
+        assert (config[name]["module"], config[name]["class_name"]) == ("keras.initializers", cls)
+        assert type(getattr(loaded, name)) is getattr(recurra.initializers, cls)
+
+
+def test_a_list_of_constants_takes_the_shape():
+    constants = tf.constant_initializer([0, 1, 2, 3, 4, 5, 6, 7])
+    assert constants(shape=[2, 4]).numpy().tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert constants((2, 4)).dtype == tf.int32 and constants((8,), tf.float32).dtype == tf.float32
+    assert tf.constant_initializer(2)((2, 1)).numpy().tolist() == [[2.0], [2.0]]
+    with pytest.raises(ValueError, match=r"cannot reshape array of size 8 into shape \(3,4\)"):
+        constants(shape=[3, 4])
+
+
 def test_function_is_a_decorator_that_changes_nothing():
     @tf.function
     def double(x):
@@ -181,6 +243,11 @@ def test_function_is_a_decorator_that_changes_nothing():
         return 3 * x
 
     assert (double(2), triple(2)) == (4, 6)
+    for function in (double, triple):
+        with pytest.raises(
+            NotImplementedError, match="a call: there is no graph, got get_concrete_function: call the f"
+        ):
+            function.get_concrete_function(tf.TensorSpec([None]))
 
 
 def test_notebooks_import_from_the_submodules():
@@ -296,3 +363,55 @@ def test_windows_of_utils_do_not_follow_the_array():
     series[...] = 0
     ((x, y),) = windows
     assert (x[-1].tolist(), y.tolist()) == ([3.0, 4.0, 5.0], [0.0, 1.0, 2.0, 3.0])
+
+
+W = tf.constant([[3.0, -4.0]])
+
+
+@pytest.mark.parametrize(
+    ("compute", "wanted"),
+    [
+        (lambda: tf.keras.activations.relu(tf.constant([-10.0, 5.0])), [0, 5]),
+        (lambda: tf.keras.activations.relu([-10.0, 5.0], max_value=1), [0, 1]),
+        (lambda: tf.keras.activations.linear(np.float32([1, 2])), [1, 2]),
+        (lambda: tf.keras.activations.threshold(tf.constant([-10.0, 5.0]), 1, 2), [2, 5]),
+        (lambda: tf.keras.optimizers.schedules.CosineDecay(0.5, 10)(5), 0.25),
+        (lambda: tf.keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.5, 0.25])([1, 2]), [0.5, 0.25]),
+        (lambda: tf.keras.initializers.Zeros()(shape=(1, 2)), [[0, 0]]),
+        (lambda: tf.keras.initializers.Identity()(shape=(1, 2)), [[1, 0]]),
+        (lambda: tf.keras.regularizers.L2(0.5)(W), 12.5),
+        (lambda: tf.keras.regularizers.L1(0.5)(W), 3.5),
+        (lambda: tf.keras.constraints.NonNeg()(W), [[3, 0]]),
+        (lambda: tf.keras.utils.normalize(tf.constant([[0.0, 2.0]])), [[0, 1]]),
+        (lambda: tf.keras.utils.to_categorical(tf.constant([1]), 2), [[0, 1]]),
+        (lambda: recurra.losses.mean_squared_error(np.ones((1, 2)), np.zeros((1, 2))), [1]),
+        (lambda: recurra.losses.mean_squared_error([1.0, 2.0], [1.0, 4.0]), 2),
+        (lambda: recurra.metrics.binary_accuracy(np.ones((1, 2)), np.float32([[0.2, 0.7]])), [[0, 1]]),
+        (lambda: recurra.metrics.accuracy([1, 2], [1, 3]), [1, 0]),
+        (lambda: recurra.metrics.pearson_correlation([1.0, 3.0], [2.0, 6.0]), 1),
+        (lambda: tf.keras.metrics.mse([1.0, 2.0], [1.0, 4.0]), 2),
+    ],
+)
+def test_what_keras_computes_at_once_has_numpy(compute, wanted):
+    assert compute().numpy().tolist() == wanted
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rates_and_penalties_are_of_the_float_dtype_and_training_takes_them_unrounded(dtype):
+    rate = recurra.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)(3)
+    assert rate.dtype == "float32" and float(rate) == np.float32(0.1 * 0.5**0.3)
+    w = np.array([[0.1, 0.2]], dtype)
+    layer = recurra.layers.Dense(2, kernel_regularizer=recurra.regularizers.L2(0.3), dtype=dtype)
+    layer.build((None, 1))
+    layer.kernel.assign(w)
+    assert layer.kernel_regularizer(w).dtype == dtype
+    assert layer.losses == [float(0.3 * np.square(w).sum())]
+
+
+def test_layers_and_weights_hold_arrays_of_numpy_s_own():
+    x = np.float32([[-1, 2]])
+    for layer in (recurra.layers.ReLU(max_value=1), recurra.layers.Activation("relu"), recurra.layers.Softmax()):
+        assert type(layer.forward(x)[0]) is np.ndarray
+    lstm = recurra.layers.LSTM(2)
+    lstm.build((None, 3, 2))
+    assert [type(variable.value) for variable in lstm.weights] == [np.ndarray] * 3

@@ -11,9 +11,19 @@ from recurra.errors import DataError
 from recurra.forecasting import Forecaster, Panel, forecaster, read_panel
 from recurra.forecasting.accuracy import mase, mase_scale
 from recurra.forecasting.backtest import choose_windows
+from recurra.forecasting.baselines import BASELINES
 from recurra.forecasting.frequency import Frequency
 
 pytestmark = how_data_was_read_is_said
+
+
+def assert_same_forecasts(one, other):
+    """Fails unless the network and the baselines forecast the same in two backtests."""
+    assert one.last.keys() == other.last.keys() == {"gru", *BASELINES}
+    for model, arrays in one.last.items():
+        assert "y_hat" in arrays and arrays.keys() == other.last[model].keys()
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(values, other.last[model][name])
 
 
 def test_a_backtest_sees_nothing_of_what_it_forecasts():
@@ -21,9 +31,7 @@ def test_a_backtest_sees_nothing_of_what_it_forecasts():
     first_cutoff = panel.lengths[0] - 6
     changed.values[first_cutoff:] = np.linspace(500, 900, 6)
     tests = [quick().backtest(data, n_windows=1) for data in (panel, changed)]
-    for model, arrays in tests[0].last.items():
-        for name, values in arrays.items():
-            np.testing.assert_array_equal(values, tests[1].last[model][name])
+    assert_same_forecasts(*tests[:2])
 
 
 @pytest.mark.parametrize("fill", [None, "interpolate", "mean"])
@@ -39,6 +47,7 @@ def test_no_forecast_of_a_backtest_changes_with_what_comes_after_its_cutoff(monk
         """Every forecast of the backtest, by model and cutoff."""
         seen.clear()
         assert quick(budget_s=1e-9).backtest(panel, n_windows=3).n_windows == 3
+        assert seen
         return [seen[at : at + 3] for at in range(0, len(seen), 3)]
 
     monkeypatch.setattr(Forecaster, "predict_arrays", watched)
@@ -95,9 +104,7 @@ def test_what_other_series_hold_after_a_cutoff_is_not_seen():
         quick(budget_s=1e-9, season_length=1).backtest(of_ends([90, 87, 84], changed_from), n_windows=1)
         for changed_from in (84, 85)
     ]
-    for model, arrays in tests[0].last.items():
-        for name, values in arrays.items():
-            np.testing.assert_array_equal(values, tests[1].last[model][name])
+    assert_same_forecasts(*tests[:2])
     naive = tests[1].last["naive"]["y_hat"]
     assert np.isnan(naive).all(axis=1).tolist() == [False, False, True]
     actual = read_panel(of_ends([90, 87])).values
@@ -129,9 +136,7 @@ def test_what_comes_after_a_cutoff_does_not_choose_the_season():
         )
         for values in (hours, joined, weekly)
     ]
-    for model, arrays in tests[0].last.items():
-        for name, values in arrays.items():
-            np.testing.assert_array_equal(values, tests[1].last[model][name])
+    assert_same_forecasts(*tests[:2])
     assert not np.array_equal(tests[0].last["theta"]["y_hat"], tests[2].last["theta"]["y_hat"])
 
 

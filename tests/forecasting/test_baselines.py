@@ -44,6 +44,7 @@ def test_baselines_of_many_series_are_those_of_each_alone(model, horizon, monkey
     together = Forecaster(model, horizon=horizon, season_length=7).fit(Panel.from_arrays(series)).predict_arrays()
     for i, one in enumerate(series):
         alone = Forecaster(model, horizon=horizon, season_length=7).fit(Panel.from_arrays([one])).predict_arrays()
+        assert "y_hat" in alone and alone.keys() == together.keys()
         for name, values in alone.items():
             np.testing.assert_array_equal(together[name][i], values[0])
 

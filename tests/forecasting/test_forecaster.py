@@ -30,6 +30,7 @@ def test_nothing_after_the_cutoff_is_seen():
     known = panel.lengths - 18
     changed.values[known[0] :] = -1e6
     forecasts = [quick().fit(data.head(known)).predict_arrays() for data in (panel, changed)]
+    assert "y_hat" in forecasts[0] and forecasts[0].keys() == forecasts[1].keys()
     for name, values in forecasts[0].items():
         np.testing.assert_array_equal(values, forecasts[1][name])
 

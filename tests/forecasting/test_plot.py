@@ -1,6 +1,7 @@
 """The picture is drawn, for one series and for several, whatever the names."""
 
 import io
+import typing
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib import font_manager, rcParams
 
 from recurra.forecasting import Panel, forecast
 from recurra.forecasting.plot import _figure, plot_forecast
+from recurra.forecasting.run import Forecast
 
 
 @pytest.mark.parametrize("ending, start", [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
@@ -127,3 +129,7 @@ def test_years_that_matplotlib_does_not_know_are_numbers(tmp_path, first):
 def test_another_ending_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"a file that ends in \.png, \.svg, \.pdf"):
         plot_forecast(forecast(Panel.from_arrays([np.arange(40.0)]), 4, model="drift"), tmp_path / "picture.txt")
+
+
+def test_type_hints_of_the_function_that_draws_are_found():
+    assert typing.get_type_hints(plot_forecast)["forecast"] is Forecast

@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import numpy as np
+import pandas
 import polars
 import pytest
 from samples import in_days, monthly
 
 from recurra.errors import DataError
-from recurra.forecasting import Panel, forecast
+from recurra.forecasting import Forecaster, Panel, forecast
 
 
 def test_several_series_share_one_network():
@@ -24,8 +25,8 @@ def test_a_baseline_that_wins_is_used_and_told():
     result = forecast(walk, 4, n_seeds=1)
     best = result.backtest.rows[0]["model"]
     assert result.model == best == result.backtest.winner
-    if best != "gru":
-        assert any("was better than the network" in remark for remark in result.remarks)
+    assert best != "gru"
+    assert any("was better than the network" in remark for remark in result.remarks)
     asked = forecast(walk, 4, n_seeds=1, model="gru")
     assert asked.model == "gru"
     assert (asked.backtest.winner == "gru") != any("was asked for" in remark for remark in asked.remarks)
@@ -91,3 +92,33 @@ def test_short_series_of_many_are_counted():
         forecast(in_days({"old": np.arange(60), "n0": new["n0"]}), 2)
     with pytest.raises(DataError, match=r"series 'n0' \(and 1 more of 2 series\) .* got 4: bring more data$"):
         forecast(in_days({"n0": new["n0"], "n1": new["n1"]}), 2)
+
+
+@pytest.mark.parametrize("library", [pandas, polars])
+def test_a_forecast_shows_its_first_rows_and_what_is_worth_knowing(library):
+    times = np.arange("2015-01", "2023-01", dtype="datetime64[M]").astype("datetime64[us]")
+    frame = library.DataFrame(
+        {"unique_id": ["a"] * 96 + ["b"] * 96, "ds": np.tile(times, 2), "y": np.arange(192.0) % 12}
+    )
+    result = forecast(frame, 12, model="naive")
+    first, *shown = repr(result).splitlines()
+    about = "model='naive', n_series=2, horizon=12, season_length=12"
+    assert first == f"Forecast({about}), the first 10 of 24 rows of .frame:"
+    assert shown[:-1] == repr(result.frame[:10]).splitlines()
+    assert shown[-1] == "remark: seasonal_naive was better in the backtest, but naive was asked for"
+    assert repr(forecast(frame, 3)).splitlines()[0].endswith("horizon=3, season_length=12), .frame:")
+
+
+def test_what_forecasts_are_made_of_shows_itself_in_short():
+    result = forecast(monthly(), 6, model="theta")
+    options = "horizon=6, lookback='auto', season_length=12, seed=0, n_seeds=3, budget_s=None"
+    assert repr(result.forecaster) == f"Forecaster(model='theta', {options})"
+    assert repr(Forecaster(horizon=6, season_length=12)) == f"Forecaster(model='gru', {options})"
+    names = "id_col=None, time_col='ds', target_col='y'"
+    assert repr(result.panel) == f"Panel(n_series=1, n_values=96, freq='MS', {names})"
+    first, heads, *rows = repr(result.backtest).splitlines()
+    about = f"n_windows={result.backtest.n_windows}, step_size=6, horizon=6"
+    assert first == f"Backtest(winner={result.backtest.winner!r}, {about}):"
+    assert heads.split() == [*result.backtest.rows[0]]
+    assert [row.split()[0] for row in rows] == [row["model"] for row in result.backtest.rows]
+    assert float(rows[0].split()[2]) == pytest.approx(result.backtest.rows[0]["MASE"], rel=1e-3)

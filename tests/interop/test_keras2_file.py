@@ -223,7 +223,7 @@ def test_layers_of_other_shapes_than_the_weights_of_keras_2_are_skipped(tmp_path
     assert_same_weights(other.layers[0].get_weights(), model.layers[0].get_weights())
     for layer, weights in list(zip(other.layers, before, strict=True))[1:]:
         assert_same_weights(layer.get_weights(), weights)
-    with pytest.raises(FileFormatError):
+    with pytest.raises(FileFormatError, match=r"w\.h5 expected 3 weights of layer 'norm', got 4"):
         other.load_weights(path)
     model.layers[0].cell.kernel.assign(np.full((3, 16), np.nan))
     with h5py.File(path, "w") as file:

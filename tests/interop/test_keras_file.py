@@ -123,7 +123,8 @@ def test_states_of_random_numbers_lie_beside_the_weights(tmp_path):
 @pytest.mark.parametrize("make", [lambda: layers.Dropout(0), lambda: layers.LSTM(2, return_sequences=True)])
 def test_layers_that_draw_nothing_write_what_keras_writes(make, tmp_path):
     with_random_layer(make).save_weights(tmp_path / "m.weights.h5")
-    assert not any("seed" in name for name in groups_of(tmp_path / "m.weights.h5"))
+    names = groups_of(tmp_path / "m.weights.h5")
+    assert names and not any("seed" in name for name in names)
 
 
 def test_a_file_without_random_states_leaves_those_of_the_model(tmp_path):
@@ -201,7 +202,7 @@ def test_weights_that_do_not_fit_are_left_out_if_that_is_asked_for(name, ending,
         wanted = np.full(weight.shape, 7.0) if read & set(weight.path.split("/")) else own
         np.testing.assert_array_equal(weight.numpy(), wanted)
     if warning:
-        with pytest.raises(FileFormatError):
+        with pytest.raises(FileFormatError, match=r"expected numbers of shape|expected the group"):
             other.load_weights(path)
 
 

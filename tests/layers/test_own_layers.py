@@ -697,3 +697,72 @@ def test_the_shape_of_a_layer_of_two_arguments_is_not_guessed_from_the_first():
     decoder.predict(np.ones((2, 6, 4)), verbose=0)
     decoder.summary(print_fn=lines.append)
     assert any("look (Look)" in line and "?" in line for line in "".join(lines).splitlines())
+
+
+class Weighted(layers.Layer):
+    def call(self, query, values, inputs=None):
+        return query + 2 * values if inputs is None else query + values * inputs
+
+
+class Headed(recurra.Model):
+    def __init__(self):
+        super().__init__()
+        self.head = layers.Dense(1, kernel_initializer="ones")
+
+    def call(self, x, state=None):
+        return self.head(x)
+
+
+def test_inputs_may_be_given_by_the_name_that_call_has_for_them(rng):
+    x, y = rng.normal(size=(2, 3, 4, 2)).astype("float32")
+    assert np.array_equal(Weighted()(values=y, query=x), x + 2 * y)
+    assert np.array_equal(Weighted()(inputs=y, values=y, query=x), x + y * y)
+    assert np.array_equal(Headed()(x=x), Headed()(x))
+    assert np.array_equal(Headed()(inputs=x), Headed()(x))
+    assert np.array_equal(layers.RMSNormalization()(x=x), layers.RMSNormalization()(x))
+    for layer in (layers.LSTM(2), layers.Bidirectional(layers.GRU(2)), layers.RNN(layers.LSTMCell(2))):
+        assert np.array_equal(layer(sequences=x), layer(x)) and np.array_equal(layer(inputs=x), layer(x))
+        assert np.array_equal(layer.call(sequences=x), layer(x))
+    cell = layers.SimpleRNNCell(2)
+    assert np.array_equal(cell(sequence=x[:, 0], states=[np.ones((3, 2))])[0], cell(x[:, 0], [np.ones((3, 2))])[0])
+
+
+def test_symbolic_inputs_may_be_given_by_name_too(rng):
+    x, y = rng.normal(size=(2, 3, 4, 2)).astype("float32")
+    query, values = recurra.Input((4, 2)), recurra.Input((4, 2))
+    lstm = layers.LSTM(2)
+    model = recurra.Model([query, values], lstm(sequences=Weighted()(values=values, query=query)))
+    assert np.array_equal(model([x, y]), lstm(x + 2 * y))
+    assert Headed()(x=query).shape == (None, 4, 1)
+
+
+def test_shapes_may_be_given_by_the_names_that_methods_have_for_them():
+    class Built(layers.Layer):
+        def build(self, query_shape, values_shape=None):
+            self.seen = query_shape, values_shape
+
+    layer = Built()
+    layer.build(values_shape=(2, 5), query_shape=[2, 3])
+    assert layer.seen == ((2, 3), (2, 5)) and layer.built and layer.get_build_config() == {"input_shape": (2, 3)}
+    for recurrent in (layers.LSTM(2), layers.Bidirectional(layers.LSTM(1))):
+        recurrent.build(sequences_shape=(None, 4, 3))
+        assert recurrent.built and recurrent.compute_output_shape(sequences_shape=(None, 4, 3)) == (None, 2)
+    dense = layers.Dense(2)
+    dense.build(input_shape=(None, 3))
+    assert dense.kernel.shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: layers.LSTM(2)(), r"LSTM.__call__\(\) missing 1 required positional argument: 'sequences'"),
+        (lambda x: Weighted()(values=x), r"Weighted.__call__\(\) missing 1 required positional argument: 'query'"),
+        (lambda x: Headed()(state=x), r"Headed.__call__\(\) missing 1 required positional argument: 'x'"),
+        (lambda x: layers.Dense(2)(training=True), r"Dense.__call__\(\) missing .* 'inputs'"),
+        (lambda x: Weighted()(x, query=x), r"Weighted.__call__\(\) got multiple values for argument 'query'"),
+        (lambda x: layers.Dense(2)(x, inputs=x), r"Dense.__call__\(\) got multiple values for argument 'inputs'"),
+    ],
+)
+def test_calls_without_inputs_and_with_them_twice_say_so(call, message):
+    with pytest.raises(TypeError, match=message):
+        call(np.ones((2, 3), np.float32))

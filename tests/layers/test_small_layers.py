@@ -1,5 +1,7 @@
 """Lambda's way out, layers around layers, merging and means under masks, shapes of own layers, symbolic arithmetic."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -487,3 +489,60 @@ def test_a_mask_of_time_steps_says_nothing_to_a_softmax_over_features(rows):
     x = np.random.default_rng(0).normal(size=(4, 3, 3)).astype(np.float32)
     x[:, 2] = 0  # (rows, 3) fits the features too where there are 1 or 3 rows
     np.testing.assert_array_equal(model.predict(x, batch_size=rows, verbose=0), layers.Softmax()(x))
+
+
+@pytest.mark.parametrize(
+    ("activate", "kind"),
+    [
+        (recurra.activations.relu, layers.Activation),
+        (recurra.activations.glu, layers.Activation),
+        (lambda x: recurra.activations.relu(x, 0.1, threshold=0.5), layers.ReLU),
+        (lambda x: recurra.activations.leaky_relu(x, negative_slope=0.1), layers.LeakyReLU),
+        (lambda x: recurra.activations.elu(x, alpha=0.5), layers.ELU),
+        (lambda x: recurra.activations.softmax(x, axis=1), layers.Softmax),
+    ],
+)
+def test_activations_of_symbolic_tensors_are_layers(activate, kind, rng):
+    x = rng.normal(size=(2, 3, 4)).astype("float32")
+    symbolic = recurra.Input((3, 4))
+    y = activate(symbolic)
+    model = recurra.Model(symbolic, y)
+    assert type(model.layers[-1]) is kind
+    np.testing.assert_array_equal(model.predict(x, verbose=0), activate(x))
+    assert y.shape[1:] == activate(x).shape[1:]
+
+
+def test_activations_of_symbolic_tensors_have_the_options_of_layers_alone():
+    hint = r"got approximate=True: layers.Activation\('gelu'\) has none; else write a layer with forward and backward"
+    with pytest.raises(ValueError, match=f"activations.gelu of a symbolic tensor expected no options, {hint}"):
+        recurra.activations.gelu(recurra.Input((3,)), approximate=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "names"),
+    [
+        (layers.ELU, ["inputs"]),
+        (layers.Softmax, ["inputs", "mask"]),
+        (layers.LSTM, ["sequences", "initial_state", "mask", "training"]),
+        (layers.Bidirectional, ["sequences", "initial_state", "mask", "training"]),
+    ],
+)
+def test_the_signature_of_call_is_that_of_what_it_takes_and_gives(layer, names):
+    signature = inspect.signature(layer.call)
+    assert [*signature.parameters] == ["self", *names] and "tuple" not in signature.return_annotation
+
+
+def test_functions_that_merge_say_what_they_take():
+    x, y = np.ones((2, 3), np.float32), np.full((2, 3), 2, np.float32)
+    assert [*inspect.signature(layers.concatenate).parameters] == ["inputs", "axis", "kwargs"]
+    assert [*inspect.signature(layers.dot).parameters] == ["inputs", "axes", "normalize", "kwargs"]
+    assert [*inspect.signature(layers.maximum).parameters] == ["inputs", "kwargs"]
+    assert layers.add.__doc__.startswith("The sum of the inputs.\n\n    Args:")
+    assert layers.concatenate([x, y], 0).shape == (4, 3) and layers.dot([x, y]).numpy().tolist() == [[6], [6]]
+    assert layers.subtract([recurra.Input((3,)), recurra.Input((3,))], name="less").name == "less"
+
+
+def test_a_layer_is_serialized_under_keras_s_argument():
+    layer = layers.Dense(3)
+    assert layers.deserialize(layers.serialize(layer=layer)).get_config() == layer.get_config()
+    assert recurra.losses.deserialize(name="mse") is recurra.losses.mean_squared_error

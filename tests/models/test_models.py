@@ -3,6 +3,7 @@
 import json
 import threading
 import tracemalloc
+import typing
 
 import numpy as np
 import pytest
@@ -798,3 +799,18 @@ def test_masks_of_timesteps_that_were_joined_are_as_open_as_these():
     x = np.ones((1, 10, 3), "float32")
     again = recurra.Model(third, memory(layers.Concatenate()([third, third])))
     np.testing.assert_array_equal(model.predict([x[:, :5], x[:, :5], x]), again.predict(x))
+
+
+def test_dir_lists_what_is_there_alone():
+    model = recurra.Sequential([recurra.Input((3, 1)), layers.LSTM(2)])
+    model.compile("adam", "mse")
+    lstm = model.layers[0]
+    for thing in (model, model.optimizer, lstm):
+        assert not [name for name in dir(thing) if not hasattr(thing, name)]
+    assert {"fit", "predict", "compile"} <= set(dir(model)) and "learning_rate" in dir(model.optimizer)
+    assert {"kernel", "recurrent_kernel", "bias", "return_sequences"} <= set(dir(lstm))
+    assert "kernel" not in dir(layers.LSTM(2))
+
+
+def test_type_hints_of_streams_are_found():
+    assert typing.get_type_hints(recurra.Sequential.stream)["return"] is recurra.models.stream.Stream

@@ -30,17 +30,11 @@ def points(name, dtype, rng):
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_float32_functions_are_within_so_many_ulp(name, rng):
-    x = points(name, np.float32, rng)
+@pytest.mark.parametrize("dtype, most", [(np.float32, FLOAT32_ULPS), (np.float64, dict.fromkeys(EXACT, 4))])
+def test_functions_are_within_so_many_ulp(name, dtype, most, rng):
+    x = points(name, dtype, rng)
     exact = EXACT[name](x.astype(np.longdouble))
-    assert ulps(getattr(native, name)(x), exact).max() <= FLOAT32_ULPS[name]
-
-
-@pytest.mark.parametrize("name", EXACT)
-def test_float64_functions_are_within_four_ulp(name, rng):
-    x = points(name, np.float64, rng)
-    exact = EXACT[name](x.astype(np.longdouble))
-    assert ulps(getattr(native, name)(x), exact).max() <= 4
+    assert ulps(getattr(native, name)(x), exact).max() <= most[name]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import recurra
 from recurra import losses
 from recurra.losses import functions
 from recurra.ops import native
@@ -120,19 +119,9 @@ def test_a_label_of_no_class_is_refused(label):
 
 
 @cases
-def test_fused_losses_have_the_same_bits_for_any_number_of_threads(name, options):
+def test_fused_losses_have_the_same_bits_for_any_number_of_threads(name, options, same_bits):
     y_true, y_pred = pair(name, options, (100_000, 3), np.float32)
-    before = recurra.get_num_threads()
-    found = []
-    try:
-        for threads in (1, 2, 3, 8):
-            recurra.set_num_threads(threads)
-            found.append(native.mean_loss(name, y_true, y_pred, **options))
-    finally:
-        recurra.set_num_threads(before)
-    for value, gradient in found[1:]:
-        assert value == found[0][0]
-        np.testing.assert_array_equal(gradient, found[0][1])
+    same_bits(lambda: native.mean_loss(name, y_true, y_pred, **options))
 
 
 class OfValues(losses.LossFunctionWrapper):

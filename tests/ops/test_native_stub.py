@@ -28,6 +28,7 @@ def parameters(function):
 def built_parameters(function):
     """Returns the same of each overload of a function of the compiled module."""
     signatures = [signature for signature, *_ in function.__nb_signature__]
+    assert signatures
     return [parameters(ast.parse(f"{signature}: ...").body[0]) for signature in signatures]
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import recurra
 from recurra.ops import native, reference
 
 SHAPES = [(1, 1), (3, 5), (7, 16), (2, 3, 33), (4, 100), (300, 64)]
@@ -79,16 +78,6 @@ def test_gradients_are_differences_of_the_result(ops_of):
             assert gradient.flat[i] == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-5, abs=1e-6)
 
 
-def test_normalization_has_the_same_bits_for_any_number_of_threads():
+def test_normalization_has_the_same_bits_for_any_number_of_threads(same_bits):
     given = arrays((20_000, 37), np.float32)
-    before = recurra.get_num_threads()
-    found = []
-    try:
-        for threads in (1, 2, 3, 8):
-            recurra.set_num_threads(threads)
-            found.append(run(native, *given) + run_columns(native, *given))
-    finally:
-        recurra.set_num_threads(before)
-    for arrays_of_run in found[1:]:
-        for one, other in zip(arrays_of_run, found[0], strict=True):
-            np.testing.assert_array_equal(one, other)
+    same_bits(lambda: run(native, *given) + run_columns(native, *given))

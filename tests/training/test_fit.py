@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from doubles import OwnDense, assert_same
 
 import recurra
 from recurra import layers, optimizers
@@ -112,10 +113,7 @@ def test_validation_by_split_is_validation_on_those_rows(data):
 
 @pytest.mark.parametrize("way", ["native", "general"])
 def test_the_loss_of_an_epoch_is_that_of_its_rows(way):
-    class Own(layers.Dense):  # which native code does not know
-        pass
-
-    dense = layers.Dense if way == "native" else Own
+    dense = layers.Dense if way == "native" else OwnDense
     model = recurra.Sequential([recurra.Input((1,)), dense(1, kernel_initializer="ones")])
     model.compile(recurra.optimizers.SGD(0.0), "mse")
     x, y = np.array([[0], [0], [0], [0], [3]], "float32"), np.zeros((5, 1), "float32")
@@ -258,8 +256,7 @@ def test_frozen_layers_stay_as_they_are(data):
     before = model.get_weights()
     model.fit(*data, verbose=0)
     after = model.get_weights()
-    for old, new in zip(before[:3], after[:3], strict=True):
-        np.testing.assert_array_equal(old, new)
+    assert_same(after[:3], before[:3])
     assert np.any(before[3] != after[3])
 
 
@@ -327,8 +324,7 @@ def test_a_mistake_is_told_before_any_step(data, call, message):
     before = model.get_weights()
     with pytest.raises(ValueError, match=message):
         call(model, *data)
-    for old, new in zip(before, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
+    assert_same(model.get_weights(), before)
 
 
 @pytest.mark.parametrize("told", [{"epochs": 2.0}, {"epochs": "2"}, {"initial_epoch": None}, {"validation_freq": "2"}])
@@ -480,8 +476,7 @@ def test_a_batch_that_is_refused_changes_nothing(layer, rng):
         model.fit(x, np.zeros((3, 4, 3)), batch_size=3, verbose=0)
     for old, variable in zip(before, model.variables, strict=True):
         np.testing.assert_array_equal(variable.numpy(), old)
-    for old, state in zip(states, getattr(layer, "states", None) or (), strict=True):
-        np.testing.assert_array_equal(state, old)
+    assert_same(getattr(layer, "states", None) or (), states)
 
 
 @pytest.mark.parametrize("layer", [layers.Dropout(0.5), layers.GRU(2, stateful=True, return_sequences=True)])
@@ -525,8 +520,7 @@ def test_an_interrupt_within_a_step_leaves_statistics_and_states_before_it(layer
         model.train_on_batch(x, x)
     for old, variable in zip(before, model.variables, strict=True):
         np.testing.assert_array_equal(variable.numpy(), old)
-    for old, state in zip(states, getattr(layer, "states", None) or (), strict=True):
-        np.testing.assert_array_equal(state, old)
+    assert_same(getattr(layer, "states", None) or (), states)
 
 
 @pytest.mark.parametrize("method", ["predict", "evaluate", "predict_on_batch"])
@@ -548,8 +542,7 @@ def test_an_interrupt_while_a_stateful_model_predicts_leaves_all_states_before_i
     with pytest.raises(KeyboardInterrupt):
         getattr(model, method)(x, **arguments.get(method, {}))
     for layer, states in zip(line, before, strict=True):
-        for own, kept in zip(layer.states, states, strict=True):
-            np.testing.assert_array_equal(own, kept)
+        assert_same(layer.states, states)
 
 
 def test_the_outputs_of_a_row_may_have_one_target():
@@ -576,8 +569,7 @@ def test_no_epochs_leave_the_weights_as_they_are_though_they_are_averaged(data, 
     model.compile(recurra.optimizers.SGD(use_ema=True), "mse")
     before = model.get_weights()
     model.fit(*data, verbose=0, **epochs)
-    for old, new in zip(before, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(new, old)
+    assert_same(model.get_weights(), before)
 
 
 def test_compile_is_all_or_nothing(data):
@@ -596,8 +588,7 @@ def test_an_optimizer_goes_on_with_fewer_weights(data):
     model.compile(optimizer, "mse")
     last = model.layers[1].get_weights()[0]
     model.fit(*data, verbose=0)
-    for old, new in zip(frozen, model.layers[0].get_weights(), strict=True):
-        np.testing.assert_array_equal(new, old)
+    assert_same(model.layers[0].get_weights(), frozen)
     assert np.any(model.layers[1].get_weights()[0] != last)
     with pytest.raises(ValueError, match="the variables it was built with"):
         make_model(optimizer=optimizer).fit(*data, verbose=0)
@@ -610,8 +601,7 @@ def test_a_layer_that_is_frozen_after_training_stays_as_it_is_though_the_optimiz
     model.layers[0].trainable = False
     frozen, last = model.layers[0].get_weights(), model.layers[1].get_weights()[0]
     getattr(model, method)(*data)
-    for old, new in zip(frozen, model.layers[0].get_weights(), strict=True):
-        np.testing.assert_array_equal(new, old)
+    assert_same(model.layers[0].get_weights(), frozen)
     assert np.any(model.layers[1].get_weights()[0] != last)
 
 
@@ -1065,8 +1055,7 @@ def test_an_optimizer_may_be_exchanged_between_two_runs(data, train):
     model.optimizer = recurra.optimizers.SGD(0.0)
     getattr(model, train)(*data, **options)
     assert int(model.optimizer.iterations) == 1
-    for weight, old in zip(model.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(weight, old)
+    assert_same(model.get_weights(), before)
     model.optimizer = recurra.optimizers.SGD(0.1)
     getattr(model, train)(*data, **options)
     assert not np.array_equal(model.get_weights()[0], before[0])
@@ -1185,8 +1174,7 @@ def test_a_regularizer_may_come_and_go_between_two_steps(before, data):
     set_regularizer(after)(models[0])
     models[0].fit(*rest, **options)
     models[1].fit(*data, **options, callbacks=[AtBatch(1, set_regularizer(after))])
-    for a, b in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same(models[0].get_weights(), models[1].get_weights())
 
 
 def test_a_layer_that_a_callback_sets_free_needs_an_optimizer_that_knows_it(data):
@@ -1350,3 +1338,12 @@ def test_predict_casts_large_arrays_of_whole_numbers_batch_by_batch(is_line, dty
     peak, found = growth_of_peak(lambda: model.predict(rows, batch_size=2**9, verbose=0))
     np.testing.assert_array_equal(found, model.predict(rows.astype("float32"), batch_size=2**9, verbose=0))
     assert peak < rows.size * 4 / 2
+
+
+def test_a_verbosity_of_none_is_silence(capsys):
+    x, y = np.ones((8, 2), np.float32), np.ones((8, 1), np.float32)
+    model = recurra.Sequential([recurra.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert len(model.fit(x, y, epochs=2, verbose=None).history["loss"]) == 2
+    assert model.evaluate(x, y, verbose=None) > 0 and model.predict(x, verbose=None).shape == (8, 1)
+    assert capsys.readouterr().out == ""

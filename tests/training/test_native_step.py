@@ -6,6 +6,7 @@ import signal
 
 import numpy as np
 import pytest
+from doubles import OwnDense, assert_same, assert_same_models, held_by
 
 import recurra
 from recurra import Input, Sequential, _changes, callbacks, layers, losses, metrics, optimizers
@@ -13,10 +14,6 @@ from recurra.training.plan import plan_of
 from recurra.training.trainable import Trainable
 
 STEPS = 4
-
-
-class OwnDense(layers.Dense):
-    """The same layer, which native code does not know: a model with it takes the general way."""
 
 
 class OwnAdam(optimizers.Adam):
@@ -66,22 +63,13 @@ def train(model, x, y, steps=STEPS, **options):
     return [model.train_on_batch(x, y, **options) for _ in range(steps)]
 
 
-def everything(model):
-    return [*model.get_weights(), *map(np.asarray, model.optimizer.variables)]
-
-
-def assert_same(one, other):
-    for a, b in zip(everything(one), everything(other), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 def assert_natively_the_same(models, general_steps, *data, **options):
     """Trains both: the first natively, the second not, to the same bits."""
     native, general = models
     before = len(general_steps)
     assert train(native, *data, **options) == train(general, *data, **options)
     assert general_steps[before:] == [general] * STEPS
-    assert_same(native, general)
+    assert_same_models(native, general)
 
 
 @pytest.mark.parametrize("loss", ["mse", "mae", losses.Huber(0.3), losses.MeanSquaredError("mean")])
@@ -120,7 +108,7 @@ def test_it_does_so_where_clipped_gradients_are_not_finite(data, general_steps):
             train(native, x, y, 1)
             train(general, x, y, 1)
         assert np.isnan(native.get_weights()[0]).any()
-        assert_same(native, general)
+        assert_same_models(native, general)
     assert len(general_steps) == 3
 
 
@@ -188,12 +176,11 @@ def test_a_label_of_no_class_is_refused_and_changes_nothing(data, general_steps)
     train(model, x, y)
     refused = [(x, wrong), (x[:5], wrong[:5])]  # arrays of shapes that it knows, and of others
     for batch in refused:
-        before = [*everything(model), model.layers[0].cell.seed_generator.state.numpy()]
+        before = [*held_by(model), model.layers[0].cell.seed_generator.state.numpy()]
         with pytest.raises(ValueError, match="labels from 0 to 2, got 3: labels begin at 0, and the last layer"):
             model.train_on_batch(*batch)
-        after = [*everything(model), model.layers[0].cell.seed_generator.state.numpy()]
-        for one, other in zip(before, after, strict=True):
-            np.testing.assert_array_equal(one, other)
+        after = [*held_by(model), model.layers[0].cell.seed_generator.state.numpy()]
+        assert_same(before, after)
     assert general_steps == [model, model]
 
 
@@ -226,7 +213,7 @@ def test_it_does_so_with_metrics_and_constraints(data, general_steps):
         model.compile(optimizers.Adam(0.5), "mse", metrics=["mae"])
         results.append((train(model, *data), model))
     assert results[0][0] == results[1][0]
-    assert_same(results[0][1], results[1][1])
+    assert_same_models(results[0][1], results[1][1])
     assert general_steps == [results[1][1]] * STEPS
     assert np.linalg.norm(results[0][1].layers[1].kernel) <= 2.001
 
@@ -239,7 +226,7 @@ def test_fit_takes_native_steps(data, general_steps):
         histories.append(model.fit(*data, batch_size=4, epochs=3, verbose=0, validation_split=0.2).history)
     assert histories[0] == histories[1]
     assert general_steps == [general] * 6
-    assert_same(native, general)
+    assert_same_models(native, general)
 
 
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean_with_sample_weight"])
@@ -291,7 +278,7 @@ def test_weights_of_classes_are_taken(data, general_steps):
     for model in models:
         recurra.utils.set_random_seed(1)
         model.fit(data[0], y, batch_size=4, verbose=0, class_weight={0: 0.5, 1: 2.0, 2: 0.0})
-    assert_same(*models)
+    assert_same_models(*models)
     assert general_steps[-3:] == [models[1]] * 3 and models[0] not in general_steps
 
 
@@ -434,8 +421,7 @@ def test_a_penalty_that_raises_takes_nothing(data, general_steps):
     penalty.fails = True
     with pytest.raises(RuntimeError, match="no penalty"):
         train(model, *data)
-    for one, other in zip((*model.variables, *model.optimizer.variables), before, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same([*model.variables, *model.optimizer.variables], before)
     assert not general_steps
 
 
@@ -453,8 +439,7 @@ def test_methods_of_the_users_own_are_called(data):
     before = still.get_weights()
     assert train(half, *data, steps=1)[0] == train(whole, *data, steps=1)[0] / 2
     train(still, *data)
-    for one, other in zip(still.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same(still.get_weights(), before)
 
 
 def halve_the_weights(model):
@@ -531,7 +516,7 @@ def test_a_change_that_native_code_does_not_know_ends_the_native_steps(change, d
         change(model)
     assert train(models[0], *data) == train(models[1], *data)
     assert general_steps == [models[0]] * STEPS + [models[1]] * STEPS
-    assert_same(*models)
+    assert_same_models(*models)
 
 
 @pytest.mark.parametrize(
@@ -556,8 +541,7 @@ def test_a_frozen_layer_stays_as_it_is_after_compile(data, general_steps):
     freeze_and_compile(model)
     frozen = model.layers[0].get_weights()
     train(model, *data)
-    for one, other in zip(model.layers[0].get_weights(), frozen, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same(model.layers[0].get_weights(), frozen)
     assert not general_steps
 
 
@@ -581,8 +565,7 @@ def test_a_copy_trains_on_alone(copied, data, general_steps):
     at_copy = models[0].get_weights()
     general_steps.clear()
     assert_natively_the_same((native, models[1]), general_steps, *data)
-    for one, other in zip(models[0].get_weights(), at_copy, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same(models[0].get_weights(), at_copy)
 
 
 def test_callbacks_may_set_the_learning_rate(data, general_steps):
@@ -591,7 +574,7 @@ def test_callbacks_may_set_the_learning_rate(data, general_steps):
         recurra.utils.set_random_seed(1)
         schedule = callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
         model.fit(*data, batch_size=4, epochs=3, verbose=0, callbacks=[schedule])
-    assert_same(*models)
+    assert_same_models(*models)
     assert float(models[0].optimizer.learning_rate) == pytest.approx(0.001 / 8)
     assert general_steps == [models[1]] * 9
 
@@ -607,13 +590,12 @@ def test_a_refused_batch_changes_nothing(data):
     x, y = data
     model = make_model()
     train(model, x, y)
-    before = everything(model)
+    before = held_by(model)
     with pytest.raises(ValueError, match="expected"):
         model.train_on_batch(x[:, :, :1], y)
     with pytest.raises(ValueError, match="the same number of rows"):
         model.train_on_batch(x, y[:5])
-    for one, other in zip(everything(model), before, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same(held_by(model), before)
 
 
 @pytest.mark.parametrize(
@@ -633,7 +615,7 @@ def test_arrays_unlike_those_of_the_last_step_are_looked_at(other, data):
     native, general = pair()
     for batch in ((x, y), (x, y), other(x, y), (x, y), other(x, y), other(x, y)):
         assert native.train_on_batch(*batch) == general.train_on_batch(*batch)
-    assert_same(native, general)
+    assert_same_models(native, general)
 
 
 def test_targets_that_a_layer_gave_and_lists_are_told_apart(data):
@@ -643,7 +625,7 @@ def test_targets_that_a_layer_gave_and_lists_are_told_apart(data):
     assert type(given) is not np.ndarray
     for batch in ((x, given), (x.tolist(), y.tolist()), (x, given), (x.tolist(), given)):
         assert native.train_on_batch(*batch) == general.train_on_batch(*batch)
-    assert_same(native, general)
+    assert_same_models(native, general)
 
 
 def test_two_models_and_a_model_compiled_again_know_their_own_data(data):
@@ -684,7 +666,7 @@ def test_an_interrupt_between_steps_leaves_the_steps_before_it(data):
         interrupted.fit(x, y, batch_size=4, shuffle=False, verbose=0, callbacks=[Interrupting()])
     assert int(interrupted.optimizer.iterations) == 2
     whole.fit(x[:8], y[:8], batch_size=4, shuffle=False, verbose=0)
-    assert_same(interrupted, whole)
+    assert_same_models(interrupted, whole)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
@@ -710,7 +692,7 @@ def test_an_interrupt_at_any_time_comes_before_or_after_a_step(rng):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     train(whole, x, y, steps=int(interrupted.optimizer.iterations))
-    assert_same(interrupted, whole)
+    assert_same_models(interrupted, whole)
 
 
 def test_steps_of_several_sizes_go_on_from_each_other(data, general_steps):
@@ -740,16 +722,15 @@ def test_a_native_step_draws_what_the_layers_draw(data, general_steps):
     native.layers[1].rate = general.layers[1].rate = 0.1
     assert train(native, *data) == train(general, *data)
     assert general_steps == [general] * 3 * STEPS
-    assert_same(native, general)
-    for one, other in zip(native.non_trainable_variables, general.non_trainable_variables, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same_models(native, general)
+    assert_same(native.non_trainable_variables, general.non_trainable_variables)
 
 
 def test_constraints_hold_after_a_native_step_with_dropout(data, general_steps):
     native, general = (dropout_model(dense, kernel_constraint="max_norm") for dense in (layers.Dense, OwnDense))
     assert train(native, *data) == train(general, *data)
     assert general_steps == [general] * STEPS
-    assert_same(native, general)
+    assert_same_models(native, general)
 
 
 def test_a_refused_batch_draws_nothing_for_good(data):

@@ -7,18 +7,15 @@ import threading
 
 import numpy as np
 import pytest
+from doubles import OwnDense, assert_same, held_by
 
 import recurra
 from recurra import Input, Sequential, layers, optimizers
 from recurra.training.plan import plan_of
 
 
-class OwnDense(layers.Dense):
-    """The same layer, which native code does not know: a model with it takes the general way."""
-
-
 class OwnCell(layers.LSTMCell):
-    """Likewise."""
+    """The same cell, which native code does not know."""
 
 
 RECURRENT = {
@@ -191,12 +188,7 @@ def everything(model, x, y, **fit):
     recurra.utils.set_random_seed(1)  # the order of the rows
     history = model.fit(x, y, **({"batch_size": 4, "epochs": 3, "verbose": 0} | fit)).history
     losses = [np.asarray(values) for values in history.values()]
-    return [*losses, model.predict(x, verbose=0), *model.get_weights(), *map(np.asarray, model.optimizer.variables)]
-
-
-def assert_same(found, wanted):
-    for one, other in zip(found, wanted, strict=True):
-        np.testing.assert_array_equal(one, other)
+    return [*losses, model.predict(x, verbose=0), *held_by(model)]
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -517,7 +509,7 @@ def test_an_id_of_no_row_is_refused_and_changes_nothing(wrong, text):
     for call in (lambda: model.train_on_batch(x, y), lambda: model.predict(x, verbose=0), lambda: model.evaluate(x, y)):
         with pytest.raises(ValueError, match="expected whole numbers"):
             call()
-    assert_same([*model.get_weights(), *map(np.asarray, model.optimizer.variables)][-10:], before)
+    assert_same(held_by(model)[-10:], before)
 
 
 def test_frozen_and_penalised_embeddings_go_with_a_plan(text):

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from recurra import random
+from recurra import _global_random, random
 from recurra._arrays import as_numbers
 from recurra._checks import check_frequency, expected
-from recurra._files import remove_leftovers, write_atomically
+from recurra._files import path_option, remove_leftovers, write_atomically
 from recurra._signals import HeldSignals
 from recurra.callbacks.base import Callback
 from recurra.errors import FileFormatError
@@ -27,12 +27,17 @@ from recurra.variables import assign_together
 class BackupAndRestore(Callback):
     """Keeps a backup from which a run of the same program goes on after it was cut off.
 
-    The backup holds weights, the optimizer's variables, the states of stateful layers, those of all random streams, the
-    epoch, and what recurra's callbacks remember (the patience and best weights of `EarlyStopping`, say), so the resumed
-    run ends with the weights, to the bit, of a run that was never cut off. It is written atomically: a run killed while
-    it writes finds the backup before. It runs after all other callbacks. Datasets, and data that `steps_per_epoch` cuts
-    into parts, are read over up to where they stood; generators begin anew. A run that `EarlyStopping` has ended stays
-    ended; one that another callback stopped, when its time was up, goes on.
+    The backup holds weights, the optimizer's variables, the states of stateful layers, those of all random streams
+    (recurra's, NumPy's and Python's), the epoch, and what recurra's callbacks remember (the patience and best weights
+    of `EarlyStopping`, say), so the resumed run ends with the weights, to the bit, of a run that was never cut off. It
+    is written atomically: a run killed while it writes finds the backup before. It runs after all other callbacks.
+    Datasets to train and to validate on, and data that `steps_per_epoch` cuts into parts, are read over up to where
+    they stood, those of a run that was complete too; a `PyDataset` is told of the epochs alone; generators begin anew.
+    A seeded `Dataset` that has been read already, as after Ctrl-C and `fit` again in the same process, goes on from
+    where it is: make it anew.
+
+    A run that `EarlyStopping` has ended stays ended. One that another callback stopped, when its time was up, goes on;
+    an epoch that it stopped between two batches is done again.
 
     Args:
         backup_dir: Directory of its own.
@@ -59,18 +64,20 @@ class BackupAndRestore(Callback):
             hint = "Empty `backup_dir` argument passed"
             raise ValueError(expected("BackupAndRestore", "a directory", repr(backup_dir), hint))
         check_frequency("BackupAndRestore", "save_freq", save_freq, "Invalid value for argument `save_freq`")
-        self.backup_dir = os.fspath(backup_dir)
+        self.backup_dir = path_option("BackupAndRestore", "backup_dir", backup_dir)
         self.save_freq = save_freq
         self.delete_checkpoint = delete_checkpoint
         self._path = Path(self.backup_dir) / "backup.npz"
-        self._current_epoch = 0
-        self._batches = 0
         self._others: list[Callback] = []  # those that remember something
 
     def on_train_begin(self, logs: Any = None) -> None:
         if not self.model.built:
             hint = "give it an Input or call it on a batch before fit()"
             raise ValueError(expected("BackupAndRestore", "a built model", "one that is not", hint))
+        self._current_epoch = self.model._run.epoch
+        self._batches = 0
+        if os.path.isdir(self.backup_dir):
+            remove_leftovers(self.backup_dir)
         if self._path.exists():
             self._restore()
 
@@ -81,24 +88,30 @@ class BackupAndRestore(Callback):
                 self._save()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.model._run.broken_off:  # its rest would be lost
+            return
         self._current_epoch = epoch + 1
-        if self.save_freq == "epoch":
+        if self.save_freq == "epoch" or self._ended():
             self._save()
 
     def on_train_end(self, logs: Any = None) -> None:
         if self.delete_checkpoint and self._path.exists():
             self._path.unlink()
             remove_leftovers(self.backup_dir)
-            if not any(Path(self.backup_dir).iterdir()):
+            with contextlib.suppress(OSError):  # other files are in it, or it is a mount point, a link, "."
                 os.rmdir(self.backup_dir)
+
+    def _ended(self) -> bool:
+        """Returns whether there is no rest; not by stop_training: a run out of time goes on, as in Keras."""
+        return any(getattr(other, "stopped_epoch", 0) > 0 for other in self._others)
 
     def _save(self) -> None:
         self._batches = 0
         meta = {
             "epoch": self._current_epoch,
-            # Not stop_training: a run that ran out of time goes on at the next call, as in Keras.
-            "stopped": any(getattr(other, "stopped_epoch", 0) > 0 for other in self._others),
+            "stopped": self._ended(),
             "stream": random.get_stream_state(),
+            "global_states": _global_random.get_states(),
             "stream_at_start": self.model._run.stream_at_start,
             "draws": self.model._run.draws,
             "averages_swapped": self.model.optimizer.averages_swapped,
@@ -110,7 +123,7 @@ class BackupAndRestore(Callback):
         arrays |= _memories(self._others)
         meta["members"] = list(arrays)  # in this order: best weights are a list
         data = io.BytesIO()
-        np.savez(data, meta=np.array(json.dumps(meta)), **arrays)
+        np.savez(data, meta=np.array(json.dumps(meta, default=np.ndarray.tolist)), **arrays)
         os.makedirs(self.backup_dir, exist_ok=True)
         write_atomically(self._path, data.getvalue())
 
@@ -147,8 +160,9 @@ class BackupAndRestore(Callback):
             random.set_stream_state(meta["stream"])
             self._current_epoch = meta["epoch"]
             run = self.model._run
-            run.epoch = self.params["epochs"] if meta["stopped"] else meta["epoch"]
+            run.epoch, run.ended = meta["epoch"], meta["stopped"]
             run.stream_at_start, run.draws = meta["stream_at_start"], meta["draws"]
+            run.global_states = meta["global_states"]
 
 
 @contextlib.contextmanager
@@ -171,7 +185,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     for name, kind in {"epoch": int, "stopped": bool, "averages_swapped": bool}.items():
         if type(meta[name]) is not kind:
             raise TypeError(f"{name} {meta[name]!r}")
-    meta["draws"] = [(int(taken), state) for taken, state in meta.get("draws", [])]  # older backups have none
+    meta["draws"] = [(int(taken), state) for taken, state in meta["draws"]]
+    _global_random.check_states(meta["global_states"])
     for state in (meta["stream"], meta["stream_at_start"], *(state for _, state in meta["draws"])):
         np.random.PCG64().state = state  # raises what the stream itself would
     meta["seeds"] = [np.array(seed, np.uint32).reshape(2) for seed in meta["seeds"]]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra._checks import check_frequency, expected, number
-from recurra._files import is_legacy, with_ending
+from recurra._files import is_legacy, path_option, with_ending
 from recurra.callbacks.monitor import MonitorCallback
 
 
@@ -48,7 +48,7 @@ class ModelCheckpoint(MonitorCallback):
         if initial_value_threshold is not None:
             initial_value_threshold = number("ModelCheckpoint", "initial_value_threshold", initial_value_threshold)
         super().__init__(monitor, mode, baseline=initial_value_threshold)
-        self.filepath = os.fspath(filepath)
+        self.filepath = path_option("ModelCheckpoint", "filepath", filepath)
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from recurra._checks import expected
-from recurra._files import append, write_atomically
+from recurra._files import append, path_option, write_atomically
 from recurra.callbacks.base import Callback
 
 
@@ -34,7 +34,7 @@ class CSVLogger(Callback):
         super().__init__()
         if not isinstance(separator, str) or len(separator) != 1:
             raise TypeError(expected("CSVLogger", "separator to be one character", repr(separator)))
-        self.filename = os.fspath(filename)
+        self.filename = path_option("CSVLogger", "filename", filename)
         self.sep = separator
         self.append = append
         self.keys: list[str] = []

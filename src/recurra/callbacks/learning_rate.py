@@ -82,22 +82,22 @@ class ReduceLROnPlateau(MonitorCallback):
     ):
         super().__init__(monitor, mode, min_delta=min_delta)
         who = type(self).__name__
-        self.factor = not_negative(who, "factor", factor)
+        self.factor: float = not_negative(who, "factor", factor)
         if self.factor >= 1.0:
             hint = "ReduceLROnPlateau does not support a factor >= 1.0"
             raise ValueError(expected(who, "factor below 1", repr(factor), hint))
         if kwargs:
             raise ValueError(unknown_arguments("ReduceLROnPlateau", kwargs, saving.parameters(ReduceLROnPlateau)))
-        self.patience = not_negative(who, "patience", patience)
+        self.patience: int = not_negative(who, "patience", patience)
         self.verbose = verbose
-        self.cooldown = not_negative(who, "cooldown", cooldown)
-        self.min_lr = not_negative(who, "min_lr", min_lr)
+        self.cooldown: int = not_negative(who, "cooldown", cooldown)
+        self.min_lr: float = not_negative(who, "min_lr", min_lr)
         self._reset()
 
     def _reset(self) -> None:
         self.best = None
-        self.wait = 0
-        self.cooldown_counter = 0
+        self.wait: int = 0
+        self.cooldown_counter: int = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._reset()

@@ -58,7 +58,7 @@ class MonitorCallback(Callback):
             mode = "auto"
         self.monitor = monitor
         self.mode = mode
-        self.best = None if baseline is None else number(who, "baseline", baseline)
+        self.best: Any = None if baseline is None else number(who, "baseline", baseline)
         self.min_delta = abs(number(who, "min_delta", min_delta))
         self.monitor_op: Callable[..., Any] | None = None
 
@@ -143,19 +143,19 @@ class EarlyStopping(MonitorCallback):
     ):
         super().__init__(monitor, mode, min_delta=min_delta)
         who = type(self).__name__
-        self.patience = not_negative(who, "patience", patience)
+        self.patience: int = not_negative(who, "patience", patience)
         self.verbose = verbose
         self.baseline = None if baseline is None else number(who, "baseline", baseline)
         self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = number(who, "start_from_epoch", start_from_epoch)
+        self.start_from_epoch: int = number(who, "start_from_epoch", start_from_epoch)
         self._reset()
 
     def _reset(self) -> None:
         self.best = None
-        self.best_epoch = 0
+        self.best_epoch: int = 0
         self.best_weights: Any = None
-        self.wait = 0
-        self.stopped_epoch = 0
+        self.wait: int = 0
+        self.stopped_epoch: int = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._reset()

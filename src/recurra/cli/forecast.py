@@ -65,7 +65,8 @@ def forecast(
     """
     if json and output == STREAM:
         raise ValueError(expected("--output -", "no --json", "both", "one of them can go to standard output"))
-    _check_outputs(file, plot, None if output == STREAM else output, save)
+    table = None if output == STREAM else output
+    _check_outputs(file, plot, table, save)
     import recurra
     from recurra.forecasting.baselines import BASELINES
 
@@ -88,31 +89,53 @@ def forecast(
             budget_s=seconds(budget),
             progress=progress,
         )
-    if output is not None and output != STREAM:
-        write_atomically(output, _encoded(result, output))
-    warned: list[warnings.WarningMessage] = []
-    if plot is not None:
+    saved = save if result.model not in BASELINES else None
+    try:
+        if output == STREAM:
+            sys.stdout.buffer.write(_encoded(result, STREAM))
+        elif json:
+            console.document(_document(result))
+        else:
+            _print(result)
+    finally:  # a reader that went away costs no file
+        _write_files(result, plot, table, saved)
+    if save != saved:
+        raise _nothing_to_save(result)
+
+
+def _write_files(result: Any, plot: Path | None, table: Path | None, saved: Path | None) -> None:
+    """Writes each file that is asked for, whatever becomes of the others: all the work is done by now.
+
+    Raises:
+        OSError: Of those that could not be written.
+    """
+
+    def draw(path: Path) -> None:
         from recurra.forecasting.plot import plot_forecast
 
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always", UserWarning)
-            plot_forecast(result, plot)
-    saved = save if result.model not in BASELINES else None
-    if saved is not None:
-        result.forecaster.save(saved)
-    if output == STREAM:
-        sys.stdout.buffer.write(_encoded(result, output))
-    elif json:
-        console.document(_document(result))
-    else:
-        _print(result)
-    for text in (*result.remarks, *(str(warning.message) for warning in warned)):
+            plot_forecast(result, path)
+        remarks.extend(str(warning.message) for warning in warned)
+
+    remarks: list[str] = list(result.remarks)
+    written: list[Path] = []
+    failures: list[OSError] = []
+    for path, write in (
+        (saved, lambda path: result.forecaster.save(path)),
+        (table, lambda path: write_atomically(path, _encoded(result, path))),
+        (plot, draw),
+    ):
+        if path is not None:
+            try:
+                write(path)
+                written.append(path)
+            except OSError as error:
+                failures.append(error)
+    for text in (*remarks, *(f"wrote {path}" for path in written)):
         console.remark(text)
-    for path in (plot, output, saved):
-        if path not in (None, STREAM):
-            console.remark(f"wrote {path}")
-    if save != saved:
-        raise _nothing_to_save(result)
+    if failures:
+        raise failures[0] if len(failures) == 1 else OSError("; ".join(map(str, failures)))
 
 
 def _nothing_to_save(result: Any) -> ValueError:

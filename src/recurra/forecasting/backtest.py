@@ -46,6 +46,15 @@ class Backtest:
     last_known: np.ndarray
     remarks: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """Returns what a notebook shows: the scores, and the remarks."""
+        about = f"winner={self.winner!r}, n_windows={self.n_windows}, step_size={self.step_size}"
+        heads, *rows = (list(self.rows[0]), *(row.values() for row in self.rows))
+        lines = ["".join(f"{head:>15}" for head in heads)]
+        lines += [f"{model:>15}" + "".join(f"{score:>15.4g}" for score in scores) for model, *scores in rows]
+        told = [f"remark: {remark}" for remark in self.remarks]
+        return "\n".join([f"Backtest({about}, horizon={self.horizon}):", *lines, *told])
+
 
 def choose_windows(shortest: int, horizon: int, n_windows: int | None, step_size: int | None) -> tuple[int, int]:
     """Returns the number of cutoffs and the values between them, so that enough is left to learn from.

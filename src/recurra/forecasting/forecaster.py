@@ -94,6 +94,10 @@ class Forecaster(KnowsArguments):
         self._panel: Panel | None = None
         self._trained: TrainedNetwork | None = None
 
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self.options().items())
+        return f"{type(self).__name__}({options})"
+
     @property
     def horizon(self) -> int | None:
         """Steps ahead: as given, after `fit` as in use."""

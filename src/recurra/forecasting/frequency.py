@@ -126,7 +126,7 @@ class Frequency:
         passed = times - starts if self.name == "step" else (times - starts).astype("timedelta64[us]").astype(np.int64)
         return passed / (self.step if self.name == "step" else _microseconds(self.name) * self.step)
 
-    def future(self, last: np.generic, horizon: int) -> np.ndarray:
+    def future(self, last: Any, horizon: int) -> np.ndarray:
         """Returns the `horizon` times after `last`.
 
         >>> Frequency("MS").future(np.datetime64("2023-12-01", "us"), 2).astype("datetime64[D]").astype(str).tolist()

@@ -87,9 +87,13 @@ class Panel:
     counted: bool = False
     freq_named: bool = False
 
+    def __repr__(self) -> str:
+        names = f"id_col={self.id_col!r}, time_col={self.time_col!r}, target_col={self.target_col!r}"
+        return f"Panel(n_series={self.n_series}, n_values={len(self.values)}, freq={self.freq.alias!r}, {names})"
+
     @classmethod
     def from_arrays(
-        cls, series: Sequence[np.ndarray], freq: Frequency | str | None = None, ids: Sequence[str] | None = None
+        cls, series: Sequence[Any] | np.ndarray, freq: Frequency | str | None = None, ids: Sequence[str] | None = None
     ) -> Panel:
         """Returns a panel of arrays; times are counted, or begin in January 2000 if there is a `freq` such as "MS".
 

@@ -6,16 +6,14 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recurra._checks import expected
 from recurra._files import write_atomically
 from recurra.errors import extra_needed
-
-if TYPE_CHECKING:
-    from recurra.forecasting.run import Forecast
+from recurra.forecasting.run import Forecast
 
 ENDINGS = (".png", ".svg", ".pdf")
 MOST_SERIES = 6

@@ -17,6 +17,8 @@ from recurra.forecasting.frame import read_panel, to_frame
 from recurra.forecasting.network import KINDS, Progress
 from recurra.forecasting.panel import Panel
 
+MOST_ROWS = 10  # that `repr` shows
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -46,6 +48,14 @@ class Forecast:
     season_length: int
     remarks: tuple[str, ...]
     elapsed_s: float
+
+    def __repr__(self) -> str:
+        """Returns what a notebook shows: what was forecast by what, the first rows of the frame, and the remarks."""
+        count, series = len(self.columns["y_hat"]), self.panel.n_series
+        about = f"n_series={series}, horizon={self.horizon}, season_length={self.season_length}"
+        rows = f"the first {MOST_ROWS} of {count} rows of .frame" if count > MOST_ROWS else ".frame"
+        told = [f"remark: {remark}" for remark in self.remarks]
+        return "\n".join([f"Forecast(model={self.model!r}, {about}), {rows}:", repr(self.frame[:MOST_ROWS]), *told])
 
 
 @knows_arguments

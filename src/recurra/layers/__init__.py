@@ -1,7 +1,8 @@
 """The layers: recurrent ones on the native engine, and those that sequence models need beside them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from recurra import saving
 from recurra._missing import says_what_to_do
 from recurra.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Rescaling, Softmax
 from recurra.layers.attention import AdditiveAttention, Attention, MultiHeadAttention
@@ -51,7 +52,12 @@ from recurra.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from recurra.layers.time_distributed import TimeDistributed
 from recurra.layers.wrapper import Wrapper
 from recurra.saving import deserialize_keras_object as deserialize
-from recurra.saving import serialize_keras_object as serialize
+
+
+def serialize(layer: Any) -> Any:
+    """Returns the layer's serialized form."""
+    return saving.serialize_keras_object(layer)
+
 
 AvgPool1D, MaxPool1D, Convolution1D = AveragePooling1D, MaxPooling1D, Conv1D  # Keras's other names
 GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -90,4 +91,7 @@ def call_of(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., Any]:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         return forward(self, *as_plain_arrays(args), **as_plain_arrays(kwargs))[0]
 
+    signature = inspect.signature(forward)
+    shown = [parameter for name, parameter in signature.parameters.items() if name != "keep_cache"]
+    call.__signature__ = signature.replace(parameters=shown, return_annotation="Any")  # type: ignore[attr-defined]
     return call

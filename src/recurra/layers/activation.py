@@ -52,6 +52,11 @@ class Activation(_ActivationLayer):
         dx = self.activation.gradient(np.ascontiguousarray(doutputs), np.ascontiguousarray(inputs), y)
         return np.asarray(dx, inputs.dtype)
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        size = input_shape[-1]
+        halved = self.activation is activations.glu and size is not None
+        return (*input_shape[:-1], size // 2) if halved else input_shape
+
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
         return plan.add_activation(activations.name_of(self.activation))
 
@@ -79,7 +84,7 @@ class ReLU(_ActivationLayer):
         self.threshold = not_negative("ReLU", "threshold", threshold)
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        y = activations.get("relu")(inputs, self.negative_slope, self.max_value, self.threshold)
+        y = np.asarray(activations.relu(inputs, self.negative_slope, self.max_value, self.threshold))
         return y, inputs
 
     def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra import constraints, initializers, ops, regularizers, saving
+from recurra._arguments import open_arguments
 from recurra._checks import expected, fraction, one_of, positive_int
 from recurra._names import auto_name
 from recurra.layers._math import softmax, softmax_gradient, zero_unless
@@ -112,7 +113,7 @@ class Attention(_Attention):
 
     def build(self, input_shape: Any) -> None:
         self._check_inputs(input_shape)
-        self.scale = self.add_weight((), "ones", name="scale") if self.use_scale else None
+        self.scale: Any = self.add_weight((), "ones", name="scale") if self.use_scale else None
         self.concat_score_weight = None
         if self.score_mode == "concat":
             self.concat_score_weight = self.add_weight((), "ones", name="concat_score_weight")
@@ -233,7 +234,7 @@ class AdditiveAttention(Attention):
     def build(self, input_shape: Any) -> None:
         self._check_inputs(input_shape)
         features = known_features("AdditiveAttention", input_shape[0])
-        self.scale = self.add_weight((features,), "glorot_uniform", name="scale") if self.use_scale else None
+        self.scale: Any = self.add_weight((features,), "glorot_uniform", name="scale") if self.use_scale else None
 
     def _scores(self, query: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, Any]:
         return self._additive_scores(query, key, None, self.scale)
@@ -281,6 +282,7 @@ class _Projection(Layer):
         y, cache = ops.dense_forward(rows, self.kernel.value.reshape(rows.shape[1], -1), bias, "linear")
         return y.reshape(*inputs.shape[: inputs.ndim - len(ins)], *outs), (cache, inputs.shape)
 
+    @open_arguments
     def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> Any:
         ins, outs = self._sizes
         dense_cache, shape = cache

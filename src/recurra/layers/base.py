@@ -11,13 +11,13 @@ import inspect
 import math
 import operator
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from recurra import _file_limits, _memory, _tree, constraints, initializers, ops, regularizers, saving
-from recurra._arguments import hint_for_argument, take_by_position, unknown_arguments
+from recurra._arguments import hint_for_argument, open_arguments, take_by_position, unknown_arguments
 from recurra._arrays import (
     Array,
     as_array,
@@ -37,10 +37,17 @@ from recurra.layers.symbolic import KerasTensor, Node, any_symbolic
 from recurra.random import SeedGenerator
 from recurra.variables import Variable, assign_together, holding
 
+_MISSING: Any = inspect.Parameter.empty  # as a default: the signature shows none
+
 
 @_memory.while_it_lives
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
+
+
+def _first_parameter(method: Callable[..., Any]) -> str:
+    """Returns what a method calls its first argument."""
+    return next(iter(_parameters(method)[1:]), "inputs")
 
 
 def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
@@ -48,6 +55,7 @@ def _wrap_build(build: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(build)
     def wrapped(self: Layer, input_shape: Any = None, *args: Any, **kwargs: Any) -> None:
+        input_shape = kwargs.pop(_first_parameter(build), None) if input_shape is None else input_shape
         if self._building:
             return build(self, input_shape, *args, **kwargs)
         shape = None if input_shape is None else standardize_shape(input_shape)
@@ -107,7 +115,8 @@ class Layer(StampsChanges, saving.Configurable):
     keeps_integers = False
     takes_several = False  # a list of arrays as inputs; a `forward` that is not recurra's may do so anyway
     checks_inputs = False  # `_cast_inputs` refuses what does not fit: within a model, too, it is asked at each call
-    stateless = False  # built from the start; `build` only checks shapes, and does so at each call
+    _keras_input_name: str | None = None  # of the inputs in Keras, where `forward` has another
+    stateless: bool = False  # built from the start; `build` only checks shapes, and does so at each call
     _absent_options: dict[str, Any] = {}  # Keras's options that are not here: what they are in configs, and must be
 
     _without_backward = "docs/coming-from-keras.md shows one"  # what to do then
@@ -116,7 +125,7 @@ class Layer(StampsChanges, saving.Configurable):
     _building = False
     _mixes_dtypes = False  # what `forward` gives may have other dtypes than the layer
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         own = _defined_in(cls)
         if "build" in own:
@@ -172,14 +181,14 @@ class Layer(StampsChanges, saving.Configurable):
         if not isinstance(trainable, (bool, np.bool_)):
             raise ValueError(expected(who, "trainable to be True or False", repr(trainable)))
         self._trainable = bool(trainable)
-        self.built = self.stateless
+        self.built: bool = self.stateless
         if name is not None and not isinstance(name, str):
             raise ValueError(expected(who, "name to be a string", repr(name)))
         if name and "/" in name:
             raise ValueError(expected(who, "a name without '/'", repr(name)))
-        self.name = name or auto_name(who)
-        self.dtype = standardize_dtype(dtype, who)
-        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.name: str = name or auto_name(who)
+        self.dtype: str = standardize_dtype(dtype, who)
+        self.activity_regularizer: Any = regularizers.get(activity_regularizer)
         if input_dim is not None and input_shape is None:
             input_shape = (input_dim,)
         self._input_shape_argument = None if input_shape is None else (None, *input_shape)
@@ -190,10 +199,9 @@ class Layer(StampsChanges, saving.Configurable):
 
     # What a subclass gives ------------------------------------------------------------------------------------------
 
+    @_wrap_build
     def build(self, input_shape: Any) -> None:
         """Makes the weights for inputs of this shape (batch first, None where unknown)."""
-
-    build = _wrap_build(build)
 
     def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         """`forward(inputs)` returns the outputs and a cache, whatever `backward` needs.
@@ -230,6 +238,7 @@ class Layer(StampsChanges, saving.Configurable):
         """Adds the layer to a line that native code runs, if it can: the bits are those of `forward`, `backward`."""
         return False
 
+    @open_arguments
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of the output, or a structure of shapes.
 
@@ -271,6 +280,7 @@ class Layer(StampsChanges, saving.Configurable):
         given = {name: _tree.map_structure(known, value) for name, value in kwargs.items() if name != "training"}
         return self._run_call(self._cast_inputs(inputs), None, False, given, keep_cache=False)[0]
 
+    @open_arguments
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Returns the mask of the output: by default the input's, if the layer supports masks."""
         if self.supports_masking or previous_mask is None:
@@ -438,7 +448,7 @@ class Layer(StampsChanges, saving.Configurable):
         """Returns copies of all weights, in the order of `weights`."""
         return [variable.numpy() for variable in self.weights]
 
-    def set_weights(self, weights: list[Any]) -> None:
+    def set_weights(self, weights: Sequence[Any]) -> None:
         """Copies arrays into the weights, all or none.
 
         Raises:
@@ -585,16 +595,18 @@ class Layer(StampsChanges, saving.Configurable):
         """`forward`, or what stands for it where the class has Keras's `call`."""
         return self._by_call or self.forward
 
-    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, inputs: Any = _MISSING, /, *args: Any, **kwargs: Any) -> Any:
         """Computes on arrays, or adds to the graph on symbolic tensors.
 
         Args:
-            inputs: Arrays or symbolic tensors, or a list or dict of them.
+            inputs: Arrays or symbolic tensors, or a list or dict of them; by keyword under the name that `call` gives.
             *args, **kwargs: `training`, and what `forward` takes beside the inputs.
         """
         if "_layers" not in self.__dict__:
             hint = "begin its __init__ with super().__init__(**kwargs)"
             raise RuntimeError(expected(type(self).__name__, "Layer.__init__ to have been called", "no call", hint))
+        if inputs is _MISSING:
+            inputs = self._pop_inputs(kwargs)
         if inputs is None:
             raise ValueError(expected(f"layer {self.name!r}", "inputs", "None"))
         if isinstance(inputs, (list, tuple, dict)) and not self.takes_several and is_own(self._class_forward()):
@@ -613,10 +625,24 @@ class Layer(StampsChanges, saving.Configurable):
         known = [*names, "training"]
         unknown = [name for name in kwargs if name not in known and (name != "mask" or kwargs[name] is not None)]
         if unknown:
+            take_by_position(f"{type(self).__name__}.__call__", [self._input_name], [inputs], kwargs)
             raise TypeError(unknown_arguments(f"a call of {type(self).__name__}", unknown, known))
         if any_symbolic([inputs, list(kwargs.values())]):
             return self._call_symbolic(inputs, kwargs)
         return self._call_eager(inputs, kwargs)
+
+    @property
+    def _input_name(self) -> str:
+        """What `call` calls the inputs."""
+        return self._keras_input_name or _first_parameter(self._class_forward())
+
+    def _pop_inputs(self, kwargs: dict[str, Any]) -> Any:
+        """Takes the inputs of a call out of its keyword arguments; TypeError, as of Python, without them."""
+        for name in (self._input_name, "inputs"):
+            if name in kwargs:
+                return kwargs.pop(name)
+        who = f"{type(self).__name__}.__call__()"
+        raise TypeError(f"{who} missing 1 required positional argument: {self._input_name!r}")
 
     def _refuse_several(self, inputs: Any) -> None:
         """Raises ValueError for a list of tensors, which a list of numbers is not."""
@@ -756,7 +782,7 @@ class Layer(StampsChanges, saving.Configurable):
         return array if self.keeps_integers and array.dtype.kind != "f" else array.astype(self.dtype)
 
     def _activity_loss(self, outputs: np.ndarray) -> float:
-        return self.activity_regularizer(outputs) / len(outputs)
+        return _penalty(self.activity_regularizer, outputs) / len(outputs)
 
     def _activity_gradient(self, outputs: np.ndarray) -> np.ndarray:
         return np.asarray(self.activity_regularizer.gradient(outputs) / len(outputs), outputs.dtype)
@@ -854,9 +880,15 @@ def own_parameters(cls: type) -> list[str]:
     return [name for name in saving.parameters(cls) if name not in saving.parameters(Layer)]
 
 
+def _penalty(regularizer: Any, x: np.ndarray) -> float:
+    """Returns a penalty, in full precision where the formula is recurra's own."""
+    return regularizer._penalty(x) if is_own(type(regularizer).__call__) else float(regularizer(x))
+
+
 def penalties(variables: list[Variable]) -> list[float]:
     """Returns those of the variables that are regularized."""
-    return [variable.regularizer(variable.value) for variable in variables if variable.regularizer is not None]
+    regularized = (variable for variable in variables if variable.regularizer is not None)
+    return [_penalty(variable.regularizer, variable.value) for variable in regularized]
 
 
 def _as_masks(given: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurra import _tree, ops, saving
+from recurra._arguments import open_arguments
 from recurra._checks import expected, hint_for_class, one_of
 from recurra.layers._shapes import is_shape
 from recurra.layers.base import Layer
@@ -35,7 +36,7 @@ class Bidirectional(Layer):
         backward_layer: Another layer for the backward direction, with go_backwards=True.
 
     Call:
-        inputs, mask, training: As in `RNN`.
+        sequences, mask, training: As in `RNN`.
         initial_state: The forward states, then the backward ones.
 
     Returns:
@@ -64,7 +65,7 @@ class Bidirectional(Layer):
         self.merge_mode = one_of("Bidirectional", "merge_mode", merge_mode, MERGE_MODES)
         self.forward_layer: Any = _rebuild(layer, f"forward_{_bare(layer.name)}")
         if backward_layer is None:
-            self.backward_layer = _rebuild(layer, f"backward_{_bare(layer.name)}", go_backwards=True)
+            self.backward_layer: Any = _rebuild(layer, f"backward_{_bare(layer.name)}", go_backwards=True)
         else:
             self.backward_layer = backward_layer
         _check_pair(self.forward_layer, self.backward_layer, self.merge_mode)
@@ -75,8 +76,8 @@ class Bidirectional(Layer):
             part.zero_output_for_mask = self.return_sequences
         self._initial_weights = weights
 
-    def build(self, input_shape: Any) -> None:
-        shape = input_shape if is_shape(input_shape) else input_shape[0]
+    def build(self, sequences_shape: Any) -> None:
+        shape = sequences_shape if is_shape(sequences_shape) else sequences_shape[0]
         for layer in (self.forward_layer, self.backward_layer):
             if not layer.built:
                 layer.build(shape)
@@ -85,7 +86,7 @@ class Bidirectional(Layer):
 
     def forward(
         self,
-        inputs: np.ndarray,
+        sequences: np.ndarray,
         initial_state: Any = None,
         mask: Any = None,
         training: bool = False,
@@ -93,8 +94,8 @@ class Bidirectional(Layer):
     ) -> tuple[Any, Any]:
         states = self._split_states(initial_state)
         options = mask, training, keep_cache
-        forward, forward_cache = self._run_part(self.forward_layer, inputs, states[0], *options)
-        backward, backward_cache = self._run_part(self.backward_layer, inputs, states[1], *options)
+        forward, forward_cache = self._run_part(self.forward_layer, sequences, states[0], *options)
+        backward, backward_cache = self._run_part(self.backward_layer, sequences, states[1], *options)
         penalty = _penalty(self.forward_layer, forward) + _penalty(self.backward_layer, backward)
         forward_y, *forward_states = forward if self.return_state else (forward,)
         backward_y, *backward_states = backward if self.return_state else (backward,)
@@ -148,6 +149,7 @@ class Bidirectional(Layer):
             return (forward + backward) / 2
         return forward, backward
 
+    @open_arguments
     def backward(self, doutputs: Any, cache: Any, need_dx: bool = True) -> Any:
         return self.backward_all(doutputs, cache, need_dx)[0]
 
@@ -209,8 +211,8 @@ class Bidirectional(Layer):
         forward, backward = (part.planned(plan, training) for part in parts)
         return plan.add_bidirectional(forward, backward, self.merge_mode)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        found = [layer.compute_output_shape(input_shape) for layer in (self.forward_layer, self.backward_layer)]
+    def compute_output_shape(self, sequences_shape: Any) -> Any:
+        found = [layer.compute_output_shape(sequences_shape) for layer in (self.forward_layer, self.backward_layer)]
         (forward, *ahead), (backward, *back) = ([shape] if is_shape(shape) else shape for shape in found)
         if self.merge_mode == "concat":
             forward = (*forward[:-1], forward[-1] + backward[-1])

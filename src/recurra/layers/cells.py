@@ -5,12 +5,13 @@ The built-in cells run whole sequences in one native call too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from recurra import _tree, activations, constraints, initializers, ops, regularizers, saving
+from recurra._arguments import open_arguments
 from recurra._checks import expected, fraction, hint_for_class, positive_int
 from recurra._names import snake_case
 from recurra.layers._shapes import check_features, check_rank, is_shape
@@ -125,7 +126,7 @@ class RecurrentCell(Layer):
         width = self.n_gates * self.units
         self.kernel = self._add_configured_weight("kernel", (features, width))
         self.recurrent_kernel = self._add_configured_weight("recurrent_kernel", (self.units, width), "recurrent")
-        self.bias = None
+        self.bias: Any = None  # a Variable, if there is one
         if self.use_bias:
             self.bias = self._add_configured_weight("bias", self.bias_shape(), initializer=self.initial_bias())
 
@@ -232,6 +233,7 @@ class RecurrentCell(Layer):
         """Returns the cell's operations."""
         raise NotImplementedError
 
+    @open_arguments
     def forward(
         self,
         inputs: np.ndarray,
@@ -289,7 +291,7 @@ class StackedRNNCells(Layer):
         ValueError: If one is not a cell, or the list is empty.
     """
 
-    def __init__(self, cells: list[Any], **kwargs: Any):
+    def __init__(self, cells: Sequence[Any], **kwargs: Any):
         super().__init__(**kwargs)
         if not isinstance(cells, (list, tuple)) or not cells:
             raise ValueError(expected("StackedRNNCells", "a list of cells", repr(cells)))
@@ -321,6 +323,7 @@ class StackedRNNCells(Layer):
             features = output_size(cell)
         return masks
 
+    @open_arguments
     def forward(
         self,
         inputs: np.ndarray,

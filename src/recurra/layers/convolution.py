@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import activations, constraints, initializers, ops, regularizers, saving
+from recurra._arguments import open_arguments
 from recurra._checks import check_gradient, expected, one_of, positive_int
 from recurra.layers._math import same_padding
 from recurra.layers._shapes import channels_last, check_features, check_rank, known_features, one_number
@@ -102,7 +103,7 @@ class Conv1D(Layer):
         self._features = features
         shape = (self.kernel_size[0], features // self.groups, self.filters)
         self.kernel = self._add_configured_weight("kernel", shape)
-        self.bias = self._add_configured_weight("bias", (self.filters,)) if self.use_bias else None
+        self.bias: Any = self._add_configured_weight("bias", (self.filters,)) if self.use_bias else None
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         check_rank("Conv1D", inputs.shape, 3)
@@ -116,7 +117,8 @@ class Conv1D(Layer):
         y = z if self.activation is activations.get(None) else np.asarray(self.activation(z), z.dtype)
         return y, (padded, z, y, timesteps, before)
 
-    def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> np.ndarray | None:
+    @open_arguments
+    def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> Any:
         padded, z, y, timesteps, before = cache
         check_gradient(self.activation, f"layer {self.name!r}")
         dz = np.asarray(self.activation.gradient(np.ascontiguousarray(doutputs), z, y), z.dtype)
@@ -133,7 +135,11 @@ class Conv1D(Layer):
         return ops.convolve(spread, self._turned_kernel(), dilation=dilation)
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
-        options = {"stride": self.strides[0], "dilation": self.dilation_rate[0], "padding": self.padding}
+        options: dict[str, Any] = {
+            "stride": self.strides[0],
+            "dilation": self.dilation_rate[0],
+            "padding": self.padding,
+        }
         activation = activations.name_of(self.activation)
         return plan.add_convolution((self.kernel, self.bias), self._features, activation, **options)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import activations, constraints, initializers, ops, regularizers, saving
+from recurra._arguments import open_arguments
 from recurra._checks import expected, positive_int
 from recurra.layers._shapes import check_features, known_features
 from recurra.layers.base import Layer
@@ -78,7 +79,7 @@ class Dense(Layer):
         if len(input_shape) < 2:
             raise ValueError(expected("Dense", "input of shape (batch, ..., features)", input_shape))
         self.kernel = self._add_configured_weight("kernel", (known_features("Dense", input_shape), self.units))
-        self.bias = self._add_configured_weight("bias", (self.units,)) if self.use_bias else None
+        self.bias: Any = self._add_configured_weight("bias", (self.units,)) if self.use_bias else None
 
     def forward(self, inputs: np.ndarray) -> tuple[np.ndarray, Any]:
         check_features("Dense", inputs.shape, self.kernel.shape[0])
@@ -87,7 +88,8 @@ class Dense(Layer):
         outputs, cache = ops.dense_forward(rows, self.kernel.value, bias, activations.name_of(self.activation))
         return outputs.reshape(*inputs.shape[:-1], outputs.shape[-1]), cache
 
-    def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> np.ndarray | None:
+    @open_arguments
+    def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> Any:
         drows = np.ascontiguousarray(doutputs).reshape(-1, doutputs.shape[-1])
         dbias = None if self.bias is None else self.bias.grad
         dx = ops.dense_backward(drows, cache, self.kernel.grad, dbias, need_dx=need_dx)

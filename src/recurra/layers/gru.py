@@ -118,7 +118,7 @@ class GRU(CellRNN):
         **kwargs: name, trainable and dtype, as of every `Layer`.
 
     Call:
-        inputs: (N, T, D): batch, timesteps, features.
+        sequences: (N, T, D): batch, timesteps, features.
         initial_state: h (N, H), or a list of it; the stored one or zeros if None.
         mask: bool (N, T), True where the step counts. At a masked step the state stays as it is.
         training: Whether dropout drops.
@@ -135,6 +135,8 @@ class GRU(CellRNN):
     """
 
     cell_class = GRUCell
+    recurrent_activation: Any
+    reset_after: bool
     _last_option = "reset_after"
 
     if TYPE_CHECKING:  # for editors; at run time these are the options of the cell and of RNN, declared there

@@ -128,7 +128,7 @@ class LSTM(CellRNN):
         **kwargs: name, trainable and dtype, as of every `Layer`.
 
     Call:
-        inputs: (N, T, D): batch, timesteps, features.
+        sequences: (N, T, D): batch, timesteps, features.
         initial_state: A list of h and c, each (N, H); the stored ones or zeros if None.
         mask: bool (N, T), True where the step counts. At a masked step the states stay as they are.
         training: Whether dropout drops.
@@ -145,6 +145,8 @@ class LSTM(CellRNN):
     """
 
     cell_class = LSTMCell
+    recurrent_activation: Any
+    unit_forget_bias: bool
 
     if TYPE_CHECKING:  # for editors; at run time these are the options of the cell and of RNN, declared there
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
@@ -27,7 +28,7 @@ def _check_masks(who: str, inputs: Any, masks: Any) -> None:
         raise ValueError(expected(who, "a list of inputs and a list of as many masks", f"{type(masks).__name__}"))
 
 
-def _expanded(shape: Shape, rank: int) -> Shape:
+def _expanded(shape: tuple[Any, ...], rank: int) -> tuple[Any, ...]:
     """Returns `shape` with axes of size 1 put in behind the batch, up to `rank`."""
     return (*shape[:1], *([1] * (rank - len(shape))), *shape[1:])
 
@@ -359,19 +360,66 @@ class Dot(Layer):
         return None
 
 
-def _function_of(cls: type[Layer]) -> Any:
+def _function_of(cls: type[Layer]) -> Callable[..., Any]:
     """Returns `layer(inputs, **options)`, Keras's lower-case form of a merging layer."""
 
-    def merge(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        return cls(*args, **kwargs)(inputs)
+    def merge(inputs: Any, **kwargs: Any) -> Any:
+        return cls(**kwargs)(inputs)
 
     merge.__name__ = merge.__qualname__ = cls.__name__.lower()
-    merge.__doc__ = f"Returns `{cls.__name__}(...)(inputs)`."
+    words = (cls.__doc__ or "").partition("\n")[0]  # there are none with python -OO
+    merge.__doc__ = f"""{words}
+
+    Args:
+        inputs: A list of arrays or of symbolic tensors.
+        **kwargs: Options of every layer, such as name.
+
+    Returns:
+        What `layers.{cls.__name__}(**kwargs)(inputs)` does.
+
+    Raises:
+        ValueError: As the layer.
+    """
     return merge
 
 
-add, subtract, multiply, average = map(_function_of, (Add, Subtract, Multiply, Average))
-maximum, minimum, concatenate, dot = map(_function_of, (Maximum, Minimum, Concatenate, Dot))
+add, subtract, multiply = map(_function_of, (Add, Subtract, Multiply))
+average, maximum, minimum = map(_function_of, (Average, Maximum, Minimum))
+
+
+def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
+    """The inputs end to end along an axis.
+
+    Args:
+        inputs: A list of arrays, or of symbolic tensors, that differ in size along `axis` only.
+        axis: The axis.
+        **kwargs: Options of every layer, such as name.
+
+    Returns:
+        What `layers.Concatenate(axis, **kwargs)(inputs)` does.
+
+    Raises:
+        ValueError: As the layer.
+    """
+    return Concatenate(axis, **kwargs)(inputs)
+
+
+def dot(inputs: Any, axes: Any = -1, normalize: bool = False, **kwargs: Any) -> Any:
+    """The products of two inputs along an axis of each, row by row.
+
+    Args:
+        inputs: Two arrays or symbolic tensors, (N, ...) each.
+        axes: The axis to sum over, or one for each input.
+        normalize: Whether to scale both to length one along it first: the result is the cosine.
+        **kwargs: Options of every layer, such as name.
+
+    Returns:
+        What `layers.Dot(axes, normalize, **kwargs)(inputs)` does.
+
+    Raises:
+        TypeError, ValueError: As the layer.
+    """
+    return Dot(axes, normalize, **kwargs)(inputs)
 
 
 def _axis_last(x: np.ndarray, axis: int) -> np.ndarray:

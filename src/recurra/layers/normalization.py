@@ -80,8 +80,8 @@ class _Affine(Layer):
         self._axes, self._sizes = _axes_and_sizes(type(self).__name__, self.axis, input_shape)
         if self._lists_axes and not isinstance(self.axis, list):
             self.axis = [self.axis]
-        self.gamma = self._add_configured_weight("gamma", self._sizes) if self.scale else None
-        self.beta = self._add_configured_weight("beta", self._sizes) if self.center else None
+        self.gamma: Any = self._add_configured_weight("gamma", self._sizes) if self.scale else None
+        self.beta: Any = self._add_configured_weight("beta", self._sizes) if self.center else None
 
     def _spread(self, value: np.ndarray, ndim: int) -> np.ndarray:
         """Returns a value for each entry along the axes in a shape that broadcasts to the input's."""
@@ -384,6 +384,8 @@ class RMSNormalization(Layer):
         TypeError: If `epsilon` is not a number.
         ValueError: If `epsilon` is negative, or the size along the axis is unknown.
     """
+
+    _keras_input_name = "x"
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import _file_limits, _tree, ops, saving
-from recurra._arguments import take_by_position
+from recurra._arguments import open_arguments, take_by_position
 from recurra._arrays import as_numbers, standardize_dtype
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
@@ -50,7 +50,7 @@ class RNN(Layer):
         zero_output_for_mask: Give zeros at masked steps instead of the output before.
 
     Call:
-        inputs: (N, T, D), T at least 1.
+        sequences: (N, T, D), T at least 1.
         initial_state: A list of (N, H), or of lists for stacked cells. If None the stored ones, else those of
             `get_initial_state`: of a cell that has this method, or zeros.
         mask: bool (N, T), True where the step counts. At a masked step the states stay as they are.
@@ -135,8 +135,8 @@ class RNN(Layer):
         sizes = self.cell.state_size
         return list(sizes) if isinstance(sizes, (list, tuple)) else [sizes]
 
-    def build(self, input_shape: Any) -> None:
-        shape = input_shape if is_shape(input_shape) else input_shape[0]
+    def build(self, sequences_shape: Any) -> None:
+        shape = sequences_shape if is_shape(sequences_shape) else sequences_shape[0]
         who = type(self).__name__
         check_rank(who, shape, 3)
         features = known_features(who, shape)
@@ -153,14 +153,14 @@ class RNN(Layer):
 
     def forward(
         self,
-        inputs: np.ndarray,
+        sequences: np.ndarray,
         initial_state: Any = None,
         mask: Any = None,
         training: bool = False,
         keep_cache: bool = True,
     ) -> tuple[Any, Any]:
         """Returns what the class says under Returns, and the cache; the arguments are those under Call."""
-        inputs = self._check_input(inputs)
+        inputs = self._check_input(sequences)
         mask = self._check_mask(mask, inputs)
         states: list[Any] = self._starting_states(initial_state, len(inputs))
         inputs, states = in_dtype((inputs, states), self, self.cell)
@@ -187,6 +187,7 @@ class RNN(Layer):
             return (outputs, *self._nest(states)), cache
         return outputs, cache
 
+    @open_arguments
     def backward(self, doutputs: Any, cache: Any, need_dx: bool = True) -> Any:
         return self.backward_all(doutputs, cache, need_dx)[0]
 
@@ -332,8 +333,8 @@ class RNN(Layer):
                 dstates = [new + np.where(keep, 0, old) for new, old in zip(dstates, kept, strict=True)]
         return dx, dstates
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        shape = input_shape if is_shape(input_shape) else input_shape[0]
+    def compute_output_shape(self, sequences_shape: Any) -> Any:
+        shape = sequences_shape if is_shape(sequences_shape) else sequences_shape[0]
         batch, steps = shape[0], shape[1]
         size = output_size(self.cell)
         output = (batch, steps, size) if self.return_sequences else (batch, size)
@@ -371,11 +372,31 @@ class CellRNN(RNN):
     them for editors and type checkers, which do not run code.
     """
 
+    # What the cell has, and `__getattr__` and properties give.
+    units: int
+    activation: Any
+    use_bias: bool
+    kernel_initializer: Any
+    recurrent_initializer: Any
+    bias_initializer: Any
+    kernel_regularizer: Any
+    recurrent_regularizer: Any
+    bias_regularizer: Any
+    kernel_constraint: Any
+    recurrent_constraint: Any
+    bias_constraint: Any
+    dropout: float
+    recurrent_dropout: float
+    seed: int | None
+    kernel: Variable
+    recurrent_kernel: Variable
+    bias: Any
+
     cell_class: type[RecurrentCell]
     _last_option: str | None = None  # the cell's option that comes last in Keras
     _positional: tuple[str, ...] = ()
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cell, own = own_parameters(cls.cell_class), own_parameters(RNN)[1:]
         declared = {p.name: p for base in (Layer, RNN, RecurrentCell, cls.cell_class) for p in _declared(base)}
@@ -409,12 +430,17 @@ class CellRNN(RNN):
         standardize_dtype(shared.get("dtype"), who)  # a mistake is the layer's, not its cell's
         super().__init__(self.cell_class(**options, **shared, name=snake_case(self.cell_class.__name__)), **kwargs)
 
-    def __getattr__(self, name: str) -> Any:
-        if hasattr(type(self), name):
-            return object.__getattribute__(self, name)  # a property that has raised: its own error
-        if not name.startswith("_") and hasattr(self.__dict__.get("cell"), name):
-            return getattr(self.cell, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # a property that has raised: its own error
+            if not name.startswith("_") and hasattr(self.__dict__.get("cell"), name):
+                return getattr(self.cell, name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(name for name, held in vars(self.cell).items() if isinstance(held, Variable))]
 
     def _config_names(self) -> list[str]:
         return [*own_parameters(RNN)[1:], *own_parameters(self.cell_class), "activity_regularizer"]

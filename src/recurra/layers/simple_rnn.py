@@ -25,6 +25,8 @@ class SimpleRNNCell(RecurrentCell):
         ValueError: If an option is unknown or out of range.
     """
 
+    _keras_input_name = "sequence"
+
     def _ops(self) -> Operations:
         return ops.simple_rnn_forward, ops.simple_rnn_backward
 
@@ -57,7 +59,7 @@ class SimpleRNN(CellRNN):
         **kwargs: name, trainable and dtype, as of every `Layer`.
 
     Call:
-        inputs: (N, T, D): batch, timesteps, features.
+        sequences: (N, T, D): batch, timesteps, features.
         initial_state: h (N, H), or a list of it; the stored one or zeros if None.
         mask: bool (N, T), True where the step counts. At a masked step the state stays as it is.
         training: Whether dropout drops.

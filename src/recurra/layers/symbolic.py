@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,10 +25,10 @@ class KerasTensor:
 
     __array_priority__ = 1000  # NumPy's numbers leave operators to the tensor
 
-    def __init__(self, shape: tuple[int | None, ...], dtype: str = "float32", name: str | None = None):
-        self.shape = tuple(shape)
+    def __init__(self, shape: Sequence[int | None], dtype: str = "float32", name: str | None = None):
+        self.shape: tuple[int | None, ...] = tuple(shape)
         self.dtype = np.dtype(dtype).name
-        self.name = name or "keras_tensor"
+        self.name: str = name or "keras_tensor"
         self._keras_history: tuple[Layer, int, int] | None = None
 
     @property
@@ -71,8 +72,9 @@ class KerasTensor:
         hint = "use a layer, or write one with forward and backward"
         raise TypeError(expected("the graph", what, f"another operation on {self.name!r}", hint))
 
-    __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _refuse
-    __lt__ = __le__ = __gt__ = __ge__ = __abs__ = _refuse
+    if not TYPE_CHECKING:  # type checkers know themselves that these are not there
+        __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _refuse
+        __lt__ = __le__ = __gt__ = __ge__ = __abs__ = _refuse
 
     def _merged(self, layer: str, other: KerasTensor) -> KerasTensor:
         from recurra import layers
@@ -84,6 +86,20 @@ class KerasTensor:
         from recurra.layers.activation import Rescaling
 
         return Rescaling(_number(scale), _number(offset))(self)
+
+    def _activated(self, name: str, arguments: dict[str, Any]) -> KerasTensor:
+        """Returns an activation of this tensor: the first of the arguments; the others are its options."""
+        from recurra.layers import activation as layers
+
+        _, *options = arguments.items()
+        if not options:
+            return layers.Activation(name)(self)
+        of_options = {"elu": "ELU", "leaky_relu": "LeakyReLU", "relu": "ReLU", "softmax": "Softmax"}
+        if name not in of_options:
+            got = ", ".join(f"{option}={value!r}" for option, value in options)
+            hint = f"layers.Activation({name!r}) has none; else write a layer with forward and backward"
+            raise ValueError(expected(f"activations.{name} of a symbolic tensor", "no options", got, hint))
+        return getattr(layers, of_options[name])(**dict(options))(self)
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(

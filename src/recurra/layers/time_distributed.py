@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from recurra import ops, saving
+from recurra._arguments import open_arguments
 from recurra._checks import expected
 from recurra.layers.base import Layer
 from recurra.layers.dense import Dense
@@ -80,7 +81,8 @@ class TimeDistributed(Wrapper):
         ]
         return np.stack([outputs for outputs, _, _ in results], axis=1), [cache for _, cache, _ in results]
 
-    def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> np.ndarray | None:
+    @open_arguments
+    def backward(self, doutputs: np.ndarray, cache: Any, need_dx: bool = True) -> Any:
         batch, timesteps = doutputs.shape[:2]
         if isinstance(cache, list):
             one = [

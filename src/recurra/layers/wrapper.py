@@ -24,7 +24,7 @@ class Wrapper(Layer):
         if not isinstance(layer, Layer):
             raise ValueError(expected(type(self).__name__, "a layer", repr(layer), hint_for_class(layer)))
         super().__init__(**kwargs)
-        self.layer = layer
+        self.layer: Any = layer
 
     def build(self, input_shape: Any) -> None:
         if not self.layer.built:

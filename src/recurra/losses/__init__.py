@@ -173,9 +173,9 @@ def serialize(loss: Any) -> Any:
     return saving.serialize_keras_object(loss)
 
 
-def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """Returns what `serialize` described, or what a name stands for."""
-    return saving.deserialize_named(config, get, custom_objects)
+    return saving.deserialize_named(name, get, custom_objects)
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there

@@ -40,14 +40,14 @@ class Loss(StampsChanges, saving.Configurable):
 
     _called_with_data = True
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if is_left_behind(cls, "gradient", "call"):
             cls.gradient = Loss.gradient  # type: ignore[method-assign]
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
-        self.name = name or snake_case(type(self).__name__)
-        self.reduction = one_of(type(self).__name__, "reduction", reduction, _REDUCTIONS)
+        self.name: str = name or snake_case(type(self).__name__)
+        self.reduction: str | None = one_of(type(self).__name__, "reduction", reduction, _REDUCTIONS)
         self._dtype = None if dtype is None else standardize_dtype(dtype, type(self).__name__)
 
     @property
@@ -55,7 +55,7 @@ class Loss(StampsChanges, saving.Configurable):
         """The name of the dtype that a call computes in."""
         return self._dtype or config.floatx()
 
-    def call(self, y_true: Any, y_pred: Any) -> np.ndarray:
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns the values per sample, of the shape of y_pred without its last axis."""
         raise NotImplementedError(expected(type(self).__name__, "a method call(y_true, y_pred)", "none"))
 

@@ -81,7 +81,7 @@ class Circle(LossFunctionWrapper):
         margin: float = 0.4,
         remove_diagonal: bool = True,
         reduction: str | None = "sum_over_batch_size",
-        name: str = "circle",
+        name: str | None = "circle",
         dtype: Any = None,
     ):
         options = {"gamma": gamma, "margin": margin, "remove_diagonal": remove_diagonal}

@@ -27,7 +27,7 @@ class MeanSquaredError(LossFunctionWrapper):
     """
 
     def __init__(
-        self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "mean_squared_error", dtype: Any = None
+        self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "mean_squared_error", dtype: Any = None
     ):
         super().__init__(functions.mean_squared_error, reduction, name, dtype)
 
@@ -44,7 +44,7 @@ class MeanAbsoluteError(LossFunctionWrapper):
     """
 
     def __init__(
-        self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "mean_absolute_error", dtype: Any = None
+        self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "mean_absolute_error", dtype: Any = None
     ):
         super().__init__(functions.mean_absolute_error, reduction, name, dtype)
 
@@ -63,7 +63,7 @@ class MeanAbsolutePercentageError(LossFunctionWrapper):
     def __init__(
         self,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
-        name: str = "mean_absolute_percentage_error",
+        name: str | None = "mean_absolute_percentage_error",
         dtype: Any = None,
     ):
         super().__init__(functions.mean_absolute_percentage_error, reduction, name, dtype)
@@ -83,7 +83,7 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
     def __init__(
         self,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
-        name: str = "mean_squared_logarithmic_error",
+        name: str | None = "mean_squared_logarithmic_error",
         dtype: Any = None,
     ):
         super().__init__(functions.mean_squared_logarithmic_error, reduction, name, dtype)
@@ -110,7 +110,7 @@ class Huber(LossFunctionWrapper):
         self,
         delta: float = 1.0,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
-        name: str = "huber_loss",
+        name: str | None = "huber_loss",
         dtype: Any = None,
     ):
         if not isinstance(delta, numbers.Real) or not delta > 0:
@@ -129,7 +129,7 @@ class LogCosh(LossFunctionWrapper):
         y_true, y_pred: (N, ..., D), of one shape.
     """
 
-    def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "log_cosh", dtype: Any = None):
+    def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "log_cosh", dtype: Any = None):
         super().__init__(functions.log_cosh, reduction, name, dtype)
 
 
@@ -151,7 +151,7 @@ class CosineSimilarity(LossFunctionWrapper):
         self,
         axis: int = -1,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
-        name: str = "cosine_similarity",
+        name: str | None = "cosine_similarity",
         dtype: Any = None,
     ):
         super().__init__(functions.cosine_similarity, reduction, name, dtype, axis=axis)
@@ -173,7 +173,9 @@ class KLDivergence(LossFunctionWrapper):
         y_pred: (N, ..., C), probabilities of the C classes.
     """
 
-    def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "kl_divergence", dtype: Any = None):
+    def __init__(
+        self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "kl_divergence", dtype: Any = None
+    ):
         super().__init__(functions.kl_divergence, reduction, name, dtype)
 
 
@@ -188,7 +190,7 @@ class Poisson(LossFunctionWrapper):
         y_true, y_pred: (N, ..., D), of one shape.
     """
 
-    def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "poisson", dtype: Any = None):
+    def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "poisson", dtype: Any = None):
         super().__init__(functions.poisson, reduction, name, dtype)
 
 
@@ -203,7 +205,7 @@ class Hinge(LossFunctionWrapper):
         y_true, y_pred: (N, ..., D), of one shape.
     """
 
-    def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "hinge", dtype: Any = None):
+    def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "hinge", dtype: Any = None):
         super().__init__(functions.hinge, reduction, name, dtype)
 
 
@@ -218,7 +220,9 @@ class SquaredHinge(LossFunctionWrapper):
         y_true, y_pred: (N, ..., D), of one shape.
     """
 
-    def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "squared_hinge", dtype: Any = None):
+    def __init__(
+        self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "squared_hinge", dtype: Any = None
+    ):
         super().__init__(functions.squared_hinge, reduction, name, dtype)
 
 
@@ -234,14 +238,16 @@ class CategoricalHinge(LossFunctionWrapper):
         y_pred: (N, ..., C), numbers for the C classes.
     """
 
-    def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str = "categorical_hinge", dtype: Any = None):
+    def __init__(
+        self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "categorical_hinge", dtype: Any = None
+    ):
         super().__init__(functions.categorical_hinge, reduction, name, dtype)
 
 
 class _OfClasses(LossFunctionWrapper):
     """A loss over classes that may lie on another axis than the last; `axis` is among the function's options."""
 
-    def __init__(self, fn: Any, reduction: str | None, name: str, dtype: Any, axis: int, **fn_kwargs: Any):
+    def __init__(self, fn: Any, reduction: str | None, name: str | None, dtype: Any, axis: int, **fn_kwargs: Any):
         super().__init__(fn, reduction, name, dtype, **fn_kwargs)
         self.axis = whole_number(type(self).__name__, "axis", axis)
 
@@ -284,7 +290,7 @@ class BinaryCrossentropy(_OfClasses):
         label_smoothing: float = 0.0,
         axis: int = -1,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
-        name: str = "binary_crossentropy",
+        name: str | None = "binary_crossentropy",
         dtype: Any = None,
     ):
         super().__init__(
@@ -318,7 +324,7 @@ class BinaryFocalCrossentropy(_OfClasses):
         label_smoothing: float = 0.0,
         axis: int = -1,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
-        name: str = "binary_focal_crossentropy",
+        name: str | None = "binary_focal_crossentropy",
         dtype: Any = None,
     ):
         super().__init__(
@@ -359,7 +365,7 @@ class CategoricalCrossentropy(_OfClasses):
         label_smoothing: float = 0.0,
         axis: int = -1,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
-        name: str = "categorical_crossentropy",
+        name: str | None = "categorical_crossentropy",
         dtype: Any = None,
     ):
         super().__init__(
@@ -399,7 +405,7 @@ class SparseCategoricalCrossentropy(_OfClasses):
         ignore_class: int | None = None,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
         axis: int = -1,
-        name: str = "sparse_categorical_crossentropy",
+        name: str | None = "sparse_categorical_crossentropy",
         dtype: Any = None,
     ):
         super().__init__(
@@ -440,7 +446,7 @@ class CategoricalFocalCrossentropy(_OfClasses):
         label_smoothing: float = 0.0,
         axis: int = -1,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
-        name: str = "categorical_focal_crossentropy",
+        name: str | None = "categorical_focal_crossentropy",
         dtype: Any = None,
     ):
         super().__init__(
@@ -475,7 +481,7 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
         self,
         q: float = 0.5,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
-        name: str = "categorical_generalized_cross_entropy",
+        name: str | None = "categorical_generalized_cross_entropy",
         dtype: Any = None,
     ):
         q = number("CategoricalGeneralizedCrossEntropy", "q", q)
@@ -508,7 +514,7 @@ class Dice(_Overlap):
     def __init__(
         self,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
-        name: str = "dice",
+        name: str | None = "dice",
         axis: Any = None,
         dtype: Any = None,
     ):
@@ -532,7 +538,7 @@ class Tversky(_Overlap):
         alpha: float = 0.5,
         beta: float = 0.5,
         reduction: str | None = SUM_OVER_BATCH_SIZE,
-        name: str = "tversky",
+        name: str | None = "tversky",
         axis: Any = None,
         dtype: Any = None,
     ):
@@ -556,7 +562,7 @@ class Pinball(LossFunctionWrapper):
         self,
         quantiles: Any = (0.5,),
         reduction: str | None = SUM_OVER_BATCH_SIZE,
-        name: str = "pinball",
+        name: str | None = "pinball",
         dtype: Any = None,
     ):
         levels = [fraction("Pinball", "each of the quantiles", q) for q in np.ravel(quantiles).tolist()]

@@ -129,7 +129,7 @@ class CTC(LossFunctionWrapper):
         reduction, name, dtype: As in `Loss`.
     """
 
-    def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "ctc", dtype: Any = None):
+    def __init__(self, reduction: str | None = "sum_over_batch_size", name: str | None = "ctc", dtype: Any = None):
         super().__init__(ctc, reduction, name, dtype)
 
     def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:

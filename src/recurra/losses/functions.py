@@ -6,6 +6,7 @@ derivative of those values with respect to `y_pred`. Formulas and clipping are K
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops
-from recurra._arrays import as_integers, as_numbers
+from recurra._arrays import Array, as_array, as_integers, as_numbers
 from recurra._checks import expected
 
 Values = np.ndarray
@@ -39,6 +40,18 @@ _HELP = """
     """
 
 
+def of_numbers(function: Callable[..., Any]) -> Callable[..., Array]:
+    """Decorator of functions of (y_true, y_pred): they take numbers alone, or ValueError, and give an `Array`."""
+    name = function.__name__
+
+    @functools.wraps(function)
+    def checked(y_true: Any, y_pred: Any, *args: Any, **options: Any) -> Array:
+        y_true, y_pred = as_numbers(y_true, f"y_true of {name}"), as_numbers(y_pred, f"y_pred of {name}")
+        return as_array(function(y_true, y_pred, *args, **options))
+
+    return checked
+
+
 def _pair(
     gradient: Callable[..., np.ndarray],
     fused: Callable[[Sizes, Sizes], bool] | None = None,
@@ -55,6 +68,7 @@ def _pair(
     """
 
     def decorate(function: Any) -> Any:
+        function = of_numbers(function)
         function.gradient = gradient
         function.fused = fused
         function.checks_shapes = checks_shapes

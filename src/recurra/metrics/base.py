@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from recurra import _file_limits, _tree, config, initializers, saving
-from recurra._arrays import Array, arrays_for, as_array, plain_dtype
+from recurra._arguments import open_arguments
+from recurra._arrays import Array, arrays_for, as_array, as_numbers, plain_dtype
 from recurra._checks import expected
 from recurra._names import auto_name
 from recurra.losses.functions import match_ranks
@@ -30,7 +31,7 @@ class Metric(saving.Configurable):
     _called_with_data = True
 
     def __init__(self, dtype: Any = None, name: str | None = None):
-        self.name = name or auto_name(type(self).__name__)
+        self.name: str = name or auto_name(type(self).__name__)
         self._dtype = np.dtype(plain_dtype(dtype) or config.floatx()).name
         self._variables: list[Variable] = []
 
@@ -122,6 +123,10 @@ class Metric(saving.Configurable):
         return f"<{type(self).__name__} name={self.name}>"
 
 
+def _as_floats(who: str, values: Any) -> np.ndarray:
+    return np.asarray(as_numbers(values, f"the values of {who}"), np.float64)
+
+
 def weighted(values: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.ndarray]:
     """Returns for each sample the mean of its weighted values, and the mean of its weights, as Keras takes them.
 
@@ -175,11 +180,12 @@ class Mean(Metric):
 
     def __init__(self, name: str | None = "mean", dtype: Any = None):
         super().__init__(dtype, name)
-        self.total = self.add_variable(name="total")
-        self.count = self.add_variable(name="count")
+        self.total: Variable = self.add_variable(name="total")
+        self.count: Variable = self.add_variable(name="count")
 
+    @open_arguments
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        values, weights = weighted(np.asarray(values, np.float64), sample_weight)
+        values, weights = weighted(_as_floats("Mean", values), sample_weight)
         self.total.value[...] += values.sum()
         self.count.value[...] += weights.sum()
 
@@ -193,10 +199,11 @@ class Sum(Metric):
 
     def __init__(self, name: str | None = "sum", dtype: Any = None):
         super().__init__(dtype, name)
-        self.total = self.add_variable(name="total")
+        self.total: Variable = self.add_variable(name="total")
 
+    @open_arguments
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        values = np.asarray(values, np.float64)
+        values = _as_floats("Sum", values)
         if sample_weight is not None:
             values, weights = match_ranks(values, np.asarray(sample_weight, np.float64))
             values = values * with_trailing_axes(weights, values.ndim)
@@ -221,7 +228,7 @@ class MeanMetricWrapper(Mean):
         self.fn = fn
         self._fn_kwargs = kwargs
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         mask = getattr(y_pred, "_keras_mask", None)
         if mask is not None:
             sample_weight = weights_times(sample_weight, mask)

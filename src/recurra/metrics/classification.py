@@ -8,23 +8,27 @@ from typing import Any
 import numpy as np
 
 from recurra import losses, saving
+from recurra._arrays import giving_arrays
 from recurra._checks import expected
-from recurra.losses.functions import match_ranks
+from recurra.losses.functions import match_ranks, of_numbers
 from recurra.metrics.base import MeanMetricWrapper, weights_times
 
 
+@giving_arrays
 def accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     """1 where the two are equal, else 0: float64, of their shape."""
     y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
     return (y_true == y_pred).astype(float)
 
 
+@of_numbers
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> np.ndarray:
     """1 where `y_pred > threshold` is y_true, else 0: float64, of their shape."""
     y_true, y_pred = match_ranks(np.asarray(y_true), np.asarray(y_pred))
     return (y_true == (y_pred > threshold)).astype(float)
 
 
+@of_numbers
 def categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     """1 where the largest of y_pred is that of y_true, (N, ..., classes) both, else 0: float64 (N, ...).
 
@@ -52,6 +56,7 @@ def _whole_labels(who: str, y_true: Any, y_pred: Any) -> np.ndarray:
     return labels
 
 
+@of_numbers
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     """1 where the largest of y_pred (N, ..., classes) is at the label y_true (N, ...), else 0: float64 (N, ...).
 
@@ -62,6 +67,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     return (labels == np.argmax(y_pred, axis=-1)).astype(float)
 
 
+@of_numbers
 def sparse_top_k_categorical_accuracy(
     y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False
 ) -> np.ndarray:
@@ -92,6 +98,7 @@ def sparse_top_k_categorical_accuracy(
     return (known & ((y_pred > at_label).sum(axis=-1) < k)).astype(float)
 
 
+@of_numbers
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> np.ndarray:
     """1 where the class of y_true is among the k largest of y_pred, else 0.
 
@@ -113,7 +120,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> np.ndarr
 class Accuracy(MeanMetricWrapper):
     """How often y_pred equals y_true."""
 
-    def __init__(self, name: str = "accuracy", dtype: Any = None):
+    def __init__(self, name: str | None = "accuracy", dtype: Any = None):
         super().__init__(accuracy, name, dtype)
 
 
@@ -121,7 +128,7 @@ class Accuracy(MeanMetricWrapper):
 class BinaryAccuracy(MeanMetricWrapper):
     """How often `y_pred > threshold` is y_true; give 0 as the threshold where y_pred are logits."""
 
-    def __init__(self, name: str = "binary_accuracy", dtype: Any = None, threshold: float = 0.5):
+    def __init__(self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5):
         super().__init__(binary_accuracy, name, dtype, threshold=threshold)
 
 
@@ -129,7 +136,7 @@ class BinaryAccuracy(MeanMetricWrapper):
 class CategoricalAccuracy(MeanMetricWrapper):
     """How often the largest of y_pred is that of y_true."""
 
-    def __init__(self, name: str = "categorical_accuracy", dtype: Any = None):
+    def __init__(self, name: str | None = "categorical_accuracy", dtype: Any = None):
         super().__init__(categorical_accuracy, name, dtype)
 
 
@@ -137,7 +144,7 @@ class CategoricalAccuracy(MeanMetricWrapper):
 class SparseCategoricalAccuracy(MeanMetricWrapper):
     """How often the largest of y_pred is at the label y_true."""
 
-    def __init__(self, name: str = "sparse_categorical_accuracy", dtype: Any = None):
+    def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None):
         super().__init__(sparse_categorical_accuracy, name, dtype)
 
 
@@ -145,7 +152,7 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
 class TopKCategoricalAccuracy(MeanMetricWrapper):
     """How often the class of y_true is among the k largest of y_pred."""
 
-    def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy", dtype: Any = None):
+    def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None):
         super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
         self.k = k
 
@@ -157,7 +164,7 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     def __init__(
         self,
         k: int = 5,
-        name: str = "sparse_top_k_categorical_accuracy",
+        name: str | None = "sparse_top_k_categorical_accuracy",
         dtype: Any = None,
         from_sorted_ids: bool = False,
     ):
@@ -170,7 +177,7 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
 class Hinge(MeanMetricWrapper):
     """See `losses.hinge`."""
 
-    def __init__(self, name: str = "hinge", dtype: Any = None):
+    def __init__(self, name: str | None = "hinge", dtype: Any = None):
         super().__init__(losses.hinge, name, dtype)
 
 
@@ -178,7 +185,7 @@ class Hinge(MeanMetricWrapper):
 class SquaredHinge(MeanMetricWrapper):
     """See `losses.squared_hinge`."""
 
-    def __init__(self, name: str = "squared_hinge", dtype: Any = None):
+    def __init__(self, name: str | None = "squared_hinge", dtype: Any = None):
         super().__init__(losses.squared_hinge, name, dtype)
 
 
@@ -186,7 +193,7 @@ class SquaredHinge(MeanMetricWrapper):
 class CategoricalHinge(MeanMetricWrapper):
     """See `losses.categorical_hinge`."""
 
-    def __init__(self, name: str = "categorical_hinge", dtype: Any = None):
+    def __init__(self, name: str | None = "categorical_hinge", dtype: Any = None):
         super().__init__(losses.categorical_hinge, name, dtype)
 
 
@@ -194,7 +201,7 @@ class CategoricalHinge(MeanMetricWrapper):
 class KLDivergence(MeanMetricWrapper):
     """See `losses.kl_divergence`."""
 
-    def __init__(self, name: str = "kl_divergence", dtype: Any = None):
+    def __init__(self, name: str | None = "kl_divergence", dtype: Any = None):
         super().__init__(losses.kl_divergence, name, dtype)
 
 
@@ -202,7 +209,7 @@ class KLDivergence(MeanMetricWrapper):
 class Poisson(MeanMetricWrapper):
     """See `losses.poisson`."""
 
-    def __init__(self, name: str = "poisson", dtype: Any = None):
+    def __init__(self, name: str | None = "poisson", dtype: Any = None):
         super().__init__(losses.poisson, name, dtype)
 
 
@@ -217,7 +224,7 @@ class BinaryCrossentropy(MeanMetricWrapper):
 
     def __init__(
         self,
-        name: str = "binary_crossentropy",
+        name: str | None = "binary_crossentropy",
         dtype: Any = None,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
@@ -239,7 +246,7 @@ class CategoricalCrossentropy(MeanMetricWrapper):
 
     def __init__(
         self,
-        name: str = "categorical_crossentropy",
+        name: str | None = "categorical_crossentropy",
         dtype: Any = None,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
@@ -263,7 +270,7 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
 
     def __init__(
         self,
-        name: str = "sparse_categorical_crossentropy",
+        name: str | None = "sparse_categorical_crossentropy",
         dtype: Any = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
@@ -273,7 +280,7 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         super().__init__(losses.sparse_categorical_crossentropy, name, dtype, **options)
         self._ignore_class, self._axis = ignore_class, axis
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         weighted = sample_weight is not None or getattr(y_pred, "_keras_mask", None) is not None
         if self._ignore_class is not None and weighted:
             classes_last = np.moveaxis(np.asarray(y_pred), self._axis, -1)

@@ -293,8 +293,8 @@ class AUC(_Counting):
         self._evenly = thresholds is None or _are_evenly_spaced([0, *inner, 1])
         self._levels = np.array([-settings.epsilon(), *inner, 1 + settings.epsilon()])
         self._own_thresholds = thresholds is not None
-        self.thresholds = self._levels.tolist()
-        self.num_thresholds = len(self._levels)
+        self.thresholds: list[float] = self._levels.tolist()
+        self.num_thresholds: int = len(self._levels)
         self.multi_label = bool(multi_label)
         self.num_labels = num_labels
         self.label_weights = label_weights
@@ -524,7 +524,7 @@ class FBetaScore(_Counting):
         average: str | None = None,
         beta: float = 1.0,
         threshold: float | None = None,
-        name: str = "fbeta_score",
+        name: str | None = "fbeta_score",
         dtype: Any = None,
     ):
         super().__init__(dtype, name)
@@ -585,7 +585,7 @@ class F1Score(FBetaScore):
         self,
         average: str | None = None,
         threshold: float | None = None,
-        name: str = "f1_score",
+        name: str | None = "f1_score",
         dtype: Any = None,
     ):
         super().__init__(average, 1.0, threshold, name, dtype)

@@ -30,7 +30,7 @@ class IoU(Metric):
     def __init__(
         self,
         num_classes: int,
-        target_class_ids: Sequence[int],
+        target_class_ids: Sequence[int] | np.ndarray,
         name: str | None = None,
         dtype: Any = None,
         ignore_class: int | None = None,
@@ -127,7 +127,7 @@ class BinaryIoU(IoU):
 
     def __init__(
         self,
-        target_class_ids: Sequence[int] = (0, 1),
+        target_class_ids: Sequence[int] | np.ndarray = (0, 1),
         threshold: float = 0.5,
         name: str | None = None,
         dtype: Any = None,
@@ -159,7 +159,7 @@ class OneHotIoU(IoU):
     def __init__(
         self,
         num_classes: int,
-        target_class_ids: Sequence[int],
+        target_class_ids: Sequence[int] | np.ndarray,
         name: str | None = None,
         dtype: Any = None,
         ignore_class: int | None = None,

@@ -10,7 +10,7 @@ import numpy as np
 from recurra import config, losses, saving
 from recurra._arrays import Array, as_array
 from recurra._checks import expected, one_of, whole_number
-from recurra.losses.functions import arrays
+from recurra.losses.functions import arrays, of_numbers
 from recurra.metrics.base import Mean, MeanMetricWrapper, Metric
 from recurra.variables import Variable
 
@@ -19,7 +19,7 @@ from recurra.variables import Variable
 class MeanSquaredError(MeanMetricWrapper):
     """See `losses.mean_squared_error`."""
 
-    def __init__(self, name: str = "mean_squared_error", dtype: Any = None):
+    def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None):
         super().__init__(losses.mean_squared_error, name, dtype)
 
 
@@ -27,7 +27,7 @@ class MeanSquaredError(MeanMetricWrapper):
 class MeanAbsoluteError(MeanMetricWrapper):
     """See `losses.mean_absolute_error`."""
 
-    def __init__(self, name: str = "mean_absolute_error", dtype: Any = None):
+    def __init__(self, name: str | None = "mean_absolute_error", dtype: Any = None):
         super().__init__(losses.mean_absolute_error, name, dtype)
 
 
@@ -35,7 +35,7 @@ class MeanAbsoluteError(MeanMetricWrapper):
 class MeanAbsolutePercentageError(MeanMetricWrapper):
     """See `losses.mean_absolute_percentage_error`."""
 
-    def __init__(self, name: str = "mean_absolute_percentage_error", dtype: Any = None):
+    def __init__(self, name: str | None = "mean_absolute_percentage_error", dtype: Any = None):
         super().__init__(losses.mean_absolute_percentage_error, name, dtype)
 
 
@@ -43,7 +43,7 @@ class MeanAbsolutePercentageError(MeanMetricWrapper):
 class MeanSquaredLogarithmicError(MeanMetricWrapper):
     """See `losses.mean_squared_logarithmic_error`."""
 
-    def __init__(self, name: str = "mean_squared_logarithmic_error", dtype: Any = None):
+    def __init__(self, name: str | None = "mean_squared_logarithmic_error", dtype: Any = None):
         super().__init__(losses.mean_squared_logarithmic_error, name, dtype)
 
 
@@ -51,7 +51,7 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper):
 class LogCoshError(MeanMetricWrapper):
     """See `losses.log_cosh`."""
 
-    def __init__(self, name: str = "logcosh", dtype: Any = None):
+    def __init__(self, name: str | None = "logcosh", dtype: Any = None):
         super().__init__(losses.log_cosh, name, dtype)
 
 
@@ -68,7 +68,7 @@ class CosineSimilarity(MeanMetricWrapper):
         axis: The axis of the vectors.
     """
 
-    def __init__(self, name: str = "cosine_similarity", dtype: Any = None, axis: int = -1):
+    def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1):
         super().__init__(_cosine, name, dtype, **({} if axis == -1 else {"axis": axis}))  # Keras's config has no axis
 
 
@@ -76,10 +76,10 @@ class CosineSimilarity(MeanMetricWrapper):
 class RootMeanSquaredError(Mean):
     """The root of the mean of squares over all batches."""
 
-    def __init__(self, name: str = "root_mean_squared_error", dtype: Any = None):
+    def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None):
         super().__init__(name, dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred = arrays(y_true, y_pred)
         super().update_state(np.square(y_true - y_pred), sample_weight)
 
@@ -108,7 +108,7 @@ class R2Score(Metric):
         self,
         class_aggregation: str | None = "uniform_average",
         num_regressors: int = 0,
-        name: str = "r2_score",
+        name: str | None = "r2_score",
         dtype: Any = None,
     ):
         super().__init__(dtype, name)
@@ -158,6 +158,7 @@ class R2Score(Metric):
         return as_array(score)
 
 
+@of_numbers
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
     """Covariance over the product of the standard deviations, along `axis` (Pearson, 1895).
 
@@ -169,6 +170,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
     return (y_true * y_pred).mean(axis=axis)
 
 
+@of_numbers
 def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndarray:
     """`2 * cov / (var_true + var_pred + (mean_true - mean_pred)**2)`, along `axis` (Lin, 1989).
 
@@ -185,7 +187,7 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> np.ndar
 class PearsonCorrelation(MeanMetricWrapper):
     """See `pearson_correlation`."""
 
-    def __init__(self, name: str = "pearson_correlation", dtype: Any = None, axis: int = -1):
+    def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: int = -1):
         super().__init__(pearson_correlation, name, dtype, axis=axis)
         self.axis = axis
 
@@ -194,6 +196,6 @@ class PearsonCorrelation(MeanMetricWrapper):
 class ConcordanceCorrelation(MeanMetricWrapper):
     """See `concordance_correlation`."""
 
-    def __init__(self, name: str = "concordance_correlation", dtype: Any = None, axis: int = -1):
+    def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: int = -1):
         super().__init__(concordance_correlation, name, dtype, axis=axis)
         self.axis = axis

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from recurra import _tree, saving
 from recurra._checks import expected
@@ -15,14 +15,16 @@ from recurra.models.functional import Functional, GraphModel, takes_graph
 from recurra.models.model import Model
 from recurra.models.sequential import Sequential
 
+_Model = TypeVar("_Model", bound=Model)
+
 
 def clone_model(
-    model: Model,
+    model: _Model,
     input_tensors: Any = None,
     clone_function: Any = None,
     call_function: Any = None,
     recursive: bool = False,
-) -> Model:
+) -> _Model:
     """Returns a model of the same layers with new weights (https://keras.io/api/models/model/#clone_model).
 
     Args:
@@ -52,7 +54,7 @@ def clone_model(
 
     plain = input_tensors is None and clone_function is None and call_function is None and not recursive
     if plain and _comes_from_config(model):
-        copy = type(model).from_config(model.get_config())
+        copy: Any = type(model).from_config(model.get_config())
     elif isinstance(model, Sequential):
         starts = [] if input_tensors is None else [_tree.flatten(input_tensors)[0]]
         if not starts and model.built:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +17,10 @@ from recurra.layers.base import Layer
 from recurra.layers.symbolic import KerasTensor, Node, node_of
 from recurra.models.graph import Graph, GraphCache, flat_shapes
 from recurra.models.model import Model
+from recurra.models.stream import Stream
 from recurra.training.outputs import Outputs
 from recurra.training.plan import ModelPlan, plan_of
 from recurra.variables import Variable
-
-if TYPE_CHECKING:
-    from recurra.models.stream import Stream
 
 
 class _NotBuiltError(ValueError, AttributeError):
@@ -204,8 +202,6 @@ class GraphModel(Model):
         >>> bool(outputs[-1] == model.predict(sequence, verbose=0)[0])
         True
         """
-        from recurra.models.stream import Stream
-
         return Stream(self, n)
 
     def _cast_inputs(self, inputs: Any) -> Any:

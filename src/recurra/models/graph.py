@@ -64,6 +64,8 @@ class Graph:
     def __init__(self, inputs: list[KerasTensor], outputs: list[KerasTensor]):
         self.inputs = inputs
         self.outputs = outputs
+        self.nodes: list[Node]
+        self.layers: list[Layer]
         self.nodes, self.layers = _order(inputs, outputs)
         positions: dict[int, int] = {}
         for tensor in inputs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from recurra import saving
@@ -74,15 +75,17 @@ class Model(Trainer):
             return super().__new__(_with_functional(cls))
         return super().__new__(cls)
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Model:
-        """Returns the model of a config; classes whose constructor takes a graph get that of functional models."""
-        from recurra.models.functional import functional_from_config, takes_graph
+    if not TYPE_CHECKING:  # checkers take that of Configurable, where subclasses may leave out custom_objects
 
-        if "input_layers" in config and takes_graph(cls):
-            with saving.CustomObjectScope(custom_objects or {}):
-                return functional_from_config(cls, config)
-        return super().from_config(config, custom_objects)
+        @classmethod
+        def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Model:
+            """Returns the model of a config; classes whose constructor takes a graph get that of functional models."""
+            from recurra.models.functional import functional_from_config, takes_graph
+
+            if "input_layers" in config and takes_graph(cls):
+                with saving.CustomObjectScope(custom_objects or {}):
+                    return functional_from_config(cls, config)
+            return super().from_config(config, custom_objects)
 
     @property
     def layers(self) -> list[Any]:
@@ -128,11 +131,11 @@ class Model(Trainer):
     def summary(
         self,
         line_length: int | None = None,
-        positions: list[float] | None = None,
-        print_fn: Any = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[..., Any] | None = None,
         expand_nested: bool = False,
         show_trainable: bool = False,
-        layer_range: list[str] | None = None,
+        layer_range: Sequence[str] | None = None,
     ) -> None:
         """Prints the layers, their output shapes and numbers of weights, as Keras does.
 

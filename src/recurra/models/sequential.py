@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recurra import saving
 from recurra._checks import expected, hint_for_class
@@ -48,7 +48,7 @@ class Sequential(GraphModel):
         if rebuild:
             self._rebuild()
 
-    def pop(self, rebuild: bool = True) -> Layer:
+    def pop(self, rebuild: bool = True) -> Any:
         """Removes the last layer and returns it."""
         line = list(self._line)
         if not line:
@@ -156,18 +156,20 @@ class Sequential(GraphModel):
     def _config_names(self) -> list[str]:
         return []
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Sequential:
-        shape, entries = config.get("build_input_shape"), config["layers"]
-        if all(isinstance(entry, dict) for entry in entries) and (
-            shape is not None or any(entry["class_name"] == "InputLayer" for entry in entries[:1])
-        ):
-            entries = [built_by_calls(entry) for entry in entries]
-        layers = [saving.deserialize_keras_object(entry, custom_objects) for entry in entries]
-        model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
-        if not model.built and shape is not None and model.layers:
-            model.build(standardize_shape(shape))
-        return model
+    if not TYPE_CHECKING:  # checkers take that of Configurable, where subclasses may leave out custom_objects
+
+        @classmethod
+        def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Sequential:
+            shape, entries = config.get("build_input_shape"), config["layers"]
+            if all(isinstance(entry, dict) for entry in entries) and (
+                shape is not None or any(entry["class_name"] == "InputLayer" for entry in entries[:1])
+            ):
+                entries = [built_by_calls(entry) for entry in entries]
+            layers = [saving.deserialize_keras_object(entry, custom_objects) for entry in entries]
+            model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
+            if not model.built and shape is not None and model.layers:
+                model.build(standardize_shape(shape))
+            return model
 
 
 def _output_of(layer: Layer, tensor: Any) -> Any:

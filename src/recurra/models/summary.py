@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,11 @@ _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 def print_summary(
     model: Any,
     line_length: int | None = None,
-    positions: list[float] | None = None,
-    print_fn: Any = None,
+    positions: Sequence[float] | None = None,
+    print_fn: Callable[..., Any] | None = None,
     expand_nested: bool = False,
     show_trainable: bool = False,
-    layer_range: list[str] | None = None,
+    layer_range: Sequence[str] | None = None,
 ) -> None:
     """Prints the summary of a model; arguments as in `Model.summary`.
 
@@ -49,10 +50,10 @@ def _render(
     console: Any,
     model: Any,
     line_length: int | None,
-    positions: list[float] | None,
+    positions: Sequence[float] | None,
     expand_nested: bool,
     show_trainable: bool,
-    layer_range: list[str] | None,
+    layer_range: Sequence[str] | None,
 ) -> None:
     import rich.table
     from rich.markup import escape
@@ -125,7 +126,7 @@ def _is_line_shaped(model: Any) -> bool:
     return len(set(read)) == len(read) == len(inner) and len({id(n.layer) for n in inner}) == len(inner)
 
 
-def _in_range(layers: list[Any], layer_range: list[str] | None) -> list[Any]:
+def _in_range(layers: list[Any], layer_range: Sequence[str] | None) -> list[Any]:
     if layer_range is None:
         return layers
     if len(layer_range) != 2:

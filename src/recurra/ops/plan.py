@@ -31,14 +31,14 @@ class Plan:
 
     def __init__(self, dtype: str, *, gradients: bool = False, copies: bool = False):
         self._native = (_native.PlanFloat32 if dtype == "float32" else _native.PlanFloat64)()
-        self.dtype = np.dtype(dtype)
+        self.dtype: np.dtype = np.dtype(dtype)
         self._gradients = gradients
         self._copies = copies
         self._bound: list[tuple[Any, Array, Array | None]] = []  # native code points into these arrays
         self._x: Array | None = None
         self._is_empty = True
         self._ids: int | None = None  # where the input is that of an Embedding: how many rows it has
-        self.is_masked = False  # whether the output of the last layer has a mask
+        self.is_masked: bool = False  # whether the output of the last layer has a mask
         self.x_shape: tuple[int | None, ...] | None = None  # of what the next layer is given, if known
         self.rows: int | None = None  # of each batch, if a stateful layer says so
         self.draws: list[Callable[[tuple[int, ...]], None]] = []  # what `draw` calls

@@ -18,7 +18,7 @@ _CLASSES = (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, Adamax, Nadam, Lion, F
 _BY_NAME = {cls.__name__.lower(): cls for cls in _CLASSES}
 
 
-def get(identifier: Any) -> Optimizer | None:
+def get(identifier: Any) -> Any:
     """Returns the optimizer for a name, a configuration, or itself; None for None.
 
     >>> get("adam").name

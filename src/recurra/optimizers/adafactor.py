@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import not_negative, not_positive, positive
 from recurra.optimizers.base import Optimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # checkers have it
+
+    from recurra.optimizers.base import OptimizerOptions
 from recurra.variables import Variable
 
 
@@ -46,7 +51,7 @@ class Adafactor(Optimizer):
         epsilon_2: float = 1e-3,
         clip_threshold: float = 1.0,
         relative_step: bool = True,
-        **options: Any,
+        **options: Unpack[OptimizerOptions],
     ):
         super().__init__(learning_rate, **options)
         self.beta_2_decay = not_positive("Adafactor", "beta_2_decay", beta_2_decay)

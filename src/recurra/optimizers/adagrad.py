@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import fraction, not_negative, not_positive
 from recurra.optimizers.base import Optimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # checkers have it
+
+    from recurra.optimizers.base import OptimizerOptions
 
 
 @saving.builtin("keras.optimizers")
@@ -36,7 +41,7 @@ class Adagrad(Optimizer):
         learning_rate: Any = 0.001,
         initial_accumulator_value: float = 0.1,
         epsilon: float = 1e-7,
-        **options: Any,
+        **options: Unpack[OptimizerOptions],
     ):
         super().__init__(learning_rate, **options)
         self.initial_accumulator_value = not_negative("Adagrad", "initial_accumulator_value", initial_accumulator_value)
@@ -72,7 +77,9 @@ class Adadelta(Optimizer):
 
     slots = (("accumulated_grad", "accumulated_delta_var"),)
 
-    def __init__(self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **options: Any):
+    def __init__(
+        self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **options: Unpack[OptimizerOptions]
+    ):
         super().__init__(learning_rate, **options)
         self.rho = fraction("Adadelta", "rho", rho)
         self.epsilon = not_negative("Adadelta", "epsilon", epsilon)
@@ -118,7 +125,7 @@ class RMSprop(Optimizer):
         momentum: float = 0.0,
         epsilon: float = 1e-7,
         centered: bool = False,
-        **options: Any,
+        **options: Unpack[OptimizerOptions],
     ):
         super().__init__(learning_rate, **options)
         self.rho = fraction("RMSprop", "rho", rho)
@@ -174,7 +181,7 @@ class Ftrl(Optimizer):
         l2_regularization_strength: float = 0.0,
         l2_shrinkage_regularization_strength: float = 0.0,
         beta: float = 0.0,
-        **options: Any,
+        **options: Unpack[OptimizerOptions],
     ):
         super().__init__(learning_rate, **options)
         self.learning_rate_power = not_positive("Ftrl", "learning_rate_power", learning_rate_power)

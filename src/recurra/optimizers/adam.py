@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,11 @@ from recurra import ops, saving
 from recurra._checks import expected, fraction, not_negative
 from recurra.optimizers.arithmetic import cast, power, whole_power
 from recurra.optimizers.base import Optimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # checkers have it
+
+    from recurra.optimizers.base import OptimizerOptions, OptionsButDecay
 
 
 class _Moments(Optimizer):
@@ -25,7 +30,7 @@ class _Moments(Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
-        **options: Any,
+        **options: Unpack[OptimizerOptions],
     ):
         super().__init__(learning_rate, **options)
         self.beta_1 = fraction(type(self).__name__, "beta_1", beta_1)
@@ -62,7 +67,7 @@ class Adam(_Moments):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        **options: Any,
+        **options: Unpack[OptimizerOptions],
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **options)
         self.amsgrad = amsgrad
@@ -104,7 +109,7 @@ class AdamW(Adam):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        **options: Any,
+        **options: Unpack[OptionsButDecay],
     ):
         if weight_decay is None:
             raise ValueError(expected("AdamW", "weight_decay to be a number", None, "use Adam to do without"))
@@ -234,7 +239,9 @@ class Lion(Optimizer):
 
     slots = (("momentum",),)
 
-    def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, **options: Any):
+    def __init__(
+        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, **options: Unpack[OptimizerOptions]
+    ):
         super().__init__(learning_rate, **options)
         self.beta_1 = fraction("Lion", "beta_1", beta_1)
         self.beta_2 = fraction("Lion", "beta_2", beta_2)

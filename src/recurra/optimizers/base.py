@@ -7,7 +7,7 @@ import numbers
 import re
 import warnings
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,13 +17,37 @@ from recurra._arguments import unknown_arguments
 from recurra._arrays import as_array, contiguous
 from recurra._changes import StampsChanges
 from recurra._checks import expected, fraction, not_negative, positive, positive_int
-from recurra._missing import Gone
+from recurra._missing import Gone, names_there
 from recurra._names import snake_case
 from recurra._signals import HeldSignals
 from recurra.optimizers.arithmetic import clip_by_global_norm, clip_by_norm, sums_of_squares
 from recurra.optimizers.schedules import LearningRateSchedule
 from recurra.optimizers.slots import Slot
 from recurra.variables import Arena, Variable, assign_together
+
+if TYPE_CHECKING:
+    from typing import TypedDict
+
+    from typing_extensions import Self  # checkers have it
+
+    class OptionsButDecay(TypedDict, total=False):
+        """Those of `Optimizer`, for optimizers that have a `weight_decay` of their own."""
+
+        clipnorm: float | None
+        clipvalue: float | None
+        global_clipnorm: float | None
+        use_ema: bool
+        ema_momentum: float
+        ema_overwrite_frequency: int | None
+        loss_scale_factor: float | None
+        gradient_accumulation_steps: int | None
+        name: str | None
+
+    class OptimizerOptions(OptionsButDecay, total=False):
+        """Those of `Optimizer`, but for the learning rate."""
+
+        weight_decay: float | None
+
 
 FLAT = -1  # in place of a variable's index: all variables at once, end to end
 
@@ -54,13 +78,17 @@ class Optimizer(StampsChanges):
     """
 
     slots: tuple[tuple[str, ...], ...] = ()
-    lr = Gone("write learning_rate for lr")
+    if not TYPE_CHECKING:  # type checkers know themselves that it is not there
+        lr = Gone("write learning_rate for lr")
     elementwise = True
     squares_slot: tuple[str, str] | None = None  # the slot that averages squared gradients, and its decay's name
     native_formula: str | None = None  # `update` in `ops.update_of`, which takes `formula_arguments`
     _own_update_step = _own_apply = False  # whether a subclass has these of Keras's methods
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __dir__(self) -> list[str]:
+        return names_there(self, super().__dir__())
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._own_update_step = cls.update_step is not Optimizer.update_step
         cls._own_apply = cls.apply is not Optimizer.apply or cls.apply_gradients is not Optimizer.apply_gradients
@@ -83,11 +111,14 @@ class Optimizer(StampsChanges):
         who = type(self).__name__
         if name is not None and not (isinstance(name, str) and "/" not in name):
             raise ValueError(expected(who, "name to be a string without '/'", repr(name)))
-        self.name = name or snake_case(who)
+        self.name: str = name or snake_case(who)
         if refused.pop("decay", None) is not None:
             warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=3)
         if refused:
             raise ValueError(unknown_arguments(who, refused, saving.parameters(type(self))))
+        self.clipnorm: float | None
+        self.clipvalue: float | None
+        self.global_clipnorm: float | None
         self.clipnorm, self.clipvalue, self.global_clipnorm = _checked_clips(
             who, clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm
         )
@@ -109,8 +140,8 @@ class Optimizer(StampsChanges):
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
-        self.built = False
-        self.averages_swapped = False
+        self.built: bool = False
+        self.averages_swapped: bool = False
         self._trainable_variables: tuple[Variable, ...] = ()
         self._index: dict[Variable, int] = {}
         self._excluded: tuple[set[int], re.Pattern[str] | None] = (set(), None)
@@ -279,7 +310,7 @@ class Optimizer(StampsChanges):
     # The learning rate -----------------------------------------------------------------------------------------------
 
     @property
-    def learning_rate(self) -> Any:
+    def learning_rate(self) -> Variable | Any:  # Any alone is to checkers what was set last
         """The learning rate: a variable, or what the schedule (as a tensor) or the function gives for now.
 
         Setting it to a number changes the variable.
@@ -607,11 +638,18 @@ class Optimizer(StampsChanges):
         own = [name for name in known if name not in shared and name not in names]
         return shared | {name: getattr(self, name) for name in (*names, *own)}
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """Builds the optimizer that `get_config` described."""
-        rate = saving.deserialize_keras_object(config.get("learning_rate"), custom_objects)
-        return cls(**({**config, "learning_rate": rate} if "learning_rate" in config else config))
+    if TYPE_CHECKING:  # subclasses may leave out custom_objects, and get one of their own
+
+        @classmethod
+        def from_config(cls, config: dict[str, Any], *args: Any, **kwargs: Any) -> Self: ...
+
+    else:
+
+        @classmethod
+        def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+            """Builds the optimizer that `get_config` described."""
+            rate = saving.deserialize_keras_object(config.get("learning_rate"), custom_objects)
+            return cls(**({**config, "learning_rate": rate} if "learning_rate" in config else config))
 
 
 def _checked_clips(who: str, **clips: float | None) -> list[float | None]:

@@ -38,7 +38,7 @@ class _OfFormula(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         if not np.ndim(step):
-            return self._rate(float(step))
+            return as_array(np.asarray(self._rate(float(step)), config.floatx()))
         steps = np.asarray(step)
         rates = [self._rate(float(one)) for one in steps.flat]
         return as_array(np.array(rates, config.floatx()).reshape(steps.shape))
@@ -72,9 +72,9 @@ class ExponentialDecay(_OfFormula):
         name: str = "ExponentialDecay",
     ):
         who = type(self).__name__
-        self.initial_learning_rate = number(who, "initial_learning_rate", initial_learning_rate)
-        self.decay_steps = positive(who, "decay_steps", decay_steps)
-        self.decay_rate = not_negative(who, "decay_rate", decay_rate)
+        self.initial_learning_rate: float = number(who, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps: int = positive(who, "decay_steps", decay_steps)
+        self.decay_rate: float = not_negative(who, "decay_rate", decay_rate)
         self.staircase = staircase
         self.name = name
 
@@ -142,10 +142,10 @@ class PolynomialDecay(_OfFormula):
         name: str = "PolynomialDecay",
     ):
         who = type(self).__name__
-        self.initial_learning_rate = number(who, "initial_learning_rate", initial_learning_rate)
-        self.decay_steps = positive(who, "decay_steps", decay_steps)
-        self.end_learning_rate = number(who, "end_learning_rate", end_learning_rate)
-        self.power = not_negative(who, "power", power)
+        self.initial_learning_rate: float = number(who, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps: int = positive(who, "decay_steps", decay_steps)
+        self.end_learning_rate: float = number(who, "end_learning_rate", end_learning_rate)
+        self.power: float = not_negative(who, "power", power)
         self.cycle = cycle
         self.name = name
 
@@ -181,9 +181,9 @@ class InverseTimeDecay(_OfFormula):
         name: str = "InverseTimeDecay",
     ):
         who = type(self).__name__
-        self.initial_learning_rate = number(who, "initial_learning_rate", initial_learning_rate)
-        self.decay_steps = positive(who, "decay_steps", decay_steps)
-        self.decay_rate = number(who, "decay_rate", decay_rate)
+        self.initial_learning_rate: float = number(who, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps: int = positive(who, "decay_steps", decay_steps)
+        self.decay_rate: float = number(who, "decay_rate", decay_rate)
         self.staircase = staircase
         self.name = name
 
@@ -218,12 +218,12 @@ class CosineDecay(_OfFormula):
         warmup_steps: int = 0,
     ):
         who = type(self).__name__
-        self.initial_learning_rate = number(who, "initial_learning_rate", initial_learning_rate)
-        self.decay_steps = positive(who, "decay_steps", decay_steps)
-        self.alpha = number(who, "alpha", alpha)
+        self.initial_learning_rate: float = number(who, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps: int = positive(who, "decay_steps", decay_steps)
+        self.alpha: float = number(who, "alpha", alpha)
         self.name = name
         self.warmup_target = None if warmup_target is None else number(who, "warmup_target", warmup_target)
-        self.warmup_steps = not_negative(who, "warmup_steps", warmup_steps)
+        self.warmup_steps: float = not_negative(who, "warmup_steps", warmup_steps)
 
     def _rate(self, step: float) -> float:
         start = self.initial_learning_rate
@@ -261,13 +261,13 @@ class CosineDecayRestarts(_OfFormula):
         name: str = "SGDRDecay",
     ):
         who = type(self).__name__
-        self.t_mul = number(who, "t_mul", t_mul)
+        self.t_mul: float = number(who, "t_mul", t_mul)
         if self.t_mul < 1:
             raise ValueError(expected(who, "t_mul to be at least 1", repr(t_mul)))
-        self.initial_learning_rate = number(who, "initial_learning_rate", initial_learning_rate)
-        self.first_decay_steps = positive(who, "first_decay_steps", first_decay_steps)
-        self.m_mul = number(who, "m_mul", m_mul)
-        self.alpha = number(who, "alpha", alpha)
+        self.initial_learning_rate: float = number(who, "initial_learning_rate", initial_learning_rate)
+        self.first_decay_steps: float = positive(who, "first_decay_steps", first_decay_steps)
+        self.m_mul: float = number(who, "m_mul", m_mul)
+        self.alpha: float = number(who, "alpha", alpha)
         self.name = name
 
     def _rate(self, step: float) -> float:

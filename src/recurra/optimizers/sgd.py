@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import fraction
 from recurra.optimizers.base import Optimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # checkers have it
+
+    from recurra.optimizers.base import OptimizerOptions
 
 
 @saving.builtin("keras.optimizers")
@@ -32,7 +37,13 @@ class SGD(Optimizer):
 
     native_formula = "sgd"
 
-    def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **options: Any):
+    def __init__(
+        self,
+        learning_rate: Any = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **options: Unpack[OptimizerOptions],
+    ):
         super().__init__(learning_rate, **options)
         self.momentum = fraction("SGD", "momentum", momentum)
         self.nesterov = nesterov

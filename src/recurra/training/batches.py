@@ -33,11 +33,17 @@ class RunPosition:
         epoch: The first of the run, or of the rest of one that was cut off.
         stream_at_start: Of recurra's random stream when the run began.
         draws: What the data had drawn from it after the last whole epoch.
+        global_states: To go on with, of Python's and NumPy's random numbers; None: as they are.
+        ended: Whether there is no rest.
+        broken_off: Whether `stop_training` ended the last epoch before its last batch.
     """
 
     epoch: int
     stream_at_start: State
     draws: Draws
+    global_states: dict[str, Any] | None = None
+    ended: bool = False
+    broken_off: bool = False
 
 
 _RAN_OUT = "Your input ran out of data"
@@ -184,7 +190,7 @@ class ArrayBatches:
         if self.shuffle == "batch":
             starts = np.arange(self.steps) * self.batch_size
             generator.shuffle(starts[: self.rows // self.batch_size])
-            return np.concatenate([np.arange(s, min(s + self.batch_size, self.rows)) for s in starts])
+            return np.concatenate([np.arange(s, min(s + self.batch_size, self.rows)) for s in starts.tolist()])
         return generator.permutation(self.rows)
 
 
@@ -291,32 +297,47 @@ class Epochs:
         """
         return list(self._draws)
 
-    def pass_over(self, count: int, stream_state: State, draws: Draws) -> None:
-        """Goes to where the data stand after `count` epochs; a generator, which is read once, stays where it is.
+    def pass_over(
+        self,
+        count: int,
+        stream_state: State,
+        draws: Draws,
+        validation: Callable[[int], Epochs | None] = lambda done: None,
+    ) -> None:
+        """Goes to where the data stand after `count` epochs, and so do those of their validations.
 
         Args:
             count: Number of epochs.
             stream_state: Of recurra's random stream before the first of them.
-            draws: After the last of them, as the run knew them that went through these epochs: what else drew from the
-                stream then (a validation that shuffles, a callback) does not draw now.
+            draws: After the last of them, as the run knew them that went through these epochs: what callbacks drew from
+                the stream then is not drawn now.
+            validation: Returns the batches to validate on after one of them, None for no validation.
         """
-        if self._batches.is_read_once:
-            return
         self._draws_then = dict(draws)
         now = random.get_stream_state()
         random.set_stream_state(stream_state)
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=_RAN_OUT)  # of epochs that have warned before
-                for _ in range(count):
-                    if self._steps is None and self._batches.by_index:  # an index gives the same in each epoch
-                        self._begin()
-                        self._end()
-                    else:
-                        deque(self(), maxlen=0)
+                for done in range(count):
+                    self._skip()
+                    if (validated := validation(done)) is not None:
+                        validated._skip()
         finally:  # whatever the data raise
             self._draws_then = {}
             random.set_stream_state(now)
+
+    def _skip(self) -> None:
+        """Goes over the next epoch; a generator, which is read once, stays where it is."""
+        if self._batches.is_read_once:
+            return
+        if self._steps is None and self._batches.by_index:  # an index gives the same in each epoch
+            self._begin()
+            if self._batches.shuffle:
+                random.draw_seed()  # as the order did
+            self._end()
+        else:
+            deque(self(), maxlen=0)
 
     def _some_steps(self, steps: int) -> Iterator[Batch]:
         for done in range(steps):

@@ -212,7 +212,7 @@ def _from_tensor(value: Any) -> Any:
 
 
 def _weights_of_classes(
-    targets: np.ndarray, output: tuple[int | None, ...] | None, class_weight: dict[int, float], who: str
+    targets: np.ndarray, output: tuple[int | None, ...] | None, class_weight: Mapping[Any, float], who: str
 ) -> np.ndarray:
     """Returns a weight for each row, or for each time step where there are targets for them; see `_labels_of`."""
     if not isinstance(class_weight, Mapping) or any(isinstance(label, str) for label in class_weight):

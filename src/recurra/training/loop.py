@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import _tree, random
+from recurra import _global_random, _tree, random
 from recurra.callbacks import CallbackList
 from recurra.training.batches import Batch, Epochs, RunPosition
 from recurra.training.plan import forget_plans
@@ -20,7 +20,7 @@ def fit(
     callbacks: CallbackList,
     epochs: int,
     initial_epoch: int,
-    validate: Callable[[int], dict[str, Any]],
+    validation: Callable[[int], Epochs | None],
 ) -> None:
     """Trains.
 
@@ -30,19 +30,23 @@ def fit(
         callbacks: Called at every hook.
         epochs: Number of the last epoch.
         initial_epoch: Number of the first, from 0.
-        validate: Returns the logs of the validation after an epoch, an empty dict if there is none.
+        validation: Returns the batches to validate on after an epoch, None for no validation.
     """
     model = trainable.model
     model.stop_training = False
     trainable.prepare()
     run = model._run = RunPosition(initial_epoch, random.get_stream_state(), [])
     callbacks.on_train_begin()  # BackupAndRestore sets it to where a run stood that was cut off
-    if initial_epoch < run.epoch < epochs:
-        data.pass_over(run.epoch - initial_epoch, run.stream_at_start, run.draws)
+    if run.epoch > initial_epoch:  # of a run that had ended too: the next `fit` may go on with the same data
+        done = run.epoch - initial_epoch
+        data.pass_over(done, run.stream_at_start, run.draws, lambda epoch: validation(initial_epoch + epoch))
+    if run.global_states is not None:
+        _global_random.set_states(run.global_states)  # now that data which draw from them are passed over
     logs: dict[str, Any] = {}
     wants_batches = callbacks.wants("on_train_batch_end")
-    for epoch in range(run.epoch, epochs):
+    for epoch in range(run.epoch, run.epoch if run.ended else epochs):
         trainable.reset()
+        run.broken_off = False
         callbacks.on_epoch_begin(epoch)
         for step, batch in enumerate(data()):
             callbacks.on_train_batch_begin(step)
@@ -51,9 +55,13 @@ def fit(
             if wants_batches:
                 callbacks.on_train_batch_end(step, trainable.results())
             if model.stop_training:
+                run.broken_off = True
                 break
         run.draws = data.draws
-        logs = trainable.in_history_order(trainable.results() | validate(epoch))
+        logs = trainable.results()
+        if (batches := validation(epoch)) is not None:
+            logs = logs | {f"val_{name}": value for name, value in evaluate(trainable, batches(), callbacks).items()}
+        logs = trainable.in_history_order(logs)
         callbacks.on_epoch_end(epoch, dict(logs))  # what a callback adds is for the history alone
         if model.stop_training:
             break

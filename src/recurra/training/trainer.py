@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from recurra import _tree, config, losses, metrics, optimizers, saving
 from recurra._arguments import knows_arguments
 from recurra._arrays import as_array, as_numbers, plain_numbers_as_array
 from recurra._checks import expected, positive_int
-from recurra._missing import Gone
+from recurra._missing import Gone, names_there
 from recurra.callbacks import CallbackList, History
 from recurra.layers.activation import Softmax
 from recurra.layers.base import Layer
@@ -67,20 +67,24 @@ class Trainer(Layer):
     history: History  # of the last `fit`
     loss: Any = None
     stop_training = stop_evaluating = stop_predicting = False
-    run_eagerly = False
+    run_eagerly: bool = False
     jit_compile = False
-    steps_per_execution = 1
+    steps_per_execution: int = 1
     _trainable_state: Trainable | None = None
     _run: RunPosition | None = None  # of the last `fit`
     _compile_arguments: dict[str, Any] | None = None
     _own_train_step: str | None = None  # a method that Keras's loops would call: those of recurra do not
     _own_predict_step: str | None = None
     _outputs = Outputs("output", ["output"])  # the outputs as losses, metrics and data see them
-    fit_generator, evaluate_generator = Gone("fit takes generators"), Gone("evaluate takes generators")
-    predict_generator, predict_proba = Gone("predict takes generators"), Gone("predict gives probabilities")
-    predict_classes = Gone("write predict(x).argmax(axis=-1), or (predict(x) > 0.5).astype(int) behind a sigmoid")
+    if not TYPE_CHECKING:  # type checkers know themselves that these are not there
+        fit_generator, evaluate_generator = Gone("fit takes generators"), Gone("evaluate takes generators")
+        predict_generator, predict_proba = Gone("predict takes generators"), Gone("predict gives probabilities")
+        predict_classes = Gone("write predict(x).argmax(axis=-1), or (predict(x) > 0.5).astype(int) behind a sigmoid")
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __dir__(self) -> list[str]:
+        return names_there(self, super().__dir__())
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._own_train_step = _overridden(cls, _TRAIN_STEPS)
         cls._own_predict_step = _overridden(cls, _PREDICT_STEPS)
@@ -193,12 +197,12 @@ class Trainer(Layer):
         y: Any = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: int | str = _AUTO,
+        verbose: int | str | None = _AUTO,
         callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool | str = True,
-        class_weight: dict[int, float] | None = None,
+        class_weight: Mapping[Any, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
@@ -214,7 +218,7 @@ class Trainer(Layer):
                 outputs without a loss may be left out.
             batch_size: Rows of a step; if None 32, or with `steps_per_epoch` and arrays what makes that many steps.
             epochs: How often to go through the data (with `initial_epoch`: the number at which to stop).
-            verbose: 0 silent, 1 or "auto" a bar, 2 a line an epoch.
+            verbose: 0 or None silent, 1 or "auto" a bar, 2 a line an epoch.
             callbacks: A list of callbacks.
             validation_split: Fraction of the rows, taken from the end before shuffling, to validate on.
             validation_data: (x, y) or (x, y, sample_weight) to validate on, or an iterable.
@@ -250,13 +254,11 @@ class Trainer(Layer):
         trainable = self._trainable_model("fit")
         callbacks = self._fit_callbacks(callbacks, verbose, epochs, steps_per_epoch or source.steps)
 
-        def validate(epoch: int) -> dict[str, Any]:
-            if validation is None or not _is_due(epoch + 1, validation_freq):
-                return {}
-            logs = loop.evaluate(trainable, Epochs(validation, validation_steps)(), callbacks)
-            return {f"val_{name}": value for name, value in logs.items()}
+        def validation_after(epoch: int) -> Epochs | None:
+            due = validation is not None and _is_due(epoch + 1, validation_freq)
+            return Epochs(validation, validation_steps) if due else None
 
-        loop.fit(trainable, Epochs(source, steps_per_epoch), callbacks, epochs, initial_epoch, validate)
+        loop.fit(trainable, Epochs(source, steps_per_epoch), callbacks, epochs, initial_epoch, validation_after)
         return self.history
 
     @knows_arguments
@@ -265,7 +267,7 @@ class Trainer(Layer):
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
-        verbose: int | str = _AUTO,
+        verbose: int | str | None = _AUTO,
         sample_weight: Any = None,
         steps: int | None = None,
         callbacks: Any = None,
@@ -276,7 +278,7 @@ class Trainer(Layer):
         Args:
             x, y, sample_weight: As in `fit`.
             batch_size: Rows of a batch; if None 32, or with `steps` and arrays what makes that many batches.
-            verbose: 0 silent, 1 or "auto" a bar, 2 a line.
+            verbose: 0 or None silent, 1 or "auto" a bar, 2 a line.
             steps: Batches; None for all.
             callbacks: A list of callbacks.
             return_dict: Whether to return a dict by the names in logs.
@@ -298,7 +300,7 @@ class Trainer(Layer):
         self,
         x: Any,
         batch_size: int | None = None,
-        verbose: int | str = _AUTO,
+        verbose: int | str | None = _AUTO,
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
@@ -307,7 +309,7 @@ class Trainer(Layer):
         Args:
             x: Inputs, as in `fit`.
             batch_size: Rows of a batch; if None 32, or with `steps` and arrays what makes that many batches.
-            verbose: 0 silent, 1 or "auto" a bar, 2 a line.
+            verbose: 0 or None silent, 1 or "auto" a bar, 2 a line.
             steps: Batches; None for all.
             callbacks: A list of callbacks.
 
@@ -350,13 +352,13 @@ class Trainer(Layer):
         size = 32 if batch_size is None else positive_int("predict", "batch_size", batch_size)
         return 0 < rows <= size or (rows > 0 and plan_of(self, training=False) is not None)
 
-    def _callbacks(self, callbacks: Any, verbose: int | str, steps: int | None) -> CallbackList:
+    def _callbacks(self, callbacks: Any, verbose: int | str | None, steps: int | None) -> CallbackList:
         if isinstance(callbacks, CallbackList):
             return callbacks
         verbose = _verbosity(verbose)
         return CallbackList(callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=steps)
 
-    def _fit_callbacks(self, callbacks: Any, verbose: int | str, epochs: int, steps: int | None) -> CallbackList:
+    def _fit_callbacks(self, callbacks: Any, verbose: int | str | None, epochs: int, steps: int | None) -> CallbackList:
         verbose = _verbosity(verbose)
         if not isinstance(callbacks, CallbackList):
             params = {"verbose": verbose, "epochs": epochs, "steps": steps}
@@ -373,7 +375,7 @@ class Trainer(Layer):
         x: Any,
         y: Any = None,
         sample_weight: Any = None,
-        class_weight: dict[int, float] | None = None,
+        class_weight: Mapping[Any, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
         """Takes one training step; returns this batch's loss, or a list of it and the metrics.
@@ -556,7 +558,9 @@ def _check_cells(model: Any, who: str) -> None:
                 raise ValueError(expected(who, "cells without activity_regularizer in RNN", repr(cell.name), hint))
 
 
-def _verbosity(verbose: int | str) -> int:
+def _verbosity(verbose: int | str | None) -> int:
+    if verbose is None:
+        return 0
     if verbose != _AUTO and not isinstance(verbose, numbers.Integral):
         raise ValueError(expected("verbose", "'auto', 0, 1 or 2", repr(verbose)))
     return 1 if verbose == _AUTO else int(verbose)

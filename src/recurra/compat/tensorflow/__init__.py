@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from recurra import initializers as initializers
 from recurra import optimizers as optimizers
 from recurra._missing import says_what_to_do
+from recurra.compat.tensorflow import _initializers as _own
 from recurra.compat.tensorflow import autograph as autograph
 from recurra.compat.tensorflow import compat as compat
 from recurra.compat.tensorflow import config as config
@@ -31,12 +32,17 @@ from recurra.compat.tensorflow.data import TensorSpec as TensorSpec
 from recurra.compat.tensorflow.data import map_fn as map_fn
 from recurra.compat.tensorflow.keras import losses as losses
 from recurra.compat.tensorflow.keras import metrics as metrics
-from recurra.compat.tensorflow.tensors import *  # noqa: F403
+from recurra.compat.tensorflow.tensors import *
+from recurra.compat.tensorflow.tensors import taking_name as _taking_name
 from recurra.compat.tensorflow.variable import Variable as Variable
 
 __version__ = version.VERSION
-constant_initializer, ones_initializer, zeros_initializer = initializers.Constant, initializers.Ones, initializers.Zeros
-random_normal_initializer, random_uniform_initializer = initializers.RandomNormal, initializers.RandomUniform
+constant_initializer, ones_initializer, zeros_initializer = _own.Constant, initializers.Ones, initializers.Zeros
+random_normal_initializer, random_uniform_initializer = _own.RandomNormal, _own.RandomUniform
+
+# What TensorFlow's functions all take is not written at each of them.
+for _names in (globals(), *map(vars, (dtypes, linalg, math, nn, random))):
+    _names.update({name: _taking_name(value) for name, value in _names.items() if not name.startswith("_")})
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
     __getattr__ = says_what_to_do(__name__)

@@ -6,6 +6,7 @@ import bisect
 import contextvars
 import functools
 import itertools
+import math
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -17,20 +18,28 @@ from recurra import _tree
 from recurra._arrays import TensorShape, as_array
 from recurra._checks import expected, positive_int
 from recurra._missing import says_what_to_do
-from recurra.compat.tensorflow.tensors import convert_to_tensor, float32
+from recurra.compat.tensorflow.tensors import convert_to_tensor, float32, taking_name
 from recurra.random import draw_seed, seeded
 
-__all__ = ["AUTOTUNE", "Dataset", "cardinality", "experimental"]
+__all__ = ["AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "cardinality", "experimental"]
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
     __getattr__ = says_what_to_do(__name__)
 
 experimental = sys.modules[__name__]  # where AUTOTUNE stood before
-AUTOTUNE = -1
+AUTOTUNE = INFINITE_CARDINALITY = -1
+UNKNOWN_CARDINALITY = -2
+_OPEN = {math.inf: INFINITE_CARDINALITY, None: UNKNOWN_CARDINALITY}  # lengths that are no number
 _looking: contextvars.ContextVar[bool] = contextvars.ContextVar("looking", default=False)  # at shapes: in order
 
 
-class Dataset:
+class _SaysWhatToDo(type):
+    def __getattr__(cls, name: str) -> Any:
+        hint = "write a Python generator and pass the function that makes it to Dataset.from_generator"
+        raise AttributeError(expected("Dataset", "a method that it has", repr(name), hint))
+
+
+class Dataset(metaclass=_SaysWhatToDo):
     """A stream of elements (arrays, or tuples and dicts of them) that can be read again and again.
 
     Args:
@@ -41,6 +50,8 @@ class Dataset:
     >>> [row.tolist() for row in numbers]
     [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]]
     """
+
+    _length: Any = None  # of elements: math.inf without end, None where only reading tells it
 
     def __init__(self, read: Callable[[], Iterator[Any]], spec: Callable[[], Any] | None = None):
         self._read, self._spec = read, spec
@@ -74,8 +85,7 @@ class Dataset:
     def __getattr__(self, name: str) -> Any:
         if hasattr(type(self), name):  # what it has raised AttributeError, of a function of the user's: that says more
             return object.__getattribute__(self, name)
-        hint = "write a Python generator and pass the function that makes it to Dataset.from_generator"
-        raise AttributeError(expected("Dataset", "a method that it has", repr(name), hint))
+        return getattr(Dataset, name)  # which says what to do
 
     @classmethod
     def from_tensor_slices(cls, tensors: Any) -> Dataset:
@@ -97,22 +107,37 @@ class Dataset:
         return _of_length(length, lambda: map(row, range(length)))
 
     @classmethod
-    def range(cls, *arguments: int) -> Dataset:
-        """The numbers of Python's range, as int64."""
+    def range(cls, *arguments: int, output_type: Any = np.int64) -> Dataset:
+        """The numbers of Python's range, in a dtype."""
         numbers = range(*arguments)
-        return _of_length(len(numbers), lambda: (as_array(np.array(number, np.int64)) for number in numbers))
+        return _of_length(len(numbers), lambda: (as_array(np.array(number, output_type)) for number in numbers))
 
     @staticmethod
-    def zip(*datasets: Any) -> Dataset:
-        """Tuples of one element of each dataset, as long as all of them have one; a tuple or list of datasets does."""
-        parts = datasets[0] if len(datasets) == 1 and isinstance(datasets[0], (tuple, list)) else datasets
+    def zip(*args: Any, datasets: Any = None) -> Dataset:
+        """Tuples of one element of each dataset, as long as all of them have one.
+
+        Args:
+            args: The datasets, or one tuple, list or dict of them, also nested, whose form the elements take.
+            datasets: The same under its name.
+
+        Raises:
+            TypeError: If something else is among them.
+        """
+        given = args if datasets is None else (*args, datasets)
+        structure = given[0] if len(given) == 1 else given
+        structure = tuple(structure) if isinstance(structure, list) else structure
+        parts = _tree.flatten(structure)
+        wrong = [type(part).__name__ for part in parts if not hasattr(part, "__iter__")]
+        if wrong or not parts:
+            raise TypeError(expected("zip", "datasets", wrong[0] if wrong else "none"))
         lengths = [_length(part) for part in parts]
-        length = None if None in lengths else min(lengths)  # type: ignore[type-var]
+        length = None if None in lengths else min(lengths)
 
         def spec() -> Any:
-            return tuple(part.element_spec if isinstance(part, Dataset) else None for part in parts)
+            specs = [part.element_spec if isinstance(part, Dataset) else None for part in parts]
+            return _tree.pack_as(structure, specs)
 
-        return _of_length(length, lambda: zip(*parts), spec)  # noqa: B905
+        return _of_length(length, lambda: (_tree.pack_as(structure, list(row)) for row in zip(*parts)), spec)  # noqa: B905
 
     @classmethod
     def from_tensors(cls, tensors: Any) -> Dataset:
@@ -154,26 +179,33 @@ class Dataset:
 
     def reduce(self, initial_state: Any, reduce_func: Callable[[Any, Any], Any]) -> Any:
         """Returns the state after `reduce_func(state, element)` of every element."""
-        return functools.reduce(reduce_func, self, initial_state)
+        return functools.reduce(lambda *given: _made(reduce_func(*given)), self, _arrays(initial_state))
 
     def shard(self, num_shards: int, index: int) -> Dataset:
         """Every `num_shards`th element, from `index` on."""
         length, num_shards = _length(self), _count("shard", "num_shards", num_shards)
         if not 0 <= index < num_shards:
             raise ValueError(expected("shard", f"index to be from 0 to {num_shards - 1}", index))
-        rest = None if length is None else len(range(index, length, num_shards))
+        rest = length if length in _OPEN else len(range(index, length, num_shards))
         return _of_length(rest, lambda: itertools.islice(iter(self), index, None, num_shards), self._same_spec)
 
     def cardinality(self) -> Any:
-        """Returns the number of elements, or -2 where only reading tells it."""
+        """Returns the number of elements, -1 if there is no end, or -2 where only reading tells it."""
         length = _length(self)
-        return as_array(np.array(-2 if length is None else length, np.int64))
+        return as_array(np.array(_OPEN.get(length, length), np.int64))
 
     def concatenate(self, dataset: Dataset) -> Dataset:
-        """The elements of this dataset, then those of the other."""
+        """The elements of this dataset, then those of the other.
+
+        Raises:
+            TypeError: If those of the other have other parts.
+        """
+        own, others = self.element_spec, getattr(dataset, "element_spec", None)
+        if None not in (own, others) and _tree.paths(own) != _tree.paths(others):
+            raise TypeError(expected("concatenate", f"elements like {own}", others))
         lengths = _length(self), _length(dataset)
-        length = None if None in lengths else sum(lengths)  # type: ignore[arg-type]
-        return _of_length(length, lambda: itertools.chain(self, dataset), self._same_spec)
+        length = None if None in lengths else sum(lengths)
+        return _of_length(length, lambda: itertools.chain(self, dataset), self._spec or self._same_spec)
 
     def unbatch(self) -> Dataset:
         """The rows of the elements, one by one."""
@@ -183,27 +215,35 @@ class Dataset:
         )
 
     def window(self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False) -> Dataset:
-        """Datasets of `size` elements, `stride` apart; each begins `shift` elements (`size` if None) after the last."""
+        """Datasets of `size` elements, `stride` apart; each begins `shift` elements (`size` if None) after the last.
+
+        Of tuples and dicts, tuples and dicts of datasets.
+        """
         size = _count("window", "size", size)
         shift = size if shift is None else _count("window", "shift", shift)
         stride = _count("window", "stride", stride)
 
-        def read() -> Iterator[Dataset]:
+        def read() -> Iterator[Any]:
             elements, span = iter(self), (size - 1) * stride + 1
             held = list(itertools.islice(elements, span))
             while held:
                 chosen = held[::stride]
                 if len(chosen) == size or not drop_remainder:
-                    yield _of_length(len(chosen), lambda chosen=chosen: iter(chosen), self._same_spec)  # type: ignore[misc]
+                    columns = zip(*map(_tree.flatten, chosen), strict=True)
+                    windows = [self._column(column, part) for part, column in enumerate(columns)]
+                    yield _tree.pack_as(chosen[0], windows)
                 deque(itertools.islice(elements, max(shift - len(held), 0)), maxlen=0)  # those between two windows
                 held = held[shift:]
                 held += itertools.islice(elements, span - len(held))
 
         length = _length(self)
-        if length is not None:
+        if length not in _OPEN:
             starts = length - (size - 1) * stride if drop_remainder else length
             length = -(-max(starts, 0) // shift)
         return _of_length(length, read)
+
+    def _column(self, values: tuple[Any, ...], part: int) -> Dataset:
+        return _of_length(len(values), lambda: iter(values), lambda: _tree.flatten(self.element_spec)[part])
 
     def batch(self, batch_size: int, drop_remainder: bool = False, **ignored: Any) -> Dataset:
         """So many elements at a time, stacked along a new first axis."""
@@ -311,7 +351,7 @@ class Dataset:
                     yield stack(chunk)
 
         length = _length(self)
-        if length is not None:
+        if length not in _OPEN:
             length = length // size if drop_remainder else -(-length // size)
         return _of_length(length, read, spec)
 
@@ -327,7 +367,7 @@ class Dataset:
             of_first = _tree.map_structure(_spec_of, mapped._first())
             return _with_shapes(lambda shape: (None,) * min(open_axes, len(shape)) + shape[open_axes:], of_first)
 
-        mapped = _of_length(_length(self), lambda: (_apply(map_func, element) for element in self), spec)
+        mapped = _of_length(_length(self), lambda: (_made(_apply(map_func, element)) for element in self), spec)
         return mapped
 
     def flat_map(self, map_func: Callable[..., Dataset]) -> Dataset:
@@ -382,11 +422,15 @@ class Dataset:
 
     def repeat(self, count: int | None = None) -> Dataset:
         """The elements `count` times over, or for ever."""
-        if count is None or count < 0:
-            return Dataset(lambda: (element for _ in itertools.count() for element in self), self._same_spec)
-        length = _length(self)
-        once = None if length is None else length * count
-        return _of_length(once, lambda: (element for _ in range(count) for element in self), self._same_spec)
+        length, count = _length(self), -1 if count is None else count
+        endless = count < 0
+        if endless and length == 0:
+            return self
+
+        def read() -> Iterator[Any]:
+            return (element for _ in (itertools.count() if endless else range(count)) for element in self)
+
+        return _of_length(math.inf if endless else length and count and length * count, read, self._same_spec)
 
     def take(self, count: int) -> Dataset:
         """The first `count` elements."""
@@ -423,8 +467,13 @@ class Dataset:
         return (_tree.map_structure(plain, element) for element in self)
 
 
+for _name, _method in list(vars(Dataset).items()):
+    if not _name.startswith("_"):
+        setattr(Dataset, _name, taking_name(_method))
+
+
 def cardinality(dataset: Dataset) -> Any:
-    """Returns the number of elements, or -2 where only reading tells it."""
+    """Returns the number of elements, -1 if there is no end, or -2 where only reading tells it."""
     return dataset.cardinality()
 
 
@@ -435,6 +484,12 @@ class TensorSpec:
         self.shape = None if shape is None else TensorShape(shape)
         self.dtype, self.name = np.dtype(dtype), name
 
+    @classmethod
+    def from_tensor(cls, tensor: Any, name: str | None = None) -> TensorSpec:
+        """Returns that of a tensor."""
+        tensor = convert_to_tensor(tensor)
+        return cls(tensor.shape, tensor.dtype, name)
+
     def __repr__(self) -> str:
         shape = "<unknown>" if self.shape is None else self.shape
         return f"TensorSpec(shape={shape}, dtype=tf.{self.dtype.name}, name={self.name!r})"
@@ -443,8 +498,7 @@ class TensorSpec:
 def _spec_of(leaf: Any) -> Any:
     if leaf is None or isinstance(leaf, Dataset):
         return leaf
-    tensor = convert_to_tensor(leaf)
-    return TensorSpec(tensor.shape, tensor.dtype)
+    return TensorSpec.from_tensor(leaf)
 
 
 def _specs(dtypes: Any, shapes: Any) -> Any:
@@ -472,10 +526,20 @@ def _open_axes(spec: Any) -> int:
     return min((len(list(itertools.takewhile(lambda n: n is None, shape))) for shape in shapes), default=0)
 
 
-def map_fn(fn: Callable[[Any], Any], elems: Any, dtype: Any = None, fn_output_signature: Any = None) -> Any:
+def map_fn(
+    fn: Callable[[Any], Any],
+    elems: Any,
+    dtype: Any = None,
+    parallel_iterations: int | None = None,
+    back_prop: Any = True,
+    swap_memory: Any = False,
+    infer_shape: Any = True,
+    name: str | None = None,
+    fn_output_signature: Any = None,
+) -> Any:
     """Returns `fn` of each row of `elems`, an array or several in a tuple or dict, stacked along the first axis.
 
-    The dtypes are those of what `fn` returns: `dtype` and `fn_output_signature` are accepted and change nothing.
+    The dtypes are those of what `fn` returns: the other arguments are accepted and change nothing.
     """
     return _stack(_arrays(fn(row)) for row in Dataset.from_tensor_slices(elems))
 
@@ -491,21 +555,27 @@ def _typed(value: Any, dtypes: Any) -> Any:
     return convert_to_tensor(value, dtypes.dtype if isinstance(dtypes, TensorSpec) else dtypes)
 
 
-def _arrays(tensors: Any) -> Any:
+def _arrays(tensors: Any, convert: Callable[[Any], Any] = convert_to_tensor) -> Any:
     # Tuples and dicts are structure; a list is data, as in TensorFlow.
     if isinstance(tensors, dict):
-        return {key: _arrays(value) for key, value in tensors.items()}
+        return {key: _arrays(value, convert) for key, value in tensors.items()}
     if isinstance(tensors, tuple):
-        return tuple(_arrays(value) for value in tensors)
-    return convert_to_tensor(tensors)
+        parts = [_arrays(value, convert) for value in tensors]
+        return type(tensors)(*parts) if hasattr(tensors, "_fields") else tuple(parts)
+    return convert(tensors)
+
+
+def _made(value: Any) -> Any:
+    """Returns what a function of elements gave as tensors: here a list is a tuple, as in TensorFlow."""
+
+    def convert(part: Any) -> Any:
+        return part if part is None or isinstance(part, Dataset) else convert_to_tensor(part)
+
+    return _arrays(tuple(value) if isinstance(value, list) else value, convert)
 
 
 class _Sized(Dataset):
     """A dataset that knows its length before it is read; others have no `len()`, as `fit` wants to know it."""
-
-    def __init__(self, read: Callable[[], Iterator[Any]], length: int, spec: Callable[[], Any] | None = None):
-        super().__init__(read, spec)
-        self._length = length
 
     def __len__(self) -> int:
         return self._length
@@ -514,8 +584,10 @@ class _Sized(Dataset):
         return True
 
 
-def _of_length(length: int | None, read: Callable[[], Iterator[Any]], spec: Callable[[], Any] | None = None) -> Dataset:
-    return Dataset(read, spec) if length is None else _Sized(read, length, spec)
+def _of_length(length: Any, read: Callable[[], Iterator[Any]], spec: Callable[[], Any] | None = None) -> Dataset:
+    dataset = Dataset(read, spec) if length in _OPEN else _Sized(read, spec)
+    dataset._length = length
+    return dataset
 
 
 def of_batches(source: Any, in_order: Any, batched: bool) -> Dataset:
@@ -528,7 +600,9 @@ def of_batches(source: Any, in_order: Any, batched: bool) -> Dataset:
     return _of_length(len(source), lambda: iter(in_order if _looking.get() else source), spec)
 
 
-def _length(dataset: Any) -> int | None:
+def _length(dataset: Any) -> Any:
+    if isinstance(dataset, Dataset):
+        return dataset._length
     return len(dataset) if hasattr(dataset, "__len__") else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,41 +11,24 @@ from recurra._arrays import as_array
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
 from recurra.compat.tensorflow import tensors
-from recurra.compat.tensorflow.tensors import (
-    activation,
-    convert_to_tensor,
-    int32,
-    int64,
-    of_numpy,
-    reduction,
-    trained_as,
-)
 
-_ALSO_IN_TF = (
-    *("abs", "add", "argmax", "argmin", "cos", "divide", "equal", "exp", "greater", "less", "maximum", "minimum"),
-    *("multiply", "pow", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum", "round", "sigmoid"),
-    *("sign", "sin", "sqrt", "square", "subtract", "tanh", "add_n", "argsort", "cumsum", "floor", "greater_equal"),
-    *("less_equal", "logical_and", "logical_not", "logical_or", "negative", "not_equal", "reduce_all", "reduce_any"),
-    *("reduce_logsumexp", "truediv"),
-)
-globals().update({name: getattr(tensors, name) for name in _ALSO_IN_TF})
+from recurra.compat.tensorflow.tensors import (  # isort: skip
+    abs, add, argmax, argmin, cos, divide, equal, exp, greater, less, maximum, minimum, multiply, pow, reduce_max,
+    reduce_mean, reduce_min, reduce_prod, reduce_sum, round, sigmoid, sign, sin, sqrt, square, subtract, tanh,
+    add_n, argsort, cumsum, floor, greater_equal, less_equal, logical_and, logical_not, logical_or, negative,
+    not_equal, reduce_all, reduce_any, reduce_logsumexp, truediv,
+    activation, convert_to_tensor, int32, int64, of_numpy, reduction, trained_as,
+)  # fmt: skip
 
 __all__ = [
-    *_ALSO_IN_TF,
-    *(
-        "ceil",
-        "confusion_matrix",
-        "count_nonzero",
-        "cumprod",
-        "divide_no_nan",
-        "expm1",
-        "is_finite",
-        "is_inf",
-        "is_nan",
-    ),
-    *("in_top_k", "l2_normalize", "log", "log1p", "log_softmax", "mod", "reduce_std", "reduce_variance", "rsqrt"),
-    *("softmax", "softplus", "squared_difference", "top_k"),
-]
+    "abs", "add", "argmax", "argmin", "cos", "divide", "equal", "exp", "greater", "less", "maximum", "minimum",
+    "multiply", "pow", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum", "round", "sigmoid",
+    "sign", "sin", "sqrt", "square", "subtract", "tanh", "add_n", "argsort", "cumsum", "floor", "greater_equal",
+    "less_equal", "logical_and", "logical_not", "logical_or", "negative", "not_equal", "reduce_all", "reduce_any",
+    "reduce_logsumexp", "truediv", "ceil", "confusion_matrix", "count_nonzero", "cumprod", "divide_no_nan", "expm1",
+    "is_finite", "is_inf", "is_nan", "in_top_k", "l2_normalize", "log", "log1p", "log_softmax", "mod", "reduce_std",
+    "reduce_variance", "rsqrt", "softmax", "softplus", "squared_difference", "top_k",
+]  # fmt: skip
 
 ceil, log, mod = (of_numpy(f) for f in (np.ceil, np.log, np.mod))
 is_nan, is_inf, is_finite = (of_numpy(f) for f in (np.isnan, np.isinf, np.isfinite))
@@ -64,7 +47,7 @@ def softmax(logits: Any, axis: int = -1) -> Tensor:
 
 def rsqrt(x: Any) -> Tensor:
     """Returns 1 / sqrt(x)."""
-    return as_array(1 / np.sqrt(convert_to_tensor(x)))
+    return tensors.divide(1, tensors.sqrt(x))
 
 
 def squared_difference(x: Any, y: Any) -> Tensor:
@@ -75,15 +58,13 @@ def squared_difference(x: Any, y: Any) -> Tensor:
 @of_numpy
 def divide_no_nan(x: Any, y: Any) -> Any:
     """Returns x / y, and 0 where y is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        quotients = np.true_divide(x, y)
+    quotients = np.true_divide(x, y)
     return np.where(np.equal(y, 0), quotients.dtype.type(0), quotients)
 
 
-def cumprod(x: Any, axis: int = 0) -> Tensor:
-    """Returns the products of the values up to each along an axis."""
-    tensor = convert_to_tensor(x)
-    return as_array(np.cumprod(tensor, axis, tensor.dtype))
+def cumprod(x: Any, axis: int = 0, exclusive: Any = False, reverse: Any = False) -> Tensor:
+    """Returns the products of the values up to each along an axis, as `cumsum` gives the sums."""
+    return tensors.cumulated(np.cumprod, 1, x, axis, exclusive, reverse)
 
 
 def count_nonzero(input: Any, axis: Any = None, keepdims: bool = False, dtype: Any = int64) -> Tensor:
@@ -104,7 +85,7 @@ class TopK(NamedTuple):
     indices: Tensor
 
 
-def top_k(input: Any, k: int = 1, sorted: bool = True) -> TopK:
+def top_k(input: Any, k: int = 1, sorted: bool = True, index_type: Any = int32) -> TopK:
     """Returns the k largest values along the last axis, the largest first, and where they are; `sorted` is ignored.
 
     Raises:
@@ -114,7 +95,7 @@ def top_k(input: Any, k: int = 1, sorted: bool = True) -> TopK:
     if k > tensor.shape[-1]:
         raise ValueError(expected("top_k", f"k of at most {tensor.shape[-1]}, the length of the last axis", k))
     indices = tensors.argsort(tensor, -1, "DESCENDING")[..., :k]
-    return TopK(as_array(np.take_along_axis(tensor, indices, -1)), indices)
+    return TopK(as_array(np.take_along_axis(tensor, indices, -1)), as_array(indices.astype(index_type)))
 
 
 def in_top_k(targets: Any, predictions: Any, k: int) -> Tensor:
@@ -136,4 +117,5 @@ def confusion_matrix(
     return as_array(matrix)
 
 
-__getattr__ = says_what_to_do(__name__)
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do(__name__)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import builtins
 import contextlib
 import functools
+import inspect
 import logging
 from collections.abc import Callable, Iterable
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,9 +102,26 @@ def of_numpy(function: Callable[..., Any]) -> Callable[..., Tensor]:
             convert_to_tensor(argument) if numbers_only or isinstance(argument, (list, tuple)) else argument
             for argument in arguments
         ]
-        return as_array(function(*tensors, **options))
+        with np.errstate(all="ignore"):  # of 1 / 0 and the like TensorFlow tells nothing
+            return as_array(function(*tensors, **options))
 
     wrapped.__doc__ = f"NumPy's `{function.__name__}` for tensors."
+    return wrapped
+
+
+def taking_name(function: Any) -> Any:
+    """Returns a function or method that takes TensorFlow's `name`, which changes nothing; other things as they are."""
+    if isinstance(function, (classmethod, staticmethod)):
+        return type(function)(taking_name(function.__func__))
+    if not isinstance(function, FunctionType):
+        return function
+    if "name" in inspect.signature(function, follow_wrapped=False).parameters:
+        return function
+
+    @functools.wraps(function)
+    def wrapped(*arguments: Any, name: str | None = None, **options: Any) -> Any:
+        return function(*arguments, **options)
+
     return wrapped
 
 
@@ -154,7 +172,7 @@ def giving_tensors(module: ModuleType) -> dict[str, Any]:
         @functools.wraps(function)
         def wrapped(y_true: Any, y_pred: Any, *arguments: Any, **options: Any) -> Tensor:
             y_true, y_pred = (convert_to_tensor(y) if isinstance(y, (list, tuple)) else y for y in (y_true, y_pred))
-            return as_array(function(y_true, y_pred, *arguments, **options))
+            return function(y_true, y_pred, *arguments, **options)
 
         return wrapped
 
@@ -171,12 +189,18 @@ def cast(x: Any, dtype: Any) -> Tensor:
 
 def zeros(shape: Any, dtype: Any = float32) -> Tensor:
     """Returns zeros."""
-    return as_array(np.zeros(shape, dtype))
+    return as_array(np.zeros(shape, _no_length("zeros", dtype)))
 
 
 def ones(shape: Any, dtype: Any = float32) -> Tensor:
     """Returns ones."""
-    return as_array(np.ones(shape, dtype))
+    return as_array(np.ones(shape, _no_length("ones", dtype)))
+
+
+def _no_length(who: str, dtype: Any) -> Any:
+    if isinstance(dtype, int):
+        raise TypeError(expected(who, "a dtype after the shape", dtype, f"write tf.{who}((2, 3)) for two axes"))
+    return dtype
 
 
 def fill(dims: Any, value: Any) -> Tensor:
@@ -184,9 +208,10 @@ def fill(dims: Any, value: Any) -> Tensor:
     return constant(value, shape=dims)
 
 
-def eye(num_rows: int, num_columns: int | None = None, dtype: Any = float32) -> Tensor:
-    """Returns the identity matrix."""
-    return as_array(np.eye(num_rows, num_columns, dtype=dtype))
+def eye(num_rows: int, num_columns: int | None = None, batch_shape: Any = None, dtype: Any = float32) -> Tensor:
+    """Returns the identity matrix, as often as `batch_shape` says."""
+    matrix = np.eye(num_rows, num_columns, dtype=dtype)
+    return as_array(matrix if batch_shape is None else np.tile(matrix, (*batch_shape, 1, 1)))
 
 
 def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> Tensor:
@@ -196,9 +221,9 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> T
     return as_array(numbers.astype(dtype)) if dtype else _as_tensorflow(numbers)
 
 
-def linspace(start: float, stop: float, num: int) -> Tensor:
-    """Returns `num` evenly spaced numbers, both ends included."""
-    return as_array(np.linspace(start, stop, num, dtype=float32))
+def linspace(start: Any, stop: Any, num: int, axis: int = 0) -> Tensor:
+    """Returns `num` evenly spaced numbers, both ends included; between arrays along a new axis."""
+    return as_array(np.linspace(start, stop, num, dtype=float32, axis=axis))
 
 
 def one_hot(
@@ -230,8 +255,8 @@ def matmul(a: Any, b: Any, transpose_a: Any = False, transpose_b: Any = False) -
     return as_array(np.matmul(first, np.swapaxes(second, -1, -2) if transpose_b else second))
 
 
-def transpose(a: Any, perm: Any = None) -> Tensor:
-    """Returns `a` with its axes in the order `perm`, reversed if None."""
+def transpose(a: Any, perm: Any = None, conjugate: Any = False) -> Tensor:
+    """Returns `a` with its axes in the order `perm`, reversed if None; `conjugate` changes nothing for real numbers."""
     return as_array(np.transpose(convert_to_tensor(a), perm))
 
 
@@ -294,12 +319,15 @@ def gather(params: Any, indices: Any, axis: Any = None, batch_dims: int = 0) -> 
     """Returns the entries of `params` at `indices` along an axis, each of the first `batch_dims` axes' rows for itself.
 
     The axis is the first, or that after the `batch_dims` if None.
+
+    Raises:
+        IndexError: For places that are not there, those below 0 too.
     """
     tensor, places = convert_to_tensor(params), np.asarray(indices)
     kept = batch_dims + places.ndim if batch_dims < 0 else batch_dims
     axis = kept if axis is None else axis % tensor.ndim
     if not kept:
-        return as_array(np.take(tensor, places, axis))
+        return as_array(np.take(tensor, _within("gather", places, tensor.shape[axis]), axis))
     pairs = zip(tensor, places, strict=True)
     return as_array(np.stack([gather(row, own, axis - 1, kept - 1) for row, own in pairs]))
 
@@ -308,14 +336,14 @@ def scatter_nd(indices: Any, updates: Any, shape: Any) -> Tensor:
     """Returns zeros of `shape` with `updates` added at places, which are the rows along the last axis of `indices`."""
     numbers = convert_to_tensor(updates)
     tensor = np.zeros(tuple(shape), numbers.dtype)
-    np.add.at(tensor, tuple(np.moveaxis(np.asarray(indices), -1, 0)), numbers)
+    np.add.at(tensor, _places("scatter_nd", indices, tensor), numbers)
     return as_array(tensor)
 
 
 def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any) -> Tensor:
     """Returns `tensor` with `updates` at places, which are the rows along the last axis of `indices`."""
     changed = np.array(convert_to_tensor(tensor))
-    changed[tuple(np.moveaxis(np.asarray(indices), -1, 0))] = convert_to_tensor(updates)
+    changed[_places("tensor_scatter_nd_update", indices, changed)] = convert_to_tensor(updates)
     return as_array(changed)
 
 
@@ -346,9 +374,30 @@ def while_loop(
     return loop_vars
 
 
-def gather_nd(params: Any, indices: Any) -> Tensor:
-    """Returns the entries of `params` at places; a place is a row along the last axis of `indices`."""
-    return as_array(convert_to_tensor(params)[tuple(np.moveaxis(np.asarray(indices), -1, 0))])
+def gather_nd(params: Any, indices: Any, batch_dims: int = 0) -> Tensor:
+    """Returns the entries of `params` at places, each of the first `batch_dims` axes' rows for itself.
+
+    A place is a row along the last axis of `indices`; IndexError for one that is not there, those below 0 too.
+    """
+    tensor = convert_to_tensor(params)
+    if not batch_dims:
+        return as_array(tensor[_places("gather_nd", indices, tensor)])
+    pairs = zip(tensor, np.asarray(indices), strict=True)
+    return as_array(np.stack([gather_nd(row, own, batch_dims - 1) for row, own in pairs]))
+
+
+def _places(who: str, indices: Any, tensor: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Returns places, which are the rows along the last axis of `indices`, as NumPy takes them."""
+    rows = np.asarray(indices)
+    return tuple(np.moveaxis(_within(who, rows, tensor.shape[: rows.shape[-1]]), -1, 0))
+
+
+def _within(who: str, places: np.ndarray, lengths: Any) -> np.ndarray:
+    """Returns `places`; IndexError unless they are in axes of these lengths: NumPy counts from the end below 0."""
+    wrong = places[(places < 0) | (places >= np.array(lengths))]
+    if wrong.size:
+        raise IndexError(expected(who, f"indices from 0 to below {lengths}", wrong[0]))
+    return places
 
 
 def broadcast_to(input: Any, shape: Any) -> Tensor:
@@ -390,8 +439,14 @@ class Unique(NamedTuple):
 
 
 def unique(x: Any, out_idx: Any = int32) -> Unique:
-    """Returns the different values of a vector in the order in which they come, and which of them each entry is."""
+    """Returns the different values of a vector in the order in which they come, and which of them each entry is.
+
+    Raises:
+        ValueError: If `x` is no vector.
+    """
     values = convert_to_tensor(x)
+    if values.ndim != 1:
+        raise ValueError(expected("unique", "a vector", f"shape {values.shape}", "reshape it to (-1,)"))
     _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
     order = np.argsort(first)
     return Unique(as_array(values[first[order]]), as_array(np.argsort(order)[inverse].astype(out_idx)))
@@ -473,10 +528,19 @@ def _descends(direction: str) -> Any:
     return one_of("sort", "direction", direction, ("ASCENDING", "DESCENDING")) == "DESCENDING"
 
 
-def cumsum(x: Any, axis: int = 0) -> Tensor:
-    """Returns the sums of the values up to each along an axis."""
-    tensor = convert_to_tensor(x)
-    return as_array(np.cumsum(tensor, axis, tensor.dtype))
+def cumsum(x: Any, axis: int = 0, exclusive: Any = False, reverse: Any = False) -> Tensor:
+    """Returns the sums of the values up to each along an axis, without it if `exclusive`, from the end if `reverse`."""
+    return cumulated(np.cumsum, 0, x, axis, exclusive, reverse)
+
+
+def cumulated(function: Any, start: int, x: Any, axis: int, exclusive: Any, reverse: Any) -> Tensor:
+    """Returns what `numpy.cumsum` or `numpy.cumprod` gives under TensorFlow's arguments; `start` is that of nothing."""
+    tensor = np.moveaxis(convert_to_tensor(x), axis, 0)
+    tensor = tensor[::-1] if reverse else tensor
+    values = function(tensor, 0, tensor.dtype)
+    if exclusive:
+        values = np.concatenate([np.full_like(values[:1], start), values[:-1]])
+    return as_array(np.moveaxis(values[::-1] if reverse else values, 0, axis))
 
 
 def repeat(input: Any, repeats: Any, axis: int | None = None) -> Tensor:
@@ -532,9 +596,9 @@ def device(device_name: Any) -> Any:
     return contextlib.nullcontext()
 
 
-def print(*inputs: Any, **options: Any) -> None:
-    """Prints the values."""
-    builtins.print(*inputs, **options)
+def print(*inputs: Any, output_stream: Any = None, summarize: Any = 3, **options: Any) -> None:
+    """Prints the values; `summarize` changes nothing."""
+    builtins.print(*inputs, file=output_stream, **options)
 
 
 def slice(input_: Any, begin: Any, size: Any) -> Tensor:
@@ -550,7 +614,16 @@ def get_logger() -> logging.Logger:
 
 def function(func: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
     """Decorator that changes nothing: there is no graph to compile."""
-    return (lambda decorated: decorated) if func is None else func
+    if func is None:
+        return function
+    if isinstance(func, FunctionType):
+        func.get_concrete_function = _no_graph  # type: ignore[attr-defined]
+    return func
+
+
+def _no_graph(*arguments: Any, **options: Any) -> None:
+    hint = "call the function itself; a model is exported by model.export('model.onnx', format='onnx')"
+    raise NotImplementedError(expected("tf.function", "a call: there is no graph", "get_concrete_function", hint))
 
 
 def executing_eagerly() -> Any:

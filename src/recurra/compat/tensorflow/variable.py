@@ -20,6 +20,10 @@ class Variable(Tensor):
         trainable: Accepted, changes nothing: no gradient is taken with respect to it.
         name: Its name.
         dtype: That of `initial_value` if None.
+        shape: That of `initial_value`, which stays, or None.
+
+    Raises:
+        ValueError: For another shape.
 
     >>> step = Variable(1.0)
     >>> float(step.assign_add(2.0))
@@ -30,8 +34,13 @@ class Variable(Tensor):
     trainable: Any
     __hash__ = None  # type: ignore[assignment]  # its number changes
 
-    def __new__(cls, initial_value: Any, trainable: bool = True, name: str = "Variable", dtype: Any = None) -> Variable:
+    def __new__(
+        cls, initial_value: Any, trainable: bool = True, name: str = "Variable", dtype: Any = None, shape: Any = None
+    ) -> Variable:
         variable = np.array(convert_to_tensor(initial_value, dtype)).view(cls)
+        if shape is not None and tuple(shape) != variable.shape:
+            hint = "a variable keeps its shape: leave it out"
+            raise ValueError(expected("Variable", f"the shape {variable.shape} of its value", tuple(shape), hint))
         variable.name, variable.trainable = name, trainable
         return variable
 

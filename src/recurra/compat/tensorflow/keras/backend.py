@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurra import backend as _kept
 from recurra import config
 from recurra._arrays import Array as Tensor
 from recurra._arrays import as_array
@@ -16,26 +15,28 @@ from recurra.compat.tensorflow import math, nn, tensors
 from recurra.compat.tensorflow.keras import losses
 from recurra.compat.tensorflow.variable import Variable
 
-_OF_TENSORFLOW = (
-    *("abs", "cast", "equal", "exp", "greater", "greater_equal", "less", "less_equal", "maximum", "minimum"),
-    *("not_equal", "ones_like", "pow", "reshape", "round", "shape", "sigmoid", "sign", "square", "tanh", "zeros_like"),
-    *("cumsum", "gather", "stack", "stop_gradient", "transpose"),
-)
-globals().update({name: getattr(_kept, name) for name in _kept.__all__})
-globals().update({name: getattr(tensors, name) for name in _OF_TENSORFLOW})
+from recurra.backend import (  # isort: skip
+    backend, clear_session, epsilon, floatx, image_data_format, is_float_dtype, is_int_dtype, is_keras_tensor,
+    set_epsilon, set_floatx,
+)  # fmt: skip
+from recurra.compat.tensorflow.tensors import (  # isort: skip
+    abs, cast, equal, exp, greater, greater_equal, less, less_equal, maximum, minimum, not_equal, ones_like, pow,
+    reshape, round, shape, sigmoid, sign, square, tanh, zeros_like, cumsum, gather, stack, stop_gradient, transpose,
+)  # fmt: skip
 
 __all__ = [
-    *_kept.__all__,
-    *_OF_TENSORFLOW,
-    *("all", "any", "argmax", "argmin", "clip", "concatenate", "expand_dims", "flatten", "get_value", "log", "max"),
-    *("mean", "min", "prod", "set_value", "sqrt", "std", "sum", "var"),
-    *("binary_crossentropy", "cast_to_floatx", "categorical_crossentropy", "constant", "ctc_batch_cost", "ctc_decode"),
-    *("dot", "eval", "int_shape", "l2_normalize", "ndim", "one_hot", "ones", "permute_dimensions", "relu"),
-    *("repeat_elements", "softmax", "sparse_categorical_crossentropy", "squeeze", "switch", "tile", "variable"),
-    "zeros",
-]
+    "backend", "clear_session", "epsilon", "floatx", "image_data_format", "is_float_dtype", "is_int_dtype",
+    "is_keras_tensor", "set_epsilon", "set_floatx", "abs", "cast", "equal", "exp", "greater", "greater_equal",
+    "less", "less_equal", "maximum", "minimum", "not_equal", "ones_like", "pow", "reshape", "round", "shape",
+    "sigmoid", "sign", "square", "tanh", "zeros_like", "cumsum", "gather", "stack", "stop_gradient", "transpose",
+    "all", "any", "argmax", "argmin", "clip", "concatenate", "expand_dims", "flatten", "get_value", "log", "max",
+    "mean", "min", "prod", "set_value", "sqrt", "std", "sum", "var", "binary_crossentropy", "cast_to_floatx",
+    "categorical_crossentropy", "constant", "ctc_batch_cost", "ctc_decode", "dot", "eval", "int_shape",
+    "l2_normalize", "ndim", "one_hot", "ones", "permute_dimensions", "relu", "repeat_elements", "softmax",
+    "sparse_categorical_crossentropy", "squeeze", "switch", "tile", "variable", "zeros",
+]  # fmt: skip
 
-log, softmax, permute_dimensions = math.log, math.softmax, tensors.transpose
+log, softmax = math.log, math.softmax
 all, any, max, min = tensors.reduce_all, tensors.reduce_any, tensors.reduce_max, tensors.reduce_min
 prod, sum = tensors.reduce_prod, tensors.reduce_sum
 
@@ -89,6 +90,11 @@ def expand_dims(x: Any, axis: int = -1) -> Tensor:
 def flatten(x: Any) -> Tensor:
     """Returns all values in one axis."""
     return tensors.reshape(x, -1)
+
+
+def permute_dimensions(x: Any, pattern: Any) -> Tensor:
+    """Returns `x` with its axes in the order `pattern`."""
+    return tensors.transpose(x, pattern)
 
 
 def get_value(x: Any) -> Any:
@@ -272,4 +278,5 @@ def _as_numbers(x: Any) -> Tensor:
     return tensors.cast(tensor, config.floatx()) if tensor.dtype == bool else tensor
 
 
-__getattr__ = says_what_to_do(__name__)
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+    __getattr__ = says_what_to_do(__name__)

@@ -1,1 +1,0 @@
-from recurra.optimizers import *

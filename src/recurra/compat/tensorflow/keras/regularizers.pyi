@@ -1,1 +1,0 @@
-from recurra.regularizers import *
