@@ -292,6 +292,7 @@ FULL = np.ones((2, 1))
         "true": lambda _: losses.MeanSquaredError()(MASKED, FULL),
         "pred": lambda _: losses.MeanSquaredError()(FULL, MASKED),
         "metric": lambda _: metrics.MeanAbsoluteError()(MASKED, FULL),
+        "r2": lambda _: metrics.R2Score()(FULL, MASKED),
         "auc": lambda _: metrics.AUC()(FULL, MASKED),
         "precision": lambda _: metrics.Precision()(MASKED, FULL),
         "iou": lambda _: metrics.BinaryIoU()(FULL, MASKED),

@@ -100,7 +100,7 @@ def check_broadcast(true: Sizes, pred: Sizes) -> None:
 
 
 def _floats(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
-    y_pred = np.asarray(y_pred)
+    y_pred = as_numbers(y_pred, "y_pred of a loss")
     if y_pred.dtype.kind != "f":
         y_pred = y_pred.astype(settings.floatx())
     y_true = as_numbers(y_true, "y_true of a loss")
