@@ -13,9 +13,12 @@ import recurra
 from recurra import _tree
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def keras():
-    return pytest.importorskip("keras", reason="Keras is not installed")
+    keras = pytest.importorskip("keras", reason="Keras is not installed")
+    for library in (keras, recurra):  # metrics are numbered alike, whatever has run before
+        library.utils.clear_session()
+    return keras
 
 
 @pytest.fixture
