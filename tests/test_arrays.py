@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from recurra import Input, Model, Sequential, activations, layers, losses, metrics, optimizers, utils
+from recurra.compat import tensorflow as tf
+from recurra.forecasting.panel import Panel
 from recurra.variables import Variable
 
 
@@ -291,6 +293,13 @@ FULL = np.ones((2, 1))
         "set_weights": lambda model: model.set_weights([MASKED[1:], [0.0]]),
         "true": lambda _: losses.MeanSquaredError()(MASKED, FULL),
         "pred": lambda _: losses.MeanSquaredError()(FULL, MASKED),
+        "loss's weights": lambda _: losses.MeanSquaredError()(FULL, FULL, sample_weight=MASKED[:, 0]),
+        "metric's weights": lambda _: metrics.MeanSquaredError()(FULL, FULL, sample_weight=MASKED[:, 0]),
+        "recall's weights": lambda _: metrics.Recall()(FULL, FULL, sample_weight=MASKED[:, 0]),
+        "assign": lambda model: model.layers[0].bias.assign(MASKED[1]),
+        "assign_add": lambda model: model.layers[0].kernel.assign_add(MASKED[1:]),
+        "constant": lambda _: tf.constant(MASKED),
+        "panel": lambda _: Panel.from_arrays([MASKED[:, 0]]),
         "metric": lambda _: metrics.MeanAbsoluteError()(MASKED, FULL),
         "r2": lambda _: metrics.R2Score()(FULL, MASKED),
         "auc": lambda _: metrics.AUC()(FULL, MASKED),

@@ -63,6 +63,11 @@ def as_numbers(value: Any, who: str) -> np.ndarray:
     raise ValueError(expected(who, "numbers", got, what_to_do))
 
 
+def as_weights(given: Any, dtype: Any) -> np.ndarray:
+    """Returns sample weights in a dtype; ValueError if they are no numbers."""
+    return np.asarray(as_numbers(given, "sample_weight"), dtype)
+
+
 def _kind(array: np.ndarray) -> str:
     """Returns the kind of an array's dtype; of objects "U" and "M" for text and dates, if there are any among them."""
     if array.dtype.kind != "O":

@@ -99,13 +99,16 @@ def generator_of(seed: int | None) -> np.random.Generator:
 
 
 def get_stream_state() -> dict[str, Any]:
-    """Returns the state of the stream, ready for JSON."""
-    return _current().bit_generator.state  # type: ignore[return-value]
+    """Returns the state of the stream and how often each seed was used, ready for JSON."""
+    stream = _current()
+    return {**stream.bit_generator.state, "uses": [[int(seed), count] for seed, count in stream.uses.items()]}
 
 
 def set_stream_state(state: dict[str, Any]) -> None:
     """Goes to the state that `get_stream_state` gave."""
-    _current().bit_generator.state = state
+    stream = _current()
+    stream.bit_generator.state = state
+    stream.uses = Counter(dict(state["uses"]))
 
 
 @saving.builtin("keras.random")

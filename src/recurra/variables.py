@@ -89,9 +89,9 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
         """Copies `value` into the variable.
 
         Raises:
-            ValueError: If the shape is another.
+            ValueError: If the shape is another, or `value` holds no numbers.
         """
-        value = np.asarray(value)
+        value = self._numbers(value)
         if value.shape != self.value.shape:
             raise ValueError(expected(f"variable {self.path!r}", f"shape {self.value.shape}", value.shape))
         self.value[...] = value
@@ -99,11 +99,14 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
 
     def assign_add(self, value: Any) -> Variable:
         """Adds `value` to the variable."""
-        return self.assign(self.value + np.asarray(value))
+        return self.assign(self.value + self._numbers(value))
 
     def assign_sub(self, value: Any) -> Variable:
         """Subtracts `value` from the variable."""
-        return self.assign(self.value - np.asarray(value))
+        return self.assign(self.value - self._numbers(value))
+
+    def _numbers(self, value: Any) -> np.ndarray:
+        return np.asarray(as_numbers(value, f"variable {self.path!r}"))
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from played import make_model
 
 from recurra import callbacks, layers, models, random, utils
 from recurra.callbacks import Callback, CallbackList
+from recurra.compat import tensorflow as tf
 from recurra.compat.tensorflow.data import Dataset
 from recurra.errors import FileFormatError
 from recurra.training.batches import Epochs, IterableBatches
@@ -224,6 +225,26 @@ def test_a_resumed_run_goes_on_with_numpys_and_pythons_own_random_numbers(data, 
     assert (losses, drawn) == (unbroken[0][2:], list(unbroken[1:]))
 
 
+def test_a_resumed_run_goes_on_with_how_often_seeds_were_used(data, tmp_path):
+    class Drawing(layers.Layer):
+        def forward(self, inputs, training=False):
+            return inputs + (tf.random.normal(inputs.shape, seed=3).numpy() if training else 0), None
+
+        def backward(self, doutputs, cache, need_dx=True):
+            return doutputs
+
+    def run(*chosen):
+        utils.set_random_seed(3)
+        model = models.Sequential([layers.Input(data[0].shape[1:]), Drawing(), layers.LSTM(3), layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model.fit(*data, batch_size=4, epochs=5, verbose=0, callbacks=chosen).history["loss"]
+
+    unbroken = run()
+    with pytest.raises(Interruption):
+        run(callbacks.BackupAndRestore(tmp_path), interrupt(2, 1))
+    assert run(callbacks.BackupAndRestore(tmp_path)) == unbroken[2:]
+
+
 def test_epochs_know_no_more_draws_than_it_takes_to_draw_them_again(data):
     class Drawing:
         """Batches that each draw."""
@@ -251,8 +272,9 @@ def test_data_that_fail_when_they_are_read_over_leave_the_random_stream_alone():
             raise OSError("gone")
 
     before = random.get_stream_state()
+    other = {**before, **np.random.default_rng(7).bit_generator.state}
     with pytest.raises(OSError, match="gone"):
-        Epochs(IterableBatches(Broken(), tuple), None).pass_over(1, np.random.default_rng(7).bit_generator.state, [])
+        Epochs(IterableBatches(Broken(), tuple), None).pass_over(1, other, [])
     assert random.get_stream_state() == before
 
 

@@ -823,8 +823,11 @@ class Unnamed(layers.Layer):
         super().__init__()
         self.factor = factor
 
+    def build(self, input_shape):
+        self.shift = self.add_weight((1,), name="shift")
+
     def call(self, inputs):
-        return inputs * self.factor
+        return inputs * self.factor + self.shift.value
 
     def get_config(self):
         return {"factor": self.factor}
@@ -844,6 +847,7 @@ def test_layers_that_take_no_name_come_back_under_theirs(tmp_path):
     ]
     for copy in copies:
         assert [layer.name for layer in copy.layers] == [layer.name for layer in model.layers]
+        assert [variable.path for variable in copy.weights] == [variable.path for variable in model.weights]
         copy.set_weights(model.get_weights())
         for one, its in zip(copy(x), model(x), strict=True):
             np.testing.assert_array_equal(one, its)

@@ -855,6 +855,23 @@ def test_several_tensors_bring_their_masks_under_their_names():
     np.testing.assert_array_equal(Both()(ones(TOKENS), ones(TOKENS)), wanted)
     given = Both()(ones(TOKENS), ones(TOKENS), value_mask=np.zeros((2, 5)))  # the caller's goes before
     np.testing.assert_array_equal(given, wanted / 2)
+    np.testing.assert_array_equal(Both()(ones(TOKENS), ones(TOKENS), value_mask=None), wanted)
+
+
+class Several(layers.Layer):
+    def call(self, query, values, query_mask=None, values_mask=None):
+        return query * query_mask[..., None] + values[1] * values_mask[1][..., None]
+
+
+@ignores_the_lost_mask
+def test_tensors_in_lists_bring_their_masks_too():
+    start = recurra.Input((5,))
+    ones = layers.Embedding(6, 2, "ones", mask_zero=True)
+    tensor, given = ones(start), ones(TOKENS)
+    wanted = np.repeat(2.0 * (TOKENS != 0)[..., None], 2, axis=-1)
+    model = recurra.Model(start, Several()(tensor, [tensor, tensor]))
+    np.testing.assert_array_equal(model.predict(TOKENS, verbose=0), wanted)
+    np.testing.assert_array_equal(Several()(given, [given, given]), wanted)
 
 
 def test_what_fails_with_a_mask_too_is_told():

@@ -812,5 +812,14 @@ def test_dir_lists_what_is_there_alone():
     assert "kernel" not in dir(layers.LSTM(2))
 
 
+def test_a_recurrent_layer_is_listed_before_it_has_a_cell():
+    assert "units" in dir(layers.LSTM.__new__(layers.LSTM))
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "Adagrad", "Adafactor"])
+def test_type_hints_of_optimizers_are_found(name):
+    assert typing.get_type_hints(getattr(recurra.optimizers, name).__init__)["options"]
+
+
 def test_type_hints_of_streams_are_found():
     assert typing.get_type_hints(recurra.Sequential.stream)["return"] is recurra.models.stream.Stream

@@ -37,7 +37,7 @@ class BackupAndRestore(Callback):
     where it is: make it anew.
 
     A run that `EarlyStopping` has ended stays ended. One that another callback stopped, when its time was up, goes on;
-    an epoch that it stopped between two batches is done again.
+    an epoch that it stopped at a batch, be it the last, is done again.
 
     Args:
         backup_dir: Directory of its own.
@@ -188,7 +188,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     meta["draws"] = [(int(taken), state) for taken, state in meta["draws"]]
     _global_random.check_states(meta["global_states"])
     for state in (meta["stream"], meta["stream_at_start"], *(state for _, state in meta["draws"])):
-        np.random.PCG64().state = state  # raises what the stream itself would
+        np.random.PCG64().state, _ = state, dict(state["uses"])  # raises what the stream itself would
     meta["seeds"] = [np.array(seed, np.uint32).reshape(2) for seed in meta["seeds"]]
     return meta, arrays
 

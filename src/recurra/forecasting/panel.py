@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from recurra._arrays import as_numbers
 from recurra._checks import expected
 from recurra.errors import DataError
 from recurra.forecasting.clock import Clock
@@ -101,7 +102,7 @@ class Panel:
             ValueError: If `freq` is no name of a frequency, there is no series, one is not an axis of finite numbers or
                 has no id of its own.
         """
-        series = [np.asarray(one, np.float64) for one in series]
+        series = [np.asarray(as_numbers(one, f"series {i}"), np.float64) for i, one in enumerate(series)]
         for i, one in enumerate(series):
             if one.ndim != 1 or not len(one) or not np.isfinite(one).all():
                 got = f"shape {one.shape}" if one.ndim != 1 or not len(one) else "NaN or infinity in it"

@@ -283,7 +283,7 @@ class Layer(StampsChanges, saving.Configurable):
             try:
                 return self._run_call(inputs, None, False, given, keep_cache=False)[0]
             except Exception:
-                named = {"mask": inputs} | self._named_masks(inputs, _arrays_in(given))
+                named = {"mask": inputs} | self._named_masks(inputs, _tensors_in(given))
                 masked = {name: one for name, one in named.items() if given.get(name) is None}
                 masked = {name: one for name, one in masked.items() if name in self._forward_parameters}
                 if not masked:
@@ -674,8 +674,9 @@ class Layer(StampsChanges, saving.Configurable):
     def _call_eager(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
         inputs = plain_numbers_as_array(inputs)
         mask = _carried(inputs)
-        named = {name: _carried(value) for name, value in self._named_masks(inputs, _arrays_in(kwargs)).items()}
-        kwargs = {name: one for name, one in named.items() if name in self._forward_parameters} | kwargs
+        for name, tensors in self._named_masks(inputs, _tensors_in(kwargs)).items():
+            if name in self._forward_parameters and kwargs.get(name) is None:
+                kwargs[name] = _carried(tensors)
         inputs = self._cast_inputs(inputs)
         self._build_for(_tree.map_structure(np.shape, inputs))
         training = kwargs.pop("training", None)
@@ -798,12 +799,12 @@ class Layer(StampsChanges, saving.Configurable):
     def _cast(self, value: Any) -> Any:
         if value is None:
             return None
-        is_array = type(value) in (np.ndarray, Array)  # others may be masked, or on a device
-        array = np.asarray(value if is_array else as_numbers(value, f"layer {self.name!r}"))
-        if array.dtype == self.dtype:
+        if type(value) not in (np.ndarray, Array) or value.dtype != self.dtype:  # others may be masked, or on a device
+            value = as_numbers(value, f"layer {self.name!r}")
+        array = np.asarray(value)
+        if array.dtype == self.dtype or (self.keeps_integers and array.dtype.kind != "f"):
             return array
-        as_numbers(array, f"layer {self.name!r}")
-        return array if self.keeps_integers and array.dtype.kind != "f" else array.astype(self.dtype)
+        return array.astype(self.dtype)
 
     def _activity_loss(self, outputs: np.ndarray) -> float:
         return _penalty(self.activity_regularizer, outputs) / len(outputs)
@@ -915,8 +916,13 @@ def penalties(variables: list[Variable]) -> list[float]:
     return [_penalty(variable.regularizer, variable.value) for variable in regularized]
 
 
-def _arrays_in(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in kwargs.items() if isinstance(value, np.ndarray)}
+def _tensors_in(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Returns those of the arguments that are arrays, or structures with some."""
+    return {
+        name: value
+        for name, value in kwargs.items()
+        if any(isinstance(leaf, np.ndarray) for leaf in _tree.flatten(value))
+    }
 
 
 def _carried(inputs: Any) -> Any:

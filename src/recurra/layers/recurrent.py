@@ -440,7 +440,8 @@ class CellRNN(RNN):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *(name for name, held in vars(self.cell).items() if isinstance(held, Variable))]
+        held = getattr(self.__dict__.get("cell"), "__dict__", {})  # there is no cell yet in a constructor
+        return [*super().__dir__(), *(name for name, value in held.items() if isinstance(value, Variable))]
 
     def _config_names(self) -> list[str]:
         return [*own_parameters(RNN)[1:], *own_parameters(self.cell_class), "activity_regularizer"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import config, ops, saving
-from recurra._arrays import arrays_for, as_array, as_numbers, standardize_dtype
+from recurra._arrays import arrays_for, as_array, as_numbers, as_weights, standardize_dtype
 from recurra._changes import StampsChanges
 from recurra._checks import expected, one_of
 from recurra._names import snake_case
@@ -187,7 +187,7 @@ class Loss(StampsChanges, saving.Configurable):
         self, values: np.ndarray, sample_weight: Any, mask: Any, hint: str | None = None
     ) -> tuple[np.ndarray, np.ndarray | None, float]:
         """Returns the same as `_weigh`, of values that are there."""
-        weights = None if sample_weight is None else np.asarray(sample_weight, values.dtype)
+        weights = None if sample_weight is None else as_weights(sample_weight, values.dtype)
         counted: float = values.size
         if mask is not None:
             mask = np.asarray(mask, bool)
@@ -285,7 +285,7 @@ class LossFunctionWrapper(Loss):
         if self.fn.fused is are_matched and 1 < len(true) < len(pred):  # type: ignore[attr-defined]
             return None  # these drop the last axis of the predictions: a value for each row of the targets
         if mask is None and np.shape(sample_weight) == rows and self.reduction != "mean_with_sample_weight":
-            return np.asarray(sample_weight, dtype), 0.0
+            return as_weights(sample_weight, dtype), 0.0
         stand_ins = np.broadcast_to(dtype.type(0), rows)  # of the values
         values, weights, scale = self._weights(stand_ins, sample_weight, mask)
         if weights is None or not scale or values.size != stand_ins.size:

@@ -15,7 +15,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops
-from recurra._arrays import Array, as_array, as_integers, as_numbers
+from recurra._arrays import Array, as_integers, as_numbers, giving_arrays
 from recurra._checks import expected
 
 Values = np.ndarray
@@ -45,11 +45,11 @@ def of_numbers(function: Callable[..., Any]) -> Callable[..., Array]:
     name = function.__name__
 
     @functools.wraps(function)
-    def checked(y_true: Any, y_pred: Any, *args: Any, **options: Any) -> Array:
+    def checked(y_true: Any, y_pred: Any, *args: Any, **options: Any) -> Any:
         y_true, y_pred = as_numbers(y_true, f"y_true of {name}"), as_numbers(y_pred, f"y_pred of {name}")
-        return as_array(function(y_true, y_pred, *args, **options))
+        return function(y_true, y_pred, *args, **options)
 
-    return checked
+    return giving_arrays(checked)
 
 
 def _pair(

@@ -11,7 +11,7 @@ import numpy as np
 
 from recurra import _file_limits, _tree, config, initializers, saving
 from recurra._arguments import open_arguments
-from recurra._arrays import Array, arrays_for, as_array, as_numbers, plain_dtype
+from recurra._arrays import Array, arrays_for, as_array, as_numbers, as_weights, plain_dtype
 from recurra._checks import expected
 from recurra._names import auto_name
 from recurra.losses.functions import match_ranks
@@ -136,7 +136,7 @@ def weighted(values: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.nda
         values: float64 (N, ...).
         sample_weight: None, or what fits the first axes of the values.
     """
-    weights = None if sample_weight is None else np.asarray(sample_weight, np.float64)
+    weights = None if sample_weight is None else as_weights(sample_weight, np.float64)
     if weights is not None:
         values, weights = match_ranks(values, weights)
         if weights.ndim < values.ndim:
@@ -172,7 +172,7 @@ def weights_times(sample_weight: Any, counts: Any) -> np.ndarray:
     marks = np.asarray(counts, np.float64)
     if sample_weight is None:
         return marks
-    marks, weights = match_ranks(marks, np.asarray(sample_weight, np.float64))
+    marks, weights = match_ranks(marks, as_weights(sample_weight, np.float64))
     with told_to_fit(weights, marks.shape):
         return marks * weights
 
@@ -213,7 +213,7 @@ class Sum(Metric):
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         values = _as_floats("Sum", values)
         if sample_weight is not None:
-            values, weights = match_ranks(values, np.asarray(sample_weight, np.float64))
+            values, weights = match_ranks(values, as_weights(sample_weight, np.float64))
             with told_to_fit(weights, values.shape):
                 values = values * with_trailing_axes(weights, values.ndim)
         self.total.value[...] += values.sum()

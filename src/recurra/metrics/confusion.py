@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import ops, saving
-from recurra._arrays import Array, as_array, as_numbers
+from recurra._arrays import Array, as_array, as_numbers, as_weights
 from recurra._checks import expected, fraction, one_of, positive_int
 from recurra.losses.functions import match_ranks
 from recurra.metrics.base import Metric, told_to_fit, with_trailing_axes
@@ -58,7 +58,7 @@ def _confusion(
         thresholds = np.arange(len(thresholds)) - (thresholds < 0)
     weights: np.ndarray = np.ones(y_pred.shape)
     if sample_weight is not None:
-        given = np.asarray(sample_weight, np.float64)
+        given = as_weights(sample_weight, np.float64)
         if given.ndim == y_pred.ndim + 1 and given.shape[-1] == 1:
             given = given[..., 0]
         with told_to_fit(given, y_pred.shape):
@@ -312,7 +312,7 @@ class AUC(_Counting):
         if self.from_logits:
             y_pred = ops.sigmoid(y_pred)
         if self.label_weights is not None and not self.multi_label:
-            given = np.ones(1) if sample_weight is None else np.asarray(sample_weight, np.float64)
+            given = np.ones(1) if sample_weight is None else as_weights(sample_weight, np.float64)
             sample_weight = with_trailing_axes(given, y_pred.ndim) * np.asarray(self.label_weights, np.float64)
         y_true, y_pred = _matched("AUC", y_true, y_pred)
         counts = _confusion(y_true, y_pred, self._levels, sample_weight, self._evenly, self.dtype, self.multi_label)
@@ -547,7 +547,7 @@ class FBetaScore(_Counting):
             chosen = (y_pred >= y_pred.max(axis=-1, keepdims=True)) & (np.abs(y_pred) > 1e-9)
         else:
             chosen = y_pred > self.threshold
-        weights = np.ones(len(y_true)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+        weights = np.ones(len(y_true)) if sample_weight is None else as_weights(sample_weight, np.float64)
         if weights.size != len(y_true):
             raise ValueError(expected(type(self).__name__, "one sample_weight for each row", weights.shape))
         weights = weights.reshape(-1, 1)

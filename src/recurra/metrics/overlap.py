@@ -63,7 +63,7 @@ class IoU(Metric):
                 "sparse_y_true and sparse_y_pred say whether they are labels, or values along the axis of the classes"
             )
             raise ValueError(expected(type(self).__name__, what, true.size, hint))
-        given = np.asarray(1 if sample_weight is None else sample_weight)
+        given = np.asarray(as_numbers(1 if sample_weight is None else sample_weight, "sample_weight"))
         if given.dtype.kind == "f" and self.dtype.startswith("int"):
             warnings.warn(
                 f"{type(self).__name__} got a weight of type float and counts in int: its fraction is lost by casting. "

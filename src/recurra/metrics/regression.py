@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra import config, losses, saving
-from recurra._arrays import Array, as_array
+from recurra._arrays import Array, as_array, as_weights
 from recurra._checks import expected, one_of, whole_number
 from recurra.losses.functions import arrays, of_numbers
 from recurra.metrics.base import Mean, MeanMetricWrapper, Metric, told_to_fit
@@ -124,7 +124,7 @@ class R2Score(Metric):
         if y_true.ndim != 2 or y_true.shape != y_pred.shape:
             what = "y_true and y_pred of one shape (N, outputs)"
             raise ValueError(expected("R2Score", what, f"{y_true.shape} and {y_pred.shape}"))
-        weights = np.asarray(1.0 if sample_weight is None else sample_weight, np.float64)
+        weights = as_weights(1.0 if sample_weight is None else sample_weight, np.float64)
         with told_to_fit(weights, y_true.shape):
             weights = np.broadcast_to(weights[:, None] if weights.ndim == 1 else weights, y_true.shape)
         if self.count is None:

@@ -68,7 +68,10 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
         entry = {key: value for key, value in entry.items() if key != "name"} | {"config": _named(entry)}
         calls = entry.pop("inbound_nodes")
         layer = saving.deserialize_keras_object(built_by_calls(entry) if calls else entry)
-        layer.name = name or layer.name  # of a class that takes none
+        if name and layer.name != name:  # of a class that takes none
+            for variable in layer.weights:
+                variable.path = name + variable.path.removeprefix(layer.name)
+            layer.name = name
         layers[layer.name] = layer
         pending += [(layer, _with_own_mask(node, of_masks, of_layers, compared)) for node in calls]
     made = {(name, 0): layer._inbound_nodes[0] for name, layer in layers.items() if layer._inbound_nodes}

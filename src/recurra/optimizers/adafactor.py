@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import not_negative, not_positive, positive
-from recurra.optimizers.base import Optimizer
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack  # checkers have it
-
-    from recurra.optimizers.base import OptimizerOptions
+from recurra.optimizers.base import Optimizer, OptimizerOptions, Unpack
 from recurra.variables import Variable
 
 

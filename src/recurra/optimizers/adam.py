@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import expected, fraction, not_negative
 from recurra.optimizers.arithmetic import cast, power, whole_power
-from recurra.optimizers.base import Optimizer
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack  # checkers have it
-
-    from recurra.optimizers.base import OptimizerOptions, OptionsButDecay
+from recurra.optimizers.base import Optimizer, OptimizerOptions, OptionsButDecay, Unpack
 
 
 class _Moments(Optimizer):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import TypedDict
 
     from typing_extensions import Self  # checkers have it
+    from typing_extensions import Unpack as Unpack
 
     class OptionsButDecay(TypedDict, total=False):
         """Those of `Optimizer`, for optimizers that have a `weight_decay` of their own."""
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
 
         weight_decay: float | None
 
+else:  # `Unpack[OptimizerOptions]` is Any
+    OptimizerOptions = OptionsButDecay = Any
+    Unpack = {Any: Any}
 
 FLAT = -1  # in place of a variable's index: all variables at once, end to end
 
@@ -223,7 +227,7 @@ class Optimizer(StampsChanges):
     ) -> Variable:
         """Makes a variable of the optimizer and returns it; `aggregation` and `layout` change nothing."""
         value = initializers.get(initializer)(tuple(shape), dtype=dtype or settings.floatx())
-        self._slot_variables.append(self._new_variable(np.array(value), name or "variable"))
+        self._slot_variables.append(self._new_variable(value, name or "variable"))
         return self._slot_variables[-1]
 
     def add_variable_from_reference(

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import fraction
-from recurra.optimizers.base import Optimizer
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack  # checkers have it
-
-    from recurra.optimizers.base import OptimizerOptions
+from recurra.optimizers.base import Optimizer, OptimizerOptions, Unpack
 
 
 @saving.builtin("keras.optimizers")

@@ -35,7 +35,7 @@ class RunPosition:
         draws: What the data had drawn from it after the last whole epoch.
         global_states: To go on with, of Python's and NumPy's random numbers; None: as they are.
         ended: Whether there is no rest.
-        broken_off: Whether `stop_training` ended the last epoch before its last batch.
+        broken_off: Whether `stop_training` ended the last epoch at a batch, be it the last.
     """
 
     epoch: int

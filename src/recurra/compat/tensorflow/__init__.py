@@ -41,8 +41,9 @@ constant_initializer, ones_initializer, zeros_initializer = _own.Constant, initi
 random_normal_initializer, random_uniform_initializer = _own.RandomNormal, _own.RandomUniform
 
 # What TensorFlow's functions all take is not written at each of them.
-for _names in (globals(), *map(vars, (dtypes, linalg, math, nn, random))):
-    _names.update({name: _taking_name(value) for name, value in _names.items() if not name.startswith("_")})
+globals().update({name: _taking_name(value) for name, value in globals().items() if not name.startswith("_")})
+for _module in (dtypes, linalg, math, nn, random):
+    vars(_module).update({name: _taking_name(getattr(_module, name)) for name in _module.__all__})
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there
     __getattr__ = says_what_to_do(__name__)

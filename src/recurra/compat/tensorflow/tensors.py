@@ -15,7 +15,7 @@ import numpy as np
 
 from recurra import activations, losses
 from recurra._arrays import Array as Tensor
-from recurra._arrays import TensorShape, as_array
+from recurra._arrays import TensorShape, as_array, as_numbers
 from recurra._checks import expected, one_of
 
 __all__ = [
@@ -44,7 +44,7 @@ newaxis = None
 def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:
     """Returns `value` as an array: an array or frame keeps its dtype, Python's numbers become float32, int32 or int64.
 
-    Arrays and variables, which may change, are copied; tensors do not.
+    Arrays and variables, which may change, are copied; tensors are taken as they are.
     A list's floats have the dtype of the first, if that is one of NumPy's; its whole numbers become int32 or int64.
 
     Raises:
@@ -53,6 +53,8 @@ def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:
     """
     if value is None:
         raise ValueError(expected("convert_to_tensor", "numbers", "None"))
+    if np.ma.is_masked(value):
+        as_numbers(value, "convert_to_tensor")  # which says what to do
     if hasattr(value, "__array__"):  # pandas' too
         return as_array(np.array(value, dtype, copy=None if type(value) is Tensor else True))
     array = np.asarray(value)
