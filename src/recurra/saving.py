@@ -18,15 +18,13 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from recurra._arguments import KnowsArguments
+from recurra._arguments import KnowsArguments, open_arguments
 from recurra._checks import did_you_mean, expected
 from recurra._file_limits import check_sizes
 from recurra._memory import while_it_lives
 from recurra._missing import says_what_to_do
 
 if TYPE_CHECKING:
-    from typing_extensions import Self  # checkers have it
-
     from recurra.models import load_model, save_model
 
 __all__ = [
@@ -142,17 +140,11 @@ class Configurable(KnowsArguments):
         """Returns the constructor's arguments, ready for JSON; `from_config` takes them."""
         return {name: serialize_keras_object(getattr(self, name)) for name in parameters(type(self))}
 
-    if TYPE_CHECKING:  # subclasses may leave out custom_objects, and get one of their own
-
-        @classmethod
-        def from_config(cls, config: dict[str, Any], *args: Any, **kwargs: Any) -> Self: ...
-
-    else:
-
-        @classmethod
-        def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-            """Builds the object that `get_config` described; `custom_objects` are classes that it may name."""
-            return cls(**{name: deserialize_keras_object(value, custom_objects) for name, value in config.items()})
+    @classmethod
+    @open_arguments
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """Builds the object that `get_config` described; `custom_objects` are classes that it may name."""
+        return cls(**{name: deserialize_keras_object(value, custom_objects) for name, value in config.items()})
 
 
 @while_it_lives

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from recurra import saving
+from recurra._arguments import open_arguments
 from recurra._checks import did_you_mean, expected
 from recurra.training.batches import NestedInputs
 from recurra.training.trainer import Trainer
@@ -75,17 +76,16 @@ class Model(Trainer):
             return super().__new__(_with_functional(cls))
         return super().__new__(cls)
 
-    if not TYPE_CHECKING:  # checkers take that of Configurable, where subclasses may leave out custom_objects
+    @classmethod
+    @open_arguments
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """Returns the model of a config; classes whose constructor takes a graph get that of functional models."""
+        from recurra.models.functional import functional_from_config, takes_graph
 
-        @classmethod
-        def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Model:
-            """Returns the model of a config; classes whose constructor takes a graph get that of functional models."""
-            from recurra.models.functional import functional_from_config, takes_graph
-
-            if "input_layers" in config and takes_graph(cls):
-                with saving.CustomObjectScope(custom_objects or {}):
-                    return functional_from_config(cls, config)
-            return super().from_config(config, custom_objects)
+        if "input_layers" in config and takes_graph(cls):
+            with saving.CustomObjectScope(custom_objects or {}):
+                return functional_from_config(cls, config)
+        return super().from_config(config, custom_objects)
 
     @property
     def layers(self) -> list[Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recurra import saving
+from recurra._arguments import open_arguments
 from recurra._checks import expected, hint_for_class
 from recurra._names import auto_name
 from recurra.layers._shapes import INPUT_SHAPE, is_shape, map_shapes, standardize_shape
@@ -156,20 +157,19 @@ class Sequential(GraphModel):
     def _config_names(self) -> list[str]:
         return []
 
-    if not TYPE_CHECKING:  # checkers take that of Configurable, where subclasses may leave out custom_objects
-
-        @classmethod
-        def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Sequential:
-            shape, entries = config.get("build_input_shape"), config["layers"]
-            if all(isinstance(entry, dict) for entry in entries) and (
-                shape is not None or any(entry["class_name"] == "InputLayer" for entry in entries[:1])
-            ):
-                entries = [built_by_calls(entry) for entry in entries]
-            layers = [saving.deserialize_keras_object(entry, custom_objects) for entry in entries]
-            model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
-            if not model.built and shape is not None and model.layers:
-                model.build(standardize_shape(shape))
-            return model
+    @classmethod
+    @open_arguments
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        shape, entries = config.get("build_input_shape"), config["layers"]
+        if all(isinstance(entry, dict) for entry in entries) and (
+            shape is not None or any(entry["class_name"] == "InputLayer" for entry in entries[:1])
+        ):
+            entries = [built_by_calls(entry) for entry in entries]
+        layers = [saving.deserialize_keras_object(entry, custom_objects) for entry in entries]
+        model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
+        if not model.built and shape is not None and model.layers:
+            model.build(standardize_shape(shape))
+        return model
 
 
 def _output_of(layer: Layer, tensor: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from recurra import config as settings
 from recurra import initializers, saving
-from recurra._arguments import unknown_arguments
+from recurra._arguments import open_arguments, unknown_arguments
 from recurra._arrays import as_array, contiguous
 from recurra._changes import StampsChanges
 from recurra._checks import expected, fraction, not_negative, positive, positive_int
@@ -28,8 +28,7 @@ from recurra.variables import Arena, Variable, assign_together
 if TYPE_CHECKING:
     from typing import TypedDict
 
-    from typing_extensions import Self  # checkers have it
-    from typing_extensions import Unpack as Unpack
+    from typing_extensions import Unpack as Unpack  # checkers have it
 
     class OptionsButDecay(TypedDict, total=False):
         """Those of `Optimizer`, for optimizers that have a `weight_decay` of their own."""
@@ -642,18 +641,12 @@ class Optimizer(StampsChanges):
         own = [name for name in known if name not in shared and name not in names]
         return shared | {name: getattr(self, name) for name in (*names, *own)}
 
-    if TYPE_CHECKING:  # subclasses may leave out custom_objects, and get one of their own
-
-        @classmethod
-        def from_config(cls, config: dict[str, Any], *args: Any, **kwargs: Any) -> Self: ...
-
-    else:
-
-        @classmethod
-        def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-            """Builds the optimizer that `get_config` described."""
-            rate = saving.deserialize_keras_object(config.get("learning_rate"), custom_objects)
-            return cls(**({**config, "learning_rate": rate} if "learning_rate" in config else config))
+    @classmethod
+    @open_arguments
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """Builds the optimizer that `get_config` described."""
+        rate = saving.deserialize_keras_object(config.get("learning_rate"), custom_objects)
+        return cls(**({**config, "learning_rate": rate} if "learning_rate" in config else config))
 
 
 def _checked_clips(who: str, **clips: float | None) -> list[float | None]:
