@@ -283,9 +283,7 @@ class Layer(StampsChanges, saving.Configurable):
             try:
                 return self._run_call(inputs, None, False, given, keep_cache=False)[0]
             except Exception:
-                named = {"mask": inputs} | self._named_masks(inputs, _tensors_in(given))
-                masked = {name: one for name, one in named.items() if given.get(name) is None}
-                masked = {name: one for name, one in masked.items() if name in self._forward_parameters}
+                masked = self._lacking(given, {"mask": inputs} | self._named_masks(inputs, _tensors_in(given)))
                 if not masked:
                     raise
             # It may not do without masks, and whether its inputs have some is not known here.
@@ -674,9 +672,8 @@ class Layer(StampsChanges, saving.Configurable):
     def _call_eager(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
         inputs = plain_numbers_as_array(inputs)
         mask = _carried(inputs)
-        for name, tensors in self._named_masks(inputs, _tensors_in(kwargs)).items():
-            if name in self._forward_parameters and kwargs.get(name) is None:
-                kwargs[name] = _carried(tensors)
+        masked = self._lacking(kwargs, self._named_masks(inputs, _tensors_in(kwargs)))
+        kwargs |= {name: _carried(tensors) for name, tensors in masked.items()}
         inputs = self._cast_inputs(inputs)
         self._build_for(_tree.map_structure(np.shape, inputs))
         training = kwargs.pop("training", None)
@@ -770,8 +767,13 @@ class Layer(StampsChanges, saving.Configurable):
 
     def _carried_mask(self, mask: Any, kwargs: dict[str, Any]) -> Any:
         """Returns what `forward` gets of the inputs' masks: nothing where there are other tensors, as in Keras."""
-        alone = not kwargs or not any(isinstance(leaf, np.ndarray) for leaf in _tree.flatten(list(kwargs.values())))
-        return mask if alone else None
+        return None if _tensors_in(kwargs) else mask
+
+    def _lacking(self, kwargs: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
+        """Returns those of the named things that `forward` takes and the arguments leave out."""
+        return {
+            name: one for name, one in named.items() if name in self._forward_parameters and kwargs.get(name) is None
+        }
 
     def _named_masks(self, inputs: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """Returns whose masks `forward` may take under which names: where there are several tensors, as `value_mask`.

@@ -15,15 +15,8 @@ class Reduction:
 
 
 if TYPE_CHECKING:  # these do not run code
+    from recurra.compat.tensorflow.keras._short_names import *
     from recurra.losses import *
-
-    bce = BCE = losses.binary_crossentropy
-    kld = KLD = kullback_leibler_divergence = losses.kl_divergence
-    logcosh = LOGCOSH = losses.log_cosh
-    mae = MAE = losses.mean_absolute_error
-    mape = MAPE = losses.mean_absolute_percentage_error
-    mse = MSE = losses.mean_squared_error
-    msle = MSLE = losses.mean_squared_logarithmic_error
 else:
     globals().update(giving_tensors(losses))
     __all__ = [*losses.__all__, "Reduction"]
