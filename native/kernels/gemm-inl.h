@@ -3,6 +3,8 @@
 // the split among threads changes a bit.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels.h"
 #include "lockstep-inl.h"
 #include "pack-inl.h"
@@ -58,8 +60,63 @@ RECURRA_INLINE void begin_with(Tile<T>& tile, const T* sums, int64_t columns) {
   for (int64_t c = 0; c < columns; ++c) tile.init[c] = sums + c * Vec<T>::lanes;
 }
 
+// Which of a tile's vectors a stretch adds to, and whether it may repeat, where a cell does not say otherwise.
+struct AllVectors {
+  static constexpr bool kRepeats = true;
+  static constexpr bool has(int /*stretch*/, int /*vector*/) { return true; }
+};
+
+// How many of the vectors before `vector` a stretch adds to: where that vector's column of b lies.
+template <typename Vectors, int Which>
+constexpr int vectors_before(int vector) {
+  int count = 0;
+  for (int c = 0; c < vector; ++c) count += Vectors::has(Which, c);
+  return count;
+}
+
+// Adds the products of a stretch to the sums of a tile.
+template <typename Vectors, int Which, typename T, int R, int C>
+RECURRA_INLINE void add_stretch(Vec<T> (&sum)[R][C], const Stretch<T>& s) {
+  using V = Vec<T>;
+  const T* start = s.a;
+  const T* b = s.b;
+  const int64_t a_row = s.a_row, a_k = s.a_k, b_k = s.b_k, b_vector = s.b_vector;
+  for (int64_t repeat = Vectors::kRepeats ? s.repeats : 1; repeat > 0; --repeat, start += s.a_repeat) {
+    const T* a = start;
+    for (int64_t k = s.K; k > 0; --k) {
+      if constexpr (R * C + vectors_before<Vectors, Which>(C) + 1 <= kRegisters) {
+        V bk[C];
+        RECURRA_UNROLL for (int c = 0; c < C; ++c) {
+          if (Vectors::has(Which, c)) bk[c] = V::load(b + vectors_before<Vectors, Which>(c) * b_vector);
+        }
+        if constexpr (R == 2) {  // GCC would load each twice, as operands of two instructions
+          RECURRA_UNROLL for (int c = 0; c < C; ++c) {
+            if (Vectors::has(Which, c)) keep(bk[c]);
+          }
+        }
+        RECURRA_UNROLL for (int r = 0; r < R; ++r) {
+          const V ak = V::set(a[r * a_row]);
+          RECURRA_UNROLL for (int c = 0; c < C; ++c) {
+            if (Vectors::has(Which, c)) sum[r][c] = fma(ak, bk[c], sum[r][c]);
+          }
+        }
+      } else {
+        V ak[R];
+        RECURRA_UNROLL for (int r = 0; r < R; ++r) ak[r] = V::set(a[r * a_row]);
+        RECURRA_UNROLL for (int c = 0; c < C; ++c) {
+          if (!Vectors::has(Which, c)) continue;
+          const V bk = V::load(b + vectors_before<Vectors, Which>(c) * b_vector);
+          RECURRA_UNROLL for (int r = 0; r < R; ++r) sum[r][c] = fma(ak[r], bk, sum[r][c]);
+        }
+      }
+      a += a_k;
+      b += b_k;
+    }
+  }
+}
+
 // Whole: no vector has lanes to leave out, which saves a test for each of the loads and stores.
-template <typename T, int R, int C, bool Whole>
+template <typename T, int R, int C, bool Whole, typename Vectors>
 void tile_kernel(const Tile<T>& tile) {
   using V = Vec<T>;
   V sum[R][C];
@@ -71,36 +128,11 @@ void tile_kernel(const Tile<T>& tile) {
       sum[r][c] = Whole ? V::load(from) : load_lanes(from, lanes);
     }
   }
-  for (int i = 0; i < tile.stretches; ++i) {
-    const Stretch<T>& s = tile.stretch[i];
-    const T* start = s.a;
-    const T* b = s.b;
-    const int64_t a_row = s.a_row, a_k = s.a_k, b_k = s.b_k, b_vector = s.b_vector;
-    for (int64_t repeat = s.repeats; repeat > 0; --repeat, start += s.a_repeat) {
-      const T* a = start;
-      for (int64_t k = s.K; k > 0; --k) {
-        if constexpr (R * C + C + 1 <= kRegisters) {
-          V bk[C];
-          RECURRA_UNROLL for (int c = 0; c < C; ++c) bk[c] = V::load(b + c * b_vector);
-          if constexpr (R == 2) {  // GCC would load each twice, as operands of two instructions
-            RECURRA_UNROLL for (int c = 0; c < C; ++c) keep(bk[c]);
-          }
-          RECURRA_UNROLL for (int r = 0; r < R; ++r) {
-            const V ak = V::set(a[r * a_row]);
-            RECURRA_UNROLL for (int c = 0; c < C; ++c) sum[r][c] = fma(ak, bk[c], sum[r][c]);
-          }
-        } else {
-          V ak[R];
-          RECURRA_UNROLL for (int r = 0; r < R; ++r) ak[r] = V::set(a[r * a_row]);
-          RECURRA_UNROLL for (int c = 0; c < C; ++c) {
-            const V bk = V::load(b + c * b_vector);
-            RECURRA_UNROLL for (int r = 0; r < R; ++r) sum[r][c] = fma(ak[r], bk, sum[r][c]);
-          }
-        }
-        a += a_k;
-        b += b_k;
-      }
-    }
+  if constexpr (std::is_same_v<Vectors, AllVectors>) {  // one loop's code for both
+    for (int i = 0; i < tile.stretches; ++i) add_stretch<Vectors, 0>(sum, tile.stretch[i]);
+  } else {
+    if (tile.stretches > 0) add_stretch<Vectors, 0>(sum, tile.stretch[0]);
+    if (tile.stretches > 1) add_stretch<Vectors, 1>(sum, tile.stretch[1]);
   }
   RECURRA_UNROLL for (int c = 0; c < C; ++c) {
     const int64_t column = tile.columns[c], lanes = Whole ? V::lanes : tile.lanes[c];
@@ -114,42 +146,42 @@ void tile_kernel(const Tile<T>& tile) {
   }
 }
 
-template <typename T, int R, int C, bool Whole>
+template <typename T, int R, int C, bool Whole, typename Vectors>
 RECURRA_INLINE void run_at_most(const Tile<T>& tile) {
   constexpr int rows = R > kTileRows[C] ? kTileRows[C] : R;
-  tile_kernel<T, rows, C, Whole>(tile);
+  tile_kernel<T, rows, C, Whole, Vectors>(tile);
 }
 
-template <typename T, int C, bool Whole>
+template <typename T, int C, bool Whole, typename Vectors>
 RECURRA_INLINE void run_rows(const Tile<T>& tile, int64_t rows) {
   switch (rows) {
     case 1:
-      return run_at_most<T, 1, C, Whole>(tile);
+      return run_at_most<T, 1, C, Whole, Vectors>(tile);
     case 2:
-      return run_at_most<T, 2, C, Whole>(tile);
+      return run_at_most<T, 2, C, Whole, Vectors>(tile);
     case 3:
-      return run_at_most<T, 3, C, Whole>(tile);
+      return run_at_most<T, 3, C, Whole, Vectors>(tile);
     case 4:
-      return run_at_most<T, 4, C, Whole>(tile);
+      return run_at_most<T, 4, C, Whole, Vectors>(tile);
     case 5:
-      return run_at_most<T, 5, C, Whole>(tile);
+      return run_at_most<T, 5, C, Whole, Vectors>(tile);
     case 6:
-      return run_at_most<T, 6, C, Whole>(tile);
+      return run_at_most<T, 6, C, Whole, Vectors>(tile);
     case 7:
-      return run_at_most<T, 7, C, Whole>(tile);
+      return run_at_most<T, 7, C, Whole, Vectors>(tile);
     default:
-      return run_at_most<T, 8, C, Whole>(tile);
+      return run_at_most<T, 8, C, Whole, Vectors>(tile);
   }
 }
 
-template <typename T, int C>
+template <typename T, int C, typename Vectors = AllVectors>
 RECURRA_INLINE void run_columns(const Tile<T>& tile, int64_t rows) {
   bool whole = true;
   for (int c = 0; c < C; ++c) whole = whole && tile.lanes[c] == Vec<T>::lanes;
   if (whole) {
-    run_rows<T, C, true>(tile, rows);
+    run_rows<T, C, true, Vectors>(tile, rows);
   } else {
-    run_rows<T, C, false>(tile, rows);
+    run_rows<T, C, false, Vectors>(tile, rows);
   }
 }
 
@@ -306,20 +338,34 @@ struct GradientProduct {
     }
   }
 
-  // Packs rows `own` of each of these steps; `start` is the step whose rows come first.
-  void pack(int64_t start, Range steps, Range own) const {
-    if (shares) return;
+  // Calls f(to, part, j, run) for rows j to j + run of each part that lie in one packed tile, from `to` on.
+  template <typename F>
+  void for_packed_runs(F f) const {
     int64_t row = 0;
-    for (int i = 0; i < parts; ++i) {
-      for (int64_t j = whole_rows(part[i]); j < part[i].count;) {
-        const int64_t run = smaller(part[i].count - j, kGemmRows - row % kGemmRows);
-        T* to = packed + row / kGemmRows * depth * kGemmRows + row % kGemmRows;
-        pack_run(to, part[i], j, run, start, steps, {own.begin, smaller(own.end, order.first)});
-        pack_run(to, part[i], j, run, start, steps, {larger(own.begin, order.first), own.end});
-        row += run;
-        j += run;
+    for (int i = 0; i < parts && !shares; ++i) {
+      for (int64_t j = whole_rows(part[i]), run; j < part[i].count; j += run, row += run) {
+        run = smaller(part[i].count - j, kGemmRows - row % kGemmRows);
+        f(packed + row / kGemmRows * depth * kGemmRows + row % kGemmRows, part[i], j, run);
       }
     }
+  }
+
+  // Packs the rows of ones, which stay; this part's share.
+  void pack_ones(const Part& part) const {
+    const Range own = part_of(depth, part);
+    for_packed_runs([&](T* to, const GradientPart<T>& p, int64_t, int64_t) {
+      if (p.source) return;
+      for (int64_t k = own.begin; k < own.end; ++k) to[k * kGemmRows] = T(1);
+    });
+  }
+
+  // Packs rows `own` of each of these steps; `start` is the step whose rows come first.
+  void pack(int64_t start, Range steps, Range own) const {
+    for_packed_runs([&](T* to, const GradientPart<T>& p, int64_t j, int64_t run) {
+      if (!p.source) return;
+      pack_run(to, p, j, run, start, steps, {own.begin, smaller(own.end, order.first)});
+      pack_run(to, p, j, run, start, steps, {larger(own.begin, order.first), own.end});
+    });
   }
 
   // Rows of one half.
@@ -329,10 +375,10 @@ struct GradientProduct {
       T* to = packed_run + order.at(step - start, own.begin) * kGemmRows;
       const T* from = p.source + step * p.step_stride + own.begin * p.row_stride + j;
       for (int64_t n = own.begin; n < own.end; ++n, from += p.row_stride, to += kGemmRows) {
-        if (!p.source) {
-          *to = T(1);
-        } else if (p.factors) {
+        if (p.factors) {
           for (int64_t q = 0; q < run; ++q) to[q] = from[q] * p.factors[n * p.count + j + q];
+        } else if (run == 1) {
+          *to = *from;
         } else if (kCheapMasks) {
           Vec<T>::load_part(from, run).store_part(to, run);
         } else if (run == kGemmRows) {

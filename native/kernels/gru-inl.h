@@ -11,6 +11,17 @@
 
 namespace recurra::RECURRA_NAMESPACE {
 
+// Sums of one block of units: of z, r, hh and hu. x adds to the first three; the state to z, r and hu, or where it is
+// reset before the candidate's product, to z and r.
+template <bool ResetAfter>
+struct GruSums {
+  static constexpr bool kRepeats = false;
+  static constexpr bool has(int stretch, int vector) {
+    const int sum = vector % 4;
+    return stretch == 0 ? sum < 3 : sum < 2 || (ResetAfter && sum == 3);
+  }
+};
+
 template <typename T, typename Activations>
 struct GruForward {
   static constexpr int kGates = 3;
@@ -59,26 +70,34 @@ struct GruForward {
     dropped.compute(h_prev, rows);
     alignas(64) T sums[kGroupRows * 4 * L];  // in L1 until the gate math has read them: see LstmForward
     kernel.for_blocks(blocks, goes_back(s, step), [&]<int Count>(int64_t u) {
-      constexpr int kColumns = 3 * Count;
-      Tile<T> of_x, of_h;
-      set_up<Count>(of_x, of_h, u);
-      of_h.stretches -= is_at_rest(s, step);
+      constexpr int kColumns = 4 * Count;
+      Tile<T> tile;
+      tile.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);
+      tile.stretch[1] = recurrent.stretch(u, nullptr, s.H);
+      tile.stretches = dropped.used() || is_at_rest(s, step) ? 1 : 2;
+      for (int c = 0; c < kColumns; ++c) {
+        const int64_t sum = c % 4, block = u + c / 4;
+        tile.columns[c] = c * L;
+        tile.lanes[c] = kernel.lanes(block);
+        tile.init[c] = bias + sum * s.H + block * L;
+        tile.init_row[c] = 0;
+      }
+      if (inputs.used()) {  // they begin with the bias, and have three sums to a block
+        tile.stretch[0].K = 0;
+        for (int c = 0; c < kColumns; ++c) {
+          if (c % 4 < 3) tile.init[c] = inputs.at(step, u) + (c / 4 * 3 + c % 4) * L;
+        }
+      }
       for_row_groups(rows, [&](Range some) {
         buffers.fetch(s, step, some, u * L);
         for_row_tiles(some, kTileRows[kColumns], [&](int64_t n, int64_t height) {
-          for (int64_t r = 0; r < height; ++r) of_x.rows[r] = of_h.rows[r] = sums + (n - some.begin + r) * 4 * L;
-          if (inputs.used()) {
-            const T* from = inputs.at(step, u);
-            for (int c = 0; c < kColumns; ++c) Vec<T>::load(from + c * L).store(sums + of_x.columns[c]);
+          tile.stretch[0].a = x + n * s.T_ * s.D;
+          tile.stretch[1].a = h_prev + n * s.H;
+          for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + (n - some.begin + r) * 4 * L;
+          if (s.reset_after) {
+            run_sums<kColumns, GruSums<true>>(tile, step, n, height);
           } else {
-            of_x.stretch[0].a = x + n * s.T_ * s.D;
-            run_columns<T, kColumns>(of_x, height);
-          }
-          if (dropped.used() && !is_at_rest(s, step)) {
-            dropped.run(of_h, of_h.stretch[0], of_h.init, recurrent.gates, n, height, recurrent.gates * Count);
-          } else {
-            of_h.stretch[0].a = h_prev + n * s.H;
-            run_tile(of_h, height, recurrent.gates * Count);
+            run_sums<kColumns, GruSums<false>>(tile, step, n, height);
           }
         });
         for (int i = 0; i < Count; ++i) {
@@ -128,29 +147,11 @@ struct GruForward {
     });
   }
 
-  // Two tiles whose sums are those of z, r, hh and hu of each block: z, r and hh get bias + x @ kernel; then z and r go
-  // on with h @ recurrent, and hu (reset_after) starts.
-  template <int Count>
-  RECURRA_INLINE void set_up(Tile<T>& of_x, Tile<T>& of_h, int64_t u) const {
-    of_x.stretches = of_h.stretches = 1;
-    of_x.stretch[0] = kernel.stretch(u, nullptr, s.T_ * s.D);
-    of_h.stretch[0] = recurrent.stretch(u, nullptr, s.H);
-    const int64_t gates = recurrent.gates;
-    for (int i = 0; i < Count; ++i) {
-      for (int gate = 0; gate < 3; ++gate) {
-        const int64_t of_gate = gate * s.H + (u + i) * L;
-        const int c = i * 3 + gate;
-        of_x.columns[c] = (i * 4 + gate) * L;
-        of_x.lanes[c] = kernel.lanes(u + i);
-        of_x.init[c] = bias + of_gate;
-        of_x.init_row[c] = 0;
-        if (gate == gates) break;
-        const int64_t c_h = i * gates + gate;
-        of_h.columns[c_h] = (i * 4 + (gate < 2 ? gate : 3)) * L;
-        of_h.lanes[c_h] = kernel.lanes(u + i);
-        of_h.init[c_h] = gate < 2 ? nullptr : bias + s.H + of_gate;
-        of_h.init_row[c_h] = 0;
-      }
+  template <int Columns, typename Sums>
+  RECURRA_INLINE void run_sums(const Tile<T>& tile, int64_t step, int64_t n, int64_t height) const {
+    run_columns<T, Columns, Sums>(tile, height);
+    if (dropped.used() && !is_at_rest(s, step)) {
+      dropped.template run<Columns, Sums>(tile, tile.stretch[1], recurrent.gates, n, height);
     }
   }
 
@@ -159,8 +160,9 @@ struct GruForward {
   RECURRA_INLINE void finish(const ForwardBuffers<T>& buffers, T* gates, const T* sums, int64_t step, int64_t n,
                              int64_t u, int64_t lanes) const {
     const int64_t row = 4 * L;
-    const V update = activate(f.recurrent_activation, load_rows<V>(sums, row, lanes));
+    // The reset gate first: the candidate waits for it, and has the update gate to fill the time (2 % of a step).
     const V reset = activate(f.recurrent_activation, load_rows<V>(sums + L, row, lanes));
+    const V update = activate(f.recurrent_activation, load_rows<V>(sums, row, lanes));
     const V hu = load_rows<V>(sums + 3 * L, row, lanes);
     const V candidate = activate(f.activation, fma(reset, hu, load_rows<V>(sums + 2 * L, row, lanes)));
     if (buffers.keep) {

@@ -64,8 +64,7 @@ struct LstmForward {
           if (inputs.used()) begin_with(tile, inputs.at(step, u), kColumns);
           run_columns<T, kColumns>(tile, height);
           if (dropped.used() && !is_at_rest(s, step)) {
-            const T* const go_on[kColumns] = {};
-            dropped.run(tile, state, go_on, kGates, n, height, kColumns);
+            dropped.template run<kColumns>(tile, state, kGates, n, height);
           }
         });
         for (int i = 0; i < Count; ++i) {

@@ -340,6 +340,7 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
   run_parts(split.count, [&](const Part& part) {
     cell.pack(part);
     if (s.dx) kernel.pack(part);
+    for (int i = 0; i < product_count; ++i) products[i].pack_ones(part);
   });
   const auto run_steps = [&](const Member& member, int64_t begin, int64_t end) {
     const GateGradients<T> since = dz.since(begin);

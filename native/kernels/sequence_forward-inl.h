@@ -171,20 +171,21 @@ struct DroppedStates {
     }
   }
 
-  // Adds their products to the sums of a tile, one of its vectors after the other; vector c belongs to gate c % count.
-  // `state`: the stretch that all of them share without dropout; `init` as in Tile.
-  RECURRA_APART void run(const Tile<T>& tile, const Stretch<T>& state, const T* const* init, int64_t count, int64_t n,
-                         int64_t height, int64_t columns) const {
-    for (int64_t c = 0; c < columns; ++c) {
+  // Adds their products to the sums of a tile, one of its vectors after the other, `count` gates to a block of units.
+  // `state`: the stretch that all of them share without dropout, the second of the tile.
+  template <int Columns, typename Vectors = AllVectors>
+  RECURRA_APART void run(const Tile<T>& tile, const Stretch<T>& state, int64_t count, int64_t n, int64_t height) const {
+    for (int c = 0; c < Columns; ++c) {
+      if (!Vectors::has(1, c)) continue;
+      const int64_t vector = vectors_before<Vectors, 1>(c);
       Tile<T> one;
       one.stretches = 1;
       one.stretch[0] = state;
-      one.stretch[0].a = of(c % count) + n * s.H;
-      one.stretch[0].b += c * state.b_vector;
+      one.stretch[0].a = of(vector % count) + n * s.H;
+      one.stretch[0].b += vector * state.b_vector;
       one.columns[0] = tile.columns[c];
       one.lanes[0] = tile.lanes[c];
-      one.init[0] = init[c];
-      one.init_row[0] = 0;
+      one.init[0] = nullptr;
       for (int64_t r = 0; r < height; ++r) one.rows[r] = tile.rows[r];
       run_columns<T, 1>(one, height);
     }
