@@ -40,7 +40,7 @@ KOREAN = {
     "process that imports it": "불러오는 프로세스",
     "installed": "설치 크기",
     "distributions": "배포판 수",
-    "what": "무엇",
+    "what": "항목",
     "training step": "학습 한 스텝",
     "predict at once": "동시 예측",
     "time of one": "한 번에 걸리는 시간",
@@ -66,7 +66,7 @@ KOREAN = {
     "LSTM(64) encoder, LSTM(64) decoder": "LSTM(64) 인코더, LSTM(64) 디코더",
     "Conv1D(64) twice, causal": "Conv1D(64) 두 층, causal",
     "Conv1D(64), MaxPooling1D, Dense(50): a textbook's nine steps": (
-        "Conv1D(64), MaxPooling1D, Dense(50): 교과서의 아홉 시점"
+        "Conv1D(64), MaxPooling1D, Dense(50): 교과서 예제의 타임스텝 9개"
     ),
     "Bidirectional(LSTM(32)) with dropout of both kinds": "두 가지 드롭아웃이 있는 Bidirectional(LSTM(32))",
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Compares the bits of the golden runs and of every kernel with tests/golden/bits.txt: on each target of this CPU, for 1,
 # 2, 3, 5 and 8 threads; what the kernels do on AVX-512 also without it, its vectors made of two of AVX2; and NEON under
-# qemu-user, where aarch64-linux-gnu-g++ and qemu-aarch64 are installed. Fails at the first difference. With --write it writes the file anew first, from the preferred target and one thread.
+# qemu-user, where aarch64-linux-gnu-g++ and qemu-aarch64 are installed. Fails at the first difference. With --write it
+# writes the file anew first, from the preferred target and one thread.
 #   run_bits_check.sh BUILD_FOLDER [--write]     (`make bits` and `make bits-golden` call it; needs cmake and ninja)
 set -euo pipefail
 source_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -53,12 +54,12 @@ fi
 
 if [[ $(uname -m) == aarch64 ]]; then
   : # NEON was checked above
-elif command -v aarch64-linux-gnu-g++ qemu-aarch64 >/dev/null; then
+elif command -v aarch64-linux-gnu-g++ >/dev/null && qemu=$(command -v qemu-aarch64 || command -v qemu-aarch64-static); then
   build "$build_folder/aarch64" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
     -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_EXE_LINKER_FLAGS=-static
   for threads in 1 3; do
     compare "neon under qemu, $threads threads" \
-      qemu-aarch64 -E RECURRA_NUM_THREADS=$threads "$build_folder/aarch64/bits_check"
+      "$qemu" -E RECURRA_NUM_THREADS=$threads "$build_folder/aarch64/bits_check"
   done
 else
   echo "neon under qemu: skipped, needs aarch64-linux-gnu-g++ and qemu-aarch64 (Debian: g++-aarch64-linux-gnu qemu-user)"
