@@ -59,7 +59,8 @@ SequenceForward<T> forward_arguments(Cell cell, const Sequence<T>& o, const Arra
                                      const Maybe<T>& gates, const Maybe<T>& hs, const Input<T>& x,
                                      const Input<T>& kernel, const Input<T>& recurrent, const Maybe<const T>& bias,
                                      const Maybe<const T>& h0, const Mask& mask, const Maybe<const T>& dropout) {
-  SequenceForward<T> s{o};
+  SequenceForward<T> s{};
+  static_cast<Sequence<T>&>(s) = o;
   set_arrays<T>(s, cell, x, kernel, recurrent, mask, dropout);
   s.y = output_data<T>(y, s.return_sequences, s.N, s.T_, s.H);
   s.h = data(h, {s.N, s.H}, "h must be (N, H)");
@@ -77,7 +78,8 @@ SequenceBackward<T> backward_arguments(Cell cell, const Sequence<T>& o, const Ma
                                        const Maybe<const T>& gates, const Maybe<const T>& dy, const Input<T>& hs,
                                        const Input<T>& x, const Input<T>& kernel, const Input<T>& recurrent,
                                        const Mask& mask, const Maybe<const T>& dropout) {
-  SequenceBackward<T> s{o};
+  SequenceBackward<T> s{};
+  static_cast<Sequence<T>&>(s) = o;
   set_arrays<T>(s, cell, x, kernel, recurrent, mask, dropout);
   const int64_t weight_gates = gates_of(cell);
   s.dx = data(dx, {s.N, s.T_, s.D}, "dx must be (N, T, D)");

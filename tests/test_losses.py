@@ -183,6 +183,14 @@ class OwnCall(L.MeanSquaredError):
         return 0 * super().__call__(y_true, y_pred, sample_weight)
 
 
+def test_a_subclass_without_a_constructor_has_the_options_of_its_base():
+    class Named(L.Huber):
+        pass
+
+    assert Named(delta=2.0).get_config()["delta"] == 2.0
+    assert "delta" not in Named().get_config()
+
+
 def test_a_subclass_with_its_own_values_is_not_trained_by_the_gradient_of_its_base(rng):
     x, y = rng.random((8, 3)), rng.random((8, 2))
     model = model_for(OwnValuesOfSquares())

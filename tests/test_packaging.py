@@ -110,6 +110,16 @@ def test_the_changelog_begins_with_this_version():
     assert re.search(r"^## (\S+),", changelog, re.MULTILINE)[1] == recurra.__version__
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no compiler on the path: Visual Studio's is found otherwise")
+def test_a_python_without_headers_is_told_which_package_has_them(tmp_path):
+    cmake = pytest.importorskip("cmake", reason="the build tools are not installed")
+    options = [f"-DPython_EXECUTABLE={sys.executable}", "-DPython_INCLUDE_DIR=/nowhere"]
+    command = [f"{cmake.CMAKE_BIN_DIR}/cmake", "-S", str(ROOT), "-B", str(tmp_path), *options]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode != 0
+    assert "install python3-dev" in " ".join(result.stderr.split())
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The wheel, built as `make wheel` does."""

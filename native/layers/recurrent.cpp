@@ -155,7 +155,8 @@ void RecurrentLayer<T>::backward(T* buffer, T* scratch, Given<T> given, const T*
   T* wide_dx = scratch + 2 * states;
   T* wide_dkernel = wide_dx + N * timesteps * G * settings.D;
   std::fill_n(scratch, 2 * states, T(0));
-  SequenceBackward<T> s{settings};
+  SequenceBackward<T> s{};
+  static_cast<Sequence<T>&>(s) = settings;
   s.N = N, s.T_ = timesteps;
   s.dx = dx, s.dh = scratch, s.dc = scratch + states;
   s.fresh = fresh, s.at_rest = !own_h, s.dkernel = dkernel, s.drecurrent = drecurrent, s.dbias = dbias;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,12 +28,25 @@ _ARGUMENTS = {
 _HORIZONS = ("fh", "h", "horizon", "n_periods", "prediction_length", "steps")  # as forecasting libraries call it
 
 
+class _NearestSignature:
+    """As Python 3.11 finds it by itself; 3.10 takes a `__new__` of any base before the `__init__` of a nearer class."""
+
+    def __get__(self, instance: Any, owner: type) -> inspect.Signature:
+        nearest = next(base for base in owner.__mro__ if {"__new__", "__init__"} & vars(base).keys())
+        if instance is not None or "__new__" in vars(nearest):
+            raise AttributeError("__signature__")  # then Python looks for itself
+        signature = inspect.signature(vars(nearest)["__init__"])
+        return signature.replace(parameters=[*signature.parameters.values()][1:])
+
+
 class KnowsArguments:
     """Classes of recurra's that tell of keywords that their constructor does not take; not those with **options."""
 
     _called_with_data = False  # of objects that are made, and then called with arrays
 
     if not TYPE_CHECKING:
+        if sys.version_info < (3, 11):
+            __signature__ = _NearestSignature()
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
             if cls.__init__ is object.__init__ and (args or kwargs):  # Python says so where there is no __new__ either

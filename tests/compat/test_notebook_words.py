@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from collections import OrderedDict
 
 import numpy as np
@@ -817,7 +818,9 @@ def test_shapes_of_tensors_are_lists_on_demand():
     with pytest.raises(TypeError, match="unsupported operand"):
         x.shape + 1
     assert repr(tf.TensorSpec.from_tensor(x, "x")) == "TensorSpec(shape=(2, 3, 4), dtype=tf.float32, name='x')"
-    x.shape = (6, 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # NumPy 2.5 advises reshape, here as for any array
+        x.shape = (6, 4)
     assert x[0].shape.as_list() == [4]
 
     class Flat(tf.keras.layers.Layer):

@@ -72,15 +72,15 @@ def read_file(name: str, data: bytes) -> Table:
     try:
         _check_parquet(name, data)
         frame = polars.read_parquet(io.BytesIO(data))
-    except polars.exceptions.PanicException as error:  # no Exception: of other zones that it does not know
-        raise DataError(expected(name, ZONES_IN_PARQUET, f"what Polars cannot read ({_one_line(error)})")) from error
     except DataError:
         raise
-    except Exception as error:
-        digits = re.search(r"precision must be between 1 and 38, got (\d+)", str(error))
-        if digits:
+    except (Exception, polars.exceptions.PanicException) as error:  # the second is no Exception
+        if re.search("precision must be between 1 and 38|Decimal256", str(error)):  # 1.34 to 1.37 panic
             what, hint = "decimals of at most 38 digits", "write them as float64"
-            raise DataError(expected(name, what, f"a column of {digits[1]}", hint)) from error
+            raise DataError(expected(name, what, "wider ones", hint)) from error
+        if isinstance(error, polars.exceptions.PanicException):  # of other zones that it does not know
+            got = f"what Polars cannot read ({_one_line(error)})"
+            raise DataError(expected(name, ZONES_IN_PARQUET, got)) from error
         raise DataError(expected(name, "a sound Parquet file", _one_line(error))) from error
     if frame.height == 0:
         raise DataError(expected(name, "rows of data", "none"))
