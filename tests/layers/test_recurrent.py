@@ -111,6 +111,16 @@ def test_a_stack_of_cells_is_a_stack_of_layers(x):
     np.testing.assert_array_equal(answer, second(first(x)))
 
 
+def test_a_stack_of_cells_that_goes_backwards_is_one_over_the_reversed_sequence(x):
+    mask = np.array([[1, 1, 1, 0, 0], [0, 1, 1, 0, 1], [0, 0, 0, 0, 0]], bool)
+    cells = [layers.LSTMCell(4), layers.GRUCell(3), layers.SimpleRNNCell(2)]
+    forwards = layers.RNN(cells, return_sequences=True, return_state=True)
+    backwards = layers.RNN(cells, return_sequences=True, return_state=True, go_backwards=True)
+    wanted = _tree.flatten(forwards(x[:, ::-1], mask=mask[:, ::-1]))
+    for array, other in zip(_tree.flatten(backwards(x, mask=mask)), wanted, strict=True):
+        np.testing.assert_array_equal(array, other)
+
+
 @pytest.mark.parametrize("sequences", [False, True])
 @pytest.mark.parametrize("zero_output_for_mask", [False, True])
 def test_the_gradients_of_stacked_cells_under_a_mask_are_right(zero_output_for_mask, sequences, rng, check_gradients):
