@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recurra import config, constraints, initializers, ops, regularizers, saving
-from recurra._arrays import as_numbers, plain_numbers_as_array
+from recurra._arrays import as_numbers, axes_last, plain_numbers_as_array
 from recurra._checks import expected, fraction, not_negative, positive_int, whole_number
 from recurra.layers._math import normalized, normalized_gradient, sum_to, zero_unless
 from recurra.layers._shapes import positions
@@ -221,13 +221,15 @@ class GroupNormalization(_Affine):
         (axis,), (size,) = self._axes, self._sizes
         grouped = inputs.reshape(*inputs.shape[:axis], self.groups, size // self.groups, *inputs.shape[axis + 1 :])
         axes = tuple(other for other in range(1, grouped.ndim) if other != axis)
-        y, inverse = _standardized(grouped, axes, self.epsilon)
-        return self._scaled(y.reshape(inputs.shape)), (y, inverse, axes)
+        flat, back = axes_last(grouped, axes)
+        y, cache = ops.normalize_rows(flat, None, None, self.epsilon)
+        y = back(y).reshape(inputs.shape)
+        return self._scaled(y), (y, cache, grouped.shape, axes)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
-        y, inverse, axes = cache
-        dy = self._scaled_gradient(doutputs, y.reshape(doutputs.shape))
-        return _standardized_gradient(dy.reshape(y.shape), y, inverse, axes).reshape(doutputs.shape)
+        y, of_rows, shape, axes = cache
+        flat, back = axes_last(self._scaled_gradient(doutputs, y).reshape(shape), axes)
+        return back(ops.normalize_rows_gradient(flat, of_rows, None, None, None)).reshape(doutputs.shape)
 
 
 @saving.builtin("keras.layers")
