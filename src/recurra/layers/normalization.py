@@ -15,6 +15,8 @@ from recurra.layers._math import normalized, normalized_gradient, sum_to, zero_u
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
 
+_AT_ONCE = 1 << 16  # numbers that `adapt` looks at together: as float64 they fit a cache
+
 
 def _standardized(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
     """Returns (x - mean) / sqrt(variance + epsilon) over `axes`, and 1 / sqrt(variance + epsilon)."""
@@ -507,8 +509,11 @@ class Normalization(Layer):
             if not size:
                 continue
             # Chan, Golub and LeVeque (1979): squares about the common mean from those about the mean of each part.
-            apart = batch.mean(axis=others, dtype=np.float64) - mean
-            squares += batch.var(axis=others, dtype=np.float64) * size + apart**2 * (count * size / (count + size))
+            wide = batch.astype(np.float64)
+            own = wide.mean(axis=others, keepdims=True)
+            wide -= own
+            apart = own.reshape(sizes) - mean
+            squares += np.square(wide, out=wide).sum(axis=others) + apart**2 * (count * size / (count + size))
             count += size
             mean += apart * (size / count)
         if not count:
@@ -553,13 +558,15 @@ class Normalization(Layer):
 
 
 def _batches(data: Any) -> Iterator[np.ndarray]:
-    """Gives arrays one by one: an array itself, or what an iterable or indexed thing holds, x of (x, y)."""
+    """Gives rows, some at a time: of an array itself, or of what an iterable or indexed thing holds, x of (x, y)."""
     data = plain_numbers_as_array(data)
     if hasattr(data, "__array__"):
         data = [data]
     items = data if hasattr(data, "__iter__") else (data[index] for index in range(len(data)))
     for item in items:
-        yield as_numbers(item[0] if isinstance(item, tuple) else item, "adapt")
+        batch = as_numbers(item[0] if isinstance(item, tuple) else item, "adapt")
+        rows = max(1, _AT_ONCE // max(1, math.prod(batch.shape[1:])))
+        yield from (batch[start : start + rows] for start in range(0, len(batch), rows)) if batch.size else [batch]
 
 
 def _as_list(value: Any) -> Any:
