@@ -169,6 +169,15 @@ def calls_of_padding() -> int:
     return count_calls(lambda: pad_sequences(sequences))
 
 
+def calls_of_theta() -> int:
+    """For each series of a panel of 100: what is of all series alike is made once."""
+    from recurra.forecasting.baselines import forecast_with_errors
+
+    past = np.sin(np.arange(100)[:, None] + np.arange(60) * np.pi / 6) + 3
+    forecast_with_errors("theta", past[:1], 12, (12,))
+    return round(count_calls(lambda: forecast_with_errors("theta", past, 12, (12,))) / len(past))
+
+
 def calls_of_reading(n_series: int) -> int:
     """For each thousand of rows of texts: 20,000 less 10,000, so that what comes once a table is left out."""
     import polars
@@ -197,6 +206,7 @@ PYTHON: dict[str, Callable[[], int]] = {
     "AUC of 100,000 rows": calls_of_an_area_under_a_curve,
     "RNN of two cells, 100 steps": calls_of_stacked_cells,
     "pad_sequences, 1,000 sequences": calls_of_padding,
+    "theta, each series": calls_of_theta,
     "1,000 rows of one series": lambda: calls_of_reading(1),
     "1,000 rows of a hundred series": lambda: calls_of_reading(100),
 }
