@@ -169,6 +169,15 @@ def calls_of_padding() -> int:
     return count_calls(lambda: pad_sequences(sequences))
 
 
+def calls_of_numbering_words() -> int:
+    """For each text of ten words."""
+    from recurra.compat.tensorflow.keras.preprocessing.text import Tokenizer
+
+    tokenizer, texts = Tokenizer(oov_token="?"), ["one two three four five six seven eight nine ten"] * 100
+    tokenizer.fit_on_texts(texts)
+    return round(count_calls(lambda: tokenizer.texts_to_sequences(texts)) / len(texts))
+
+
 def calls_of_theta() -> int:
     """For each series of a panel of 100: what is of all series alike is made once."""
     from recurra.forecasting.baselines import forecast_with_errors
@@ -206,6 +215,7 @@ PYTHON: dict[str, Callable[[], int]] = {
     "AUC of 100,000 rows": calls_of_an_area_under_a_curve,
     "RNN of two cells, 100 steps": calls_of_stacked_cells,
     "pad_sequences, 1,000 sequences": calls_of_padding,
+    "texts_to_sequences, each text": calls_of_numbering_words,
     "theta, each series": calls_of_theta,
     "1,000 rows of one series": lambda: calls_of_reading(1),
     "1,000 rows of a hundred series": lambda: calls_of_reading(100),
