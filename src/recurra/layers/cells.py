@@ -377,7 +377,8 @@ class StackedRNNCells(Layer):
         left, new_states, caches = list(states), [], []
         for position, cell in enumerate(self.cells):
             last = position == len(self.cells) - 1
-            own, left = left[: cell.n_states], left[cell.n_states :]
+            count = len(_tree.flatten(cell.state_size))
+            own, left = left[:count], left[count:]
             inputs, own = in_dtype((inputs, own), self, cell)
             inputs, own, cache = cell.run_forward(
                 inputs,
@@ -403,7 +404,8 @@ class StackedRNNCells(Layer):
         left = list(dstates)
         before: list[Any] = []
         for position, cell in reversed(list(enumerate(self.cells))):
-            own, left = left[len(left) - cell.n_states :], left[: len(left) - cell.n_states]
+            count = len(_tree.flatten(cell.state_size))
+            own, left = left[len(left) - count :], left[: len(left) - count]
             doutputs, own = in_dtype((doutputs, own), self, cell)
             run = cell.run_backward(doutputs, own, cache[position], need_dx or position > 0)
             doutputs, own = in_dtype(run, cell, self)
