@@ -530,6 +530,45 @@ void transposed_product(const Matmul<T>& m, int team) {
   }
 }
 
+// out = init + a @ b for a few rows, b read where it lies: packing it would take longer than the product. A few rows of
+// b at a time are read over all columns, from their beginnings to their ends; this part's share of the columns.
+constexpr int64_t kFewRows = 16;
+
+template <typename T>
+void product_of_few_rows(const Part& part, const Matmul<T>& m) {
+  constexpr int L = Vec<T>::lanes;
+  constexpr int64_t kDepth = 32;
+  const int64_t whole = m.N / L;
+  const Range own = part_of(ceil_div(m.N, L), part);
+  T last[kDepth * L];  // of b, what is less than a vector wide
+  for (int64_t k = 0; k < m.K; k += kDepth) {
+    const int64_t depth = smaller(kDepth, m.K - k);
+    const auto run = [&](int64_t block, int64_t count, const T* b, int64_t b_k) {
+      Tile<T> tile;
+      tile.stretches = 1;
+      tile.stretch[0] = {m.a + k, m.K, 1, b, b_k, L, depth};
+      for (int64_t c = 0; c < count; ++c) {
+        tile.columns[c] = (block + c) * L;
+        tile.lanes[c] = smaller(L, m.N - tile.columns[c]);
+        tile.init[c] = m.accumulate || k > 0 ? nullptr : m.bias ? m.bias + tile.columns[c] : kZeros<T>;
+        tile.init_row[c] = 0;
+      }
+      for_row_tiles({0, m.M}, kTileRows[count], [&](int64_t row, int64_t height) {
+        tile.stretch[0].a = m.a + row * m.K + k;
+        for (int64_t r = 0; r < height; ++r) tile.rows[r] = m.out + (row + r) * m.N;
+        run_tile(tile, height, count);
+      });
+    };
+    for_column_groups({own.begin, smaller(own.end, whole)}, m.M, false, [&](int64_t block, int64_t count) {
+      run(block, count, m.b + k * m.N + block * L, m.N);
+    });
+    if (own.end > whole) {
+      pack_block(last, L, m.b + k * m.N + whole * L, depth, m.N, m.N - whole * L);
+      run(whole, 1, last, L);
+    }
+  }
+}
+
 template <typename T>
 void matmul(const Matmul<T>& m) {
   constexpr int L = Vec<T>::lanes;
@@ -537,6 +576,10 @@ void matmul(const Matmul<T>& m) {
   const int team = team_size(flops, m.most_threads);
   if (m.transpose_a) {  // the rows of a and b are what is summed over, as in the gradient of weights
     transposed_product(m, team);
+    return;
+  }
+  if (m.M <= kFewRows && !m.transpose_b && m.K > 0) {
+    run_parts(team, [&](const Part& part) { product_of_few_rows(part, m); });
     return;
   }
   Arena arena;

@@ -189,19 +189,21 @@ def pad_sequences(
         except ValueError as error:
             what = "sequences of numbers, or of vectors of one size"
             raise ValueError(expected("pad_sequences", what, f"{sequence!r} at {position}")) from error
-    maxlen = max((len(a) for a in arrays), default=0) if maxlen is None else maxlen
+    maxlen = max((len(a) for a in arrays), default=0) if maxlen is None else int(maxlen)
     inner = next((a.shape[1:] for a in arrays if len(a)), ())
     result = np.full((len(arrays), maxlen, *inner), value, dtype=dtype)
-    for row, array in zip(result, arrays, strict=True):
-        if not len(array):
+    wrong = next((array.shape[1:] for array in arrays if array.shape[1:] != inner and len(array)), None)
+    if wrong is not None:
+        raise ValueError(expected("pad_sequences", f"vectors of shape {inner}", wrong))
+    arrays = [a[-maxlen:] if truncating == "pre" and maxlen else a[:maxlen] for a in arrays]
+    within = _are_within_limits(arrays, result.dtype)
+    for row, kept in zip(result, arrays, strict=True):
+        if not len(kept):
             continue
-        if array.shape[1:] != inner:
-            raise ValueError(expected("pad_sequences", f"vectors of shape {inner}", array.shape[1:]))
-        kept = array[max(len(array) - maxlen, 0) :] if truncating == "pre" else array[:maxlen]
-        place = slice(maxlen - len(kept), None) if padding == "pre" else slice(len(kept))
         try:
-            _check_limits(kept, result.dtype)
-            row[place] = kept
+            if not within:
+                _check_limits(kept, result.dtype)
+            row[slice(maxlen - len(kept), None) if padding == "pre" else slice(len(kept))] = kept
         except (OverflowError, ValueError) as error:
             hint = "keras.preprocessing.text.Tokenizer makes numbers of words"
             if isinstance(error, OverflowError):
@@ -210,9 +212,23 @@ def pad_sequences(
     return result
 
 
+def _are_within_limits(arrays: list[np.ndarray], dtype: np.dtype) -> bool:
+    """Returns whether `_check_limits` raises for none of the arrays: one by one takes longer than all else."""
+    for found in filter(lambda found: _may_exceed(found, dtype), {array.dtype for array in arrays}):
+        try:
+            _check_limits(np.concatenate([array.reshape(-1) for array in arrays if array.dtype == found]), dtype)
+        except OverflowError:
+            return False
+    return True
+
+
+def _may_exceed(found: np.dtype, dtype: np.dtype) -> bool:
+    return dtype.kind in "iu" and found.kind in "iuf" and not np.can_cast(found, dtype)
+
+
 def _check_limits(numbers: np.ndarray, dtype: np.dtype) -> None:
     """Raises OverflowError for numbers beyond those of a dtype of whole ones: NumPy would wrap them."""
-    if dtype.kind not in "iu" or numbers.dtype.kind not in "iuf" or np.can_cast(numbers.dtype, dtype):
+    if not _may_exceed(numbers.dtype, dtype):
         return
     limits = np.iinfo(dtype)
     if numbers.size and not (numbers.min() >= limits.min and numbers.max() <= limits.max):

@@ -141,6 +141,52 @@ def calls_of_a_stream_step() -> int:
     return count_calls(lambda: stream.step(x[0, 0]))
 
 
+def calls_of_an_area_under_a_curve() -> int:
+    """However many thresholds, each row is looked at once."""
+    import recurra
+
+    metric, rows = recurra.metrics.AUC(), np.linspace(0, 1, 100_000, dtype=np.float32)
+    metric.update_state(rows > 0.5, rows)
+    return count_calls(lambda: metric.update_state(rows > 0.5, rows))
+
+
+def calls_of_stacked_cells() -> int:
+    """However many time steps, each cell runs once."""
+    import recurra
+
+    layer = recurra.layers.RNN([recurra.layers.LSTMCell(8), recurra.layers.GRUCell(8)])
+    x = np.zeros((2, 100, 1), np.float32)
+    layer(x)
+    return count_calls(lambda: layer(x))
+
+
+def calls_of_padding() -> int:
+    """For each thousand of sequences."""
+    from recurra.utils import pad_sequences
+
+    sequences = [list(range(length % 10)) for length in range(1000)]
+    pad_sequences(sequences)
+    return count_calls(lambda: pad_sequences(sequences))
+
+
+def calls_of_numbering_words() -> int:
+    """For each text of ten words."""
+    from recurra.compat.tensorflow.keras.preprocessing.text import Tokenizer
+
+    tokenizer, texts = Tokenizer(oov_token="?"), ["one two three four five six seven eight nine ten"] * 100
+    tokenizer.fit_on_texts(texts)
+    return round(count_calls(lambda: tokenizer.texts_to_sequences(texts)) / len(texts))
+
+
+def calls_of_theta() -> int:
+    """For each series of a panel of 100: what is of all series alike is made once."""
+    from recurra.forecasting.baselines import forecast_with_errors
+
+    past = np.sin(np.arange(100)[:, None] + np.arange(60) * np.pi / 6) + 3
+    forecast_with_errors("theta", past[:1], 12, (12,))
+    return round(count_calls(lambda: forecast_with_errors("theta", past, 12, (12,))) / len(past))
+
+
 def calls_of_reading(n_series: int) -> int:
     """For each thousand of rows of texts: 20,000 less 10,000, so that what comes once a table is left out."""
     import polars
@@ -166,6 +212,11 @@ PYTHON: dict[str, Callable[[], int]] = {
     "fit, each step": calls_of_a_fit_step,
     "predict": calls_of_predict,
     "stream.step": calls_of_a_stream_step,
+    "AUC of 100,000 rows": calls_of_an_area_under_a_curve,
+    "RNN of two cells, 100 steps": calls_of_stacked_cells,
+    "pad_sequences, 1,000 sequences": calls_of_padding,
+    "texts_to_sequences, each text": calls_of_numbering_words,
+    "theta, each series": calls_of_theta,
     "1,000 rows of one series": lambda: calls_of_reading(1),
     "1,000 rows of a hundred series": lambda: calls_of_reading(100),
 }

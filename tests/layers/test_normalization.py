@@ -1,5 +1,7 @@
 """Normalization by the data's own mean and variance; tests/interop/test_peer_models.py compares Keras's numbers."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,20 @@ def test_its_mean_is_exact_where_the_data_are_far_from_zero():
     layer = layers.Normalization(dtype="float64")
     layer.adapt(np.array([[1e9], [1e9 + 1], [1e9 + 2]], np.float64)[np.newaxis])
     assert layer.mean.item() == 1e9 + 1 and layer.variance.item() == pytest.approx(2 / 3, rel=1e-12)
+
+
+def test_adapt_looks_at_large_data_in_parts(rng):
+    data = series(rng, 100_000, 7).astype("float32")
+    layer = layers.Normalization()
+    layer.build(data.shape)
+    tracemalloc.start()
+    layer.adapt(data)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < data.nbytes / 2
+    mean, variance, _ = layer.get_weights()
+    np.testing.assert_allclose(mean, data.mean(axis=0, dtype=float), rtol=1e-7)
+    np.testing.assert_allclose(variance, data.var(axis=0, dtype=float), rtol=1e-7)
 
 
 def test_to_adapt_again_forgets_what_was_before(rng):

@@ -111,6 +111,29 @@ def test_a_stack_of_cells_is_a_stack_of_layers(x):
     np.testing.assert_array_equal(answer, second(first(x)))
 
 
+def test_a_stack_of_cells_may_hold_a_stack(x):
+    cells = [layers.LSTMCell(4), layers.GRUCell(3), layers.SimpleRNNCell(2)]
+    model = recurra.Sequential([recurra.Input((5, 2)), layers.RNN(cells)])
+    model.compile("sgd", "mse")
+    wanted = model.predict(x, verbose=0)
+    nested = recurra.Sequential([recurra.Input((5, 2)), layers.RNN([layers.StackedRNNCells(cells[:2]), cells[2]])])
+    nested.compile("sgd", "mse")
+    np.testing.assert_array_equal(nested.predict(x, verbose=0), wanted)
+    before = model.get_weights()
+    nested.fit(x, np.ones((3, 2)), verbose=0)
+    assert all((a != b).any() for a, b in zip(before, nested.get_weights(), strict=True))
+
+
+def test_a_stack_of_cells_that_goes_backwards_is_one_over_the_reversed_sequence(x):
+    mask = np.array([[1, 1, 1, 0, 0], [0, 1, 1, 0, 1], [0, 0, 0, 0, 0]], bool)
+    cells = [layers.LSTMCell(4), layers.GRUCell(3), layers.SimpleRNNCell(2)]
+    forwards = layers.RNN(cells, return_sequences=True, return_state=True)
+    backwards = layers.RNN(cells, return_sequences=True, return_state=True, go_backwards=True)
+    wanted = _tree.flatten(forwards(x[:, ::-1], mask=mask[:, ::-1]))
+    for array, other in zip(_tree.flatten(backwards(x, mask=mask)), wanted, strict=True):
+        np.testing.assert_array_equal(array, other)
+
+
 @pytest.mark.parametrize("sequences", [False, True])
 @pytest.mark.parametrize("zero_output_for_mask", [False, True])
 def test_the_gradients_of_stacked_cells_under_a_mask_are_right(zero_output_for_mask, sequences, rng, check_gradients):

@@ -1,12 +1,14 @@
 """Lambda's way out, layers around layers, merging and means under masks, shapes of own layers, symbolic arithmetic."""
 
 import inspect
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import recurra
 from recurra import _tree, activations, layers, ops
+from recurra.layers.dropout import dropout_factors
 
 
 def test_a_function_makes_the_weights_of_attention():
@@ -17,6 +19,29 @@ def test_a_function_makes_the_weights_of_attention():
     layer(np.ones((1, 3, 4)), np.ones((1, 3, 4)))
     kernels = [weight for weight in layer.get_weights() if weight.ndim == 3]
     assert all((kernel == 0.5).all() for kernel in kernels) and len(kernels) == 4
+
+
+def test_factors_of_dropout_take_no_more_memory_than_they_are():
+    generator = np.random.default_rng(0)
+    tracemalloc.start()
+    factors = dropout_factors(generator, (1000, 1000), 0.25, np.float32)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 1.25 * factors.nbytes
+    drawn = np.random.default_rng(0).random((1000, 1000))  # in parts or at once: the same numbers
+    np.testing.assert_array_equal(factors, np.where(drawn >= 0.25, np.float32(1) / np.float32(0.75), 0))
+
+
+def test_attention_keeps_three_arrays_of_the_size_of_its_scores_and_makes_one_more_backwards(rng):
+    layer = layers.MultiHeadAttention(1, 2, dropout=0.5)
+    x = rng.standard_normal((1, 500, 2)).astype("float32")
+    layer(x, x)
+    tracemalloc.start()
+    y, cache = layer.forward(x, value=x, training=True)
+    layer.backward_all(y, cache)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 4.5 * 500 * 500 * 4
 
 
 def test_lambda_says_the_way_out():

@@ -76,11 +76,15 @@ def theta(past: np.ndarray, horizon: int, seasons: Seasons, at: np.ndarray) -> F
     smoothing are fitted to the whole past, level and slope to past[..., :at].
     """
     series = past.reshape(-1, past.shape[-1])
-    forecasts, fitted = zip(*(_theta_of_one(values, horizon, seasons, at) for values in series), strict=True)
+    times = np.arange(past.shape[-1], dtype=float)
+    lags = times - _smoothed(times)  # those of all series: they are of one length
+    forecasts, fitted = zip(*(_theta_of_one(values, horizon, seasons, at, lags) for values in series), strict=True)
     return np.reshape(forecasts, (*past.shape[:-1], len(at), horizon)), np.reshape(fitted, past.shape[:-1])
 
 
-def _theta_of_one(past: np.ndarray, horizon: int, seasons: Seasons, at: np.ndarray) -> tuple[np.ndarray, int]:
+def _theta_of_one(
+    past: np.ndarray, horizon: int, seasons: Seasons, at: np.ndarray, lags: np.ndarray
+) -> tuple[np.ndarray, int]:
     count = len(past)
     positive = has_logarithms(past)
     values = ops.log(past) if positive else past
@@ -88,9 +92,7 @@ def _theta_of_one(past: np.ndarray, horizon: int, seasons: Seasons, at: np.ndarr
     pattern = pattern if size else np.zeros(1)
     season = pattern[np.arange(count + horizon) % len(pattern)]
     rest = past / ops.exp(season[:count]) if positive else past - season[:count]
-    times = np.arange(count, dtype=float)
-    slopes = _slopes(rest)
-    levels, lags = _smoothed(rest), times - _smoothed(times)
+    slopes, levels = _slopes(rest), _smoothed(rest)
     errors = rest[1:] - (levels + slopes[-1] / 2 * (lags + 1))[:, :-1]
     best = int(np.argmin((of_size_one(errors)[0] ** 2).sum(axis=1)))
     last = at - 1

@@ -160,7 +160,8 @@ def trend_of(values: np.ndarray, season_length: int) -> np.ndarray:
     middle = _sums(values, m) / m
     middle = (middle[1:] + middle[:-1]) / 2 if m % 2 == 0 else middle
     before = (len(values) - len(middle)) // 2
-    return np.pad(middle, (before, len(values) - len(middle) - before), "edge")
+    after = len(values) - len(middle) - before
+    return np.concatenate((np.repeat(middle[:1], before), middle, np.repeat(middle[-1:], after)))  # np.pad is slow
 
 
 def _sums(values: np.ndarray, count: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from recurra import constraints, initializers, ops, regularizers, saving
 from recurra._arguments import open_arguments
 from recurra._checks import expected, fraction, one_of, positive_int
 from recurra._names import auto_name
-from recurra.layers._math import softmax, softmax_gradient, zero_unless
+from recurra.layers._math import zero_unless
 from recurra.layers._shapes import check_rank, is_shape, known_features, standardize_shape
 from recurra.layers.base import Layer
 from recurra.layers.dropout import dropout_factors
@@ -34,12 +34,12 @@ class _Attention(Layer):
         """Returns (softmax(scores) * factors) @ value.
 
         Args:
-            scores: (B, S, T), S queries and T keys.
+            scores: (B, S, T), S queries and T keys; the softmax takes their place.
             value: (B, T, D).
             training: Whether to drop.
             factors: (B, S, T), or None for ones.
         """
-        weights = softmax(scores)
+        weights = ops.softmax(scores, in_place=True)
         if training and self.dropout:
             kept = dropout_factors(self.seed_generator.generator(), weights.shape, self.dropout, weights.dtype)
             factors = kept if factors is None else factors * kept
@@ -50,10 +50,13 @@ class _Attention(Layer):
         """Returns the gradients of scores and value from those of the means and of the weights as used, or None."""
         weights, used, factors, value = cache
         dy = np.zeros((*used.shape[:-1], value.shape[-1]), value.dtype) if dy is None else dy
-        through = ops.batched_matmul(dy, value, transpose_b=True)
-        dused = through if dused is None else through + dused
-        dweights = dused if factors is None else dused * factors
-        return softmax_gradient(dweights, weights), ops.batched_matmul(used, dy, transpose_a=True)
+        dweights = ops.batched_matmul(dy, value, transpose_b=True)
+        if dused is not None:
+            dweights += dused
+        if factors is not None:
+            dweights *= factors
+        dscores = ops.softmax_gradient(dweights, weights, in_place=True)
+        return dscores, ops.batched_matmul(used, dy, transpose_a=True)
 
 
 def _of_both(doutputs: Any) -> tuple[Any, Any]:

@@ -361,6 +361,57 @@ class StackedRNNCells(Layer):
             before.insert(0, list(_tree.flatten(own)))
         return doutput, before
 
+    def run_forward(
+        self,
+        inputs: np.ndarray,
+        states: list[np.ndarray],
+        mask: np.ndarray | None,
+        dropout_masks: list[DropoutMasks | None] | None,
+        *,
+        go_backwards: bool = False,
+        zero_output_for_mask: bool = False,
+        return_sequences: bool = False,
+        keep_cache: bool,
+    ) -> tuple[Any, list[Any], Any]:
+        """Runs a whole sequence, cell after cell, as `RecurrentCell.run_forward`; for cells that run sequences."""
+        left, new_states, caches = list(states), [], []
+        for position, cell in enumerate(self.cells):
+            last = position == len(self.cells) - 1
+            count = len(_tree.flatten(cell.state_size))
+            own, left = left[:count], left[count:]
+            inputs, own = in_dtype((inputs, own), self, cell)
+            inputs, own, cache = cell.run_forward(
+                inputs,
+                own,
+                mask,
+                dropout_masks[position] if dropout_masks else None,
+                go_backwards=go_backwards,
+                zero_output_for_mask=zero_output_for_mask and last,
+                return_sequences=return_sequences or not last,
+                keep_cache=keep_cache,
+            )
+            if go_backwards:  # the next cell gets the steps in the order in which they were made
+                go_backwards, mask = False, None if mask is None else mask[:, ::-1]
+            inputs, own = in_dtype((inputs, list(own)), cell, self)
+            new_states += own
+            caches.append(cache)
+        return inputs, new_states, caches if keep_cache else None
+
+    def run_backward(
+        self, doutputs: np.ndarray | None, dstates: list[np.ndarray | None], cache: Any, need_dx: bool = True
+    ) -> tuple[Any, list[Any]]:
+        """Returns the gradients of the inputs and of the initial states; adds those of the weights."""
+        left = list(dstates)
+        before: list[Any] = []
+        for position, cell in reversed(list(enumerate(self.cells))):
+            count = len(_tree.flatten(cell.state_size))
+            own, left = left[len(left) - count :], left[: len(left) - count]
+            doutputs, own = in_dtype((doutputs, own), self, cell)
+            run = cell.run_backward(doutputs, own, cache[position], need_dx or position > 0)
+            doutputs, own = in_dtype(run, cell, self)
+            before = [*own, *before]
+        return doutputs, before
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], self.output_size)
 
@@ -378,6 +429,8 @@ def initial_state_of(cell: Any, batch: int) -> Any:
 
 def runs_sequences(cell: Any) -> bool:
     """Returns whether a cell runs whole sequences: not if a subclass has a `forward` or `call` of its own."""
+    if isinstance(cell, StackedRNNCells):
+        return type(cell).forward is StackedRNNCells.forward and all(map(runs_sequences, cell.cells))
     return isinstance(cell, RecurrentCell) and type(cell).forward is RecurrentCell.forward
 
 

@@ -12,13 +12,20 @@ from recurra.layers._shapes import check_rank
 from recurra.layers.base import Layer
 from recurra.random import SeedGenerator
 
+_AT_ONCE = 1 << 13  # numbers drawn together: as float64 they fit a cache
+
 
 def dropout_factors(generator: np.random.Generator, shape: tuple[int, ...], rate: float, dtype: Any) -> np.ndarray:
     """Returns 0 with probability `rate`, else 1 / (1 - rate)."""
     if rate == 1.0:
         return np.zeros(shape, dtype)
     kept = np.asarray(1, dtype) / np.asarray(1 - rate, dtype)
-    return np.multiply(generator.random(shape) >= rate, kept, dtype=dtype)
+    factors = np.empty(shape, dtype)
+    flat = factors.reshape(-1)
+    for start in range(0, flat.size, _AT_ONCE):
+        part = flat[start : start + _AT_ONCE]
+        np.multiply(generator.random(part.size) >= rate, kept, out=part)
+    return factors
 
 
 def _noise_shape(given: Any) -> tuple[int | None, ...] | None:

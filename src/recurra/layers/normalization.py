@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from recurra import config, constraints, initializers, ops, regularizers, saving
-from recurra._arrays import as_numbers, plain_numbers_as_array
+from recurra._arrays import as_numbers, axes_last, plain_numbers_as_array
 from recurra._checks import expected, fraction, not_negative, positive_int, whole_number
 from recurra.layers._math import normalized, normalized_gradient, sum_to, zero_unless
 from recurra.layers._shapes import positions
 from recurra.layers.base import Layer
+
+_AT_ONCE = 1 << 16  # numbers that `adapt` looks at together: as float64 they fit a cache
 
 
 def _standardized(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
@@ -221,13 +223,15 @@ class GroupNormalization(_Affine):
         (axis,), (size,) = self._axes, self._sizes
         grouped = inputs.reshape(*inputs.shape[:axis], self.groups, size // self.groups, *inputs.shape[axis + 1 :])
         axes = tuple(other for other in range(1, grouped.ndim) if other != axis)
-        y, inverse = _standardized(grouped, axes, self.epsilon)
-        return self._scaled(y.reshape(inputs.shape)), (y, inverse, axes)
+        flat, back = axes_last(grouped, axes)
+        y, cache = ops.normalize_rows(flat, None, None, self.epsilon)
+        y = back(y).reshape(inputs.shape)
+        return self._scaled(y), (y, cache, grouped.shape, axes)
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
-        y, inverse, axes = cache
-        dy = self._scaled_gradient(doutputs, y.reshape(doutputs.shape))
-        return _standardized_gradient(dy.reshape(y.shape), y, inverse, axes).reshape(doutputs.shape)
+        y, of_rows, shape, axes = cache
+        flat, back = axes_last(self._scaled_gradient(doutputs, y).reshape(shape), axes)
+        return back(ops.normalize_rows_gradient(flat, of_rows, None, None, None)).reshape(doutputs.shape)
 
 
 @saving.builtin("keras.layers")
@@ -505,8 +509,11 @@ class Normalization(Layer):
             if not size:
                 continue
             # Chan, Golub and LeVeque (1979): squares about the common mean from those about the mean of each part.
-            apart = batch.mean(axis=others, dtype=np.float64) - mean
-            squares += batch.var(axis=others, dtype=np.float64) * size + apart**2 * (count * size / (count + size))
+            wide = batch.astype(np.float64)
+            own = wide.mean(axis=others, keepdims=True)
+            wide -= own
+            apart = own.reshape(sizes) - mean
+            squares += np.square(wide, out=wide).sum(axis=others) + apart**2 * (count * size / (count + size))
             count += size
             mean += apart * (size / count)
         if not count:
@@ -551,13 +558,15 @@ class Normalization(Layer):
 
 
 def _batches(data: Any) -> Iterator[np.ndarray]:
-    """Gives arrays one by one: an array itself, or what an iterable or indexed thing holds, x of (x, y)."""
+    """Gives rows, some at a time: of an array itself, or of what an iterable or indexed thing holds, x of (x, y)."""
     data = plain_numbers_as_array(data)
     if hasattr(data, "__array__"):
         data = [data]
     items = data if hasattr(data, "__iter__") else (data[index] for index in range(len(data)))
     for item in items:
-        yield as_numbers(item[0] if isinstance(item, tuple) else item, "adapt")
+        batch = as_numbers(item[0] if isinstance(item, tuple) else item, "adapt")
+        rows = max(1, _AT_ONCE // max(1, math.prod(batch.shape[1:])))
+        yield from (batch[start : start + rows] for start in range(0, len(batch), rows)) if batch.size else [batch]
 
 
 def _as_list(value: Any) -> Any:

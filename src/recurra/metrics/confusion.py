@@ -14,7 +14,6 @@ from recurra.losses.functions import match_ranks
 from recurra.metrics.base import Metric, told_to_fit, with_trailing_axes
 
 CASES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
-_AT_ONCE = 1 << 16  # predictions that are compared together, each counted once for each threshold
 
 
 def _matched(who: str, y_true: Any, y_pred: Any, class_id: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -53,27 +52,32 @@ def _confusion(
     Keras.
     """
     y_pred, thresholds = y_pred.astype(dtype), thresholds.astype(dtype)
-    if evenly:
-        y_pred = np.ceil(np.clip(y_pred, 0, 1) * (len(thresholds) - 1))
-        thresholds = np.arange(len(thresholds)) - (thresholds < 0)
-    weights: np.ndarray = np.ones(y_pred.shape)
+    weights: np.ndarray | None = None
     if sample_weight is not None:
         given = as_weights(sample_weight, np.float64)
         if given.ndim == y_pred.ndim + 1 and given.shape[-1] == 1:
             given = given[..., 0]
         with told_to_fit(given, y_pred.shape):
-            weights = np.broadcast_to(with_trailing_axes(given, y_pred.ndim), y_pred.shape).astype(np.float64)
+            weights = np.broadcast_to(with_trailing_axes(given, y_pred.ndim), y_pred.shape).ravel()
     labels = y_pred.shape[-1] if by_label else 1
-    positive = y_true.astype(bool).reshape(-1, labels)
-    weights = weights.reshape(-1, labels)
-    predictions = y_pred.reshape(-1, labels)
-    sums = []
-    at_once = max(1, _AT_ONCE // max(1, predictions.size))
-    for start in range(0, len(thresholds), at_once):
-        chosen = predictions > thresholds[start : start + at_once, None, None]
-        cases = (positive & chosen, ~positive & chosen, ~positive & ~chosen, positive & ~chosen)
-        sums.append([(case * weights).sum(axis=1) for case in cases])
-    counts = np.concatenate(sums, axis=1)
+    y_pred, positive = y_pred.reshape(-1, labels), y_true.astype(bool).reshape(-1, labels)
+    # Each prediction is counted once, by how many thresholds are below it; sums over these counts say the rest.
+    order = np.argsort(thresholds)
+    if evenly:
+        below = np.maximum(np.ceil(np.clip(y_pred, 0, 1) * (len(thresholds) - 1)), thresholds[0] < 0)
+    elif len(thresholds) == 1:
+        below = y_pred > thresholds
+    else:
+        below = np.searchsorted(thresholds[order], y_pred)
+    below[np.isnan(y_pred)] = 0
+    cells = below.astype(np.intp) * (2 * labels)
+    cells += np.arange(0, 2 * labels, 2)
+    cells += positive
+    levels = len(thresholds) + 1
+    sums = np.bincount(cells.ravel(), weights, levels * labels * 2).reshape(levels, labels, 2).astype(np.float64)
+    left, chosen = sums[:-1].cumsum(axis=0), sums[:0:-1].cumsum(axis=0)[::-1]
+    counts = np.empty((len(CASES), len(thresholds), labels))
+    counts[:, order] = chosen[..., 1], chosen[..., 0], left[..., 0], left[..., 1]
     return dict(zip(CASES, counts if by_label else counts[..., 0], strict=True))
 
 
@@ -543,19 +547,21 @@ class FBetaScore(_Counting):
             raise ValueError(expected(type(self).__name__, "y_pred of shape (N, classes)", y_pred.shape))
         if y_true.shape != y_pred.shape:
             _refuse_shapes(type(self).__name__, y_true, y_pred)
+        y_true, y_pred = (np.ascontiguousarray(y.T) for y in (y_true, y_pred))  # sums go along the rows
         if self.threshold is None:
-            chosen = (y_pred >= y_pred.max(axis=-1, keepdims=True)) & (np.abs(y_pred) > 1e-9)
+            chosen = (y_pred >= y_pred.max(axis=0)) & (np.abs(y_pred) > 1e-9)
         else:
             chosen = y_pred > self.threshold
-        weights = np.ones(len(y_true)) if sample_weight is None else as_weights(sample_weight, np.float64)
-        if weights.size != len(y_true):
-            raise ValueError(expected(type(self).__name__, "one sample_weight for each row", weights.shape))
-        weights = weights.reshape(-1, 1)
-        axis = None if self.average == "micro" else 0
-        cases = (chosen * y_true, chosen * (1 - y_true), (1 - chosen) * y_true, y_true)
+        cases = [chosen * y_true, chosen * (1 - y_true), ~chosen * y_true, y_true]
+        if sample_weight is not None:
+            weights = as_weights(sample_weight, np.float64)
+            if weights.size != y_true.shape[1]:
+                raise ValueError(expected(type(self).__name__, "one sample_weight for each row", weights.shape))
+            cases = [case * weights.reshape(-1) for case in cases]
+        axis = None if self.average == "micro" else 1
         if not self._variables:  # the number of classes is known now
-            self._make_counts(*([] if axis is None else y_pred.shape[1:]))
-        self._add_counts({name: (case * weights).sum(axis=axis) for name, case in zip(self.kept, cases, strict=True)})
+            self._make_counts(*([] if axis is None else y_pred.shape[:1]))
+        self._add_counts({name: case.sum(axis=axis) for name, case in zip(self.kept, cases, strict=True)})
 
     def result(self) -> Array:
         if not self._variables:

@@ -38,6 +38,8 @@ from recurra.ops.native import (
     sigmoid,
     simple_rnn_backward,
     simple_rnn_forward,
+    softmax,
+    softmax_gradient,
     sum_of_squares,
     tanh,
 )
@@ -65,6 +67,8 @@ __all__ = [
     "Plan",
     "activation_forward",
     "activation_backward",
+    "softmax",
+    "softmax_gradient",
     "exp",
     "log",
     "power",

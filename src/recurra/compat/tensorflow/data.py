@@ -101,8 +101,10 @@ class Dataset(metaclass=_SaysWhatToDo):
             raise ValueError(expected("from_tensor_slices", "arrays of one length", got))
         length = shapes[0][0]
 
+        leaves = [np.asarray(array) for array in _tree.flatten(arrays)]
+
         def row(i: int) -> Any:
-            return _tree.map_structure(lambda array: as_array(array[i]), arrays)
+            return _tree.pack_as(arrays, [as_array(leaf[i]) for leaf in leaves])
 
         return _of_length(length, lambda: map(row, range(length)))
 
@@ -619,7 +621,7 @@ def _stack(elements: Iterable[Any]) -> Any:
     """Returns elements of one structure as one element with a batch axis."""
     elements = list(elements)
     columns = zip(*map(_tree.flatten, elements), strict=True)
-    return _tree.pack_as(elements[0], [as_array(np.stack(column)) for column in columns])
+    return _tree.pack_as(elements[0], [as_array(np.stack(list(map(np.asarray, column)))) for column in columns])
 
 
 def _beside(element: Any, given: Any) -> list[Any]:

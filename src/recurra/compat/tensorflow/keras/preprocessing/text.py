@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import warnings
@@ -26,9 +27,13 @@ def text_to_word_sequence(input_text: str, filters: str = FILTERS, lower: bool =
     ['the', 'cat', 'the', 'mat']
     """
     text = input_text.lower() if lower else input_text
-    table: dict[str, Any] = dict.fromkeys(filters, split)
-    words = text.translate(str.maketrans(table)).split(split)
-    return [word for word in words if word]
+    table = _table(filters if isinstance(filters, str) else tuple(filters), split)
+    return [word for word in text.translate(table).split(split) if word]
+
+
+@functools.lru_cache(maxsize=8)  # one for all the texts of a tokenizer
+def _table(filters: Iterable[str], split: str) -> dict[int, str]:
+    return str.maketrans(dict.fromkeys(filters, split))
 
 
 def hashing_trick(
@@ -149,7 +154,7 @@ class Tokenizer:
     def texts_to_sequences_generator(self, texts: Iterable[Any]) -> Iterator[list[int]]:
         """Returns what `texts_to_sequences` does, one by one."""
         given = self._texts("texts_to_sequences", texts)
-        return (self._kept(self.word_index.get(word) for word in self._words(text)) for text in given)
+        return (self._kept(map(self.word_index.get, self._words(text))) for text in given)
 
     def sequences_to_texts(self, sequences: Iterable[Iterable[int]]) -> list[str]:
         """Returns the words of each list of numbers, with spaces between."""
@@ -180,12 +185,13 @@ class Tokenizer:
             raise ValueError(expected("sequences_to_matrix", "num_words, or fit_on_texts before it", "neither"))
         size = self.num_words or len(self.word_index) + 1
         counts = np.zeros((len(sequences), size))
-        for row, numbers in zip(counts, sequences, strict=True):
-            np.add.at(row, [number for number in numbers if number < size], 1)
+        rows = np.repeat(np.arange(len(sequences)), [len(numbers) for numbers in sequences])
+        columns = np.array([number for numbers in sequences for number in numbers], np.intp)
+        np.add.at(counts, (rows[columns < size], columns[columns < size]), 1)
         if mode == "count":
             return counts
         if mode == "binary":
-            return np.minimum(counts, 1)
+            return np.minimum(counts, 1, out=counts)
         if mode == "freq":
             return counts / np.array([[max(len(numbers), 1)] for numbers in sequences])
         texts = np.array([self.index_docs.get(number, 0) for number in range(size)])
@@ -227,8 +233,9 @@ class Tokenizer:
     def _kept(self, numbers: Iterable[int | None]) -> list[int]:
         unknown = self.word_index.get(self.oov_token) if self.oov_token is not None else None
         limit = self.num_words or len(self.word_index) + 1
-        known = (unknown if number is None or number >= limit else number for number in numbers)
-        return [number for number in known if number is not None]
+        if unknown is None:
+            return [number for number in numbers if number is not None and number < limit]
+        return [unknown if number is None or number >= limit else number for number in numbers]
 
 
 _OPTIONS = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
