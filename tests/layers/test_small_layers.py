@@ -687,3 +687,27 @@ X = np.ones((2, 4, 6), "float32")
 def test_what_does_not_fit_a_layer_is_refused(mistake, message):
     with pytest.raises((TypeError, ValueError), match=message):
         mistake()
+
+
+def test_the_mask_of_a_sequence_that_looks_at_itself_leaves_out_its_keys(rng):
+    layer, x = layers.MultiHeadAttention(2, 2), rng.standard_normal((2, 4, 3)).astype("float32")
+    seen = np.array([[1, 1, 1, 0], [1, 1, 0, 0]], bool)
+    found = layer(x, x, mask=seen)
+    np.testing.assert_array_equal(found, layer(x, x, query_mask=seen, value_mask=seen))
+    changed = np.where(seen[..., None], x, 9)
+    np.testing.assert_array_equal(layer(changed, changed, mask=seen)[seen], found.numpy()[seen])
+
+
+def test_attention_that_was_built_still_looks_at_its_inputs():
+    layer, x = layers.Attention(), np.ones((2, 4, 6), "float32")
+    layer([x, x])
+    with pytest.raises(ValueError, match="Attention expected keys with 6 features, got 3"):
+        layer([x, x, x[..., :3]])
+
+
+def test_attention_is_built_by_the_shapes_of_a_file():
+    layer = layers.MultiHeadAttention(2, 2)
+    layer(np.ones((1, 4, 3)), np.ones((1, 5, 6)))
+    again = layers.MultiHeadAttention.from_config(layer.get_config())
+    again.build_from_config(layer.get_build_config())
+    assert [weight.shape for weight in again.weights] == [weight.shape for weight in layer.weights]
