@@ -320,3 +320,32 @@ def test_numbers_too_small_for_their_dtype_are_zero_whatever_numpy_raises_for(na
         found = results()
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_labels_may_have_a_last_axis_of_one(rng):
+    labels, p = np.array([0, 2, 1]), rng.random((3, 3))
+    for function in (L.sparse_categorical_crossentropy, L.categorical_generalized_cross_entropy):
+        np.testing.assert_array_equal(function(labels[:, None], p), function(labels, p))
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (lambda: L.binary_crossentropy(np.ones((1, 3)), np.ones((4, 3))), r"y_true of shape \(4, 3\), got \(1, 3\)"),
+        (lambda: L.pinball(np.ones(2), np.ones((2, 3)), quantiles=[0.1, 0.9]), "2 values on the last axis of y_pred"),
+        (lambda: L.CategoricalGeneralizedCrossEntropy(1.0), "q between 0 and 1, got 1.0"),
+        (lambda: L.ctc(np.ones(2), np.ones((2, 4, 3))), r"timesteps, classes\), got \(2,\) and \(2, 4, 3\)"),
+    ],
+)
+def test_what_does_not_fit_a_loss_is_refused(mistake, message):
+    with pytest.raises(ValueError, match=message):
+        mistake()
+
+
+def test_a_loss_without_a_call_says_what_it_needs():
+    class Nothing(L.Loss):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Nothing expected a method call\(y_true, y_pred\), got none"):
+        Nothing()(np.ones(2), np.ones(2))
+    assert Nothing(name="n", reduction="sum").get_config() == {"name": "n", "reduction": "sum"}

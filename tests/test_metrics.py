@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import costs
-from recurra import config, metrics
+from recurra import config, initializers, metrics
 
 
 def test_the_f_score_keeps_its_counts_in_variables():
@@ -265,3 +265,90 @@ def test_targets_that_do_not_fit_the_predictions_are_told(name):
     with pytest.raises(ValueError, match=r"y_true expected the shape of y_pred, \(5, 3\), got \(4, 3\)"):
         function(np.ones((4, 3)), np.ones((5, 3)))
     assert function(np.ones((5, 3)), np.ones((5, 3))).shape[0] == 5
+
+
+Y, P = np.array([0, 0, 1, 1, 1, 0]), np.array([0.1, 0.6, 0.35, 0.8, 0.55, 0.3])
+ROWS = np.array([[1.0, 2.0, 4.0], [0.0, 3.0, 1.0]]), np.array([[1.5, 1.0, 5.0], [2.0, 2.5, 0.5]])
+CLASSES = np.eye(3)[[0, 1, 2, 1]], np.array([[0.8, 0.1, 0.1], [0.7, 0.2, 0.1], [0, 0.1, 0.9], [0.3, 0.4, 0.3]])
+SORTED_IDS = np.array([2, 0, 1]), np.array([[0, 2, 1], [1, 2, 0], [1, 0, 2]])
+
+
+# Keras 3.15's numbers
+@pytest.mark.parametrize(
+    ("metric", "batch", "wanted"),
+    [
+        (metrics.AUC(summation_method="minoring"), (Y[:4], P[:4]), 0.75),
+        (metrics.AUC(curve="PR"), (Y, P), 0.7689509),
+        (metrics.AUC(curve="PR", summation_method="minoring"), (Y, P), 0.3888889),
+        (metrics.AUC(curve="PR", summation_method="majoring"), (Y, P), 0.8055556),
+        (metrics.AUC(curve="PRGAIN"), (Y, P), 0.4166667),
+        (metrics.AUC(curve="PRGAIN", summation_method="minoring"), (Y, P), 0.25),
+        (metrics.AUC(from_logits=True), (Y, 6 * P - 3), 0.7777777),
+        (metrics.AUC(label_weights=[1.0, 3.0]), (Y.reshape(3, 2), P.reshape(3, 2)), 0.8285714),
+        (metrics.ConcordanceCorrelation(), ROWS, 0.6070992),
+        (metrics.ConcordanceCorrelation(axis=0), ROWS, 0.4424585),
+        (metrics.PearsonCorrelation(), ROWS, 0.6602205),
+        (metrics.PearsonCorrelation(axis=0), ROWS, 0.3333333),
+        (metrics.CosineSimilarity(axis=0), ROWS, 0.8560036),
+        (metrics.R2Score(num_regressors=1), (ROWS[0].T, ROWS[1].T), 0.0959823),
+        (metrics.R2Score("variance_weighted_average"), (ROWS[0].T, ROWS[1].T), 0.2767859),
+        (metrics.MeanIoU(3, ignore_class=1), ([0, 1, 2, 2, 0], [0, 0, 2, 0, 2]), 0.3333333),
+        (metrics.BinaryIoU(threshold=0.4), (Y, P), 0.5),
+        (metrics.F1Score("weighted"), CLASSES, 0.7499999),
+        (metrics.FBetaScore("macro", 2.0, 0.25), CLASSES, 0.7010581),
+        (metrics.Hinge(), (Y, P), 0.8833333),
+        (metrics.SquaredHinge(), (Y, P), 1.0208334),
+        (metrics.CategoricalHinge(), CLASSES, 0.725),
+        (metrics.TopKCategoricalAccuracy(1), CLASSES, 0.75),
+        (metrics.SparseTopKCategoricalAccuracy(2, from_sorted_ids=True), SORTED_IDS, 0.6666667),
+        (metrics.BinaryAccuracy(), ([0, 0], [0.5, 0.6]), 0.5),  # a half is no one
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_metric_is_keras_s(metric, batch, wanted):
+    assert metric(*batch) == pytest.approx(wanted, rel=2e-6)
+    again = type(metric).from_config(metric.get_config())
+    assert again.get_config() == metric.get_config()
+    assert again(*batch) == metric.result()
+
+
+def test_thresholds_of_one_s_own_are_in_the_config():
+    metric = metrics.AUC(thresholds=[0.2, 0.7])
+    assert metrics.AUC.from_config(metric.get_config()).thresholds == metric.thresholds
+    assert len(metric.variables) == 4  # before a batch has come
+
+
+def test_a_score_for_too_few_values_is_the_plain_one_and_says_so():
+    metric = metrics.R2Score(num_regressors=5)
+    metric.update_state(*ROWS)
+    with pytest.warns(UserWarning, match="more than 6 values for num_regressors=5, got 6: this is the plain score"):
+        found = metric.result()
+    assert found == metrics.R2Score()(*ROWS)
+
+
+class Both(metrics.Metric):
+    """Counts batches from one on, and holds another metric."""
+
+    def __init__(self, name="both"):
+        super().__init__(name=name)
+        self.batches = self.add_variable((), initializers.Ones(), name="batches")
+        self.inner = {"mean": metrics.Mean()}
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.batches.assign_add(1)
+        self.inner["mean"].update_state(y_pred)
+
+    def result(self):
+        return float(self.batches) * self.inner["mean"].result()
+
+
+def test_a_metric_has_the_variables_of_metrics_that_it_holds():
+    metric = Both()
+    assert [variable.name for variable in metric.variables] == ["batches", "total", "count"]
+    assert metric([0, 0], [1.0, 4.0]) == 2 * 2.5
+    state = metric.stateless_update_state([variable.numpy() for variable in metric.variables], [0], [4.0])
+    assert [value.item() for value in state] == [3, 9, 3] and metric.stateless_result(state) == 9
+    with pytest.raises(ValueError, match="Both expected 3 metric_variables, got 1"):
+        metric.stateless_result(state[:1])
+    metric.reset_state()
+    assert [float(variable) for variable in metric.variables] == [0, 0, 0]

@@ -80,3 +80,45 @@ def test_a_callback_list_has_to_know_the_model_and_to_keep_the_history(data):
     np.testing.assert_array_equal(before[0], model.get_weights()[0])
     whole = callbacks.CallbackList([stop], add_history=True, model=model)
     assert model.fit(*data, epochs=3, verbose=0, callbacks=whole).epoch == [0, 1]
+
+
+class Older(Callback):
+    """Hooks of training batches by their older names."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def on_batch_begin(self, batch, logs=None):
+        self.calls.append(("begin", batch, logs))
+
+    def on_batch_end(self, batch, logs=None):
+        self.calls.append(("end", batch, logs))
+
+
+def test_hooks_of_batches_are_called_by_their_older_names_too(data):
+    callback, model = Older(), make_model()
+    model.fit(*data, batch_size=5, verbose=0, callbacks=[callback])
+    assert [call[:2] for call in callback.calls] == [("begin", 0), ("end", 0), ("begin", 1), ("end", 1)]
+    callback.calls.clear()
+    listed = CallbackList([callback], model=model)
+    listed.on_batch_begin(3)
+    listed.on_batch_end(3, {"loss": 1.0})
+    assert callback.calls == [("begin", 3, {}), ("end", 3, {"loss": 1.0})]
+
+
+def test_every_hook_is_called_where_it_belongs(data):
+    calls, model = [], make_model()
+    parts = ("train", "epoch", "train_batch", "test", "test_batch", "predict", "predict_batch")
+    hooks = [f"on_{part}_{end}" for part in parts for end in ("begin", "end")]
+    recorder = Callback()
+    for hook in hooks:
+        setattr(recorder, hook, lambda *_, hook=hook, **__: calls.append(hook.removeprefix("on_")))
+    model.fit(*data, batch_size=10, verbose=0, validation_data=data, callbacks=[recorder])
+    step = ["train_batch_begin", "train_batch_end"]
+    tested = ["test_begin", "test_batch_begin", "test_batch_end", "test_end"]
+    assert calls == ["train_begin", "epoch_begin", *step, *tested, "epoch_end", "train_end"]
+    calls.clear()
+    model.evaluate(*data, verbose=0, callbacks=[recorder])
+    model.predict(data[0], verbose=0, callbacks=[recorder])
+    assert calls == [*tested, "predict_begin", "predict_batch_begin", "predict_batch_end", "predict_end"]

@@ -44,3 +44,23 @@ def test_reduce_lr_on_plateau_cools_down_and_keeps_a_minimum(capsys):
     assert float(run(callback, [1.0] * 5)[0].optimizer.learning_rate) == 0.25
     with pytest.raises(ValueError, match=r"does not support a factor >= 1\.0"):
         callbacks.ReduceLROnPlateau(factor=1.0)
+
+
+def test_reduce_lr_on_plateau_begins_anew_with_each_fit():
+    callback = callbacks.ReduceLROnPlateau(factor=0.5, patience=2)
+    run(callback, [0.1, 1.0])
+    assert float(run(callback, [1.0, 1.0])[0].optimizer.learning_rate) == 0.5
+    assert float(run(callback, [1.0, 1.0, 1.0])[0].optimizer.learning_rate) == 0.25
+
+
+def test_reduce_lr_on_plateau_goes_on_without_what_it_watches():
+    history = callbacks.History()
+    with pytest.warns(UserWarning, match="val_loss"):
+        run([callbacks.ReduceLROnPlateau(patience=1), history], [1.0, 1.0, 1.0], monitor="loss")
+    assert history.history["learning_rate"] == [0.5] * 3
+
+
+def test_a_scheduler_takes_functions_that_tell_nothing_of_their_arguments():
+    history = callbacks.History()
+    run([callbacks.LearningRateScheduler(min), history], [1.0, 1.0])
+    assert history.history["learning_rate"] == [0.0, 0.0]

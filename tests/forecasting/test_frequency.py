@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.errors import DataError
-from recurra.forecasting.frequency import SEASONS, Frequency, infer_frequency, parse_frequency, shared_frequency
+from recurra.forecasting.frequency import (
+    SEASONS,
+    Frequency,
+    infer_frequency,
+    is_regular,
+    parse_frequency,
+    shared_frequency,
+)
 
 STARTS = {
     "MS": "2019-01-01",
@@ -208,3 +215,15 @@ def test_names_of_polars_and_of_older_pandas_are_known(text, name):
 def test_a_step_of_minutes_or_months_is_asked_for():
     with pytest.raises(ValueError, match="got '15m': write min for minutes and MS for months"):
         parse_frequency("15m")
+
+
+def test_of_steps_that_do_not_fit_each_other_the_first_is_taken():
+    hours = np.datetime64("2024-01-01", "us") + np.r_[0:8:2, 0:12:3] * np.timedelta64(1, "h")
+    assert shared_frequency(hours, np.array([0, 4, 8]), ["a", "b"]) == Frequency("h", 2)
+
+
+def test_times_without_a_step_are_not_regular():
+    days = np.datetime64("2024-01-01", "us") + np.array([0, 1, 5, 6, 13, 14, 20]) * np.timedelta64(1, "D")
+    assert is_regular(days[:2]) and is_regular(days[1::-1])
+    assert not is_regular(days + np.arange(7) * np.timedelta64(7, "us"))
+    assert not is_regular(days[[0, 0, 1]]) and not is_regular(days[:1])

@@ -1,5 +1,7 @@
 """Panels of arrays, and what a panel remembers of its gaps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,3 +37,10 @@ def test_a_panel_of_arrays_wants_an_id_for_each(ids, got):
     with pytest.raises(ValueError, match=message):
         Panel.from_arrays([np.arange(9.0)] * 2, ids=ids)
     assert Panel.from_arrays([np.arange(9.0)] * 2, ids=np.array(["a", "b"])).ids == ("a", "b")
+
+
+def test_what_is_known_is_counted_for_each_series():
+    panel = Panel.from_arrays([np.arange(3.0), np.arange(4.0)])
+    assert panel.known_counts.tolist() == [3, 4]
+    observed = np.array([True, False, True, True, False, False, True])
+    assert replace(panel, observed=observed, fill="ffill").known_counts.tolist() == [2, 2]

@@ -145,6 +145,47 @@ def test_the_gradients_of_stacked_cells_under_a_mask_are_right(zero_output_for_m
     check_gradients(layer, rng.standard_normal((4, 4, 2)), mask=mask)
 
 
+@pytest.mark.parametrize(
+    "options", [{"dropout": 0.4}, {"recurrent_dropout": 0.4}, {"dropout": 0.4, "recurrent_dropout": 0.4}]
+)
+@pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.GRU, layers.LSTM])
+def test_the_gradients_of_dropout_are_right(kind, options, rng, check_gradients):
+    x, layer = rng.standard_normal((3, 4, 2)), kind(3, dtype="float64", **options)
+    layer.build(x.shape)
+    masks = layer.cell.draw_masks(3, 2, "float64")
+    assert (masks.inputs is not None, masks.recurrent is not None) == (
+        "dropout" in options,
+        len(options) == 2 or "recurrent_dropout" in options,
+    )
+    layer.cell.draw_masks = lambda batch, features, dtype: masks
+    assert np.any(layer(x, training=True) != layer(x))
+    check_gradients(layer, x, training=True)
+
+
+class WiderThanItsState(layers.Layer):
+    """A cell that gives its state twice."""
+
+    state_size, output_size = 2, 4
+
+    def call(self, inputs, states):
+        new = states[0] + inputs
+        return np.concatenate([new, new], axis=-1), [new]
+
+
+def test_a_cell_over_another_takes_outputs_of_the_size_that_it_gives(x):
+    cells = layers.StackedRNNCells([WiderThanItsState(), layers.GRUCell(3)])
+    assert layers.RNN(cells)(x).shape == (len(x), 3) and cells.cells[1].kernel.shape == (4, 9)
+    assert cells.compute_output_shape((5, 2)) == (5, 3) and cells.state_size == [2, 3]
+
+
+def test_a_stack_of_cells_takes_one_step_from_zeros_by_itself(x):
+    stack = layers.StackedRNNCells([layers.GRUCell(3, dropout=0.5), layers.LSTMCell(2)])
+    output, states = stack(x[:, 0])
+    np.testing.assert_array_equal(output, layers.RNN(stack)(x[:, :1]))
+    assert [np.shape(state) for state in _tree.flatten(states)] == [(len(x), 3), (len(x), 2), (len(x), 2)]
+    assert np.any(stack(x[:, 0], training=True)[0] != output)
+
+
 OF_TWO_DTYPES = {
     "layer": lambda cell, **options: layers.RNN(cell(3), dtype="float64", **options),
     "cell": lambda cell, **options: layers.RNN(cell(3, dtype="float64"), **options),

@@ -571,3 +571,168 @@ def test_a_layer_is_serialized_under_keras_s_argument():
     layer = layers.Dense(3)
     assert layers.deserialize(layers.serialize(layer=layer)).get_config() == layer.get_config()
     assert recurra.losses.deserialize(name="mse") is recurra.losses.mean_squared_error
+
+
+def test_a_step_of_three_inputs_is_the_extreme_of_those_that_are_not_masked():
+    values = np.array([[9, 9, 9, 9], [8, 8, 2, 8], [1, 1, 5, 1]], "float32")[:, None, :, None]
+    masks = list(np.array([[0, 1, 0, 0], [0, 0, 1, 0], [1, 1, 1, 0]], bool)[:, None])
+    y, cache = layers.Maximum().forward(list(values), mask=masks)
+    assert y.ravel().tolist() == [1, 9, 5, 9]
+    lowest, _ = layers.Minimum().forward(list(-values), mask=masks)
+    assert lowest.ravel().tolist() == [-1, -9, -5, -9]
+    gradients = np.stack(layers.Maximum().backward(np.ones_like(y), cache))
+    assert gradients[..., 0].argmax(axis=0).tolist() == [[2, 0, 2, 0]] and gradients.sum() == 4
+
+
+GRADIENTS = {
+    "add": (layers.Add, {}, [(2, 3)] * 3),
+    "subtract": (layers.Subtract, {}, [(2, 3)] * 2),
+    "multiply": (layers.Multiply, {}, [(2, 3)] * 3),
+    "multiply by one feature": (layers.Multiply, {}, [(2, 4, 3), (2, 4, 1)]),
+    "average": (layers.Average, {}, [(2, 3)] * 3),
+    "maximum": (layers.Maximum, {}, [(2, 3)] * 3),
+    "minimum": (layers.Minimum, {}, [(2, 3)] * 3),
+    "concatenate": (layers.Concatenate, {"axis": 1}, [(2, 1, 3), (2, 2, 3)]),
+    "dot": (layers.Dot, {"axes": (2, 1)}, [(2, 3, 4), (2, 4, 5)]),
+    "dot of units": (layers.Dot, {"axes": 1, "normalize": True}, [(2, 4)] * 2),
+    "reshape": (layers.Reshape, {"target_shape": (3, -1)}, [(2, 4, 3)]),
+    "permute": (layers.Permute, {"dims": (3, 1, 2)}, [(2, 3, 4, 5)]),
+    "flatten": (layers.Flatten, {}, [(2, 3, 4)]),
+    "repeat": (layers.RepeatVector, {"n": 3}, [(2, 4)]),
+    "upsampling": (layers.UpSampling1D, {"size": 3}, [(2, 3, 4)]),
+    "padding": (layers.ZeroPadding1D, {"padding": (1, 2)}, [(2, 3, 4)]),
+    "cropping": (layers.Cropping1D, {"cropping": (1, 2)}, [(2, 5, 4)]),
+    "identity": (layers.Identity, {}, [(2, 3)]),
+    "prelu": (layers.PReLU, {"shared_axes": [1]}, [(2, 3, 4)]),
+    "softmax": (layers.Softmax, {"axis": 1}, [(2, 3, 4)]),
+    "layer norm": (layers.LayerNormalization, {}, [(2, 3, 4)]),
+    "layer norm of two axes": (layers.LayerNormalization, {"axis": [1, 2]}, [(2, 3, 4)]),
+    "layer norm without scale": (layers.LayerNormalization, {"axis": 1, "scale": False}, [(2, 3, 4)]),
+    "layer norm without center": (layers.LayerNormalization, {"axis": 1, "center": False}, [(2, 3, 4)]),
+    "group norm": (layers.GroupNormalization, {"groups": 2}, [(2, 3, 4)]),
+    "group norm of each feature": (layers.GroupNormalization, {"groups": -1, "axis": 1}, [(2, 3, 4)]),
+    "rms norm": (layers.RMSNormalization, {}, [(2, 3, 4)]),
+    "rms norm of two axes": (layers.RMSNormalization, {"axis": [1, 2]}, [(2, 3, 4)]),
+    "unit norm": (layers.UnitNormalization, {"axis": 1}, [(2, 3, 4)]),
+    "batch norm by its averages": (layers.BatchNormalization, {"axis": 1}, [(2, 3, 4)]),
+}
+
+
+def built(layer, rng, *inputs):
+    """The layer with weights that differ from each other and from those it starts with."""
+    layer(list(inputs) if len(inputs) > 1 else inputs[0])
+    layer.set_weights([rng.uniform(0.5, 2, weight.shape) for weight in layer.weights])
+    return layer
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_the_gradients_of_small_layers_are_slopes(name, rng, check_gradients):
+    make, options, shapes = GRADIENTS[name]
+    inputs = [rng.standard_normal(shape) for shape in shapes]
+    check_gradients(built(make(**options, dtype="float64"), rng, *inputs), *inputs)
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_gradients_of_statistics_of_a_batch_are_slopes(axis, masked, rng, check_gradients):
+    x, mask = rng.standard_normal((3, 4, 2)), rng.random((3, 4)) < 0.7 if masked else None
+    check_gradients(built(layers.BatchNormalization(axis, dtype="float64"), rng, x), x, training=True, mask=mask)
+
+
+def test_the_gradients_of_statistics_of_each_step_are_slopes(rng, check_gradients):
+    x, inner = rng.standard_normal((4, 3, 2)), layers.BatchNormalization(dtype="float64")
+    check_gradients(built(layers.TimeDistributed(inner, dtype="float64"), rng, x), x, training=True)
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_the_gradients_of_multi_head_attention_are_slopes(use_bias, rng, check_gradients):
+    query, value, key = (rng.standard_normal((2, size, 3)) for size in (4, 5, 5))
+    layer = layers.MultiHeadAttention(2, 2, value_dim=3, use_bias=use_bias, dtype="float64")
+    layer(query, value, key)
+    layer.set_weights([rng.standard_normal(weight.shape) for weight in layer.weights])
+    check_gradients(layer, query, value=value, key=key)
+
+
+def test_a_rate_of_one_drops_everything():
+    assert not np.any(layers.Dropout(1.0)(np.ones((2, 3), "float32"), training=True))
+
+
+def test_a_softmax_leaves_out_what_is_masked(rng, check_gradients):
+    layer, x = layers.Softmax(dtype="float64"), rng.standard_normal((2, 3))
+    keep = np.array([[True, True, False], [True, True, True]])
+    y = layer(x, mask=keep)
+    np.testing.assert_allclose(y[0, :2], np.exp(x[0, :2]) / np.exp(x[0, :2]).sum())
+    assert y[0, 2] == 0
+    np.testing.assert_array_equal(layer(x, mask=keep.astype("float32")), y)
+    with pytest.raises(ValueError, match=r"Softmax expected a mask that fits \(2, 3\), got shape \(3, 2\)"):
+        layer(x, mask=keep.T)
+    check_gradients(layer, x, mask=keep)
+
+
+X = np.ones((2, 4, 6), "float32")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (
+            lambda: layers.Conv1D(2, 2, strides=2, dilation_rate=2),
+            "Conv1D expected strides or dilation_rate of 1, got 2",
+        ),
+        (lambda: layers.Conv1D(3, 2, groups=2), "filters to be a multiple of groups=2, got 3"),
+        (lambda: layers.Conv1D(4, 2, groups=4)(X), "features to be a multiple of groups=4, got 6"),
+        (lambda: layers.Dense(2)(X[0, 0]), r"Dense expected input of shape \(batch, ..., features\), got \(6,\)"),
+        (lambda: layers.Dot(1)([X, X[:, :3]]), r"Dot expected equal sizes along axes 1, got shapes"),
+        (lambda: layers.Dot(1)([X, X, X]), r"Dot expected two inputs of shape \(batch, ...\), got"),
+        (lambda: layers.Subtract()([X, X, X]), "Subtract expected two inputs, got 3"),
+        (
+            lambda: layers.Add()([X, X], mask=np.ones((2, 4), bool)),
+            "Add expected a list of inputs and a list of as many",
+        ),
+        (lambda: layers.Permute((2, 1))(X[0]), r"Permute expected input with 3 axes, got \(4, 6\)"),
+        (lambda: layers.Reshape((5, -1))(X), "Reshape expected"),
+        (lambda: layers.Cropping1D(2)(X), "Cropping1D expected more than 4 time steps, got 4"),
+        (lambda: layers.MaxPooling1D(5)(X), "MaxPooling1D expected at least 5 time steps, got 4"),
+        (lambda: layers.GroupNormalization(4)(X), "GroupNormalization expected groups to divide the 6 features, got 4"),
+        (lambda: layers.PReLU()(recurra.Input((None, 3))), "PReLU expected known sizes along axes that are not shared"),
+        (lambda: layers.Dropout(0.5, noise_shape=(2, 1))(X, training=True), "Dropout expected noise_shape of 3 axes"),
+        (lambda: layers.GaussianDropout(1.0), "GaussianDropout expected rate to be below 1, got 1"),
+        (
+            lambda: layers.TimeDistributed(layers.Dense(1))(X, mask=np.ones((2, 3))),
+            r"a mask of shape \(2, 4, ...\), got \(2, 3",
+        ),
+        (lambda: layers.BatchNormalization()(X, training=True, mask=np.ones(2)), r"a mask of 2 axes, got shape \(2,\)"),
+        (lambda: layers.Attention()([X]), r"Attention expected a list of inputs, \[query, value\] or"),
+        (lambda: layers.Attention()([X, X, X[..., :3]]), "Attention expected keys with 6 features, got 3"),
+        (lambda: recurra.Input((3,), batch_shape=(2, 3)), "Input expected either shape or batch_shape, got both"),
+        (lambda: recurra.Input((3,), sparse=True), "Input expected dense data, got sparse, ragged or optional=True"),
+        (lambda: iter(recurra.Input((3,))), "a loop expected an array, got the symbolic tensor"),
+    ],
+)
+def test_what_does_not_fit_a_layer_is_refused(mistake, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        mistake()
+
+
+def test_the_mask_of_a_sequence_that_looks_at_itself_leaves_out_its_keys(rng):
+    layer, x = layers.MultiHeadAttention(2, 2), rng.standard_normal((2, 4, 3)).astype("float32")
+    seen = np.array([[1, 1, 1, 0], [1, 1, 0, 0]], bool)
+    found = layer(x, x, mask=seen)
+    np.testing.assert_array_equal(found, layer(x, x, query_mask=seen, value_mask=seen))
+    changed = np.where(seen[..., None], x, 9)
+    np.testing.assert_array_equal(layer(changed, changed, mask=seen)[seen], found.numpy()[seen])
+
+
+def test_attention_that_was_built_still_looks_at_its_inputs():
+    layer, x = layers.Attention(), np.ones((2, 4, 6), "float32")
+    layer([x, x])
+    with pytest.raises(ValueError, match="Attention expected keys with 6 features, got 3"):
+        layer([x, x, x[..., :3]])
+
+
+def test_attention_is_built_by_the_shapes_of_a_file():
+    layer = layers.MultiHeadAttention(2, 2)
+    layer(np.ones((1, 4, 3)), np.ones((1, 5, 6)))
+    again = layers.MultiHeadAttention.from_config(layer.get_config())
+    again.build_from_config(layer.get_build_config())
+    assert [weight.shape for weight in again.weights] == [weight.shape for weight in layer.weights]

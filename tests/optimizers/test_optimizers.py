@@ -768,6 +768,38 @@ def test_methods_of_a_subclass_get_the_sum_of_a_sparse_gradient(make, options):
     model.fit(ids, np.zeros((1, 6), "float32"), verbose=0)
     total = np.linalg.norm([[1 / 3, 1 / 3], [2 / 3, 2 / 3]]) / (2 if make is HalfGradients else 1)
     assert found == [pytest.approx(options.get("clipnorm", total), rel=1e-5)]
+    assert model.weights[0].sparse == []
+
+
+@pytest.mark.parametrize(("elementwise", "seen"), [(True, [(12,), (4,), (1,)]), (False, [(3, 4), (4,), ()])])
+def test_formulas_that_go_element_by_element_get_rows_and_others_the_shapes_of_the_variables(elementwise, seen, rng):
+    shapes = []
+
+    class Sees(optimizers.Optimizer):
+        slots = (("last",),)
+
+        def update(self, w, g, last, *, learning_rate, step):
+            shapes.append(w.shape)
+            assert w.shape == g.shape == last.shape
+            w -= learning_rate * g
+            last[...] = g
+
+    Sees.elementwise = elementwise
+    variables, gradients = make_variables(rng), make_gradients(rng, steps=1)
+    expected = [variable.numpy() - 0.5 * g for variable, g in zip(variables, gradients[0], strict=True)]
+    after = train(Sees(0.5), variables, gradients)
+    assert shapes == seen
+    for one, other in zip(after, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_slots_of_adafactor_are_means_of_rows_and_columns_as_in_keras_files():
+    kernel = Variable(np.ones((2, 2)), name="kernel")
+    optimizer = optimizers.Adafactor()
+    optimizer.apply([np.array([[1.0, 2.0], [3.0, 4.0]])], [kernel])
+    _, _, row, column, _ = optimizer.variables
+    np.testing.assert_allclose(row, [5 / 2, 25 / 2])
+    np.testing.assert_allclose(column, [10 / 2, 20 / 2])
 
 
 def test_an_optimizer_without_a_formula_says_what_it_needs():

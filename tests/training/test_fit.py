@@ -1347,3 +1347,60 @@ def test_a_verbosity_of_none_is_silence(capsys):
     assert len(model.fit(x, y, epochs=2, verbose=None).history["loss"]) == 2
     assert model.evaluate(x, y, verbose=None) > 0 and model.predict(x, verbose=None).shape == (8, 1)
     assert capsys.readouterr().out == ""
+
+
+def test_a_model_without_an_input_is_built_by_the_first_batch_of_data_that_come_by_index(data):
+    x, y = data
+
+    class ByIndex(recurra.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            rows = slice(6 * index, 6 * index + 6)
+            return x[rows], y[rows]
+
+    def trained(*first):
+        recurra.utils.set_random_seed(0)
+        model = recurra.Sequential([*first, layers.GRU(5), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        model.fit(ByIndex(), shuffle=False, verbose=0)
+        return model.get_weights()
+
+    assert_same(trained(), trained(recurra.Input((4, 2))))
+
+
+def test_targets_beside_data_that_hold_them_are_refused(data):
+    with pytest.raises(
+        ValueError, match="fit expected targets inside the iterable x, got y or sample_weight beside it"
+    ):
+        make_model().fit(iter([data]), data[1], verbose=0)
+
+
+def test_a_loss_of_values_trains_by_their_mean(data):
+    losses = [recurra.losses.MeanSquaredError(), recurra.losses.MeanSquaredError(reduction="none")]
+    whole, each = (make_model(loss=loss) for loss in losses)
+    histories = [model.fit(*data, epochs=2, shuffle=False, verbose=0).history["loss"] for model in (whole, each)]
+    np.testing.assert_allclose(histories[0], histories[1], rtol=1e-5)
+    for one, other in zip(whole.get_weights(), each.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_evaluate_and_predict_take_a_list_of_callbacks_that_is_made(data):
+    model, calls = make_model(), []
+    recorder = recurra.callbacks.LambdaCallback()
+    recorder.on_test_begin = recorder.on_predict_end = lambda logs=None: calls.append(logs)
+    listed = recurra.callbacks.CallbackList([recorder], model=model)
+    model.evaluate(*data, verbose=0, callbacks=listed)
+    model.predict(data[0], verbose=0, callbacks=listed)
+    assert len(calls) == 2
+
+
+def test_a_model_has_its_metric_objects_once_data_have_come(data):
+    own = recurra.metrics.RootMeanSquaredError(name="root")
+    model = make_model(metrics=["mae", own])
+    history = model.fit(*data, verbose=0).history
+    assert [metric.name for metric in model.metrics][-2:] == ["mean_absolute_error", "root"] and model.metrics[
+        -1
+    ] is own
+    assert float(own.result()) == history["root"][-1]

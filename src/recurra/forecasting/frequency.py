@@ -268,10 +268,10 @@ def _by_months(times: np.ndarray, step_of: Callable[[np.ndarray], int]) -> Frequ
     if steps.min() < 1 or not side:
         return None
     step = step_of(steps)
-    for name, months in (("Y", 12), ("Q", 3), ("M", 1)):
+    for name, months in (("Y", 12), ("Q", 3)):
         if step % months == 0:
             return Frequency(name + side, step // months)
-    return None
+    return Frequency("M" + side, step)
 
 
 def _side(times: np.ndarray) -> str:

@@ -222,3 +222,9 @@ def test_korean_bytes_of_units_alone_are_read(tmp_path, name):
     assert (panel.target_col, panel.remarks) == (name, ("the file is not UTF-8: it was read as Korean (cp949)",))
     with pytest.raises(DataError, match="expected text in UTF-8, got other bytes"):
         read_panel(write(tmp_path, text.replace(name, "½"), encoding="cp949"))
+
+
+@pytest.mark.parametrize("head", ["month,sales,sales", "month,sales, sales"])
+def test_columns_of_one_name_are_refused_whatever_blanks_stand_around_it(tmp_path, head):
+    with pytest.raises(DataError, match="columns of different names, got 'sales' twice"):
+        read_panel(write(tmp_path, csv([(month, i, i) for i, month in enumerate(MONTHS)], head)))
