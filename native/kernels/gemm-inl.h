@@ -559,9 +559,8 @@ void product_of_few_rows(const Part& part, const Matmul<T>& m) {
         run_tile(tile, height, count);
       });
     };
-    for_column_groups({own.begin, smaller(own.end, whole)}, m.M, false, [&](int64_t block, int64_t count) {
-      run(block, count, m.b + k * m.N + block * L, m.N);
-    });
+    for_column_groups({own.begin, smaller(own.end, whole)}, m.M, false,
+                      [&](int64_t block, int64_t count) { run(block, count, m.b + k * m.N + block * L, m.N); });
     if (own.end > whole) {
       pack_block(last, L, m.b + k * m.N + whole * L, depth, m.N, m.N - whole * L);
       run(whole, 1, last, L);
