@@ -352,3 +352,9 @@ def test_a_metric_has_the_variables_of_metrics_that_it_holds():
         metric.stateless_result(state[:1])
     metric.reset_state()
     assert [float(variable) for variable in metric.variables] == [0, 0, 0]
+
+
+def test_thresholds_come_in_any_order_and_what_is_no_number_is_above_none():
+    y, p = np.array([1, 1, 0, 1]), np.array([0.2, 0.6, 0.8, np.nan])
+    assert metrics.TruePositives([0.7, 0.1, 0.5])(y, p).tolist() == [0, 2, 1]
+    assert metrics.FalseNegatives([0.7, 0.1, 0.5])(y, p).tolist() == [3, 1, 2]

@@ -35,7 +35,7 @@ class _NearestSignature:
         nearest = next(base for base in owner.__mro__ if {"__new__", "__init__"} & vars(base).keys())
         if instance is not None or "__new__" in vars(nearest):
             raise AttributeError("__signature__")  # then Python looks for itself
-        signature = inspect.signature(vars(nearest)["__init__"])
+        signature = inspect.signature(nearest.__init__)  # type: ignore[misc]
         return signature.replace(parameters=[*signature.parameters.values()][1:])
 
 

@@ -723,6 +723,9 @@ def test_a_tokenizer_has_keras_2_s_words():
     counted.fit_on_sequences([[1, 2, 2], [2]])
     assert (counted.document_count, dict(counted.index_docs)) == (2, {1: 1, 2: 2})
     np.testing.assert_allclose(counted.sequences_to_matrix([[2]], "tfidf"), [[0, 0, np.log(1 + 2 / 3)]])
+    for wrong in (["12"], [[1.7]]):
+        with pytest.raises(TypeError, match="integer"):
+            counted.sequences_to_matrix(wrong)
     counts = counted.sequences_to_matrix([[1, 2, 2, 7], [], [2]], "count")  # 7 is none of the three
     np.testing.assert_array_equal(counts, [[0, 1, 2], [0, 0, 0], [0, 0, 1]])
     listed = Tokenizer(filters=[".", "a"])

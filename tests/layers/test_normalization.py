@@ -47,6 +47,24 @@ def test_adapt_looks_at_large_data_in_parts(rng):
     np.testing.assert_allclose(variance, data.var(axis=0, dtype=float), rtol=1e-7)
 
 
+def test_adapt_takes_numbers_one_by_one_and_keeps_the_batch_axis_whole(rng):
+    layer = layers.Normalization(axis=None)
+    layer.adapt(np.float32(i) for i in range(4))
+    assert (layer.mean.item(), layer.variance.item()) == (1.5, 1.25)
+    x = series(rng, 30_000, 3)
+    of_rows = layers.Normalization(axis=0)
+    of_rows.adapt(x)
+    np.testing.assert_allclose(of_rows.mean.reshape(-1), x.mean(axis=1), rtol=1e-6)
+
+
+def test_adapt_tells_the_shape_of_what_was_given(rng):
+    layer = layers.Normalization()
+    layer.adapt(np.ones((70_000, 2)))
+    assert layer.get_build_config()["input_shape"] == (70_000, 2)
+    with pytest.raises(ValueError, match=r"got \(70000, 3\)"):
+        layer.adapt(np.ones((70_000, 3)))
+
+
 def test_to_adapt_again_forgets_what_was_before(rng):
     layer = layers.Normalization()
     layer.adapt(series(rng, 9, 2) * 100)

@@ -186,6 +186,37 @@ def test_a_stack_of_cells_takes_one_step_from_zeros_by_itself(x):
     assert np.any(stack(x[:, 0], training=True)[0] != output)
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        lambda: [layers.GRUCell(3, dropout=0.5), layers.LSTMCell(2)],
+        lambda: [layers.GRUCell(3), layers.LSTMCell(2, recurrent_dropout=0.5)],
+    ],
+)
+def test_each_cell_of_a_stack_drops(cells, x):
+    layer = layers.RNN(cells())
+    assert np.any(layer(x, training=True) != layer(x))
+
+
+def test_a_stack_tells_of_other_features_than_it_was_built_for(x):
+    layer = layers.RNN([layers.LSTMCell(4), layers.GRUCell(2)])
+    layer(x)
+    with pytest.raises(ValueError, match=r"LSTMCell expected input with 2 features, got \(3, 5, 4\)"):
+        layer(np.ones((3, 5, 4), np.float32))
+
+
+def test_a_stack_with_a_backward_of_its_own_is_asked_at_each_step(x):
+    class StopsGradients(layers.StackedRNNCells):
+        def backward(self, doutput, cache):
+            dx, dstates = super().backward(doutput, cache)
+            return 0 * dx, dstates
+
+    layer = layers.RNN(StopsGradients([layers.GRUCell(3)]))
+    layer.build(x.shape)
+    y, cache = layer.forward(x)
+    assert not np.any(layer.backward(np.ones_like(y), cache))
+
+
 OF_TWO_DTYPES = {
     "layer": lambda cell, **options: layers.RNN(cell(3), dtype="float64", **options),
     "cell": lambda cell, **options: layers.RNN(cell(3, dtype="float64"), **options),

@@ -269,7 +269,7 @@ def test_gradient_descent_is_its_definition(momentum, nesterov, rng):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("transpose_a", "transpose_b"), [(False, False), (True, False), (False, True)])
-@pytest.mark.parametrize("sizes", [(0, 2, 3, 4), (1, 1, 1, 1), (5, 7, 33, 17)], ids=str)
+@pytest.mark.parametrize("sizes", [(0, 2, 3, 4), (1, 1, 1, 1), (5, 7, 33, 17), (2, 8, 3, 2), (2, 3, 4, 0)], ids=str)
 def test_batched_products_are_numpy_s(sizes, transpose_a, transpose_b, dtype, rng):
     batch, m, k, n = sizes
     a = rng.standard_normal((batch, k, m) if transpose_a else (batch, m, k)).astype(dtype)

@@ -380,6 +380,8 @@ class StackedRNNCells(Layer):
             count = len(_tree.flatten(cell.state_size))
             own, left = left[:count], left[count:]
             inputs, own = in_dtype((inputs, own), self, cell)
+            if isinstance(cell, RecurrentCell):
+                check_features(type(cell).__name__, inputs.shape, cell.kernel.shape[0])
             inputs, own, cache = cell.run_forward(
                 inputs,
                 own,
@@ -428,9 +430,10 @@ def initial_state_of(cell: Any, batch: int) -> Any:
 
 
 def runs_sequences(cell: Any) -> bool:
-    """Returns whether a cell runs whole sequences: not if a subclass has a `forward` or `call` of its own."""
+    """Returns whether a cell runs whole sequences: not if a subclass has `forward`, `call` or `backward` of its own."""
     if isinstance(cell, StackedRNNCells):
-        return type(cell).forward is StackedRNNCells.forward and all(map(runs_sequences, cell.cells))
+        own = (type(cell).forward, type(cell).backward) != (StackedRNNCells.forward, StackedRNNCells.backward)
+        return not own and all(map(runs_sequences, cell.cells))
     return isinstance(cell, RecurrentCell) and type(cell).forward is RecurrentCell.forward
 
 

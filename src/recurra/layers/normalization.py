@@ -505,17 +505,18 @@ class Normalization(Layer):
             if sizes != self._sizes:
                 raise ValueError(expected("adapt", f"data of sizes {self._sizes} along {self.axis}", batch.shape))
             others = tuple(axis for axis in range(batch.ndim) if axis not in self._kept)
-            size = batch.size // math.prod(sizes)
-            if not size:
-                continue
-            # Chan, Golub and LeVeque (1979): squares about the common mean from those about the mean of each part.
-            wide = batch.astype(np.float64)
-            own = wide.mean(axis=others, keepdims=True)
-            wide -= own
-            apart = own.reshape(sizes) - mean
-            squares += np.square(wide, out=wide).sum(axis=others) + apart**2 * (count * size / (count + size))
-            count += size
-            mean += apart * (size / count)
+            for part in _parts(batch) if 0 in others else [batch]:
+                size = part.size // max(1, math.prod(sizes))
+                if not size:
+                    continue
+                # Chan, Golub and LeVeque (1979): squares about the common mean from those about the mean of each part.
+                wide = part.astype(np.float64)
+                own = wide.mean(axis=others, keepdims=True)
+                wide -= own
+                apart = own.reshape(sizes) - mean
+                squares += np.square(wide, out=wide).sum(axis=others) + apart**2 * (count * size / (count + size))
+                count += size
+                mean += apart * (size / count)
         if not count:
             raise ValueError(expected("adapt", "at least one row of data", "none"))
         self.adapt_mean.assign(mean)
@@ -558,15 +559,19 @@ class Normalization(Layer):
 
 
 def _batches(data: Any) -> Iterator[np.ndarray]:
-    """Gives rows, some at a time: of an array itself, or of what an iterable or indexed thing holds, x of (x, y)."""
+    """Gives arrays one by one: an array itself, or what an iterable or indexed thing holds, x of (x, y)."""
     data = plain_numbers_as_array(data)
     if hasattr(data, "__array__"):
         data = [data]
     items = data if hasattr(data, "__iter__") else (data[index] for index in range(len(data)))
     for item in items:
-        batch = as_numbers(item[0] if isinstance(item, tuple) else item, "adapt")
-        rows = max(1, _AT_ONCE // max(1, math.prod(batch.shape[1:])))
-        yield from (batch[start : start + rows] for start in range(0, len(batch), rows)) if batch.size else [batch]
+        yield as_numbers(item[0] if isinstance(item, tuple) else item, "adapt")
+
+
+def _parts(batch: np.ndarray) -> Iterator[np.ndarray]:
+    """Gives the rows of a batch, some at a time."""
+    rows = max(1, _AT_ONCE // max(1, math.prod(batch.shape[1:])))
+    return (batch[start : start + rows] for start in range(0, len(batch), rows))
 
 
 def _as_list(value: Any) -> Any:

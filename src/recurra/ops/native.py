@@ -138,7 +138,7 @@ def matmul(
 
 def batched_matmul(a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False) -> Array:
     """As `reference.batched_matmul`, each product as of `matmul`."""
-    if transpose_a and not transpose_b and a.shape[2] >= 4 * b.shape[2]:
+    if transpose_a and not transpose_b and a.shape[2] >= 4 * b.shape[2] > 0:
         # The same bits in less time: packing suits the right side, so that is to be the large one.
         return contiguous(batched_matmul(b, a, transpose_a=True).transpose(0, 2, 1))
     a, b = contiguous(a), contiguous(b)

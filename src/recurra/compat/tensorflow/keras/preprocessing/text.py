@@ -8,6 +8,7 @@ import json
 import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -186,7 +187,7 @@ class Tokenizer:
         size = self.num_words or len(self.word_index) + 1
         counts = np.zeros((len(sequences), size))
         rows = np.repeat(np.arange(len(sequences)), [len(numbers) for numbers in sequences])
-        columns = np.array([number for numbers in sequences for number in numbers], np.intp)
+        columns = np.fromiter((index(number) for numbers in sequences for number in numbers), np.intp)
         np.add.at(counts, (rows[columns < size], columns[columns < size]), 1)
         if mode == "count":
             return counts
