@@ -17,17 +17,17 @@ def sum_to(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return array.sum(axis=(*range(added), *stretched)).reshape(shape)
 
 
-def softmax(x: np.ndarray, axes: tuple[int, ...] = (-1,)) -> np.ndarray:
+def softmax(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     """Returns the softmax over the given axes together."""
     flat, back = axes_last(x, axes)
-    return back(ops.activation_forward("softmax", flat))
+    return back(ops.softmax(flat))
 
 
-def softmax_gradient(dy: np.ndarray, y: np.ndarray, axes: tuple[int, ...] = (-1,)) -> np.ndarray:
+def softmax_gradient(dy: np.ndarray, y: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     """Returns dx from dy and the output of `softmax`."""
     flat_dy, back = axes_last(dy, axes)
     flat_y, _ = axes_last(y, axes)
-    return back(ops.activation_backward("softmax", flat_dy, flat_y, flat_y))
+    return back(ops.softmax_gradient(flat_dy, flat_y))
 
 
 def normalized(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> tuple[np.ndarray, np.ndarray]:

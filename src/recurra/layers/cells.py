@@ -355,8 +355,7 @@ class StackedRNNCells(Layer):
         leaves = _tree.flatten(dstates)
         before: list[Any] = []
         for cell, cell_cache in zip(reversed(self.cells), reversed(cache), strict=True):
-            count = len(_tree.flatten(cell.state_size))
-            own, leaves = leaves[len(leaves) - count :], leaves[: len(leaves) - count]
+            leaves, own = _without_last(leaves, cell)
             doutput, own = in_dtype(cell.backward(in_dtype((doutput, own), self, cell), cell_cache), cell, self)
             before.insert(0, list(_tree.flatten(own)))
         return doutput, before
@@ -374,11 +373,10 @@ class StackedRNNCells(Layer):
         keep_cache: bool,
     ) -> tuple[Any, list[Any], Any]:
         """Runs a whole sequence, cell after cell, as `RecurrentCell.run_forward`; for cells that run sequences."""
-        left, new_states, caches = list(states), [], []
+        leaves, new_states, caches = iter(states), [], []
         for position, cell in enumerate(self.cells):
             last = position == len(self.cells) - 1
-            count = len(_tree.flatten(cell.state_size))
-            own, left = left[:count], left[count:]
+            own = [next(leaves) for _ in _tree.flatten(cell.state_size)]
             inputs, own = in_dtype((inputs, own), self, cell)
             if isinstance(cell, RecurrentCell):
                 check_features(type(cell).__name__, inputs.shape, cell.kernel.shape[0])
@@ -403,11 +401,10 @@ class StackedRNNCells(Layer):
         self, doutputs: np.ndarray | None, dstates: list[np.ndarray | None], cache: Any, need_dx: bool = True
     ) -> tuple[Any, list[Any]]:
         """Returns the gradients of the inputs and of the initial states; adds those of the weights."""
-        left = list(dstates)
+        leaves = list(dstates)
         before: list[Any] = []
         for position, cell in reversed(list(enumerate(self.cells))):
-            count = len(_tree.flatten(cell.state_size))
-            own, left = left[len(left) - count :], left[: len(left) - count]
+            leaves, own = _without_last(leaves, cell)
             doutputs, own = in_dtype((doutputs, own), self, cell)
             run = cell.run_backward(doutputs, own, cache[position], need_dx or position > 0)
             doutputs, own = in_dtype(run, cell, self)
@@ -420,6 +417,12 @@ class StackedRNNCells(Layer):
     def get_initial_state(self, batch_size: int | None = None) -> list[Any]:
         """Returns the states that each cell starts from."""
         return [initial_state_of(cell, batch_size or 1) for cell in self.cells]
+
+
+def _without_last(leaves: list[Any], cell: Any) -> tuple[list[Any], list[Any]]:
+    """Returns the states of the cells before the last one, and its own."""
+    before = len(leaves) - len(_tree.flatten(cell.state_size))
+    return leaves[:before], leaves[before:]
 
 
 def initial_state_of(cell: Any, batch: int) -> Any:
