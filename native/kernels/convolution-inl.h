@@ -48,8 +48,8 @@ void convolve(const Convolution<T>& s) {
         const Stretch<T> stretch{
             group.x(n),        s.stride * s.D, 1, packed + g * packed_size, L, K * L, group.stretch(),
             group.stretches(), group.apart()};
-        packed_product<T>(rows, stretch, filters, bias, false,
-                          [&](int64_t t) { return s.y + (n * s.steps + t) * s.F + group.first_filter(); });
+        product_of_blocks<T>(rows, blocks_of<T>(filters), stretch, filters, bias, false,
+                             [&](int64_t t) { return s.y + (n * s.steps + t) * s.F + group.first_filter(); });
       }
     }
   });

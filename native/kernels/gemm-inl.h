@@ -465,12 +465,19 @@ struct GradientProduct {
   }
 };
 
-// out row(r) (M, N) = init + a (M, K) @ b, with b packed into column blocks of K rows; `stretch` is of row 0 and the
-// first blocks.
+// The column blocks of so many columns, all of them.
+template <typename T>
+RECURRA_INLINE Range blocks_of(int64_t columns) {
+  return {0, ceil_div(columns, Vec<T>::lanes)};
+}
+
+// These rows and column blocks of out (M, N) = init + a (M, K) @ b, where row r of out is row_of(r); `stretch` is of
+// row 0 and column block 0.
 template <typename T, typename RowOf>
-void packed_product(Range rows, const Stretch<T>& stretch, int64_t N, const T* bias, bool accumulate, RowOf row_of) {
+void product_of_blocks(Range rows, Range blocks, const Stretch<T>& stretch, int64_t N, const T* bias, bool accumulate,
+                       RowOf row_of) {
   constexpr int L = Vec<T>::lanes;
-  for_column_groups({0, ceil_div(N, L)}, rows.end - rows.begin, false, [&](int64_t block, int64_t count) {
+  for_column_groups(blocks, rows.end - rows.begin, false, [&](int64_t block, int64_t count) {
     Tile<T> tile;
     tile.stretches = 1;
     tile.stretch[0] = stretch;
@@ -543,27 +550,14 @@ void product_of_few_rows(const Part& part, const Matmul<T>& m) {
   T last[kDepth * L];  // of b, what is less than a vector wide
   for (int64_t k = 0; k < m.K; k += kDepth) {
     const int64_t depth = smaller(kDepth, m.K - k);
-    const auto run = [&](int64_t block, int64_t count, const T* b, int64_t b_k) {
-      Tile<T> tile;
-      tile.stretches = 1;
-      tile.stretch[0] = {m.a + k, m.K, 1, b, b_k, L, depth};
-      for (int64_t c = 0; c < count; ++c) {
-        tile.columns[c] = (block + c) * L;
-        tile.lanes[c] = smaller(L, m.N - tile.columns[c]);
-        tile.init[c] = m.accumulate || k > 0 ? nullptr : m.bias ? m.bias + tile.columns[c] : kZeros<T>;
-        tile.init_row[c] = 0;
-      }
-      for_row_tiles({0, m.M}, kTileRows[count], [&](int64_t row, int64_t height) {
-        tile.stretch[0].a = m.a + row * m.K + k;
-        for (int64_t r = 0; r < height; ++r) tile.rows[r] = m.out + (row + r) * m.N;
-        run_tile(tile, height, count);
-      });
+    const auto run = [&](Range blocks, const T* b, int64_t b_k, int64_t b_vector) {
+      product_of_blocks<T>({0, m.M}, blocks, {m.a + k, m.K, 1, b, b_k, b_vector, depth}, m.N, m.bias,
+                           m.accumulate || k > 0, [&](int64_t row) { return m.out + row * m.N; });
     };
-    for_column_groups({own.begin, smaller(own.end, whole)}, m.M, false,
-                      [&](int64_t block, int64_t count) { run(block, count, m.b + k * m.N + block * L, m.N); });
+    run({own.begin, smaller(own.end, whole)}, m.b + k * m.N, m.N, L);
     if (own.end > whole) {
       pack_block(last, L, m.b + k * m.N + whole * L, depth, m.N, m.N - whole * L);
-      run(whole, 1, last, L);
+      run({whole, own.end}, last, L, 0);
     }
   }
 }
@@ -590,8 +584,8 @@ void matmul(const Matmul<T>& m) {
     pack_matrix(part, packed, m.b, m.K, m.N, m.transpose_b ? m.K : m.N, m.transpose_b);
   });
   run_parts(team, [&](const Part& part) {
-    packed_product<T>(part_of(m.M, part), {m.a, m.K, 1, packed, L, m.K * L, m.K}, m.N, m.bias, m.accumulate,
-                      [&](int64_t row) { return m.out + row * m.N; });
+    product_of_blocks<T>(part_of(m.M, part), blocks_of<T>(m.N), {m.a, m.K, 1, packed, L, m.K * L, m.K}, m.N, m.bias,
+                         m.accumulate, [&](int64_t row) { return m.out + row * m.N; });
   });
 }
 

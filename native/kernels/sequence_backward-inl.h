@@ -357,7 +357,7 @@ void run_backward(const SequenceBackward<T>& s, Cell& cell, int64_t slots) {
       const Range rows = apart ? Range{0, half == part.index ? all : 0} : part_of(all, part);
       const Stretch<T> stretch =
           since.stretch(begin, half * order.first, {0, Cell::kGates}, kernel.packed, kernel.K * L);
-      packed_product<T>(rows, stretch, s.D, nullptr, false, [&](int64_t row) {
+      product_of_blocks<T>(rows, blocks_of<T>(s.D), stretch, s.D, nullptr, false, [&](int64_t row) {
         const int64_t of_step = order.rows_of(half, 1), n = half * order.first + row % of_step;
         return s.dx + (n * s.T_ + time_of<T>(s, begin + row / of_step)) * s.D;
       });
