@@ -1,4 +1,4 @@
-"""How long does a prediction take from Python: of one sequence, of a batch of 256?
+"""How long does a prediction take from Python: of one sequence, of a batch, by small and large layers?
 
     python benchmarks/predict.py [--quick] [--peers PYTHON,...] [--json FILE]
 
@@ -12,7 +12,7 @@ import harness
 from libraries.recurra_cases import model_of
 from recurra import interop
 
-SHAPES = [(1, 24, 1, 64), (256, 24, 1, 64), (1, 128, 64, 256)]
+SHAPES = [(1, 24, 1, 64), (256, 24, 1, 64), (1, 128, 64, 256), (32, 24, 64, 1024)]
 
 
 def measure(options: harness.Options) -> list[dict]:

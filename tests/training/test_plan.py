@@ -833,3 +833,25 @@ def test_factors_that_do_not_fit_are_refused():
     plan.draw([(2, 3)])
     with pytest.raises(ValueError, match="size of the layer's input"):
         plan.forward(np.ones((2, 4), np.float32), (2, 4))
+
+
+def test_large_layers_predict_many_rows_at_once():
+    # Each call packs the weights and fetches them at every time step.
+    model = Sequential([Input((2, 3)), layers.LSTM(4)])
+    plan = plan_of(model, training=False).native
+    native, seen = plan._native, []
+
+    class Costly:
+        def flops(self, x_size):
+            return 1e12
+
+        def infer(self, y, x):
+            seen.append(len(x))
+            native.infer(y, x)
+
+    x = np.random.default_rng(0).standard_normal((300, 2, 3)).astype(np.float32)
+    plan._native = Costly()
+    y = model.predict(x, verbose=0)
+    plan._native = native
+    assert seen == [128, 128, 44]
+    assert_same(y, model.predict(x, verbose=0))

@@ -17,6 +17,7 @@ _CELLS = ("simple_rnn", "lstm", "gru")  # the names of these three in the order 
 _PADDINGS = ("valid", "same", "causal")
 _MERGES = ("concat", "sum", "mul", "ave")
 _FLOPS_PER_CALL = 1e9  # of inference: some 20 ms, so that an interrupt is noticed soon
+_ROWS_PER_CALL = 128  # at least: each call packs the weights and fetches them at every time step
 _MOST_ROWS = 2**24  # whose numbers float32 can tell apart
 
 
@@ -283,7 +284,7 @@ class Plan:
     def infer(self, x: Array, shape: tuple[int, ...]) -> Array:
         """Returns the result, of `shape`. Any thread may call it at any time."""
         y = np.empty(shape, self.dtype)
-        rows = int(_FLOPS_PER_CALL / (self._native.flops(x.size // len(x)) + 1)) or 1
+        rows = max(_ROWS_PER_CALL, int(_FLOPS_PER_CALL / (self._native.flops(x.size // len(x)) + 1)))
         if len(x) <= rows:
             self._native.infer(y, x)
         else:
