@@ -220,3 +220,34 @@ def test_classes_of_the_program_are_let_go(method, tmp_path):
     made = [use() for _ in range(3)]
     gc.collect()
     assert [one() for one in made] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.int64(3), 3),
+        ({"rate": np.float32(0.5)}, {"rate": 0.5}),
+        (np.arange(3), np.arange(3)),
+        (recurra.activations.relu, "relu"),
+        (layers.Dense(2), layers.Dense),
+    ],
+    ids=["number", "number in a dict", "array", "function", "layer"],
+)
+def test_the_config_of_a_class_of_the_program_may_hold_what_json_cannot(value, expected, tmp_path):
+    class Holder(layers.Layer):
+        def __init__(self, held, **options):
+            super().__init__(**options)
+            self.held = held
+
+        def forward(self, inputs):
+            return inputs, None
+
+        def get_config(self):
+            return {"held": self.held, "name": self.name}
+
+    recurra.Sequential([recurra.Input((3,)), Holder(value)]).save(tmp_path / "model.keras")
+    held = recurra.models.load_model(tmp_path / "model.keras", {"Holder": Holder}).layers[-1].held
+    if isinstance(expected, type):
+        assert type(held) is expected
+    else:
+        np.testing.assert_equal(held, expected)

@@ -496,19 +496,24 @@ void product_of_blocks(Range rows, Range blocks, const Stretch<T>& stretch, int6
   });
 }
 
-// b (K, N), or its transpose (N, K), into column blocks; this part's share of them.
+// b (K, N), or its transpose (N, K), into column blocks; this part's share.
 template <typename T>
 void pack_matrix(const Part& part, T* packed, const T* b, int64_t K, int64_t N, int64_t b_row, bool transposed) {
   constexpr int L = Vec<T>::lanes;
-  const Range blocks = part_of(ceil_div(N, L), part);
-  for (int64_t i = blocks.begin; i < blocks.end; ++i) {
-    const int64_t lanes = smaller(L, N - i * L);
-    if (transposed) {
-      pack_block_transposed(packed + i * K * L, b + i * L * b_row, K, b_row, lanes);
-    } else {
-      pack_block(packed + i * K * L, L, b + i * L, K, b_row, lanes);
+  const Range blocks = blocks_of<T>(N);
+  if (transposed) {
+    const Range own = part_of(blocks.end, part);
+    for (int64_t i = own.begin; i < own.end; ++i) {
+      pack_block_transposed(packed + i * K * L, b + i * L * b_row, K, b_row, smaller(L, N - i * L));
     }
+    return;
   }
+  for_packed_rows(part_of(K, part), [&](Range some) {
+    for (int64_t i = 0; i < blocks.end; ++i) {
+      pack_block(packed + (i * K + some.begin) * L, L, b + some.begin * b_row + i * L, some.end - some.begin, b_row,
+                 smaller(L, N - i * L));
+    }
+  });
 }
 
 template <typename T>

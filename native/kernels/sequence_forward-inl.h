@@ -39,20 +39,18 @@ struct GateWeights {
   T* at(int64_t u) const { return packed + (direct ? 0 : u * gates * K * L); }
 
   void pack(const Part& part) const {
-    if (direct) {
-      const int64_t u = blocks() - 1;
-      for (int64_t g = 0; part.index == 0 && ragged(u) && g < gates; ++g) pack_block_of(u, g);
-      return;
-    }
-    const Range own = part_of(gates * blocks(), part);
-    for (int64_t i = own.begin; i < own.end; ++i) {
-      pack_block_of(i % blocks(), i / blocks());  // neighbours share cache lines of the source
-    }
+    const int64_t whole = H / L;  // blocks
+    for_packed_rows(part_of(K, part), [&](Range some) {
+      for (int64_t g = 0; g < gates; ++g) {
+        for (int64_t u = direct ? whole : 0; u < blocks(); ++u) pack_block_of(u, g, some);
+      }
+    });
   }
-  void pack_block_of(int64_t u, int64_t gate) const {
-    const int64_t first = in_pairs ? u / 2 * 2 : u;
-    pack_block(at(first) + ((u - first) * gates + gate) * L, together(first) * gates * L,
-               source + (first_gate + gate) * H + u * L, K, row * H, lanes(u));
+  void pack_block_of(int64_t u, int64_t gate, Range some) const {
+    const int64_t first = in_pairs ? u / 2 * 2 : u, packed_row = together(first) * gates * L;
+    pack_block(at(first) + ((u - first) * gates + gate) * L + some.begin * packed_row, packed_row,
+               source + (first_gate + gate) * H + u * L + some.begin * row * H, some.end - some.begin, row * H,
+               lanes(u));
   }
 
   // Calls f<count>(u) for tiles of blocks u to u + count: two where the gates of one are too few to keep the CPU busy

@@ -218,7 +218,7 @@ def _serialize_instance(obj: Any) -> dict[str, Any]:
     serialized = {
         "module": module,
         "class_name": cls.__name__,
-        "config": obj.get_config(),
+        "config": serialize_keras_object(obj.get_config()),  # it may hold numbers of NumPy's
         "registered_name": None if known and not module.startswith("keras.src") else get_registered_name(cls),
     }
     if hasattr(obj, "get_build_config"):

@@ -4,6 +4,7 @@ import csv
 import json
 import random as python_random
 import signal
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -538,6 +539,20 @@ def test_a_backup_of_another_model_or_a_broken_one_is_refused(data, tmp_path):
         make_model().fit(*data, epochs=1, verbose=0, callbacks=[backup])
 
 
+def test_a_backup_that_unpacks_to_any_size_is_refused_before_it_takes_memory(data, tmp_path):
+    backup = callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+    make_model().fit(*data, epochs=1, verbose=0, callbacks=[backup])
+    with np.load(tmp_path / "backup.npz") as file:
+        members = {name: file[name] for name in file.files} | {"weight_0": np.zeros(2**24)}
+    np.savez_compressed(tmp_path / "backup.npz", **members)
+    tracemalloc.start()
+    with pytest.raises(FileFormatError, match="packed members"):
+        make_model().fit(*data, epochs=1, verbose=0, callbacks=[backup])
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 2**24
+
+
 def changed_backup(path, meta=None, **arrays):
     """Writes a backup anew with other numbers in it, and with another meta: None takes a key of it out."""
     with np.load(path) as file:
@@ -563,7 +578,10 @@ def changed_backup(path, meta=None, **arrays):
         ({"meta": {"stopped": None}}, "KeyError"),
         ({"weight_1": np.full((3, 9), "a")}, "an array of dtype <U1"),
         ({"state_0_0": np.ones((5, 4))}, "a backup of this model"),
+        ({"meta": {"epoch": -1}}, "ValueError: epoch -1"),
         ({"memory/EarlyStopping_0/wait": np.ones(2)}, "ValueError"),
+        ({"memory/EarlyStopping_0/wait": np.array(0.5)}, "TypeError"),
+        ({"memory/EarlyStopping_0/best_weights/0": np.ones(2)}, "ValueError"),
     ],
 )
 def test_a_backup_is_checked_whole_before_anything_changes(data, tmp_path, change, words):

@@ -685,6 +685,9 @@ X = np.ones((2, 4, 6), "float32")
         (lambda: layers.Dot(1)([X, X[:, :3]]), r"Dot expected equal sizes along axes 1, got shapes"),
         (lambda: layers.Dot(1)([X, X, X]), r"Dot expected two inputs of shape \(batch, ...\), got"),
         (lambda: layers.Subtract()([X, X, X]), "Subtract expected two inputs, got 3"),
+        (lambda: layers.Add()([[X, X]]), "Add expected a list of inputs, got lists in a list"),
+        (lambda: layers.Add()([[recurra.Input((3,))]]), "Add expected a list of inputs, got lists in a list"),
+        (lambda: layers.Concatenate()([X, [X]]), "Concatenate expected a list of inputs, got lists in a list"),
         (
             lambda: layers.Add()([X, X], mask=np.ones((2, 4), bool)),
             "Add expected a list of inputs and a list of as many",

@@ -10,6 +10,7 @@ import pytest
 
 import recurra
 from recurra import layers
+from recurra.models import graph_config
 from recurra.models.graph import Graph
 
 
@@ -744,6 +745,36 @@ def test_layers_keep_the_order_of_a_config():
     assert [layer.name for layer in again.layers] == names != [layer.name for layer in model.layers]
     assert [weight.shape for weight in again.weights[:2]] == [(3, 3), (3,)]
     assert again.get_config()["layers"] == config["layers"]
+
+
+def test_the_calls_of_a_shared_layer_keep_their_order_in_a_config(rng, tmp_path):
+    start = recurra.Input((4, 3))
+    shared = layers.Dense(3, name="shared")
+    late = shared(layers.LSTM(3, return_sequences=True, name="before")(start))
+    early = shared(start)  # its inputs are there before those of the first call, and Keras lists it before the LSTM
+    end = layers.GRU(2, name="second")(layers.GRU(3, return_sequences=True, name="first")(early))
+    model = recurra.Model(start, [end, late])
+    names = [layer.name for layer in model.layers]
+    assert names.index("shared") < names.index("before")
+    model.save(tmp_path / "model.keras")
+    clone = recurra.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    x = rng.standard_normal((2, 4, 3)).astype("float32")
+    for again in (recurra.models.load_model(tmp_path / "model.keras"), clone):
+        for got, expected in zip(again.predict(x, verbose=0), model.predict(x, verbose=0), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+def test_layers_in_a_config_may_have_any_order_and_are_looked_at_once_or_twice(monkeypatch):
+    tensor = start = recurra.Input((3,))
+    for _ in range(100):
+        tensor = layers.Dropout(0.1)(tensor)
+    config = recurra.Model(start, tensor).get_config()
+    config["layers"].reverse()
+    read, looks = graph_config._read_tensor, []
+    monkeypatch.setattr(graph_config, "_read_tensor", lambda *args: looks.append(args) or read(*args))
+    assert len(recurra.Model.from_config(config).layers) == 101
+    assert len(looks) <= 202  # a hundred layers and both ends; 5,052 if all that wait are looked at for each
 
 
 def test_a_class_of_the_user_s_own_has_the_summary_of_a_line():

@@ -577,6 +577,31 @@ def test_bad_options_are_refused(make, message):
         make()
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SGD", {"momentum": 0.9, "nesterov": np.True_}),
+        ("Adam", {"amsgrad": np.True_}),
+        ("RMSprop", {"centered": np.True_}),
+        ("Adam", {"use_ema": np.True_, "ema_momentum": np.float32(0.5), "ema_overwrite_frequency": np.int64(2)}),
+        ("Adam", {"gradient_accumulation_steps": np.int64(2)}),
+    ],
+)
+def test_options_of_numpys_train_and_are_saved_as_those_of_python(name, options, tmp_path):
+    def trained(options):
+        recurra.utils.set_random_seed(1)
+        model = recurra.Sequential([recurra.Input((3,)), layers.Dense(2)])
+        model.compile(getattr(optimizers, name)(**options), "mse")
+        model.fit(np.ones((8, 3)), np.ones((8, 2)), batch_size=2, verbose=0)
+        return model
+
+    model, plain = trained(options), trained({option: np.asarray(value).item() for option, value in options.items()})
+    model.save(tmp_path / "model.keras")
+    loaded = recurra.models.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer.get_config() == plain.optimizer.get_config()
+    np.testing.assert_array_equal(loaded.get_weights()[0], plain.get_weights()[0])
+
+
 def test_a_config_without_options_is_the_class_by_itself():
     made = optimizers.get({"class_name": "adam"})
     assert type(made) is optimizers.Adam

@@ -180,11 +180,15 @@ def _whole(path: Path) -> Iterator[None]:
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Returns what `_save` wrote: a file cut off shows it at its end or in any of its members."""
     with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+        if sum(member.file_size for member in file.zip.infolist()) > os.path.getsize(path):
+            raise ValueError("packed members, which could take any memory")
         meta = json.loads(str(file["meta"]))
         arrays = {name: as_numbers(file[name], name) for name in meta["members"]}
     for name, kind in {"epoch": int, "stopped": bool, "averages_swapped": bool}.items():
         if type(meta[name]) is not kind:
             raise TypeError(f"{name} {meta[name]!r}")
+    if meta["epoch"] < 0:
+        raise ValueError(f"epoch {meta['epoch']}")
     meta["draws"] = [(int(taken), state) for taken, state in meta["draws"]]
     _global_random.check_states(meta["global_states"])
     for state in (meta["stream"], meta["stream_at_start"], *(state for _, state in meta["draws"])):
@@ -222,12 +226,21 @@ def _memories(callbacks: list[Callback]) -> dict[str, np.ndarray]:
 
 
 def _memories_in(arrays: dict[str, np.ndarray], callbacks: list[Callback]) -> list[tuple[Callback, str, Any]]:
-    """Returns the callbacks that a backup knows, with the names and values of what they remember in it."""
+    """Returns the callbacks that a backup knows, with the names and values of what they remember in it.
+
+    Raises:
+        TypeError, ValueError: For what is no count where one is due, or no weights of the model.
+    """
     found = []
     for key, callback, name in _memory_keys(callbacks):
         if any(other.startswith(key.removesuffix(name)) for other in arrays):
             parts = [array for other, array in arrays.items() if other.startswith(f"{key}/")]
-            found.append((callback, name, arrays[key].item() if key in arrays else parts or None))
+            value = arrays[key].item() if key in arrays else parts or None
+            if isinstance(getattr(callback, name), int) and not isinstance(value, int):
+                raise TypeError(f"{key} {value!r}")
+            if parts and [part.shape for part in parts] != [weight.shape for weight in callback.model.weights]:
+                raise ValueError(f"{key} of other weights")
+            found.append((callback, name, value))
     return found
 
 

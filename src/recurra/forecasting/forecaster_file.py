@@ -124,6 +124,9 @@ def _check(forecaster: Forecaster, trained: TrainedNetwork) -> None:
     strange = [type(layer).__name__ for layer in model.layers if type(layer) not in LAYERS]
     if strange:  # such as one that repeats its input a billion times: it would take the memory when forecasting
         raise ValueError(f"a network with the layer {strange[0]}")
+    for size in (settings.lookback, horizon):
+        if type(size) is not int:
+            raise ValueError(f"a network of {size!r} values")
     shapes = [tensor.shape for tensor in (*model.inputs, *model.outputs)]
     if forecaster.model not in KINDS or len(settings.quantiles) != 5 or forecaster.horizon != horizon:
         raise ValueError(f"a {forecaster.model} of {len(settings.quantiles)} quantiles and {horizon} steps")
@@ -167,6 +170,8 @@ def _stored_panel(state: dict[str, Any]) -> Panel:
         raise ValueError(f"{day} as the day of months")
     freq = replace(freq, day=day)
     series = [np.array(values, np.float64) for values in state["series"]]
+    if not all(type(first) is int for first in state["first_times"]):
+        raise ValueError("first times that are no numbers")
     times = []
     for first, values in zip(state["first_times"], series, strict=True):
         start: Any = np.int64(first) if state["counters"] else np.array(first).astype(TIMES)[()]

@@ -19,6 +19,8 @@ from recurra.layers.base import Layer
 def _check_list(who: str, shapes: Any) -> None:
     if is_shape(shapes) or not isinstance(shapes, (list, tuple)) or not shapes:
         raise ValueError(expected(who, "a list of inputs", f"one of shape {shapes}"))
+    if not all(map(is_shape, shapes)):
+        raise ValueError(expected(who, "a list of inputs", f"lists in a list, of shapes {shapes}"))
 
 
 def _check_masks(who: str, inputs: Any, masks: Any) -> None:

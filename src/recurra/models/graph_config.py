@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
         ValueError: If a call's inputs come from nowhere.
     """
     layers: dict[str, Layer] = {}
-    pending: list[tuple[Layer, dict[str, Any]]] = []
+    pending: list[tuple[Layer, deque[dict[str, Any]]]] = []  # with the calls that are not made yet
     entries = [_as_layer(entry) for entry in config["layers"]]
     of_masks = {entry.get("name") for entry in entries if _is_operation(entry)}
     compared, of_layers = _compared(entries)
@@ -73,24 +73,29 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
                 variable.path = name + variable.path.removeprefix(layer.name)
             layer.name = name
         layers[layer.name] = layer
-        pending += [(layer, _with_own_mask(node, of_masks, of_layers, compared)) for node in calls]
+        pending.append((layer, deque(_with_own_mask(node, of_masks, of_layers, compared) for node in calls)))
     made = {(name, 0): layer._inbound_nodes[0] for name, layer in layers.items() if layer._inbound_nodes}
     counts: Counter[str] = Counter()
-    while pending:
-        waiting = []
-        for layer, node in pending:
+    followers: defaultdict[Any, list[tuple[Layer, deque[dict[str, Any]]]]] = defaultdict(list)  # by what they wait for
+    ready = deque(pending)
+    while ready:
+        layer, nodes = ready.popleft()
+        while nodes:
             try:
-                args, kwargs = _read_value(node["args"], made), _read_value(node["kwargs"], made)
-            except KeyError:
-                waiting.append((layer, node))
-                continue
+                args, kwargs = (_read_value(nodes[0][name], made) for name in ("args", "kwargs"))
+            except KeyError as missing:  # the layer's next calls wait as well: their numbers are those of their order
+                followers[missing.args[0]].append((layer, nodes))
+                break
+            nodes.popleft()
             layer(*args, **kwargs)
-            made[layer.name, counts[layer.name]] = layer._inbound_nodes[-1]
+            call = layer.name, counts[layer.name]
+            made[call] = layer._inbound_nodes[-1]
             counts[layer.name] += 1
-        if len(waiting) == len(pending):
-            got = f"{waiting[0][0].name!r} without its inputs{_operations(entries)}"
-            raise ValueError(expected("Functional", "nodes whose inputs exist", got))
-        pending = waiting
+            ready.extend(followers.pop(call, ()))
+    waiting = [layer.name for layer, nodes in pending if nodes]
+    if waiting:
+        got = f"{waiting[0]!r} without its inputs{_operations(entries)}"
+        raise ValueError(expected("Functional", "nodes whose inputs exist", got))
     inputs, outputs = (_read_ends(config[ends], made) for ends in ("input_layers", "output_layers"))
     return inputs, outputs, list(layers)
 

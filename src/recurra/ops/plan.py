@@ -284,10 +284,10 @@ class Plan:
     def infer(self, x: Array, shape: tuple[int, ...]) -> Array:
         """Returns the result, of `shape`. Any thread may call it at any time."""
         y = np.empty(shape, self.dtype)
-        rows = max(_ROWS_PER_CALL, int(_FLOPS_PER_CALL / (self._native.flops(x.size // len(x)) + 1)))
-        if len(x) <= rows:
+        if len(x) <= _ROWS_PER_CALL:
             self._native.infer(y, x)
         else:
+            rows = max(_ROWS_PER_CALL, int(_FLOPS_PER_CALL / (self._native.flops(x.size // len(x)) + 1)))
             for start in range(0, len(x), rows):
                 self._native.infer(y[start : start + rows], x[start : start + rows])
         return y

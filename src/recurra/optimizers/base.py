@@ -126,13 +126,14 @@ class Optimizer(StampsChanges):
             who, clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm
         )
         if use_ema:
-            fraction(who, "ema_momentum", ema_momentum)
+            ema_momentum = fraction(who, "ema_momentum", ema_momentum)
             if ema_overwrite_frequency:
-                positive_int(who, "ema_overwrite_frequency", ema_overwrite_frequency)
+                ema_overwrite_frequency = positive_int(who, "ema_overwrite_frequency", ema_overwrite_frequency)
         if gradient_accumulation_steps:
-            count = positive_int(who, "gradient_accumulation_steps", gradient_accumulation_steps)
-            if count < 2:
-                raise ValueError(expected(who, "gradient_accumulation_steps to be at least 2", count))
+            gradient_accumulation_steps = positive_int(who, "gradient_accumulation_steps", gradient_accumulation_steps)
+            if gradient_accumulation_steps < 2:
+                got = gradient_accumulation_steps
+                raise ValueError(expected(who, "gradient_accumulation_steps to be at least 2", got))
         if weight_decay is not None:
             weight_decay = not_negative(who, "weight_decay", weight_decay)
         if loss_scale_factor is not None:

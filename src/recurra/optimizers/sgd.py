@@ -50,4 +50,4 @@ class SGD(Optimizer):
         ops.sgd_update(w, g, **self.formula_arguments(slots), learning_rate=learning_rate)
 
     def formula_arguments(self, slots: Sequence[np.ndarray]) -> dict[str, Any]:
-        return {"m": slots[0] if slots else None, "momentum": self.momentum, "nesterov": self.nesterov}
+        return {"m": slots[0] if slots else None, "momentum": self.momentum, "nesterov": bool(self.nesterov)}

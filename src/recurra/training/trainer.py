@@ -329,12 +329,12 @@ class Trainer(Layer):
         if x is None:
             raise ValueError(expected("predict", "x, the inputs", "none"))
         silent = not callbacks and not verbose and not steps
-        if silent and type(x) is np.ndarray:
+        if silent and type(x) is np.ndarray and self.built:
             if batch_size is not None:
                 positive_int("predict", "batch_size", batch_size)
-            inferred = self._infer_array(x)
+            inferred = self._infer([x])
             if inferred is not None:
-                return inferred
+                return inferred[0]
         if is_iterable_data(x):
             source: Any = IterableBatches(x, partial(batch_to_predict, self), who="predict")
         else:
@@ -423,16 +423,11 @@ class Trainer(Layer):
 
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the model's outputs for all rows of `x` at once."""
-        inferred = self._infer_array(x)
+        inferred = self._infer([x]) if type(x) is np.ndarray and self.built else None
         if inferred is not None:
-            return inferred
+            return inferred[0]
         self.build_for(x)
         return loop.predict_step(self, self.standardize_inputs(x))
-
-    def _infer_array(self, x: Any) -> Any:
-        """Returns the outputs for an array that a native call takes as it is, None for any other."""
-        inferred = self._infer([x]) if type(x) is np.ndarray and self.built else None
-        return None if inferred is None else inferred[0]
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
         """Returns the loss, the outputs' losses, then the metrics as compiled; the loss alone if there is no more."""
