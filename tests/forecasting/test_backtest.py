@@ -209,6 +209,23 @@ def test_cutoffs_leave_enough_to_learn_from():
     assert choose_windows(144, 12, 2, 6) == (2, 6)
 
 
+def test_cutoffs_leave_as_many_seasons_as_tell_of_one():
+    assert choose_windows(42, 3, None, None, season_length=12) == (2, 3)
+    assert choose_windows(42, 3, None, None) == (4, 3)
+    assert choose_windows(38, 3, None, None, season_length=12) == choose_windows(38, 3, None, None)  # has too few
+    assert choose_windows(42, 3, 4, None, season_length=12) == (4, 3)
+
+
+def test_models_are_scored_with_the_season_that_they_will_know():
+    months = np.arange(42)
+    sales = np.random.default_rng(0).normal(100 + 10 * np.sin(months * np.pi / 6), 2)
+    scores = {
+        row["model"]: row["MASE"]
+        for row in Forecaster("theta", horizon=6).backtest(Panel.from_arrays([sales], "MS")).rows
+    }
+    assert scores["theta"] < scores["seasonal_naive"] < scores["naive"]  # was worse than seasonal_naive
+
+
 def test_cutoffs_that_were_asked_for_are_made_or_refused():
     assert choose_windows(40, 4, 6, None) == (6, 4)
     assert choose_windows(40, 4, 1, None) == choose_windows(16, 4, 1, None) == (1, 4)

@@ -111,8 +111,24 @@ def test_widening_by_hand():
     answers = np.tile([-2.0, -1.0, 0.0, 1.0, 2.0], (9, 2, 1))
     futures = np.column_stack([np.zeros(9), np.r_[np.zeros(8), 8.0]])
     # The scores of 80 % are -1 at the first step; -1/2 and once (8 - 1)/2 at the second. Of 18 scores the
-    # quantile of 0.8 (1 + 1/9) is the first but one: below zero, so nothing grows. That of 95 % is the largest.
+    # quantile of 0.8 (1 + 1/18) is -1/2, below zero, so nothing grows. That of 95 % is the largest.
     np.testing.assert_allclose(widening_of(answers, futures, growth, np.ones((9, 1))), [[0, 0], [3, 6]])
+
+
+def test_of_few_windows_80_percent_is_not_the_largest_error():
+    answers = np.zeros((4, 5, 5))
+    futures = np.arange(1.0, 21.0).reshape(4, 5)
+    wide80, wide95 = widening_of(answers, futures, np.ones(5), np.ones((4, 1)))[:, 0]
+    np.testing.assert_allclose([wide80, wide95], np.quantile(futures, [0.84, 0.9975]))  # both were 20
+
+
+def test_intervals_of_short_series_differ():
+    months = np.arange(60)
+    for seed in range(4):
+        sales = np.random.default_rng(seed).normal(100 + 0.5 * months + 10 * np.sin(months * np.pi / 6), 3)
+        arrays = Forecaster("gru", horizon=12, n_seeds=1).fit(Panel.from_arrays([sales], "MS")).predict_arrays()
+        assert (arrays["lo-95"] < arrays["lo-80"]).all()
+        assert (arrays["hi-80"] < arrays["hi-95"]).all()
 
 
 def test_widening_for_errors_that_will_be_larger():

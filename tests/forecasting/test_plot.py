@@ -3,6 +3,7 @@
 import io
 import typing
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas
@@ -43,6 +44,26 @@ def test_the_last_window_of_a_backtest_is_drawn_where_it_was():
     assert [len(lines) for lines in dashed] == [1, 1, 0]  # the third series ends before the cutoff
     for (line,) in dashed[:2]:
         np.testing.assert_array_equal(line.get_xdata(), days[54:].astype(object))
+
+
+def test_labels_of_dates_do_not_lie_on_each_other():
+    hours = np.datetime64("2012-12-31", "ms") - np.arange(400)[::-1].astype("timedelta64[h]")
+    frame = pandas.DataFrame({"ds": hours, "y": np.sin(np.arange(400))})
+    figure, _ = _figure(forecast(frame, 48, model="naive", n_windows=1))
+    figure.savefig(io.BytesIO())
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels() if label.get_text()]
+    assert len(boxes) > 4
+    assert all(box.x1 < following.x0 for box, following in pairwise(boxes))
+
+
+def test_the_legend_leaves_the_past_to_be_seen():
+    values = np.arange(40.0) % 3
+    values[2:5] = 50.0
+    figure, _ = _figure(forecast(Panel.from_arrays([values]), 4, model="naive"))
+    figure.savefig(io.BytesIO())
+    (axes,) = figure.axes
+    box = axes.get_legend().get_window_extent()
+    assert not any(box.contains(*point) for point in axes.transData.transform(axes.lines[0].get_xydata()))
 
 
 def test_the_title_says_how_many_series_are_shown():

@@ -15,6 +15,7 @@ from recurra.forecasting.forecaster import Forecaster, fewest_values
 from recurra.forecasting.network import Progress
 from recurra.forecasting.panel import Panel
 from recurra.forecasting.trained import NoLogarithm
+from recurra.forecasting.transform import FEWEST_SEASONS
 
 MOST_WINDOWS = 5
 
@@ -56,11 +57,14 @@ class Backtest:
         return "\n".join([f"Backtest({about}, horizon={self.horizon}):", *lines, *told])
 
 
-def choose_windows(shortest: int, horizon: int, n_windows: int | None, step_size: int | None) -> tuple[int, int]:
+def choose_windows(
+    shortest: int, horizon: int, n_windows: int | None, step_size: int | None, season_length: int = 1
+) -> tuple[int, int]:
     """Returns the number of cutoffs and the values between them, so that enough is left to learn from.
 
     At least one cutoff is always there. Of themselves there are more, at most 5, only while two thirds of the shortest
-    series lie before the first.
+    series lie before the first, and as many seasons as tell of one if it has them: scores of models that know no season
+    would be none of those that are fitted to the whole.
 
     Raises:
         DataError: If `n_windows` cutoffs leave less before the first than a forecaster needs.
@@ -68,7 +72,9 @@ def choose_windows(shortest: int, horizon: int, n_windows: int | None, step_size
     step = horizon if step_size is None else positive_int("backtest", "step_size", step_size)
     most = 1 + max(0, (shortest - horizon - fewest_values(horizon)) // step)
     if n_windows is None:
-        return min(most, 1 + max(0, (shortest // 3 - horizon) // step), MOST_WINDOWS), step
+        held, beyond = shortest // 3, shortest - FEWEST_SEASONS * season_length
+        held = min(held, beyond) if beyond >= horizon else held
+        return min(most, 1 + max(0, (held - horizon) // step), MOST_WINDOWS), step
     n_windows = positive_int("backtest", "n_windows", n_windows)
     if n_windows > most:
         what = f"at most {most} cutoff{'s' * (most > 1)} {step} apart for a horizon of {horizon} and {shortest} values"
@@ -99,7 +105,8 @@ def backtest_models(
     """
     horizon, season_length = forecaster.steps
     behind = panel.steps_behind()
-    n_windows, step = choose_windows(int((panel.known_counts + behind).min()), horizon, n_windows, step_size)
+    shortest = int((panel.known_counts + behind).min())
+    n_windows, step = choose_windows(shortest, horizon, n_windows, step_size, season_length)
     cut_back = [horizon + step * k for k in reversed(range(n_windows))]
     lengths = [panel.lengths - np.maximum(0, np.ceil(back - behind)).astype(np.int64) for back in cut_back]
     known = [panel.head(each) for each in lengths]

@@ -286,7 +286,8 @@ class Forecaster(KnowsArguments):
 
         Args:
             data: As in `fit`.
-            n_windows: Cutoffs; as many as leave two thirds of the shortest series to learn from, at most 5, if None.
+            n_windows: Cutoffs; if None at most 5, as many as leave two thirds of the shortest series to learn from, and
+                three seasons where it has them.
             step_size: Values between two cutoffs; the horizon if None.
             progress: Called with a line now and then.
             **columns: Options of `read_panel`; after `fit`, those that are not named are those of `fit`.

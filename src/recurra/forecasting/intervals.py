@@ -13,6 +13,7 @@ OfEach = list[Gaps | None]
 NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the central intervals of a normal
 LEVELS = tuple(NORMAL)
 INTERVALS = tuple(f"{side}-{level}" for level in LEVELS for side in ("lo", "hi"))  # columns
+FEWEST_HELD = 10  # windows that tell of errors: the largest of fewer says little of an interval of 95 %
 MOST_ERRORS = 2**18  # of one series that `growth_of_errors` is taken from
 
 
@@ -119,7 +120,8 @@ def widening_of(answers: np.ndarray, futures: np.ndarray, growth: np.ndarray, la
 
     Conformalised quantile regression (Romano, Patterson and Candès, 2019) over the windows held back. The scores of all
     steps together are taken relative to `growth` (H,), so that late steps grow by more than early ones; intervals are
-    never made smaller.
+    never made smaller. The steps of a window err together: it counts as one score in the correction for few, but not of
+    fewer than `FEWEST_HELD`, of which the largest score would be meant for 80 % as for 95 %; `bands` has a least there.
 
     Args:
         answers: float (N, H, 5), the quantiles.
@@ -132,6 +134,7 @@ def widening_of(answers: np.ndarray, futures: np.ndarray, growth: np.ndarray, la
     sizes = []
     for level, low, high in ((80, low80, high80), (95, low95, high95)):
         outside = np.maximum(low - futures, futures - high) / growth
-        rank = min(1.0, level / 100 * (1 + 1 / len(answers)))
+        count = len(answers) if len(answers) >= FEWEST_HELD else np.isfinite(outside).sum()
+        rank = min(1.0, level / 100 * (1 + 1 / count))
         sizes.append(max(0.0, float(np.nanquantile(outside, rank))) * growth)
     return np.array(sizes)

@@ -144,6 +144,10 @@ def _draw(axes: Any, forecast: Forecast, arrays: dict[str, np.ndarray], i: int) 
     axes.plot(ahead, arrays["y_hat"][i], color=AHEAD, linewidth=1.8, marker="o" * single, label="forecast")
     if panel.n_series > 1:
         axes.set_title(panel.ids[i], fontsize=10, parse_math=False)
+    if places.dtype == object:  # short labels: those of a 31st and the day after would lie on each other
+        from matplotlib.dates import ConciseDateFormatter
+
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="upper left", fontsize=8, framealpha=0.8, edgecolor="none")
+    axes.legend(loc="best", fontsize=8, framealpha=0.8, edgecolor="none")

@@ -12,6 +12,7 @@ from recurra._checks import expected
 from recurra.errors import DataError
 from recurra.forecasting import network
 from recurra.forecasting.intervals import (
+    FEWEST_HELD,
     INTERVALS,
     bands,
     effective_series,
@@ -28,7 +29,6 @@ from recurra.forecasting.windows import Windows
 QUANTILES = (0.025, 0.1, 0.5, 0.9, 0.975)
 MOST_WINDOWS = 1500  # windows that a network is trained on; more are thinned out evenly
 FEWEST_WINDOWS = 5  # as many as the shortest series has without gaps
-FEWEST_HELD = 10  # windows that tell of errors: the largest of fewer says little of an interval of 95 %
 LONGEST_LOOKBACK = 96  # of networks whose timesteps are single values
 SEGMENTS = range(24, 61)  # seasons of as many values are one timestep each; of longer ones too few have been seen
 MOST_SEGMENTS = 7  # so that of hours the network sees a week

@@ -69,6 +69,14 @@ FILL = r"choose how to fill it with --fill interpolate\|ffill\|zero\|mean \(in P
             "turn the columns of times into rows, as with pandas.melt",
         ),
         (
+            csv([[m, *range(24)] for m in MONTHS], "날짜," + ",".join(f"{h}시" for h in range(1, 25))),
+            "turn the columns of times into rows, as with pandas.melt",
+        ),
+        (
+            csv([(m, 1, 2) for m in MONTHS], "month,Seoul,Busan"),
+            "or, if each is a series, turn the columns into rows, as with pandas.melt$",
+        ),
+        (
             csv([["a", *range(12)]], ",".join(["region", *MONTHS])),
             "turn the columns of times into rows, as with pandas.m",
         ),

@@ -51,6 +51,14 @@ def test_files_of_other_programs_are_told_as_such(tmp_path, start, kind):
         read_panel(tmp_path / "data.csv")
 
 
+@pytest.mark.parametrize("end", [",", ', ,""'])
+def test_rows_may_end_in_separators_that_the_header_lacks(tmp_path, end):
+    text = csv([(month, f"{value}{end}") for month, value in GOOD])
+    np.testing.assert_array_equal(read_panel(write(tmp_path, text)).values, [value for _, value in GOOD])
+    with pytest.raises(DataError, match="the same number of fields in each row"):
+        read_panel(write(tmp_path, text + "2021-01,12,7\n"))
+
+
 @pytest.mark.parametrize("above", ["# made by a tool\n", "Sales of 2020\n\n", "sep=,\n\n \nTitle\n"])
 def test_lines_above_the_names_of_columns_are_told_with_the_row(tmp_path, above):
     row = above.count("\n") + 1

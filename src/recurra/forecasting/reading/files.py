@@ -123,7 +123,11 @@ def _read_csv(name: str, data: bytes) -> Table:
     first_row = 2 + blank.count("\n") + bool(named)
     try:
         frame = polars.read_csv(
-            text.encode(), separator=separator, infer_schema=False, truncate_ragged_lines=False, quote_char='"'
+            text.encode(),
+            separator=separator,
+            infer_schema=False,
+            truncate_ragged_lines=_rows_end_in_separators(text, separator),
+            quote_char='"',
         )
     except Exception as error:
         what = "a table with the same number of fields in each row"
@@ -166,6 +170,15 @@ def _separator(text: str) -> str:
         return sum(is_number(unmarked(field)[0]) or are_times([field]) for field in alike[separator][0])
 
     return max(reversed(best), key=readable)  # the comma last, which numbers hold too
+
+
+def _rows_end_in_separators(text: str, separator: str) -> bool:
+    """Whether each row has more fields than the header, which hold nothing: some programs end rows so."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    with contextlib.suppress(csv.Error):
+        width = len(next(rows))
+        return all(len(row) > width and not any(map(str.strip, row[width:])) for row in rows if row)
+    return False
 
 
 def _what_is_wrong(text: str, separator: str, first_row: int, error: Exception) -> tuple[str, str | None]:

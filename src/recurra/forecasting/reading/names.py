@@ -31,8 +31,8 @@ PARTS_OF_TIMES = {  # the longest first, and what each looks like in one column 
 PART_ENDINGS = ("_hour", " hour", "_minute", " minute", "시간", "시각")
 TARGET_NAMES = ("y", "target", "value", "values", "값", "목표")
 MOST_LISTED, MOST_LETTERS = 20, 40  # names of columns in an error, and letters of each
-PARTS_OF_YEARS = re.compile(  # as names of columns
-    r"\s*(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s*|\s*(\d\d?월|Q[1-4]|[1-4]Q|[1-4]분기)\s*",
+PARTS_OF_YEARS_AND_DAYS = re.compile(  # as names of columns
+    r"\s*(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s*|\s*(\d\d?[월시]|Q[1-4]|[1-4]Q|[1-4]분기)\s*",
     re.IGNORECASE,
 )
 
@@ -46,7 +46,7 @@ def listed(names: Iterable[str]) -> str:
 
 def are_mostly_dates(names: list[str]) -> bool:
     """Whether names of columns are those of times, as in tables with a column for each month."""
-    if sum(map(bool, map(PARTS_OF_YEARS.fullmatch, names))) > max(2, len(names) / 2):
+    if sum(map(bool, map(PARTS_OF_YEARS_AND_DAYS.fullmatch, names))) > max(2, len(names) / 2):
         return True
     dates = [name for name in names if are_times([name])]
     if 2 * len(dates) <= len(names):

@@ -274,8 +274,11 @@ class Table:
         hint = "choose the target with --target (in Python target_col)"
         if are_mostly_dates(numeric):
             hint = WIDE_HINT
-        elif time_name is not None and not ids.columns and len(self.column(time_name).values) < len(self):
-            hint += ", name several series with --id (in Python id_col)"
+        elif time_name is not None and not ids.columns:
+            if len(self.column(time_name).values) < len(self):
+                hint += ", name several series with --id (in Python id_col)"
+            elif len(numeric) > 1:
+                hint += ", or, if each is a series, turn the columns into rows, as with pandas.melt"
         raise DataError(expected(self.name, what, got, hint))
 
     def is_numeric(self, column: str) -> bool:
