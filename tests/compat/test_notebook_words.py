@@ -838,3 +838,23 @@ def test_shapes_of_tensors_are_lists_on_demand():
 
     inputs = tf.keras.Input((3, 4))
     assert tf.keras.Model(inputs, Flat()(inputs)).predict(np.ones((2, 3, 4)), verbose=0).shape == (2, 12)
+
+
+def test_confusion_matrices_cut_off_what_follows_the_point_and_take_columns():
+    found = tf.math.confusion_matrix([0, 1, 1], np.array([[0.4], [1.2], [0.9]], "float32"))
+    assert found.numpy().tolist() == [[1, 0], [1, 1]]
+
+
+def test_nested_structures_are_flattened_and_packed():
+    nested = {"b": [1, (2, 3)], "a": 4}
+    flat = tf.nest.flatten(nested)
+    assert flat == [4, 1, 2, 3]
+    assert tf.nest.pack_sequence_as(nested, flat) == nested
+    assert tf.nest.map_structure(lambda x, y: x + y, nested, nested) == {"b": [2, (4, 6)], "a": 8}
+    assert tf.nest.is_nested(nested) and not tf.nest.is_nested(tf.ones(3))
+    with pytest.raises(ValueError, match="pack_sequence_as expected 4 things"):
+        tf.nest.pack_sequence_as(nested, [1])
+    with pytest.raises(ValueError, match="nested in one way"):
+        tf.nest.map_structure(max, [1, 2], [1])
+    with pytest.raises(ValueError, match="at least one structure"):
+        tf.nest.map_structure(max)
