@@ -858,3 +858,28 @@ def test_nested_structures_are_flattened_and_packed():
         tf.nest.map_structure(max, [1, 2], [1])
     with pytest.raises(ValueError, match="at least one structure"):
         tf.nest.map_structure(max)
+
+
+def test_an_embedding_of_ones_own_looks_rows_up():
+    class Rows(tf.keras.layers.Layer):
+        def build(self, input_shape):
+            self.rows = self.add_weight(shape=(10, 3), initializer="random_normal", name="rows")
+
+        def call(self, inputs):
+            return tf.nn.embedding_lookup(self.rows, inputs) + tf.gather(self.rows, tf.cast(inputs, tf.int32))
+
+    words = np.array([[1, 9, 0], [4, 4, 2]], "int32")
+    layer = Rows()
+    np.testing.assert_array_equal(layer(words), 2 * layer.rows.numpy()[words])
+    inputs = tf.keras.Input((None,), dtype="int32")
+    model = tf.keras.Model(inputs, tf.keras.layers.LSTM(2)(layer(inputs)))
+    assert model.predict(words, verbose=0).shape == (2, 2)
+    with pytest.raises(IndexError, match="gather expected whole numbers as indices, got 0.5"):
+        tf.gather(tf.ones(3), np.array([0.5], "float32"))
+    with pytest.raises(IndexError, match="gather expected indices from 0 to below 3, got 3"):
+        tf.gather(tf.ones(3), np.array([3.0], "float32"))
+
+
+def test_checkpoints_of_every_so_many_epochs_say_what_to_write():
+    with pytest.raises(TypeError, match="got 'period': write save_freq"):
+        tf.keras.callbacks.ModelCheckpoint("m.keras", period=10)
