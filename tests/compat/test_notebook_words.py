@@ -874,7 +874,7 @@ def test_an_embedding_of_ones_own_looks_rows_up():
     inputs = tf.keras.Input((None,), dtype="int32")
     model = tf.keras.Model(inputs, tf.keras.layers.LSTM(2)(layer(inputs)))
     assert model.predict(words, verbose=0).shape == (2, 2)
-    with pytest.raises(IndexError, match="gather expected whole numbers as indices, got 0.5"):
+    with pytest.raises(IndexError, match=r"gather expected whole numbers as indices, got 0\.5"):
         tf.gather(tf.ones(3), np.array([0.5], "float32"))
     with pytest.raises(IndexError, match="gather expected indices from 0 to below 3, got 3"):
         tf.gather(tf.ones(3), np.array([3.0], "float32"))
