@@ -21,6 +21,7 @@ _ARGUMENTS = {
     "inner_activation": "write recurrent_activation for inner_activation",
     "input_length": "write input_shape=(input_length, input_dim)",
     "lr": "write learning_rate for lr",
+    "period": "write save_freq, a number of batches or 'epoch'",
     "rms_scaling": "use RMSNormalization",
     "time_major": "give the data as (batch, timesteps, features)",
     "weights": "call set_weights() once the layer is built",

@@ -44,6 +44,7 @@ HINTS = {
     "train": "use keras.callbacks.ModelCheckpoint and keras.optimizers",
     "StringLookup": "make numbers of the strings with a dict, {word: i + 1 for i, word in enumerate(words)}",
     "TFSMLayer": _OTHER_LIBRARY,
+    "TensorArray": "keep the tensors in a list, and join them with tf.stack",
     "TextVectorization": _TEXT,
     "TorchModuleWrapper": _OTHER_LIBRARY,
     "engine": "import Layer from keras.layers, and Model from keras.models",

@@ -838,3 +838,48 @@ def test_shapes_of_tensors_are_lists_on_demand():
 
     inputs = tf.keras.Input((3, 4))
     assert tf.keras.Model(inputs, Flat()(inputs)).predict(np.ones((2, 3, 4)), verbose=0).shape == (2, 12)
+
+
+def test_confusion_matrices_cut_off_what_follows_the_point_and_take_columns():
+    found = tf.math.confusion_matrix([0, 1, 1], np.array([[0.4], [1.2], [0.9]], "float32"))
+    assert found.numpy().tolist() == [[1, 0], [1, 1]]
+
+
+def test_nested_structures_are_flattened_and_packed():
+    nested = {"b": [1, (2, 3)], "a": 4}
+    flat = tf.nest.flatten(nested)
+    assert flat == [4, 1, 2, 3]
+    assert tf.nest.pack_sequence_as(nested, flat) == nested
+    assert tf.nest.map_structure(lambda x, y: x + y, nested, nested) == {"b": [2, (4, 6)], "a": 8}
+    assert tf.nest.is_nested(nested) and not tf.nest.is_nested(tf.ones(3))
+    with pytest.raises(ValueError, match="pack_sequence_as expected 4 things"):
+        tf.nest.pack_sequence_as(nested, [1])
+    with pytest.raises(ValueError, match="nested in one way"):
+        tf.nest.map_structure(max, [1, 2], [1])
+    with pytest.raises(ValueError, match="at least one structure"):
+        tf.nest.map_structure(max)
+
+
+def test_an_embedding_of_ones_own_looks_rows_up():
+    class Rows(tf.keras.layers.Layer):
+        def build(self, input_shape):
+            self.rows = self.add_weight(shape=(10, 3), initializer="random_normal", name="rows")
+
+        def call(self, inputs):
+            return tf.nn.embedding_lookup(self.rows, inputs) + tf.gather(self.rows, tf.cast(inputs, tf.int32))
+
+    words = np.array([[1, 9, 0], [4, 4, 2]], "int32")
+    layer = Rows()
+    np.testing.assert_array_equal(layer(words), 2 * layer.rows.numpy()[words])
+    inputs = tf.keras.Input((None,), dtype="int32")
+    model = tf.keras.Model(inputs, tf.keras.layers.LSTM(2)(layer(inputs)))
+    assert model.predict(words, verbose=0).shape == (2, 2)
+    with pytest.raises(IndexError, match=r"gather expected whole numbers as indices, got 0\.5"):
+        tf.gather(tf.ones(3), np.array([0.5], "float32"))
+    with pytest.raises(IndexError, match="gather expected indices from 0 to below 3, got 3"):
+        tf.gather(tf.ones(3), np.array([3.0], "float32"))
+
+
+def test_checkpoints_of_every_so_many_epochs_say_what_to_write():
+    with pytest.raises(TypeError, match="got 'period': write save_freq"):
+        tf.keras.callbacks.ModelCheckpoint("m.keras", period=10)

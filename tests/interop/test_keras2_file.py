@@ -274,3 +274,84 @@ def test_a_refused_archive_of_keras_2_is_told_by_its_version(tmp_path, version):
     message = r"its\.keras expected a file of Keras 3, got one of Keras 2\.15\.0: save the model there as \.h5"
     with pytest.raises(FileFormatError, match=message if version == "2.15.0" else "Input expected a shape"):
         recurra.models.load_model(tmp_path / "its.keras")
+
+
+def compiled_model():
+    model = make_model()
+    optimizer = recurra.optimizers.Adam(recurra.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9))
+    model.compile(optimizer, recurra.losses.Huber(), metrics=["mae", recurra.metrics.RootMeanSquaredError("root")])
+    return model
+
+
+def test_a_compiled_model_goes_on_training_from_its_legacy_file(rng, tmp_path):
+    x, y = rng.normal(size=(8, 5, 3)).astype("float32"), rng.normal(size=8).astype("float32")
+    model = compiled_model()
+    model.fit(x, y, epochs=2, verbose=0)
+    with pytest.warns(UserWarning, match=r"m\.h5 is in a legacy format: write 'm\.keras'"):
+        model.save(tmp_path / "m.h5")
+    again = recurra.models.load_model(tmp_path / "m.h5")
+    assert again.evaluate(x, y, verbose=0, return_dict=True) == model.evaluate(x, y, verbose=0, return_dict=True)
+    histories = [one.fit(x, y, epochs=3, shuffle=False, verbose=0).history for one in (model, again)]
+    assert histories[0] == histories[1]
+    with h5py.File(tmp_path / "m.h5") as file:  # as Keras reads it
+        config = json.loads(file.attrs["training_config"])
+        assert config["optimizer_config"]["class_name"] == "Adam" and config["metrics"][0] == "mae"
+
+
+@pytest.mark.filterwarnings("ignore:m.h5 is in a legacy format")
+def test_a_legacy_file_need_not_tell_what_compile_was_told(tmp_path):
+    model = compiled_model()
+    model.save(tmp_path / "m.h5")
+    assert recurra.models.load_model(tmp_path / "m.h5", compile=False).optimizer is None
+    model.save(tmp_path / "m.h5", include_optimizer=False)
+    assert recurra.models.load_model(tmp_path / "m.h5").optimizer is None
+
+
+def told(path, training, version="3.15.1"):
+    """Writes a whole model with a training_config in Keras's words, which leave modules out."""
+    write_model(path, make_model(), version=version)
+    with h5py.File(path, "a") as file:
+        file.attrs["training_config"] = json.dumps(training) if isinstance(training, dict) else training
+    return path
+
+
+ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.25}}
+HUBER = {"class_name": "Huber", "config": {"delta": 2.0}}
+
+
+def test_losses_and_metrics_of_keras_s_legacy_files_are_told_apart_by_their_place(tmp_path):
+    mean = {"class_name": "MeanSquaredError", "config": {"name": "square"}}
+    training = {"optimizer_config": ADAM, "loss": mean, "metrics": [mean, "mae"], "loss_weights": None}
+    model = recurra.models.load_model(told(tmp_path / "m.h5", training))
+    assert isinstance(model.loss, recurra.losses.MeanSquaredError)
+    assert float(model.optimizer.learning_rate) == 0.25
+    assert list(model.evaluate(np.ones((2, 5, 3)), np.ones(2), verbose=0, return_dict=True)) == [
+        "loss",
+        "mae",
+        "square",
+    ]
+    old = recurra.models.load_model(told(tmp_path / "old.h5", training, "2.9.0"))
+    assert old.optimizer is None
+
+
+@pytest.mark.parametrize(
+    "training", ["{", {"loss": "mse"}, {"optimizer_config": ADAM, "loss": "mean"}, {"optimizer_config": HUBER}]
+)
+def test_a_training_config_that_is_not_sound_is_refused_and_can_be_left_out(training, tmp_path):
+    path = told(tmp_path / "m.h5", training)
+    with pytest.raises(FileFormatError, match="compile=False"):
+        recurra.models.load_model(path)
+    assert recurra.models.load_model(path, compile=False).built
+
+
+@pytest.mark.filterwarnings("ignore:m.h5 is in a legacy format")
+def test_the_state_of_another_optimizer_is_left_in_a_legacy_file(rng, tmp_path):
+    model = compiled_model()
+    model.fit(rng.normal(size=(8, 5, 3)), rng.normal(size=8), verbose=0)
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        names = file["optimizer_weights"].attrs["weight_names"]
+        file["optimizer_weights"].attrs["weight_names"] = names[:-1]
+    with pytest.warns(UserWarning, match="the optimizer's state is not restored"):
+        again = recurra.models.load_model(tmp_path / "m.h5")
+    assert int(again.optimizer.iterations) == 0

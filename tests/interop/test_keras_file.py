@@ -476,15 +476,15 @@ def test_the_state_of_the_optimizer_may_be_left_out(tmp_path, data):
     assert model.optimizer.iterations == 1 and again.optimizer.iterations == 0
 
 
-def test_a_legacy_file_holds_the_model_without_its_compile(tmp_path, data):
+def test_a_legacy_file_holds_the_model_with_its_weights(tmp_path, data):
     model = make_model()
     model.fit(*data, verbose=0)
-    with pytest.warns(UserWarning, match="m.h5 is in a legacy format, without the loss.*: write 'm.keras'") as caught:
+    with pytest.warns(UserWarning, match="m.h5 is in a legacy format: write 'm.keras'") as caught:
         model.save(tmp_path / "m.h5")
     assert caught[0].filename == __file__
     again = recurra.models.load_model(tmp_path / "m.h5")
     np.testing.assert_array_equal(again.predict(data[0], verbose=0), model.predict(data[0], verbose=0))
-    assert not again.compiled
+    assert again.compiled
     with pytest.raises(ValueError, match="saving expected a new filepath"):
         model.save(tmp_path / "m.h5", overwrite=False)
 

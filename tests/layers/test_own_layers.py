@@ -881,3 +881,45 @@ def test_what_fails_with_a_mask_too_is_told():
 
     with pytest.raises(AttributeError, match="nothing"):
         Wrong()(recurra.Input((5, 4)))
+
+
+class NormalizedCell(layers.Layer):
+    """A cell of layers, as books write it: they are built when it runs."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = self.state_size = self.output_size = units
+        self.cell = layers.SimpleRNNCell(units, activation=None)
+        self.norm = layers.LayerNormalization()
+
+    def call(self, inputs, states):
+        output, _ = self.cell(inputs, states)
+        output = np.tanh(self.norm(output))
+        return output, [output]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        layers.RNN,
+        lambda cell: layers.RNN([cell, layers.GRUCell(2)]),
+        lambda cell: layers.Bidirectional(layers.RNN(cell)),
+    ],
+)
+def test_layers_that_a_cell_calls_belong_to_the_model_before_it_runs(around, rng, tmp_path):
+    x = rng.normal(size=(4, 5, 3)).astype("float32")
+    model = recurra.Sequential([recurra.Input((5, 3)), around(NormalizedCell(6)), layers.Dense(1)])
+    shapes = [variable.shape for variable in model.weights]
+    assert shapes[:5] == [(3, 6), (6, 6), (6,), (6,), (6,)]
+    assert "normalized_cell" in model.weights[0].path or "stacked_rnn_cells" in model.weights[0].path
+    model.predict(x, verbose=0)
+    assert [variable.shape for variable in model.weights] == shapes
+    model.save(tmp_path / "cell.keras")
+    loaded = recurra.models.load_model(tmp_path / "cell.keras", custom_objects={"NormalizedCell": NormalizedCell})
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    with pytest.raises(NotImplementedError, match="NormalizedCell expected a method backward"):
+        model.fit(x, np.ones(4), verbose=0)
+    for weight, kept in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, kept)

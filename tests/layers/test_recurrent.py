@@ -451,3 +451,49 @@ def test_a_cell_refuses_another_number_of_states_than_its_own(cell, more, x):
     states = [np.zeros((3, 3), "float32")] * (cell.n_states + more)
     with pytest.raises(ValueError, match=f"{cell.n_states} states of size 3, got {len(states)}: pass on"):
         cell(x[:, 0], states)
+
+
+@pytest.mark.parametrize("cell", [layers.SimpleRNNCell, layers.GRUCell, layers.LSTMCell])
+def test_a_loop_over_a_cell_in_a_functional_model_is_the_layer(cell, rng):
+    x, y = rng.normal(size=(6, 3, 2)).astype("float32"), rng.normal(size=(6, 4)).astype("float32")
+    inputs = recurra.Input((3, 2))
+    one = cell(4)
+    zeros = [recurra.Input((4,)) for _ in range(one.n_states)]
+    states = list(zeros)
+    for step in range(3):
+        outputs, states = one(inputs[:, step, :], states)
+    looped = recurra.Model([inputs, *zeros], [outputs, *states])
+    layer = recurra.Sequential([recurra.Input((3, 2)), layers.RNN(cell(4))])
+    looped.set_weights(layer.get_weights())
+    data = [x, *(np.zeros((6, 4), "float32") for _ in zeros)]
+    np.testing.assert_allclose(looped.predict(data, verbose=0)[0], layer.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+    for model, given in ((recurra.Model([inputs, *zeros], outputs), data), (layer, x)):
+        model.compile(recurra.optimizers.SGD(0.5), "mse")
+        model.fit(given, y, batch_size=6, epochs=3, shuffle=False, verbose=0)
+    for ours, theirs in zip(looped.get_weights(), layer.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_a_stack_of_cells_gives_states_as_it_gets_them_and_passes_their_gradients(rng):
+    inputs, start = recurra.Input((2,)), recurra.Input((3,))
+    before = layers.Dense(3)
+    stack = layers.StackedRNNCells([layers.GRUCell(3), layers.LSTMCell(3)])
+    _, (h, (h2, c2)) = stack(inputs, [before(start), [start, start]])
+    assert h.shape == h2.shape == c2.shape == (None, 3)
+    model = recurra.Model([inputs, start], layers.Dense(1)(layers.Concatenate()([h, c2])))
+    x, s = rng.normal(size=(8, 2)), rng.normal(size=(8, 3))
+    model.compile(recurra.optimizers.SGD(0.1), "mse")
+    kernel = before.get_weights()[0]
+    losses = model.fit([x, s], np.ones(8), epochs=5, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] and np.abs(before.get_weights()[0] - kernel).max() > 1e-4
+
+
+def test_a_state_given_to_a_cell_outside_a_list_comes_back_so():
+    state = np.zeros((2, 3), "float32")
+    cell = layers.GRUCell(3)
+    for given, kind in ((state, np.ndarray), ([state], list)):
+        output, new = cell(np.ones((2, 4), "float32"), given)
+        assert isinstance(new, kind)
+        np.testing.assert_array_equal(np.reshape(new, (2, 3)), output)
+    _, (first, second) = layers.StackedRNNCells([cell, layers.GRUCell(5)])(np.ones((2, 4)), [state, [np.zeros((2, 5))]])
+    assert first.shape == (2, 3) and isinstance(second, list)

@@ -593,6 +593,21 @@ def test_a_functional_model_takes_sequences_of_the_length_of_its_input(use):
         use(model, np.ones((2, 4, 1)))
 
 
+@pytest.mark.parametrize("start", [[], [recurra.Input((7,))]])
+def test_a_sequential_model_takes_texts_of_any_length(start):
+    inner = recurra.Sequential([layers.Embedding(20, 4, mask_zero=True), layers.LSTM(3)])
+    for line in ([layers.Embedding(20, 4), layers.LSTM(3)], [inner]):
+        model = recurra.Sequential([*start, *line, layers.Dense(1)])
+        model.compile("adam", "mse")
+        batches = ((np.ones((4, length), "int32"), np.ones(4)) for length in (7, 9, 5))
+        assert np.isfinite(model.fit(batches, verbose=0).history["loss"]).all()
+        assert model.predict(np.ones((2, 12)), verbose=0).shape == (2, 1)
+    flat = recurra.Sequential([*start, layers.Embedding(20, 4), layers.Flatten(), layers.Dense(1)])
+    flat(np.ones((2, 7)))
+    with pytest.raises(ValueError, match="Dense expected input with 28 features"):
+        flat(np.ones((2, 9)))
+
+
 def test_a_sequential_model_takes_sequences_of_any_length():
     model = recurra.Sequential([recurra.Input((5, 1)), layers.GlobalAveragePooling1D()])
     np.testing.assert_array_equal(model.predict(np.full((2, 3, 1), 4.0), verbose=0), [[4.0], [4.0]])

@@ -1,10 +1,11 @@
-"""`.h5` files of Keras 2 and Keras 3's legacy form of them, without the compile arguments.
+"""`.h5` files of Keras 2 and Keras 3's legacy form of them.
 
-/                      attribute model_config: JSON
+/                      attributes model_config and, of a compiled model, training_config: JSON
 /model_weights         attribute layer_names
 /model_weights/<layer> attribute weight_names, the trainable ones first
+/optimizer_weights     attribute weight_names
 
-The form of Keras 3 is what is written.
+The form of Keras 3 is what is written. What `compile` was told is read of that form alone: Keras 2 has other words.
 A file of weights alone has at its root what a whole model has in model_weights.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,17 @@ from recurra._checks import expected
 from recurra._signals import HeldSignals
 from recurra.errors import FileFormatError
 from recurra.interop.hdf5_reader import Hdf5File, Node, open_hdf5
-from recurra.interop.keras_file import KERAS_VERSION, LARGEST_CONFIG, model_from_config
-from recurra.interop.keras_weights import SKIP, assign_all, check_built, difference_of, tell_skipped
+from recurra.interop.keras_file import KERAS_VERSION, LARGEST_CONFIG, compile_model, model_from_config, read_json
+from recurra.interop.keras_weights import (
+    SKIP,
+    UNSOUND,
+    assign_all,
+    check_built,
+    check_steps,
+    difference_of,
+    tell_skipped,
+    told,
+)
 from recurra.layers.base import Layer
 from recurra.variables import Variable
 
@@ -33,13 +44,14 @@ DROPPED = (
     *("batch_input_shape", "time_major", "ragged", "input_length", "implementation"),
     *("query_shape", "key_shape", "value_shape", "softmax_robust_masking", "causal"),  # of attention
 )
+MODULES = {"loss": "keras.losses", "metrics": "keras.metrics", "weighted_metrics": "keras.metrics"}
 MODELS = ("Functional", "Model", "Sequential")
 TENSOR_ARGUMENTS = ("initial_state", "mask", "value", "key", "query")
 RECURRENT = ("Bidirectional", "GRU", "LSTM", "RNN", "SimpleRNN")
 MOST_NAMES = 2000  # in one attribute: an object's header has 64 kB for it, and a name takes 16 bytes
 
 
-def load_model(path: Path, custom_objects: Any, allow_nonfinite: bool) -> Any:
+def load_model(path: Path, custom_objects: Any, compile: bool, allow_nonfinite: bool) -> Any:
     """See `recurra.models.load_model`."""
     file_bytes = path.stat().st_size
     with open(path, "rb") as opened, open_hdf5(opened, path.name) as file:
@@ -60,12 +72,58 @@ def load_model(path: Path, custom_objects: Any, allow_nonfinite: bool) -> Any:
             return modern
 
         model, _ = model_from_config(text, file_bytes, file_bytes, custom_objects, path, translate)
-        assign_all(_read_weights(file, model, "model_weights/"), path.name, allow_nonfinite)
+        pairs = _read_weights(file, model, "model_weights/")
+        compiled = "".join(file.root.text("training_config")[:1])
+        if compile and compiled and not is_keras2:
+            compile_model(model, _compile_config(compiled, path), file_bytes, custom_objects, path)
+            pairs += _read_optimizer(file, model.optimizer)
+        assign_all(pairs, path.name, allow_nonfinite)
     return model
 
 
-def model_bytes(model: Any) -> bytes:
-    """Returns what a file of the model holds.
+def _compile_config(text: str, path: Path) -> dict[str, Any]:
+    """Returns what `compile` was told as `.keras` files say it: classes with the modules that they are in."""
+    try:
+        told_here = read_json(text, LARGEST_CONFIG)
+        found = {name: _placed(told_here.get(name), module) for name, module in MODULES.items()}
+        return found | {
+            "optimizer": _placed(told_here["optimizer_config"], "keras.optimizers"),
+            "loss_weights": told_here.get("loss_weights"),
+        }
+    except UNSOUND as error:
+        hint = "load_model(path, compile=False) leaves it out"
+        what = f"a sound training_config in {path.name}"
+        raise FileFormatError(expected("load_model", what, told(error), hint)) from error
+
+
+def _placed(config: Any, module: str) -> Any:
+    """Returns a config of objects, nested in any way, each with its module where that is not said."""
+    if isinstance(config, list):
+        return [_placed(item, module) for item in config]
+    if not isinstance(config, dict):
+        return config
+    if "class_name" not in config:
+        return {key: _placed(value, module) for key, value in config.items()}
+    return {"module": module, "registered_name": config["class_name"]} | config
+
+
+def _read_optimizer(file: Hdf5File, optimizer: Any) -> list[tuple[Variable, np.ndarray]]:
+    """Returns the variables of a model's optimizer with what the file has for them; it warns if that is another's."""
+    group = file.root.find("optimizer_weights")
+    if group is None or optimizer is None:
+        return []
+    paths = [f"optimizer_weights/{name}" for name in _names(group, "weight_names")]
+    difference = difference_of(file, paths, optimizer.variables)
+    if difference is not None:
+        warnings.warn(f"{file.name}: the optimizer's state is not restored: {difference}", stacklevel=5)
+        return []
+    pairs = [(one, file.dataset(path).read(one.shape)) for one, path in zip(optimizer.variables, paths, strict=True)]
+    check_steps(pairs, file.name)
+    return pairs
+
+
+def model_bytes(model: Any, include_optimizer: bool = True) -> bytes:
+    """Returns what a file of the model holds; without the optimizer also nothing of `compile`, as in Keras.
 
     Raises:
         ValueError: If the model is not built, or has weights of its own, beside those of its layers.
@@ -84,12 +142,21 @@ def model_bytes(model: Any) -> bytes:
         _write_names(group, "layer_names", [layer.name for layer in model.layers])
         for layer in model.layers:
             weights = _weights_of(layer)
-            names = [f"{position}/{variable.path}" for position, variable in enumerate(weights)]  # paths occur twice
-            inner = group.create_group(layer.name)
-            _write_names(inner, "weight_names", names)
-            for name, variable in zip(names, weights, strict=True):
-                inner.create_dataset(name, data=variable.value)
+            _write_variables(group.create_group(layer.name), weights)
+        config = model.get_compile_config() if include_optimizer else None
+        if config is not None:
+            config["optimizer_config"] = config.pop("optimizer")
+            file.attrs["training_config"] = json.dumps(config)
+            if model.optimizer is not None and model.optimizer.built:
+                _write_variables(file.create_group("optimizer_weights"), model.optimizer.variables)
     return buffer.getvalue()
+
+
+def _write_variables(group: Any, variables: list[Variable]) -> None:
+    names = [f"{position}/{variable.path}" for position, variable in enumerate(variables)]  # paths occur twice
+    _write_names(group, "weight_names", names)
+    for name, variable in zip(names, variables, strict=True):
+        group.create_dataset(name, data=variable.value)
 
 
 def _write_names(group: Any, attribute: str, names: list[str]) -> None:

@@ -63,11 +63,11 @@ def save_model(
     """Writes a `.keras` file, or a legacy `.h5` one, atomically.
 
     Args:
-        model: A built model; if it is compiled, the optimizer's state is saved too, not in `.h5`.
+        model: A built model; if it is compiled, the optimizer's state is saved too.
         filepath: Ends in ".keras", ".h5" or ".hdf5".
         overwrite: Whether a file there is replaced.
         zipped: Must be True or None.
-        include_optimizer: Whether the optimizer's state is saved; that it is compiled is, in any case.
+        include_optimizer: Whether the optimizer's state is saved; that it is compiled is in `.keras`, in any case.
         save_format: Ignored, as in Keras: the ending tells it.
 
     Raises:
@@ -84,11 +84,8 @@ def save_model(
     from recurra.interop import keras2_file
 
     _refuse_shared(model, model, {})
-    write_atomically(path, keras2_file.model_bytes(model))
-    warnings.warn(
-        f"{path.name} is in a legacy format, without the loss and the optimizer: {with_ending(path.name, '.keras')}",
-        stacklevel=3,
-    )
+    write_atomically(path, keras2_file.model_bytes(model, include_optimizer))
+    warnings.warn(f"{path.name} is in a legacy format: {with_ending(path.name, '.keras')}", stacklevel=3)
 
 
 def model_bytes(model: Any, extra_members: dict[str, bytes], include_optimizer: bool = True) -> bytes:
@@ -152,7 +149,7 @@ def load_model(
     if not path.name.endswith(".keras"):
         from recurra.interop import keras2_file
 
-        return keras2_file.load_model(path, custom_objects, allow_nonfinite)
+        return keras2_file.load_model(path, custom_objects, compile, allow_nonfinite)
     with open(path, "rb") as file:
         archive = open_archive(file, path.name)
         weights = archive.members[WEIGHTS]
@@ -163,17 +160,22 @@ def load_model(
             _refuse_keras2(archive, error)
             raise
         if compile and config.get("compile_config"):
-            try:
-                limits = limited_to(weights.size + METRICS_ROOM)
-                with saving.CustomObjectScope(custom_objects), saving.closed_table(), limits:
-                    model.compile_from_config(config["compile_config"])
-            except UNSOUND as error:
-                what, hint = f"a sound compile_config in {path.name}", "load_model(path, compile=False) leaves it out"
-                raise FileFormatError(expected("load_model", what, told(error), hint)) from error
+            compile_model(model, config["compile_config"], weights.size, custom_objects, path)
         _refuse_assets(model, "load_assets")
         with open_hdf5(*_weights_place(archive, model)) as weights_file:
             assign_weights(model, weights_file, allow_nonfinite)
     return model
+
+
+def compile_model(model: Any, config: Any, weight_bytes: int, custom_objects: Any, path: Path) -> None:
+    """Compiles a model as its file says; raises FileFormatError if that is not sound."""
+    try:
+        limits = limited_to(weight_bytes + METRICS_ROOM)
+        with saving.CustomObjectScope(custom_objects), saving.closed_table(), limits:
+            model.compile_from_config(config)
+    except UNSOUND as error:
+        what, hint = f"a sound compile_config in {path.name}", "load_model(path, compile=False) leaves it out"
+        raise FileFormatError(expected("load_model", what, told(error), hint)) from error
 
 
 def model_from_config(

@@ -304,10 +304,15 @@ def _read_optimizer(
         skipped.append((optimizer, difference))
         return []
     pairs = _read_group(file, "optimizer/vars", optimizer.variables, hint)
+    check_steps(pairs, file.name)
+    return pairs
+
+
+def check_steps(pairs: list[tuple[Variable, np.ndarray]], file_name: str) -> None:
+    """Raises FileFormatError if an optimizer would have counted more steps than anyone makes, or fewer than none."""
     for variable, array in pairs:
         if variable.value.dtype.kind in "iu" and array.dtype.kind in "iu":
-            _check_range(file.name, variable, array, 0, MOST_STEPS)
-    return pairs
+            _check_range(file_name, variable, array, 0, MOST_STEPS)
 
 
 def _read_group(

@@ -252,8 +252,9 @@ class RecurrentCell(Layer):
             keep_cache: Whether `backward` will follow.
 
         Returns:
-            (output (N, H), new states), and the cache.
+            (output (N, H), new states), and the cache. The states are a list, unless one array was given as such.
         """
+        alone = _is_alone(states)
         check_rank(type(self).__name__, inputs.shape, 2, "(batch, features)")
         check_features(type(self).__name__, inputs.shape, self.kernel.shape[0])
         if training and dropout_masks is None:
@@ -264,7 +265,7 @@ class RecurrentCell(Layer):
             hint = "pass on what it returns, as in output, states = cell(x, states)"
             raise ValueError(expected(type(self).__name__, what, len(states), hint))
         output, states, cache = self.run_forward(inputs[:, None, :], states, None, dropout_masks, keep_cache=keep_cache)
-        return (output, states), cache
+        return (output, states[0] if alone else states), cache
 
     def backward(self, doutputs: Any, cache: Any) -> tuple[np.ndarray, list[np.ndarray]]:
         """Takes the gradients of (output, new states); returns those of the inputs and of the states."""
@@ -272,8 +273,22 @@ class RecurrentCell(Layer):
         dx, dstates = self.run_backward(doutput, dstates, cache)
         return dx[:, 0], dstates
 
+    def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
+        """Returns the gradients of the inputs and of `states`."""
+        if type(self).backward is not RecurrentCell.backward:
+            return super().backward_all(doutputs, cache, need_dx)
+        doutput, *dstates = _tree.flatten(doutputs)
+        dx, dstates = self.backward((doutput, dstates), cache)
+        return dx, {"states": dstates}
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], self.units)
+
+    def _call_shape(self, shapes: Any, kwargs: dict[str, Any]) -> Any:
+        if type(self).forward is not RecurrentCell.forward:
+            return super()._call_shape(shapes, kwargs)
+        output = self.compute_output_shape(shapes)
+        return output, output if _is_alone(kwargs.get("states")) else [output] * self.n_states
 
     def get_initial_state(self, batch_size: int | None = None) -> list[np.ndarray]:
         """Returns zeros (batch_size, H) for each state."""
@@ -333,6 +348,7 @@ class StackedRNNCells(Layer):
         keep_cache: bool = True,
     ) -> tuple[tuple[np.ndarray, list[Any]], Any]:
         """One time step of all cells: as a cell's `forward`, with a list of states for each cell."""
+        alone = self._alone(states)
         if states is None:
             states = self.get_initial_state(len(inputs))
         if training and dropout_masks is None:
@@ -345,9 +361,20 @@ class StackedRNNCells(Layer):
             output, own = in_dtype((output, own), self, cell)
             (output, own), cache = run_step(cell, output, own, training, dropped, keep_cache)
             output, own = in_dtype((output, own), cell, self)
-            new_states.append(list(_tree.flatten(own)))
+            own = _tree.flatten(own)
+            new_states.append(own[0] if alone[position] else own)
             caches.append(cache)
         return (output, new_states), caches
+
+    def _alone(self, states: Any) -> list[bool]:
+        """Returns for each cell whether its one state is given, and so returned, outside a list."""
+        each = (
+            states if isinstance(states, (list, tuple)) and len(states) == len(self.cells) else [None] * len(self.cells)
+        )
+        return [
+            _is_alone(own) and len(_tree.flatten(cell.state_size)) == 1
+            for own, cell in zip(each, self.cells, strict=True)
+        ]
 
     def backward(self, doutputs: Any, cache: Any) -> tuple[np.ndarray, list[Any]]:
         """Takes the gradients of (output, new states); returns those of the inputs and of the states."""
@@ -359,6 +386,12 @@ class StackedRNNCells(Layer):
             doutput, own = in_dtype(cell.backward(in_dtype((doutput, own), self, cell), cell_cache), cell, self)
             before.insert(0, list(_tree.flatten(own)))
         return doutput, before
+
+    def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
+        """Returns the gradients of the inputs and of `states`."""
+        doutput, *dstates = _tree.flatten(doutputs)
+        dx, dstates = self.backward((doutput, dstates), cache)
+        return dx, {"states": dstates}
 
     def run_forward(
         self,
@@ -414,9 +447,21 @@ class StackedRNNCells(Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], self.output_size)
 
+    def _call_shape(self, shapes: Any, kwargs: dict[str, Any]) -> Any:
+        states = []
+        for cell, alone in zip(self.cells, self._alone(kwargs.get("states")), strict=True):
+            own = [(shapes[0], size) for size in _tree.flatten(cell.state_size)]
+            states.append(own[0] if alone else own)
+        return self.compute_output_shape(shapes), states
+
     def get_initial_state(self, batch_size: int | None = None) -> list[Any]:
         """Returns the states that each cell starts from."""
         return [initial_state_of(cell, batch_size or 1) for cell in self.cells]
+
+
+def _is_alone(states: Any) -> bool:
+    """Returns whether one state is given outside a list: so it is returned, as in Keras."""
+    return states is not None and not isinstance(states, (list, tuple))
 
 
 def _without_last(leaves: list[Any], cell: Any) -> tuple[list[Any], list[Any]]:

@@ -18,7 +18,7 @@ from recurra._arguments import open_arguments, take_by_position
 from recurra._arrays import as_numbers, standardize_dtype
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
-from recurra._names import snake_case
+from recurra._names import naming, snake_case
 from recurra.layers._shapes import check_features, check_rank, is_shape, known_features
 from recurra.layers.base import Layer, own_parameters
 from recurra.layers.cells import (
@@ -149,7 +149,20 @@ class RNN(Layer):
             _file_limits.check_states(f"layer {self.name!r}", numbers * np.dtype(self.dtype).itemsize)
         if not self.cell.built:
             self.cell.build((shape[0], features))
+        if not all(part.built for part in self.cell._flatten_layers()):
+            self._build_parts_of_cell(features)
         self._stateful_batch = shape[0]
+
+    def _build_parts_of_cell(self, features: int) -> None:
+        """Builds the layers that a cell calls, by one step on zeros: else a model would not know of their weights."""
+        inputs = np.zeros((1, features), self.cell.dtype)
+        states = zeros_of(self.cell.state_size, 1, self.cell.dtype)
+        naming.scope.append(self.cell.name)
+        try:
+            with np.errstate(all="ignore"):  # zeros divided by zeros are no news
+                run_step(self.cell, inputs, self._nest(_tree.flatten(states)), False, None, False)
+        finally:
+            naming.scope.pop()
 
     def forward(
         self,

@@ -21,7 +21,7 @@ def load_model(
     safe_mode: bool = True,
     allow_nonfinite: bool = False,
 ) -> Model:
-    """Reads a `.keras` file, or a whole-model `.h5` file of Keras 2 (without its compile arguments).
+    """Reads a `.keras` file, or a whole-model `.h5` file of Keras 2 (not compiled) or 3.
 
     Args:
         filepath: The file.

@@ -152,13 +152,13 @@ class Model(Trainer):
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
-        """Saves the model as a `.keras` file, with the optimizer's state if it is compiled; as a legacy `.h5` without.
+        """Saves the model as a `.keras` file or a legacy `.h5` one, with the optimizer's state if it is compiled.
 
         Args:
             filepath: Ends in ".keras", ".h5" or ".hdf5".
             overwrite: Whether a file there is replaced.
-            **kwargs: `include_optimizer`: whether to save the optimizer's state. Keras's `zipped` and `save_format` at
-                their defaults.
+            **kwargs: `include_optimizer`: whether to save the optimizer's state, and in `.h5` what `compile` was told.
+                Keras's `zipped` and `save_format` at their defaults.
 
         Raises:
             ValueError: If the ending is another, the file exists and may not be replaced, the model is not built, or it

@@ -10,6 +10,7 @@ from recurra._checks import expected, hint_for_class
 from recurra._names import auto_name
 from recurra.layers._shapes import INPUT_SHAPE, is_shape, map_shapes, standardize_shape
 from recurra.layers.base import Layer
+from recurra.layers.embedding import Embedding
 from recurra.layers.input_layer import InputLayer
 from recurra.layers.symbolic import KerasTensor
 from recurra.models.functional import GraphModel
@@ -133,6 +134,11 @@ class Sequential(GraphModel):
                 expected(f"model {self.name!r}", f"its input shape {self._line[0].batch_shape}", f"{input_shape}")
             )
         self._set_graph(*self._from(self._line[0].output))
+        first: Any = self
+        while isinstance(first, Sequential):
+            first = first.layers[0]
+        if isinstance(first, Embedding):
+            self._fixed_axes = slice(0)  # the last axis is time there
         auto_name("Functional")  # Keras makes one inside, which takes a name: those of later models follow it
 
     def _from(self, start: Any) -> tuple[Any, Any]:

@@ -24,6 +24,7 @@ from recurra.compat.tensorflow import dtypes as dtypes
 from recurra.compat.tensorflow import keras as keras
 from recurra.compat.tensorflow import linalg as linalg
 from recurra.compat.tensorflow import math as math
+from recurra.compat.tensorflow import nest as nest
 from recurra.compat.tensorflow import nn as nn
 from recurra.compat.tensorflow import random as random
 from recurra.compat.tensorflow import test as test

@@ -109,12 +109,20 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Tensor:
 def confusion_matrix(
     labels: Any, predictions: Any, num_classes: int | None = None, weights: Any = None, dtype: Any = int32
 ) -> Tensor:
-    """Returns (classes, classes) counts, or sums of weights, a row for each label and a column for each prediction."""
-    pairs = np.asarray(labels), np.asarray(predictions)
+    """Returns (classes, classes) counts, or sums of weights, a row for each label and a column for each prediction.
+
+    As in TensorFlow, what follows a decimal point is cut off, and (N, 1) beside (N,) is taken for (N,).
+    """
+    given, found = (np.asarray(numbers).astype(np.int64) for numbers in (labels, predictions))
+    pairs = _without_last_axis(given, found.ndim), _without_last_axis(found, given.ndim)
     size = max(int(numbers.max()) for numbers in pairs) + 1 if num_classes is None else num_classes
     matrix = np.zeros((size, size), dtype)
     np.add.at(matrix, pairs, 1 if weights is None else np.asarray(weights, dtype))
     return as_array(matrix)
+
+
+def _without_last_axis(numbers: np.ndarray, ndim: int) -> np.ndarray:
+    return numbers[..., 0] if numbers.ndim == ndim + 1 and numbers.shape[-1] == 1 else numbers
 
 
 if not TYPE_CHECKING:  # type checkers would take every name for one that is there

@@ -397,7 +397,15 @@ def _places(who: str, indices: Any, tensor: np.ndarray) -> tuple[np.ndarray, ...
 
 
 def _within(who: str, places: np.ndarray, lengths: Any) -> np.ndarray:
-    """Returns `places`; IndexError unless they are in axes of these lengths: NumPy counts from the end below 0."""
+    """Returns `places`; IndexError unless they are in axes of these lengths: NumPy counts from the end below 0.
+
+    Layers get whole numbers in their own dtype, so that places may be floats, of whole numbers.
+    """
+    if places.dtype.kind == "f":
+        broken = places[places != np.floor(places)]
+        if broken.size:
+            raise IndexError(expected(who, "whole numbers as indices", broken[0]))
+        places = places.astype(np.int64)
     wrong = places[(places < 0) | (places >= np.array(lengths))]
     if wrong.size:
         raise IndexError(expected(who, f"indices from 0 to below {lengths}", wrong[0]))
