@@ -260,6 +260,7 @@ def test_imports_within_functions_that_go_up_or_in_a_circle_are_known_by_name():
         ),
         ("from recurra.utils.np_utils import to_categorical", "got 'np_utils': the functions are in keras.utils"),
         ("from recurra.layers.core import Dense", "got 'core': import the layers from keras.layers"),
+        ("from recurra.layers import Dense, Conv2D, LSTM", "got 'Conv2D': layers for images stay with Keras"),
         ("from recurra.engine.topology import Layer", "got 'engine': import Layer from keras.layers"),
         ("from recurra.utils.vis_utils import plot_model", "got 'vis_utils': plot_model is in keras.utils"),
         ("from recurra.compat.tensorflow.python.keras.layers import LSTM", "got 'python': import from tf.keras"),

@@ -55,6 +55,14 @@ HINTS = {
         ),
         "import the layers from keras.layers",
     ),
+    **dict.fromkeys(
+        (
+            *("Conv2D", "Conv2DTranspose", "Conv3D", "Convolution2D", "SeparableConv2D", "DepthwiseConv2D"),
+            *("MaxPooling2D", "MaxPool2D", "AveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling2D"),
+            *("GlobalMaxPool2D", "MaxPooling3D", "UpSampling2D", "ZeroPadding2D", "Cropping2D", "SpatialDropout2D"),
+        ),
+        "layers for images stay with Keras: leave out of the import what is not used",
+    ),
     "layers.merge": "import add, concatenate and the others, with capitals too, from keras.layers",
     "utils.generic_utils": "import what keras.utils has from there",
     "objectives": "use keras.losses",

@@ -29,6 +29,9 @@ FOREIGN = {  # how files of other kinds begin
     rb"\x1f\x8b": "a gzip file",
     rb"%PDF": "a PDF file",
     rb"SQLite": "a database",
+    rb"ARROW1": "a Feather file",
+    rb"\x80[\x02-\x05]": "a pickle of Python",
+    rb"\x93NUMPY": "an array of NumPy",
     rb"(\xef\xbb\xbf)?\s*<[!?a-zA-Z]": "a page of HTML or XML",
     rb"(\xef\xbb\xbf)?\s*\[?\s*\{": "JSON",
 }
