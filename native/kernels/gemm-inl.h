@@ -471,11 +471,11 @@ RECURRA_INLINE Range blocks_of(int64_t columns) {
   return {0, ceil_div(columns, Vec<T>::lanes)};
 }
 
-// These rows and column blocks of out (M, N) = init + a (M, K) @ b, where row r of out is row_of(r); `stretch` is of
-// row 0 and column block 0.
+// These rows and column blocks of out (M, N) = init + a (M, K) @ b, where row r of out is row_of(r), and its column
+// blocks lie `apart`; `stretch` is of row 0 and column block 0.
 template <typename T, typename RowOf>
 void product_of_blocks(Range rows, Range blocks, const Stretch<T>& stretch, int64_t N, const T* bias, bool accumulate,
-                       RowOf row_of) {
+                       RowOf row_of, int64_t apart = Vec<T>::lanes) {
   constexpr int L = Vec<T>::lanes;
   for_column_groups(blocks, rows.end - rows.begin, false, [&](int64_t block, int64_t count) {
     Tile<T> tile;
@@ -483,9 +483,10 @@ void product_of_blocks(Range rows, Range blocks, const Stretch<T>& stretch, int6
     tile.stretch[0] = stretch;
     tile.stretch[0].b += block * stretch.b_vector;
     for (int64_t c = 0; c < count; ++c) {
-      tile.columns[c] = (block + c) * L;
-      tile.lanes[c] = smaller(L, N - tile.columns[c]);
-      tile.init[c] = accumulate ? nullptr : bias ? bias + tile.columns[c] : kZeros<T>;
+      const int64_t column = (block + c) * L;
+      tile.columns[c] = (block + c) * apart;
+      tile.lanes[c] = smaller(L, N - column);
+      tile.init[c] = accumulate ? nullptr : bias ? bias + column : kZeros<T>;
       tile.init_row[c] = 0;
     }
     for_row_tiles(rows, kTileRows[count], [&](int64_t row, int64_t height) {
@@ -542,27 +543,30 @@ void transposed_product(const Matmul<T>& m, int team) {
   }
 }
 
-// out = init + a @ b for a few rows, b read where it lies: packing it would take longer than the product. A few rows of
-// b at a time are read over all columns, from their beginnings to their ends; this part's share of the columns.
-constexpr int64_t kFewRows = 16;
+// The same for a few rows, with b read where it lies, row-major: packing it would take longer than the product. A few
+// rows of b at a time are read over all columns, from their beginnings to their ends.
+constexpr int64_t kFewRows = 32;
 
-template <typename T>
-void product_of_few_rows(const Part& part, const Matmul<T>& m) {
+template <typename T, typename RowOf>
+void product_of_few_rows(Range rows, Range blocks, const Stretch<T>& stretch, int64_t N, const T* bias, bool accumulate,
+                         RowOf row_of, int64_t apart = Vec<T>::lanes) {
   constexpr int L = Vec<T>::lanes;
-  constexpr int64_t kDepth = 32;
-  const int64_t whole = m.N / L;
-  const Range own = part_of(ceil_div(m.N, L), part);
+  constexpr int64_t kDepth = 128;
+  const int64_t whole = N / L;
   T last[kDepth * L];  // of b, what is less than a vector wide
-  for (int64_t k = 0; k < m.K; k += kDepth) {
-    const int64_t depth = smaller(kDepth, m.K - k);
-    const auto run = [&](Range blocks, const T* b, int64_t b_k, int64_t b_vector) {
-      product_of_blocks<T>({0, m.M}, blocks, {m.a + k, m.K, 1, b, b_k, b_vector, depth}, m.N, m.bias,
-                           m.accumulate || k > 0, [&](int64_t row) { return m.out + row * m.N; });
+  Stretch<T> some = stretch;
+  for (int64_t k = 0; k == 0 || k < stretch.K; k += kDepth) {
+    some.a = stretch.a + k;
+    some.K = smaller(kDepth, stretch.K - k);
+    const auto run = [&](Range own, const T* b, int64_t b_k, int64_t b_vector) {
+      some.b = b, some.b_k = b_k, some.b_vector = b_vector;
+      product_of_blocks<T>(rows, own, some, N, bias, accumulate || k > 0, row_of, apart);
     };
-    run({own.begin, smaller(own.end, whole)}, m.b + k * m.N, m.N, L);
-    if (own.end > whole) {
-      pack_block(last, L, m.b + k * m.N + whole * L, depth, m.N, m.N - whole * L);
-      run({whole, own.end}, last, L, 0);
+    const T* b = stretch.b + k * stretch.b_k;
+    run({blocks.begin, smaller(blocks.end, whole)}, b, stretch.b_k, L);
+    if (blocks.end > larger(blocks.begin, whole)) {
+      pack_block(last, L, b + whole * L, some.K, stretch.b_k, N - whole * L);
+      run({whole, blocks.end}, last, L, 0);
     }
   }
 }
@@ -577,7 +581,10 @@ void matmul(const Matmul<T>& m) {
     return;
   }
   if (m.M <= kFewRows && !m.transpose_b && m.K > 0) {
-    run_parts(team, [&](const Part& part) { product_of_few_rows(part, m); });
+    run_parts(team, [&](const Part& part) {
+      product_of_few_rows<T>({0, m.M}, part_of(ceil_div(m.N, L), part), {m.a, m.K, 1, m.b, m.N, L, m.K}, m.N, m.bias,
+                             m.accumulate, [&](int64_t row) { return m.out + row * m.N; });
+    });
     return;
   }
   Arena arena;

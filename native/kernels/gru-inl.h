@@ -33,6 +33,7 @@ struct GruForward {
   T* bias = nullptr;                 // (4H): sums of both biases of z and r, then hh's, then hu's
   InputSums<T> inputs{s, kernel};
   DroppedStates<T> dropped{s, kGates};
+  SumsInPlace<T> in_place{s};
 
   GruForward(const SequenceForward<T>& sequence, Activations activations)
       : s(sequence),
@@ -49,8 +50,8 @@ struct GruForward {
   }
   void pack(const Part& part) const {
     kernel.pack(part);
-    recurrent.pack(part);
-    if (!s.reset_after) candidate.pack(part);
+    if (!is_always_at_rest(s)) recurrent.pack(part);
+    if (!is_always_at_rest(s) && !s.reset_after) candidate.pack(part);
     if (part.index == 0) add_biases();
   }
   const T* input_bias() const { return bias; }
@@ -69,6 +70,7 @@ struct GruForward {
     const T* h_prev = buffers.h(step);
     dropped.compute(h_prev, rows);
     alignas(64) T sums[kGroupRows * 4 * L];  // in L1 until the gate math has read them: see LstmForward
+    if (in_place.used()) add_in_place(step, x, h_prev, rows, blocks);
     kernel.for_blocks(blocks, goes_back(s, step), [&]<int Count>(int64_t u) {
       constexpr int kColumns = 4 * Count;
       Tile<T> tile;
@@ -90,7 +92,7 @@ struct GruForward {
       }
       for_row_groups(rows, [&](Range some) {
         buffers.fetch(s, step, some, u * L);
-        for_row_tiles(some, kTileRows[kColumns], [&](int64_t n, int64_t height) {
+        for_row_tiles(in_place.used() ? Range{0, 0} : some, kTileRows[kColumns], [&](int64_t n, int64_t height) {
           tile.stretch[0].a = x + n * s.T_ * s.D;
           tile.stretch[1].a = h_prev + n * s.H;
           for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + (n - some.begin + r) * 4 * L;
@@ -101,7 +103,7 @@ struct GruForward {
           }
         });
         for (int i = 0; i < Count; ++i) {
-          const T* of_block = sums + i * 4 * L;
+          const T* of_block = in_place.used() ? in_place.at(u, some.begin) : sums + i * 4 * L;
           const int64_t block = u + i;
           for_rows_in_lockstep<T>(some, s.mask != nullptr, kernel.lanes(block),
                                   [&]<typename V>(int64_t n, int64_t lanes) {
@@ -119,7 +121,11 @@ struct GruForward {
     });
     if (s.reset_after) return;
     split.meet(member);  // the candidate's product needs r * h of all units
-    candidate.for_groups(blocks, rows.end - rows.begin, goes_back(s, step), [&](int64_t u, int64_t count) {
+    if (in_place.used() && !is_at_rest(s, step)) {
+      product_of_few_rows<T>(rows, blocks, {gates + 3 * s.H, 4 * s.H, 1, s.recurrent + 2 * s.H, 3 * s.H, L, s.H}, s.H,
+                             nullptr, true, [&](int64_t n) { return gates + n * 4 * s.H + 2 * s.H; });
+    }
+    for_column_groups(blocks, rows.end - rows.begin, goes_back(s, step), [&](int64_t u, int64_t count) {
       Tile<T> tile;
       tile.stretches = is_at_rest(s, step) ? 0 : 1;
       tile.stretch[0] = candidate.stretch(u, nullptr, 4 * s.H);
@@ -129,7 +135,7 @@ struct GruForward {
         tile.init[c] = nullptr;
       }
       for_row_groups(rows, [&](Range some) {
-        for_row_tiles(some, kTileRows[count], [&](int64_t n, int64_t height) {
+        for_row_tiles(in_place.used() ? Range{0, 0} : some, kTileRows[count], [&](int64_t n, int64_t height) {
           tile.stretch[0].a = gates + n * 4 * s.H + 3 * s.H;
           for (int64_t r = 0; r < height; ++r) tile.rows[r] = gates + (n + r) * 4 * s.H;
           run_tile(tile, height, count);
@@ -145,6 +151,16 @@ struct GruForward {
         }
       });
     });
+  }
+
+  // x adds to the sums of z, r and hh, the state to those of z, r and, reset after its product, hu.
+  void add_in_place(int64_t step, const T* x, const T* h_prev, Range rows, Range blocks) const {
+    const bool rest = is_at_rest(s, step);
+    for (int64_t gate = 0; gate < 3; ++gate) {
+      in_place.add(gate, rows, blocks, x, s.T_ * s.D, kernel, gate, bias + gate * s.H, false);
+      if (gate < 2 && !rest) in_place.add(gate, rows, blocks, h_prev, s.H, recurrent, gate, nullptr, true);
+    }
+    if (s.reset_after) in_place.add(3, rows, blocks, h_prev, s.H, recurrent, 2, bias + 3 * s.H, false, rest);
   }
 
   template <int Columns, typename Sums>

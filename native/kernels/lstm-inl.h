@@ -16,6 +16,7 @@ struct LstmForward {
   GateWeights<T> kernel, recurrent;
   InputSums<T> inputs{s, kernel};
   DroppedStates<T> dropped{s, kGates};
+  SumsInPlace<T> in_place{s};
 
   LstmForward(const SequenceForward<T>& sequence, Activations activations)
       : s(sequence),
@@ -29,7 +30,7 @@ struct LstmForward {
   }
   void pack(const Part& part) const {
     kernel.pack(part);
-    recurrent.pack(part);
+    if (!is_always_at_rest(s)) recurrent.pack(part);
   }
 
   const T* input_bias() const { return s.bias; }
@@ -42,6 +43,10 @@ struct LstmForward {
     const T* h_prev = buffers.h(step);
     dropped.compute(h_prev, rows);
     alignas(64) T sums[kGroupRows * 4 * L];
+    for (int64_t gate = 0; in_place.used() && gate < 4; ++gate) {
+      in_place.add(gate, rows, blocks, x, s.T_ * s.D, kernel, gate, s.bias ? s.bias + gate * s.H : nullptr, false);
+      if (!is_at_rest(s, step)) in_place.add(gate, rows, blocks, h_prev, s.H, recurrent, gate, nullptr, true);
+    }
     kernel.for_blocks(blocks, goes_back(s, step), [&]<int Count>(int64_t u) {
       constexpr int kColumns = 4 * Count;
       Tile<T> tile;
@@ -57,7 +62,7 @@ struct LstmForward {
       }
       for_row_groups(rows, [&](Range some) {
         buffers.fetch(s, step, some, u * L);
-        for_row_tiles(some, kTileRows[kColumns], [&](int64_t n, int64_t height) {
+        for_row_tiles(in_place.used() ? Range{0, 0} : some, kTileRows[kColumns], [&](int64_t n, int64_t height) {
           tile.stretch[0].a = x + n * s.T_ * s.D;
           state.a = h_prev + n * s.H;
           for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + (n - some.begin + r) * 4 * L;
@@ -68,7 +73,7 @@ struct LstmForward {
           }
         });
         for (int i = 0; i < Count; ++i) {
-          const T* z = sums + i * 4 * L;
+          const T* z = in_place.used() ? in_place.at(u, some.begin) : sums + i * 4 * L;
           for_rows_in_lockstep<T>(some, s.mask != nullptr, kernel.lanes(u + i),
                                   [&]<typename V>(int64_t n, int64_t lanes) {
                                     if (is_masked<T>(s, n, step)) {

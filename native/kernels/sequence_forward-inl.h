@@ -5,10 +5,10 @@
 
 namespace recurra::RECURRA_NAMESPACE {
 
-// Whether a sequence is too short to pay for packing.
+// Whether the steps and rows are too few to pay for packing.
 template <typename T>
 RECURRA_INLINE bool reads_in_place(const SequenceForward<T>& s) {
-  return s.T_ <= 2 && !s.packed && !s.dropout;
+  return s.T_ <= 2 && s.N <= kFewRows && !s.packed && !s.dropout;
 }
 
 // Whether one row is all there is, for which a tile has two blocks of units.
@@ -18,31 +18,30 @@ RECURRA_INLINE bool in_pairs(const SequenceForward<T>& s) {
 }
 
 // Gate weights (K, gates * H) as the tiles of a forward pass read them, from one end to the other: (K, gates, L) for
-// each block of units, or `in_pairs` (K, 2, gates, L) for two of them and what is left. `direct`: only a ragged last
-// block is packed and the others are read in place.
+// each block of units, or `in_pairs` (K, 2, gates, L) for two of them and what is left. `in_place`: not at all, see
+// SumsInPlace.
 template <typename T>
 struct GateWeights {
   static constexpr int L = Vec<T>::lanes;
   const T* source;
   int64_t K, H;
   int gates, first_gate, row;  // of `row` gates in a row of the source, `gates` from first_gate on
-  bool direct, in_pairs;
+  bool in_place, in_pairs;
   T* packed = nullptr;
 
   int64_t blocks() const { return ceil_div(H, L); }
-  int64_t size() const { return gates * (direct ? 1 : blocks()) * K * L; }
-  bool ragged(int64_t u) const { return (u + 1) * L > H; }
+  int64_t size() const { return in_place ? 0 : gates * blocks() * K * L; }
   int64_t lanes(int64_t u) const { return smaller(L, H - u * L); }
 
   // How many blocks the tile has that begins with block u, and where its weights are.
   int64_t together(int64_t u) const { return in_pairs && u + 1 < blocks() ? 2 : 1; }
-  T* at(int64_t u) const { return packed + (direct ? 0 : u * gates * K * L); }
+  T* at(int64_t u) const { return packed + u * gates * K * L; }
 
   void pack(const Part& part) const {
-    const int64_t whole = H / L;  // blocks
+    if (in_place) return;
     for_packed_rows(part_of(K, part), [&](Range some) {
       for (int64_t g = 0; g < gates; ++g) {
-        for (int64_t u = direct ? whole : 0; u < blocks(); ++u) pack_block_of(u, g, some);
+        for (int64_t u = 0; u < blocks(); ++u) pack_block_of(u, g, some);
       }
     });
   }
@@ -71,17 +70,7 @@ struct GateWeights {
 
   // The stretch of a tile whose vectors are the gates of block u, and of the blocks after it.
   Stretch<T> stretch(int64_t u, const T* a, int64_t a_row) const {
-    if (!direct || ragged(u)) return {a, a_row, 1, at(u), together(u) * gates * L, gates == 1 ? K * L : L, K};
-    return {a, a_row, 1, source + first_gate * H + u * L, row * H, gates == 1 ? L : H, K};
-  }
-
-  // With one gate: f(first, count) for groups of blocks that can share a tile of so many rows. A ragged block that is
-  // packed alone cannot share one with blocks that are read in place.
-  template <typename F>
-  void for_groups(Range own, int64_t rows, bool from_last, F f) const {
-    const bool alone = direct && own.end > own.begin && ragged(own.end - 1);
-    for_column_groups({own.begin, own.end - alone}, rows, from_last, f);
-    if (alone) f(own.end - 1, 1);
+    return {a, a_row, 1, at(u), together(u) * gates * L, gates == 1 ? K * L : L, K};
   }
 };
 
@@ -91,11 +80,41 @@ RECURRA_INLINE bool is_at_rest(const SequenceForward<T>& s, int64_t step) {
   return step == 0 && !s.h0;
 }
 
+// Whether no step has a state to multiply, so that the recurrent weights need not be packed.
+template <typename T>
+RECURRA_INLINE bool is_always_at_rest(const SequenceForward<T>& s) {
+  return s.T_ == 1 && is_at_rest(s, 0) && !s.packed;
+}
+
 // Whether a step goes through the weights from the last to the first: see for_column_groups.
 template <typename T>
 RECURRA_INLINE bool goes_back(const SequenceForward<T>& s, int64_t step) {
   return (step + s.odd) % 2 != 0;
 }
+
+// Weights read where they lie, for a few steps of a few rows. Their sums (blocks, N, count, L) are of all units, and
+// gate math finds those of a block as it finds them in a tile. (Tiles that read them block by block, in columns, took
+// up to ten times as long where rows are a power of two long: lines of a column drive each other out of the caches.)
+template <typename T>
+struct SumsInPlace {
+  static constexpr int L = Vec<T>::lanes;
+  const SequenceForward<T>& s;
+  int64_t count = 4;  // of a unit
+  T* sums = nullptr;
+
+  bool used() const { return reads_in_place(s); }
+  void take(Arena& arena) { sums = arena.take<T>(used() ? ceil_div(s.H, L) * s.N * count * L : 0); }
+  T* at(int64_t u, int64_t n) const { return sums + (u * s.N + n) * count * L; }
+
+  // One of the sums = init or += a (N, K) @ the columns of one gate; no product where all of a is zeros.
+  void add(int64_t sum, Range rows, Range blocks, const T* a, int64_t a_row, const GateWeights<T>& weights,
+           int64_t gate, const T* init, bool accumulate, bool zeros = false) const {
+    const T* b = weights.source + (weights.first_gate + gate) * s.H;
+    product_of_few_rows<T>(
+        rows, blocks, {a, a_row, 1, b, weights.row * s.H, L, zeros ? 0 : weights.K}, s.H, init, accumulate,
+        [&](int64_t n) { return at(0, n) + sum * L; }, s.N * count * L);
+  }
+};
 
 // x @ kernel + bias of some steps to come of a single row: (kSteps, blocks * gates * L). The tiles of a step would read
 // all of the kernel for that row; tiles whose rows are steps read it once for kSteps. With more rows it does not pay.
@@ -107,7 +126,7 @@ struct InputSums {
   const GateWeights<T>& kernel;
   T* sums = nullptr;
 
-  bool used() const { return s.N == 1 && s.T_ > 2 && s.D >= 4 && !kernel.direct; }
+  bool used() const { return s.N == 1 && s.T_ > 2 && s.D >= 4; }
   int64_t row() const { return kernel.blocks() * kernel.gates * L; }
   void take(Arena& arena) { sums = arena.take<T>(used() ? kSteps * row() : 0); }
 
@@ -265,7 +284,7 @@ struct ForwardBuffers {
 };
 
 // The loop of every cell. `Cell` packs its weights and computes step by step what a member owns:
-//   take(arena), pack(part), inputs, input_bias(), step(member, split, buffers, step, rows, blocks)
+//   take(arena), pack(part), inputs, dropped, in_place, input_bias(), step(member, split, buffers, step, rows, blocks)
 // `slots`: blocks of H in its gate buffer.
 template <typename T, typename Cell>
 void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool rereads_gates = false) {
@@ -281,6 +300,7 @@ void run_forward(const SequenceForward<T>& s, Cell& cell, int64_t slots, bool re
     cell.take(s.packed ? kept : arena);
     cell.inputs.take(arena);
     cell.dropped.take(arena);
+    cell.in_place.take(arena);
   };
   take();
   arena.allocate();

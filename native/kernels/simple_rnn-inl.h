@@ -14,6 +14,7 @@ struct SimpleRnnForward {
   GateWeights<T> kernel, recurrent;
   InputSums<T> inputs{s, kernel};
   DroppedStates<T> dropped{s, kGates};
+  SumsInPlace<T> in_place{s, 0};  // the sums stand in h
 
   explicit SimpleRnnForward(const SequenceForward<T>& sequence)
       : s(sequence),
@@ -26,7 +27,7 @@ struct SimpleRnnForward {
   }
   void pack(const Part& part) const {
     kernel.pack(part);
-    recurrent.pack(part);
+    if (!is_always_at_rest(s)) recurrent.pack(part);
   }
 
   const T* input_bias() const { return s.bias; }
@@ -34,8 +35,18 @@ struct SimpleRnnForward {
   void step(const Member&, const Split&, const ForwardBuffers<T>& buffers, int64_t step, Range rows,
             Range blocks) const {
     dropped.compute(buffers.h(step), rows);
-    recurrent.for_groups(blocks, rows.end - rows.begin, goes_back(s, step),
-                         [&](int64_t u, int64_t count) { tiles(buffers, step, rows, u, count); });
+    if (in_place.used()) add_in_place(buffers, step, rows, blocks);
+    for_column_groups(blocks, rows.end - rows.begin, goes_back(s, step),
+                      [&](int64_t u, int64_t count) { tiles(buffers, step, rows, u, count); });
+  }
+
+  void add_in_place(const ForwardBuffers<T>& buffers, int64_t step, Range rows, Range blocks) const {
+    const auto row_of = [&](int64_t n) { return buffers.h(step + 1) + n * s.H; };
+    const T* x = s.x + time_of<T>(s, step) * s.D;
+    product_of_few_rows<T>(rows, blocks, {x, s.T_ * s.D, 1, s.kernel, s.H, L, s.D}, s.H, s.bias, false, row_of);
+    if (is_at_rest(s, step)) return;
+    product_of_few_rows<T>(rows, blocks, {buffers.h(step), s.H, 1, s.recurrent, s.H, L, s.H}, s.H, nullptr, true,
+                           row_of);
   }
 
   // z of `count` blocks from u on goes into the new h, then becomes h.
@@ -54,7 +65,7 @@ struct SimpleRnnForward {
       tile.init_row[c] = 0;
     }
     for_row_groups(rows, [&](Range some) {
-      for_row_tiles(some, kTileRows[count], [&](int64_t n, int64_t height) {
+      for_row_tiles(in_place.used() ? Range{0, 0} : some, kTileRows[count], [&](int64_t n, int64_t height) {
         tile.stretch[0].a = x + n * s.T_ * s.D;
         state.a = h_prev + n * s.H;
         for (int64_t r = 0; r < height; ++r) tile.rows[r] = h + (n + r) * s.H;

@@ -11,6 +11,7 @@ SIZES = [(1, 1, 1, 1), (3, 5, 1, 7), (1, 5, 3, 17), (3, 1, 2, 33), (7, 4, 5, 16)
 SIZES += [(17, 3, 2, 9), (40, 9, 3, 20)]  # from 16 rows on, the gradients of weights are sums of two halves
 SIZES += [(70, 5, 7, 32), (600, 2, 7, 16)]  # states and inputs are read in place, gradients of gates from their blocks
 SIZES += [(1, 13, 5, 20), (1, 13, 5, 41)]  # what one row takes from x is summed ahead, the gates of two blocks at once
+SIZES += [(20, 2, 3, 150), (40, 1, 3, 20)]  # weights read where they lie; none that states are multiplied by
 DISTANT = (70, 30, 2, 128)  # what forward kept is asked for ahead
 VARIANTS = ["plain", "mask", "mask_zero_backwards", "last", "no_states"]
 VARIANTS += ["dropout", "state_dropout_mask", "input_dropout_last"]
