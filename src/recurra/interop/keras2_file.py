@@ -162,7 +162,7 @@ def model_bytes(model: Any, include_optimizer: bool = True) -> bytes:
 
 
 def _by_names(config: Any, aliases: dict[str, str]) -> Any:
-    """Returns a config of losses or metrics with functions as their names alone, in full: Keras reads no others here."""
+    """Returns a config of losses or metrics with functions as names alone, in full: Keras reads no others here."""
     if isinstance(config, str):
         return aliases.get(config.lower(), config)
     if isinstance(config, (list, tuple)):
