@@ -471,9 +471,9 @@ def _is_alone(states: Any) -> bool:
 
 def _check_states(cell: Any, states: Any) -> None:
     """Raises ValueError for states, arrays or symbolic ones, of another number or size than the cell's."""
-    shapes, sizes = [tuple(np.shape(state)) for state in _tree.flatten(states)], _tree.flatten(cell.state_size)
-    widths = [shape[1] if len(shape) == 2 else 0 for shape in shapes]
-    if len(shapes) != len(sizes) or any(width not in (None, size) for width, size in zip(widths, sizes, strict=True)):
+    shapes, sizes = [np.shape(state) for state in _tree.flatten(states)], _tree.flatten(cell.state_size)
+    fit = [shape[1:] in ((size,), (None,)) for shape, size in zip(shapes, sizes, strict=False)]
+    if len(shapes) != len(sizes) or not all(fit):
         what = f"{len(sizes)} states of size {', '.join(map(str, dict.fromkeys(sizes)))}"
         got = len(shapes) if len(shapes) != len(sizes) else f"those of shapes {shapes}"
         hint = "pass on what it returns, as in output, states = cell(x, states)"
