@@ -228,10 +228,11 @@ def test_classes_of_the_program_are_let_go(method, tmp_path):
         (np.int64(3), 3),
         ({"rate": np.float32(0.5)}, {"rate": 0.5}),
         (np.arange(3), np.arange(3)),
+        (np.array(["a", "b"]), ["a", "b"]),
         (recurra.activations.relu, "relu"),
         (layers.Dense(2), layers.Dense),
     ],
-    ids=["number", "number in a dict", "array", "function", "layer"],
+    ids=["number", "number in a dict", "array", "words", "function", "layer"],
 )
 def test_the_config_of_a_class_of_the_program_may_hold_what_json_cannot(value, expected, tmp_path):
     class Holder(layers.Layer):

@@ -172,6 +172,8 @@ def serialize_keras_object(obj: Any) -> Any:
     if isinstance(obj, np.dtype):
         return obj.name
     if isinstance(obj, np.ndarray):
+        if obj.dtype.kind not in "biuf":  # such as text, which comes back as a list
+            return serialize_keras_object(obj.tolist())
         config = {"value": obj.tolist(), "dtype": obj.dtype.name}
         return {"class_name": "__numpy__", "config": config}
     if isinstance(obj, slice):

@@ -281,10 +281,11 @@ def test_data_that_fail_when_they_are_read_over_leave_the_random_stream_alone():
 
 def forgetful(tmp_path, place):
     """Callbacks that remember something, and a backup at any place among them; the learning rate falls twice."""
+    best = {"save_best_only": True, "save_weights_only": True, "initial_value_threshold": 99}  # no float, but no count
     chosen = [
         callbacks.ReduceLROnPlateau(patience=2, factor=0.5, cooldown=1),
         callbacks.EarlyStopping(patience=4, restore_best_weights=True),
-        callbacks.ModelCheckpoint(tmp_path / "best.weights.h5", save_best_only=True, save_weights_only=True),
+        callbacks.ModelCheckpoint(tmp_path / "best.weights.h5", **best),
     ]
     chosen.insert(place, callbacks.BackupAndRestore(tmp_path / "backup"))
     return chosen

@@ -845,6 +845,19 @@ def test_confusion_matrices_cut_off_what_follows_the_point_and_take_columns():
     assert found.numpy().tolist() == [[1, 0], [1, 1]]
 
 
+@pytest.mark.parametrize(
+    ("labels", "predictions", "message"),
+    [
+        ([0, 1], [[0.2, 0.8], [0.9, 0.1]], r"one shape, got \(2,\) and \(2, 2\): tf.argmax"),
+        ([0, -1], [1, 1], "classes from 0 to below 3, got -1"),
+        ([0, 1], [3, 1], "classes from 0 to below 3, got 3"),
+    ],
+)
+def test_confusion_matrices_of_what_are_no_classes_are_refused(labels, predictions, message):
+    with pytest.raises(ValueError, match=message):
+        tf.math.confusion_matrix(labels, predictions, num_classes=3)
+
+
 def test_nested_structures_are_flattened_and_packed():
     nested = {"b": [1, (2, 3)], "a": 4}
     flat = tf.nest.flatten(nested)
@@ -876,8 +889,9 @@ def test_an_embedding_of_ones_own_looks_rows_up():
     assert model.predict(words, verbose=0).shape == (2, 2)
     with pytest.raises(IndexError, match=r"gather expected whole numbers as indices, got 0\.5"):
         tf.gather(tf.ones(3), np.array([0.5], "float32"))
-    with pytest.raises(IndexError, match="gather expected indices from 0 to below 3, got 3"):
-        tf.gather(tf.ones(3), np.array([3.0], "float32"))
+    for place in (3.0, np.inf):
+        with pytest.raises(IndexError, match=f"gather expected indices from 0 to below 3, got {place}"):
+            tf.gather(tf.ones(3), np.array([place], "float32"))
 
 
 def test_checkpoints_of_every_so_many_epochs_say_what_to_write():

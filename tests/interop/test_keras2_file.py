@@ -305,6 +305,28 @@ def test_a_legacy_file_need_not_tell_what_compile_was_told(tmp_path):
     assert recurra.models.load_model(tmp_path / "m.h5", compile=False).optimizer is None
     model.save(tmp_path / "m.h5", include_optimizer=False)
     assert recurra.models.load_model(tmp_path / "m.h5").optimizer is None
+    model.compile(None, "mse")  # Keras reads no file that tells of no optimizer
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5") as file:
+        assert "training_config" not in file.attrs
+
+
+@pytest.mark.filterwarnings("ignore:m.h5 is in a legacy format")
+def test_functions_are_told_by_the_names_that_keras_reads(tmp_path):
+    def off(y_true, y_pred):
+        return np.abs(y_true - y_pred).mean(-1)
+
+    model = make_model()
+    model.compile("sgd", ["MSE"], metrics=["mae", recurra.metrics.mean_squared_error, off])
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5") as file:
+        config = json.loads(file.attrs["training_config"])
+    assert config["loss"] == ["mean_squared_error"]  # Keras knows mse of its metrics alone
+    assert config["metrics"] == ["mae", "mean_squared_error", "off"]
+    again = recurra.models.load_model(tmp_path / "m.h5", {"off": off})
+    data = np.ones((2, 5, 3)), np.ones(2)
+    ours, theirs = (one.evaluate(*data, verbose=0, return_dict=True) for one in (again, model))
+    assert ours == theirs and "off" in ours
 
 
 def told(path, training, version="3.15.1"):

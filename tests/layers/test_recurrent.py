@@ -453,6 +453,22 @@ def test_a_cell_refuses_another_number_of_states_than_its_own(cell, more, x):
         cell(x[:, 0], states)
 
 
+@pytest.mark.parametrize("start", [recurra.Input, lambda shape: np.ones((2, *shape), "float32")])
+@pytest.mark.parametrize(
+    ("make_cell", "sizes", "got"),
+    [
+        (lambda: layers.LSTMCell(3), [3], "2 states of size 3, got 1: pass on"),
+        (lambda: layers.GRUCell(3), [5], r"1 states of size 3, got those of shapes \[\(.*, 5\)\]"),
+        (lambda: layers.StackedRNNCells([layers.GRUCell(3), layers.GRUCell(2)]), [3], "size 3, 2, got 1"),
+        (lambda: layers.StackedRNNCells([layers.GRUCell(3), layers.GRUCell(2)]), [3, 2, 2], "size 3, 2, got 3"),
+        (lambda: layers.StackedRNNCells([layers.GRUCell(3), layers.GRUCell(2)]), [2, 3], "got those of shapes"),
+    ],
+)
+def test_cells_refuse_states_of_others_when_they_are_called_and_in_a_graph(start, make_cell, sizes, got):
+    with pytest.raises(ValueError, match=got):
+        make_cell()(start((4,)), [start((size,)) for size in sizes])
+
+
 @pytest.mark.parametrize("cell", [layers.SimpleRNNCell, layers.GRUCell, layers.LSTMCell])
 def test_a_loop_over_a_cell_in_a_functional_model_is_the_layer(cell, rng):
     x, y = rng.normal(size=(6, 3, 2)).astype("float32"), rng.normal(size=(6, 4)).astype("float32")

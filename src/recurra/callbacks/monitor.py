@@ -58,7 +58,7 @@ class MonitorCallback(Callback):
             mode = "auto"
         self.monitor = monitor
         self.mode = mode
-        self.best: Any = None if baseline is None else number(who, "baseline", baseline)
+        self.best: Any = None if baseline is None else float(number(who, "baseline", baseline))
         self.min_delta = abs(number(who, "min_delta", min_delta))
         self.monitor_op: Callable[..., Any] | None = None
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import layers, saving
+from recurra import layers, losses, saving
 from recurra._checks import expected
 from recurra._signals import HeldSignals
 from recurra.errors import FileFormatError
@@ -75,7 +75,9 @@ def load_model(path: Path, custom_objects: Any, compile: bool, allow_nonfinite: 
         pairs = _read_weights(file, model, "model_weights/")
         compiled = "".join(file.root.text("training_config")[:1])
         if compile and compiled and not is_keras2:
-            compile_model(model, _compile_config(compiled, path), file_bytes, custom_objects, path)
+            with saving.CustomObjectScope(custom_objects):
+                config = _compile_config(compiled, path)
+            compile_model(model, config, file_bytes, custom_objects, path)
             pairs += _read_optimizer(file, model.optimizer)
         assign_all(pairs, path.name, allow_nonfinite)
     return model
@@ -97,7 +99,12 @@ def _compile_config(text: str, path: Path) -> dict[str, Any]:
 
 
 def _placed(config: Any, module: str) -> Any:
-    """Returns a config of objects, nested in any way, each with its module where that is not said."""
+    """Returns a config of objects, nested in any way, each with its module where that is not said.
+
+    The name of a function of the caller's becomes a config too: as a name it would be looked up once the model trains.
+    """
+    if isinstance(config, str) and saving.get_registered_object(config) is not None:
+        return {"class_name": "function", "config": config}
     if isinstance(config, list):
         return [_placed(item, module) for item in config]
     if not isinstance(config, dict):
@@ -143,13 +150,28 @@ def model_bytes(model: Any, include_optimizer: bool = True) -> bytes:
         for layer in model.layers:
             weights = _weights_of(layer)
             _write_variables(group.create_group(layer.name), weights)
-        config = model.get_compile_config() if include_optimizer else None
+        config = model.get_compile_config() if include_optimizer and model.optimizer is not None else None
         if config is not None:
             config["optimizer_config"] = config.pop("optimizer")
+            for name in MODULES:
+                config[name] = _by_names(config.get(name), losses.ALIASES if name == "loss" else {})
             file.attrs["training_config"] = json.dumps(config)
-            if model.optimizer is not None and model.optimizer.built:
+            if model.optimizer.built:
                 _write_variables(file.create_group("optimizer_weights"), model.optimizer.variables)
     return buffer.getvalue()
+
+
+def _by_names(config: Any, aliases: dict[str, str]) -> Any:
+    """Returns a config of losses or metrics with functions as names alone, in full: Keras reads no others here."""
+    if isinstance(config, str):
+        return aliases.get(config.lower(), config)
+    if isinstance(config, (list, tuple)):
+        return [_by_names(item, aliases) for item in config]
+    if not isinstance(config, dict):
+        return config
+    if "class_name" not in config:
+        return {key: _by_names(value, aliases) for key, value in config.items()}
+    return config["registered_name"] if config["class_name"] == "function" else config
 
 
 def _write_variables(group: Any, variables: list[Variable]) -> None:

@@ -142,7 +142,7 @@ def load_model(
     safe_mode: bool = True,
     allow_nonfinite: bool = False,
 ) -> Any:
-    """Reads a `.keras` file, or a whole-model `.h5` of Keras 2; see `recurra.models.load_model`."""
+    """Reads a `.keras` file or a whole-model `.h5`; see `recurra.models.load_model`."""
     if not safe_mode:
         raise ValueError(expected("load_model", "safe_mode=True", safe_mode, "a file never runs code here"))
     path = _readable(filepath, (".keras", ".h5", ".hdf5"))

@@ -259,11 +259,11 @@ class RecurrentCell(Layer):
         check_features(type(self).__name__, inputs.shape, self.kernel.shape[0])
         if training and dropout_masks is None:
             dropout_masks = self.draw_masks(inputs.shape[0], inputs.shape[1], self.dtype)
-        states = [None] * self.n_states if states is None else [self._cast(state) for state in _tree.flatten(states)]
-        if len(states) != self.n_states:
-            what = f"{self.n_states} states of size {self.units}"
-            hint = "pass on what it returns, as in output, states = cell(x, states)"
-            raise ValueError(expected(type(self).__name__, what, len(states), hint))
+        if states is None:
+            states = [None] * self.n_states
+        else:
+            states = [self._cast(state) for state in _tree.flatten(states)]
+            _check_states(self, states)
         output, states, cache = self.run_forward(inputs[:, None, :], states, None, dropout_masks, keep_cache=keep_cache)
         return (output, states[0] if alone else states), cache
 
@@ -287,8 +287,10 @@ class RecurrentCell(Layer):
     def _call_shape(self, shapes: Any, kwargs: dict[str, Any]) -> Any:
         if type(self).forward is not RecurrentCell.forward:
             return super()._call_shape(shapes, kwargs)
-        output = self.compute_output_shape(shapes)
-        return output, output if _is_alone(kwargs.get("states")) else [output] * self.n_states
+        states, output = kwargs.get("states"), self.compute_output_shape(shapes)
+        if states is not None:
+            _check_states(self, states)
+        return output, output if _is_alone(states) else [output] * self.n_states
 
     def get_initial_state(self, batch_size: int | None = None) -> list[np.ndarray]:
         """Returns zeros (batch_size, H) for each state."""
@@ -351,6 +353,7 @@ class StackedRNNCells(Layer):
         alone = self._alone(states)
         if states is None:
             states = self.get_initial_state(len(inputs))
+        _check_states(self, states)
         if training and dropout_masks is None:
             dropout_masks = self.draw_masks(inputs.shape[0], inputs.shape[1], self.dtype)
         leaves = iter(_tree.flatten(states))
@@ -448,6 +451,8 @@ class StackedRNNCells(Layer):
         return (input_shape[0], self.output_size)
 
     def _call_shape(self, shapes: Any, kwargs: dict[str, Any]) -> Any:
+        if kwargs.get("states") is not None:
+            _check_states(self, kwargs["states"])
         states = []
         for cell, alone in zip(self.cells, self._alone(kwargs.get("states")), strict=True):
             own = [(shapes[0], size) for size in _tree.flatten(cell.state_size)]
@@ -462,6 +467,17 @@ class StackedRNNCells(Layer):
 def _is_alone(states: Any) -> bool:
     """Returns whether one state is given outside a list: so it is returned, as in Keras."""
     return states is not None and not isinstance(states, (list, tuple))
+
+
+def _check_states(cell: Any, states: Any) -> None:
+    """Raises ValueError for states, arrays or symbolic ones, of another number or size than the cell's."""
+    shapes, sizes = [np.shape(state) for state in _tree.flatten(states)], _tree.flatten(cell.state_size)
+    fit = [shape[1:] in ((size,), (None,)) for shape, size in zip(shapes, sizes, strict=False)]
+    if len(shapes) != len(sizes) or not all(fit):
+        what = f"{len(sizes)} states of size {', '.join(map(str, dict.fromkeys(sizes)))}"
+        got = len(shapes) if len(shapes) != len(sizes) else f"those of shapes {shapes}"
+        hint = "pass on what it returns, as in output, states = cell(x, states)"
+        raise ValueError(expected(type(cell).__name__, what, got, hint))
 
 
 def _without_last(leaves: list[Any], cell: Any) -> tuple[list[Any], list[Any]]:

@@ -16,7 +16,7 @@ from recurra.ops.reference import Activation, Array
 _CELLS = ("simple_rnn", "lstm", "gru")  # the names of these three in the order of native/layers
 _PADDINGS = ("valid", "same", "causal")
 _MERGES = ("concat", "sum", "mul", "ave")
-_FLOPS_PER_CALL = 1e9  # of inference: some 20 ms, so that an interrupt is noticed soon
+_FLOPS_PER_CALL = 1e9  # of inference: some 20 ms, so that an interrupt is noticed soon; of large layers more
 _ROWS_PER_CALL = 128  # at least: each call packs the weights and fetches them at every time step
 _MOST_ROWS = 2**24  # whose numbers float32 can tell apart
 

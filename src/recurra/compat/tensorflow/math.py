@@ -112,10 +112,21 @@ def confusion_matrix(
     """Returns (classes, classes) counts, or sums of weights, a row for each label and a column for each prediction.
 
     As in TensorFlow, what follows a decimal point is cut off, and (N, 1) beside (N,) is taken for (N,).
+
+    Raises:
+        ValueError: If labels and predictions differ in shape, as where predictions are probabilities of classes, or one
+            is no class.
     """
     given, found = (np.asarray(numbers).astype(np.int64) for numbers in (labels, predictions))
     pairs = _without_last_axis(given, found.ndim), _without_last_axis(found, given.ndim)
+    if pairs[0].shape != pairs[1].shape:
+        got, hint = f"{given.shape} and {found.shape}", "tf.argmax(probabilities, axis=-1) are classes"
+        raise ValueError(expected("confusion_matrix", "labels and predictions of one shape", got, hint))
     size = max(int(numbers.max()) for numbers in pairs) + 1 if num_classes is None else num_classes
+    for numbers in pairs:
+        wrong = numbers[(numbers < 0) | (numbers >= size)]
+        if wrong.size:
+            raise ValueError(expected("confusion_matrix", f"classes from 0 to below {size}", wrong[0]))
     matrix = np.zeros((size, size), dtype)
     np.add.at(matrix, pairs, 1 if weights is None else np.asarray(weights, dtype))
     return as_array(matrix)

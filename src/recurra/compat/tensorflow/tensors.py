@@ -401,15 +401,15 @@ def _within(who: str, places: np.ndarray, lengths: Any) -> np.ndarray:
 
     Layers get whole numbers in their own dtype, so that places may be floats, of whole numbers.
     """
-    if places.dtype.kind == "f":
-        broken = places[places != np.floor(places)]
-        if broken.size:
-            raise IndexError(expected(who, "whole numbers as indices", broken[0]))
-        places = places.astype(np.int64)
     wrong = places[(places < 0) | (places >= np.array(lengths))]
     if wrong.size:
         raise IndexError(expected(who, f"indices from 0 to below {lengths}", wrong[0]))
-    return places
+    if places.dtype.kind != "f":
+        return places
+    broken = places[places != np.floor(places)]
+    if broken.size:
+        raise IndexError(expected(who, "whole numbers as indices", broken[0]))
+    return places.astype(np.int64)
 
 
 def broadcast_to(input: Any, shape: Any) -> Tensor:

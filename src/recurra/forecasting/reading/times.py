@@ -75,7 +75,7 @@ _OF_ANY_DIGITS = _compiled(
     r"(?P<year>\d{1,3})-(?P<month>\d\d)" + _CLOCK,  # years that are counted
     r"(?P<year>\d{4})-?W(?P<week>\d\d)(?:-?(?P<weekday>\d))?",  # of ISO 8601
     r"(?P<first>\d{1,2})(?P<between>[-/.])\s?(?P<second_>\d{1,2})(?P=between)\s?(?P<year>\d{4})" + _CLOCK,
-    r"(?P<year>\d{4})\s?[년年](?:\s*(?P<month>\d{1,2})[월月](?:\s*(?P<day>\d{1,2})[일日])?)?" + _WEEKDAY + _CLOCK,
+    r"(?P<year>\d{4})\s?[년年](?:\s*(?P<month>\d{1,2})\s?[월月](?:\s*(?P<day>\d{1,2})\s?[일日])?)?" + _WEEKDAY + _CLOCK,
     r"(?P<year>\d{4})\.\s?(?P<month>\d{1,2})\s?월" + _CLOCK,
     rf"(?:(?P<day>\d{{1,2}})[-\s])?{_NAME}[-\s](?P<year>\d{{4}})" + _CLOCK,
     rf"{_NAME}\s(?P<day>\d{{1,2}}),?\s(?P<year>\d{{4}})" + _CLOCK,
