@@ -200,7 +200,7 @@ def best_peer(records: list[dict], **wanted: Any) -> dict | None:
 def figure(seconds: float) -> str:
     """Returns a time in three digits and its unit."""
     units = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
-    unit, size = next((pair for pair in units if seconds >= pair[1]), units[-1])
+    unit, size = next((pair for pair in units if seconds >= 0.9995 * pair[1]), units[-1])  # 999.7 µs are 1.00 ms
     return f"{seconds / size:#.3g}".rstrip(".") + f" {unit}"
 
 

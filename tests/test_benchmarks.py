@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import forecasts
+import harness
 import report
 from libraries.models import MODELS
 
@@ -134,3 +135,12 @@ def test_naive2_takes_the_season_out_and_puts_it_back():
     past = 100 * np.tile(figure, 6)[:-1]
     np.testing.assert_allclose(forecasts.naive2(past, 5, 4), 100 * figure[[3, 0, 1, 2, 3]])
     np.testing.assert_array_equal(forecasts.naive2(np.arange(8.0), 3, 4), [7.0, 7.0, 7.0])
+
+
+def test_a_time_that_is_rounded_up_to_the_next_unit_has_that_unit():
+    assert [harness.figure(seconds) for seconds in (9.994e-4, 9.997e-4, 0.9997, 5e-7)] == [
+        "999 µs",
+        "1.00 ms",
+        "1.00 s",
+        "0.500 µs",
+    ]
