@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,20 +99,27 @@ def _compile_config(text: str, path: Path) -> dict[str, Any]:
         raise FileFormatError(expected("load_model", what, told(error), hint)) from error
 
 
+def _map_objects(change: Callable[[Any], Any], config: Any) -> Any:
+    """Returns what `change` makes of the names and configs of objects that are nested in lists and dicts."""
+    if isinstance(config, (list, tuple)):
+        return [_map_objects(change, item) for item in config]
+    if isinstance(config, dict) and "class_name" not in config:
+        return {key: _map_objects(change, value) for key, value in config.items()}
+    return change(config) if isinstance(config, (str, dict)) else config
+
+
 def _placed(config: Any, module: str) -> Any:
     """Returns a config of objects, nested in any way, each with its module where that is not said.
 
     The name of a function of the caller's becomes a config too: as a name it would be looked up once the model trains.
     """
-    if isinstance(config, str) and saving.get_registered_object(config) is not None:
-        return {"class_name": "function", "config": config}
-    if isinstance(config, list):
-        return [_placed(item, module) for item in config]
-    if not isinstance(config, dict):
-        return config
-    if "class_name" not in config:
-        return {key: _placed(value, module) for key, value in config.items()}
-    return {"module": module, "registered_name": config["class_name"]} | config
+
+    def place(one: Any) -> Any:
+        if isinstance(one, dict):
+            return {"module": module, "registered_name": one["class_name"]} | one
+        return one if saving.get_registered_object(one) is None else {"class_name": "function", "config": one}
+
+    return _map_objects(place, config)
 
 
 def _read_optimizer(file: Hdf5File, optimizer: Any) -> list[tuple[Variable, np.ndarray]]:
@@ -163,15 +171,13 @@ def model_bytes(model: Any, include_optimizer: bool = True) -> bytes:
 
 def _by_names(config: Any, aliases: dict[str, str]) -> Any:
     """Returns a config of losses or metrics with functions as names alone, in full: Keras reads no others here."""
-    if isinstance(config, str):
-        return aliases.get(config.lower(), config)
-    if isinstance(config, (list, tuple)):
-        return [_by_names(item, aliases) for item in config]
-    if not isinstance(config, dict):
-        return config
-    if "class_name" not in config:
-        return {key: _by_names(value, aliases) for key, value in config.items()}
-    return config["registered_name"] if config["class_name"] == "function" else config
+
+    def by_name(one: Any) -> Any:
+        if isinstance(one, str):
+            return aliases.get(one.lower(), one)
+        return one["registered_name"] if one["class_name"] == "function" else one
+
+    return _map_objects(by_name, config)
 
 
 def _write_variables(group: Any, variables: list[Variable]) -> None:
