@@ -175,14 +175,22 @@ void add_repeat(Plan<T>& plan, int64_t n) {
   plan.add(layer);
 }
 
+// States that layers keep are copied under Python's lock: threads that call at once see those before a call or after
+// it.
 template <typename T>
 void infer(const Plan<T>& plan, Array<T> y, Input<T> x) {
   thread_local Scratch memory;
   const int64_t size = row_size(x), N = x.shape(0);
   require(y.size() == N * plan.output_size(size), "y must have the size of the result");
-  const size_t bytes = static_cast<size_t>(plan.memory_size(N, size)) * sizeof(T);
-  compute(plan.flops(N, size),
-          [&] { plan.infer(y.data(), x.data(), N, size, static_cast<T*>(memory.get(bytes)), {}); });
+  const int64_t needed = plan.memory_size(N, size), kept = plan.keeps_states() ? N * plan.state_size() : 0;
+  T* place = static_cast<T*>(memory.get(static_cast<size_t>(needed + 2 * kept) * sizeof(T)));
+  States<T> states;
+  if (kept > 0) {
+    states.before = place + needed, states.after = states.before + kept, states.kept = true;
+    plan.load_states(states.before, N);
+  }
+  compute(plan.flops(N, size), [&] { plan.infer(y.data(), x.data(), N, size, place, states); });
+  if (kept > 0) plan.store_states(states.after, N);
 }
 
 template <typename T>
@@ -215,7 +223,8 @@ class Stepper {
   }
 
   void step() {
-    compute(flops_, [&] { plan_.infer(y_, x_, N_, size_, memory_, {states_[turn_], states_[1 - turn_], turn_ == 1}); });
+    compute(flops_,
+            [&] { plan_.infer(y_, x_, N_, size_, memory_, {states_[turn_], states_[1 - turn_], false, turn_ == 1}); });
     turn_ = 1 - turn_;
   }
   int turn() const { return turn_; }

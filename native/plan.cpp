@@ -112,6 +112,36 @@ int64_t Plan<T>::memory_size(int64_t N, int64_t x_size) const {
 }
 
 template <typename T>
+std::vector<KeptState<T>> Plan<T>::states() const {
+  std::vector<KeptState<T>> found;
+  for (const Layer& layer : layers_) with(layer, [&](const auto& l) { l.list_states(found); });
+  return found;
+}
+
+template <typename T>
+bool Plan<T>::keeps_states() const {
+  const std::vector<KeptState<T>> all = states();
+  return std::any_of(all.begin(), all.end(), [](const auto& state) { return state.place; });
+}
+
+template <typename T>
+void Plan<T>::load_states(T* to, int64_t N) const {
+  for (const KeptState<T>& state : states()) {
+    if (state.place && state.rows != N) throw std::invalid_argument("states must have the rows of the layer's input");
+    if (state.place) copy(to, state.place, N * state.units);
+    to += N * state.units;
+  }
+}
+
+template <typename T>
+void Plan<T>::store_states(const T* from, int64_t N) const {
+  for (const KeptState<T>& state : states()) {
+    if (state.place) copy(state.place, from, N * state.units);
+    from += N * state.units;
+  }
+}
+
+template <typename T>
 void Plan<T>::infer(T* y, const T* x, int64_t N, int64_t x_size, T* memory, States<T> states) const {
   if (layers_.empty()) copy(y, x, N * x_size);
   const InferenceSizes sizes = inference_sizes<T>(layers_, N, x_size);

@@ -66,6 +66,12 @@ class Plan {
   // Elements of memory that `infer` needs beside its arguments.
   int64_t memory_size(int64_t N, int64_t x_size) const;
 
+  // The states that stateful layers keep from run to run, copied to where `infer` begins at and from where it ends: N
+  // rows of states of all layers, end to end.
+  bool keeps_states() const;
+  void load_states(T* to, int64_t N) const;
+  void store_states(const T* from, int64_t N) const;
+
   // y = the layers on x (N, x_size). Any thread may call it at any time, with memory of its own. No states after: they
   // are not wanted.
   void infer(T* y, const T* x, int64_t N, int64_t x_size, T* memory, States<T> states) const;
@@ -88,6 +94,7 @@ class Plan {
   double last_flops() const { return flops(N_, x_size_); }
 
  private:
+  std::vector<KeptState<T>> states() const;
   void lay_out(int64_t N, int64_t x_size);
   void add_squares(const TrainStep<T>& s);
   void update_weights(const TrainStep<T>& s);

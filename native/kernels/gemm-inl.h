@@ -580,15 +580,16 @@ void matmul(const Matmul<T>& m) {
     transposed_product(m, team);
     return;
   }
+  const Range blocks = blocks_of<T>(m.N);
   if (m.M <= kFewRows && !m.transpose_b && m.K > 0) {
     run_parts(team, [&](const Part& part) {
-      product_of_few_rows<T>({0, m.M}, part_of(ceil_div(m.N, L), part), {m.a, m.K, 1, m.b, m.N, L, m.K}, m.N, m.bias,
+      product_of_few_rows<T>({0, m.M}, part_of(blocks.end, part), {m.a, m.K, 1, m.b, m.N, L, m.K}, m.N, m.bias,
                              m.accumulate, [&](int64_t row) { return m.out + row * m.N; });
     });
     return;
   }
   Arena arena;
-  const int64_t packed_size = ceil_div(m.N, L) * L * m.K;
+  const int64_t packed_size = blocks.end * L * m.K;
   arena.take<T>(packed_size);
   arena.allocate();
   T* packed = arena.take<T>(packed_size);
@@ -596,8 +597,8 @@ void matmul(const Matmul<T>& m) {
     pack_matrix(part, packed, m.b, m.K, m.N, m.transpose_b ? m.K : m.N, m.transpose_b);
   });
   run_parts(team, [&](const Part& part) {
-    product_of_blocks<T>(part_of(m.M, part), blocks_of<T>(m.N), {m.a, m.K, 1, packed, L, m.K * L, m.K}, m.N, m.bias,
-                         m.accumulate, [&](int64_t row) { return m.out + row * m.N; });
+    product_of_blocks<T>(part_of(m.M, part), blocks, {m.a, m.K, 1, packed, L, m.K * L, m.K}, m.N, m.bias, m.accumulate,
+                         [&](int64_t row) { return m.out + row * m.N; });
   });
 }
 

@@ -50,9 +50,10 @@ struct GruForward {
   }
   void pack(const Part& part) const {
     kernel.pack(part);
-    if (!is_always_at_rest(s)) recurrent.pack(part);
-    if (!is_always_at_rest(s) && !s.reset_after) candidate.pack(part);
     if (part.index == 0) add_biases();
+    if (is_always_at_rest(s)) return;
+    recurrent.pack(part);
+    candidate.pack(part);
   }
   const T* input_bias() const { return bias; }
   void add_biases() const {
@@ -92,7 +93,7 @@ struct GruForward {
       }
       for_row_groups(rows, [&](Range some) {
         buffers.fetch(s, step, some, u * L);
-        for_row_tiles(in_place.used() ? Range{0, 0} : some, kTileRows[kColumns], [&](int64_t n, int64_t height) {
+        for_row_tiles(in_place.left(some), kTileRows[kColumns], [&](int64_t n, int64_t height) {
           tile.stretch[0].a = x + n * s.T_ * s.D;
           tile.stretch[1].a = h_prev + n * s.H;
           for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + (n - some.begin + r) * 4 * L;
@@ -135,7 +136,7 @@ struct GruForward {
         tile.init[c] = nullptr;
       }
       for_row_groups(rows, [&](Range some) {
-        for_row_tiles(in_place.used() ? Range{0, 0} : some, kTileRows[count], [&](int64_t n, int64_t height) {
+        for_row_tiles(in_place.left(some), kTileRows[count], [&](int64_t n, int64_t height) {
           tile.stretch[0].a = gates + n * 4 * s.H + 3 * s.H;
           for (int64_t r = 0; r < height; ++r) tile.rows[r] = gates + (n + r) * 4 * s.H;
           run_tile(tile, height, count);

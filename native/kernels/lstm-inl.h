@@ -62,7 +62,7 @@ struct LstmForward {
       }
       for_row_groups(rows, [&](Range some) {
         buffers.fetch(s, step, some, u * L);
-        for_row_tiles(in_place.used() ? Range{0, 0} : some, kTileRows[kColumns], [&](int64_t n, int64_t height) {
+        for_row_tiles(in_place.left(some), kTileRows[kColumns], [&](int64_t n, int64_t height) {
           tile.stretch[0].a = x + n * s.T_ * s.D;
           state.a = h_prev + n * s.H;
           for (int64_t r = 0; r < height; ++r) tile.rows[r] = sums + (n - some.begin + r) * 4 * L;

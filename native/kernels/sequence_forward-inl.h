@@ -105,6 +105,8 @@ struct SumsInPlace {
   bool used() const { return reads_in_place(s); }
   void take(Arena& arena) { sums = arena.take<T>(used() ? ceil_div(s.H, L) * s.N * count * L : 0); }
   T* at(int64_t u, int64_t n) const { return sums + (u * s.N + n) * count * L; }
+  // Those of some rows whose sums tiles have to take.
+  Range left(Range some) const { return used() ? Range{0, 0} : some; }
 
   // One of the sums = init or += a (N, K) @ the columns of one gate; no product where all of a is zeros.
   void add(int64_t sum, Range rows, Range blocks, const T* a, int64_t a_row, const GateWeights<T>& weights,

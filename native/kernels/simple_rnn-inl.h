@@ -65,7 +65,7 @@ struct SimpleRnnForward {
       tile.init_row[c] = 0;
     }
     for_row_groups(rows, [&](Range some) {
-      for_row_tiles(in_place.used() ? Range{0, 0} : some, kTileRows[count], [&](int64_t n, int64_t height) {
+      for_row_tiles(in_place.left(some), kTileRows[count], [&](int64_t n, int64_t height) {
         tile.stretch[0].a = x + n * s.T_ * s.D;
         state.a = h_prev + n * s.H;
         for (int64_t r = 0; r < height; ++r) tile.rows[r] = h + (n + r) * s.H;

@@ -7,6 +7,7 @@
 // are elements per row of the batch.
 //   output_size(x_size)            y_size; throws std::invalid_argument where the input does not fit
 //   state_size()                   of its states per row, h before c
+//   list_states(kept)              which of them it keeps from call to call
 //   flops(x_size)                  per row, about
 //   list_gradients(pieces)         where those of its weights are that are trained
 //   has_gradients()                whether there are any
@@ -50,6 +51,13 @@ struct Piece {
   int64_t size;
 };
 
+// A state (rows, units) that a stateful layer goes on from and leaves off; null: of a layer that begins at zeros.
+template <typename T>
+struct KeptState {
+  T* place;
+  int64_t rows, units;
+};
+
 // What a layer is given: x, and which of its timesteps count (N, T), null: all.
 template <typename T>
 struct Given {
@@ -57,20 +65,21 @@ struct Given {
   const bool* mask;
 };
 
-// The states of layers end to end, before a call and after it; null before: zeros. `odd`: of calls that go on where the
-// one before ended, every second one.
+// The states of layers end to end, before a call and after it; null before: zeros. `kept`: those before are of layers
+// that keep states, others begin at zeros. `odd`: of calls that go on where the one before ended, every second one.
 template <typename T>
 struct States {
-  const T* before = nullptr;
+  T* before = nullptr;
   T* after = nullptr;
-  bool odd = false;
+  bool kept = false, odd = false;
 
-  States behind(int64_t size) const { return {before ? before + size : nullptr, after + size, odd}; }
+  States behind(int64_t size) const { return {before ? before + size : nullptr, after + size, kept, odd}; }
 };
 
 template <typename T>
 struct AnyLayer {
   int64_t state_size() const { return 0; }
+  void list_states(std::vector<KeptState<T>>&) const {}
   void list_gradients(std::vector<Piece<T>>&) const {}
   bool has_gradients() const { return false; }
   int64_t mask_steps(int64_t) const { return 0; }

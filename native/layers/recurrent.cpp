@@ -16,6 +16,12 @@ int64_t RecurrentLayer<T>::output_size(int64_t x_size) const {
 }
 
 template <typename T>
+void RecurrentLayer<T>::list_states(std::vector<KeptState<T>>& kept) const {
+  kept.push_back({own_h, own_rows, settings.H});
+  if (cell == Cell::lstm) kept.push_back({own_c, own_rows, settings.H});
+}
+
+template <typename T>
 double RecurrentLayer<T>::flops(int64_t x_size) const {
   return product_flops(x_size / settings.D, settings.D + settings.H, gates_of(cell) * settings.H);
 }
@@ -48,6 +54,7 @@ void RecurrentLayer<T>::infer(T* to, Given<T> given, int64_t rows, int64_t x_siz
   SequenceForward<T> s = settings;
   s.N = rows, s.T_ = x_size / s.D;
   s.x = given.x, s.mask = given.mask;
+  if (states.kept && !own_h) states.before = nullptr;
   s.y = to, s.h = states.after, s.h0 = states.before, s.odd = states.odd;
   const States<T> cells = states.behind(rows * s.H);
   if (cell == Cell::lstm) s.c = cells.after, s.c0 = cells.before;
@@ -245,6 +252,12 @@ void split_gradient(const BidirectionalLayer<T>& layer, T* dahead, T* dback, con
 template <typename T>
 int64_t BidirectionalLayer<T>::output_size(int64_t x_size) const {
   return ahead.output_size(x_size) + (merge == Merge::concat ? back.output_size(x_size) : 0);
+}
+
+template <typename T>
+void BidirectionalLayer<T>::list_states(std::vector<KeptState<T>>& kept) const {
+  ahead.list_states(kept);
+  back.list_states(kept);
 }
 
 template <typename T>

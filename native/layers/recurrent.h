@@ -27,12 +27,13 @@ struct RecurrentLayer : AnyLayer<T> {
   Cell cell;
   SequenceForward<T> settings;
   T *dkernel, *drecurrent, *dbias;  // or null
-  T *own_h, *own_c;                 // of a stateful layer: where training goes on from and leaves off; or null
+  T *own_h, *own_c;                 // of a stateful layer: where each run goes on from and leaves off; or null
   int64_t own_rows;                 // theirs
   Dropout<T> dropout;
 
   int64_t output_size(int64_t x_size) const;
   int64_t state_size() const { return (cell == Cell::lstm ? 2 : 1) * settings.H; }
+  void list_states(std::vector<KeptState<T>>& kept) const;
   double flops(int64_t x_size) const;
   void list_gradients(std::vector<Piece<T>>& pieces) const;
   // Packs the weights to a place of `weights_size` elements, once for all calls of `infer` to come.
@@ -78,6 +79,7 @@ struct BidirectionalLayer : AnyLayer<T> {
 
   int64_t output_size(int64_t x_size) const;
   int64_t state_size() const { return ahead.state_size() + back.state_size(); }
+  void list_states(std::vector<KeptState<T>>& kept) const;
   double flops(int64_t x_size) const { return ahead.flops(x_size) + back.flops(x_size); }
   void list_gradients(std::vector<Piece<T>>& pieces) const;
   bool has_gradients() const { return ahead.has_gradients() || back.has_gradients(); }

@@ -86,6 +86,19 @@ def test_a_stream_keeps_the_weights_that_it_was_made_with():
     np.testing.assert_array_equal(stream.step(x[:, 0]), before)
 
 
+@pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.LSTM, layers.GRU])
+def test_a_stream_of_a_stateful_model_has_states_of_its_own(kind, rng):
+    model = Sequential([Input(batch_shape=(1, 4, 2)), kind(3, stateful=True), layers.Dense(1)])
+    x = rng.standard_normal((1, 4, 2)).astype("float32")
+    first = model.predict(x, verbose=0)
+    before = [state.numpy() for state in model.layers[0].states]
+    stream = model.stream()
+    assert [state.any() for state in stream.state] == [False] * len(before)
+    assert [stream.step(step) for step in x[0]][-1] == first[0]
+    for own, stays in zip(model.layers[0].states, before, strict=True):
+        np.testing.assert_array_equal(own, stays)
+
+
 def test_float64_models_stream_too():
     model = Sequential(
         [Input((None, 2), dtype="float64"), layers.LSTM(5, dtype="float64"), layers.Dense(2, dtype="float64")]

@@ -4,6 +4,7 @@ import copy
 import os
 import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from doubles import OwnDense, assert_same, held_by
 
 import recurra
 from recurra import Input, Sequential, layers, optimizers
+from recurra.layers.recurrent import stateful_layers
 from recurra.training.plan import plan_of
 
 
@@ -545,11 +547,12 @@ def states_of(model):
 
 
 @pytest.mark.parametrize("options", [{}, {"dropout": 0.2, "recurrent_dropout": 0.2}])
-def test_stateful_layers_go_with_a_plan_in_training(options, rng):
+def test_stateful_layers_go_with_a_plan(options, rng):
     x, y = rng.standard_normal((12, 6, 2)).astype("float32"), rng.standard_normal((12, 2)).astype("float32")
     fit = {"batch_size": 4, "shuffle": False, "verbose": 0}
     models = stateful_pair(**options)
-    assert runs_by_plan(models[0]) and not runs_by_plan(models[0], training=False)
+    assert runs_by_plan(models[0]) and runs_by_plan(models[0], training=False)
+    assert not any(runs_by_plan(models[1], training) for training in (True, False))
     found = []
     for model in models:
         losses = model.fit(x, y, epochs=3, **fit).history["loss"]
@@ -580,10 +583,64 @@ def test_a_refused_batch_leaves_the_states_of_a_plan(rng):
     assert_same(states_of(model), before)
 
 
-def test_predictions_with_states_take_the_general_way():
-    model = Sequential([Input(batch_shape=(1, 6, 2)), layers.GRU(3, stateful=True)])
-    x = np.ones((1, 6, 2), "float32")
-    assert np.any(model.predict(x, verbose=0) != model.predict(x, verbose=0))
+@pytest.mark.parametrize("steps", [1, 2, 6])
+@pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.LSTM, layers.GRU])
+def test_predictions_go_on_from_the_states_of_those_layers_that_keep_them(kind, steps, rng):
+    def make(dense):
+        recurra.utils.set_random_seed(0)
+        line = [
+            layers.Masking(),
+            kind(5, return_sequences=True),  # it begins at zeros, between two that do not
+            layers.Bidirectional(kind(4, return_sequences=True, stateful=True)),
+            kind(40, return_sequences=True),
+            kind(3, stateful=True, go_backwards=True),
+        ]
+        return Sequential(
+            [Input(batch_shape=(3, None, 2)), kind(4, return_sequences=True, stateful=True), *line, dense(2)]
+        )
+
+    models = make(layers.Dense), make(OwnDense)
+    assert runs_by_plan(models[0], training=False) and not runs_by_plan(models[1], training=False)
+    x = rng.standard_normal((4, 3, steps, 2)).astype("float32")
+    x[:, 0, 0] = 0
+    found = []
+    for model in models:
+        seen = [model.predict(x[0], verbose=0), model.predict_on_batch(x[1]), model(x[2])]
+        model.layers[0].states = [np.full((3, 4), 0.5)] * len(model.layers[0].states)
+        seen += [model.predict(np.concatenate(x), batch_size=3, verbose=0), *states_of_all(model)]
+        model.reset_states()
+        found.append([*seen, model.predict(x[0], verbose=0)])
+    assert_same(*found)
+    np.testing.assert_array_equal(found[0][0], found[0][-1])
+    assert np.any(found[0][0] != models[0].predict(x[0], verbose=0))
+
+
+def states_of_all(model):
+    return [state.numpy() for layer in stateful_layers(model) for state in layer.states]
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_stateful_models_predict_batches_of_their_rows_only(verbose):
+    model = Sequential([Input(batch_shape=(40, 1, 2)), layers.GRU(3, stateful=True)])
+    x = np.ones((80, 1, 2), "float32")
+    for rows in (40, 80):
+        with pytest.raises(ValueError, match=r"GRU expected batches of 40 rows \(stateful\), got 32: give batch_size"):
+            model.predict(x[:rows], verbose=verbose)
+    first, second = np.split(model.predict(x, batch_size=40, verbose=verbose), 2)
+    assert np.all(first == first[0]) and np.all(second == second[0]) and np.all(first != second)
+
+
+def test_threads_that_predict_at_once_see_states_of_before_or_after_a_call():
+    """All features go on alike, so that half a step would show as different numbers in a row."""
+    model = Sequential([Input(batch_shape=(2, 400, 8)), layers.SimpleRNN(96, "linear", stateful=True)])
+    model.set_weights([np.full((8, 96), 1.0), np.eye(96), np.zeros(96)])
+    x = np.full((2, 400, 8), 2.0**-6, "float32")
+    assert runs_by_plan(model, training=False)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: model.predict_on_batch(x), range(60)))
+    ends = [np.unique(result) for result in (*results, model.layers[0].states[0])]
+    assert all(end.size == 1 and end % 50 == 0 for end in ends)  # each call adds 400 times 8 times 1/64
+    assert 1 <= max(ends) / 50 <= 60
 
 
 def test_states_are_set_to_what_fits():

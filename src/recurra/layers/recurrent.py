@@ -226,12 +226,11 @@ class RNN(Layer):
         cell = self.cell
         if not isinstance(cell, RecurrentCell) or self.return_state or cell.dtype != self.dtype:
             return None
-        if self.stateful and (not training or self._stateful_batch is None):
+        if self.stateful and self._stateful_batch is None:
             return None
-        rows = self._stateful_batch if self.stateful else None
         return cell.planned(
             plan,
-            None if rows is None else [state.value for state in self._kept_states(rows)],
+            None if self.states is None else [state.value for state in self.states],
             training,
             go_backwards=self.go_backwards,
             zero_output_for_mask=self.zero_output_for_mask,

@@ -228,10 +228,10 @@ class GraphModel(Model):
         outputs, cache = self.graph.forward(leaves, masks, training, keep_cache)
         return _tree.pack_as(self._result_structure, outputs), cache, _tree.pack_as(self._result_structure, cache.masks)
 
-    def _infer(self, leaves: list[Any]) -> tuple[Any, ModelPlan] | None:
+    def _infer(self, leaves: list[Any], batch_size: float = math.inf) -> tuple[Any, ModelPlan] | None:
         plan = plan_of(self, training=False)
         shape = plan.output_shape(leaves[0]) if plan is not None else None
-        if plan is None or shape is None:
+        if plan is None or shape is None or (plan.rows is not None and plan.rows > batch_size):
             return None
         x = plan.native.read(leaves[0])
         if x is None:

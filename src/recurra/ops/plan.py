@@ -27,7 +27,7 @@ class Plan:
     Args:
         dtype: "float32" or "float64", of everything.
         gradients: Whether `backward` will be called: it adds to `variable.grad`.
-        copies: Whether to take copies of the weights, so that later changes do not show.
+        copies: Whether to take copies of the weights, so that later changes do not show, and no states of layers.
     """
 
     def __init__(self, dtype: str, *, gradients: bool = False, copies: bool = False):
@@ -69,7 +69,7 @@ class Plan:
             variables: kernel, recurrent_kernel, bias or None.
             activation, recurrent_activation, reset_after, go_backwards, zero_output_for_mask, return_sequences: As of
                 `reference.lstm_forward` and its kin.
-            states: Of a stateful layer, (N, H) each: training begins at them and leaves the last ones there.
+            states: Of a stateful layer, (N, H) each: a run begins at them and leaves the last ones there.
             input_masks: How many of the input dropout draws: 0, 1, or one for each gate.
             state_masks: Whether it draws some of the state.
             draw: Called with (N, D, dtype) before a run forward in training; returns the cell's `DropoutMasks`.
@@ -79,8 +79,9 @@ class Plan:
         kernel, recurrent_kernel, bias, dkernel, drecurrent_kernel, dbias = self._bind(variables)
         arrays = (kernel, recurrent_kernel, bias, dkernel, drecurrent_kernel, dbias)
         functions = (FUNCTIONS[activation], FUNCTIONS[recurrent_activation])
-        h, c = (*(states or ()), None, None)[:2]
-        if states is not None:
+        h = c = None
+        if states is not None and not self._copies:
+            h, c = (*states, None)[:2]
             self.rows = len(states[0])
         if draw is not None:
             self.draws.append(partial(self._draw_dropout, self._counts["recurrent"], draw))
@@ -284,7 +285,7 @@ class Plan:
     def infer(self, x: Array, shape: tuple[int, ...]) -> Array:
         """Returns the result, of `shape`. Any thread may call it at any time."""
         y = np.empty(shape, self.dtype)
-        if len(x) <= _ROWS_PER_CALL:
+        if len(x) <= _ROWS_PER_CALL or self.rows is not None:
             self._native.infer(y, x)
         else:
             rows = max(_ROWS_PER_CALL, int(_FLOPS_PER_CALL / (self._native.flops(x.size // len(x)) + 1)))

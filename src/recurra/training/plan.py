@@ -40,7 +40,7 @@ class ModelPlan:
         self._tensors = list(model.outputs)
         self._masking: Any = None  # the layer at the start whose mask reaches the output
         self.native: Any = self._make(training)
-        self._rows = None if self.native is None else self.native.rows
+        self.rows = None if self.native is None else self.native.rows  # of each batch, if a stateful layer says so
         self._dtype = np.dtype(model.inputs[0].dtype)
         self.step: Any = None  # the `NativeStep` made of this plan
 
@@ -61,13 +61,13 @@ class ModelPlan:
         """Returns the shape of the result for this input, or None where the plan does not take it."""
         if x.dtype != self._dtype or not (x.flags.c_contiguous and x.flags.aligned and x.size):
             return None
-        if self._rows is not None and len(x) != self._rows:
-            return None
         row = x.shape[1:]
         if row not in self._shapes:
             self._shapes[row] = self._shapes_of(row)
         shapes = self._shapes[row]
-        return None if shapes is None else (len(x), *shapes[0])
+        if shapes is None or (self.rows is not None and len(x) != self.rows):
+            return None
+        return (len(x), *shapes[0])
 
     def drawn_shapes(self, x: np.ndarray) -> list[tuple[int, ...]]:
         """Returns the shapes of what dropout multiplies, for an input that the plan takes."""

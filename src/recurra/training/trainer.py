@@ -184,8 +184,11 @@ class Trainer(Layer):
         """Returns the inputs as arrays that `_run_layer` takes; `largest` is for models that know their dtypes."""
         return NestedInputs(_tree.flatten(self._cast_inputs(inputs)), inputs)
 
-    def _infer(self, leaves: list[Any]) -> tuple[Any, ModelPlan] | None:
-        """Returns the outputs by one native call, and its plan; None where that is not possible, as for this class."""
+    def _infer(self, leaves: list[Any], batch_size: float = math.inf) -> tuple[Any, ModelPlan] | None:
+        """Returns the outputs by one native call, and its plan; None where that is not possible, as for this class.
+
+        Batches may be joined to one call, except those of a stateful model.
+        """
         return None
 
     # Loops ----------------------------------------------------------------------------------------------------------
@@ -332,7 +335,7 @@ class Trainer(Layer):
         if silent and type(x) is np.ndarray and self.built:
             if batch_size is not None:
                 positive_int("predict", "batch_size", batch_size)
-            inferred = self._infer([x])
+            inferred = self._infer([x], batch_size or 32)
             if inferred is not None:
                 return inferred[0]
         if is_iterable_data(x):
@@ -350,7 +353,10 @@ class Trainer(Layer):
     def _takes_at_once(self, rows: int, batch_size: int | None) -> bool:
         """Returns whether `_run_layer` may predict all rows: native plans cut them by themselves."""
         size = 32 if batch_size is None else positive_int("predict", "batch_size", batch_size)
-        return 0 < rows <= size or (rows > 0 and plan_of(self, training=False) is not None)
+        if 0 < rows <= size:
+            return True
+        plan = plan_of(self, training=False)
+        return rows > 0 and plan is not None and plan.rows is None
 
     def _callbacks(self, callbacks: Any, verbose: int | str | None, steps: int | None) -> CallbackList:
         if isinstance(callbacks, CallbackList):
