@@ -168,10 +168,22 @@ void add_pooling(Plan<T>& plan, int kind, int64_t features, int64_t size, int64_
 }
 
 template <typename T>
-void add_repeat(Plan<T>& plan, int64_t n) {
-  require(n > 0, "n must be positive");
+void add_repeat(Plan<T>& plan, int64_t n, int64_t features) {
+  require(n > 0 && features >= 0, "n must be positive");
   RepeatLayer<T> layer{};
-  layer.n = n;
+  layer.n = n, layer.D = features;
+  plan.add(layer);
+}
+
+template <typename T>
+void add_scaling(Plan<T>& plan, int64_t features, Input<T> shift, Maybe<const T> factor, Maybe<const T> variance,
+                 double epsilon, bool back) {
+  require(features > 0 && bool(factor) != bool(variance), "features must have factors or variances");
+  ScalingLayer<T> layer{};
+  layer.D = features, layer.epsilon = static_cast<T>(epsilon), layer.back = back;
+  layer.shift = data(shift, {features}, "shift must be (features)");
+  layer.factor = data(factor, {features}, "factor must be (features)");
+  layer.variance = data(variance, {features}, "variance must be (features)");
   plan.add(layer);
 }
 
@@ -343,7 +355,9 @@ void define(nb::module_& m, const char* plan_name, const char* stepper_name, con
       .def("add_convolution", &add_convolution<T>, "kernel"_a, "bias"_a.none(), "dkernel"_a.none(), "dbias"_a.none(),
            "features"_a, "stride"_a, "dilation"_a, "padding"_a, "function"_a)
       .def("add_pooling", &add_pooling<T>, "kind"_a, "features"_a, "size"_a, "stride"_a, "padding"_a)
-      .def("add_repeat", &add_repeat<T>, "n"_a)
+      .def("add_repeat", &add_repeat<T>, "n"_a, "features"_a)
+      .def("add_scaling", &add_scaling<T>, "features"_a, "shift"_a, "factor"_a.none(), "variance"_a.none(), "epsilon"_a,
+           "back"_a)
       .def("add_factors", [](Plan<T>& plan) { plan.add(FactorsLayer<T>{}); })
       .def(
           "set_factors",

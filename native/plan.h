@@ -14,6 +14,7 @@
 #include "layers/pooling.h"
 #include "layers/recurrent.h"
 #include "layers/repeat.h"
+#include "layers/scaling.h"
 #include "update.h"
 
 namespace recurra {
@@ -51,7 +52,7 @@ class Plan {
  public:
   using Layer = std::variant<RecurrentLayer<T>, BidirectionalLayer<T>, DenseLayer<T>, FactorsLayer<T>,
                              EmbeddingLayer<T>, MaskingLayer<T>, RepeatLayer<T>, NormalizationLayer<T>,
-                             BatchNormalizationLayer<T>, ConvolutionLayer<T>, PoolingLayer<T>>;
+                             BatchNormalizationLayer<T>, ConvolutionLayer<T>, PoolingLayer<T>, ScalingLayer<T>>;
 
   void add(const Layer& layer) { layers_.push_back(layer); }
   // For the next forward run, of the layer with factors that was added as number `index` of them. They must stay where

@@ -272,7 +272,16 @@ class PlanFloat32:
         function: int,
     ) -> None: ...
     def add_pooling(self, kind: int, features: int, size: int, stride: int, padding: int) -> None: ...
-    def add_repeat(self, n: int) -> None: ...
+    def add_repeat(self, n: int, features: int) -> None: ...
+    def add_scaling(
+        self,
+        features: int,
+        shift: Array,
+        factor: Array | None,
+        variance: Array | None,
+        epsilon: float,
+        back: bool,
+    ) -> None: ...
     def add_normalization(
         self,
         features: int,

@@ -47,6 +47,17 @@ def test_stacked_cells_are_stepped_one_by_one():
         stream.reset()
 
 
+def test_normalizations_and_models_within_are_stepped_in_one_call():
+    within = Sequential([layers.LSTM(5, return_sequences=True), layers.LayerNormalization(), layers.Softmax()])
+    line = [layers.Normalization(mean=[1.0, -2.0], variance=[4.0, 0.5]), within, layers.GRU(3, return_sequences=True)]
+    model = Sequential([Input((None, 2)), *line, layers.BatchNormalization(), layers.Rescaling(3.0)])
+    x = sequences(2)
+    whole, stream = model.predict(x, verbose=0), model.stream(2)
+    for t in range(x.shape[1]):
+        np.testing.assert_array_equal(stream.step(x[:, t]), whole[:, t])
+    assert stream._only is not None
+
+
 def test_one_sequence_needs_no_batch_axis():
     model = Sequential([Input((None, 1)), layers.LSTM(32), layers.Dense(1)])
     x = sequences(1, features=1)

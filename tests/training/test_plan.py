@@ -28,6 +28,23 @@ RECURRENT = {
     "gru": lambda **o: layers.GRU(16, **o),
     "gru_before": lambda **o: layers.GRU(7, reset_after=False, go_backwards=True, **o),
 }
+
+
+def adapted_normalization():
+    layer = layers.Normalization()
+    layer.adapt(np.random.default_rng(1).normal(3, 2, (20, 6, 2)))
+    return layer
+
+
+def functional_of(*line):
+    """Returns a functional model, frozen but for its last layer, of (6, 4)."""
+    x = y = Input((6, 4))
+    for layer in line:
+        y = layer(y)
+    line[0].trainable = False
+    return recurra.Model(x, y)
+
+
 LINES = {
     **{name: lambda dense, make=make: [make(), dense(2)] for name, make in RECURRENT.items()},
     "stacked": lambda dense: [
@@ -149,6 +166,52 @@ LINES = {
         layers.RepeatVector(7),
         layers.LSTM(4, return_sequences=True),
         layers.Flatten(),
+        dense(2),
+    ],
+    "repeated_of_one_unit": lambda dense: [
+        layers.SimpleRNN(1),
+        layers.RepeatVector(20),
+        layers.GRU(4),
+        dense(2),
+    ],
+    "upsampled": lambda dense: [
+        layers.Conv1D(3, 2, padding="same"),
+        layers.MaxPooling1D(2),
+        layers.UpSampling1D(9),
+        layers.LSTM(1, return_sequences=True),
+        layers.UpSampling1D(20),
+        layers.GRU(4),
+        dense(2),
+    ],
+    "rescaled": lambda dense: [
+        layers.Rescaling(0.5, offset=[1.0, -2.0]),
+        layers.LSTM(5, return_sequences=True),
+        layers.Rescaling([0.1, 2, -3, 4, 0.25], 1),
+        layers.Identity(),
+        dense(2),
+        layers.GRU(2),
+        layers.Rescaling(7),
+    ],
+    "standardized": lambda dense: [
+        layers.Normalization(mean=[0.1, -0.2], variance=[3.0, 1e-20]),
+        layers.GRU(5, return_sequences=True),
+        layers.Normalization(mean=0.5, variance=2.0),
+        layers.Normalization(mean=0.5, variance=0.1, invert=True),
+        layers.LSTM(4),
+        dense(2),
+    ],
+    "adapted": lambda dense: [adapted_normalization(), layers.GRU(5), dense(2)],
+    "softmax_by_themselves": lambda dense: [
+        layers.LSTM(5, return_sequences=True),
+        layers.Softmax(),
+        layers.GRU(4),
+        dense(2),
+        layers.Activation("softmax"),
+    ],
+    "with_models_within": lambda dense: [
+        Sequential([layers.Masking(-9), layers.GRU(5, return_sequences=True, dropout=0.3)]),
+        Sequential([Sequential([layers.Dropout(0.2), layers.LSTM(4, return_sequences=True)]), layers.Dropout(0.4)]),
+        functional_of(layers.GRU(3), layers.Dense(4, kernel_regularizer="l2")),
         dense(2),
     ],
     "reshaped": lambda dense: [
@@ -659,6 +722,68 @@ def test_states_are_set_to_what_fits():
     assert [np.unique(state) for state in layer.states] == [0, 0]
     with pytest.raises(ValueError, match="LSTM expected a stateful layer that is built"):
         layers.LSTM(3, stateful=True).states = [np.zeros((4, 3))] * 2
+
+
+def test_a_plan_sees_that_a_normalization_adapts(data):
+    x, y = data
+    models = [make_model(LINES["adapted"], dense) for dense in (layers.Dense, OwnDense)]
+    for model in models:
+        everything(model, x, y)
+        model.layers[0].adapt(x)
+    assert runs_by_plan(models[0])
+    assert_same(*(everything(model, x, y) for model in models))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Normalization(axis=None, mean=0.5, variance=2.0),
+        layers.Normalization(axis=1, mean=np.arange(6.0), variance=np.ones(6)),
+        layers.Rescaling(np.ones((6, 1))),
+        layers.Softmax(axis=1),
+        layers.Softmax(axis=(1, 2)),
+    ],
+)
+def test_what_goes_along_other_axes_than_the_features_takes_the_general_way(layer, data):
+    models = [make_model(lambda dense: [layer, layers.GRU(3), dense(2)], dense) for dense in (layers.Dense, OwnDense)]
+    assert not runs_by_plan(models[0])
+    assert_same(*(everything(model, *data) for model in models))
+
+
+def test_a_model_that_is_called_twice_within_another_takes_the_general_way(data):
+    def line(dense):
+        halved = Sequential(
+            [
+                Input((None, 2)),
+                layers.MaxPooling1D(2, padding="same"),
+                layers.Dropout(0.5),
+                layers.LSTM(2, return_sequences=True),
+            ]
+        )
+        x = Input((6, 2))
+        return [recurra.Model(x, halved(halved(x))), layers.GRU(3), dense(2)]
+
+    models = [make_model(line, dense) for dense in (layers.Dense, OwnDense)]
+    assert not runs_by_plan(models[0])
+    assert_same(*(everything(model, *data) for model in models))
+
+
+def test_a_plan_sees_what_changes_in_a_model_within(data):
+    models = [make_model(LINES["with_models_within"], dense) for dense in (layers.Dense, OwnDense)]
+    for model in models:
+        everything(model, *data)
+        model.layers[1].layers[0].layers[0].rate = 0.7
+        model.layers[0].layers[1].cell.recurrent_kernel.assign(np.eye(5, 15))
+    assert runs_by_plan(models[0])
+    assert_same(*(everything(model, *data) for model in models))
+    models[0].layers[1].add(layers.ActivityRegularization(0.1))
+    assert not runs_by_plan(models[0])
+
+
+def test_a_softmax_after_a_mask_takes_the_general_way():
+    line = [Input((6, 2)), layers.Masking(), layers.GRU(3, return_sequences=True)]
+    assert runs_by_plan(Sequential([*line, layers.Dense(2)]), training=False)
+    assert not runs_by_plan(Sequential([*line, layers.Softmax()]), training=False)
 
 
 def test_several_outputs_and_branches_take_the_general_way():

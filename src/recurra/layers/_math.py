@@ -17,6 +17,11 @@ def sum_to(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return array.sum(axis=(*range(added), *stretched)).reshape(shape)
 
 
+def sum_in_order(array: np.ndarray, axis: int) -> np.ndarray:
+    """Returns the sum along an axis, one after the other, as native code adds: `array.sum` may add pair by pair."""
+    return np.add.accumulate(array, axis=axis).take(-1, axis=axis)
+
+
 def softmax(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     """Returns the softmax over the given axes together."""
     flat, back = axes_last(x, axes)

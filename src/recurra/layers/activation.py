@@ -235,6 +235,9 @@ class Softmax(_ActivationLayer):
         y, axes = cache
         return softmax_gradient(doutputs, y, axes)
 
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return self.axis == -1 and not plan.is_masked and plan.add_activation("softmax")
+
 
 @saving.builtin("keras.layers")
 class Rescaling(Layer):
@@ -258,3 +261,6 @@ class Rescaling(Layer):
 
     def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
         return doutputs * cache
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return plan.add_rescaling(self.scale, self.offset)

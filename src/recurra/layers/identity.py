@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import regularizers, saving
+from recurra import ops, regularizers, saving
 from recurra.layers.base import Layer
 
 
@@ -24,6 +24,9 @@ class Identity(Layer):
 
     def backward(self, doutputs: Any, cache: None) -> Any:
         return doutputs
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return True
 
 
 @saving.builtin("keras.layers")

@@ -531,6 +531,13 @@ class Normalization(Layer):
     def backward(self, doutputs: np.ndarray, cache: np.ndarray) -> np.ndarray:
         return doutputs * cache if self.invert else doutputs / cache
 
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        if self.adapt_mean is None:
+            mean, variance = self.input_mean, self.input_variance
+        else:
+            mean, variance = self.adapt_mean, self.adapt_variance
+        return plan.add_standardization(mean, variance, self._kept, config.epsilon(), back=self.invert)
+
     @property
     def mean(self) -> np.ndarray:
         """The means, with axes of size 1 beside `axis`."""

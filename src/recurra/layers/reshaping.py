@@ -9,6 +9,7 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import expected, positive_int
+from recurra.layers._math import sum_in_order
 from recurra.layers._shapes import Shape, channels_last, check_rank, pair, size_of
 from recurra.layers.base import Layer
 
@@ -171,7 +172,7 @@ class RepeatVector(Layer):
         return np.repeat(inputs[:, None, :], self.n, axis=1), None
 
     def backward(self, doutputs: np.ndarray, cache: None) -> np.ndarray:
-        return doutputs.sum(axis=1)
+        return sum_in_order(doutputs, axis=1)
 
     def join_plan(self, plan: ops.Plan, training: bool) -> bool:
         return plan.add_repeat(self.n)
@@ -222,7 +223,10 @@ class UpSampling1D(_TimeLayer):
 
     def backward(self, doutputs: np.ndarray, cache: None) -> np.ndarray:
         batch, timesteps, features = doutputs.shape
-        return doutputs.reshape(batch, timesteps // self.size, self.size, features).sum(axis=2)
+        return sum_in_order(doutputs.reshape(batch, timesteps // self.size, self.size, features), axis=2)
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return plan.add_repeat(self.size, steps=True)
 
 
 @saving.builtin("keras.layers")

@@ -79,17 +79,18 @@ class Stream:
         x = np.zeros((rows, model.inputs[0].shape[-1]), model.inputs[0].dtype)
         self._x: np.ndarray = x[0] if n is None else x
         self._stages: list[_Native | _Cell | _Layer | _Cast] = []
-        for layer in line:
-            _check(layer)
+        for node in line:
+            _check(node.layer)
         while line:
-            cast = line[0]._cast_inputs(x)
+            layer = line[0].layer
+            cast = layer._cast_inputs(x)
             if cast.dtype != x.dtype:
                 self._stages.append(_Cast(x, cast))
                 x = cast
-            plan = ops.Plan(line[0].dtype, copies=True)
+            plan = ops.Plan(layer.dtype, copies=True)
             joining = partial(joins, plan=plan, training=False)
-            native = list(takewhile(joining, line)) if x.dtype == line[0].dtype else []
-            self._stages += [_Native(plan, native, x)] if native else _stages_of(line[0], x)
+            native = list(takewhile(joining, line)) if x.dtype == layer.dtype else []
+            self._stages += [_Native(plan, native, x)] if native else _stages_of(layer, x)
             x, line = self._stages[-1].y, line[len(native) or 1 :]
         self._y: np.ndarray = x[0] if n is None else x
         self._only = self._stages[0] if len(self._stages) == 1 else None
@@ -163,10 +164,10 @@ class Stream:
 class _Native:
     """Layers that have joined a plan: one native call steps them, from `x` (N, D) to `y` (N, units)."""
 
-    def __init__(self, plan: ops.Plan, line: list[Any], x: np.ndarray):
+    def __init__(self, plan: ops.Plan, nodes: list[Any], x: np.ndarray):
         shape: Any = (len(x), 1, x.shape[1])
         self._shapes: list[tuple[int, int]] = []
-        for layer in line:
+        for layer in (node.layer for node in nodes):
             shape = (len(x), 1, layer.compute_output_shape(shape)[-1])
             if isinstance(layer, RNN):
                 self._shapes += [(len(x), layer.cell.units)] * layer.cell.n_states

@@ -36,6 +36,7 @@ class Plan:
         self._gradients = gradients
         self._copies = copies
         self._bound: list[tuple[Any, Array, Array | None]] = []  # native code points into these arrays
+        self._constants: list[Array | None] = []  # and into these
         self._x: Array | None = None
         self._is_empty = True
         self._ids: int | None = None  # where the input is that of an Embedding: how many rows it has
@@ -116,10 +117,13 @@ class Plan:
         return self._added()
 
     def add_activation(self, activation: Activation) -> bool:
-        """Adds a function of each element."""
-        if not isinstance(activation, str) or activation not in ELEMENTWISE:
+        """Adds a function of each element, or softmax along the last axis."""
+        is_softmax = activation == "softmax"
+        features = self._features() if is_softmax else 1
+        if features is None or not (is_softmax or (isinstance(activation, str) and activation in ELEMENTWISE)):
             return False
-        self._native.add_dense(1, 1, None, None, None, None, FUNCTIONS[activation], False)
+        function = FUNCTIONS.get(activation, 0)
+        self._native.add_dense(features, features, None, None, None, None, function, is_softmax)
         return self._added()
 
     def add_embedding(self, variable: Any, mask_zero: bool) -> bool:
@@ -176,9 +180,48 @@ class Plan:
         self._native.add_pooling(POOLS.index(kind), features, size, stride, _PADDINGS.index(padding))
         return self._added()
 
-    def add_repeat(self, n: int) -> bool:
-        """Adds each row n times over."""
-        self._native.add_repeat(n)
+    def add_repeat(self, n: int, *, steps: bool = False) -> bool:
+        """Adds each row n times over, or each of its timesteps."""
+        features = self._features() if steps else 0
+        if features is None:
+            return False
+        self._native.add_repeat(n, features)
+        return self._added()
+
+    def add_rescaling(self, scale: Any, offset: Any) -> bool:
+        """Adds y = x * scale + offset, of each feature or of all alike."""
+        return self._add_scaling([offset, scale, None], 0.0, back=True)
+
+    def add_standardization(
+        self, mean: Any, variance: Any, axes: tuple[int, ...], epsilon: float, *, back: bool
+    ) -> bool:
+        """Adds y = (x - mean) / deviation or, `back`, x * deviation + mean; deviation = max(sqrt(variance), epsilon).
+
+        Args:
+            mean, variance: One for each feature: variables, which may change, or numbers.
+            axes: Those of the layer's input that have a mean and a variance.
+            epsilon: The smallest deviation.
+            back: Whether to go back.
+        """
+        return self._features(axes) is not None and self._add_scaling([mean, None, variance], epsilon, back=back)
+
+    def _add_scaling(self, numbers: list[Any], epsilon: float, *, back: bool) -> bool:
+        """Adds a layer of shift, factor and variance: variables, numbers, or None."""
+        features = self._features()
+        if features is None:
+            return False
+        arrays: list[Any] = []
+        for given in numbers:
+            if given is None or hasattr(given, "value"):
+                arrays += self._bind([given])[:1]
+                continue
+            array = np.asarray(given, self.dtype)
+            if array.shape not in ((), (1,), (features,)):
+                return False
+            arrays.append(np.ascontiguousarray(np.broadcast_to(array, (features,))))
+        self._constants += arrays
+        shift, factor, variance = arrays
+        self._native.add_scaling(features, shift, factor, variance, epsilon, back)
         return self._added()
 
     def add_normalization(self, variables: Sequence[Any], axes: tuple[int, ...], epsilon: float) -> bool:

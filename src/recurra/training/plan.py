@@ -7,6 +7,7 @@ not know (several inputs or outputs, layers of the user's) takes that way.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -84,27 +85,28 @@ class ModelPlan:
         return self.native.forward(x, shape)
 
     def _shapes_of(self, row: tuple[int, ...]) -> list[tuple[int, ...]] | None:
-        known = self._model.inputs[0].shape[1:]
-        if (
-            len(row) >= ops.MAX_AXES
-            or len(row) != len(known)
-            or any(own not in (None, size) for size, own in zip(row, known, strict=True))
-        ):
+        if len(row) >= ops.MAX_AXES or not _takes(self._model, row):
             return None
-        shapes = self._graph.shapes([(None, *row)])
+        shapes = dict(self._graph.shapes([(None, *row)]))
+        for node in _nested(self._model):
+            given = shapes[id(node.inputs)]
+            if not _takes(node.layer, given[1:]):
+                return None
+            shapes |= node.layer.graph.shapes([given])
         return [shapes[id(tensor)][1:] for tensor in self._tensors]
 
     def _make(self, training: bool) -> ops.Plan | None:
-        nodes, dtype = _nodes_of(self._model), self._model.inputs[0].dtype
+        nodes, dtype = line_of(self._model), self._model.inputs[0].dtype
         if nodes and isinstance(nodes[0].layer, Embedding):
             dtype = nodes[0].layer.dtype
         if not nodes or dtype not in config.FLOAT_DTYPES:
             return None
+        if len(set(map(id, nodes))) < len(nodes):  # of a model within this one that is called twice: whose shapes?
+            return None
         plan = ops.Plan(dtype, gradients=training)
         for node in nodes:
             drawn = len(plan.draws)
-            plan.x_shape = node.inputs.shape
-            if not joins(node.layer, plan, training):
+            if not joins(node, plan, training):
                 return None
             self._tensors += [node.inputs] * (len(plan.draws) - drawn)  # what is multiplied
         if plan.is_masked:
@@ -143,12 +145,10 @@ class _Plans(threading.local):
 
 
 def line_of(model: Any) -> list[Any] | None:
-    """Returns the layers of a model from its input to its output, or None where they do not form one line."""
-    nodes = _nodes_of(model)
-    return None if nodes is None else [node.layer for node in nodes]
+    """Returns a model's nodes from its input to its output, or None where they do not form one line.
 
-
-def _nodes_of(model: Any) -> list[Any] | None:
+    In place of a model within it stand the nodes of that one.
+    """
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         return None
     line = []
@@ -158,13 +158,36 @@ def _nodes_of(model: Any) -> list[Any] | None:
             continue
         if node.kwargs or node.inputs is not tensor:
             return None
-        line.append(node)
+        within = line_of(node.layer) if _is_model(node.layer) else [node]
+        if within is None:
+            return None
+        line += within
         tensor = node.outputs
     return line if tensor is model.outputs[0] else None
 
 
-def joins(layer: Any, plan: ops.Plan, training: bool) -> bool:
-    """Adds a layer to a plan if it is recurra's own through and through; returns whether it was added."""
+def _nested(model: Any) -> Iterator[Any]:
+    """Yields the nodes of models within a line, each before those within it."""
+    for node in model.graph.nodes:
+        if node.parents() and _is_model(node.layer):
+            yield node
+            yield from _nested(node.layer)
+
+
+def _takes(model: Any, row: tuple[int | None, ...]) -> bool:
+    """Returns whether a row of this shape has the shape of the model's input."""
+    known = model.inputs[0].shape[1:]
+    return len(row) == len(known) and all(own in (None, size) for size, own in zip(row, known, strict=True))
+
+
+def _is_model(layer: Any) -> bool:
+    """Returns whether a layer is a model that does no more than its layers do."""
+    return hasattr(layer, "graph") and is_plain(layer) and layer.activity_regularizer is None
+
+
+def joins(node: Any, plan: ops.Plan, training: bool) -> bool:
+    """Adds a node's layer to a plan if it is recurra's own through and through; returns whether it was added."""
+    layer, plan.x_shape = node.layer, node.inputs.shape
     plain = all(
         is_plain(part) and part.dtype == plan.dtype.name and part.activity_regularizer is None
         for part in layer._flatten_layers()

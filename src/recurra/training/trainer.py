@@ -30,6 +30,7 @@ from recurra.training.batches import (
     RunPosition,
     UncastInputs,
     is_iterable_data,
+    rows_of,
 )
 from recurra.training.compiled import ACCURACY, CROSSENTROPY, CompiledLosses, CompiledMetrics, is_called, is_nested
 from recurra.training.data import (
@@ -342,7 +343,7 @@ class Trainer(Layer):
             source: Any = IterableBatches(x, partial(batch_to_predict, self), who="predict")
         else:
             inputs = uncast_inputs_of(self, x, batch_size or 32)
-            if silent and len(inputs) == 1 and self._takes_at_once(len(inputs[0]), batch_size):
+            if silent and self._takes_at_once(rows_of((inputs, [], []), "predict"), batch_size):
                 if not isinstance(inputs, UncastInputs):
                     return loop.predict_step(self, inputs)
                 batch_size = max(batch_size or 32, rows_cast_at_once(inputs[0]))
