@@ -510,9 +510,9 @@ OTHER_ERRORS = {
         "or give a built-in itself, such as loss=SparseCategoricalCrossentropy(from_logits=True)",
     ),
     "a Lambda": (
-        lambda: layers.Lambda(lambda x: x * 100),
-        NotImplementedError,
-        "got Lambda: Rescaling(100.0) multiplies, Reshape or Input((None, 1)) gives an axis, x[:, -1] of",
+        lambda: layers.Lambda(lambda x: np.log(x))(np.ones((2, 3))),
+        TypeError,
+        "write another as a Layer with forward(inputs) and, to be trained, backward(doutputs, cache)",
     ),
     "the shape of Keras 1": (
         lambda: layers.LSTM(3, input_length=2, input_dim=10),

@@ -212,7 +212,7 @@ def _serialize_function(function: Any) -> Any:
 
 
 def _serialize_instance(obj: Any) -> dict[str, Any]:
-    cls = type(obj)
+    cls = getattr(obj, "_written_class", type(obj))  # a Lambda is written as the model that it made
     known = cls in _builtin.get(cls.__name__, {}).values()
     module = cls._keras_module if known else cls.__module__
     if not known:

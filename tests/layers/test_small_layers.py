@@ -1,4 +1,4 @@
-"""Lambda's way out, layers around layers, merging and means under masks, shapes of own layers, symbolic arithmetic."""
+"""Layers around layers, merging and means under masks, shapes of own layers, symbolic arithmetic."""
 
 import inspect
 import tracemalloc
@@ -42,11 +42,6 @@ def test_attention_keeps_three_arrays_of_the_size_of_its_scores_and_makes_one_mo
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak_bytes < 4.5 * 500 * 500 * 4
-
-
-def test_lambda_says_the_way_out():
-    with pytest.raises(NotImplementedError, match=r"Lambda: .*; else write it as a Layer with forward\(inputs\)"):
-        layers.Lambda(lambda x: 2 * x)
 
 
 def test_a_masked_step_counts_as_nothing_in_multiply_maximum_and_minimum():

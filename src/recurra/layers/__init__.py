@@ -16,7 +16,6 @@ from recurra.layers.embedding import Embedding
 from recurra.layers.gru import GRU, GRUCell
 from recurra.layers.identity import ActivityRegularization, Identity
 from recurra.layers.input_layer import Input, InputLayer
-from recurra.layers.lambda_layer import Lambda
 from recurra.layers.lstm import LSTM, LSTMCell
 from recurra.layers.masking import Masking
 from recurra.layers.merging import (
@@ -52,6 +51,9 @@ from recurra.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from recurra.layers.time_distributed import TimeDistributed
 from recurra.layers.wrapper import Wrapper
 from recurra.saving import deserialize_keras_object as deserialize
+
+if TYPE_CHECKING:
+    from recurra.models.lambda_layer import Lambda  # a model of layers: recurra.models puts it here
 
 
 def serialize(layer: Any) -> Any:

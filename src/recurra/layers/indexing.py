@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra import saving
+from recurra import ops, saving
 from recurra._checks import expected
 from recurra.layers.arithmetic import OPERATIONS
 from recurra.layers.base import Layer
@@ -62,6 +62,9 @@ class GetItem(Layer):
             raise ValueError(expected("the graph", f"an index of at most {rank} axes", repr(tuple(self.key))))
         place = self.key.index(Ellipsis) if Ellipsis in self.key else len(self.key)
         return [*self.key[:place], *[slice(None)] * (rank - named), *self.key[place + 1 :]]
+
+    def join_plan(self, plan: ops.Plan, training: bool) -> bool:
+        return all(part is None or part is Ellipsis or part == slice(None) for part in self.key)  # no entry moves
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         return None  # as in Keras: which time steps are left is not followed

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recurra import saving
+from recurra import layers, saving
 from recurra._missing import says_what_to_do
 from recurra.models.clone import clone_model
 from recurra.models.functional import Functional
+from recurra.models.lambda_layer import Lambda
 from recurra.models.model import Model
 from recurra.models.sequential import Sequential
+
+layers.Lambda = Lambda  # type: ignore[misc]  # a layer to its users, above the layers as a model of them
 
 __all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
