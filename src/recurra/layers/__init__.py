@@ -10,6 +10,7 @@ from recurra.layers.base import Layer
 from recurra.layers.bidirectional import Bidirectional
 from recurra.layers.cells import StackedRNNCells
 from recurra.layers.convolution import Conv1D
+from recurra.layers.data_normalization import Normalization
 from recurra.layers.dense import Dense
 from recurra.layers.dropout import Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D
 from recurra.layers.embedding import Embedding
@@ -41,7 +42,6 @@ from recurra.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
     LayerNormalization,
-    Normalization,
     RMSNormalization,
     UnitNormalization,
 )
