@@ -25,33 +25,6 @@ from recurra.optimizers.schedules import LearningRateSchedule
 from recurra.optimizers.slots import Slot
 from recurra.variables import Arena, Variable, assign_together
 
-if TYPE_CHECKING:
-    from typing import TypedDict
-
-    from typing_extensions import Unpack as Unpack  # checkers have it
-
-    class OptionsButDecay(TypedDict, total=False):
-        """Those of `Optimizer`, for optimizers that have a `weight_decay` of their own."""
-
-        clipnorm: float | None
-        clipvalue: float | None
-        global_clipnorm: float | None
-        use_ema: bool
-        ema_momentum: float
-        ema_overwrite_frequency: int | None
-        loss_scale_factor: float | None
-        gradient_accumulation_steps: int | None
-        name: str | None
-
-    class OptimizerOptions(OptionsButDecay, total=False):
-        """Those of `Optimizer`, but for the learning rate."""
-
-        weight_decay: float | None
-
-else:  # `Unpack[OptimizerOptions]` is Any
-    OptimizerOptions = OptionsButDecay = Any
-    Unpack = {Any: Any}
-
 FLAT = -1  # in place of a variable's index: all variables at once, end to end
 
 
