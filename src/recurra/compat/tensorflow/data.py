@@ -163,6 +163,9 @@ class Dataset(metaclass=_SaysWhatToDo):
             output_types: Dtypes of an element's parts; as the values are if None.
             output_shapes, output_signature: For `element_spec`; of a signature the dtypes are taken too.
             args: Arguments of the function.
+
+        Raises:
+            TypeError: If `generator` is not a function.
         """
         if not callable(generator):
             hint = "pass the function that makes the generator, without calling it"
@@ -184,7 +187,7 @@ class Dataset(metaclass=_SaysWhatToDo):
         return functools.reduce(lambda *given: _made(reduce_func(*given)), self, _arrays(initial_state))
 
     def shard(self, num_shards: int, index: int) -> Dataset:
-        """Every `num_shards`th element, from `index` on."""
+        """Every `num_shards`th element, from `index` on; ValueError unless it is one of the first `num_shards`."""
         length, num_shards = _length(self), _count("shard", "num_shards", num_shards)
         if not 0 <= index < num_shards:
             raise ValueError(expected("shard", f"index to be from 0 to {num_shards - 1}", index))
