@@ -18,7 +18,8 @@ from recurra import _tree
 from recurra._arrays import TensorShape, as_array
 from recurra._checks import expected, positive_int
 from recurra._missing import says_what_to_do
-from recurra.compat.tensorflow.tensors import convert_to_tensor, float32, taking_name
+from recurra.compat.tensorflow._conversion import convert_to_tensor, taking_name
+from recurra.compat.tensorflow.tensors import float32
 from recurra.random import draw_seed, seeded
 
 __all__ = ["AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "cardinality", "experimental"]
