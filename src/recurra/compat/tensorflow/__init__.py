@@ -30,7 +30,7 @@ from recurra.compat.tensorflow import random as random
 from recurra.compat.tensorflow import test as test
 from recurra.compat.tensorflow import version as version
 from recurra.compat.tensorflow._conversion import taking_name as _taking_name
-from recurra.compat.tensorflow.data import TensorSpec as TensorSpec
+from recurra.compat.tensorflow._elements import TensorSpec as TensorSpec
 from recurra.compat.tensorflow.data import map_fn as map_fn
 from recurra.compat.tensorflow.keras import losses as losses
 from recurra.compat.tensorflow.keras import metrics as metrics
