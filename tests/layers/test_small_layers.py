@@ -417,6 +417,8 @@ def test_the_gradients_of_attention_leave_out_what_is_masked(kind, rng, check_gr
     layer.build([query.shape, value.shape])
     masks = [np.array([[1, 1, 0], [0, 1, 1]], bool), np.array([[1, 1, 1, 0], [1, 0, 1, 1]], bool)]
     check_gradients(layer, query, value, mask=masks)
+    _, weights = layer([query, value], mask=masks, return_attention_scores=True)
+    assert not np.any(np.moveaxis(weights.numpy(), 1, 2)[~masks[1]])
 
 
 @pytest.mark.parametrize("score_mode", ["dot", "concat"])
@@ -434,6 +436,7 @@ def test_what_a_query_may_not_see_has_no_weight_beside_dropout(rng):
     y, weights = layer(x, x, attention_mask=seen[None], training=True, return_attention_scores=True)
     assert not np.any(weights.numpy()[..., ~seen])
     np.testing.assert_array_equal(y[:, 0], np.zeros((2, 5)))  # the bias
+    np.testing.assert_array_equal(layer(x, x, attention_mask=seen[None])[:, 0], np.zeros((2, 5)))
     assert 0 < np.mean(weights.numpy()[..., seen] == 0) < 1
 
 
