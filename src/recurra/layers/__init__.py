@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from recurra import saving
 from recurra._missing import says_what_to_do
 from recurra.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Rescaling, Softmax
-from recurra.layers.attention import AdditiveAttention, Attention, MultiHeadAttention
+from recurra.layers.attention import AdditiveAttention, Attention
 from recurra.layers.base import Layer
 from recurra.layers.bidirectional import Bidirectional
 from recurra.layers.cells import StackedRNNCells
@@ -38,6 +38,7 @@ from recurra.layers.merging import (
     multiply,
     subtract,
 )
+from recurra.layers.multi_head_attention import MultiHeadAttention
 from recurra.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
