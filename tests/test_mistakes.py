@@ -633,6 +633,26 @@ OTHER_ERRORS = {
     "symbols compared": (lambda: recurra.Input((3,)) > 0, TypeError, "use a layer, or write one with forward"),
     "super forgotten": (lambda: Forgetful()(X), RuntimeError, "begin its __init__ with super().__init__(**kwargs)"),
     "forward missing": (lambda: layers.Layer()([X, X]), NotImplementedError, "a method forward(inputs), got none"),
+    "an initializer without a call": (
+        lambda: layers.Dense(1, kernel_initializer=recurra.Initializer())(X),
+        NotImplementedError,
+        "Initializer expected a method __call__(shape, dtype), got none",
+    ),
+    "a constraint without a call": (
+        lambda: recurra.constraints.Constraint()(X),
+        NotImplementedError,
+        "Constraint expected a method __call__(w), got none",
+    ),
+    "a metric that takes nothing": (
+        lambda: metrics.Metric().update_state(X, X),
+        NotImplementedError,
+        "Metric expected a method update_state(y_true, y_pred, sample_weight), got none",
+    ),
+    "a metric that gives nothing": (
+        lambda: metrics.Metric().result(),
+        NotImplementedError,
+        "Metric expected a method result(), got none",
+    ),
     "a layer misspelt": (lambda: layers.LTSM, AttributeError, "got 'LTSM': did you mean 'LSTM'?"),
     "a layer that runs another library": (lambda: layers.TFSMLayer, AttributeError, "it runs another library: make"),
     "a helper misspelt": (lambda: utils.to_categoricl, AttributeError, "did you mean 'to_categorical'?"),

@@ -139,6 +139,12 @@ def test_a_config_without_a_module_is_of_the_module_that_is_asked(module, name, 
     assert type(module.get({"class_name": kind.__name__, "config": kind().get_config()})) is kind
 
 
+def test_keras_s_own_modules_tell_losses_from_metrics_of_one_name():
+    for module, package in (("keras.src.losses.losses", losses), ("keras.src.metrics.regression_metrics", metrics)):
+        config = {"class_name": "MeanSquaredError", "module": module, "registered_name": None, "config": {}}
+        assert type(saving.deserialize_keras_object(config)) is package.MeanSquaredError
+
+
 def test_a_config_may_be_the_name_of_a_function():
     assert losses.get({"class_name": "mean_squared_error", "config": {}}) is losses.mean_squared_error
     with pytest.raises(TypeError, match="a known class, got 'nope'"):

@@ -5,6 +5,7 @@ import pytest
 
 import recurra
 from recurra import Input, Sequential, Variable, layers
+from recurra.variables import Arena
 
 
 class Lookup(layers.Layer):
@@ -78,3 +79,13 @@ def test_a_view_is_what_value_gives():
         np.asarray(kernel, copy=False)
     assert np.asarray(kernel, np.float64).dtype == np.float64
     assert recurra.Variable(kernel).value.base is not kernel.value.base
+
+
+def test_a_gradient_at_zero_has_no_rows_left():
+    alone, *together = (Variable(np.ones((3, 2), "float32")) for _ in range(3))
+    arena = Arena(together)
+    for variable in (alone, *together):
+        variable.sparse.append((np.array([1]), np.ones((1, 2), "float32")))
+    alone.zero_grad()
+    arena.zero_grad()
+    assert not any(variable.sparse for variable in (alone, *together))

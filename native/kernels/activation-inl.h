@@ -1,4 +1,4 @@
-// Activations of recurrent layers and their gradients from the output. Definitions are Keras 3's; see ops/reference.py.
+// Activations of recurrent layers and their gradients from the output. Definitions are Keras 3's; see ops/reference/.
 #pragma once
 
 #include "kernels.h"

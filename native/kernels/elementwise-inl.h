@@ -1,4 +1,4 @@
-// Functions by element, and softmax along rows. Definitions are Keras 3's; see ops/reference.py.
+// Functions by element, and softmax along rows. Definitions are Keras 3's; see ops/reference/.
 #pragma once
 
 #include "activation-inl.h"

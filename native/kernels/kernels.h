@@ -32,7 +32,7 @@ constexpr int kSequenceFunctions = 7;
 constexpr int kDifferentiableFunctions = 12;
 constexpr int kFunctions = 15;
 
-// Names of these in Python order: see ops/native.py. Formulas: losses/functions.py.
+// Names of these in Python order: see ops/native.py. Formulas: losses/.
 enum class LossKind : int {
   squared,
   absolute,
@@ -186,7 +186,7 @@ struct Update {
   int most_threads = kMaxThreads;
 };
 
-// Formulas: ops/reference.py. Rates are 1 - beta, rounded once: 1 - float(0.999) is off by 1e-5.
+// Formulas: ops/reference/optimizers.py. Rates are 1 - beta, rounded once: 1 - float(0.999) is off by 1e-5.
 template <typename T>
 struct Adam : Update<T> {
   T *m, *v, *vhat;  // vhat or null

@@ -244,7 +244,7 @@ class Array(np.ndarray):
         return self.view(np.ndarray).copy()[()]
 
     def set_shape(self, shape: Any) -> None:
-        """Checks the shape, which an array knows by itself; None is any length."""
+        """Checks the shape, which an array knows by itself; None is any length. ValueError for another."""
         wanted = tuple(shape)
         if len(wanted) != self.ndim or any(n not in (None, own) for n, own in zip(wanted, self.shape, strict=True)):
             raise ValueError(expected("set_shape", f"a shape that fits {self.shape}", wanted))

@@ -32,7 +32,7 @@ class Constraint(saving.Configurable):
     """Base class: called with an array it gives the nearest allowed one."""
 
     def __call__(self, w: Any) -> np.ndarray:
-        raise NotImplementedError
+        raise NotImplementedError(expected(type(self).__name__, "a method __call__(w)", "none"))
 
 
 def _checked_axis(who: str, axis: Any) -> Any:

@@ -68,7 +68,7 @@ class Initializer(saving.Configurable):
     """Base class: an object that is called with a shape and a dtype and returns an array."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
-        raise NotImplementedError
+        raise NotImplementedError(expected(type(self).__name__, "a method __call__(shape, dtype)", "none"))
 
     def clone(self) -> Any:
         """Returns an initializer of the same config."""

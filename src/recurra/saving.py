@@ -68,7 +68,11 @@ def builtin(module: str) -> Callable[[_Class], _Class]:
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[_Named], _Named]:
-    """Decorator: lets files name this class or function of the caller's as `package>name`."""
+    """Decorator: lets files name this class or function of the caller's as `package>name`.
+
+    Raises:
+        ValueError: For a class without `get_config`.
+    """
 
     def decorate(obj: _Named) -> _Named:
         if inspect.isclass(obj) and not hasattr(obj, "get_config"):
@@ -164,7 +168,12 @@ def parameters(cls: Any) -> tuple[str, ...]:
 
 
 def serialize_keras_object(obj: Any) -> Any:
-    """Returns `obj` in a form that JSON can hold."""
+    """Returns `obj` in a form that JSON can hold.
+
+    Raises:
+        TypeError: For an object without `get_config`.
+        ValueError: For a lambda: files hold no code.
+    """
     if obj is None or isinstance(obj, (str, bool, int, float)):
         return obj
     if isinstance(obj, np.generic):

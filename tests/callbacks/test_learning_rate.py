@@ -40,8 +40,9 @@ def test_reduce_lr_on_plateau_cools_down_and_keeps_a_minimum(capsys):
     callback = callbacks.ReduceLROnPlateau(factor=0.5, patience=1, cooldown=2, verbose=1)
     assert float(run(callback, [1.0] * 5)[0].optimizer.learning_rate) == 0.125
     assert "\nEpoch 2: ReduceLROnPlateau reducing learning rate to 0.25.\n" in capsys.readouterr().out
-    callback = callbacks.ReduceLROnPlateau(factor=0.1, patience=1, min_lr=0.25)
+    callback = callbacks.ReduceLROnPlateau(factor=0.1, patience=1, min_lr=0.25, verbose=1)
     assert float(run(callback, [1.0] * 5)[0].optimizer.learning_rate) == 0.25
+    assert capsys.readouterr().out.count("reducing") == 1  # at its least the rate is not reduced again
     with pytest.raises(ValueError, match=r"does not support a factor >= 1\.0"):
         callbacks.ReduceLROnPlateau(factor=1.0)
 

@@ -42,11 +42,15 @@ def test_early_stopping_begins_anew_with_each_fit():
 def test_early_stopping_may_start_late_and_ask_for_a_minimal_change():
     assert run(callbacks.EarlyStopping(start_from_epoch=3), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])[1] == 5
     assert run(callbacks.EarlyStopping(min_delta=0.5, patience=2), [3.0, 2.0, 1.9, 1.8, 1.0])[1] == 4
+    rising = callbacks.EarlyStopping(min_delta=0.5, patience=2, mode="max")
+    assert run(rising, [1.0, 2.0, 2.1, 2.2, 3.0])[1] == 4
 
 
 def test_a_nan_counts_as_no_improvement():
     model, epochs = run(callbacks.EarlyStopping(patience=2, restore_best_weights=True), [math.nan, 1.0, 2.0, 3.0])
     assert (model.weights, epochs) == (1, 4)
+    model, epochs = run(callbacks.EarlyStopping(patience=2, restore_best_weights=True), [math.nan] * 4)
+    assert (model.weights, epochs) == (0, 2)  # where none is best, the first
     for patience in (0, 1):  # the first epoch never ends training
         assert run(callbacks.EarlyStopping(patience=patience), [math.nan, 1.0, 2.0, 3.0])[1] == 3
 

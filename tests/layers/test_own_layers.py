@@ -44,6 +44,12 @@ def test_variables_that_a_layer_is_given_are_its_weights(rng, tmp_path):
         np.testing.assert_array_equal(own, saved)
 
 
+def test_trainable_weights_go_before_the_others():
+    layer = layers.Layer()
+    layer.calls, layer.factor = recurra.Variable(0, trainable=False), recurra.Variable(1.0)
+    assert [variable.trainable for variable in layer.weights] == [True, False]
+
+
 def test_layers_that_are_set_before_the_constructor_of_the_base_count_too(rng):
     class Early(recurra.Model):
         def __init__(self):

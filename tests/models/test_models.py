@@ -83,6 +83,13 @@ def test_layers_come_in_keras_order():
     ]
 
 
+def test_a_shared_layer_comes_where_its_call_farthest_from_the_outputs_does():
+    x = recurra.Input((2,), name="x")
+    early, shared, late = (layers.Dense(2, name=name) for name in ("early", "shared", "late"))
+    model = recurra.Model(x, [early(x), shared(x), late(shared(x))])
+    assert [layer.name for layer in model.layers] == ["x", "shared", "early", "late"]
+
+
 def branches_of_unequal_masks():
     a, b = recurra.Input((4, 3), name="a"), recurra.Input((4, 3), name="b")
     masked = layers.GRU(3, name="ga")(layers.Masking(name="mask")(layers.Dense(3, name="da")(a)))

@@ -1,10 +1,9 @@
-"""The fused losses against their definitions in losses/functions.py."""
+"""The fused losses against their definitions in NumPy."""
 
 import numpy as np
 import pytest
 
 from recurra import losses
-from recurra.losses import functions
 from recurra.ops import native
 
 ERRORS = ["mean_squared_error", "mean_absolute_error", "huber"]
@@ -55,7 +54,7 @@ def pair(name, options, shape, dtype=np.float64):
 
 def defined(name, options, y_true, y_pred):
     """Returns the mean of the values, and its gradient."""
-    function = getattr(functions, name)
+    function = getattr(losses, name)
     values = np.asarray(function(y_true, y_pred, **options), np.float64)
     return values.mean(), function.gradient(y_true, y_pred, **options) / values.size
 
@@ -151,7 +150,7 @@ WEIGHTS = {
 def test_a_fused_loss_weighs_as_one_of_values_does(name, options, reduction, shape, way):
     y_true, y_pred = pair(name, options, shape, np.float32)
     given = WEIGHTS[way](np.random.default_rng(1), y_pred.shape[:-1])
-    function = getattr(functions, name)
+    function = getattr(losses, name)
     fused, general = (kind(function, reduction, **options) for kind in (losses.LossFunctionWrapper, OfValues))
     assert fused.as_mean_loss(y_pred.dtype) and fused.is_fused(y_true.shape, y_pred.shape)
     assert general.as_mean_loss(y_pred.dtype) is None
@@ -167,7 +166,7 @@ def test_predictions_of_one_axis_have_one_value(name, options):
     y_true, y_pred = pair(name, options, (7,), np.float32)
     for weights in (None, 0.5, np.ones(7)):
         kinds = (losses.LossFunctionWrapper, OfValues)
-        found, wanted = (kind(getattr(functions, name), **options)(y_true, y_pred, weights) for kind in kinds)
+        found, wanted = (kind(getattr(losses, name), **options)(y_true, y_pred, weights) for kind in kinds)
         assert found == pytest.approx(float(wanted), rel=1e-6)
 
 
@@ -177,7 +176,7 @@ def test_targets_of_one_axis_less_are_weighed_as_those_of_the_definition(name, o
     rng = np.random.default_rng(0)
     y_true, y_pred = rng.random((5, 3)), rng.random((5, 3, 1))
     fused, general = (
-        kind(getattr(functions, name), reduction, **options) for kind in (losses.LossFunctionWrapper, OfValues)
+        kind(getattr(losses, name), reduction, **options) for kind in (losses.LossFunctionWrapper, OfValues)
     )
     values = fused.fn(y_true, y_pred, **options)
     for weights in (rng.random(values.shape), rng.random((5, 1))):

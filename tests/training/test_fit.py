@@ -700,6 +700,17 @@ def test_a_direction_whose_outputs_no_loss_depends_on_stays_as_it_is(options, us
     assert [str(warning.message) for warning in told] == ([message] if still else [])
 
 
+def test_a_penalty_alone_is_a_gradient(rng):
+    start = recurra.Input((3,))
+    free = layers.Dense(1, kernel_regularizer="l2", name="free")
+    model = recurra.Model(start, {"fitted": layers.Dense(1, name="fitted")(start), "free": free(start)})
+    model.compile("sgd", {"fitted": "mse"})
+    kernel = free.kernel.numpy()
+    with pytest.warns(UserWarning, match=r"Gradients do not exist for variables \['free/bias'\]"):
+        model.train_on_batch(rng.random((4, 3)), {"fitted": np.ones((4, 1))})
+    np.testing.assert_allclose(free.kernel, kernel - 0.01 * 2 * 0.01 * kernel, rtol=1e-6)
+
+
 def test_weights_of_a_graph_whose_class_runs_other_layers_have_a_gradient(rng):
     class Other(recurra.Model):
         def __init__(self, inputs, outputs):

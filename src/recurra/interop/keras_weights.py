@@ -144,21 +144,23 @@ def assign_weights(
         file: The file.
         allow_nonfinite, skip_mismatch: As of `keras_file.load_weights`.
         hint: What to do where something does not fit.
+
+    Raises:
+        FileFormatError: If the file is not sound or does not fit the model.
     """
     pairs = []
     stores: list[tuple[Any, dict[str, np.ndarray]]] = []
     skipped: list[tuple[Any, str]] = []
     for path, layer in _parts_in(file, model):
-        difference = None
         if stores_itself(layer):
             stores.append((layer, _read_store(file, f"{path}vars", allow_nonfinite)))
-        elif skip_mismatch:
-            difference = _difference(file, f"{path}vars", layer._own_weights())
-        if difference is not None:
-            skipped.append((layer, difference))
-            continue
-        if not stores_itself(layer):
-            pairs += _read_group(file, f"{path}vars", layer._own_weights(), hint)
+        else:
+            variables = layer._own_weights()
+            difference = _difference(file, f"{path}vars", variables) if skip_mismatch else None
+            if difference is not None:
+                skipped.append((layer, difference))
+                continue
+            pairs += _read_group(file, f"{path}vars", variables, hint)
         for name, generator in layer._seed_generators.items():
             if file.root.find(f"{path}{name}") is not None:  # Keras writes none
                 pairs += _read_group(file, f"{path}{name}/vars", [generator.state])
@@ -168,6 +170,20 @@ def assign_weights(
     elif optimizer is not None:
         pairs += _read_optimizer(optimizer, file, skipped if skip_mismatch else None, hint)
     checked = _checked(pairs, file.name, allow_nonfinite)
+    skipped += _give_stores(stores, file.name, skip_mismatch, hint)
+    tell_skipped(skipped, file.name)
+    _assign(checked)
+
+
+def _give_stores(
+    stores: list[tuple[Any, dict[str, np.ndarray]]], file_name: str, skip_mismatch: bool, hint: str | None
+) -> list[tuple[Any, str]]:
+    """Hands what was read to the layers and optimizers that store themselves; returns those that did not take it.
+
+    Raises:
+        FileFormatError: If one does not take it and none may be skipped; then all are as before.
+    """
+    skipped = []
     before: list[tuple[Any, dict[str, np.ndarray]]] = []
     for part, store in stores:
         before.append((part, {name: array.copy() for name, array in _stored(part).items()}))
@@ -178,10 +194,9 @@ def assign_weights(
             for changed, was in before if not skip_mismatch else before[-1:]:
                 changed.load_own_variables(was)
             if not skip_mismatch:
-                raise FileFormatError(expected(file.name, what, told(error), hint)) from error
+                raise FileFormatError(expected(file_name, what, told(error), hint)) from error
             skipped.append((part, f"{what}, got {told(error)}"))
-    tell_skipped(skipped, file.name)
-    _assign(checked)
+    return skipped
 
 
 def _parts_in(file: Hdf5File, model: Any) -> Iterator[tuple[str, Layer]]:

@@ -23,8 +23,8 @@ from recurra.interop.onnx_attention import ATTENTIONS, attention
 from recurra.interop.onnx_graph import LAST, Export, Value, over_time, refusal
 from recurra.interop.onnx_layers import ALSO_BY_STEP, EMITTERS
 from recurra.interop.onnx_recurrent import bidirectional, recurrent_layer
-from recurra.layers.attention import MASKS
 from recurra.layers.base import Layer
+from recurra.layers.multi_head_attention import MASKS
 from recurra.layers.symbolic import KerasTensor, Node
 from recurra.models.functional import GraphModel
 from recurra.models.stream import is_by_step, mixes_steps

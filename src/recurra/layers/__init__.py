@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 from recurra import saving
 from recurra._missing import says_what_to_do
 from recurra.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Rescaling, Softmax
-from recurra.layers.attention import AdditiveAttention, Attention, MultiHeadAttention
+from recurra.layers.attention import AdditiveAttention, Attention
 from recurra.layers.base import Layer
 from recurra.layers.bidirectional import Bidirectional
 from recurra.layers.cells import StackedRNNCells
 from recurra.layers.convolution import Conv1D
+from recurra.layers.data_normalization import Normalization
 from recurra.layers.dense import Dense
 from recurra.layers.dropout import Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D
 from recurra.layers.embedding import Embedding
@@ -36,11 +37,11 @@ from recurra.layers.merging import (
     multiply,
     subtract,
 )
+from recurra.layers.multi_head_attention import MultiHeadAttention
 from recurra.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
     LayerNormalization,
-    Normalization,
     RMSNormalization,
     UnitNormalization,
 )

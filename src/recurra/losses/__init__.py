@@ -13,19 +13,31 @@ from recurra._checks import expected
 from recurra._missing import says_what_to_do
 from recurra._owners import is_left_behind
 from recurra.losses.base import Loss, LossFunctionWrapper
-from recurra.losses.circle import Circle, circle
-from recurra.losses.classes import (
+from recurra.losses.binary import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
+    binary_crossentropy,
+    binary_focal_crossentropy,
+)
+from recurra.losses.categorical import (
     CategoricalCrossentropy,
     CategoricalFocalCrossentropy,
     CategoricalGeneralizedCrossEntropy,
-    CategoricalHinge,
-    CosineSimilarity,
-    Dice,
-    Hinge,
-    Huber,
     KLDivergence,
+    SparseCategoricalCrossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy,
+    kl_divergence,
+    sparse_categorical_crossentropy,
+)
+from recurra.losses.circle import Circle, circle
+from recurra.losses.ctc import CTC, ctc
+from recurra.losses.hinges import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
+from recurra.losses.overlap import Dice, Tversky, dice, tversky
+from recurra.losses.regression import (
+    CosineSimilarity,
+    Huber,
     LogCosh,
     MeanAbsoluteError,
     MeanAbsolutePercentageError,
@@ -33,23 +45,8 @@ from recurra.losses.classes import (
     MeanSquaredLogarithmicError,
     Pinball,
     Poisson,
-    SparseCategoricalCrossentropy,
-    SquaredHinge,
-    Tversky,
-)
-from recurra.losses.ctc import CTC, ctc
-from recurra.losses.functions import (
-    binary_crossentropy,
-    binary_focal_crossentropy,
-    categorical_crossentropy,
-    categorical_focal_crossentropy,
-    categorical_generalized_cross_entropy,
-    categorical_hinge,
     cosine_similarity,
-    dice,
-    hinge,
     huber,
-    kl_divergence,
     log_cosh,
     mean_absolute_error,
     mean_absolute_percentage_error,
@@ -57,9 +54,6 @@ from recurra.losses.functions import (
     mean_squared_logarithmic_error,
     pinball,
     poisson,
-    sparse_categorical_crossentropy,
-    squared_hinge,
-    tversky,
 )
 
 __all__ = [

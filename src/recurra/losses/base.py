@@ -11,12 +11,13 @@ import numpy as np
 from recurra import config, ops, saving
 from recurra._arrays import arrays_for, as_array, as_numbers, as_weights, standardize_dtype
 from recurra._changes import StampsChanges
-from recurra._checks import expected, one_of
+from recurra._checks import expected, one_of, whole_number
 from recurra._names import snake_case
 from recurra._owners import is_left_behind, is_own
-from recurra.losses.functions import are_matched, match_ranks
+from recurra.losses.functions import are_matched, axis_last, match_ranks
 
-_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")  # one and the same without weights
+SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
+_MEANS = (SUM_OVER_BATCH_SIZE, "mean", "mean_with_sample_weight")  # one and the same without weights
 _FLOATS = tuple(map(np.dtype, config.FLOAT_DTYPES))  # what native code computes in
 _FUSED_OPTIONS = {"delta", "from_logits", "label_smoothing", "quantiles"}  # of a loss, likewise
 _OF_LABELS = "sparse_categorical_crossentropy"  # that native code refuses where they are none
@@ -45,7 +46,7 @@ class Loss(StampsChanges, saving.Configurable):
         if is_left_behind(cls, "gradient", "call"):
             cls.gradient = Loss.gradient  # type: ignore[method-assign]
 
-    def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
+    def __init__(self, name: str | None = None, reduction: str | None = SUM_OVER_BATCH_SIZE, dtype: Any = None):
         self.name: str = name or snake_case(type(self).__name__)
         self.reduction: str | None = one_of(type(self).__name__, "reduction", reduction, _REDUCTIONS)
         self._dtype = None if dtype is None else standardize_dtype(dtype, type(self).__name__)
@@ -216,7 +217,7 @@ class Loss(StampsChanges, saving.Configurable):
                 raise ValueError(
                     expected(f"loss {self.name!r}", f"{kind} that fit {values.shape}", weights.shape, hint)
                 ) from None
-        if self.reduction in ("sum_over_batch_size", "mean"):
+        if self.reduction in (SUM_OVER_BATCH_SIZE, "mean"):
             return values, weights, 1 / counted if counted else 0.0
         if self.reduction == "mean_with_sample_weight":
             total = values.size if weights is None else float(weights.sum())  # before they are broadcast, as in Keras
@@ -251,7 +252,7 @@ class LossFunctionWrapper(Loss):
     def __init__(
         self,
         fn: Callable[..., Any],
-        reduction: str | None = "sum_over_batch_size",
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
         name: str | None = None,
         dtype: Any = None,
         **fn_kwargs: Any,
@@ -313,3 +314,28 @@ class LossFunctionWrapper(Loss):
         # Keras leaves some of these out whatever they are; to leave out defaults alone loses nothing.
         kwargs = {n: v for n, v in self._fn_kwargs.items() if n not in self._left_out or v != defaults[n].default}
         return own | saving.serialize_keras_object(kwargs)
+
+
+class LossOverClasses(LossFunctionWrapper):
+    """A loss over classes that may lie on another axis than the last; `axis` is among the function's options."""
+
+    def __init__(self, fn: Any, reduction: str | None, name: str | None, dtype: Any, axis: int, **fn_kwargs: Any):
+        super().__init__(fn, reduction, name, dtype, **fn_kwargs)
+        self.axis = whole_number(type(self).__name__, "axis", axis)
+
+    def call(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        return super().call(*axis_last(y_true, y_pred, self.axis))
+
+    def gradient(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        gradient = super().gradient(*axis_last(y_true, y_pred, self.axis))
+        return np.moveaxis(gradient, -1, self.axis)
+
+    def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:
+        return (self.axis % y_pred.ndim,)
+
+    def as_mean_loss(self, dtype: np.dtype) -> dict[str, Any] | None:
+        return super().as_mean_loss(dtype) if self.axis == -1 else None
+
+    def get_config(self) -> dict[str, Any]:
+        default = "axis" in self._left_out and self.axis == -1
+        return super().get_config() | ({} if default else {"axis": self.axis})

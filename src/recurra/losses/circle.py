@@ -8,7 +8,7 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import expected
-from recurra.losses.base import LossFunctionWrapper
+from recurra.losses.base import SUM_OVER_BATCH_SIZE, LossFunctionWrapper
 from recurra.losses.functions import logsumexp
 
 
@@ -82,7 +82,7 @@ class Circle(LossFunctionWrapper):
         gamma: float = 80.0,
         margin: float = 0.4,
         remove_diagonal: bool = True,
-        reduction: str | None = "sum_over_batch_size",
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
         name: str | None = "circle",
         dtype: Any = None,
     ):

@@ -9,7 +9,7 @@ import numpy as np
 from recurra import ops, saving
 from recurra._arrays import as_integers
 from recurra._checks import expected
-from recurra.losses.base import LossFunctionWrapper
+from recurra.losses.base import SUM_OVER_BATCH_SIZE, LossFunctionWrapper
 from recurra.losses.functions import logsumexp
 
 BLANK = 0  # the class that stands for no label, and pads the rows of y_true
@@ -129,7 +129,7 @@ class CTC(LossFunctionWrapper):
         reduction, name, dtype: As in `Loss`.
     """
 
-    def __init__(self, reduction: str | None = "sum_over_batch_size", name: str | None = "ctc", dtype: Any = None):
+    def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "ctc", dtype: Any = None):
         super().__init__(ctc, reduction, name, dtype)
 
     def reduced_axes(self, y_pred: np.ndarray) -> tuple[int, ...]:

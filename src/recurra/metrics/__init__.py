@@ -32,6 +32,12 @@ from recurra.losses import (  # Keras gives them these names here too
     squared_hinge,
     tversky,
 )
+from recurra.metrics.at_constraint import (
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+)
 from recurra.metrics.base import Mean, MeanMetricWrapper, Metric, Sum
 from recurra.metrics.classification import (
     Accuracy,
@@ -55,21 +61,9 @@ from recurra.metrics.classification import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
-from recurra.metrics.confusion import (
-    AUC,
-    F1Score,
-    FalseNegatives,
-    FalsePositives,
-    FBetaScore,
-    Precision,
-    PrecisionAtRecall,
-    Recall,
-    RecallAtPrecision,
-    SensitivityAtSpecificity,
-    SpecificityAtSensitivity,
-    TrueNegatives,
-    TruePositives,
-)
+from recurra.metrics.confusion import FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
+from recurra.metrics.curves import AUC
+from recurra.metrics.f_score import F1Score, FBetaScore
 from recurra.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from recurra.metrics.regression import (
     ConcordanceCorrelation,

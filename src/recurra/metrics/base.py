@@ -64,14 +64,15 @@ class Metric(saving.Configurable):
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Adds a batch."""
-        raise NotImplementedError
+        what = "a method update_state(y_true, y_pred, sample_weight)"
+        raise NotImplementedError(expected(type(self).__name__, what, "none"))
 
     def result(self) -> Any:
         """Returns the metric of all batches since the last reset: of recurra's own, an array, mostly without axes.
 
         One of a subclass may be a number, an array, a variable, or a dict of these under the names that logs get.
         """
-        raise NotImplementedError
+        raise NotImplementedError(expected(type(self).__name__, "a method result()", "none"))
 
     def reset_state(self) -> None:
         """Forgets all batches."""

@@ -56,28 +56,42 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
     Raises:
         ValueError: If a call's inputs come from nowhere.
     """
-    layers: dict[str, Layer] = {}
-    pending: list[tuple[Layer, deque[dict[str, Any]]]] = []  # with the calls that are not made yet
     entries = [_as_layer(entry) for entry in config["layers"]]
     of_masks = {entry.get("name") for entry in entries if _is_operation(entry)}
     compared, of_layers = _compared(entries)
+    calls: list[tuple[Layer, deque[dict[str, Any]]]] = []  # of each layer, that are not made yet
     for entry in entries:
-        if entry.get("name") in of_masks:
-            continue  # how Keras computes masks: here they follow from the layers
-        name = entry.get("name")
-        entry = {key: value for key, value in entry.items() if key != "name"} | {"config": _named(entry)}
-        calls = entry.pop("inbound_nodes")
-        layer = saving.deserialize_keras_object(built_by_calls(entry) if calls else entry)
-        if name and layer.name != name:  # of a class that takes none
-            for variable in layer.weights:
-                variable.path = name + variable.path.removeprefix(layer.name)
-            layer.name = name
-        layers[layer.name] = layer
-        pending.append((layer, deque(_with_own_mask(node, of_masks, of_layers, compared) for node in calls)))
-    made = {(name, 0): layer._inbound_nodes[0] for name, layer in layers.items() if layer._inbound_nodes}
+        if entry.get("name") not in of_masks:  # how Keras computes masks: here they follow from the layers
+            nodes = (_with_own_mask(node, of_masks, of_layers, compared) for node in entry["inbound_nodes"])
+            calls.append((_layer_of(entry), deque(nodes)))
+    made = _made_by(calls)
+    waiting = [layer.name for layer, nodes in calls if nodes]
+    if waiting:
+        got = f"{waiting[0]!r} without its inputs{_operations(entries)}"
+        raise ValueError(expected("Functional", "nodes whose inputs exist", got))
+    inputs, outputs = (_read_ends(config[ends], made) for ends in ("input_layers", "output_layers"))
+    return inputs, outputs, [layer.name for layer, _ in calls]
+
+
+def _layer_of(entry: dict[str, Any]) -> Layer:
+    """Returns the layer of an entry, under the name that calls know it by."""
+    name = entry.get("name")
+    described = {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")}
+    described["config"] = _named(entry)
+    layer = saving.deserialize_keras_object(built_by_calls(described) if entry["inbound_nodes"] else described)
+    if name and layer.name != name:  # of a class that takes none
+        for variable in layer.weights:
+            variable.path = name + variable.path.removeprefix(layer.name)
+        layer.name = name
+    return layer
+
+
+def _made_by(calls: list[tuple[Layer, deque[dict[str, Any]]]]) -> Nodes:
+    """Makes the calls of layers, each once its inputs are there, and returns them; those that wait for ever stay."""
+    made = {(layer.name, 0): layer._inbound_nodes[0] for layer, _ in calls if layer._inbound_nodes}
     counts: Counter[str] = Counter()
     followers: defaultdict[Any, list[tuple[Layer, deque[dict[str, Any]]]]] = defaultdict(list)  # by what they wait for
-    ready = deque(pending)
+    ready = deque(calls)
     while ready:
         layer, nodes = ready.popleft()
         while nodes:
@@ -92,12 +106,7 @@ def read_graph(config: dict[str, Any]) -> tuple[Any, Any, list[str]]:
             made[call] = layer._inbound_nodes[-1]
             counts[layer.name] += 1
             ready.extend(followers.pop(call, ()))
-    waiting = [layer.name for layer, nodes in pending if nodes]
-    if waiting:
-        got = f"{waiting[0]!r} without its inputs{_operations(entries)}"
-        raise ValueError(expected("Functional", "nodes whose inputs exist", got))
-    inputs, outputs = (_read_ends(config[ends], made) for ends in ("input_layers", "output_layers"))
-    return inputs, outputs, list(layers)
+    return made
 
 
 def _joins_masks(graph: Graph) -> bool:

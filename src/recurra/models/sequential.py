@@ -51,7 +51,7 @@ class Sequential(GraphModel):
             self._rebuild()
 
     def pop(self, rebuild: bool = True) -> Any:
-        """Removes the last layer and returns it."""
+        """Removes the last layer and returns it; IndexError if there is none."""
         line = list(self._line)
         if not line:
             raise IndexError(expected(f"model {self.name!r}", "a layer to remove", "none"))

@@ -652,7 +652,7 @@ def loss_of(
 
     Args:
         dtype: float32 or float64, of predictions, targets and gradients.
-        name: Of a function in losses/functions.py: "mean_squared_error", "mean_absolute_error", "huber", "pinball",
+        name: Of a function in losses/: "mean_squared_error", "mean_absolute_error", "huber", "pinball",
             "binary_crossentropy", "categorical_crossentropy" or "sparse_categorical_crossentropy".
         delta, from_logits, label_smoothing, quantiles: Options of that function.
         epsilon: What crossentropies cut probabilities to.

@@ -50,7 +50,11 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Optimizer:
-    """Builds the optimizer that `serialize` described; upper and lower case of the class do not matter."""
+    """Builds the optimizer that `serialize` described; upper and lower case of the class do not matter.
+
+    Raises:
+        TypeError: For anything but a config, and for a class that is in no table.
+    """
     if not isinstance(config, dict):
         hint = "optimizers.get takes names" if isinstance(config, str) else None
         raise TypeError(expected("optimizers.deserialize", "a config, as serialize makes it", repr(config), hint))

@@ -8,7 +8,8 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import not_negative, not_positive, positive
-from recurra.optimizers.base import Optimizer, OptimizerOptions, Unpack
+from recurra.optimizers.base import Optimizer
+from recurra.optimizers.options import OptimizerOptions, Unpack
 from recurra.variables import Variable
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra._checks import fraction, not_negative, not_positive
-from recurra.optimizers.base import Optimizer, OptimizerOptions, Unpack
+from recurra.optimizers.base import Optimizer
+from recurra.optimizers.options import OptimizerOptions, Unpack
 
 
 @saving.builtin("keras.optimizers")

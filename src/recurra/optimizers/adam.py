@@ -10,7 +10,8 @@ import numpy as np
 from recurra import ops, saving
 from recurra._checks import expected, fraction, not_negative
 from recurra.optimizers.arithmetic import cast, power, whole_power
-from recurra.optimizers.base import Optimizer, OptimizerOptions, OptionsButDecay, Unpack
+from recurra.optimizers.base import Optimizer
+from recurra.optimizers.options import OptimizerOptions, OptionsButDecay, Unpack
 
 
 class _Moments(Optimizer):

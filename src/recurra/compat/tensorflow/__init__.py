@@ -29,12 +29,12 @@ from recurra.compat.tensorflow import nn as nn
 from recurra.compat.tensorflow import random as random
 from recurra.compat.tensorflow import test as test
 from recurra.compat.tensorflow import version as version
-from recurra.compat.tensorflow.data import TensorSpec as TensorSpec
+from recurra.compat.tensorflow._conversion import taking_name as _taking_name
+from recurra.compat.tensorflow._elements import TensorSpec as TensorSpec
 from recurra.compat.tensorflow.data import map_fn as map_fn
 from recurra.compat.tensorflow.keras import losses as losses
 from recurra.compat.tensorflow.keras import metrics as metrics
 from recurra.compat.tensorflow.tensors import *
-from recurra.compat.tensorflow.tensors import taking_name as _taking_name
 from recurra.compat.tensorflow.variable import Variable as Variable
 
 __version__ = version.VERSION

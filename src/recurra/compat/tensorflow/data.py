@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recurra import _tree
-from recurra._arrays import TensorShape, as_array
+from recurra._arrays import as_array
 from recurra._checks import expected, positive_int
 from recurra._missing import says_what_to_do
-from recurra.compat.tensorflow.tensors import convert_to_tensor, float32, taking_name
+from recurra.compat.tensorflow import _elements
+from recurra.compat.tensorflow._conversion import convert_to_tensor, taking_name
+from recurra.compat.tensorflow._elements import TensorSpec
 from recurra.random import draw_seed, seeded
 
 __all__ = ["AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "cardinality", "experimental"]
@@ -94,7 +96,7 @@ class Dataset(metaclass=_SaysWhatToDo):
         Raises:
             ValueError: If their lengths differ, or one is a single number.
         """
-        arrays = _arrays(tensors)
+        arrays = _elements.as_tensors(tensors)
         shapes = [array.shape for array in _tree.flatten(arrays)]
         if not all(shapes) or len({shape[0] for shape in shapes}) != 1:
             got = "shapes " + ", ".join(map(str, shapes))
@@ -144,7 +146,7 @@ class Dataset(metaclass=_SaysWhatToDo):
     @classmethod
     def from_tensors(cls, tensors: Any) -> Dataset:
         """One element: the array, or the arrays side by side."""
-        arrays = _arrays(tensors)
+        arrays = _elements.as_tensors(tensors)
         return _of_length(1, lambda: iter([arrays]))
 
     @classmethod
@@ -163,13 +165,16 @@ class Dataset(metaclass=_SaysWhatToDo):
             output_types: Dtypes of an element's parts; as the values are if None.
             output_shapes, output_signature: For `element_spec`; of a signature the dtypes are taken too.
             args: Arguments of the function.
+
+        Raises:
+            TypeError: If `generator` is not a function.
         """
         if not callable(generator):
             hint = "pass the function that makes the generator, without calling it"
             raise TypeError(expected("from_generator", "a function", type(generator).__name__, hint))
         dtypes = output_types if output_signature is None else output_signature
-        spec = None if dtypes is None else functools.partial(_specs, dtypes, output_shapes)
-        return Dataset(lambda: (_typed(value, dtypes) for value in generator(*(args or ()))), spec)
+        spec = None if dtypes is None else functools.partial(_elements.specs, dtypes, output_shapes)
+        return Dataset(lambda: (_elements.typed(value, dtypes) for value in generator(*(args or ()))), spec)
 
     def enumerate(self, start: int = 0) -> Dataset:
         """Tuples of a number, from `start` on, and an element."""
@@ -181,10 +186,10 @@ class Dataset(metaclass=_SaysWhatToDo):
 
     def reduce(self, initial_state: Any, reduce_func: Callable[[Any, Any], Any]) -> Any:
         """Returns the state after `reduce_func(state, element)` of every element."""
-        return functools.reduce(lambda *given: _made(reduce_func(*given)), self, _arrays(initial_state))
+        return functools.reduce(lambda *given: _made(reduce_func(*given)), self, _elements.as_tensors(initial_state))
 
     def shard(self, num_shards: int, index: int) -> Dataset:
-        """Every `num_shards`th element, from `index` on."""
+        """Every `num_shards`th element, from `index` on; ValueError unless it is one of the first `num_shards`."""
         length, num_shards = _length(self), _count("shard", "num_shards", num_shards)
         if not 0 <= index < num_shards:
             raise ValueError(expected("shard", f"index to be from 0 to {num_shards - 1}", index))
@@ -213,7 +218,7 @@ class Dataset(metaclass=_SaysWhatToDo):
         """The rows of the elements, one by one."""
         return Dataset(
             lambda: (row for element in self for row in Dataset.from_tensor_slices(element)),
-            lambda: _with_shapes(lambda shape: shape[1:], self.element_spec),
+            lambda: _elements.with_shapes(lambda shape: shape[1:], self.element_spec),
         )
 
     def window(self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False) -> Dataset:
@@ -253,9 +258,9 @@ class Dataset(metaclass=_SaysWhatToDo):
         size = batch_size if drop_remainder else None
 
         def spec() -> Any:
-            return _with_shapes(lambda shape: (size, *shape), self.element_spec)
+            return _elements.with_shapes(lambda shape: (size, *shape), self.element_spec)
 
-        return self._in_batches(batch_size, drop_remainder, _stack, spec)
+        return self._in_batches(batch_size, drop_remainder, _elements.stacked, spec)
 
     def padded_batch(
         self,
@@ -279,10 +284,10 @@ class Dataset(metaclass=_SaysWhatToDo):
         size = batch_size if drop_remainder else None
 
         def stack(elements: list[Any]) -> Any:
-            return _stack_padded(elements, _beside(elements[0], padded_shapes), padding_values)
+            return _elements.stacked_padded(elements, _elements.beside(elements[0], padded_shapes), padding_values)
 
         def spec() -> Any:
-            return _padded_spec(size, self.element_spec, padded_shapes)
+            return _elements.padded_spec(size, self.element_spec, padded_shapes)
 
         return self._in_batches(batch_size, drop_remainder, stack, spec)
 
@@ -321,8 +326,8 @@ class Dataset(metaclass=_SaysWhatToDo):
 
         def stack(bucket: int, elements: list[Any]) -> Any:
             if no_padding:
-                return _stack(elements)
-            shapes = _beside(elements[0], padded_shapes)
+                return _elements.stacked(elements)
+            shapes = _elements.beside(elements[0], padded_shapes)
             if pad_to_bucket_boundary:
                 if bucket == len(ends):
                     hint = "add a boundary above all lengths"
@@ -330,7 +335,7 @@ class Dataset(metaclass=_SaysWhatToDo):
                 if padded_shapes is None:
                     shapes = [leaf.shape for leaf in _tree.flatten(self.element_spec)]
                 shapes = [[ends[bucket] - 1 if n in (None, -1) else n for n in shape] for shape in shapes]
-            return _stack_padded(elements, shapes, padding_values)
+            return _elements.stacked_padded(elements, shapes, padding_values)
 
         def read() -> Iterator[Any]:
             buckets: dict[int, list[Any]] = {}
@@ -343,7 +348,7 @@ class Dataset(metaclass=_SaysWhatToDo):
             for bucket, held in sorted(buckets.items() if not drop_remainder else ()):
                 yield stack(bucket, held)
 
-        return Dataset(read, lambda: _padded_spec(None, self.element_spec, padded_shapes))
+        return Dataset(read, lambda: _elements.padded_spec(None, self.element_spec, padded_shapes))
 
     def _in_batches(self, size: int, drop_remainder: bool, stack: Callable[[list[Any]], Any], spec: Any) -> Dataset:
         def read() -> Iterator[Any]:
@@ -365,9 +370,11 @@ class Dataset(metaclass=_SaysWhatToDo):
         """`map_func` of every element; a tuple's parts are its arguments."""
 
         def spec() -> Any:
-            open_axes = _open_axes(self.element_spec)
+            open_axes = _elements.open_axes(self.element_spec)
             of_first = _tree.map_structure(_spec_of, mapped._first())
-            return _with_shapes(lambda shape: (None,) * min(open_axes, len(shape)) + shape[open_axes:], of_first)
+            return _elements.with_shapes(
+                lambda shape: (None,) * min(open_axes, len(shape)) + shape[open_axes:], of_first
+            )
 
         mapped = _of_length(_length(self), lambda: (_made(_apply(map_func, element)) for element in self), spec)
         return mapped
@@ -479,53 +486,10 @@ def cardinality(dataset: Dataset) -> Any:
     return dataset.cardinality()
 
 
-class TensorSpec:
-    """The shape and dtype of a tensor, such as `from_generator` is told; None is any length, or any shape."""
-
-    def __init__(self, shape: Any, dtype: Any = float32, name: str | None = None):
-        self.shape = None if shape is None else TensorShape(shape)
-        self.dtype, self.name = np.dtype(dtype), name
-
-    @classmethod
-    def from_tensor(cls, tensor: Any, name: str | None = None) -> TensorSpec:
-        """Returns that of a tensor."""
-        tensor = convert_to_tensor(tensor)
-        return cls(tensor.shape, tensor.dtype, name)
-
-    def __repr__(self) -> str:
-        shape = "<unknown>" if self.shape is None else self.shape
-        return f"TensorSpec(shape={shape}, dtype=tf.{self.dtype.name}, name={self.name!r})"
-
-
 def _spec_of(leaf: Any) -> Any:
     if leaf is None or isinstance(leaf, Dataset):
         return leaf
     return TensorSpec.from_tensor(leaf)
-
-
-def _specs(dtypes: Any, shapes: Any) -> Any:
-    """Returns what `from_generator` is told of an element as specs; `dtypes` may be specs already."""
-    if isinstance(dtypes, dict):
-        return {key: _specs(dtype, shapes and shapes[key]) for key, dtype in dtypes.items()}
-    if isinstance(dtypes, (tuple, list)):
-        return tuple(map(_specs, dtypes, shapes or [None] * len(dtypes)))
-    return dtypes if isinstance(dtypes, TensorSpec) else TensorSpec(shapes, dtypes)
-
-
-def _with_shapes(change: Callable[[tuple[Any, ...]], tuple[Any, ...]], spec: Any) -> Any:
-    """Returns a spec with its known shapes changed."""
-
-    def changed(leaf: Any) -> Any:
-        known = isinstance(leaf, TensorSpec) and leaf.shape is not None
-        return TensorSpec(change(leaf.shape), leaf.dtype) if known else leaf
-
-    return _tree.map_structure(changed, spec)
-
-
-def _open_axes(spec: Any) -> int:
-    """Returns how many of the first axes have no length in all parts of an element."""
-    shapes = [leaf.shape or () for leaf in _tree.flatten(spec) if isinstance(leaf, TensorSpec)]
-    return min((len(list(itertools.takewhile(lambda n: n is None, shape))) for shape in shapes), default=0)
 
 
 def map_fn(
@@ -543,28 +507,7 @@ def map_fn(
 
     The dtypes are those of what `fn` returns: the other arguments are accepted and change nothing.
     """
-    return _stack(_arrays(fn(row)) for row in Dataset.from_tensor_slices(elems))
-
-
-def _typed(value: Any, dtypes: Any) -> Any:
-    """Returns what a generator gave as tensors of the dtypes, which may be None."""
-    if isinstance(dtypes, dict):
-        return {key: _typed(value[key], dtype) for key, dtype in dtypes.items()}
-    if isinstance(dtypes, (tuple, list)):
-        return tuple(_typed(part, dtype) for part, dtype in zip(value, dtypes, strict=True))
-    if dtypes is None:
-        return _arrays(value)
-    return convert_to_tensor(value, dtypes.dtype if isinstance(dtypes, TensorSpec) else dtypes)
-
-
-def _arrays(tensors: Any, convert: Callable[[Any], Any] = convert_to_tensor) -> Any:
-    # Tuples and dicts are structure; a list is data, as in TensorFlow.
-    if isinstance(tensors, dict):
-        return {key: _arrays(value, convert) for key, value in tensors.items()}
-    if isinstance(tensors, tuple):
-        parts = [_arrays(value, convert) for value in tensors]
-        return type(tensors)(*parts) if hasattr(tensors, "_fields") else tuple(parts)
-    return convert(tensors)
+    return _elements.stacked(_elements.as_tensors(fn(row)) for row in Dataset.from_tensor_slices(elems))
 
 
 def _made(value: Any) -> Any:
@@ -573,7 +516,7 @@ def _made(value: Any) -> Any:
     def convert(part: Any) -> Any:
         return part if part is None or isinstance(part, Dataset) else convert_to_tensor(part)
 
-    return _arrays(tuple(value) if isinstance(value, list) else value, convert)
+    return _elements.as_tensors(tuple(value) if isinstance(value, list) else value, convert)
 
 
 class _Sized(Dataset):
@@ -597,7 +540,7 @@ def of_batches(source: Any, in_order: Any, batched: bool) -> Dataset:
 
     def spec() -> Any:
         of_first = _tree.map_structure(_spec_of, next(iter(in_order)))
-        return _with_shapes(lambda shape: (None, *shape[1:]), of_first) if batched else of_first
+        return _elements.with_shapes(lambda shape: (None, *shape[1:]), of_first) if batched else of_first
 
     return _of_length(len(source), lambda: iter(in_order if _looking.get() else source), spec)
 
@@ -615,57 +558,3 @@ def _count(who: str, name: str, value: Any) -> int:
 
 def _apply(function: Callable[..., Any], element: Any) -> Any:
     return function(*element) if isinstance(element, tuple) else function(element)
-
-
-def _stack(elements: Iterable[Any]) -> Any:
-    """Returns elements of one structure as one element with a batch axis."""
-    elements = list(elements)
-    columns = zip(*map(_tree.flatten, elements), strict=True)
-    return _tree.pack_as(elements[0], [as_array(np.stack(list(map(np.asarray, column)))) for column in columns])
-
-
-def _beside(element: Any, given: Any) -> list[Any]:
-    """Returns what is given for each part of an element; None is None for all of them."""
-    if given is None:
-        return [None] * len(_tree.flatten(element))
-    if isinstance(element, dict):
-        return [own for key in sorted(element) for own in _beside(element[key], given[key])]
-    if isinstance(element, tuple):
-        return [own for part, of_part in zip(element, given, strict=True) for own in _beside(part, of_part)]
-    return [given]
-
-
-def _stack_padded(elements: list[Any], shapes: list[Any], values: Any) -> Any:
-    """Returns elements of one structure as one element with a batch axis, each part padded to its shape."""
-    columns = zip(*map(_tree.flatten, elements), strict=True)
-    is_structure = values is None or isinstance(values, (dict, tuple))
-    fills = _beside(elements[0], values) if is_structure else [values] * len(shapes)
-    padded = [_padded(*options) for options in zip(columns, shapes, fills, strict=True)]
-    return _tree.pack_as(elements[0], padded)
-
-
-def _padded(arrays: Iterable[Any], shape: Any, value: Any) -> Any:
-    arrays = [np.asarray(array) for array in arrays]
-    longest = tuple(np.max([array.shape for array in arrays], axis=0).astype(int).tolist())
-    wanted = (None,) * len(longest) if shape is None else tuple(shape)
-    fits = len(wanted) == len(longest) and all(n in (None, -1) or n >= m for n, m in zip(wanted, longest, strict=True))
-    if not fits:
-        raise ValueError(expected("padding", f"parts that fit into {wanted}", longest, "give other padded_shapes"))
-    lengths = [m if n in (None, -1) else n for n, m in zip(wanted, longest, strict=True)]
-    batch = np.full((len(arrays), *lengths), 0 if value is None else value, arrays[0].dtype)
-    for row, array in enumerate(arrays):
-        place: tuple[Any, ...] = (row, *map(slice, array.shape))
-        batch[place] = array
-    return as_array(batch)
-
-
-def _padded_spec(size: int | None, spec: Any, shapes: Any) -> Any:
-    """Returns the spec of batches of padded elements."""
-
-    def padded(leaf: Any, shape: Any) -> Any:
-        if not isinstance(leaf, TensorSpec) or leaf.shape is None:
-            return leaf
-        lengths = leaf.shape if shape is None else [None if n == -1 else n for n in shape]
-        return TensorSpec((size, *lengths), leaf.dtype)
-
-    return _tree.pack_as(spec, list(map(padded, _tree.flatten(spec), _beside(spec, shapes))))

@@ -10,8 +10,9 @@ from recurra._arrays import Array as Tensor
 from recurra._arrays import as_array
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
+from recurra.compat.tensorflow._conversion import convert_to_tensor
 from recurra.compat.tensorflow.math import l2_normalize
-from recurra.compat.tensorflow.tensors import convert_to_tensor, einsum, eye, matmul, norm, tensordot
+from recurra.compat.tensorflow.tensors import einsum, eye, matmul, norm, tensordot
 
 __all__ = [
     "band_part", "diag", "diag_part", "einsum", "eye", "l2_normalize", "matmul", "matrix_transpose", "matvec", "norm",

@@ -11,13 +11,14 @@ from recurra._arrays import as_array
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
 from recurra.compat.tensorflow import tensors
+from recurra.compat.tensorflow._conversion import activation, convert_to_tensor, of_numpy, reduction, trained_as
 
 from recurra.compat.tensorflow.tensors import (  # isort: skip
     abs, add, argmax, argmin, cos, divide, equal, exp, greater, less, maximum, minimum, multiply, pow, reduce_max,
     reduce_mean, reduce_min, reduce_prod, reduce_sum, round, sigmoid, sign, sin, sqrt, square, subtract, tanh,
     add_n, argsort, cumsum, floor, greater_equal, less_equal, logical_and, logical_not, logical_or, negative,
     not_equal, reduce_all, reduce_any, reduce_logsumexp, truediv,
-    activation, convert_to_tensor, int32, int64, of_numpy, reduction, trained_as,
+    int32, int64,
 )  # fmt: skip
 
 __all__ = [

@@ -11,17 +11,10 @@ from recurra._arrays import Array as Tensor
 from recurra._arrays import as_array
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
+from recurra.compat.tensorflow._conversion import activation, convert_to_tensor, trained_as
 from recurra.compat.tensorflow.math import in_top_k, l2_normalize, log_softmax, softmax, softplus, top_k
 from recurra.compat.tensorflow.random import uniform
-from recurra.compat.tensorflow.tensors import (
-    activation,
-    convert_to_tensor,
-    gather,
-    reduce_mean,
-    sigmoid,
-    tanh,
-    trained_as,
-)
+from recurra.compat.tensorflow.tensors import gather, reduce_mean, sigmoid, tanh
 
 __all__ = [
     "dropout", "elu", "embedding_lookup", "gelu", "in_top_k", "l2_normalize", "leaky_relu", "log_softmax", "moments",

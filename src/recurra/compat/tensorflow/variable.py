@@ -9,7 +9,7 @@ import numpy as np
 from recurra._arrays import Array as Tensor
 from recurra._arrays import as_array
 from recurra._checks import expected
-from recurra.compat.tensorflow.tensors import convert_to_tensor
+from recurra.compat.tensorflow._conversion import convert_to_tensor
 
 
 class Variable(Tensor):

@@ -11,7 +11,7 @@ from recurra._arrays import Array as Tensor
 from recurra._arrays import as_array
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
-from recurra.compat.tensorflow import math, nn, tensors
+from recurra.compat.tensorflow import _conversion, math, nn, tensors
 from recurra.compat.tensorflow.keras import losses
 from recurra.compat.tensorflow.variable import Variable
 
@@ -58,7 +58,7 @@ def var(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 def sqrt(x: Any) -> Tensor:
     """Returns the square roots; those of negative numbers are zero."""
-    return tensors.sqrt(np.maximum(tensors.convert_to_tensor(x), 0))
+    return tensors.sqrt(np.maximum(_conversion.convert_to_tensor(x), 0))
 
 
 def clip(x: Any, min_value: Any, max_value: Any) -> Tensor:
@@ -176,15 +176,15 @@ def l2_normalize(x: Any, axis: Any = None) -> Tensor:
     return math.l2_normalize(x, axis)
 
 
-@tensors.trained_as("relu")
+@_conversion.trained_as("relu")
 def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Tensor:
     """Returns x where x > threshold, at most `max_value`, else `alpha * (x - threshold)`."""
-    return tensors.activation("relu")(x, negative_slope=alpha, max_value=max_value, threshold=threshold)
+    return _conversion.activation("relu")(x, negative_slope=alpha, max_value=max_value, threshold=threshold)
 
 
 def dot(x: Any, y: Any) -> Tensor:
     """Returns the products of the last axis of `x` and the last but one of `y`."""
-    return as_array(np.dot(tensors.convert_to_tensor(x), tensors.convert_to_tensor(y)))
+    return as_array(np.dot(_conversion.convert_to_tensor(x), _conversion.convert_to_tensor(y)))
 
 
 def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
@@ -208,7 +208,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     """
     if from_logits:
         return nn.sigmoid_cross_entropy_with_logits(target, output)
-    truth, share, tiny = tensors.convert_to_tensor(target), tensors.convert_to_tensor(output), config.epsilon()
+    truth, share, tiny = _conversion.convert_to_tensor(target), _conversion.convert_to_tensor(output), config.epsilon()
     share = tensors.clip_by_value(share, tiny, 1 - tiny)
     return as_array(-(truth * np.log(share + tiny) + (1 - truth) * np.log(1 - share + tiny)))
 
@@ -246,7 +246,7 @@ def ctc_decode(
     """
     if not greedy:
         raise ValueError(expected("ctc_decode", "greedy=True", "greedy=False", "there is no beam search here"))
-    logs = np.log(tensors.convert_to_tensor(y_pred) + config.epsilon())
+    logs = np.log(_conversion.convert_to_tensor(y_pred) + config.epsilon())
     steps = np.arange(logs.shape[1])
     counts = steps < np.reshape(input_length, (-1, 1))
     best = logs.argmax(axis=-1)
@@ -266,7 +266,7 @@ def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: An
         y_pred: Probabilities (N, T, C); the last class is the blank.
         input_length, label_length: The steps and labels (N, 1) of each row that count.
     """
-    labels, logs = np.asarray(y_true), np.log(tensors.convert_to_tensor(y_pred) + config.epsilon())
+    labels, logs = np.asarray(y_true), np.log(_conversion.convert_to_tensor(y_pred) + config.epsilon())
     logs = np.concatenate([logs[..., -1:], logs[..., :-1]], axis=-1)  # the loss has the blank first, and 0 for padding
     rows = zip(labels, logs, np.ravel(input_length), np.ravel(label_length), strict=True)
     costs = [losses.ctc(classes[None, :n] + 1, scores[None, :steps]) for classes, scores, steps, n in rows]
@@ -274,7 +274,7 @@ def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: An
 
 
 def _as_numbers(x: Any) -> Tensor:
-    tensor = tensors.convert_to_tensor(x)
+    tensor = _conversion.convert_to_tensor(x)
     return tensors.cast(tensor, config.floatx()) if tensor.dtype == bool else tensor
 
 

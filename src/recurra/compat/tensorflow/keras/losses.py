@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from recurra import losses
 from recurra._missing import says_what_to_do
-from recurra.compat.tensorflow.tensors import giving_tensors
+from recurra.compat.tensorflow._conversion import giving_tensors
 
 
 class Reduction:

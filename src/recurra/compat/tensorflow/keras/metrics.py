@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from recurra import metrics
 from recurra._missing import says_what_to_do
-from recurra.compat.tensorflow.tensors import giving_tensors
+from recurra.compat.tensorflow._conversion import giving_tensors
 
 if TYPE_CHECKING:  # these do not run code
     from recurra.compat.tensorflow.keras._short_names import *

@@ -55,6 +55,9 @@ def hashing_trick(
             differs from run to run.
         filters, lower, split, analyzer: As of `Tokenizer`.
 
+    Raises:
+        ValueError: If n is below 2.
+
     >>> hashing_trick("The cat, the mat.", 50, "md5")
     [43, 32, 43, 29]
     """

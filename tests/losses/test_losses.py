@@ -105,6 +105,31 @@ def test_losses_over_several_axes_are_weighted_with_their_gradients(make, shape,
     assert gradient[1, 2, 1] == pytest.approx(change, rel=1e-4)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_mean_is_over_what_the_mask_lets_count(weighted, rng):
+    y, predicted, weights, mask = (
+        rng.random((4, 5, 3)),
+        rng.random((4, 5, 3)),
+        rng.random((4, 5)),
+        rng.random((4, 5)) > 0.3,
+    )
+    weights = weights if weighted else np.ones((4, 5))
+    given = weights if weighted else None
+    values = L.mean_squared_error(y, predicted)
+    for loss in (
+        L.MeanSquaredError(),
+        L.LossFunctionWrapper(lambda y_true, y_pred: values),
+    ):  # in native code; composed
+        assert loss.value(y, predicted, given, mask) == pytest.approx((values * weights)[mask].sum() / mask.sum())
+    one_for_all = L.Dice().value(y, predicted)
+    assert L.Dice().value(y, predicted, given, mask) == pytest.approx(one_for_all * weights[mask].sum() / mask.sum())
+
+
+def test_divergences_have_the_gradient_of_targets_cut_to_shares():
+    gradient = L.KLDivergence().gradient(np.array([[1.5, 0.5, 0.0]]), np.array([[0.5, 0.25, 0.25]]))
+    np.testing.assert_allclose(gradient, [[-2, -2, -recurra.config.epsilon() / 0.25]], rtol=1e-12)
+
+
 def test_weights_that_do_not_fit_a_mask_are_told():
     loss = recurra.losses.MeanSquaredError()
     with pytest.raises(ValueError, match=r"weights that fit the mask \(4, 5\), got \(4,\)"):

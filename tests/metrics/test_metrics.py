@@ -27,6 +27,12 @@ def test_the_f_score_keeps_its_counts_in_variables():
     assert micro.result() == pytest.approx(0.75)
 
 
+def test_rows_of_zeros_predict_no_class():
+    score = metrics.F1Score()
+    score.update_state(np.eye(2), [[0.0, 0.0], [0.2, 0.8]])
+    np.testing.assert_array_equal([v.numpy() for v in score.variables[:3]], [[0, 1], [0, 0], [1, 0]])
+
+
 def test_r2_keeps_its_sums_in_variables_for_each_output():
     y = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 50.0]])
     p = np.array([[1.0, 12.0], [3.0, 20.0], [4.0, 40.0]])
@@ -178,6 +184,10 @@ def test_a_class_that_is_not_there_is_refused(make):
 
 def test_a_single_number_has_a_weight():
     assert metrics.Sum()(3.0, sample_weight=0.5) == 1.5
+
+
+def test_one_weight_for_all_values_counts_for_each():
+    assert metrics.Mean()([1.0, 2.0, 6.0], sample_weight=[0.5]) == 3
 
 
 def test_crossentropies_take_the_classes_along_an_axis(rng):
