@@ -14,6 +14,7 @@ from recurra import activations, losses
 from recurra._arrays import Array as Tensor
 from recurra._arrays import as_array, as_numbers
 from recurra._checks import expected
+from recurra.layers.symbolic import KerasTensor
 
 
 def convert_to_tensor(value: Any, dtype: Any = None) -> Tensor:
@@ -124,7 +125,9 @@ def activation(name: str) -> Callable[..., Tensor]:
 
     @trained_as(name)
     @functools.wraps(own, assigned=("__name__",), updated=())
-    def wrapped(x: Any, *arguments: Any, name: str | None = None, **options: Any) -> Tensor:
+    def wrapped(x: Any, *arguments: Any, name: str | None = None, **options: Any) -> Any:
+        if isinstance(x, KerasTensor):
+            return own(x, *arguments, **options)
         tensor = convert_to_tensor(x)
         y = own(tensor, *arguments, **options)
         return as_array(y.astype(tensor.dtype) if tensor.dtype == np.float16 else y)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurra import losses
+from recurra import activations, losses
 from recurra._arrays import Array as Tensor
 from recurra._arrays import as_array
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
 from recurra.compat.tensorflow._conversion import activation, convert_to_tensor, trained_as
+from recurra.compat.tensorflow._symbolic import on_symbolic
 from recurra.compat.tensorflow.math import in_top_k, l2_normalize, log_softmax, softmax, softplus, top_k
 from recurra.compat.tensorflow.random import uniform
 from recurra.compat.tensorflow.tensors import gather, reduce_mean, sigmoid, tanh
@@ -29,6 +30,7 @@ silu = swish = activation("silu")
 _leaky_relu = activation("leaky_relu")
 
 
+@on_symbolic(activations.relu)
 @trained_as("relu")
 def relu(features: Any) -> Tensor:
     """Returns max(features, 0)."""

@@ -6,15 +6,18 @@ import builtins
 import contextlib
 import functools
 import logging
+import operator
 from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from recurra import activations
 from recurra._arrays import Array as Tensor
 from recurra._arrays import TensorShape, as_array
 from recurra._checks import expected, one_of
+from recurra.compat.tensorflow import _symbolic
 from recurra.compat.tensorflow._conversion import (
     activation,
     as_tensorflow,
@@ -23,6 +26,7 @@ from recurra.compat.tensorflow._conversion import (
     reduction,
     trained_as,
 )
+from recurra.compat.tensorflow._symbolic import on_symbolic
 
 __all__ = [
     "Tensor", "TensorShape", "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8",
@@ -55,6 +59,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None) -> Tensor:
     return as_array(np.full(shape, array) if array.size == 1 else array.reshape(shape))
 
 
+@on_symbolic(_symbolic.cast)
 def cast(x: Any, dtype: Any) -> Tensor:
     """Returns `x` in another dtype."""
     return as_array(convert_to_tensor(x).astype(dtype))
@@ -107,6 +112,7 @@ def one_hot(
     return as_array(np.moveaxis(np.where(hot, on_value, off_value).astype(dtype), -1, axis))
 
 
+@on_symbolic(_symbolic.reshape)
 def reshape(tensor: Any, shape: Any) -> Tensor:
     """Returns the same values in another shape; one dimension may be -1."""
     return as_array(np.reshape(convert_to_tensor(tensor), tuple(np.atleast_1d(np.asarray(shape, int)).tolist())))
@@ -128,21 +134,25 @@ def matmul(a: Any, b: Any, transpose_a: Any = False, transpose_b: Any = False) -
     return as_array(np.matmul(first, np.swapaxes(second, -1, -2) if transpose_b else second))
 
 
+@on_symbolic(_symbolic.transpose)
 def transpose(a: Any, perm: Any = None, conjugate: Any = False) -> Tensor:
     """Returns `a` with its axes in the order `perm`, reversed if None; `conjugate` changes nothing for real numbers."""
     return as_array(np.transpose(convert_to_tensor(a), perm))
 
 
+@on_symbolic(_symbolic.expand_dims)
 def expand_dims(input: Any, axis: int) -> Tensor:
     """Returns `input` with an axis of length 1 more."""
     return as_array(np.expand_dims(convert_to_tensor(input), axis))
 
 
+@on_symbolic(_symbolic.squeeze)
 def squeeze(input: Any, axis: Any = None) -> Tensor:
     """Returns `input` without its axes of length 1, or without those named."""
     return as_array(np.squeeze(convert_to_tensor(input), tuple(axis) if isinstance(axis, list) else axis))
 
 
+@on_symbolic(_symbolic.concat)
 def concat(values: Iterable[Any], axis: int) -> Tensor:
     """Returns `values` joined along an axis that they have."""
     return as_array(np.concatenate([convert_to_tensor(value) for value in values], axis))
@@ -178,6 +188,7 @@ def split(value: Any, num_or_size_splits: Any, axis: int = 0) -> list[Tensor]:
     return [as_array(part) for part in np.split(tensor, np.cumsum(sizes)[:-1], axis)]
 
 
+@on_symbolic(_symbolic.reverse)
 def reverse(tensor: Any, axis: Any) -> Tensor:
     """Returns `tensor` with the order along the axes turned round."""
     return as_array(np.flip(convert_to_tensor(tensor), axis))
@@ -515,15 +526,16 @@ def executing_eagerly() -> Any:
 _choose = of_numpy(np.where)
 zeros_like, ones_like = of_numpy(np.zeros_like), of_numpy(np.ones_like)
 abs, square, sqrt, sign = (of_numpy(f) for f in (np.abs, np.square, np.sqrt, np.sign))
-exp = trained_as("exponential")(of_numpy(np.exp))
+exp = on_symbolic(activations.exponential)(trained_as("exponential")(of_numpy(np.exp)))
 sin, cos, round = (of_numpy(f) for f in (np.sin, np.cos, np.round))
-add, subtract, multiply, divide, pow = (
-    of_numpy(f) for f in (np.add, np.subtract, np.multiply, np.true_divide, np.power)
-)
+add, subtract = on_symbolic(operator.add)(of_numpy(np.add)), on_symbolic(operator.sub)(of_numpy(np.subtract))
+multiply = on_symbolic(operator.mul)(of_numpy(np.multiply))
+divide, pow = on_symbolic(operator.truediv)(of_numpy(np.true_divide)), of_numpy(np.power)
 truediv = divide
 maximum, minimum = (of_numpy(f) for f in (np.maximum, np.minimum))
-negative, floor, stop_gradient = (of_numpy(f) for f in (np.negative, np.floor, np.array))
-identity = trained_as("linear")(of_numpy(np.array))
+negative = on_symbolic(operator.neg)(of_numpy(np.negative))
+floor, stop_gradient = of_numpy(np.floor), of_numpy(np.array)
+identity = on_symbolic(activations.linear)(trained_as("linear")(of_numpy(np.array)))
 equal, less, greater = (of_numpy(f) for f in (np.equal, np.less, np.greater))
 not_equal, less_equal, greater_equal = (of_numpy(f) for f in (np.not_equal, np.less_equal, np.greater_equal))
 logical_and, logical_or, logical_not = (of_numpy(f) for f in (np.logical_and, np.logical_or, np.logical_not))
