@@ -286,9 +286,9 @@ class Forecaster(KnowsArguments):
 
         Args:
             data: As in `fit`.
-            n_windows: Cutoffs; if None at most 5, as many as leave two thirds of the shortest series to learn from, and
+            n_windows: Cutoffs; if None as many, up to 13, as leave two thirds of the shortest series to learn from, and
                 three seasons where it has them.
-            step_size: Values between two cutoffs; the horizon if None.
+            step_size: Values between two cutoffs; if None the horizon, or a third of it where n_windows is None too.
             progress: Called with a line now and then.
             **columns: Options of `read_panel`; after `fit`, those that are not named are those of `fit`.
         """
