@@ -120,28 +120,32 @@ def backtest_models(
     n_windows, step = choose_windows(known_count, horizon, n_windows, step_size, season_length, span)
     cut_back = [horizon + step * k for k in reversed(range(n_windows))]
     lengths = [panel.lengths - np.maximum(0, np.ceil(back - behind)).astype(np.int64) for back in cut_back]
-    known = [panel.head(each) for each in lengths]
     actuals = [_actual(panel, each, horizon) for each in lengths]
-    lags = [mase_lag(known[0].known(i), season_length) for i in range(panel.n_series)]
-    scales = [np.array([mase_scale(past.known(i), lag) for i, lag in enumerate(lags)]) for past in known]
     if np.isnan(actuals).all():
         hint = "cut the empty rows at the end off, or choose more cutoffs"
         raise DataError(expected("backtest", "values to compare forecasts with", "filled ones alone", hint))
-    rows, last = [], {}
-    for each in [forecaster, *(forecaster.by(name) for name in BASELINES if name != forecaster.model)]:
-        each.learn_from(known[0], progress)
-        scores = []
-        for past, actual, scale in zip(known, actuals, scales, strict=True):
-            try:
-                answer = each.predict_arrays(past)
-            except NoLogarithm:  # the first values below zero came since: who forecasts from there fits again
-                each.learn_from(past, progress)
-                answer = each.predict_arrays(past)
-            scores.append(_scores(actual, scale, answer))
-        going_on = (lengths[-1] < panel.lengths)[:, None]
-        last[each.model] = {name: np.where(going_on, values, np.nan) for name, values in answer.items()}
-        means = {name: _mean(np.concatenate([score[name] for score in scores])) for name in scores[0]}
-        rows.append({"model": each.model, **means})
+    models = [forecaster, *(forecaster.by(name) for name in BASELINES if name != forecaster.model)]
+    past = panel.head(lengths[0])
+    for each in models:
+        each.learn_from(past, progress)
+    lags = [mase_lag(past.known(i), season_length) for i in range(panel.n_series)]
+    scores: dict[str, list[dict[str, np.ndarray]]] = {each.model: [] for each in models}
+    last = {}
+    for known, actual in zip(lengths, actuals, strict=True):  # one cut panel after the other, as they may be large
+        past = panel.head(known)
+        scale = np.array([mase_scale(past.known(i), lag) for i, lag in enumerate(lags)])
+        for each in models:
+            last[each.model] = _forecast(each, past, progress)
+            scores[each.model].append(_scores(actual, scale, last[each.model]))
+    going_on = (lengths[-1] < panel.lengths)[:, None]
+    last = {
+        model: {name: np.where(going_on, values, np.nan) for name, values in answer.items()}
+        for model, answer in last.items()
+    }
+    rows: list[dict[str, Any]] = [
+        {"model": model, **{name: _mean(np.concatenate([score[name] for score in own])) for name in own[0]}}
+        for model, own in scores.items()
+    ]
     measure = "MASE" if all(np.isfinite(row["MASE"]) for row in rows) else "sMAPE"
     simplest = {name: place for place, name in enumerate(BASELINES)}  # of models that are as good as each other
     rows.sort(key=lambda row: (row[measure], simplest.get(row["model"], len(simplest))))
@@ -158,6 +162,15 @@ def _actual(panel: Panel, known: np.ndarray, horizon: int) -> np.ndarray:
     places = panel.indptr[:-1, None] + np.where(inside, steps, 0)
     seen = inside if panel.observed is None else inside & panel.observed[places]
     return np.where(seen, panel.values[places], np.nan)
+
+
+def _forecast(forecaster: Forecaster, past: Panel, progress: Progress | None) -> dict[str, np.ndarray]:
+    """Returns the forecast from a past; where its first values below zero came since the fit, that is done again."""
+    try:
+        return forecaster.predict_arrays(past)
+    except NoLogarithm:
+        forecaster.learn_from(past, progress)
+        return forecaster.predict_arrays(past)
 
 
 def _scores(actual: np.ndarray, scale: np.ndarray, answer: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
