@@ -1,5 +1,6 @@
 """Backtests: cutoffs that nothing is seen after, and scores that are means over all of them."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -47,8 +48,8 @@ def test_no_forecast_of_a_backtest_changes_with_what_comes_after_its_cutoff(monk
         """Every forecast of the backtest, by model and cutoff."""
         seen.clear()
         assert quick(budget_s=1e-9).backtest(panel, n_windows=3).n_windows == 3
-        assert seen
-        return [seen[at : at + 3] for at in range(0, len(seen), 3)]
+        assert len(seen) == 5 * 3
+        return [seen[model::5] for model in range(5)]
 
     monkeypatch.setattr(Forecaster, "predict_arrays", watched)
     panel = monthly(series=2)
@@ -203,17 +204,46 @@ def test_models_that_are_as_good_as_each_other_leave_the_simplest_to_win():
 
 
 def test_cutoffs_leave_enough_to_learn_from():
-    assert choose_windows(144, 12, None, None) == (4, 12)
-    assert choose_windows(2820, 12, None, None) == (5, 12)
-    assert choose_windows(36, 12, None, None) == (1, 12)
+    assert choose_windows(144, 12, None, None) == (10, 4)
+    assert choose_windows(2820, 12, None, None) == (13, 4)
+    assert choose_windows(36, 12, None, None) == (1, 4)
+    assert choose_windows(60, 1, None, None) == (13, 1)
     assert choose_windows(144, 12, 2, 6) == (2, 6)
 
 
 def test_cutoffs_leave_as_many_seasons_as_tell_of_one():
-    assert choose_windows(42, 3, None, None, season_length=12) == (2, 3)
-    assert choose_windows(42, 3, None, None) == (4, 3)
+    assert choose_windows(42, 3, None, None, season_length=12) == (4, 1)
+    assert choose_windows(42, 3, None, None) == (12, 1)
     assert choose_windows(38, 3, None, None, season_length=12) == choose_windows(38, 3, None, None)  # has too few
     assert choose_windows(42, 3, 4, None, season_length=12) == (4, 3)
+
+
+def test_a_backtest_holds_no_more_than_a_few_cut_panels_at_a_time(monkeypatch):
+    cut, held, head = [], [], Panel.head
+
+    def counted(panel, lengths):
+        made = head(panel, lengths)
+        cut.append(weakref.ref(made))
+        held.append(sum(one() is not None for one in cut))
+        return made
+
+    monkeypatch.setattr(Panel, "head", counted)
+    assert Forecaster("naive", horizon=3).backtest(monthly(120)).n_windows == 13
+    assert max(held) <= 3  # what was fitted, the one before, and the next
+
+
+def test_filled_values_count_for_the_seasons_before_the_first_cutoff():
+    seen = np.ones(44, bool)
+    seen[3:27:4] = False
+    found = Forecaster("naive", horizon=3).backtest(replace(monthly(44), observed=seen, fill="interpolate"))
+    assert found.last_known[0] - found.step_size * (found.n_windows - 1) == 36  # was 32: theta knew no season
+
+
+def test_cutoffs_lie_a_third_of_the_horizon_apart_unless_their_number_is_given():
+    forecaster = Forecaster("naive", horizon=12)
+    assert forecaster.backtest(monthly(120)).step_size == 4
+    assert forecaster.backtest(monthly(120), n_windows=2).step_size == 12
+    assert forecaster.backtest(monthly(120), step_size=5).step_size == 5
 
 
 def test_models_are_scored_with_the_season_that_they_will_know():

@@ -241,7 +241,7 @@ def test_newer_rows_without_times_are_refused_where_a_season_matters(tmp_path):
     np.testing.assert_array_equal(fitted.predict(counted)["y_hat"], fitted.predict(counted[5:])["y_hat"])
     without = quick(budget_s=1e-9, season_length=12).fit(frame[:90])
     without.save(tmp_path / "f.keras")
-    assert Forecaster.load(tmp_path / "f.keras")._trained.panel.counted
+    assert Forecaster.load(tmp_path / "f.keras")._trained.panel.source.counted
     none = quick(budget_s=1e-9).fit(frame[:90])
     np.testing.assert_array_equal(none.predict(frame)["y_hat"], none.predict(frame[5:])["y_hat"])
 

@@ -126,7 +126,7 @@ def test_letters_that_no_font_has_are_told_in_one_line(boxes, tmp_path, monkeypa
 
 def test_a_constant_series_has_no_mase_in_the_title():
     made = forecast(Panel.from_arrays([np.full(40, 7.0)]), 2, model="naive")
-    assert _figure(made)[0].get_suptitle() == "y, next 2 values by naive: sMAPE 0.0 % over 5 backtest windows"
+    assert _figure(made)[0].get_suptitle() == "y, next 2 values by naive: sMAPE 0.0 % over 12 backtest windows"
 
 
 def test_names_may_hold_dollars(tmp_path):

@@ -117,7 +117,7 @@ def test_what_forecasts_are_made_of_shows_itself_in_short():
     names = "id_col=None, time_col='ds', target_col='y'"
     assert repr(result.panel) == f"Panel(n_series=1, n_values=96, freq='MS', {names})"
     first, heads, *rows = repr(result.backtest).splitlines()
-    about = f"n_windows={result.backtest.n_windows}, step_size=6, horizon=6"
+    about = f"n_windows={result.backtest.n_windows}, step_size=2, horizon=6"
     assert first == f"Backtest(winner={result.backtest.winner!r}, {about}):"
     assert heads.split() == [*result.backtest.rows[0]]
     assert [row.split()[0] for row in rows] == [row["model"] for row in result.backtest.rows]

@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from recurra._checks import expected
@@ -140,7 +139,7 @@ def _write_files(result: Any, plot: Path | None, table: Path | None, saved: Path
 
 def _nothing_to_save(result: Any) -> ValueError:
     panel = result.panel
-    if all(np.ptp(panel.series(i)) == 0 for i in range(panel.n_series)):
+    if all(panel.is_constant(i) for i in range(panel.n_series)):
         return ValueError(expected("--save", "a network", "constant series, which need none", "leave --save out"))
     got = f"the baseline {result.model}, which won the backtest"
     return ValueError(expected("--save", "a network", got, SAVE_HINT))
@@ -180,19 +179,19 @@ def _encoded(result: Any, path: Path) -> bytes:
         to_frame(columns, result.panel).write_parquet(buffer)
     else:
         frame, id_col = result.frame, result.panel.id_col
-        if any(isinstance(value, timedelta) for value in result.panel.id_values):
+        if any(isinstance(value, timedelta) for value in result.panel.source.id_values):
             frame = to_frame(result.columns | {id_col: list(map(str, result.columns[id_col]))}, result.panel)
         frame.write_csv(buffer)
     return buffer.getvalue()
 
 
 def _print(result: Any) -> None:
-    from recurra.forecasting.intervals import INTERVALS
+    from recurra.forecasting.intervals import RESULTS
 
     panel, columns = result.panel, result.columns
-    names = [name for name in columns if name not in ("y_hat", *INTERVALS)]
+    names = [name for name in columns if name not in RESULTS]
     rows = [
-        [*(str(columns[name][i]) for name in names), *(console.number(columns[n][i]) for n in ("y_hat", *INTERVALS))]
+        [*(str(columns[name][i]) for name in names), *(console.number(columns[n][i]) for n in RESULTS)]
         for i in range(min(len(columns["y_hat"]), console.MOST_ROWS))
     ]
     series = f"{panel.n_series} series" if panel.n_series > 1 else f"{panel.lengths[0]} values"

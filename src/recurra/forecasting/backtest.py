@@ -17,7 +17,8 @@ from recurra.forecasting.panel import Panel
 from recurra.forecasting.trained import NoLogarithm
 from recurra.forecasting.transform import FEWEST_SEASONS
 
-MOST_WINDOWS = 5
+ORIGINS_OF_A_HORIZON = 3  # cutoffs within one, of themselves
+MOST_WINDOWS = 13  # of themselves: over five horizons
 
 
 @dataclass(frozen=True)
@@ -58,26 +59,36 @@ class Backtest:
 
 
 def choose_windows(
-    shortest: int, horizon: int, n_windows: int | None, step_size: int | None, season_length: int = 1
+    known: int, horizon: int, n_windows: int | None, step_size: int | None, season_length: int = 1, span: int = 0
 ) -> tuple[int, int]:
     """Returns the number of cutoffs and the values between them, so that enough is left to learn from.
 
-    At least one cutoff is always there. Of themselves there are more, at most 5, only while two thirds of the shortest
-    series lie before the first, and as many seasons as tell of one if it has them: scores of models that know no season
-    would be none of those that are fitted to the whole.
+    At least one cutoff is always there. Of themselves there are more, at most `MOST_WINDOWS`, only while two thirds of
+    the shortest series lie before the first, and as many seasons as tell of one if it has them: scores of models that
+    know no season would be none of those that are fitted to the whole. They lie a third of the horizon apart: a few
+    futures side by side choose a model by chance, those of many origins less so (Tashman, 2000).
+
+    Args:
+        known: Values of the shortest series that were observed.
+        horizon: Steps ahead.
+        n_windows, step_size: As given; cutoffs that were asked for by number alone lie a horizon apart.
+        season_length: Steps of a season, 1 for none.
+        span: Steps from the first value of the shortest series to the end, filled ones too, as seasons are found in
+            them; `known` if that is more.
 
     Raises:
         DataError: If `n_windows` cutoffs leave less before the first than a forecaster needs.
     """
-    step = horizon if step_size is None else positive_int("backtest", "step_size", step_size)
-    most = 1 + max(0, (shortest - horizon - fewest_values(horizon)) // step)
+    usual = max(1, horizon // ORIGINS_OF_A_HORIZON) if n_windows is None else horizon
+    step = usual if step_size is None else positive_int("backtest", "step_size", step_size)
+    most = 1 + max(0, (known - horizon - fewest_values(horizon)) // step)
     if n_windows is None:
-        held, beyond = shortest // 3, shortest - FEWEST_SEASONS * season_length
+        held, beyond = known // 3, max(known, span) - FEWEST_SEASONS * season_length
         held = min(held, beyond) if beyond >= horizon else held
         return min(most, 1 + max(0, (held - horizon) // step), MOST_WINDOWS), step
     n_windows = positive_int("backtest", "n_windows", n_windows)
     if n_windows > most:
-        what = f"at most {most} cutoff{'s' * (most > 1)} {step} apart for a horizon of {horizon} and {shortest} values"
+        what = f"at most {most} cutoff{'s' * (most > 1)} {step} apart for a horizon of {horizon} and {known} values"
         hint = "choose fewer (--windows, in Python n_windows) or a shorter horizon"
         raise DataError(expected("backtest", what, n_windows, hint))
     return n_windows, step
@@ -105,32 +116,36 @@ def backtest_models(
     """
     horizon, season_length = forecaster.steps
     behind = panel.steps_behind()
-    shortest = int((panel.known_counts + behind).min())
-    n_windows, step = choose_windows(shortest, horizon, n_windows, step_size, season_length)
+    known_count, span = (int((counts + behind).min()) for counts in (panel.known_counts, panel.lengths))
+    n_windows, step = choose_windows(known_count, horizon, n_windows, step_size, season_length, span)
     cut_back = [horizon + step * k for k in reversed(range(n_windows))]
     lengths = [panel.lengths - np.maximum(0, np.ceil(back - behind)).astype(np.int64) for back in cut_back]
-    known = [panel.head(each) for each in lengths]
     actuals = [_actual(panel, each, horizon) for each in lengths]
-    lags = [mase_lag(known[0].known(i), season_length) for i in range(panel.n_series)]
-    scales = [np.array([mase_scale(past.known(i), lag) for i, lag in enumerate(lags)]) for past in known]
     if np.isnan(actuals).all():
         hint = "cut the empty rows at the end off, or choose more cutoffs"
         raise DataError(expected("backtest", "values to compare forecasts with", "filled ones alone", hint))
-    rows, last = [], {}
-    for each in [forecaster, *(forecaster.by(name) for name in BASELINES if name != forecaster.model)]:
-        each.learn_from(known[0], progress)
-        scores = []
-        for past, actual, scale in zip(known, actuals, scales, strict=True):
-            try:
-                answer = each.predict_arrays(past)
-            except NoLogarithm:  # the first values below zero came since: who forecasts from there fits again
-                each.learn_from(past, progress)
-                answer = each.predict_arrays(past)
-            scores.append(_scores(actual, scale, answer))
-        going_on = (lengths[-1] < panel.lengths)[:, None]
-        last[each.model] = {name: np.where(going_on, values, np.nan) for name, values in answer.items()}
-        means = {name: _mean(np.concatenate([score[name] for score in scores])) for name in scores[0]}
-        rows.append({"model": each.model, **means})
+    models = [forecaster, *(forecaster.by(name) for name in BASELINES if name != forecaster.model)]
+    past = panel.head(lengths[0])
+    for each in models:
+        each.learn_from(past, progress)
+    lags = [mase_lag(past.known(i), season_length) for i in range(panel.n_series)]
+    scores: dict[str, list[dict[str, np.ndarray]]] = {each.model: [] for each in models}
+    last = {}
+    for known, actual in zip(lengths, actuals, strict=True):  # one cut panel after the other, as they may be large
+        past = panel.head(known)
+        scale = np.array([mase_scale(past.known(i), lag) for i, lag in enumerate(lags)])
+        for each in models:
+            last[each.model] = _forecast(each, past, progress)
+            scores[each.model].append(_scores(actual, scale, last[each.model]))
+    going_on = (lengths[-1] < panel.lengths)[:, None]
+    last = {
+        model: {name: np.where(going_on, values, np.nan) for name, values in answer.items()}
+        for model, answer in last.items()
+    }
+    rows: list[dict[str, Any]] = [
+        {"model": model, **{name: _mean(np.concatenate([score[name] for score in own])) for name in own[0]}}
+        for model, own in scores.items()
+    ]
     measure = "MASE" if all(np.isfinite(row["MASE"]) for row in rows) else "sMAPE"
     simplest = {name: place for place, name in enumerate(BASELINES)}  # of models that are as good as each other
     rows.sort(key=lambda row: (row[measure], simplest.get(row["model"], len(simplest))))
@@ -147,6 +162,15 @@ def _actual(panel: Panel, known: np.ndarray, horizon: int) -> np.ndarray:
     places = panel.indptr[:-1, None] + np.where(inside, steps, 0)
     seen = inside if panel.observed is None else inside & panel.observed[places]
     return np.where(seen, panel.values[places], np.nan)
+
+
+def _forecast(forecaster: Forecaster, past: Panel, progress: Progress | None) -> dict[str, np.ndarray]:
+    """Returns the forecast from a past; where its first values below zero came since the fit, that is done again."""
+    try:
+        return forecaster.predict_arrays(past)
+    except NoLogarithm:
+        forecaster.learn_from(past, progress)
+        return forecaster.predict_arrays(past)
 
 
 def _scores(actual: np.ndarray, scale: np.ndarray, answer: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from recurra._checks import expected, one_of, positive_int
 from recurra.errors import DataError, NotFittedError
 from recurra.forecasting.baselines import BASELINES, MOST_CUTOFFS, forecast_with_errors
 from recurra.forecasting.frame import read_newer, to_frame
-from recurra.forecasting.intervals import INTERVALS, LEVELS, NORMAL, larger_of_few
+from recurra.forecasting.intervals import LEVELS, NORMAL, RESULTS, larger_of_few
 from recurra.forecasting.network import KINDS, Progress
 from recurra.forecasting.panel import Panel, one_of_several
 from recurra.forecasting.reading.table import MissingColumn
@@ -209,15 +209,14 @@ class Forecaster(KnowsArguments):
         trained = self._trained
         result = self._forecast_by_baseline(panel) if trained is None else trained.predict(panel, places)
         for i, place in enumerate(places):
-            learned = panel.series(i) if trained is None else fitted.series(place)
-            if np.ptp(panel.series(i)) == 0 == np.ptp(learned):
+            if panel.is_constant(i) and (trained is None or fitted.is_constant(place)):
                 for values in result.values():
                     values[i] = panel.series(i)[0]
         return result
 
     def _forecast_by_baseline(self, panel: Panel) -> dict[str, np.ndarray]:
         horizon, seasons = self.steps.horizon, self._seasons(panel)
-        result = {name: np.empty((panel.n_series, horizon)) for name in ("y_hat", *INTERVALS)}
+        result = {name: np.empty((panel.n_series, horizon)) for name in RESULTS}
         gaps = [panel.gaps(i) for i in range(panel.n_series)]
         for rows in _alike(panel.lengths, MOST_CUTOFFS * horizon, np.array([own is not None for own in gaps])):
             past = panel.values[panel.indptr[rows, None] + np.arange(panel.lengths[rows[0]])]
@@ -267,8 +266,8 @@ class Forecaster(KnowsArguments):
         times = panel.future_times(horizon)
         columns: dict[str, Any] = {}
         if panel.id_col is not None:
-            columns[panel.id_col] = [name for name in panel.id_values or panel.ids for _ in range(horizon)]
-        columns[panel.time_col] = panel.clock.write(times) if panel.as_text else panel.clock.as_in_frames(times)
+            columns[panel.id_col] = [name for name in panel.source.id_values or panel.ids for _ in range(horizon)]
+        columns[panel.time_col] = panel.clock.write(times) if panel.source.as_text else panel.clock.as_in_frames(times)
         return columns | {name: values.ravel() for name, values in arrays.items()}
 
     def backtest(
@@ -286,9 +285,9 @@ class Forecaster(KnowsArguments):
 
         Args:
             data: As in `fit`.
-            n_windows: Cutoffs; if None at most 5, as many as leave two thirds of the shortest series to learn from, and
+            n_windows: Cutoffs; if None as many, up to 13, as leave two thirds of the shortest series to learn from, and
                 three seasons where it has them.
-            step_size: Values between two cutoffs; the horizon if None.
+            step_size: Values between two cutoffs; if None the horizon, or a third of it where n_windows is None too.
             progress: Called with a line now and then.
             **columns: Options of `read_panel`; after `fit`, those that are not named are those of `fit`.
         """
@@ -380,7 +379,7 @@ def _too_little(panel: Panel, horizon: int, longest: int) -> DataError:
 
 def _refuse_taken_names(panel: Panel) -> None:
     """Refuses a time or id column that is named like another column of the result."""
-    taken = ["y_hat", *INTERVALS]
+    taken = list(RESULTS)
     for role, name in (("time", panel.time_col), ("id", panel.id_col)):
         if name in taken:
             what = f"a name that the forecast does not use itself ({', '.join(taken)})"

@@ -18,7 +18,7 @@ from recurra.forecasting.clock import Clock
 from recurra.forecasting.frequency import LAST_DAY, TIMES, Frequency, parse_frequency
 from recurra.forecasting.intervals import LEVELS
 from recurra.forecasting.network import KINDS, LAYERS, Settings
-from recurra.forecasting.panel import FILLS, Panel, indptr_of
+from recurra.forecasting.panel import FILLS, Panel, Source, indptr_of
 from recurra.forecasting.trained import TrainedNetwork
 from recurra.forecasting.transform import Transform
 from recurra.interop import keras_file
@@ -46,16 +46,16 @@ def save(path: str | os.PathLike[str], trained: TrainedNetwork, options: dict[st
         "least": trained.least.tolist(),
         "freq": asdict(panel.freq),
         "ids": list(panel.ids),
-        "id_values": _plain_ids(panel.id_values),
+        "id_values": _plain_ids(panel.source.id_values),
         "columns": [panel.id_col, panel.time_col, panel.target_col, panel.clock.unit],
         "series": [panel.series(i).tolist() for i in range(panel.n_series)],
         "first_times": [int(panel.series_times(i)[0].astype(np.int64)) for i in range(panel.n_series)],
         "counters": panel.times.dtype.kind != "M",
-        "counted": panel.counted,
+        "counted": panel.source.counted,
         "zone": [panel.clock.offset, panel.clock.zone, panel.clock.in_utc],
-        "as_text": panel.as_text,
+        "as_text": panel.source.as_text,
         "fill": panel.fill,
-        "freq_named": panel.freq_named,
+        "freq_named": panel.source.freq_named,
         "filled": [] if panel.observed is None else np.flatnonzero(~panel.observed).tolist(),
     }
     if path.suffix != ".keras":
@@ -151,7 +151,7 @@ def _check(forecaster: Forecaster, trained: TrainedNetwork) -> None:
     names += [name for name in (panel.id_col, panel.clock.zone) if name is not None]
     if not all(isinstance(name, str) for name in names):
         raise ValueError("names that are no text")
-    if panel.id_values and tuple(map(str, panel.id_values)) != panel.ids:
+    if panel.source.id_values and tuple(map(str, panel.source.id_values)) != panel.ids:
         raise ValueError("ids that are not those of the series")
     ends = panel.times[panel.indptr[1:] - 1]
     panel.clock.write(panel.freq.future(ends.max(), horizon))  # where the latest has room, the others have
@@ -187,16 +187,18 @@ def _stored_panel(state: dict[str, Any]) -> Panel:
         values=values,
         indptr=indptr_of([len(values) for values in series]),
         ids=tuple(state["ids"]),
-        id_values=tuple(state["id_values"]),
         times=np.concatenate(times),
         freq=freq,
         id_col=id_col,
         time_col=time_col,
         target_col=target_col,
         clock=Clock(unit, offset, zone, in_utc),
-        as_text=bool(state["as_text"]),
-        counted=bool(state["counted"]),
         observed=observed,
         fill=fill,
-        freq_named=bool(state["freq_named"]),
+        source=Source(
+            as_text=bool(state["as_text"]),
+            id_values=tuple(state["id_values"]),
+            counted=bool(state["counted"]),
+            freq_named=bool(state["freq_named"]),
+        ),
     )

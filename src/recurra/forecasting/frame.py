@@ -112,11 +112,11 @@ def to_frame(columns: dict[str, Any], panel: Panel) -> Any:
     """
     with extra_needed("reading data needs", "narwhals", "forecast"):
         import narwhals
-    if panel.like is None:
+    if panel.source.frame is None:
         with extra_needed("reading data needs", "polars", "forecast"):
             import polars as backend
     else:
-        backend = narwhals.get_native_namespace(panel.like)
+        backend = narwhals.get_native_namespace(panel.source.frame)
     times, zone = columns[panel.time_col], panel.clock.zone
     if zone is not None and isinstance(times, np.ndarray):
         in_utc = (times if panel.clock.in_utc else to_utc(times, zone)).astype(TIMES)
@@ -125,14 +125,14 @@ def to_frame(columns: dict[str, Any], panel: Panel) -> Any:
         frame = frame.with_columns(time.dt.convert_time_zone(zone))
     else:
         frame = narwhals.from_dict(columns, backend=backend)
-    return (frame if panel.like is None else _of_the_kinds_of(panel, frame)).to_native()
+    return (frame if panel.source.frame is None else _of_the_kinds_of(panel, frame)).to_native()
 
 
 def _of_the_kinds_of(panel: Panel, frame: Any) -> Any:
     """Returns a frame whose ids and times are named and of the dtypes as in the data, so that the two can be joined."""
     import narwhals
 
-    schema = narwhals.from_native(panel.like, eager_only=True).schema
+    schema = narwhals.from_native(panel.source.frame, eager_only=True).schema
     known = {str(name): dtype for name, dtype in schema.items()}
     for name in (panel.id_col, panel.time_col):
         if name is None or name not in known:

@@ -12,7 +12,7 @@ from recurra.forecasting.panel import Gaps
 OfEach = list[Gaps | None]
 NORMAL = {80: 1.2815515655446004, 95: 1.959963984540054}  # half widths of the central intervals of a normal
 LEVELS = tuple(NORMAL)
-INTERVALS = tuple(f"{side}-{level}" for level in LEVELS for side in ("lo", "hi"))  # columns
+RESULTS = ("y_hat", *(f"{side}-{level}" for level in LEVELS for side in ("lo", "hi")))  # columns of a forecast
 FEWEST_HELD = 10  # windows that tell of errors: the largest of fewer says little of an interval of 95 %
 MOST_ERRORS = 2**18  # of one series that `growth_of_errors` is taken from
 

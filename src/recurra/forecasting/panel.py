@@ -48,6 +48,25 @@ class Gaps:
 
 
 @dataclass(frozen=True)
+class Source:
+    """What a panel was read from: forecasts come in the same form, and newer data is read alike.
+
+    Attributes:
+        frame: The frame that the data came in, None for a file: results come in the same kind.
+        as_text: Whether forecasts have times as texts, as for files, or as the columns of frames hold them.
+        id_values: The ids as the data has them, where that is no text; else empty.
+        counted: Whether the data had no times: those of each series are made up.
+        freq_named: Whether the step was named and not found.
+    """
+
+    frame: Any = None
+    as_text: bool = True
+    id_values: tuple[Any, ...] = ()
+    counted: bool = False
+    freq_named: bool = False
+
+
+@dataclass(frozen=True)
 class Panel:
     """Series of one frequency, each regular; what was missing has been filled.
 
@@ -57,17 +76,13 @@ class Panel:
         ids: Names of the series.
         times: datetime64[us] or int64 (total,).
         freq: The step of the times.
-        id_col, time_col, target_col: Names of the columns; `id_col` is None where the data had none.
-        like: The frame that the data came in, None for a file: results come in the same kind.
-        clock: What clock `times` are of, and how they are written.
-        remarks: What was noticed while reading.
         observed: bool (total,), False where a value was missing and filled; None where nothing was. Zeros that were
             filled in are values like the others: who asks for them says that nothing happened.
         fill: How what is missing was filled, or would have been: one of `FILLS`.
-        id_values: The ids as the data has them, where that is no text; else empty.
-        as_text: Whether forecasts have times as texts, as for files, or as the columns of frames hold them.
-        counted: Whether the data had no times: those of each series are made up.
-        freq_named: Whether the step was named and not found.
+        id_col, time_col, target_col: Names of the columns; `id_col` is None where the data had none.
+        clock: What clock `times` are of, and how they are written.
+        source: What the data came in, and how it was read.
+        remarks: What was noticed while reading.
     """
 
     values: np.ndarray
@@ -75,18 +90,14 @@ class Panel:
     ids: tuple[str, ...]
     times: np.ndarray
     freq: Frequency
+    observed: np.ndarray | None = None
+    fill: str | None = None
     id_col: str | None = None
     time_col: str = "ds"
     target_col: str = "y"
-    like: Any = None
     clock: Clock = field(default_factory=Clock)
-    remarks: tuple[str, ...] = field(default=())
-    observed: np.ndarray | None = None
-    fill: str | None = None
-    id_values: tuple[Any, ...] = ()
-    as_text: bool = True
-    counted: bool = False
-    freq_named: bool = False
+    source: Source = field(default_factory=Source)
+    remarks: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         names = f"id_col={self.id_col!r}, time_col={self.time_col!r}, target_col={self.target_col!r}"
@@ -127,7 +138,7 @@ class Panel:
             freq=freq,
             id_col=None if len(series) == 1 else "unique_id",
             clock=Clock("" if by_steps else "D"),
-            counted=True,
+            source=Source(counted=True),
         )
 
     @property
@@ -135,9 +146,9 @@ class Panel:
         """The options of `read_panel` with which newer data is read as this was; a step only if it was named."""
         options = {
             "id_col": self.id_col,
-            "time_col": None if self.counted else self.time_col,
+            "time_col": None if self.source.counted else self.time_col,
             "target_col": self.target_col,
-            "freq": self.freq.alias if self.freq_named else None,
+            "freq": self.freq.alias if self.source.freq_named else None,
             "fill": self.fill,
         }
         return {option: value for option, value in options.items() if value is not None}
@@ -163,6 +174,10 @@ class Panel:
         """Returns the values of series i, a view."""
         return self.values[self.indptr[i] : self.indptr[i + 1]]
 
+    def is_constant(self, i: int) -> bool:
+        """Returns whether series i has one value alone."""
+        return bool(np.ptp(self.series(i)) == 0)
+
     def series_times(self, i: int) -> np.ndarray:
         """Returns the times of series i, a view."""
         return self.times[self.indptr[i] : self.indptr[i + 1]]
@@ -186,7 +201,7 @@ class Panel:
         begin alike in all series.
         """
         firsts, lasts = self.times[self.indptr[:-1]], self.times[self.indptr[1:] - 1]
-        return np.zeros(self.n_series) if self.counted else steps_behind(firsts, lasts, self.freq)
+        return np.zeros(self.n_series) if self.source.counted else steps_behind(firsts, lasts, self.freq)
 
     def head(self, lengths: np.ndarray) -> Panel:
         """Returns the panel cut to the first `lengths[i]` values of series i: what was known at a cutoff.

@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from recurra._arguments import knows_arguments
 from recurra._checks import one_of
 from recurra.forecasting.backtest import Backtest, backtest_models
@@ -114,7 +112,7 @@ def forecast(
     if horizon is None and steps.horizon < steps.season_length:
         few = f"{panel.known_counts.min()} values are too few to forecast a season of {steps.season_length}"
         remarks.append(f"{few}: the horizon is {steps.horizon}")
-    constant = [panel.ids[i] for i in range(panel.n_series) if np.ptp(panel.series(i)) == 0]
+    constant = [panel.ids[i] for i in range(panel.n_series) if panel.is_constant(i)]
     all_constant = len(constant) == panel.n_series
     if constant:
         more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""

@@ -13,7 +13,7 @@ from recurra.errors import DataError
 from recurra.forecasting import network
 from recurra.forecasting.intervals import (
     FEWEST_HELD,
-    INTERVALS,
+    RESULTS,
     bands,
     effective_series,
     growth_of_errors,
@@ -88,7 +88,7 @@ class TrainedNetwork:
             ends.append(start + len(scaled))
             least.append(np.maximum(self.least[place], sizes_after_gap(scaled, settings.horizon, panel.gaps(i))))
         answers = network.predict(self.model, np.array(pasts), settings)
-        result = {name: np.empty((panel.n_series, settings.horizon)) for name in ("y_hat", *INTERVALS)}
+        result = {name: np.empty((panel.n_series, settings.horizon)) for name in RESULTS}
         for i, (answer, anchor, end, place) in enumerate(zip(answers, anchors, ends, places, strict=True)):
             for name, values in bands(answer, self.widening, least[i]).items():
                 result[name][i] = self.transforms[place].inverse(values + anchor, end)
@@ -120,7 +120,7 @@ class TrainedNetwork:
         """
         season = len(self.transforms[place].seasonal)
         own, fitted = panel.series(i)[:season], self.panel.series(place)[:season]
-        if (panel.counted or self.panel.counted) and not np.array_equal(own, fitted[: len(own)]):
+        if (panel.source.counted or self.panel.source.counted) and not np.array_equal(own, fitted[: len(own)]):
             what = "a column of times, or each series from the first value of fit on"
             got = f"counted rows, of which those of {panel.ids[i]!r} begin with another"
             hint = f"they do not say where in the season of {season} they begin, add times to the data and fit again"

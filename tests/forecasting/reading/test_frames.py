@@ -61,7 +61,7 @@ def test_labels_of_pandas_rows_are_columns_where_they_say_something():
     assert (read_panel(by_day).time_col, read_panel(by_day).freq.name) == ("day", "D")
     both = pd.MultiIndex.from_product([[3, 4], by_day.index], names=["unique_id", "ds"])
     panel = read_panel(pd.DataFrame({"y": np.arange(18.0)}, index=both))
-    assert (panel.ids, panel.id_values) == (("3", "4"), (3, 4))
+    assert (panel.ids, panel.source.id_values) == (("3", "4"), (3, 4))
     numbered = pd.DataFrame({0: days(9), 1: pd.array([*range(8), None], dtype="Int64")})
     assert read_panel(numbered.iloc[:-1]).target_col == "1"
     assert read_panel(numbered, fill="zero").values[-1] == 0

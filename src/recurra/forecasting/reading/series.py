@@ -13,7 +13,7 @@ from recurra._checks import expected
 from recurra.errors import DataError
 from recurra.forecasting.clock import PARTS_OF_DAYS, Clock, write_times
 from recurra.forecasting.frequency import Frequency, goes_on, on_the_side_of, parse_frequency, shared_frequency
-from recurra.forecasting.panel import Panel, filled, indptr_of, one_of_several, steps_behind
+from recurra.forecasting.panel import Panel, Source, filled, indptr_of, one_of_several, steps_behind
 from recurra.forecasting.reading.advice import FILL_HINT
 from recurra.forecasting.reading.columns import in_order, joint
 from recurra.forecasting.reading.names import TIME_NAMES, in_one_column, is_one_of, is_part_of_time, listed
@@ -36,7 +36,7 @@ class SeriesReader:
     times: Times
     values: np.ndarray
 
-    def panel(self, given: str | None, fill: str | None, like: Any, step: Frequency | None) -> Panel:
+    def panel(self, given: str | None, fill: str | None, frame: Any, step: Frequency | None) -> Panel:
         named = None if given is None else parse_frequency(given)
         if named is not None and (named.name == "step") != (self.times.unit == ""):
             what, got = ("counters", "times") if named.name == "step" else ("dates or times", "counters")
@@ -56,6 +56,13 @@ class SeriesReader:
         guessed = missing.any() and fill != "zero"  # nothing sold is a fact
         unit, zone = self._unit(times[0], freq), self.table.zone(self.time_col)
         clock = Clock(unit, self.times.offset, zone, self.times.in_utc)
+        source = Source(
+            frame=frame,
+            as_text=frame is None,
+            id_values=tuple(self.ids.values),
+            counted=self.time_col is None,
+            freq_named=named is not None,
+        )
         return Panel(
             values=np.concatenate([filled(full, fill) if fill else full for _, full in series]),
             indptr=indptr_of([len(full) for _, full in series]),
@@ -65,15 +72,11 @@ class SeriesReader:
             id_col=",".join(self.ids.columns) or None,
             time_col=self.time_col or "ds",
             target_col=self.target_col,
-            like=like,
-            clock=clock,
-            remarks=tuple(self.table.remarks),
             observed=~missing if guessed else None,
             fill=fill,
-            id_values=tuple(self.ids.values),
-            as_text=like is None,
-            counted=self.time_col is None,
-            freq_named=named is not None,
+            clock=clock,
+            source=source,
+            remarks=tuple(self.table.remarks),
         )
 
     def _without_gaps_before(self, series: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
