@@ -46,3 +46,13 @@ def test_numbers_of_numpy_may_stand_on_both_sides_of_a_symbolic_tensor(compute, 
 def test_what_is_no_arithmetic_of_symbolic_tensors_is_refused(compute, error, message):
     with pytest.raises(error, match=message):
         compute(recurra.Input((1,)))
+
+
+def test_operations_on_float64_stay_float64(rng):
+    x = rng.standard_normal((3, 2))
+    start = recurra.Input((2,), dtype="float64")
+    for function in (lambda x: x / 3, lambda x: x * x, lambda x: recurra.activations.tanh(x), lambda x: x[:, :1]):
+        model = recurra.Model(start, function(start))
+        y = model.predict(x, verbose=0)
+        assert y.dtype == np.float64
+        np.testing.assert_allclose(y, function(x), rtol=1e-14)

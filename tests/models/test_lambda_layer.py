@@ -88,6 +88,7 @@ def test_a_lambda_is_called_on_arrays_and_at_each_time_step(rng):
     np.testing.assert_array_equal(layers.Lambda(lambda x: -x[:, ::2])(x), -x[:, ::2])
     first = layers.TimeDistributed(layers.Lambda(lambda x: x[:, :1]))
     np.testing.assert_array_equal(first(x), x[:, :, :1])
+    assert layers.Lambda(lambda x: x / 3, dtype="float64")(np.ones(2)[None]).dtype == np.float64
     one, two = layers.Lambda(lambda x: [x, recurra.activations.tanh(x)])(x)
     np.testing.assert_array_equal(one, x)
     np.testing.assert_allclose(two, np.tanh(x), rtol=1e-6)

@@ -35,6 +35,11 @@ class KerasTensor:
     def ndim(self) -> int:
         return len(self.shape)
 
+    @property
+    def _float_dtype(self) -> str | None:
+        """The dtype of layers that an operation makes; None, the usual one, for whole numbers."""
+        return self.dtype if self.dtype.startswith("float") else None
+
     # Operators are layers: a file can name them, and each has a gradient.
 
     def __add__(self, other: Any) -> KerasTensor:
@@ -79,13 +84,13 @@ class KerasTensor:
     def _merged(self, layer: str, other: KerasTensor) -> KerasTensor:
         from recurra import layers
 
-        return getattr(layers, layer)()([self, other])
+        return getattr(layers, layer)(dtype=self._float_dtype)([self, other])
 
     def _rescaled(self, scale: Any, offset: Any) -> KerasTensor:
         """Returns scale * self + offset, for numbers."""
         from recurra.layers.activation import Rescaling
 
-        return Rescaling(_number(scale), _number(offset))(self)
+        return Rescaling(_number(scale), _number(offset), dtype=self._float_dtype)(self)
 
     def _activated(self, name: str, arguments: dict[str, Any]) -> KerasTensor:
         """Returns an activation of this tensor: the first of the arguments; the others are its options."""
@@ -93,13 +98,13 @@ class KerasTensor:
 
         _, *options = arguments.items()
         if not options:
-            return layers.Activation(name)(self)
+            return layers.Activation(name, dtype=self._float_dtype)(self)
         of_options = {"elu": "ELU", "leaky_relu": "LeakyReLU", "relu": "ReLU", "softmax": "Softmax"}
         if name not in of_options:
             got = ", ".join(f"{option}={value!r}" for option, value in options)
             hint = f"layers.Activation({name!r}) has none; else write a layer with forward and backward"
             raise ValueError(expected(f"activations.{name} of a symbolic tensor", "no options", got, hint))
-        return getattr(layers, of_options[name])(**dict(options))(self)
+        return getattr(layers, of_options[name])(**dict(options), dtype=self._float_dtype)(self)
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(
@@ -109,7 +114,7 @@ class KerasTensor:
     def __getitem__(self, key: Any) -> KerasTensor:
         from recurra.layers.indexing import GetItem
 
-        return GetItem(key, dtype=self.dtype if self.dtype.startswith("float") else None)(self)
+        return GetItem(key, dtype=self._float_dtype)(self)
 
     def __bool__(self) -> bool:
         hint = "write `x is not None`"

@@ -58,9 +58,9 @@ class Lambda(GraphModel):
         self.arguments = dict(arguments or {})
 
     def build(self, input_shape: Any) -> None:
-        numbers = count()
+        names = (f"{self.name}_input_{number}" for number in count())
         start = map_shapes(
-            lambda shape: InputLayer(batch_shape=shape, name=f"{self.name}_input_{next(numbers)}").output, input_shape
+            lambda shape: InputLayer(batch_shape=shape, dtype=self.dtype, name=next(names)).output, input_shape
         )
         try:
             outputs = self.function(start, **self.arguments)
