@@ -286,8 +286,8 @@ def test_a_cell_of_ones_own_may_compute_in_float64(rng):
 class Twice:
     """Before a layer of recurra's in the bases: its outputs, times two, and their gradients."""
 
-    def forward(self, inputs, **kwargs):
-        outputs, cache = super().forward(inputs, **kwargs)
+    def forward(self, inputs, initial_state=None):
+        outputs, cache = super().forward(inputs, initial_state=initial_state)
         return 2 * outputs, cache
 
     def backward(self, doutputs, cache):
@@ -360,6 +360,28 @@ def test_the_backward_of_a_subclass_of_attention_counts(rng):
 
     ours = trained(TwiceAttention(2, 2))
     for weight, wanted in zip(ours, trained(layers.MultiHeadAttention(2, 2), layers.Rescaling(2.0)), strict=True):
+        np.testing.assert_allclose(weight, wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_a_subclass_of_a_recurrent_layer_gives_the_gradients_of_its_states_by_name(rng):
+    class TwiceByName(TwiceGRU):
+        def backward_all(self, doutputs, cache, need_dx=True):
+            return layers.GRU.backward_all(self, 2 * doutputs, cache, need_dx)
+
+    x, y = rng.normal(size=(8, 5, 3)).astype("float32"), rng.normal(size=(8, 2)).astype("float32")
+
+    def trained(decoder, *after):
+        start = recurra.Input((5, 3))
+        outputs = decoder(start, initial_state=layers.GRU(2)(start))
+        for layer in after:
+            outputs = layer(outputs)
+        return weights_after(recurra.Model(start, outputs), x, y)
+
+    with pytest.raises(
+        ValueError, match=r"no other tensors .*, got 'initial_state': write backward_all\(doutputs, cache"
+    ):
+        trained(TwiceGRU(2))
+    for weight, wanted in zip(trained(TwiceByName(2)), trained(layers.GRU(2), layers.Rescaling(2.0)), strict=True):
         np.testing.assert_allclose(weight, wanted, rtol=1e-5, atol=1e-7)
 
 
