@@ -306,6 +306,11 @@ FULL = np.ones((2, 1))
         "precision": lambda _: metrics.Precision()(MASKED, FULL),
         "iou": lambda _: metrics.BinaryIoU()(FULL, MASKED),
         "adapt": lambda _: layers.Normalization().adapt(MASKED),
+        "accuracy": lambda _: metrics.Accuracy()(MASKED, FULL),
+        "time distributed": lambda _: layers.TimeDistributed(layers.Dense(1))(MASKED[:, None]),
+        "to_categorical": lambda _: utils.to_categorical(MASKED, 2),
+        "normalize": lambda _: utils.normalize(MASKED),
+        "pad_sequences": lambda _: utils.pad_sequences(MASKED.T),
     }.items(),
     ids=lambda item: item[0],
 )

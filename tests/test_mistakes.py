@@ -167,6 +167,10 @@ MISTAKES = {
         lambda: model(loss_weights=[1, 2]).fit(X, Y),
         "loss_weights of one number for each output",
     ),
+    "text for loss_weights": (
+        lambda: model(loss_weights="high").fit(X, Y),
+        "compile's loss_weights expected numbers, got an array of dtype <U4",
+    ),
     "targets for each step": (
         lambda: fit(y=X[:, :, :1]),
         "got (8, 5, 1): a recurrent layer gives a value for each time",

@@ -45,10 +45,7 @@ def as_numbers(value: Any, who: str) -> np.ndarray:
             hint = "give x and y apart; pad sequences with utils.pad_sequences; batches come from a generator"
         raise ValueError(expected(who, "an array, or lists of one length", got, hint)) from error
     if array is value and hasattr(array, "mask"):  # a masked array of NumPy's: other arrays have no `mask`
-        if np.ma.is_masked(array):
-            got = f"a masked array, {np.ma.count_masked(array)} of {array.size} masked"
-            hint = "x.filled(0.0) gives them a number; sample_weight=~np.ma.getmaskarray(y) leaves targets out"
-            raise ValueError(expected(who, "numbers that are all there", got, hint))
+        check_unmasked(array, who)
         array = np.asarray(array)
     if array.dtype.kind in "fiub":
         return array
@@ -61,6 +58,14 @@ def as_numbers(value: Any, who: str) -> np.ndarray:
         return value.to_numpy("float64", na_value=np.nan)
     got, what_to_do = _odd_column(value) or (f"an array of dtype {array.dtype}", _HINTS.get(_kind(array)))
     raise ValueError(expected(who, "numbers", got, what_to_do))
+
+
+def check_unmasked(value: Any, who: str) -> None:
+    """Raises ValueError for a masked array of NumPy's with values that are masked: as plain arrays they would count."""
+    if isinstance(value, np.ndarray) and hasattr(value, "mask") and np.ma.is_masked(value):
+        got = f"a masked array, {np.ma.count_masked(value)} of {value.size} masked"
+        hint = "x.filled(0.0) gives them a number; sample_weight=~np.ma.getmaskarray(y) leaves targets out"
+        raise ValueError(expected(who, "numbers that are all there", got, hint))
 
 
 def as_weights(given: Any, dtype: Any) -> np.ndarray:

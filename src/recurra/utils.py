@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra import random
 from recurra._arguments import knows_arguments
-from recurra._arrays import Array, as_array, as_numbers
+from recurra._arrays import Array, as_array, as_numbers, check_unmasked
 from recurra._checks import expected, one_of, positive_int
 from recurra._missing import says_what_to_do
 from recurra._names import clear_session
@@ -113,6 +113,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
            [0., 0., 1.]])
     """
     who = "to_categorical"
+    check_unmasked(x, who)
     try:
         labels = np.asarray(x, "int64")
     except (TypeError, ValueError):
@@ -139,7 +140,7 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
     """
     is_plain = type(x) is np.ndarray
     is_row = is_plain and x.ndim == 1
-    x = np.asarray(x, np.float64)
+    x = np.asarray(as_numbers(x, "normalize"), np.float64)
     norms = np.atleast_1d(np.linalg.norm(x, order, axis, keepdims=True))
     normalized = x / np.where(norms == 0, 1, norms)
     normalized = normalized[None] if is_row else normalized
@@ -184,6 +185,8 @@ def pad_sequences(
     for position, sequence in enumerate(sequences):
         if isinstance(sequence, str) or not hasattr(sequence, "__len__"):
             raise ValueError(expected("pad_sequences", "sequences", f"{sequence!r} at {position}"))
+        if sequence.__class__ not in (list, np.ndarray):
+            check_unmasked(sequence, "pad_sequences")
         try:
             arrays.append(np.asarray(sequence))
         except ValueError as error:

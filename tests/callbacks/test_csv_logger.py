@@ -30,3 +30,10 @@ def test_a_csv_logger_adds_columns_that_come_late(tmp_path):
         ["1", "0.5", "1.0", '"[1, 2]"'],
         ["2", "0.25", "0.5", "NA"],
     ]
+
+
+def test_a_csv_logger_goes_on_with_a_file_whose_last_line_has_no_end(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("epoch,loss\n0,0.5")  # as an editor may have left it
+    run(callbacks.CSVLogger(path, append=True), [0.25], "loss")
+    assert read(path) == [["epoch", "loss"], ["0", "0.5"], ["0", "0.25"]]

@@ -869,6 +869,13 @@ def test_nested_structures_are_flattened_and_packed():
         tf.nest.pack_sequence_as(nested, [1])
     with pytest.raises(ValueError, match="nested in one way"):
         tf.nest.map_structure(max, [1, 2], [1])
+    tf.nest.assert_same_structure(nested, {"a": 0, "b": [0, (0, 0)]})
+    tf.nest.assert_same_structure([1, 2], (3, 4), check_types=False)
+    with pytest.raises(TypeError, match="a list and a tuple"):
+        tf.nest.assert_same_structure([1, 2], (3, 4))
+    for other in ([1], [1, [2]], [], 1, {0: 1, 1: 2, 2: 3}):
+        with pytest.raises(ValueError, match="nested in one way"):
+            tf.nest.assert_same_structure([1, 2], other)
     with pytest.raises(ValueError, match="at least one structure"):
         tf.nest.map_structure(max)
 

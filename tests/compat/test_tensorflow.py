@@ -174,6 +174,8 @@ def test_the_same_seed_gives_the_same_numbers():
 SEEDED = {
     "uniform": lambda seed: tf.random.uniform([3], seed=seed),
     "normal": lambda seed: tf.random.normal([3], seed=seed),
+    "K.random_normal": lambda seed: tf.keras.backend.random_normal([3], seed=seed),
+    "K.random_uniform": lambda seed: tf.keras.backend.random_uniform([3], seed=seed),
     "truncated_normal": lambda seed: tf.random.truncated_normal([3], seed=seed),
     "categorical": lambda seed: tf.random.categorical([[0.0, 0.0]], 60, seed=seed),
     "shuffle": lambda seed: tf.random.shuffle(tf.range(60), seed=seed),

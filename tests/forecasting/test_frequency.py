@@ -217,6 +217,14 @@ def test_a_step_of_minutes_or_months_is_asked_for():
         parse_frequency("15m")
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"), [("hourly", "h"), ("15 minutes", "15min"), ("15Min", "15min"), ("3months", "3MS")]
+)
+def test_a_step_in_words_is_told_by_its_name(text, meant):
+    with pytest.raises(ValueError, match=f"got '{text}': write {meant}$"):
+        parse_frequency(text)
+
+
 def test_of_steps_that_do_not_fit_each_other_the_first_is_taken():
     hours = np.datetime64("2024-01-01", "us") + np.r_[0:8:2, 0:12:3] * np.timedelta64(1, "h")
     assert shared_frequency(hours, np.array([0, 4, 8]), ["a", "b"]) == Frequency("h", 2)

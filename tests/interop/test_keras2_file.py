@@ -361,9 +361,16 @@ def test_losses_and_metrics_of_keras_s_legacy_files_are_told_apart_by_their_plac
 )
 def test_a_training_config_that_is_not_sound_is_refused_and_can_be_left_out(training, tmp_path):
     path = told(tmp_path / "m.h5", training)
-    with pytest.raises(FileFormatError, match="compile=False"):
+    with pytest.raises(FileFormatError, match=r"a sound training_config in m\.h5, got .*compile=False"):
         recurra.models.load_model(path)
     assert recurra.models.load_model(path, compile=False).built
+
+
+def test_a_function_of_the_callers_that_a_legacy_file_only_names_is_asked_for(tmp_path):
+    path = told(tmp_path / "m.h5", {"optimizer_config": ADAM, "loss": "off"})
+    with pytest.raises(FileFormatError, match=r"got 'off': .*; pass functions of your own in custom_objects"):
+        recurra.models.load_model(path)
+    assert recurra.models.load_model(path, {"off": recurra.losses.mean_squared_error}).loss
 
 
 @pytest.mark.filterwarnings("ignore:m.h5 is in a legacy format")

@@ -283,6 +283,131 @@ def test_a_cell_of_ones_own_may_compute_in_float64(rng):
         assert np.isfinite(losses).all() and model.predict(x, verbose=0).dtype == "float32"
 
 
+class Twice:
+    """Before a layer of recurra's in the bases: its outputs, times two, and their gradients."""
+
+    def forward(self, inputs, initial_state=None):
+        outputs, cache = super().forward(inputs, initial_state=initial_state)
+        return 2 * outputs, cache
+
+    def backward(self, doutputs, cache):
+        return super().backward(2 * doutputs, cache)
+
+
+class TwiceGRU(Twice, layers.GRU):
+    pass
+
+
+class TwiceRNN(Twice, layers.RNN):
+    pass
+
+
+class TwiceBoth(Twice, layers.Bidirectional):
+    pass
+
+
+class TwiceAttention(layers.MultiHeadAttention):
+    def forward(self, inputs, value, key=None):
+        outputs, cache = super().forward(inputs, value)
+        return 2 * outputs, cache
+
+    def backward(self, doutputs, cache):
+        return super().backward(2 * doutputs, cache)
+
+
+def weights_after(model, x, y):
+    model.set_weights([np.full_like(weight, 0.1) for weight in model.get_weights()])
+    model.compile(recurra.optimizers.SGD(0.1), "mse")
+    model.fit(x, y, verbose=0)
+    return model.get_weights()
+
+
+@pytest.mark.parametrize(
+    ("own", "plain"),
+    [
+        (lambda: TwiceGRU(2), lambda: layers.GRU(2)),
+        (lambda: TwiceRNN(layers.LSTMCell(2)), lambda: layers.LSTM(2)),
+        (lambda: TwiceBoth(layers.GRU(2)), lambda: layers.Bidirectional(layers.GRU(2))),
+        (
+            lambda: layers.Bidirectional(TwiceGRU(2), backward_layer=TwiceGRU(2, go_backwards=True)),
+            lambda: layers.Bidirectional(layers.GRU(2)),
+        ),
+    ],
+    ids=["GRU", "RNN", "Bidirectional", "within Bidirectional"],
+)
+def test_the_backward_of_a_subclass_counts_where_the_base_gives_several_gradients(own, plain, rng):
+    x, y = rng.normal(size=(8, 5, 3)).astype("float32"), rng.normal(size=8).astype("float32")
+    ends = (
+        [own(), layers.Dense(1)],
+        [plain(), layers.Rescaling(2.0), layers.Dense(1)],
+    )
+    ours, theirs = (
+        weights_after(recurra.Sequential([recurra.Input((5, 3)), layers.Dense(3), *end]), x, y) for end in ends
+    )
+    for weight, wanted in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(weight, wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_the_backward_of_a_subclass_of_attention_counts(rng):
+    x, y = rng.normal(size=(8, 5, 4)).astype("float32"), rng.normal(size=(8, 5, 4)).astype("float32")
+
+    def trained(attention, *after):
+        start = recurra.Input((5, 4))
+        outputs = attention(start, start)
+        for layer in after:
+            outputs = layer(outputs)
+        return weights_after(recurra.Model(start, outputs), x, y)
+
+    ours = trained(TwiceAttention(2, 2))
+    for weight, wanted in zip(ours, trained(layers.MultiHeadAttention(2, 2), layers.Rescaling(2.0)), strict=True):
+        np.testing.assert_allclose(weight, wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_a_subclass_of_a_recurrent_layer_gives_the_gradients_of_its_states_by_name(rng):
+    class TwiceByName(TwiceGRU):
+        def backward_all(self, doutputs, cache, need_dx=True):
+            return layers.GRU.backward_all(self, 2 * doutputs, cache, need_dx)
+
+    x, y = rng.normal(size=(8, 5, 3)).astype("float32"), rng.normal(size=(8, 2)).astype("float32")
+
+    def trained(decoder, *after):
+        start = recurra.Input((5, 3))
+        outputs = decoder(start, initial_state=layers.GRU(2)(start))
+        for layer in after:
+            outputs = layer(outputs)
+        return weights_after(recurra.Model(start, outputs), x, y)
+
+    with pytest.raises(
+        ValueError, match=r"no other tensors .*, got 'initial_state': write backward_all\(doutputs, cache"
+    ):
+        trained(TwiceGRU(2))
+    for weight, wanted in zip(trained(TwiceByName(2)), trained(layers.GRU(2), layers.Rescaling(2.0)), strict=True):
+        np.testing.assert_allclose(weight, wanted, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_a_cell_of_recurras_may_have_a_backward_of_its_own(stacked, rng):
+    class Clipped(layers.GRUCell):
+        """Clips the gradients of its states at each time step: here to nothing."""
+
+        def backward(self, doutputs, cache):
+            dinputs, dstates = super().backward(doutputs, cache)
+            return dinputs, [np.clip(dstate, 0, 0) for dstate in dstates]
+
+    cell = Clipped(2)
+    model = recurra.Sequential(
+        [recurra.Input((None, 3)), layers.RNN(layers.StackedRNNCells([cell]) if stacked else cell)]
+    )
+    x, y = rng.normal(size=(8, 5, 3)).astype("float32"), rng.normal(size=(8, 2)).astype("float32")
+    model.set_weights([np.full_like(weight, 0.1) for weight in model.get_weights()])
+    states = model.predict(x[:, :-1], verbose=0)
+    start, state = recurra.Input((1, 3)), recurra.Input((2,))
+    last_step = recurra.Model([start, state], layers.GRU(2)(start, initial_state=state))
+    wanted = weights_after(last_step, [x[:, -1:], states], y)
+    for weight, one in zip(weights_after(model, x, y), wanted, strict=True):
+        np.testing.assert_allclose(weight, one, rtol=1e-5, atol=1e-7)
+
+
 def steep(x):
     return np.tanh(x) * np.float64(2)
 

@@ -577,6 +577,16 @@ def test_bad_options_are_refused(make, message):
         make()
 
 
+def test_ftrl_cannot_train_at_a_learning_rate_of_zero():
+    model = recurra.Sequential([recurra.Input((3,)), layers.Dense(2)])
+    model.compile(optimizers.Ftrl(optimizers.schedules.CosineDecay(0.0, 10, warmup_target=0.1, warmup_steps=2)), "mse")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"Ftrl expected a learning rate other than 0, got 0\.0"):
+        model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
+    for weight, was in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, was)
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -32,7 +32,8 @@ class BackupAndRestore(Callback):
     of `EarlyStopping`, say), so the resumed run ends with the weights, to the bit, of a run that was never cut off. It
     is written atomically: a run killed while it writes finds the backup before. It runs after all other callbacks.
     Datasets to train and to validate on, and data that `steps_per_epoch` cuts into parts, are read over up to where
-    they stood, those of a run that was complete too; a `PyDataset` is told of the epochs alone; generators begin anew.
+    they stood, those of a run that was complete too; a `PyDataset` is told of the epochs alone, so one that draws in
+    `__getitem__` should draw from NumPy's own stream, as `np.random.normal` does; generators begin anew.
     A seeded `Dataset` that has been read already, as after Ctrl-C and `fit` again in the same process, goes on from
     where it is: make it anew.
 

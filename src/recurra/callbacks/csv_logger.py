@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,8 @@ class CSVLogger(Callback):
         self._found = self._count = max(0, len(rows) - 1)
         if not rows:
             write_atomically(self.filename, b"")
+        elif not Path(self.filename).read_bytes().endswith((b"\n", b"\r")):  # as editors and spreadsheets may leave it
+            append(self.filename, self._lines([[]]).encode())
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self._count is None:

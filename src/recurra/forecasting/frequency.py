@@ -189,6 +189,9 @@ def parse_frequency(text: str) -> Frequency:
     step = int(text[:digits] or 1)
     if name not in SEASONS or step < 1:
         hint = "write min for minutes and MS for months" if name == "m" else None
+        word = name.strip().lower().removesuffix("s")
+        meant = next((alias for alias, words in NAMES.items() if word in (alias.lower(), *words)), None)
+        hint = hint or (meant and f"write {text[:digits]}{meant}")
         raise ValueError(expected("freq", f"one of {', '.join(SEASONS)}, with a number before it", repr(text), hint))
     while name in LARGER and step % LARGER[name][0] == 0:
         count, name = LARGER[name]

@@ -41,6 +41,8 @@ from recurra.layers.base import Layer
 from recurra.variables import Variable
 
 MODULES = {"loss": "keras.losses", "metrics": "keras.metrics", "weighted_metrics": "keras.metrics"}
+# Of a function the file has the name alone: one of the caller's looks like one of recurra's that is misspelled.
+_OWN_FUNCTIONS = "load_model(path, compile=False) leaves it out; pass functions of your own in custom_objects"
 MOST_NAMES = 2000  # in one attribute: an object's header has 64 kB for it, and a name takes 16 bytes
 
 
@@ -70,7 +72,7 @@ def load_model(path: Path, custom_objects: Any, compile: bool, allow_nonfinite: 
         if compile and compiled and not is_keras2:
             with saving.CustomObjectScope(custom_objects):
                 config = _compile_config(compiled, path)
-            compile_model(model, config, file_bytes, custom_objects, path)
+            compile_model(model, config, file_bytes, custom_objects, path, "training_config", _OWN_FUNCTIONS)
             pairs += _read_optimizer(file, model.optimizer)
         assign_all(pairs, path.name, allow_nonfinite)
     return model

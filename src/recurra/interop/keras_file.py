@@ -167,15 +167,32 @@ def load_model(
     return model
 
 
-def compile_model(model: Any, config: Any, weight_bytes: int, custom_objects: Any, path: Path) -> None:
-    """Compiles a model as its file says; raises FileFormatError if that is not sound."""
+def compile_model(
+    model: Any,
+    config: Any,
+    weight_bytes: int,
+    custom_objects: Any,
+    path: Path,
+    what: str = "compile_config",
+    hint: str = "load_model(path, compile=False) leaves it out",
+) -> None:
+    """Compiles a model as its file says; raises FileFormatError if that is not sound.
+
+    Args:
+        model: The model.
+        config: What `compile` was told.
+        weight_bytes: The size of the file's weights.
+        custom_objects: As of `load_model`.
+        path: The file.
+        what: What the file calls the config, for the error.
+        hint: What to do then.
+    """
     try:
         limits = limited_to(weight_bytes + METRICS_ROOM)
         with saving.CustomObjectScope(custom_objects), saving.closed_table(), limits:
             model.compile_from_config(config)
     except UNSOUND as error:
-        what, hint = f"a sound compile_config in {path.name}", "load_model(path, compile=False) leaves it out"
-        raise FileFormatError(expected("load_model", what, told(error), hint)) from error
+        raise FileFormatError(expected("load_model", f"a sound {what} in {path.name}", told(error), hint)) from error
 
 
 def model_from_config(

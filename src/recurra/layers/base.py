@@ -128,6 +128,7 @@ class Layer(HoldsWeights, saving.Configurable):
             cls.stateless = own.get("stateless", False)
         if "backward" in own and not is_own(cls.backward):
             cls.backward = guard_backward(cls.backward)  # type: ignore[method-assign]
+            cls.backward_all = own.get("backward_all", Layer.backward_all)  # type: ignore[method-assign]
         if "call" in own and not {"forward", "backward"} <= own.keys():
             cls._by_call = guard_forward(forward_of(cls.call))
             if "forward" not in own:

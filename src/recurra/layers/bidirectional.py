@@ -151,7 +151,7 @@ class Bidirectional(Layer):
 
     @open_arguments
     def backward(self, doutputs: Any, cache: Any, need_dx: bool = True) -> Any:
-        return self.backward_all(doutputs, cache, need_dx)[0]
+        return Bidirectional.backward_all(self, doutputs, cache, need_dx)[0]
 
     def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
         """Returns the gradients of the inputs and of `initial_state`."""
@@ -171,8 +171,11 @@ class Bidirectional(Layer):
         dbackward = _with_penalty(self.backward_layer, backward, dbackward)
         dx, from_forward = self._run_part_backward(self.forward_layer, dforward, forward_cache, need_dx)
         dx_backward, from_backward = self._run_part_backward(self.backward_layer, dbackward, backward_cache, need_dx)
+        dx = dx + dx_backward if need_dx else None
+        if not (from_forward and from_backward):  # a `backward` of the user's gives the gradient of the inputs alone
+            return dx, {}
         dstates = [*_tree.flatten(from_forward["initial_state"]), *_tree.flatten(from_backward["initial_state"])]
-        return dx + dx_backward if need_dx else None, {"initial_state": dstates}
+        return dx, {"initial_state": dstates}
 
     def _places(self) -> tuple[int, int]:
         """Returns where among the outputs the forward states begin, and where the backward ones, if there are any."""

@@ -275,8 +275,6 @@ class RecurrentCell(Layer):
 
     def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
         """Returns the gradients of the inputs and of `states`."""
-        if type(self).backward is not RecurrentCell.backward:
-            return super().backward_all(doutputs, cache, need_dx)
         doutput, *dstates = _tree.flatten(doutputs)
         dx, dstates = self.backward((doutput, dstates), cache)
         return dx, {"states": dstates}
@@ -498,7 +496,8 @@ def runs_sequences(cell: Any) -> bool:
     if isinstance(cell, StackedRNNCells):
         own = (type(cell).forward, type(cell).backward) != (StackedRNNCells.forward, StackedRNNCells.backward)
         return not own and all(map(runs_sequences, cell.cells))
-    return isinstance(cell, RecurrentCell) and type(cell).forward is RecurrentCell.forward
+    own = (type(cell).forward, type(cell).backward) != (RecurrentCell.forward, RecurrentCell.backward)
+    return isinstance(cell, RecurrentCell) and not own
 
 
 def starts_from_zeros(cell: Any) -> bool:

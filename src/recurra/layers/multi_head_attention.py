@@ -231,7 +231,7 @@ class MultiHeadAttention(BaseAttention):
         return (y, attended[1].reshape(len(query), self.num_heads, q.shape[1], k.shape[1])), cache
 
     def backward(self, doutputs: np.ndarray, cache: Any) -> np.ndarray:
-        return self.backward_all(doutputs, cache)[0]
+        return MultiHeadAttention.backward_all(self, doutputs, cache)[0]
 
     def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
         """Returns the gradients of the query, and of value and key by name; neither without `need_dx`."""

@@ -202,7 +202,7 @@ class RNN(Layer):
 
     @open_arguments
     def backward(self, doutputs: Any, cache: Any, need_dx: bool = True) -> Any:
-        return self.backward_all(doutputs, cache, need_dx)[0]
+        return RNN.backward_all(self, doutputs, cache, need_dx)[0]
 
     def backward_all(self, doutputs: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, Any]]:
         """Returns the gradients of the inputs and of `initial_state`."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from recurra import ops, saving
 from recurra._arguments import open_arguments
+from recurra._arrays import as_numbers
 from recurra._checks import expected
 from recurra.layers.base import Layer
 from recurra.layers.dense import Dense
@@ -102,7 +103,7 @@ class TimeDistributed(Wrapper):
         return (input_shape[0], input_shape[1], *step[1:])
 
     def _cast_inputs(self, inputs: Any) -> Any:
-        return np.asarray(inputs)  # `forward` casts the steps as the layer takes them
+        return as_numbers(inputs, f"layer {self.name!r}")  # `forward` casts the steps as the layer takes them
 
 
 def _has_statistics(layer: Layer) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra import losses, saving
-from recurra._arrays import giving_arrays
+from recurra._arrays import check_unmasked, giving_arrays
 from recurra._checks import expected
 from recurra.losses.functions import check_broadcast, match_ranks, of_numbers
 from recurra.metrics.base import MeanMetricWrapper, weights_times
@@ -24,6 +24,8 @@ def _matched(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
 @giving_arrays
 def accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     """1 where the two are equal, else 0: float64, of their shape."""
+    for given in (y_true, y_pred):
+        check_unmasked(given, "accuracy")
     y_true, y_pred = _matched(y_true, y_pred)
     return (y_true == y_pred).astype(float)
 

@@ -234,6 +234,8 @@ class Graph:
         for name, where in step.tensor_kwargs.items():
             if name not in dkwargs and any(self._needs_gradient[position] for position in _tree.flatten(where)):
                 hint = "call the layer with all that it takes in one list"
+                if name == "initial_state":
+                    hint = "write backward_all(doutputs, cache, need_dx), returning dinputs, {'initial_state': dstates}"
                 raise ValueError(expected(who, "no other tensors to be trained than its inputs", repr(name), hint))
 
 

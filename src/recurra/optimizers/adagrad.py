@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recurra import ops, saving
-from recurra._checks import fraction, not_negative, not_positive
+from recurra._checks import expected, fraction, not_negative, not_positive
 from recurra.optimizers.base import Optimizer
 from recurra.optimizers.options import OptimizerOptions, Unpack
 
@@ -193,6 +193,9 @@ class Ftrl(Optimizer):
         return self.initial_accumulator_value if name == "accumulator" else 0.0
 
     def update(self, w: np.ndarray, g: np.ndarray, *slots: np.ndarray, learning_rate: float, step: int) -> None:
+        if not learning_rate:
+            hint = "it divides by it; a schedule that warms up begins above 0"
+            raise ValueError(expected("Ftrl", "a learning rate other than 0", learning_rate, hint))
         n, z = slots
         l1 = self.l1_regularization_strength
         l2 = self.l2_regularization_strength + self.beta / (2 * learning_rate)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurra import losses, metrics
-from recurra._arrays import arrays_for
+from recurra._arrays import arrays_for, as_numbers
 from recurra._checks import expected
 from recurra._names import snake_case
 from recurra.losses import Loss
@@ -71,9 +71,10 @@ class CompiledLosses:
             self.factors = [float(loss_weights)] * count
         elif loss_weights is not None:
             for position, factor in outputs.each(loss_weights, "compile", "loss_weights").items():
-                if factor is not None and np.size(factor) != 1:
+                number = as_numbers(1.0 if factor is None else factor, "compile's loss_weights")
+                if number.size != 1:
                     raise ValueError(expected("compile", "loss_weights of one number for each output", repr(factor)))
-                self.factors[position] = 1.0 if factor is None else np.asarray(factor, float).item()
+                self.factors[position] = float(number.item())
         trained = [position for position in given if position in self.trained]
         self.trackers = {n: Mean(name=f"{self.names[n]}_loss") for n in trained} if len(trained) > 1 else {}
 

@@ -9,7 +9,7 @@ from recurra import _tree
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
 
-__all__ = ["flatten", "is_nested", "map_structure", "pack_sequence_as"]
+__all__ = ["assert_same_structure", "flatten", "is_nested", "map_structure", "pack_sequence_as"]
 
 
 def is_nested(structure: Any) -> bool:
@@ -32,6 +32,35 @@ def pack_sequence_as(structure: Any, flat_sequence: Any) -> Any:
     if len(leaves) != places:
         raise ValueError(expected("pack_sequence_as", f"{places} things, one for each place", len(leaves)))
     return _tree.pack_as(structure, leaves)
+
+
+def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True) -> None:
+    """Checks that two structures are nested in one way.
+
+    Args:
+        nest1, nest2: The structures.
+        check_types: Whether a list and a tuple differ.
+
+    Raises:
+        TypeError: If only the types of lists, tuples and dicts differ.
+        ValueError: If the structures are nested in different ways.
+    """
+    parts, others = _parts(nest1), _parts(nest2)
+    if is_nested(nest1) != is_nested(nest2) or parts.keys() != others.keys():
+        what = "structures that are nested in one way"
+        raise ValueError(expected("assert_same_structure", what, f"{nest1!r} and {nest2!r}"))
+    if check_types and is_nested(nest1) and type(nest1) is not type(nest2):
+        got = f"a {type(nest1).__name__} and a {type(nest2).__name__}"
+        raise TypeError(expected("assert_same_structure", "structures of the same types", got))
+    for key, part in parts.items():
+        assert_same_structure(part, others[key], check_types)
+
+
+def _parts(structure: Any) -> dict[Any, Any]:
+    """Returns what is in a list or tuple by position, in a dict by key; nothing of other things."""
+    if isinstance(structure, dict):
+        return structure
+    return dict(enumerate(structure)) if is_nested(structure) else {}
 
 
 def map_structure(func: Callable[..., Any], *structure: Any) -> Any:

@@ -11,7 +11,7 @@ from recurra._arrays import Array as Tensor
 from recurra._arrays import as_array
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
-from recurra.compat.tensorflow import _conversion, math, nn, tensors
+from recurra.compat.tensorflow import _conversion, math, nn, random, tensors
 from recurra.compat.tensorflow.keras import losses
 from recurra.compat.tensorflow.variable import Variable
 
@@ -32,8 +32,8 @@ __all__ = [
     "all", "any", "argmax", "argmin", "clip", "concatenate", "expand_dims", "flatten", "get_value", "log", "max",
     "mean", "min", "prod", "set_value", "sqrt", "std", "sum", "var", "binary_crossentropy", "cast_to_floatx",
     "categorical_crossentropy", "constant", "ctc_batch_cost", "ctc_decode", "dot", "eval", "int_shape",
-    "l2_normalize", "ndim", "one_hot", "ones", "permute_dimensions", "relu", "repeat_elements", "softmax",
-    "sparse_categorical_crossentropy", "squeeze", "switch", "tile", "variable", "zeros",
+    "l2_normalize", "ndim", "one_hot", "ones", "permute_dimensions", "random_normal", "random_uniform", "relu",
+    "repeat_elements", "softmax", "sparse_categorical_crossentropy", "squeeze", "switch", "tile", "variable", "zeros",
 ]  # fmt: skip
 
 log, softmax = math.log, math.softmax
@@ -144,6 +144,20 @@ def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Variable:
 def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Variable:
     """Returns a variable of ones."""
     return variable(np.ones(shape), dtype, name)
+
+
+def random_normal(
+    shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: int | None = None
+) -> Tensor:
+    """Returns numbers of the normal distribution."""
+    return random.normal(shape, mean, stddev, dtype or config.floatx(), seed)
+
+
+def random_uniform(
+    shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: int | None = None
+) -> Tensor:
+    """Returns numbers from [minval, maxval)."""
+    return random.uniform(shape, minval, maxval, dtype or config.floatx(), seed)
 
 
 def cast_to_floatx(x: Any) -> Any:
