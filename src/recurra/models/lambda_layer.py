@@ -67,6 +67,7 @@ class Lambda(GraphModel):
             self._set_graph(start, outputs)
         except (TypeError, ValueError) as error:
             raise type(error)(expected(f"layer {self.name!r}", _WANTED, f"one that failed ({error})", _HINT)) from error
+        self._graph_layers = self.graph.layers  # as an attribute they are known as its own: weights and seeds
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()  # copies and pickles need the function no more, once the layers are made

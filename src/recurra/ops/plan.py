@@ -43,6 +43,7 @@ class Plan:
         self.is_masked: bool = False  # whether the output of the last layer has a mask
         self.x_shape: tuple[int | None, ...] | None = None  # of what the next layer is given, if known
         self.rows: int | None = None  # of each batch, if a stateful layer says so
+        self._states: list[Array] = []  # the first ones of each stateful layer
         self.draws: list[Callable[[tuple[int, ...]], None]] = []  # what `draw` calls
         self._drawn: dict[tuple[str, int], Any] = {}  # native code points into these arrays
         self._counts = {"factors": 0, "recurrent": 0}  # of layers that draw, as native code counts them
@@ -83,7 +84,10 @@ class Plan:
         h = c = None
         if states is not None and not self._copies:
             h, c = (*states, None)[:2]
-            self.rows = len(states[0])
+            if any(h is other for other in self._states):  # a layer that is called twice, and goes on within the run
+                return None
+            self._states.append(h)
+            self.rows = len(h)
         if draw is not None:
             self.draws.append(partial(self._draw_dropout, self._counts["recurrent"], draw))
         self._counts["recurrent"] += 1
