@@ -220,7 +220,7 @@ def _serialize_function(function: Any) -> Any:
     }
 
 
-def written_class(obj: Any) -> type:
+def written_class(obj: Any) -> Any:
     """Returns the class that files name for an object: a Lambda is written as the model that it made."""
     return getattr(obj, "_written_class", type(obj))
 

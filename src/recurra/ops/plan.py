@@ -86,8 +86,8 @@ class Plan:
             h, c = (*states, None)[:2]
             if any(h is other for other in self._states):  # a layer that is called twice, and goes on within the run
                 return None
-            self._states.append(h)
-            self.rows = len(h)
+            self._states.append(states[0])
+            self.rows = len(states[0])
         if draw is not None:
             self.draws.append(partial(self._draw_dropout, self._counts["recurrent"], draw))
         self._counts["recurrent"] += 1

@@ -38,7 +38,7 @@ def squeeze(input: KerasTensor, axis: Any = None) -> KerasTensor:
         axis = [position for position, size in enumerate(input.shape) if size == 1 and position]
     key = _whole(input.ndim)
     for position in (_position("squeeze", one, input.ndim) for one in np.atleast_1d(axis).tolist()):
-        if input.shape[position] not in (1, None):
+        if input.shape[position] != 1:
             raise ValueError(expected("squeeze", f"an axis of length 1 of {input.shape}", axis))
         key[position] = 0
     return input[tuple(key)]
@@ -72,6 +72,10 @@ def cast(x: KerasTensor, dtype: Any) -> KerasTensor:
     if np.dtype(dtype) != x.dtype:
         raise TypeError(expected("cast", f"the dtype of a symbolic tensor, {x.dtype}", np.dtype(dtype).name))
     return x
+
+
+def softmax(logits: KerasTensor, axis: int = -1) -> KerasTensor:
+    return layers.Softmax(axis, dtype=logits._float_dtype)(logits)
 
 
 def _whole(rank: int) -> list[Any]:
