@@ -66,7 +66,8 @@ class Lambda(GraphModel):
             outputs = self.function(start, **self.arguments)
             self._set_graph(start, outputs)
         except (TypeError, ValueError) as error:
-            raise type(error)(expected(f"layer {self.name!r}", _WANTED, f"one that failed ({error})", _HINT)) from error
+            kind = TypeError if isinstance(error, TypeError) else ValueError  # others may take more than a text
+            raise kind(expected(f"layer {self.name!r}", _WANTED, f"one that failed ({error})", _HINT)) from error
         self._graph_layers = self.graph.layers  # as an attribute they are known as its own: weights and seeds
 
     def __getstate__(self) -> dict[str, Any]:
