@@ -1,5 +1,7 @@
 """TensorFlow's functions on symbolic tensors make layers, of themselves and in a Lambda."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,19 @@ def test_a_function_of_symbolic_tensors_gives_what_it_does_to_arrays(name, rng):
 def test_what_would_touch_the_batch_or_has_no_layer_is_told(function, message):
     with pytest.raises((TypeError, ValueError), match=message):
         function(keras.Input((4, 3)))
+
+
+def test_a_list_of_data_is_not_walked_in_python():
+    def calls_for(data):
+        events = []
+        sys.setprofile(lambda frame, event, argument: events.append(event))
+        try:
+            tf.cast(data, tf.float32)
+        finally:
+            sys.setprofile(None)
+        return events.count("call")
+
+    assert calls_for([[1.0] * 3] * 100) == calls_for([[1.0] * 3] * 2)
 
 
 def test_the_network_of_a_course_on_time_series_trains():

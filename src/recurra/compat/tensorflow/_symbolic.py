@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra import layers
 from recurra._checks import expected
-from recurra.layers.symbolic import KerasTensor, any_symbolic
+from recurra.layers.symbolic import KerasTensor
 
 
 def on_symbolic(rule: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -20,11 +20,16 @@ def on_symbolic(rule: Callable[..., Any]) -> Callable[[Callable[..., Any]], Call
         @functools.wraps(function)
         def wrapped(*arguments: Any, **options: Any) -> Any:
             given = *arguments, *options.values()
-            return (rule if any(map(any_symbolic, given)) else function)(*arguments, **options)
+            return (rule if any(map(_is_symbolic, given)) else function)(*arguments, **options)
 
         return wrapped
 
     return mark
+
+
+def _is_symbolic(given: Any) -> bool:
+    is_list = isinstance(given, (list, tuple))
+    return KerasTensor in map(type, given) if is_list else isinstance(given, KerasTensor)  # lists of data may be long
 
 
 def expand_dims(input: KerasTensor, axis: int) -> KerasTensor:
