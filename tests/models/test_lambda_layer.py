@@ -117,6 +117,7 @@ def test_a_lambda_is_called_on_arrays_and_at_each_time_step(rng):
         (lambda x: np.abs(x), r"NumPy expected an array, got the symbolic tensor"),
         (lambda x: x**2, r"the graph expected \+, -, \*, / by a number, and indices"),
         (lambda x, y: x, r"missing 1 required positional argument: 'y'"),
+        (lambda x: x.sum(axis=1), r"'KerasTensor' object has no attribute 'sum'"),
         (lambda x: 3, r"Model expected symbolic tensors from Input and layers, got 3"),
         (lambda x: x[0], r"an index that keeps the batch"),
         (lambda x: layers.ReLU(name="q")(layers.Dense(2, name="q")(x)), r"layers with different names, got 'q' twice"),

@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -687,6 +688,26 @@ def test_predictions_go_on_from_the_states_of_those_layers_that_keep_them(kind, 
     assert np.any(found[0][0] != models[0].predict(x[0], verbose=0))
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
+def test_an_interrupt_of_a_native_prediction_leaves_the_states_before_it(rng):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    model = Sequential([Input(batch_shape=(32, 2000, 8)), layers.LSTM(128, stateful=True)])
+    x = rng.standard_normal((32, 2000, 8)).astype("float32")  # some 50 ms
+    model.predict(x, verbose=0)
+    states = states_of_all(model)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.005)
+        with pytest.raises(KeyboardInterrupt):
+            model.predict(x, verbose=0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert_same(states_of_all(model), states)
+
+
 def states_of_all(model):
     return [state.numpy() for layer in stateful_layers(model) for state in layer.states]
 
@@ -757,13 +778,16 @@ def test_states_are_set_to_what_fits():
         layers.LSTM(3, stateful=True).states = [np.zeros((4, 3))] * 2
 
 
-def test_a_plan_sees_that_a_normalization_adapts(data):
+def test_a_plan_sees_that_a_normalization_adapts_and_another_epsilon(data, monkeypatch):
     x, y = data
     models = [make_model(LINES["adapted"], dense) for dense in (layers.Dense, OwnDense)]
     for model in models:
         everything(model, x, y)
         model.layers[0].adapt(x)
     assert runs_by_plan(models[0])
+    assert_same(*(everything(model, x, y) for model in models))
+    monkeypatch.setattr(recurra.config, "_epsilon", 1e-7)  # put back at the end
+    recurra.config.set_epsilon(9.0)
     assert_same(*(everything(model, x, y) for model in models))
 
 

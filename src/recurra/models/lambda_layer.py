@@ -66,8 +66,8 @@ class Lambda(GraphModel):
         try:
             outputs = self.function(start, **self.arguments)
             self._own_graph(start, outputs)
-        except (TypeError, ValueError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError  # others may take more than a text
+        except (AttributeError, TypeError, ValueError) as error:
+            kind = ValueError if isinstance(error, ValueError) else TypeError  # others may take more than a text
             raise kind(expected(f"layer {self.name!r}", _WANTED, f"one that failed ({error})", _HINT)) from error
 
     def __getstate__(self) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class ModelPlan:
         self._model = model
         self._graph = model.graph
         self._seen = _changes.last
+        self._epsilon = config.epsilon()
         self._owners = [part for layer in self._graph.layers for part in layer._flatten_layers()]
         self._changed = [part._changed for part in self._owners]
         self._shapes: dict[tuple[int, ...], list[tuple[int, ...]] | None] = {}  # of the result, then of what is drawn
@@ -49,7 +50,7 @@ class ModelPlan:
         """Returns whether model, layers and weights are those that the plan was made of."""
         now = _changes.last
         if now != self._seen:
-            if not is_plain(self._model) or self._model.graph is not self._graph:
+            if not is_plain(self._model) or self._model.graph is not self._graph or config.epsilon() != self._epsilon:
                 return False
             if [part._changed for part in self._owners] != self._changed:
                 return False
