@@ -220,8 +220,13 @@ def _serialize_function(function: Any) -> Any:
     }
 
 
+def written_class(obj: Any) -> Any:
+    """Returns the class that files name for an object: a Lambda is written as the model that it made."""
+    return getattr(obj, "_written_class", type(obj))
+
+
 def _serialize_instance(obj: Any) -> dict[str, Any]:
-    cls = getattr(obj, "_written_class", type(obj))  # a Lambda is written as the model that it made
+    cls = written_class(obj)
     known = cls in _builtin.get(cls.__name__, {}).values()
     module = cls._keras_module if known else cls.__module__
     if not known:

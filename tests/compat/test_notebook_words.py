@@ -871,6 +871,7 @@ def test_nested_structures_are_flattened_and_packed():
         tf.nest.map_structure(max, [1, 2], [1])
     tf.nest.assert_same_structure(nested, {"a": 0, "b": [0, (0, 0)]})
     tf.nest.assert_same_structure([1, 2], (3, 4), check_types=False)
+    tf.nest.assert_same_structure({"a": 1}, OrderedDict(a=2))
     with pytest.raises(TypeError, match="a list and a tuple"):
         tf.nest.assert_same_structure([1, 2], (3, 4))
     for other in ([1], [1, [2]], [], 1, {0: 1, 1: 2, 2: 3}):

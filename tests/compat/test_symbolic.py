@@ -1,5 +1,7 @@
 """TensorFlow's functions on symbolic tensors make layers, of themselves and in a Lambda."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,8 @@ LAYERS = {
     "negative": lambda x: tf.negative(tf.identity(x)),
     "exp": lambda x: tf.exp(x),
     "activations": lambda x: tf.nn.relu(tf.math.tanh(x) + tf.sigmoid(x)),
+    "softmax": lambda x: tf.nn.softmax(x),
+    "softmax of steps": lambda x: tf.nn.softmax(logits=x, axis=1),
     "leaky_relu": lambda x: tf.nn.leaky_relu(x, alpha=0.3),
 }
 
@@ -41,6 +45,7 @@ def test_a_function_of_symbolic_tensors_gives_what_it_does_to_arrays(name, rng):
     [
         (lambda x: tf.expand_dims(x, 0), r"expand_dims expected an axis from 1 to 3, behind the batch, got 0"),
         (lambda x: tf.squeeze(x, 1), r"squeeze expected an axis of length 1 of \(None, 4, 3\), got 1"),
+        (lambda x: tf.squeeze(keras.Input((None, 3)), 1), r"an axis of length 1 of \(None, None, 3\), got 1"),
         (lambda x: tf.reverse(x, [3]), r"reverse expected an axis from 1 to 2, behind the batch, got 3"),
         (lambda x: tf.reshape(x, (3, 4)), r"reshape expected a shape that keeps the batch, \(-1, ...\), got \(3, 4\)"),
         (lambda x: tf.transpose(x), r"transpose expected perm that keeps the batch, \[0, ...\], got None"),
@@ -50,6 +55,19 @@ def test_a_function_of_symbolic_tensors_gives_what_it_does_to_arrays(name, rng):
 def test_what_would_touch_the_batch_or_has_no_layer_is_told(function, message):
     with pytest.raises((TypeError, ValueError), match=message):
         function(keras.Input((4, 3)))
+
+
+def test_a_list_of_data_is_not_walked_in_python():
+    def calls_for(data):
+        events = []
+        sys.setprofile(lambda frame, event, argument: events.append(event))
+        try:
+            tf.cast(data, tf.float32)
+        finally:
+            sys.setprofile(None)
+        return events.count("call")
+
+    assert calls_for([[1.0] * 3] * 100) == calls_for([[1.0] * 3] * 2)
 
 
 def test_the_network_of_a_course_on_time_series_trains():

@@ -83,6 +83,23 @@ def test_several_tensors_arguments_and_masks_go_through(tmp_path, rng):
     np.testing.assert_array_equal(read.predict(x, verbose=0), wanted)
 
 
+def test_weights_and_seeds_of_layers_within_train_and_stand_in_files(tmp_path, rng):
+    recurra.utils.set_random_seed(0)
+    halves = layers.Lambda(lambda x: layers.Dropout(0.5)(layers.Dense(3)(x)) / 2)
+    behind = Sequential([layers.Dense(2)])  # a second model in the file, whose Lambda is one too
+    model = Sequential([Input((4, 2)), halves, behind, layers.LSTM(2)])
+    model.compile("adam", "mse")
+    x, y = rng.standard_normal((5, 4, 2)), rng.standard_normal((5, 2))
+    before = model.get_weights()
+    model.fit(x, y, verbose=0)
+    assert len(before) == 7 and not any(map(np.array_equal, before, model.get_weights()))
+    model.save(tmp_path / "model.keras")
+    read = recurra.models.load_model(tmp_path / "model.keras")
+    for each in (read, model):
+        each.fit(x, y, shuffle=False, verbose=0)
+    assert_same(held_by(read), held_by(model))
+
+
 def test_a_lambda_is_called_on_arrays_and_at_each_time_step(rng):
     x = rng.standard_normal((2, 3, 4)).astype("float32")
     np.testing.assert_array_equal(layers.Lambda(lambda x: -x[:, ::2])(x), -x[:, ::2])
@@ -100,8 +117,11 @@ def test_a_lambda_is_called_on_arrays_and_at_each_time_step(rng):
         (lambda x: np.abs(x), r"NumPy expected an array, got the symbolic tensor"),
         (lambda x: x**2, r"the graph expected \+, -, \*, / by a number, and indices"),
         (lambda x, y: x, r"missing 1 required positional argument: 'y'"),
+        (lambda x: x.sum(axis=1), r"'KerasTensor' object has no attribute 'sum'"),
         (lambda x: 3, r"Model expected symbolic tensors from Input and layers, got 3"),
         (lambda x: x[0], r"an index that keeps the batch"),
+        (lambda x: layers.ReLU(name="q")(layers.Dense(2, name="q")(x)), r"layers with different names, got 'q' twice"),
+        (lambda x: b"\xff".decode(), r"'utf-8' codec can't decode"),
     ],
 )
 def test_other_functions_are_told_what_becomes_a_lambda(function, got):

@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -444,6 +445,7 @@ def tagger(start, dense=layers.Dense, loss="sparse_categorical_crossentropy"):
     [
         lambda: [Input((6, 2)), layers.Masking()],
         lambda: [Input((6,)), layers.Embedding(5, 3, mask_zero=True)],
+        lambda: [Input((6,), dtype="int32"), Sequential([layers.Embedding(5, 3, mask_zero=True)])],
     ],
 )
 def test_masks_of_outputs_go_with_a_plan(start, weights, loss, rng):
@@ -517,6 +519,14 @@ def test_a_mask_that_is_made_behind_another_layer_is_heeded():
         found.append([np.array(losses), *model.get_weights()])
     np.testing.assert_allclose(found[0][0], [9, 9])  # (4 - 1)**2 of the one step that counts
     assert_same(*found)
+
+
+def test_a_mask_of_ids_that_went_through_another_layer_is_heeded(rng):
+    def start():
+        return [Input((6,)), layers.Identity(), layers.Embedding(5, 3, mask_zero=True)]
+
+    x, y = rng.integers(0, 3, (4, 6)), rng.integers(0, 3, (4, 6))
+    assert_same(*(everything(tagger(start, dense), x, y) for dense in (layers.Dense, OwnDense)))
 
 
 @pytest.mark.parametrize("mask_zero", [False, True])
@@ -678,6 +688,26 @@ def test_predictions_go_on_from_the_states_of_those_layers_that_keep_them(kind, 
     assert np.any(found[0][0] != models[0].predict(x[0], verbose=0))
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
+def test_an_interrupt_of_a_native_prediction_leaves_the_states_before_it(rng):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    model = Sequential([Input(batch_shape=(32, 2000, 8)), layers.LSTM(128, stateful=True)])
+    x = rng.standard_normal((32, 2000, 8)).astype("float32")  # some 50 ms
+    model.predict(x, verbose=0)
+    states = states_of_all(model)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.005)
+        with pytest.raises(KeyboardInterrupt):
+            model.predict(x, verbose=0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert_same(states_of_all(model), states)
+
+
 def states_of_all(model):
     return [state.numpy() for layer in stateful_layers(model) for state in layer.states]
 
@@ -706,6 +736,30 @@ def test_threads_that_predict_at_once_see_states_of_before_or_after_a_call():
     assert 1 <= max(ends) / 50 <= 60
 
 
+def test_a_layer_that_is_stateful_no_more_begins_at_zeros_again(rng):
+    model = Sequential([Input(batch_shape=(2, 3, 4)), layers.GRU(5, stateful=True), layers.Dense(2)])
+    x = rng.standard_normal((2, 3, 4)).astype("float32")
+    first, second = (model.predict(x, verbose=0) for _ in range(2))
+    model.layers[0].stateful = False
+    assert runs_by_plan(model, training=False)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), first)
+    assert np.all(second != first)
+
+
+def test_a_stateful_layer_that_is_called_twice_takes_the_general_way(rng):
+    def make(dense):
+        recurra.utils.set_random_seed(0)
+        again = layers.LSTM(4, return_sequences=True, stateful=True)
+        x = Input(batch_shape=(2, 3, 4))
+        return recurra.Model(x, dense(2)(again(again(x))))
+
+    planned, general = make(layers.Dense), make(OwnDense)
+    x = rng.standard_normal((2, 3, 4)).astype("float32")
+    assert_same(
+        *([*(model.predict(x, verbose=0) for _ in range(2)), *states_of_all(model)] for model in (planned, general))
+    )
+
+
 def test_states_are_set_to_what_fits():
     model = stateful_pair()[0]
     layer = model.layers[0]
@@ -724,13 +778,16 @@ def test_states_are_set_to_what_fits():
         layers.LSTM(3, stateful=True).states = [np.zeros((4, 3))] * 2
 
 
-def test_a_plan_sees_that_a_normalization_adapts(data):
+def test_a_plan_sees_that_a_normalization_adapts_and_another_epsilon(data, monkeypatch):
     x, y = data
     models = [make_model(LINES["adapted"], dense) for dense in (layers.Dense, OwnDense)]
     for model in models:
         everything(model, x, y)
         model.layers[0].adapt(x)
     assert runs_by_plan(models[0])
+    assert_same(*(everything(model, x, y) for model in models))
+    monkeypatch.setattr(recurra.config, "_epsilon", 1e-7)  # put back at the end
+    recurra.config.set_epsilon(9.0)
     assert_same(*(everything(model, x, y) for model in models))
 
 
@@ -778,6 +835,17 @@ def test_a_plan_sees_what_changes_in_a_model_within(data):
     assert_same(*(everything(model, *data) for model in models))
     models[0].layers[1].add(layers.ActivityRegularization(0.1))
     assert not runs_by_plan(models[0])
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float64"])
+def test_a_model_within_that_casts_its_input_takes_the_general_way(dtype, data):
+    def line(dense):
+        x = Input((6, 2), dtype=dtype)
+        return [recurra.Model(x, layers.Rescaling(2.0, dtype="float32")(x)), layers.GRU(3), dense(2)]
+
+    models = [make_model(line, dense) for dense in (layers.Dense, OwnDense)]
+    assert not runs_by_plan(models[0])
+    assert_same(*(everything(model, *data) for model in models))
 
 
 def test_a_softmax_after_a_mask_takes_the_general_way():

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from recurra import saving
 from recurra._checks import expected
 from recurra._names import snake_case
 from recurra._owners import is_own
@@ -64,7 +65,7 @@ def parts_of(held: Any, path: str = "", seen: dict[int, Any] | None = None) -> I
     counts: Counter[str] = Counter()
     for value in held.values() if isinstance(held, dict) else held:
         if isinstance(value, (Layer, list, tuple, dict)):
-            name = snake_case(type(value).__name__) if isinstance(value, Layer) else "container"
+            name = snake_case(saving.written_class(value).__name__) if isinstance(value, Layer) else "container"
             unique = f"{name}_{counts[name]}" if counts[name] else name
             counts[name] += 1
             yield from parts_of(value, f"{path}{unique}/", seen)

@@ -230,7 +230,7 @@ class RNN(Layer):
             return None
         return cell.planned(
             plan,
-            None if self.states is None else [state.value for state in self.states],
+            [state.value for state in self.states or ()] if self.stateful else None,
             training,
             go_backwards=self.go_backwards,
             zero_output_for_mask=self.zero_output_for_mask,

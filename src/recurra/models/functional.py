@@ -51,6 +51,15 @@ class GraphModel(Model):
         self._result_structure = _only(outputs)
         self._outputs = Outputs(self._result_structure, [node_of(tensor).layer.name for tensor in self._ends[1]])
 
+    def _own_graph(self, inputs: Any, outputs: Any) -> None:
+        """Sets the graph and makes its layers the model's own; ValueError if two have one name: files go by names."""
+        self._set_graph(inputs, outputs)
+        counts = Counter(layer.name for layer in self.graph.layers)
+        twice = [name for name, count in counts.items() if count > 1]
+        if twice:
+            raise ValueError(expected(f"model {self.name!r}", "layers with different names", f"{twice[0]!r} twice"))
+        self._graph_layers = self.graph.layers  # as an attribute they are known as the model's own
+
     @property
     def graph(self) -> Graph:
         """The built graph.
@@ -288,12 +297,7 @@ class Functional(GraphModel):
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         super().__init__(name=name, **kwargs)
-        self._set_graph(inputs, outputs)
-        counts = Counter(layer.name for layer in self.graph.layers)
-        twice = [name for name, count in counts.items() if count > 1]
-        if twice:
-            raise ValueError(expected(f"model {self.name!r}", "layers with different names", f"{twice[0]!r} twice"))
-        self._graph_layers = self.graph.layers  # as an attribute they are known as the model's own
+        self._own_graph(inputs, outputs)
         self.built = True
 
     @property

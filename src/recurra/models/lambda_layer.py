@@ -21,7 +21,8 @@ class Lambda(GraphModel):
     """Applies a function (https://keras.io/api/layers/core_layers/lambda).
 
     The function is called once, with symbolic tensors, when the layer is built: what it does with them becomes layers,
-    such as `Rescaling` for `x * 100`, that have gradients. In files those layers stand: a file holds no code.
+    such as `Rescaling` for `x * 100`, that have gradients and whose weights are its own. In files those layers stand: a
+    file holds no code.
 
     Args:
         function: Takes the inputs; may do with them what symbolic tensors can: +, -, *, / by a number, indices such as
@@ -64,9 +65,10 @@ class Lambda(GraphModel):
         )
         try:
             outputs = self.function(start, **self.arguments)
-            self._set_graph(start, outputs)
-        except (TypeError, ValueError) as error:
-            raise type(error)(expected(f"layer {self.name!r}", _WANTED, f"one that failed ({error})", _HINT)) from error
+            self._own_graph(start, outputs)
+        except (AttributeError, TypeError, ValueError) as error:
+            kind = ValueError if isinstance(error, ValueError) else TypeError  # others may take more than a text
+            raise kind(expected(f"layer {self.name!r}", _WANTED, f"one that failed ({error})", _HINT)) from error
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()  # copies and pickles need the function no more, once the layers are made

@@ -35,6 +35,7 @@ class ModelPlan:
         self._model = model
         self._graph = model.graph
         self._seen = _changes.last
+        self._epsilon = config.epsilon()
         self._owners = [part for layer in self._graph.layers for part in layer._flatten_layers()]
         self._changed = [part._changed for part in self._owners]
         self._shapes: dict[tuple[int, ...], list[tuple[int, ...]] | None] = {}  # of the result, then of what is drawn
@@ -49,7 +50,7 @@ class ModelPlan:
         """Returns whether model, layers and weights are those that the plan was made of."""
         now = _changes.last
         if now != self._seen:
-            if not is_plain(self._model) or self._model.graph is not self._graph:
+            if not is_plain(self._model) or self._model.graph is not self._graph or config.epsilon() != self._epsilon:
                 return False
             if [part._changed for part in self._owners] != self._changed:
                 return False
@@ -111,7 +112,7 @@ class ModelPlan:
             self._tensors += [node.inputs] * (len(plan.draws) - drawn)  # what is multiplied
         if plan.is_masked:
             self._masking = nodes[0].layer
-            if any(isinstance(node.layer, Masking) for node in nodes[1:]):  # of what only native code sees
+            if any(isinstance(node.layer, (Embedding, Masking)) for node in nodes[1:]):  # of what only native code sees
                 return None
         return plan
 
@@ -158,7 +159,7 @@ def line_of(model: Any) -> list[Any] | None:
             continue
         if node.kwargs or node.inputs is not tensor:
             return None
-        within = line_of(node.layer) if _is_model(node.layer) else [node]
+        within = line_of(node.layer) if _calls_model(node) else [node]
         if within is None:
             return None
         line += within
@@ -169,7 +170,7 @@ def line_of(model: Any) -> list[Any] | None:
 def _nested(model: Any) -> Iterator[Any]:
     """Yields the nodes of models within a line, each before those within it."""
     for node in model.graph.nodes:
-        if node.parents() and _is_model(node.layer):
+        if node.parents() and _calls_model(node):
             yield node
             yield from _nested(node.layer)
 
@@ -180,9 +181,13 @@ def _takes(model: Any, row: tuple[int | None, ...]) -> bool:
     return len(row) == len(known) and all(own in (None, size) for size, own in zip(row, known, strict=True))
 
 
-def _is_model(layer: Any) -> bool:
-    """Returns whether a layer is a model that does no more than its layers do."""
-    return hasattr(layer, "graph") and is_plain(layer) and layer.activity_regularizer is None
+def _calls_model(node: Any) -> bool:
+    """Returns whether a node calls a model that does no more than its layers do: it cuts no numbers off."""
+    model = node.layer
+    if not (hasattr(model, "graph") and is_plain(model) and model.activity_regularizer is None):
+        return False
+    given, taken = node.inputs.dtype, model.inputs[0].dtype
+    return given == taken or (taken in config.FLOAT_DTYPES and given not in config.FLOAT_DTYPES)
 
 
 def joins(node: Any, plan: ops.Plan, training: bool) -> bool:

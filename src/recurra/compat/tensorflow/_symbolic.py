@@ -10,7 +10,7 @@ import numpy as np
 
 from recurra import layers
 from recurra._checks import expected
-from recurra.layers.symbolic import KerasTensor, any_symbolic
+from recurra.layers.symbolic import KerasTensor
 
 
 def on_symbolic(rule: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -20,11 +20,16 @@ def on_symbolic(rule: Callable[..., Any]) -> Callable[[Callable[..., Any]], Call
         @functools.wraps(function)
         def wrapped(*arguments: Any, **options: Any) -> Any:
             given = *arguments, *options.values()
-            return (rule if any(map(any_symbolic, given)) else function)(*arguments, **options)
+            return (rule if any(map(_is_symbolic, given)) else function)(*arguments, **options)
 
         return wrapped
 
     return mark
+
+
+def _is_symbolic(given: Any) -> bool:
+    is_list = isinstance(given, (list, tuple))
+    return KerasTensor in map(type, given) if is_list else isinstance(given, KerasTensor)  # lists of data may be long
 
 
 def expand_dims(input: KerasTensor, axis: int) -> KerasTensor:
@@ -38,7 +43,7 @@ def squeeze(input: KerasTensor, axis: Any = None) -> KerasTensor:
         axis = [position for position, size in enumerate(input.shape) if size == 1 and position]
     key = _whole(input.ndim)
     for position in (_position("squeeze", one, input.ndim) for one in np.atleast_1d(axis).tolist()):
-        if input.shape[position] not in (1, None):
+        if input.shape[position] != 1:
             raise ValueError(expected("squeeze", f"an axis of length 1 of {input.shape}", axis))
         key[position] = 0
     return input[tuple(key)]
@@ -72,6 +77,10 @@ def cast(x: KerasTensor, dtype: Any) -> KerasTensor:
     if np.dtype(dtype) != x.dtype:
         raise TypeError(expected("cast", f"the dtype of a symbolic tensor, {x.dtype}", np.dtype(dtype).name))
     return x
+
+
+def softmax(logits: KerasTensor, axis: int = -1) -> KerasTensor:
+    return layers.Softmax(axis, dtype=logits._float_dtype)(logits)
 
 
 def _whole(rank: int) -> list[Any]:

@@ -10,7 +10,7 @@ from recurra._arrays import Array as Tensor
 from recurra._arrays import as_array
 from recurra._checks import expected
 from recurra._missing import says_what_to_do
-from recurra.compat.tensorflow import tensors
+from recurra.compat.tensorflow import _symbolic, tensors
 from recurra.compat.tensorflow._conversion import activation, convert_to_tensor, of_numpy, reduction, trained_as
 
 from recurra.compat.tensorflow.tensors import (  # isort: skip
@@ -38,6 +38,7 @@ softplus, log_softmax = activation("softplus"), activation("log_softmax")
 reduce_std, reduce_variance = reduction(np.std), reduction(np.var)
 
 
+@_symbolic.on_symbolic(_symbolic.softmax)
 @trained_as("softmax")
 def softmax(logits: Any, axis: int = -1) -> Tensor:
     """Returns positive shares that sum to 1 along an axis."""

@@ -39,7 +39,7 @@ def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True) -> N
 
     Args:
         nest1, nest2: The structures.
-        check_types: Whether a list and a tuple differ.
+        check_types: Whether a list and a tuple differ; dicts of all kinds are one type.
 
     Raises:
         TypeError: If only the types of lists, tuples and dicts differ.
@@ -49,7 +49,8 @@ def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True) -> N
     if is_nested(nest1) != is_nested(nest2) or parts.keys() != others.keys():
         what = "structures that are nested in one way"
         raise ValueError(expected("assert_same_structure", what, f"{nest1!r} and {nest2!r}"))
-    if check_types and is_nested(nest1) and type(nest1) is not type(nest2):
+    are_dicts = isinstance(nest1, dict) and isinstance(nest2, dict)
+    if check_types and is_nested(nest1) and not are_dicts and type(nest1) is not type(nest2):
         got = f"a {type(nest1).__name__} and a {type(nest2).__name__}"
         raise TypeError(expected("assert_same_structure", "structures of the same types", got))
     for key, part in parts.items():
