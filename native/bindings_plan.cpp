@@ -202,7 +202,9 @@ void infer(const Plan<T>& plan, Array<T> y, Input<T> x) {
     plan.load_states(states.before, N);
   }
   compute(plan.flops(N, size), [&] { plan.infer(y.data(), x.data(), N, size, place, states); });
-  if (kept > 0) plan.store_states(states.after, N);
+  if (kept == 0) return;
+  if (PyErr_CheckSignals() != 0) throw nb::python_error();  // Ctrl-C leaves the states before the call
+  plan.store_states(states.after, N);
 }
 
 template <typename T>

@@ -43,7 +43,7 @@ class Plan:
         self.is_masked: bool = False  # whether the output of the last layer has a mask
         self.x_shape: tuple[int | None, ...] | None = None  # of what the next layer is given, if known
         self.rows: int | None = None  # of each batch, if a stateful layer says so
-        self._states: list[Array] = []  # of stateful layers, which a run changes
+        self._states: list[Array] = []  # the first ones of each stateful layer
         self.draws: list[Callable[[tuple[int, ...]], None]] = []  # what `draw` calls
         self._drawn: dict[tuple[str, int], Any] = {}  # native code points into these arrays
         self._counts = {"factors": 0, "recurrent": 0}  # of layers that draw, as native code counts them
@@ -86,7 +86,7 @@ class Plan:
             h, c = (*states, None)[:2]
             if any(h is other for other in self._states):  # a layer that is called twice, and goes on within the run
                 return None
-            self._states += states
+            self._states.append(states[0])
             self.rows = len(states[0])
         if draw is not None:
             self.draws.append(partial(self._draw_dropout, self._counts["recurrent"], draw))
@@ -332,24 +332,13 @@ class Plan:
     def infer(self, x: Array, shape: tuple[int, ...]) -> Array:
         """Returns the result, of `shape`. Any thread may call it at any time; an interrupt leaves states alone."""
         y = np.empty(shape, self.dtype)
-        if self._states:
-            self._infer_all_or_nothing(y, x)
-        elif len(x) <= _ROWS_PER_CALL:
+        if len(x) <= _ROWS_PER_CALL or self.rows is not None:
             self._native.infer(y, x)
         else:
             rows = max(_ROWS_PER_CALL, int(_FLOPS_PER_CALL / (self._native.flops(x.size // len(x)) + 1)))
             for start in range(0, len(x), rows):
                 self._native.infer(y[start : start + rows], x[start : start + rows])
         return y
-
-    def _infer_all_or_nothing(self, y: Array, x: Array) -> None:
-        before = [state.copy() for state in self._states]
-        try:
-            self._native.infer(y, x)
-        except BaseException:  # Ctrl-C, which is told of once the call has returned
-            for state, old in zip(self._states, before, strict=True):
-                state[...] = old
-            raise
 
     def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
         """Returns the result, of `shape`, and keeps what `backward` needs. For one thread."""
