@@ -112,21 +112,13 @@ int64_t Plan<T>::memory_size(int64_t N, int64_t x_size) const {
 }
 
 template <typename T>
-std::vector<KeptState<T>> Plan<T>::states() const {
-  std::vector<KeptState<T>> found;
-  for (const Layer& layer : layers_) with(layer, [&](const auto& l) { l.list_states(found); });
-  return found;
-}
-
-template <typename T>
 bool Plan<T>::keeps_states() const {
-  const std::vector<KeptState<T>> all = states();
-  return std::any_of(all.begin(), all.end(), [](const auto& state) { return state.place; });
+  return std::any_of(states_.begin(), states_.end(), [](const auto& state) { return state.place; });
 }
 
 template <typename T>
 void Plan<T>::load_states(T* to, int64_t N) const {
-  for (const KeptState<T>& state : states()) {
+  for (const KeptState<T>& state : states_) {
     if (state.place && state.rows != N) throw std::invalid_argument("states must have the rows of the layer's input");
     if (state.place) copy(to, state.place, N * state.units);
     to += N * state.units;
@@ -135,7 +127,7 @@ void Plan<T>::load_states(T* to, int64_t N) const {
 
 template <typename T>
 void Plan<T>::store_states(const T* from, int64_t N) const {
-  for (const KeptState<T>& state : states()) {
+  for (const KeptState<T>& state : states_) {
     if (state.place) copy(state.place, from, N * state.units);
     from += N * state.units;
   }

@@ -54,7 +54,10 @@ class Plan {
                              EmbeddingLayer<T>, MaskingLayer<T>, RepeatLayer<T>, NormalizationLayer<T>,
                              BatchNormalizationLayer<T>, ConvolutionLayer<T>, PoolingLayer<T>, ScalingLayer<T>>;
 
-  void add(const Layer& layer) { layers_.push_back(layer); }
+  void add(const Layer& layer) {
+    layers_.push_back(layer);
+    std::visit([this](const auto& l) { l.list_states(states_); }, layer);
+  }
   // For the next forward run, of the layer with factors that was added as number `index` of them. They must stay where
   // they are until backward.
   void set_factors(int64_t index, const T* factors, int64_t size);
@@ -95,7 +98,6 @@ class Plan {
   double last_flops() const { return flops(N_, x_size_); }
 
  private:
-  std::vector<KeptState<T>> states() const;
   void lay_out(int64_t N, int64_t x_size);
   void add_squares(const TrainStep<T>& s);
   void update_weights(const TrainStep<T>& s);
@@ -103,9 +105,10 @@ class Plan {
   void backward(bool fresh);  // from `result_gradient`, which is overwritten
 
   std::vector<Layer> layers_;
-  Scratch packed_;       // weights, where `pack` was called
-  Scratch memory_;       // what is kept, gradients between layers, scratch:
-  T* buffer_ = nullptr;  // 64-byte aligned, as all places in it are
+  std::vector<KeptState<T>> states_;  // of all layers
+  Scratch packed_;                    // weights, where `pack` was called
+  Scratch memory_;                    // what is kept, gradients between layers, scratch:
+  T* buffer_ = nullptr;               // 64-byte aligned, as all places in it are
   int64_t N_ = 0, x_size_ = 0;
   const T* x_ = nullptr;              // of the last forward run, null after its backward run
   std::vector<const bool*> masks_;    // of what each layer was given, in that run

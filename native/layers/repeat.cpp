@@ -15,13 +15,13 @@ void repeat(T* y, const T* x, int64_t parts, int64_t features, int64_t n) {
 
 template <typename T>
 void RepeatLayer<T>::infer(T* to, Given<T> given, int64_t rows, int64_t x_size, T*, States<T>) const {
-  const int64_t size = D > 0 ? D : x_size;
+  const int64_t size = part_size(x_size);
   repeat(to, given.x, rows * (x_size / size), size, n);
 }
 
 template <typename T>
 void RepeatLayer<T>::lay_out(Layout<T>& layout, int64_t batch, int64_t x_size) {
-  features = D > 0 ? D : x_size;
+  features = part_size(x_size);
   parts = batch * (x_size / features);
   y = layout.take(parts * n * features);
 }

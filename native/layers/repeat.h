@@ -10,6 +10,7 @@ template <typename T>
 struct RepeatLayer : AnyLayer<T> {
   int64_t n, D;
 
+  int64_t part_size(int64_t x_size) const { return D > 0 ? D : x_size; }
   int64_t output_size(int64_t x_size) const { return n * (D > 0 ? parts_of(x_size, D) * D : x_size); }
   double flops(int64_t x_size) const { return static_cast<double>(output_size(x_size)); }
   void infer(T* y, Given<T> given, int64_t N, int64_t x_size, T* scratch, States<T> states) const;

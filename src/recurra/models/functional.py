@@ -60,6 +60,13 @@ class GraphModel(Model):
             raise ValueError(expected(f"model {self.name!r}", "layers with different names", f"{twice[0]!r} twice"))
         self._graph_layers = self.graph.layers  # as an attribute they are known as the model's own
 
+    def _graph_config(self) -> dict[str, Any]:
+        """Returns the config of a functional model with this graph."""
+        from recurra.models.graph_config import write_graph
+
+        graph = write_graph(self.graph, self._input_structure, self._output_structure)
+        return {"name": self.name, "trainable": self.trainable, **graph}
+
     @property
     def graph(self) -> Graph:
         """The built graph.
@@ -326,12 +333,7 @@ class Functional(GraphModel):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the graph of layers; the constructor's arguments where a class has a constructor of its own."""
-        if not takes_graph(type(self)):
-            return Layer.get_config(self)
-        from recurra.models.graph_config import write_graph
-
-        graph = write_graph(self.graph, self._input_structure, self._output_structure)
-        return {"name": self.name, "trainable": self.trainable, **graph}
+        return self._graph_config() if takes_graph(type(self)) else Layer.get_config(self)
 
 
 def takes_graph(cls: type) -> bool:

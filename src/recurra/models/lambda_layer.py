@@ -6,12 +6,10 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from recurra import saving
 from recurra._checks import expected
 from recurra.layers._shapes import map_shapes
 from recurra.layers.input_layer import InputLayer
-from recurra.models.functional import Functional, GraphModel, functional_from_config
-from recurra.models.graph_config import write_graph
+from recurra.models.functional import Functional, GraphModel
 
 _WANTED = "a function of +, -, *, / by a number, indices, activations and layers"
 _HINT = "write another as a Layer with forward(inputs) and, to be trained, backward(doutputs, cache)"
@@ -79,11 +77,9 @@ class Lambda(GraphModel):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the config of a functional model, which files hold in its place."""
-        graph = write_graph(self.graph, self._input_structure, self._output_structure)
-        return {"name": self.name, "trainable": self.trainable, **graph}
+        return self._graph_config()
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Functional:
         """Returns the functional model of `get_config`."""
-        with saving.CustomObjectScope(custom_objects or {}):
-            return functional_from_config(Functional, config)
+        return Functional.from_config(config, custom_objects)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -112,7 +112,7 @@ class Plan:
 
     def add_dense(self, variables: Sequence[Any], activation: Activation) -> bool:
         """Adds y = activation(x @ kernel + bias); `variables` are kernel (D, units) and bias (units,) or None."""
-        if not isinstance(activation, str) or not (activation in ELEMENTWISE or activation == "softmax"):
+        if not _is_function_of_dense(activation):
             return False
         features, units = variables[0].shape
         kernel, bias, dkernel, dbias = self._bind(variables)
@@ -122,12 +122,11 @@ class Plan:
 
     def add_activation(self, activation: Activation) -> bool:
         """Adds a function of each element, or softmax along the last axis."""
-        is_softmax = activation == "softmax"
-        features = self._features() if is_softmax else 1
-        if features is None or not (is_softmax or (isinstance(activation, str) and activation in ELEMENTWISE)):
+        features = self._features() if activation == "softmax" else 1
+        if features is None or not _is_function_of_dense(activation):
             return False
         function = FUNCTIONS.get(activation, 0)
-        self._native.add_dense(features, features, None, None, None, None, function, is_softmax)
+        self._native.add_dense(features, features, None, None, None, None, function, activation == "softmax")
         return self._added()
 
     def add_embedding(self, variable: Any, mask_zero: bool) -> bool:
@@ -399,3 +398,8 @@ class Plan:
 
         self._bound.extend((None, array, None) for array in (x, y, states, memory))
         return step, now
+
+
+def _is_function_of_dense(activation: Activation) -> TypeGuard[str]:
+    """Returns whether native code has an activation for Dense layers."""
+    return isinstance(activation, str) and (activation in ELEMENTWISE or activation == "softmax")

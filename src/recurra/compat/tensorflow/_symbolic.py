@@ -42,7 +42,7 @@ def squeeze(input: KerasTensor, axis: Any = None) -> KerasTensor:
     if axis is None:
         axis = [position for position, size in enumerate(input.shape) if size == 1 and position]
     key = _whole(input.ndim)
-    for position in (_position("squeeze", one, input.ndim) for one in np.atleast_1d(axis).tolist()):
+    for position in _positions("squeeze", axis, input.ndim):
         if input.shape[position] != 1:
             raise ValueError(expected("squeeze", f"an axis of length 1 of {input.shape}", axis))
         key[position] = 0
@@ -51,7 +51,7 @@ def squeeze(input: KerasTensor, axis: Any = None) -> KerasTensor:
 
 def reverse(tensor: KerasTensor, axis: Any) -> KerasTensor:
     key = _whole(tensor.ndim)
-    for position in (_position("reverse", one, tensor.ndim) for one in np.atleast_1d(axis).tolist()):
+    for position in _positions("reverse", axis, tensor.ndim):
         key[position] = slice(None, None, -1)
     return tensor[tuple(key)]
 
@@ -92,3 +92,7 @@ def _position(who: str, axis: int, rank: int) -> int:
     if not 0 < position < rank:
         raise ValueError(expected(who, f"an axis from 1 to {rank - 1}, behind the batch", axis))
     return position
+
+
+def _positions(who: str, axes: Any, rank: int) -> list[int]:
+    return [_position(who, axis, rank) for axis in np.atleast_1d(axes).tolist()]
